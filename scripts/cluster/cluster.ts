@@ -1,0 +1,179 @@
+/**
+ * A cluster under test, as labs, workloads, faults and commands see it: the same interface on every runtime (processes, containers, the
+ * simulator) and every engine (Faultline, Apache Kafka).
+ *
+ * A lab must never look behind it: time comes from `cluster.clock`, chance from `cluster.random`, connections from `cluster.kafkaOptions()`.
+ * In the simulator all three are virtual, so a lab that keeps to this replays from its seed.
+ */
+import type { KafkaConfig } from 'kafkajs'
+import type { Random } from '#broker/environment/environment.ts'
+
+export const engines = ['faultline', 'apache-kafka'] as const
+export type Engine = (typeof engines)[number]
+
+export const runtimeNames = ['process', 'compose', 'simulated', 'kubernetes'] as const
+export type RuntimeName = (typeof runtimeNames)[number]
+
+/** What a runtime can do to a node or its surroundings. A lab lists what it needs and is skipped, loudly, where one is missing. */
+export const capabilities = [
+  'kill', // SIGKILL: the process ends, what it wrote stays
+  'stop', // controlled shutdown
+  'pause', // frozen, sockets stay open
+  'restart',
+  'wipe', // empties the data directory of a node that is down
+  'partition', // nodes cannot reach each other; clients still reach them
+  'power-failure', // ends at once and loses what was not fsynced
+  'virtual-time', // the clock runs as fast as the machine allows, and a seed replays the run
+  'read-log-directory', // `dataDir` of a node can be read from this machine
+] as const
+export type Capability = (typeof capabilities)[number]
+
+export interface ClusterSpec {
+  /** Lower-case letters, digits and dashes; names the state directory `.faultline/NAME` and the containers. */
+  readonly name: string
+  readonly runtime: RuntimeName
+  readonly engine: Engine
+  /** Nodes that hold topics: ids 1 … brokers, on `port`, `port` + 1, … */
+  readonly brokers: number
+  /** 0: brokers are controllers as well (combined roles); else that many nodes of their own, with ids 101, 102, … */
+  readonly controllers: number
+  /** Client port of broker 1. 0 picks free ports. */
+  readonly port: number
+  /** Where the nodes keep their data; default: inside the state directory. */
+  readonly dataDir?: string
+  /** Kafka property names and values, the same for all nodes; they win over what the toolkit sets. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Seeds `cluster.random`, and in the simulator everything. */
+  readonly seed: number
+}
+
+/**
+ * - starting: the process runs but is not known to serve yet
+ * - running, paused: as it says
+ * - stopped: ended in an orderly way or was told to
+ * - dead: gone without having been told to by the toolkit (a crash, an external kill)
+ */
+export type NodeStatus = 'starting' | 'running' | 'paused' | 'stopped' | 'dead'
+
+export interface NodeState {
+  readonly id: number
+  readonly roles: readonly ('broker' | 'controller')[]
+  /** Where clients reach the broker, or where the quorum reaches a controller-only node. */
+  readonly host: string
+  readonly port: number
+  readonly state: NodeStatus
+  /** The node's own process (the JVM or Node.js, never a wrapper), on the runtimes that have one on this machine. */
+  readonly pid?: number
+  readonly container?: string
+  /** The folder that holds `meta.properties`; a path on this machine, or in the container. */
+  readonly dataDir: string
+  /** Log file, or the command that shows it. */
+  readonly log: string
+  /** Base URL of the node's read-only HTTP state, when it has one. */
+  readonly inspector?: string
+}
+
+export interface LabClock {
+  /** Milliseconds that never go back; start at an arbitrary point. Virtual in the simulator. */
+  nowMs(): number
+  sleep(ms: number): Promise<void>
+}
+
+/** The metadata quorum as its leader describes it (DescribeQuorum). */
+export interface QuorumView {
+  readonly leaderId: number
+  readonly leaderEpoch: number
+  /** Offset, exclusive. */
+  readonly highWatermark: number
+  readonly voters: readonly { readonly id: number; readonly logEndOffset: number }[]
+}
+
+export interface Cluster {
+  readonly spec: ClusterSpec
+  /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
+  readonly bootstrap: readonly string[]
+  readonly capabilities: ReadonlySet<Capability>
+  readonly clock: LabClock
+  readonly random: Random
+  /** Fresh state of all nodes: brokers by id, then controller-only nodes by id. */
+  nodes(): Promise<readonly NodeState[]>
+
+  // Each takes a node id; refuses with a message when the node is not in a state for it; resolves when it has taken effect.
+  /** SIGKILL, or pulling the plug of the process only; resolves when the process is gone. */
+  kill(id: number): Promise<void>
+  /** Controlled shutdown; resolves when the process is gone. Falls back to nothing: a node that does not stop is an error. */
+  stop(id: number): Promise<void>
+  /** Starts a node that is down on the data it has; resolves when the process runs, not when it serves (see `waitReady`). */
+  start(id: number): Promise<void>
+  /** stop, then start. */
+  restart(id: number): Promise<void>
+  pause(id: number): Promise<void>
+  resume(id: number): Promise<void>
+  /** Empties the data directory of a node that is down, as after the exchange of a disk. */
+  wipe(id: number): Promise<void>
+
+  /** Cuts the links between nodes of different groups; nodes in no group keep all links. With capability `partition`. */
+  partition?(groups: readonly (readonly number[])[]): Promise<void>
+  /** Undoes every `partition`. */
+  healPartition?(): Promise<void>
+  /** All these nodes end at the same instant and lose what they had not fsynced. With capability `power-failure`. */
+  powerFailure?(ids: readonly number[]): Promise<void>
+
+  /**
+   * Resolves when every broker that is not down on purpose (state running or starting) is unfenced, answers its clients, and a record
+   * can be produced and read. Rejects after `timeoutMs` (default 60 000) saying what was still missing.
+   */
+  waitReady(options?: { readonly timeoutMs?: number }): Promise<void>
+  /** What a kafkajs `new Kafka({...})` needs to reach this cluster; callers add clientId and what else they like. */
+  kafkaOptions(): ClientOptions
+  /** The active controller, asked on the wire; undefined while the quorum has no leader that a broker knows of. */
+  quorum(): Promise<QuorumView | undefined>
+  /** The newest lines (default 200) of a node's log. */
+  logs(id: number, options?: { readonly lines?: number }): Promise<string>
+  /** Stops everything and removes the state; `keepData` leaves the data directories (and what `up` needs to continue on them). */
+  down(options?: { readonly keepData?: boolean }): Promise<void>
+}
+
+export type ClientOptions = Pick<KafkaConfig, 'brokers'> & Partial<KafkaConfig>
+
+/** Told to people while something takes time: one short English line each. */
+export type Progress = (message: string) => void
+
+export interface UpOptions {
+  readonly progress?: Progress
+  /** Aborting stops the work and takes away all that was started. */
+  readonly signal?: AbortSignal
+  /** True: return when the processes run; the caller calls `waitReady`. */
+  readonly skipReadyCheck?: boolean
+}
+
+export type Availability =
+  { readonly available: true } | { readonly available: false; readonly missing: string; readonly remedy: string }
+
+export interface Runtime {
+  readonly name: RuntimeName
+  readonly capabilities: ReadonlySet<Capability>
+  /** Whether this machine can run it with that engine: what is missing, and how to get it. Cheap. */
+  available(engine: Engine): Promise<Availability>
+  /** Starts the cluster and waits until it is ready. Leaves nothing behind when it fails. */
+  up(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
+  /** A cluster that an earlier `up` started, from its state directory. */
+  attach(name: string): Promise<Cluster>
+}
+
+/** The ids of the nodes that clients talk to. */
+export function brokerIds(spec: ClusterSpec): number[] {
+  return Array.from({ length: spec.brokers }, (_, index) => index + 1)
+}
+
+export const FIRST_CONTROLLER_ID = 101
+
+/**
+ * The ids of the voters of the metadata quorum. With combined roles not every broker votes: the largest odd number up to five, since an
+ * even voter more adds a node that can fail without adding a failure that is survived.
+ */
+export function controllerIds(spec: ClusterSpec): number[] {
+  if (spec.controllers > 0) return Array.from({ length: spec.controllers }, (_, index) => FIRST_CONTROLLER_ID + index)
+  const most = Math.min(spec.brokers, 5)
+  return brokerIds(spec).slice(0, most % 2 === 0 ? most - 1 : most)
+}
