@@ -1,0 +1,194 @@
+/**
+ * The history of a run: one list of operations in the order in which they happened, in Jepsen's form. Clients, faults and observations
+ * of the cluster share it, so that a checker or a reader can say "the write was acknowledged, then the leader was killed, then …".
+ *
+ * An operation is two entries: `invoke`, then one completion. `ok`: it definitely happened; `fail`: it definitely did not; `info`: nobody
+ * knows. After `info` the process is retired: the client is closed and its successor gets a new process number, because a late effect
+ * may still come. So one process number is one client instance.
+ *
+ * Source: jepsen.tests.kafka (history, micro-operations), jepsen.history.
+ */
+
+/** Topic and partition, written `topic-0`. Jepsen calls it the key of a log; here "key" is left to the keys of records. */
+export type PartitionName = string
+
+/** What a record carried. Unique within its partition; checkers depend on it. Written `recordKey:sequence` by the append workload. */
+export type Value = string
+
+export type Offset = number
+
+/** A record as it was seen in a log: the offset is null when nobody told us (acks=0). */
+export type OffsetValue = readonly [offset: Offset | null, value: Value]
+
+/** `['send', partition, value]` when invoked or not acknowledged, `['send', partition, [offset, value]]` when acknowledged. */
+export type SendMicroOp = readonly ['send', PartitionName, Value | OffsetValue]
+
+/** `['poll']` when invoked, `['poll', { partition: [[offset, value], …] }]` when complete. */
+export type PollMicroOp = readonly ['poll', PolledRecords?]
+
+export type PolledRecords = Readonly<Record<PartitionName, readonly (readonly [Offset, Value])[]>>
+
+export type MicroOp = SendMicroOp | PollMicroOp
+
+export type OperationType = 'invoke' | 'ok' | 'fail' | 'info'
+
+/** Clients are numbers. `nemesis` breaks things, `observer` looks at the cluster, `lab` marks the phases of a run. */
+export type Process = number | 'nemesis' | 'observer' | 'lab'
+
+export interface OperationError {
+  /** Kafka's error name or the client's error class, e.g. `REQUEST_TIMED_OUT`, `KafkaJSConnectionError`. */
+  readonly code: string
+  readonly message: string
+  /** True when the operation certainly did not happen. */
+  readonly definite: boolean
+}
+
+interface Entry {
+  readonly index: number
+  /** Milliseconds since the start of the run, on the clock of the cluster (virtual in the simulator). */
+  readonly timeMs: number
+  readonly type: OperationType
+  readonly error?: OperationError
+}
+
+/** A client's work on records. */
+export interface RecordOperation extends Entry {
+  readonly process: number
+  /** The workload's thread behind the process, e.g. `producer-1`. */
+  readonly client: string
+  readonly f: 'send' | 'poll'
+  readonly value: readonly MicroOp[]
+}
+
+/** A client's relation to partitions. `assign`: it reads exactly these, from the offsets it chose; `subscribe`: a group decides. */
+export interface ClientOperation extends Entry {
+  readonly process: number
+  readonly client: string
+  readonly f: 'assign' | 'subscribe' | 'crash'
+  readonly value: readonly PartitionName[]
+}
+
+/** Something done to the cluster: `f` is the kind of the fault (`kill`, `pause`, …). */
+export interface FaultOperation extends Entry {
+  readonly process: 'nemesis'
+  readonly f: string
+  readonly value: FaultValue
+}
+
+export interface FaultValue {
+  /** Brokers it hit, once known. */
+  readonly brokers: readonly number[]
+  /** How the target was chosen, e.g. `leader of orders-0`. */
+  readonly target: string
+  readonly detail?: string
+}
+
+/** The state of the cluster at one moment, as the brokers answered over the wire. */
+export interface ObserveOperation extends Entry {
+  readonly process: 'observer'
+  readonly f: 'observe'
+  readonly value: Observation
+}
+
+export interface Observation {
+  /** Brokers which the metadata names, i.e. registered and not fenced. */
+  readonly brokers: readonly number[]
+  /** Brokers that answered this observation. */
+  readonly reachable: readonly number[]
+  /** Active controller, -1 when nobody knows one. */
+  readonly controller: number
+  /** Epoch of the metadata quorum's leader; absent when the brokers do not tell. */
+  readonly controllerEpoch?: number
+  readonly partitions: Readonly<Record<PartitionName, ObservedPartition>>
+}
+
+export interface ObservedPartition {
+  /** -1: no leader. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  /** Offset, exclusive, below which every in-sync replica has the records; null when the leader did not answer. */
+  readonly highWatermark: Offset | null
+  /** Offset after the last record of each replica that answered. */
+  readonly logEndOffsets: Readonly<Record<string, Offset>>
+}
+
+/** The whole log of one replica, read over the wire after the run. */
+export interface ReplicaLogOperation extends Entry {
+  readonly process: 'observer'
+  readonly f: 'read-replica'
+  readonly value: ReplicaLog
+}
+
+export interface ReplicaLog {
+  readonly broker: number
+  readonly partition: PartitionName
+  readonly leader: boolean
+  readonly logStartOffset: Offset
+  readonly highWatermark: Offset
+  readonly logEndOffset: Offset
+  /** True when everything from `logStartOffset` to `highWatermark` was read. */
+  readonly complete: boolean
+  readonly batches: readonly ReplicaBatch[]
+}
+
+/** A record batch with what tells a client's retry from a broker's mistake. */
+export interface ReplicaBatch {
+  readonly baseOffset: Offset
+  readonly leaderEpoch: number
+  /** Decimal; `-1` when the producer was not idempotent. */
+  readonly producerId: string
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly records: readonly (readonly [Offset, Value])[]
+}
+
+/** A milestone of the run, e.g. `workload`, `heal`, `final-read`. */
+export interface PhaseOperation extends Entry {
+  readonly process: 'lab'
+  readonly f: 'phase'
+  readonly value: string
+}
+
+export type Operation =
+  RecordOperation | ClientOperation | FaultOperation | ObserveOperation | ReplicaLogOperation | PhaseOperation
+
+export type History = readonly Operation[]
+
+/** The records a send operation carried; offsets are null where the operation does not know them. */
+export function sendsOf(
+  operation: RecordOperation,
+): { partition: PartitionName; offset: Offset | null; value: Value }[] {
+  const sends = []
+  for (const micro of operation.value) {
+    if (micro[0] !== 'send') continue
+    const [, partition, sent] = micro
+    if (typeof sent === 'string') sends.push({ partition, offset: null, value: sent })
+    else sends.push({ partition, offset: sent[0], value: sent[1] })
+  }
+  return sends
+}
+
+/** The records an operation polled, partition by partition in the order of delivery. */
+export function pollsOf(
+  operation: RecordOperation,
+): { partition: PartitionName; records: readonly (readonly [Offset, Value])[] }[] {
+  const polls = []
+  for (const micro of operation.value) {
+    if (micro[0] !== 'poll' || micro[1] === undefined) continue
+    for (const [partition, records] of Object.entries(micro[1])) polls.push({ partition, records })
+  }
+  return polls
+}
+
+/** The key of the record that carried a value, by the convention `recordKey:sequence`; undefined for other values. */
+export function recordKeyOf(value: Value): string | undefined {
+  const colon = value.lastIndexOf(':')
+  return colon < 0 ? undefined : value.slice(0, colon)
+}
+
+/** Whether a client's process wrote this entry, and it is about records. */
+export function isRecordOperation(operation: Operation): operation is RecordOperation {
+  return operation.f === 'send' || operation.f === 'poll'
+}

@@ -1,0 +1,164 @@
+/**
+ * Writes a history while a run goes on. It owns the index, the time and the process numbers, and refuses what the form forbids (a
+ * completion without invocation, a retired process that goes on): a history that breaks them would make every verdict worthless.
+ */
+import type {
+  ClientOperation,
+  FaultValue,
+  History,
+  MicroOp,
+  Observation,
+  Operation,
+  OperationError,
+  OperationType,
+  ReplicaLog,
+} from './operation.ts'
+
+/** The only thing the recorder wants from the world. `cluster.clock` fits; in the simulator it is virtual. */
+export interface HistoryClock {
+  monotonicMs(): number
+}
+
+/** `Omit` that keeps the members of a union apart. */
+type OmitEach<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+type Draft = OmitEach<Operation, 'index' | 'timeMs'>
+
+export type Completion = 'ok' | 'fail' | 'info'
+
+export class HistoryRecorder {
+  readonly #clock: HistoryClock
+  readonly #startMs: number
+  readonly #operations: Operation[] = []
+  readonly #listeners: ((operation: Operation) => void)[] = []
+  #nextProcess = 0
+
+  constructor(clock: HistoryClock) {
+    this.#clock = clock
+    this.#startMs = clock.monotonicMs()
+  }
+
+  /** Everything so far. The array grows while the run goes on. */
+  get history(): History {
+    return this.#operations
+  }
+
+  /** Milliseconds since the start of the run. */
+  get nowMs(): number {
+    return this.#clock.monotonicMs() - this.#startMs
+  }
+
+  /** Calls `listener` with every entry from now on, e.g. to show progress or to write a file along. */
+  listen(listener: (operation: Operation) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** A new client instance: the only way to get a process number. */
+  client(name: string): ClientRecorder {
+    return new ClientRecorder(this, this.#nextProcess++, name)
+  }
+
+  /** Records a fault around its action; the action answers what it hit. A thrown error is recorded as `info` and thrown on. */
+  async fault<T extends FaultValue>(kind: string, planned: FaultValue, action: () => Promise<T>): Promise<T> {
+    this.append({ process: 'nemesis', type: 'invoke', f: kind, value: planned })
+    try {
+      const done = await action()
+      this.append({
+        process: 'nemesis',
+        type: 'ok',
+        f: kind,
+        value: { brokers: done.brokers, target: done.target, ...detail(done) },
+      })
+      return done
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.append({
+        process: 'nemesis',
+        type: 'info',
+        f: kind,
+        value: planned,
+        error: { code: 'FAULT_FAILED', message, definite: false },
+      })
+      throw error
+    }
+  }
+
+  observe(value: Observation): void {
+    this.append({ process: 'observer', type: 'ok', f: 'observe', value })
+  }
+
+  replicaLog(value: ReplicaLog): void {
+    this.append({ process: 'observer', type: 'ok', f: 'read-replica', value })
+  }
+
+  phase(value: string): void {
+    this.append({ process: 'lab', type: 'ok', f: 'phase', value })
+  }
+
+  append(draft: Draft): Operation {
+    const operation = { index: this.#operations.length, timeMs: this.nowMs, ...draft } as Operation
+    this.#operations.push(operation)
+    for (const listener of this.#listeners) listener(operation)
+    return operation
+  }
+}
+
+function detail(value: FaultValue): { detail?: string } {
+  return value.detail === undefined ? {} : { detail: value.detail }
+}
+
+/** One client instance's hand on the history: one operation at a time, nothing after `info` or `crash`. */
+export class ClientRecorder {
+  readonly process: number
+  readonly client: string
+  readonly #recorder: HistoryRecorder
+  #open: 'send' | 'poll' | undefined
+  #retired = false
+
+  constructor(recorder: HistoryRecorder, process: number, client: string) {
+    this.#recorder = recorder
+    this.process = process
+    this.client = client
+  }
+
+  /** True after an indefinite completion: close the client, and ask the recorder for a new one. */
+  get retired(): boolean {
+    return this.#retired
+  }
+
+  invoke(f: 'send' | 'poll', value: readonly MicroOp[]): void {
+    if (this.#retired)
+      throw new Error(`process ${this.process} (${this.client}) is retired and cannot invoke ${f}: start a new one`)
+    if (this.#open)
+      throw new Error(`process ${this.process} (${this.client}) invoked ${f} while its ${this.#open} is open`)
+    this.#open = f
+    this.#append('invoke', f, value)
+  }
+
+  complete(type: Completion, value: readonly MicroOp[], error?: OperationError): void {
+    const f = this.#open
+    if (!f) throw new Error(`process ${this.process} (${this.client}) completed an operation that it had not invoked`)
+    this.#open = undefined
+    if (type === 'info') this.#retired = true
+    this.#append(type, f, value, error)
+  }
+
+  /** Which partitions the client reads from now on. */
+  partitions(f: 'assign' | 'subscribe', value: readonly string[]): void {
+    this.#client(f, value)
+  }
+
+  /** The client instance is gone, on purpose or not. */
+  crash(): void {
+    if (this.#retired) return
+    this.#retired = true
+    this.#client('crash', [])
+  }
+
+  #client(f: ClientOperation['f'], value: readonly string[]): void {
+    this.#recorder.append({ process: this.process, client: this.client, type: 'ok', f, value })
+  }
+
+  #append(type: OperationType, f: 'send' | 'poll', value: readonly MicroOp[], error?: OperationError): void {
+    this.#recorder.append({ process: this.process, client: this.client, type, f, value, ...(error ? { error } : {}) })
+  }
+}
