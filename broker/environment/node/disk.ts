@@ -1,0 +1,78 @@
+/** The disk of the real machine: synchronous calls of node:fs, every failure a DiskError. It never swallows one. */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import type { DirectoryEntry, Disk } from '../environment.ts'
+import { diskCall } from './disk-errors.ts'
+import { openFile } from './disk-file.ts'
+
+export const nodeDisk: Disk = {
+  open: openFile,
+
+  list(path) {
+    return diskCall('list', path, () => readdirSync(path, { withFileTypes: true }).map(toEntry))
+  },
+
+  stat(path) {
+    return diskCall('stat', path, () => {
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found === undefined) return undefined
+      const kind = found.isDirectory() ? ('directory' as const) : ('file' as const)
+      return { kind, bytes: found.size, modifiedMs: Math.floor(found.mtimeMs) }
+    })
+  },
+
+  makeDirectory(path) {
+    diskCall('makeDirectory', path, () => mkdirSync(path, { recursive: true }))
+  },
+
+  rename(from, to) {
+    diskCall('rename', from, () => renameSync(from, to))
+  },
+
+  remove(path) {
+    diskCall('remove', path, () => rmSync(path, { recursive: true, force: true }))
+  },
+
+  syncDirectory(path) {
+    diskCall('syncDirectory', path, () => {
+      const descriptor = openSync(path, 'r')
+      try {
+        fsyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    })
+  },
+
+  space(path) {
+    return diskCall('space', path, () => {
+      const volume = statfsSync(nearestExisting(path))
+      return { totalBytes: volume.blocks * volume.bsize, usableBytes: volume.bavail * volume.bsize }
+    })
+  },
+}
+
+function toEntry(entry: { name: string; isDirectory(): boolean }): DirectoryEntry {
+  return { name: entry.name, kind: entry.isDirectory() ? 'directory' : 'file' }
+}
+
+/** A log directory may be asked for its space before it is created: its volume is that of the nearest parent. */
+function nearestExisting(path: string): string {
+  let candidate = path
+  while (statSync(candidate, { throwIfNoEntry: false }) === undefined) {
+    const parent = dirname(candidate)
+    if (parent === candidate) return candidate
+    candidate = parent
+  }
+  return candidate
+}

@@ -1,0 +1,103 @@
+/**
+ * One TCP connection of the real machine.
+ * `closed` is called exactly once and never inside a call of the broker; after it the socket delivers nothing and takes nothing.
+ */
+import type { Socket as RawSocket } from 'node:net'
+import { type Address, type NetworkError, type Socket, type SocketHandlers } from '../environment.ts'
+import { connectionError } from './network-errors.ts'
+
+/** Bytes queued in this process before `write` answers false. Several replies of a pipelining client fit. */
+export const writeQueueBytes = 1 << 20
+
+/** A peer that neither reads nor closes may hold a closing connection, and its memory, no longer than this. */
+const lingerMs = 10_000
+
+export class NodeSocket implements Socket {
+  readonly remote: Address
+  readonly #raw: RawSocket
+  #handlers: SocketHandlers | undefined
+  #closed = false
+  #ending = false
+
+  constructor(raw: RawSocket, remote: Address) {
+    this.#raw = raw
+    this.remote = remote
+  }
+
+  get local(): Address {
+    return { host: plainAddress(this.#raw.localAddress), port: this.#raw.localPort ?? 0 }
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  handle(handlers: SocketHandlers): void {
+    this.#handlers = handlers
+    const raw = this.#raw
+    raw.on('data', (chunk: Buffer) => {
+      if (!this.#closed && !this.#ending) handlers.data(chunk)
+    })
+    raw.on('drain', () => {
+      if (!this.#closed) handlers.drain?.()
+    })
+    raw.on('end', () => this.#peerEnded())
+    raw.on('error', error => this.#close(connectionError(error, this.remote)))
+    raw.on('close', () => this.#close(undefined))
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#closed || this.#ending) return true
+    const raw = this.#raw
+    if (chunks.length === 1) return raw.write(chunks[0]!)
+    raw.cork()
+    let belowMark = true
+    for (const chunk of chunks) belowMark = raw.write(chunk)
+    raw.uncork()
+    return belowMark
+  }
+
+  pause(): void {
+    this.#raw.pause()
+  }
+
+  resume(): void {
+    this.#raw.resume()
+  }
+
+  end(): void {
+    if (this.#closed || this.#ending) return
+    this.#ending = true
+    this.#raw.end()
+    this.#raw.resume()
+    this.#limitLinger()
+  }
+
+  destroy(): void {
+    this.#ending = true
+    this.#raw.destroy()
+  }
+
+  /** The peer will send no more. What was already written still goes out; nobody may write more, so the connection is over. */
+  #peerEnded(): void {
+    this.#raw.end()
+    this.#limitLinger()
+    this.#close(undefined)
+  }
+
+  #limitLinger(): void {
+    this.#raw.setTimeout(lingerMs, () => this.#raw.destroy())
+  }
+
+  #close(error: NetworkError | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#handlers?.closed(error)
+  }
+}
+
+/** IPv4 peers of a dual-stack listener show up as `::ffff:1.2.3.4`; people and ACLs know them as `1.2.3.4`. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return ''
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address
+}
