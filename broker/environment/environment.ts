@@ -1,0 +1,174 @@
+/**
+ * Every effect the broker may have. `environment/node` is the real machine, `simulator/` its seeded, virtual twin, `environment/faulty`
+ * decorates either. Nothing else in `broker/` may touch a clock, a timer, a file or a socket (lint-enforced).
+ *
+ * File calls are synchronous on purpose: an append is then one indivisible step of the event loop, and a small `pwrite` into the page
+ * cache is an order of magnitude cheaper than a hop through the thread pool. What may take long (fsync) has an asynchronous form too.
+ */
+export interface Environment {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly disk: Disk
+  readonly network: Network
+  readonly log: Logger
+  /** Ends the process (or, in the simulator, crashes the node) because it can no longer keep its promises. Never returns. */
+  halt(reason: string): never
+}
+
+export interface Clock {
+  /** Integer milliseconds, never goes back, no relation to the calendar. Every timeout is measured with it. */
+  monotonicMs(): number
+  /** Milliseconds since 1970-01-01 UTC; may jump. Only for timestamps that leave the node (records, offset expiry, retention). */
+  wallMs(): number
+}
+
+export interface Timers {
+  /** Runs `run` once, `delayMs` (>= 0) from now. */
+  after(delayMs: number, run: () => void): Timer
+  /** Runs `run` in a later turn of the event loop, after the work that is already queued: for batching within a turn. */
+  soon(run: () => void): void
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Random {
+  /** Uniform integer in [0, limit); 1 <= limit <= 2^48. */
+  below(limit: number): number
+  bytes(count: number): Buffer
+}
+
+// ---------------------------------------------------------------------------------------------------------------- disk
+
+export type DiskErrorCode =
+  'ENOSPC' | 'EIO' | 'EROFS' | 'EACCES' | 'EMFILE' | 'ENOENT' | 'EEXIST' | 'ENOTDIR' | 'ENOTEMPTY' | 'EDQUOT' | 'OTHER'
+
+/** A file call that the machine refused. Drivers turn it into KAFKA_STORAGE_ERROR and an offline log directory. */
+export class DiskError extends Error {
+  readonly code: DiskErrorCode
+  readonly operation: string
+  readonly path: string
+  constructor(code: DiskErrorCode, operation: string, path: string, cause?: unknown) {
+    super(`${operation} ${path}: ${code}`, { cause })
+    this.name = 'DiskError'
+    this.code = code
+    this.operation = operation
+    this.path = path
+  }
+}
+
+export interface DirectoryEntry {
+  readonly name: string
+  readonly kind: 'file' | 'directory'
+}
+
+/** Every call throws DiskError on failure. Paths are absolute; in the simulator each node has a disk of its own. */
+export interface Disk {
+  /**
+   * Opens a file. 'read' fails with ENOENT when it is missing; 'write' creates it when missing, keeps its content and allows reading too.
+   */
+  open(path: string, mode: 'read' | 'write'): DiskFile
+  /** Entries in no particular order on a real machine; callers sort. ENOENT when the directory is missing. */
+  list(path: string): DirectoryEntry[]
+  /** Undefined when nothing is there. `modifiedMs` is wall time. */
+  stat(
+    path: string,
+  ): { readonly kind: 'file' | 'directory'; readonly bytes: number; readonly modifiedMs: number } | undefined
+  /** Creates the directory and its parents; no error when it exists. */
+  makeDirectory(path: string): void
+  /** Atomic within a directory tree; replaces an existing file. Durable only after `syncDirectory` of the parent. */
+  rename(from: string, to: string): void
+  /** Removes a file or a whole directory tree; no error when it is missing. */
+  remove(path: string): void
+  /** Makes creations, renames and removals in this directory durable. */
+  syncDirectory(path: string): void
+  /** Bytes on the volume of `path`. */
+  space(path: string): { readonly totalBytes: number; readonly usableBytes: number }
+}
+
+export interface DiskFile {
+  readonly path: string
+  /** Size at the last call on this handle, bytes. */
+  size(): number
+  /** Reads up to `target.length` bytes at `position`; returns how many (fewer only at the end of the file). */
+  read(target: Uint8Array, position: number): number
+  /** Writes all chunks one after the other at `position` (one `pwritev`). All or, with a DiskError, an unknown part of it. */
+  write(chunks: readonly Uint8Array[], position: number): void
+  truncate(bytes: number): void
+  /** fdatasync, blocking. Only for small files and shutdown. */
+  sync(): void
+  /** fdatasync off the event loop; `done` runs in a later turn, with the error if it failed. */
+  syncLater(done: (error: DiskError | undefined) => void): void
+  close(): void
+}
+
+// ------------------------------------------------------------------------------------------------------------- network
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface Network {
+  /** Port 0 picks a free one. Rejects with NetworkError when the address cannot be bound. */
+  listen(address: Address, accept: (socket: Socket) => void): Promise<Listener>
+  /** Starts connecting; `opened` or `closed(error)` of the handlers tells how it went. Writes before `opened` are queued. */
+  connect(address: Address, handlers: SocketHandlers & { opened(): void }): Socket
+}
+
+export interface Listener {
+  readonly address: Address
+  /** Stops accepting; existing sockets live on. Resolves when the port is free. */
+  close(): Promise<void>
+}
+
+export interface SocketHandlers {
+  /** Bytes in order. The chunk belongs to the callee, who may keep views of it. */
+  data(chunk: Buffer): void
+  /** The write queue, which had been full, is empty again. */
+  drain?(): void
+  /** Called once; no data follows. `error` is undefined for an orderly end of stream. */
+  closed(error: NetworkError | undefined): void
+}
+
+export interface Socket {
+  readonly remote: Address
+  readonly local: Address
+  /** For accepted sockets: must be called in the same turn as `accept`. */
+  handle(handlers: SocketHandlers): void
+  /** Queues the chunks in order, by reference; returns false when the caller should wait for `drain`. No-op once closed. */
+  write(chunks: readonly Uint8Array[]): boolean
+  /** Stops and resumes `data`, for back-pressure. */
+  pause(): void
+  resume(): void
+  /** Flushes what was written, then closes. */
+  end(): void
+  /** Closes at once; queued writes are lost; `closed` is still called. */
+  destroy(): void
+}
+
+export class NetworkError extends Error {
+  readonly code: string
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'NetworkError'
+    this.code = code
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- logging
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** Structured log lines: a constant English sentence plus fields. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+  /** A logger whose lines carry these fields too, e.g. `child({ component: 'raft' })`. */
+  child(fields: LogFields): Logger
+}

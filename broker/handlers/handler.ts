@@ -1,0 +1,59 @@
+/**
+ * The form of a request handler: one file `NN-name.ts` per API key, listed once in registry.ts. A handler translates between the wire and
+ * the machines; it decides nothing itself.
+ *
+ * `handle` is called in the order in which requests came in on a connection. What it does before its first await is therefore ordered
+ * (Produce appends there); what it awaits may overlap with later requests of the same connection. Replies leave in request order.
+ */
+import type { Environment } from '../environment/environment.ts'
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { ErrorName } from '../protocol/errors.ts'
+import type { Services } from './services.ts'
+
+export type ListenerKind = 'broker' | 'controller'
+
+export interface RequestContext {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly clientId: string | null
+  /** The whole request frame, header included, for forwarding. */
+  readonly frame: Buffer
+  readonly connection: ConnectionInfo
+  readonly services: Services
+  readonly config: BrokerConfig
+  readonly environment: Environment
+  /** Monotonic ms when the request was read. */
+  readonly receivedMs: number
+}
+
+export interface ConnectionInfo {
+  /** Unique in this process. */
+  readonly id: number
+  readonly listenerName: string
+  readonly listenerKind: ListenerKind
+  readonly clientHost: string
+  readonly principal: string
+  /** Resolves when the connection is gone: parked requests are dropped. */
+  readonly closed: Promise<void>
+  isOpen(): boolean
+}
+
+/** Returned instead of a response when the protocol has none (Produce with acks=0). */
+export const noReply: unique symbol = Symbol('noReply')
+
+export interface Handler<Request = never, Response = object> {
+  readonly apiKey: number
+  /** Versions this broker serves, a subset of those the message has. */
+  readonly versions: readonly [minimum: number, maximum: number]
+  readonly listeners: readonly ListenerKind[]
+  /** On a broker listener: wrap into an Envelope and send to the active controller (KIP-590). */
+  readonly forwardToController?: boolean
+  handle(request: Request, context: RequestContext): Response | typeof noReply | Promise<Response | typeof noReply>
+  /** The reply to a request that was refused as a whole (also when `handle` threw). */
+  fail(request: Request, error: ErrorName, message: string, context: RequestContext): Response
+}
+
+/** Keeps the request and response types inside the file and erases them for the registry. */
+export function handler<Request, Response extends object>(definition: Handler<Request, Response>): Handler {
+  return definition as unknown as Handler
+}

@@ -1,0 +1,180 @@
+/**
+ * What the rest of the broker knows of a log: one partition's records, in segments on one log directory. `partition-log.ts` implements it.
+ *
+ * All calls are synchronous; a call that fails with DiskError leaves the log unusable (the log directory goes offline, see log-manager.ts)
+ * and nothing of a failed append is ever acknowledged. Offsets are exclusive ends unless named `last…`.
+ */
+import type { ErrorName } from '../protocol/errors.ts'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** 'client': Produce. 'coordinator': group/transaction records, control batches allowed. 'raft': metadata log, control batches allowed. */
+export type AppendOrigin = 'client' | 'coordinator' | 'raft'
+
+export interface AppendRequest {
+  readonly origin: AppendOrigin
+  readonly leaderEpoch: number
+  readonly wallMs: number
+}
+
+export type AppendResult =
+  | { readonly appended: AppendInfo }
+  /** An idempotent producer sent a batch again that is already in the log: acknowledge it with the offsets it has. */
+  | { readonly duplicate: AppendInfo }
+  | {
+      readonly refused: ErrorName
+      readonly message: string
+      readonly recordErrors?: readonly { batchIndex: number; message: string }[]
+    }
+
+export interface AppendInfo {
+  readonly firstOffset: number
+  /** Offset of the last record, inclusive. */
+  readonly lastOffset: number
+  /** -1 with CreateTime; with LogAppendTime the time the broker stamped, wall ms. */
+  readonly logAppendTimeMs: number
+  readonly bytes: number
+}
+
+export interface ReadOptions {
+  /** Upper bound on the bytes returned, but see `atLeastOneBatch`. */
+  readonly maxBytes: number
+  /** Exclusive: no batch whose last offset reaches it is returned (high watermark, last stable offset or log end offset). */
+  readonly untilOffset: number
+  /** Return the first whole batch even when it is larger than maxBytes (KIP-74). */
+  readonly atLeastOneBatch: boolean
+}
+
+export interface ReadResult {
+  /** Whole batches, first one contains the requested offset; empty when the offset is at or above `untilOffset`. */
+  readonly records: Buffer
+  /** Base offset of the first batch returned, -1 when none. */
+  readonly baseOffset: number
+  /** Offset that follows the last batch returned; the requested offset when none. */
+  readonly nextOffset: number
+}
+
+export interface OffsetAndTimestamp {
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+export interface EpochEndOffset {
+  /** -1 when unknown. */
+  readonly leaderEpoch: number
+  /** Exclusive; -1 when unknown. */
+  readonly endOffset: number
+}
+
+export interface ProducerEntry {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly lastSequence: number
+  readonly lastTimestamp: number
+  readonly coordinatorEpoch: number
+  readonly currentTransactionStartOffset: number
+}
+
+/** The settings a log follows; changed live by `updateConfig`. Names are Kafka's topic configs in camel case. */
+export interface LogConfig {
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly segmentJitterMs: number
+  readonly segmentIndexBytes: number
+  readonly indexIntervalBytes: number
+  readonly retentionMs: number
+  readonly retentionBytes: number
+  readonly maxMessageBytes: number
+  readonly messageTimestampType: 'CreateTime' | 'LogAppendTime'
+  readonly messageTimestampBeforeMaxMs: number
+  readonly messageTimestampAfterMaxMs: number
+  readonly flushMessages: number
+  readonly flushMs: number
+  readonly fileDeleteDelayMs: number
+  readonly cleanupPolicy: readonly ('delete' | 'compact')[]
+  readonly preallocate: boolean
+}
+
+export interface PartitionLog {
+  readonly topicPartition: TopicPartition
+  readonly topicId: string
+  /** Absolute path of `<log dir>/<topic>-<partition>`. */
+  readonly directory: string
+  readonly logStartOffset: number
+  /** Offset the next record will get. */
+  readonly logEndOffset: number
+  /** Below it everything is fsynced. */
+  readonly recoveryPoint: number
+  readonly sizeBytes: number
+  readonly latestEpoch: number | undefined
+
+  /**
+   * Validates (header, CRC, sizes, timestamps, producer sequence), assigns offsets, stamps leader epoch in place and appends.
+   * `records` may hold several batches for origins other than 'client'. The buffer is modified and written, not kept.
+   */
+  appendAsLeader(records: Buffer, request: AppendRequest): AppendResult
+  /** Appends batches that already carry offsets and epochs. Refuses a gap or an overlap with an assertion: the caller truncates first. */
+  appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number }
+
+  /** OFFSET_OUT_OF_RANGE when offset < logStartOffset or > logEndOffset. */
+  read(offset: number, options: ReadOptions): ReadResult | { readonly refused: 'OFFSET_OUT_OF_RANGE' }
+  /** First record with a timestamp >= `timestamp`, below `untilOffset`. */
+  findByTimestamp(timestamp: number, untilOffset: number): OffsetAndTimestamp | undefined
+  /** The record with the largest timestamp (KIP-734). */
+  findMaxTimestamp(): OffsetAndTimestamp | undefined
+  /** KIP-101/279: end of the largest epoch <= `leaderEpoch`. */
+  endOffsetForEpoch(leaderEpoch: number): EpochEndOffset
+  /** Epoch of the record at `offset`, undefined when not known. */
+  epochAt(offset: number): number | undefined
+  /** A leader notes its epoch before it appends (leader-epoch-checkpoint). */
+  startEpoch(leaderEpoch: number, startOffset: number): void
+
+  /** Drops everything at and above `offset`. */
+  truncateTo(offset: number): void
+  /** Drops everything and starts anew at `offset` (follower below the leader's log start, snapshot load). */
+  truncateFullyAndStartAt(offset: number): void
+  /** Raises the log start offset (DeleteRecords, follower following its leader, metadata snapshot). */
+  advanceLogStart(offset: number): void
+
+  /** fsyncs everything up to the log end offset and raises the recovery point, blocking. */
+  flush(): void
+  /** The same off the event loop; `done` gets the offset (exclusive) that is durable now. */
+  flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void
+  /** Rolls when due, deletes segments beyond retention, but never at or above `untilOffset` (the high watermark). Returns segments deleted. */
+  enforceRetention(nowWallMs: number, untilOffset: number): number
+  updateConfig(config: LogConfig): void
+
+  /** Last stable offset candidate: first offset of the earliest open transaction, undefined when none. */
+  firstUnstableOffset(): number | undefined
+  producers(): readonly ProducerEntry[]
+  /** The high watermark bounds what producer expiry and retention may assume; set by the partition. */
+  setHighWatermark(offset: number): void
+
+  /** Flushes and closes, for a clean shutdown. */
+  close(): void
+}
+
+/** All logs of this node: finds them at start, recovers, checkpoints, retires. `log-manager.ts` implements it. */
+export interface LogManager {
+  /** Log directories that work, by directory id (base64url UUID of meta.properties). */
+  readonly directories: readonly { readonly path: string; readonly id: string; readonly online: boolean }[]
+  /** Loads every partition found on disk; recovers those that were not closed cleanly, from their recovery points. */
+  start(): void
+  get(partition: TopicPartition): PartitionLog | undefined
+  getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig): PartitionLog
+  all(): Iterable<PartitionLog>
+  /** Renames the directory to `….<uuid>-delete` and removes it after file.delete.delay.ms. */
+  delete(partition: TopicPartition): void
+  /** High watermark from replication-offset-checkpoint at start, 0 when unknown. */
+  checkpointedHighWatermark(partition: TopicPartition): number
+  /** Writes recovery-point-, log-start- and replication-offset-checkpoint. */
+  checkpoint(highWatermarkOf: (partition: TopicPartition) => number): void
+  /** Called when a log directory fails: it is offline from then on. */
+  onDirectoryFailure(listener: (directoryId: string, partitions: readonly TopicPartition[], error: Error) => void): void
+  /** Flush all, checkpoints, `.kafka_cleanshutdown`. */
+  close(highWatermarkOf: (partition: TopicPartition) => number): void
+}

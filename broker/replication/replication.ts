@@ -1,0 +1,43 @@
+/**
+ * What handlers, coordinators and the node know of replication. `replica-manager.ts` implements it.
+ * Sources: KIP-101, KIP-279, KIP-320 (truncation by epoch), KIP-903 (broker epochs), KIP-966 (ISR rules).
+ */
+import type { ErrorName } from '../protocol/errors.ts'
+import type { MetadataDelta, MetadataImage } from '../controller/image.ts'
+import type { AppendInfo, PartitionLog, TopicPartition } from '../log/log.ts'
+
+/** Told when this broker starts or stops leading a partition of a watched topic (the coordinators watch their internal topics). */
+export interface LeadershipListener {
+  /** The local log holds everything that was committed before `leaderEpoch`. */
+  becameLeader(partition: TopicPartition, leaderEpoch: number): void
+  resigned(partition: TopicPartition, leaderEpoch: number | undefined): void
+}
+
+export interface CommittedAppend {
+  readonly info: AppendInfo
+  /** Resolves when the high watermark passed the append; rejects never: refusals are values. */
+  readonly committed: Promise<'committed' | ErrorName>
+}
+
+export interface Replicas {
+  /** Brings local replicas in line with the metadata: create, delete, lead, follow. Called once per committed batch, in order. */
+  applyMetadata(image: MetadataImage, delta: MetadataDelta): void
+  watchTopic(topic: string, listener: LeadershipListener): void
+  /**
+   * Appends as the leader (group and transaction coordinators). `committed` resolves once all in-sync replicas have it, or with the
+   * reason why it will not be known (NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT).
+   */
+  appendForCoordinator(
+    partition: TopicPartition,
+    records: Buffer,
+    options: { leaderEpoch: number; timeoutMs: number },
+  ): CommittedAppend | { refused: ErrorName }
+  /** The log of a local replica, leader or not, for loading a coordinator's state. */
+  log(partition: TopicPartition): PartitionLog | undefined
+  /** High watermark of a local replica, undefined when there is none. */
+  highWatermark(partition: TopicPartition): number | undefined
+  /** Leads it now: the epoch; else undefined. */
+  leaderEpoch(partition: TopicPartition): number | undefined
+  /** Before a controlled shutdown ends: stop fetchers, checkpoint high watermarks. */
+  stop(): Promise<void>
+}

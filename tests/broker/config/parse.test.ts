@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { resolveListeners } from '#broker/config/listeners.ts'
+import { parseBrokerConfig, propertiesFromEnvironment } from '#broker/config/parse.ts'
+import { parseProperties } from '#broker/config/properties.ts'
+import { logConfig, resolveTopicConfig } from '#broker/config/topic-config.ts'
+
+const combined = {
+  'process.roles': 'broker,controller',
+  'node.id': '1',
+  'controller.quorum.voters': '1@localhost:9093',
+  listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+}
+
+const parse = (extra: Record<string, string> = {}) =>
+  parseBrokerConfig(new Map(Object.entries({ ...combined, ...extra }))).config
+
+describe('broker configuration', () => {
+  it('has Kafka’s defaults for what is not said', () => {
+    const config = parse()
+    expect(config['replica.lag.time.max.ms']).toBe(30_000)
+    expect(config['log.retention.ms']).toBe(604_800_000)
+    expect(config['log.dirs']).toEqual(['/tmp/kafka-logs'])
+  })
+
+  it('names the nearest known setting when one is misspelt', () => {
+    expect(() => parse({ 'num.partition': '3' })).toThrow('unknown setting num.partition; did you mean num.partitions?')
+  })
+
+  it('says which setting, what was expected and what came', () => {
+    expect(() => parse({ 'num.partitions': 'three' })).toThrow('num.partitions: expected a whole number, got "three"')
+    expect(() => parse({ 'num.partitions': '0' })).toThrow('num.partitions: expected a number from 1')
+    expect(() => parse({ 'process.roles': 'brokr' })).toThrow('expected values from broker, controller')
+  })
+
+  it('refuses a heartbeat interval that one delay would turn into a fenced broker', () => {
+    expect(() => parse({ 'broker.heartbeat.interval.ms': '5000' })).toThrow('broker.heartbeat.interval.ms')
+  })
+
+  it('lets log.retention.ms win over minutes and hours, as Kafka does', () => {
+    expect(parse({ 'log.retention.hours': '1' })['log.retention.ms']).toBe(3_600_000)
+    expect(parse({ 'log.retention.hours': '1', 'log.retention.minutes': '2' })['log.retention.ms']).toBe(120_000)
+    expect(parse({ 'log.retention.hours': '1', 'log.retention.ms': '-1' })['log.retention.ms']).toBe(-1)
+  })
+
+  it('tells a voter from a broker-only node', () => {
+    expect(() => parse({ 'node.id': '2' })).toThrow('must be among the voters')
+    expect(() => parse({ 'process.roles': 'broker' })).toThrow('needs the role controller')
+  })
+
+  it('advertises localhost for a listener bound to every address', () => {
+    const listeners = resolveListeners(parse())
+    expect(listeners.advertised).toMatchObject([{ name: 'PLAINTEXT', host: 'localhost', port: 9092 }])
+    expect(listeners.controller).toMatchObject([{ name: 'CONTROLLER', port: 9093 }])
+  })
+
+  it('refuses a listener that asks for encryption instead of serving it in the clear', () => {
+    expect(() => parse({ listeners: 'SSL://:9092,CONTROLLER://:9093' })).toThrow('does not offer')
+  })
+
+  it('reads variables of the apache/kafka image', () => {
+    const properties = propertiesFromEnvironment({
+      KAFKA_NODE_ID: '7',
+      KAFKA_HEAP_OPTS: '-Xmx1g',
+      KAFKA_A__B___C: 'x',
+      HOME: '/',
+    })
+    expect([...properties]).toEqual([
+      ['node.id', '7'],
+      ['a_b-c', 'x'],
+    ])
+  })
+
+  it('reports settings of the Java broker that have no effect here', () => {
+    const { ignored } = parseBrokerConfig(new Map(Object.entries({ ...combined, 'ssl.keystore.location': '/x' })))
+    expect(ignored).toEqual(['ssl.keystore.location'])
+  })
+})
+
+describe('properties files', () => {
+  it('knows comments, separators, escapes and continued lines', () => {
+    const text = '# c\n! c\na=1\n b : 2\nc 3\nd=x\\\n   y\ne=\\u0041\\\\\nempty=\n'
+    expect(Object.fromEntries(parseProperties(text))).toEqual({ a: '1', b: '2', c: '3', d: 'xy', e: 'A\\', empty: '' })
+  })
+})
+
+describe('topic configuration', () => {
+  it('takes overrides first, then the broker’s settings', () => {
+    const broker = parse({ 'log.segment.bytes': '2097152', 'min.insync.replicas': '2' })
+    const topic = resolveTopicConfig(
+      new Map([
+        ['retention.ms', '1000'],
+        ['flush.messages', '9223372036854775807'],
+      ]),
+      broker,
+    )
+    expect(topic['min.insync.replicas']).toBe(2)
+    expect(logConfig(topic)).toMatchObject({
+      segmentBytes: 2_097_152,
+      retentionMs: 1000,
+      flushMessages: Number.MAX_SAFE_INTEGER,
+    })
+  })
+})
