@@ -16,7 +16,7 @@ import type {
 
 /** The only thing the recorder wants from the world. `cluster.clock` fits; in the simulator it is virtual. */
 export interface HistoryClock {
-  monotonicMs(): number
+  nowMs(): number
 }
 
 /** `Omit` that keeps the members of a union apart. */
@@ -34,7 +34,7 @@ export class HistoryRecorder {
 
   constructor(clock: HistoryClock) {
     this.#clock = clock
-    this.#startMs = clock.monotonicMs()
+    this.#startMs = clock.nowMs()
   }
 
   /** Everything so far. The array grows while the run goes on. */
@@ -44,7 +44,7 @@ export class HistoryRecorder {
 
   /** Milliseconds since the start of the run. */
   get nowMs(): number {
-    return this.#clock.monotonicMs() - this.#startMs
+    return this.#clock.nowMs() - this.#startMs
   }
 
   /** Calls `listener` with every entry from now on, e.g. to show progress or to write a file along. */

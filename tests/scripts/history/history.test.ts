@@ -15,7 +15,7 @@ const run: RunDescription = {
 
 function clock(startMs: number) {
   let nowMs = startMs
-  return { monotonicMs: () => nowMs, advance: (ms: number) => (nowMs += ms) }
+  return { nowMs: () => nowMs, advance: (ms: number) => (nowMs += ms) }
 }
 
 describe('the recorder', () => {

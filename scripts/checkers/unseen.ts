@@ -1,0 +1,75 @@
+/**
+ * unseen: a record was acknowledged and in the end nobody had read it. Other than a lost write it needs no later record that was read,
+ * so it also catches a log whose tail vanished, a stuck consumer, and writes that nobody promised to keep (acks=0).
+ *
+ * aborted-read (G1a): a consumer read a record whose write had definitely failed.
+ *
+ * Source: jepsen.tests.kafka, unseen and g1a-cases.
+ */
+import type { Analysis, ValueFacts } from './analysis.ts'
+import { Anomalies, countOf, entryName, sliceOf, unknown, verdict, type CheckResult } from './result.ts'
+import { Whereabouts } from './whereabouts.ts'
+
+export function unseen(analysis: Analysis): CheckResult {
+  const name = 'unseen'
+  if (analysis.acknowledged === 0) return unknown(name, 'No write was acknowledged, so there was nothing to see.')
+  if (analysis.finalRead === 'incomplete') {
+    return unknown(
+      name,
+      'The final read did not reach the end of every partition, so a record that nobody read may only be late.',
+    )
+  }
+  const where = new Whereabouts(analysis)
+  const anomalies = new Anomalies()
+  for (const facts of analysis.partitions.values()) {
+    for (const write of facts.writes) {
+      const value = facts.values.get(write.value) as ValueFacts
+      if (write.outcome !== 'ok' || value.firstRead !== undefined) continue
+      const offset = value.offsets.at(-1)
+      if (offset !== undefined && where.expired(facts.name, offset)) continue
+      anomalies.add(() => ({
+        partition: facts.name,
+        explanation: `${write.value} was acknowledged by ${entryName(analysis, write.completed as number)} ${offset === undefined ? 'without an offset' : `at offset ${offset}`} of ${facts.name}, and nobody ever read it. ${where.fate(facts.name, write.value).sentence}`,
+        slice: sliceOf(analysis, facts.name, [write.invoked, write.completed, analysis.finalReadFrom], [write.value]),
+      }))
+    }
+  }
+  return verdict(
+    name,
+    {
+      good: `All ${countOf(analysis.acknowledged, 'acknowledged record')} had been read when the run ended.`,
+      bad: `${countOf(anomalies.count, 'acknowledged record')} of ${analysis.acknowledged} had not been read by anyone when the run ended.`,
+    },
+    anomalies,
+  )
+}
+
+export function abortedRead(analysis: Analysis): CheckResult {
+  const anomalies = new Anomalies()
+  let failed = 0
+  for (const facts of analysis.partitions.values()) {
+    for (const write of facts.writes) {
+      if (write.outcome !== 'fail') continue
+      failed += 1
+      const value = facts.values.get(write.value) as ValueFacts
+      if (value.firstRead === undefined) continue
+      const reader = value.firstRead
+      anomalies.add(() => ({
+        partition: facts.name,
+        explanation: `The write of ${write.value} to ${facts.name} had definitely failed in ${entryName(analysis, write.completed as number)}, yet ${entryName(analysis, reader)} read it at offset ${value.offsets[0]}.`,
+        slice: sliceOf(analysis, facts.name, [write.invoked, write.completed, reader], [write.value]),
+      }))
+    }
+  }
+  return verdict(
+    'aborted-read',
+    {
+      good:
+        failed === 0
+          ? 'No write failed for certain.'
+          : `None of ${countOf(failed, 'write')} that definitely failed was ever read.`,
+      bad: `${countOf(anomalies.count, 'record')} whose write had definitely failed ${anomalies.count === 1 ? 'was' : 'were'} read.`,
+    },
+    anomalies,
+  )
+}
