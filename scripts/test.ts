@@ -1,0 +1,87 @@
+/**
+ * `make test`: every layer of tests one after the other (they share two cores and some ports), then what was skipped and why, then one
+ * closing line `N passed, N failed`. In CI a skipped test is a failed one.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { execa } from 'execa'
+
+interface VitestReport {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numFailedTestSuites: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
+  }[]
+}
+
+const layers = ['tidy', 'unit', 'simulation', 'conformance', 'cluster']
+const root = path.resolve(import.meta.dirname, '..')
+const out = path.join(root, 'out', 'test')
+const wanted = process.argv.slice(2)
+const stranger = wanted.find(layer => !layers.includes(layer))
+if (stranger !== undefined) {
+  console.error(`test: expected layers from ${layers.join(', ')}, got "${stranger}"`)
+  process.exit(2)
+}
+
+/** Runs one layer and returns its report; a runner that dies without one counts as a failure. */
+async function run(layer: string): Promise<VitestReport | undefined> {
+  const reportFile = path.join(out, `${layer}.json`)
+  rmSync(reportFile, { force: true })
+  const started = performance.now()
+  const result = await execa(
+    'vitest',
+    [
+      'run',
+      '--project',
+      layer,
+      '--passWithNoTests',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${reportFile}`,
+    ],
+    { cwd: root, stdio: 'inherit', reject: false, preferLocal: true, env: { FORCE_COLOR: '0', NO_COLOR: '1' } },
+  )
+  console.log(
+    `test: ${layer} took ${((performance.now() - started) / 1000).toFixed(0)} s, exit code ${result.exitCode}`,
+  )
+  try {
+    return JSON.parse(readFileSync(reportFile, 'utf8')) as VitestReport
+  } catch (error) {
+    console.error(`test: ${layer} left no report: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+mkdirSync(out, { recursive: true })
+let passed = 0
+let failed = 0
+const skipped: string[] = []
+for (const layer of wanted.length > 0 ? wanted : layers) {
+  const report = await run(layer)
+  if (report === undefined) {
+    failed++
+    continue
+  }
+  passed += report.numPassedTests
+  failed += report.numFailedTests
+  for (const file of report.testResults) {
+    // A file that could not be loaded has no failed test of its own.
+    if (file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed')) failed++
+    for (const test of file.assertionResults)
+      if (test.status !== 'passed' && test.status !== 'failed') skipped.push(`${layer}: ${test.fullName}`)
+  }
+}
+
+for (const name of skipped) console.log(`skipped ${name}`)
+if (process.env['CI'] === 'true' && skipped.length > 0) {
+  console.log('test: nothing may be skipped in CI')
+  failed += skipped.length
+}
+const summary = `${passed} passed, ${failed} failed`
+writeFileSync(path.join(out, 'summary.txt'), `${summary}\n`)
+console.log(summary)
+process.exit(failed === 0 ? 0 : 1)

@@ -1,0 +1,52 @@
+/**
+ * What this machine can: tests that need more than Node say so here, and are skipped with the reason in their title where it is missing.
+ * In CI nothing is missing: the test then runs and fails.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import path from 'node:path'
+import { describe } from 'vitest'
+
+function answers(command: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: 20_000 })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Folder of Apache Kafka's jars. */
+export const kafkaJars =
+  process.env['KAFKA_JARS'] ??
+  path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'apache-kafka', '4.3.1')
+
+const probes = {
+  docker: { has: () => answers('docker', ['info']), remedy: 'start a Docker engine' },
+  java: { has: () => answers('java', ['-version']), remedy: 'install Java 17 or newer' },
+  'apache-kafka': {
+    has: () => existsSync(path.join(kafkaJars, '.complete')),
+    remedy: 'run ./faultline doctor --fetch-kafka, or set KAFKA_JARS',
+  },
+  kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
+} as const
+
+export type Need = keyof typeof probes
+const known = new Map<Need, boolean>()
+
+function has(need: Need): boolean {
+  let answer = known.get(need)
+  if (answer === undefined) {
+    answer = probes[need].has()
+    known.set(need, answer)
+  }
+  return answer
+}
+
+/** `describe` for tests that need something of the machine. */
+export function describeWith(needs: readonly Need[], title: string, body: () => void): void {
+  const missing = process.env['CI'] === 'true' ? [] : needs.filter(need => !has(need))
+  const reason = missing.map(need => `no ${need}: ${probes[need].remedy}`).join('; ')
+  describe.skipIf(missing.length > 0)(missing.length > 0 ? `${title} (${reason})` : title, body)
+}
