@@ -1,0 +1,100 @@
+/**
+ * Apache Kafka itself as the engine: the reference that labs are compared with. One JVM per node, the jars from Maven.
+ * KAFKA_HEAP_OPTS and KAFKA_JVM_PERFORMANCE_OPTS mean what they mean to Kafka's own start script.
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { parseProperties } from '#broker/config/properties.ts'
+import { failure, messageOf } from '../../errors.ts'
+import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
+import { formatProperties } from '../properties.ts'
+import { projectRoot } from '../state.ts'
+import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion } from './jars.ts'
+import { javaAvailable, javaCommand, mavenAvailable } from './java.ts'
+
+const MiB = 1 << 20
+/** What kafka-run-class.sh passes. */
+const performanceOptions =
+  '-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent'
+
+export const apacheKafkaEngine: ProcessEngine = {
+  nodeMemoryBytes: 450 * MiB,
+  readyTimeoutMs: 180_000,
+
+  async available() {
+    const java = await javaAvailable()
+    return java.available && !jarsAreComplete() ? await mavenAvailable() : java
+  },
+
+  prepare: fetchJars,
+
+  async format(nodes, clusterId, options) {
+    const empty = nodes.filter(node => !existsSync(join(node.dataDir, 'meta.properties')))
+    const [first, ...others] = empty
+    if (first === undefined) return
+    options.progress(
+      `Formatting the storage of ${empty.length} node${empty.length === 1 ? '' : 's'} (kafka-storage ${kafkaVersion})`,
+    )
+    await formatWithTool(first, clusterId, options)
+    for (const other of others) copyFormat(first, other)
+  },
+
+  properties: () => ({}),
+
+  launch: ({ propertiesFile }) => ({
+    command: javaCommand(),
+    args: [
+      ...words(process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m'),
+      ...words(process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? performanceOptions),
+      ...javaArguments('kafka.Kafka'),
+      propertiesFile,
+    ],
+    environment: {},
+  }),
+}
+
+function javaArguments(mainClass: string): string[] {
+  const log = join(projectRoot, 'scripts', 'cluster', 'apache-kafka', 'log4j2.yaml')
+  return ['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log}`, '-cp', `${jarsDirectory()}/*`, mainClass]
+}
+
+async function formatWithTool(node: NodeFiles, clusterId: string, { signal }: PrepareOptions): Promise<void> {
+  const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile]
+  // Short-lived: the interpreter and the simplest collector start fastest.
+  const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+  try {
+    await execa(javaCommand(), [...fast, ...javaArguments('kafka.tools.StorageTool'), ...args], {
+      timeout: 120_000,
+      ...(signal === undefined ? {} : { cancelSignal: signal }),
+    })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${messageOf(error).slice(-1_500)}`)
+  }
+}
+
+/**
+ * What kafka-storage writes is the same for every node of a cluster but for two lines of meta.properties, so one JVM does for all. The
+ * first records of the metadata log (`bootstrap.checkpoint`) hold cluster-wide facts only.
+ */
+function copyFormat(from: NodeFiles, to: NodeFiles): void {
+  mkdirSync(to.dataDir, { recursive: true })
+  copyFileSync(join(from.dataDir, 'bootstrap.checkpoint'), join(to.dataDir, 'bootstrap.checkpoint'))
+  const properties = Object.fromEntries(parseProperties(readFileSync(join(from.dataDir, 'meta.properties'), 'utf8')))
+  const own = { ...properties, 'node.id': String(to.id), 'directory.id': randomUuid() }
+  writeFileSync(join(to.dataDir, 'meta.properties'), formatProperties(own))
+}
+
+/** A Kafka Uuid: 16 random bytes in URL-safe base64. A leading dash would look like an option to Kafka's tools. */
+export function randomUuid(): string {
+  for (;;) {
+    const text = randomBytes(16).toString('base64url')
+    if (!text.startsWith('-')) return text
+  }
+}
+
+function words(text: string): string[] {
+  return text.split(/\s+/).filter(word => word !== '')
+}

@@ -1,0 +1,74 @@
+/**
+ * Which TCP ports a cluster takes, and whether they are free. Broker i listens for clients on port + i - 1, so that scripts can compute
+ * it; the quorum's listeners are 100 above, the inspectors 200 above.
+ */
+import { randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
+import { lacking } from '../errors.ts'
+import { brokerIds, controllerIds, FIRST_CONTROLLER_ID } from './cluster.ts'
+import type { ClusterSpec } from './cluster.ts'
+
+export const HOST = '127.0.0.1'
+const CONTROLLER_SHIFT = 100
+const INSPECTOR_SHIFT = 200
+/** Highest distance from `port` of any port of a cluster. */
+export const PORT_SPAN = 300
+
+/** Client port of a broker. */
+export function brokerPort(spec: ClusterSpec, id: number): number {
+  return spec.port + id - 1
+}
+
+/** Port of the quorum's listener of a controller. */
+export function controllerPort(spec: ClusterSpec, id: number): number {
+  return spec.port + CONTROLLER_SHIFT + (id >= FIRST_CONTROLLER_ID ? id - FIRST_CONTROLLER_ID : id - 1)
+}
+
+/** Port of a node's read-only HTTP state; controller-only nodes follow the brokers. */
+export function inspectorPort(spec: ClusterSpec, id: number): number {
+  return spec.port + INSPECTOR_SHIFT + (id >= FIRST_CONTROLLER_ID ? spec.brokers + id - FIRST_CONTROLLER_ID : id - 1)
+}
+
+/** Every port the cluster takes on this machine, with what it is for. */
+export function portsOf(spec: ClusterSpec): { port: number; use: string }[] {
+  return [
+    ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
+    ...controllerIds(spec).map(id => ({ port: controllerPort(spec, id), use: `the quorum at node ${id}` })),
+  ]
+}
+
+/** True when nobody listens there: the port can be bound on the loopback address. */
+export function portIsFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen({ host: HOST, port, exclusive: true }, () => probe.close(() => resolve(true)))
+  })
+}
+
+/** Refuses, naming the taken ports and a range that is free. */
+export async function requireFreePorts(spec: ClusterSpec): Promise<void> {
+  const taken = await takenPorts(spec)
+  if (taken.length === 0) return
+  const list = taken.map(({ port, use }) => `${port} (${use})`).join(', ')
+  const free = await freeBasePort(spec).catch(() => undefined)
+  throw lacking(
+    `Port taken on ${HOST}: ${list}.`,
+    `Stop what listens there (ss -ltnp shows it; ./faultline down, if it is another cluster), or use other ports: --port ${free ?? 19092}`,
+  )
+}
+
+async function takenPorts(spec: ClusterSpec): Promise<{ port: number; use: string }[]> {
+  const ports = portsOf(spec)
+  const free = await Promise.all(ports.map(({ port }) => portIsFree(port)))
+  return ports.filter((_, index) => free[index] === false)
+}
+
+/** A base port whose whole span is free, below the range that systems hand out to outgoing connections. */
+export async function freeBasePort(spec: ClusterSpec): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = randomInt(10_000, 32_000 - PORT_SPAN)
+    if ((await takenPorts({ ...spec, port })).length === 0) return port
+  }
+  throw lacking('No free range of ports found between 10000 and 32000.', 'Give one yourself: --port N')
+}

@@ -1,0 +1,35 @@
+/** What the process runtime must know of an engine: how to prepare it on this machine, how to format storage, which command is a node. */
+import type { Availability, ClusterSpec, Progress } from '../cluster.ts'
+
+export interface PrepareOptions {
+  readonly progress: Progress
+  readonly signal: AbortSignal | undefined
+}
+
+export interface NodeFiles {
+  readonly id: number
+  readonly propertiesFile: string
+  /** The node's only log directory. */
+  readonly dataDir: string
+}
+
+export interface Launch {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export interface ProcessEngine {
+  /** What one idle node needs, for the check before the start. */
+  readonly nodeMemoryBytes: number
+  /** How long a node may take until it serves, on a slow machine. */
+  readonly readyTimeoutMs: number
+  available(): Promise<Availability>
+  /** Fetches what is missing. */
+  prepare(options: PrepareOptions): Promise<void>
+  /** Makes the data directories of nodes that have none; leaves the others alone. */
+  format(nodes: readonly NodeFiles[], clusterId: string, options: PrepareOptions): Promise<void>
+  /** Properties that only this engine takes. */
+  properties(spec: ClusterSpec, id: number, clusterId: string): Readonly<Record<string, string>>
+  launch(node: NodeFiles): Launch
+}

@@ -1,0 +1,154 @@
+/**
+ * One node as a detached child process that outlives the command which started it, and its file `process.json`: which process it is and
+ * what we last wanted of it. Plain `spawn` and not execa: execa looks after children that end with us, these must not.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { failure } from '../../errors.ts'
+import type { NodeStatus } from '../cluster.ts'
+import { nodeDirectory, readJson, writeJson } from '../state.ts'
+import type { Launch } from './engine.ts'
+import type { ProcessHandle } from './liveness.ts'
+import { conditionOf, identify, signalProcess, waitGone } from './liveness.ts'
+
+interface ProcessFile {
+  readonly process: ProcessHandle
+  /** 'down': its end is what we wanted. */
+  readonly intent: 'up' | 'down'
+}
+
+const KILL_TIMEOUT_MS = 10_000
+const RUNNING = new Set<NodeStatus>(['running', 'starting', 'paused'])
+
+export class NodeProcess {
+  readonly id: number
+  readonly directory: string
+  readonly logFile: string
+  readonly #file: string
+
+  constructor(clusterName: string, id: number) {
+    this.id = id
+    this.directory = nodeDirectory(clusterName, id)
+    this.logFile = join(this.directory, 'broker.log')
+    this.#file = join(this.directory, 'process.json')
+  }
+
+  /** 'running' says that the process lives; whether it serves is another question. */
+  async status(): Promise<{ state: NodeStatus; pid?: number }> {
+    const file = this.#read()
+    if (file === undefined) return { state: 'stopped' }
+    const condition = await conditionOf(file.process)
+    if (condition === 'gone') return { state: file.intent === 'up' ? 'dead' : 'stopped' }
+    return { state: condition, pid: file.process.pid }
+  }
+
+  /** Starts the process; its output is appended to the log file. */
+  async start(launch: Launch): Promise<void> {
+    const { state } = await this.status()
+    if (RUNNING.has(state)) throw failure(`Node ${this.id} is ${state} already.`)
+    const log = openSync(this.logFile, 'a')
+    try {
+      const child = spawn(launch.command, launch.args, {
+        cwd: this.directory,
+        detached: true,
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ...launch.environment },
+      })
+      await new Promise<void>((resolve, reject) => {
+        child.once('spawn', resolve)
+        child.once('error', reject)
+      })
+      child.unref()
+      const handle = child.pid === undefined ? undefined : await identify(child.pid)
+      if (handle === undefined)
+        throw failure(`Node ${this.id} ended at once. The end of its log:\n${await this.tail(15)}`)
+      writeJson(this.#file, { process: handle, intent: 'up' } satisfies ProcessFile)
+    } finally {
+      closeSync(log)
+    }
+  }
+
+  async kill(): Promise<void> {
+    const file = this.#expectAlive(await this.status(), 'kill')
+    writeJson(this.#file, { ...file, intent: 'down' })
+    await signalProcess(file.process, 'SIGKILL')
+    if (await waitGone(file.process, KILL_TIMEOUT_MS)) return
+    throw failure(
+      `Node ${this.id} (process ${file.process.pid}) is still there ${KILL_TIMEOUT_MS / 1000} s after SIGKILL.`,
+    )
+  }
+
+  /** SIGTERM; the node says goodbye to its controller and closes its files. */
+  async stop(timeoutMs: number): Promise<void> {
+    const status = await this.status()
+    if (status.state === 'paused')
+      throw failure(`Node ${this.id} is paused and cannot shut down.`, `./faultline resume ${this.id}, or kill it.`)
+    const file = this.#expectAlive(status, 'stop')
+    writeJson(this.#file, { ...file, intent: 'down' })
+    await signalProcess(file.process, 'SIGTERM')
+    if (await waitGone(file.process, timeoutMs)) return
+    throw failure(
+      `Node ${this.id} (process ${file.process.pid}) has not shut down within ${timeoutMs / 1000} s.`,
+      `./faultline logs ${this.id} shows what it waits for; ./faultline kill ${this.id} ends it.`,
+    )
+  }
+
+  async pause(): Promise<void> {
+    const status = await this.status()
+    if (status.state === 'paused') throw failure(`Node ${this.id} is paused already.`, `./faultline resume ${this.id}`)
+    await signalProcess(this.#expectAlive(status, 'pause').process, 'SIGSTOP')
+  }
+
+  async resume(): Promise<void> {
+    const status = await this.status()
+    if (status.state !== 'paused') throw failure(`Node ${this.id} is not paused: it is ${status.state}.`)
+    await signalProcess(this.#expectAlive(status, 'resume').process, 'SIGCONT')
+  }
+
+  /** Ends the process if it is there, whatever its state; for taking a cluster away. */
+  async end(): Promise<void> {
+    const file = this.#read()
+    if (file === undefined) return
+    writeJson(this.#file, { ...file, intent: 'down' })
+    if (await signalProcess(file.process, 'SIGKILL')) await waitGone(file.process, KILL_TIMEOUT_MS)
+  }
+
+  /** Empties the log file's memory of earlier lives; only for a cluster that starts anew. */
+  removeLog(): void {
+    rmSync(this.logFile, { force: true })
+  }
+
+  /** The newest lines of the log, read from its end. */
+  async tail(lines: number): Promise<string> {
+    return await tailOf(this.logFile, lines)
+  }
+
+  #read(): ProcessFile | undefined {
+    return readJson(this.#file) as ProcessFile | undefined
+  }
+
+  #expectAlive(status: { state: NodeStatus }, verb: string): ProcessFile {
+    const file = this.#read()
+    if (file !== undefined && RUNNING.has(status.state)) return file
+    const why = status.state === 'dead' ? 'it has ended by itself' : 'it is stopped'
+    throw failure(`Cannot ${verb} node ${this.id}: ${why}.`, `./faultline start ${this.id}`)
+  }
+}
+
+/** The last lines of a file, at most the last MiB. */
+export async function tailOf(path: string, lines: number): Promise<string> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const length = Math.min(size, 1 << 20)
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length)
+    const all = buffer.toString('utf8').split('\n')
+    if (all.at(-1) === '') all.pop()
+    const kept = all.slice(-lines)
+    return kept.length === 0 ? '' : `${kept.join('\n')}\n`
+  } finally {
+    await file.close()
+  }
+}

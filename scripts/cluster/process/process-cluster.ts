@@ -1,0 +1,248 @@
+/** A cluster whose nodes are processes of this machine. Holds no state of its own: everything is read from `.faultline/NAME`. */
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
+import type { Random } from '#broker/environment/environment.ts'
+import { failure, usageError } from '../../errors.ts'
+import { realClock } from '../clock.ts'
+import type { Capability, ClientOptions, Cluster, ClusterSpec, NodeState, Progress, QuorumView } from '../cluster.ts'
+import { brokerIds, controllerIds } from '../cluster.ts'
+import { brokerPort, controllerPort, HOST, inspectorPort } from '../ports.ts'
+import { rolesOf } from '../properties.ts'
+import { seededRandom } from '../random.ts'
+import { askQuorum, waitUntilReady } from '../ready.ts'
+import type { ClusterRecord } from '../state.ts'
+import { dataDirectory, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
+import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
+import { NodeProcess } from './node-process.ts'
+
+export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'kill',
+  'stop',
+  'pause',
+  'restart',
+  'wipe',
+  'read-log-directory',
+])
+
+/** A controlled shutdown moves the leaders away first; Kafka's takes 4 to 6 s. */
+const STOP_TIMEOUT_MS = 60_000
+
+export class ProcessCluster implements Cluster {
+  readonly spec: ClusterSpec
+  readonly bootstrap: readonly string[]
+  readonly capabilities = processCapabilities
+  readonly clock = realClock
+  readonly random: Random
+  readonly #engine: ProcessEngine
+  readonly #record: ClusterRecord
+  readonly #nodes: ReadonlyMap<number, NodeProcess>
+  #probes = 0
+
+  constructor(record: ClusterRecord, engine: ProcessEngine) {
+    const spec = record.spec
+    this.spec = spec
+    this.bootstrap = brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}`)
+    this.random = seededRandom(spec.seed)
+    this.#engine = engine
+    this.#record = record
+    this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
+  }
+
+  async nodes(): Promise<readonly NodeState[]> {
+    const nodes = await this.#cheapNodes()
+    return await Promise.all(
+      nodes.map(async node =>
+        node.state === 'running' && !(await answers(node.port)) ? { ...node, state: 'starting' as const } : node,
+      ),
+    )
+  }
+
+  /** Like `nodes`, without asking whether a running process listens yet. */
+  async #cheapNodes(): Promise<NodeState[]> {
+    return await Promise.all(
+      [...this.#nodes.values()].map(async node => ({ ...this.#describe(node), ...(await node.status()) })),
+    )
+  }
+
+  #describe(node: NodeProcess): Omit<NodeState, 'state' | 'pid'> {
+    const { id } = node
+    const roles = rolesOf(this.spec, id)
+    const port = roles.includes('broker') ? brokerPort(this.spec, id) : controllerPort(this.spec, id)
+    const inspector = this.#engine.properties(this.spec, id, this.#record.clusterId)['inspector.listener'] !== undefined
+    return {
+      id,
+      roles,
+      host: HOST,
+      port,
+      dataDir: dataDirectory(this.spec, id),
+      log: node.logFile,
+      ...(inspector ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
+    }
+  }
+
+  async kill(id: number): Promise<void> {
+    await this.#node(id).kill()
+  }
+
+  async stop(id: number): Promise<void> {
+    await this.#node(id).stop(STOP_TIMEOUT_MS)
+  }
+
+  async start(id: number): Promise<void> {
+    await this.#startNode(this.#node(id), { progress: () => {}, signal: undefined })
+  }
+
+  async restart(id: number): Promise<void> {
+    await this.stop(id)
+    await this.start(id)
+  }
+
+  async pause(id: number): Promise<void> {
+    await this.#node(id).pause()
+  }
+
+  async resume(id: number): Promise<void> {
+    await this.#node(id).resume()
+  }
+
+  async wipe(id: number): Promise<void> {
+    const { state } = await this.#node(id).status()
+    if (state !== 'stopped' && state !== 'dead') {
+      throw failure(
+        `Node ${id} is ${state}: its disk can be emptied only while it is down.`,
+        `./faultline kill ${id} first.`,
+      )
+    }
+    emptyDirectory(dataDirectory(this.spec, id))
+  }
+
+  async waitReady(
+    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly progress?: Progress } = {},
+  ): Promise<void> {
+    await waitUntilReady({
+      spec: this.spec,
+      clock: this.clock,
+      nodes: () => this.#cheapNodes(),
+      logs: (id, lines) => this.logs(id, { lines }),
+      probeName: `__faultline_ready_${process.pid}_${Date.now()}_${this.#probes++}`,
+      timeoutMs: options.timeoutMs ?? this.#engine.readyTimeoutMs,
+      signal: options.signal,
+      progress: options.progress,
+    })
+  }
+
+  kafkaOptions(): ClientOptions {
+    return { brokers: [...this.bootstrap] }
+  }
+
+  async quorum(): Promise<QuorumView | undefined> {
+    const nodes = await this.#cheapNodes()
+    const up = nodes.filter(node => node.roles.includes('broker') && node.state === 'running')
+    return await askQuorum(up, this.clock)
+  }
+
+  async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
+    return await this.#node(id).tail(options.lines ?? 200)
+  }
+
+  async down(options: { readonly keepData?: boolean; readonly progress?: Progress } = {}): Promise<void> {
+    if (options.keepData === true) {
+      await this.#stopAll(options.progress)
+      writeRecord({ ...this.#record, phase: 'down' })
+      return
+    }
+    await this.endAll()
+    this.removeData()
+    removeState(this.spec.name)
+  }
+
+  /** Starts every node at once; the ones that have no storage yet get it first. */
+  async startAll(options: PrepareOptions): Promise<void> {
+    const files = [...this.#nodes.keys()].map(id => this.#files(id))
+    await this.#engine.format(files, this.#record.clusterId, options)
+    await Promise.all([...this.#nodes.values()].map(node => node.start(this.#engine.launch(this.#files(node.id)))))
+  }
+
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map(node => node.end()))
+  }
+
+  /** Removes the data that `up` made outside of the state directory; what was there before stays. */
+  removeData(): void {
+    if (this.spec.dataDir === undefined) return
+    for (const id of this.#nodes.keys()) {
+      const directory = dataDirectory(this.spec, id)
+      if (!this.#record.foreignData.includes(directory)) rmSync(directory, { recursive: true, force: true })
+    }
+    if (existsSync(this.spec.dataDir) && !this.#record.foreignData.includes(this.spec.dataDir))
+      removeIfEmpty(this.spec.dataDir)
+  }
+
+  /** Controlled shutdown of all. The last ones may find no quorum to say goodbye to, and no follower to hand a leader to: then they are ended. */
+  async #stopAll(progress: Progress | undefined): Promise<void> {
+    await Promise.all(
+      [...this.#nodes.values()].map(async node => {
+        const { state } = await node.status()
+        if (state === 'paused') await node.resume()
+        if (state !== 'running' && state !== 'paused') return
+        try {
+          await node.stop(20_000)
+        } catch {
+          progress?.(
+            `Node ${node.id} did not shut down within 20 s and was killed; it recovers its log at the next start.`,
+          )
+          await node.end()
+        }
+      }),
+    )
+  }
+
+  async #startNode(node: NodeProcess, options: PrepareOptions): Promise<void> {
+    const files = this.#files(node.id)
+    if (await answers(this.#describe(node).port)) {
+      const { state } = await node.status()
+      if (state === 'stopped' || state === 'dead')
+        throw failure(`Port ${this.#describe(node).port} of node ${node.id} is taken by another process.`)
+    }
+    await this.#engine.format([files], this.#record.clusterId, options)
+    await node.start(this.#engine.launch(files))
+  }
+
+  #files(id: number): NodeFiles {
+    return {
+      id,
+      propertiesFile: join(nodeDirectory(this.spec.name, id), 'server.properties'),
+      dataDir: dataDirectory(this.spec, id),
+    }
+  }
+
+  #node(id: number): NodeProcess {
+    const node = this.#nodes.get(id)
+    if (node !== undefined) return node
+    throw usageError(
+      `There is no node ${id} in the cluster ${this.spec.name}: it has ${[...this.#nodes.keys()].join(', ')}.`,
+    )
+  }
+}
+
+/** Brokers, then controllers that are not brokers. */
+export function nodeIds(spec: ClusterSpec): number[] {
+  return [...new Set([...brokerIds(spec), ...controllerIds(spec)])]
+}
+
+/** Removes what is in a directory but not the directory, which may be a mount. */
+function emptyDirectory(directory: string): void {
+  if (!existsSync(directory)) throw failure(`${directory} is not there.`, `Is ${dirname(directory)} still mounted?`)
+  for (const entry of readdirSync(directory)) rmSync(join(directory, entry), { recursive: true, force: true })
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host: HOST, port }, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

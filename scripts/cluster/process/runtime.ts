@@ -1,0 +1,144 @@
+/** The runtime without any container: every node is a process on the loopback address. Needs nothing but Node.js (and Java for Kafka). */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseProperties } from '#broker/config/properties.ts'
+import { lacking, usageError } from '../../errors.ts'
+import type { ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
+import { controllerIds } from '../cluster.ts'
+import { apacheKafkaEngine, randomUuid } from '../apache-kafka/engine.ts'
+import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { brokerPort, controllerPort, freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { formatProperties, nodeProperties } from '../properties.ts'
+import type { ClusterRecord } from '../state.ts'
+import { dataDirectory, nodeDirectory, removeState, writeRecord } from '../state.ts'
+import type { ProcessEngine } from './engine.ts'
+import { faultlineEngine } from './faultline-engine.ts'
+import type { ProcessHandle } from './liveness.ts'
+import { nodeIds, processCapabilities, ProcessCluster } from './process-cluster.ts'
+
+const enginesByName: Readonly<Record<Engine, ProcessEngine>> = {
+  faultline: faultlineEngine,
+  'apache-kafka': apacheKafkaEngine,
+}
+
+export const processRuntime: Runtime = {
+  name: 'process',
+  capabilities: processCapabilities,
+  available: engine => enginesByName[engine].available(),
+  up,
+  attach(name) {
+    const record = findCluster(name)
+    return Promise.resolve(new ProcessCluster(record, enginesByName[record.spec.engine]))
+  },
+}
+
+async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ProcessCluster> {
+  const { progress = () => {}, signal } = options
+  const engine = enginesByName[request.engine]
+  const found = await engine.available()
+  if (!found.available) throw lacking(found.missing, found.remedy)
+  requireMemory(request, engine)
+  const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
+  const existing = await beginUp(spec)
+  let cluster: ProcessCluster | undefined
+  try {
+    const record = newRecord(spec, existing, await ownProcess())
+    writeRecord(record)
+    if (request.port !== 0) await requireFreePorts(spec)
+    await engine.prepare({ progress, signal })
+    cluster = new ProcessCluster(record, engine)
+    writeNodeFiles(record, engine)
+    progress(`Starting ${describe(spec)}`)
+    await cluster.startAll({ progress, signal })
+    if (options.skipReadyCheck !== true) {
+      progress('Waiting until every broker serves')
+      await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+    }
+    signal?.throwIfAborted()
+    writeRecord({ ...record, phase: 'up' })
+    return cluster
+  } catch (error) {
+    await cluster?.endAll()
+    if (existing === undefined) {
+      cluster?.removeData()
+      removeState(spec.name)
+    } else {
+      writeRecord(existing)
+    }
+    throw error
+  }
+}
+
+function describe(spec: ClusterSpec): string {
+  const nodes = [`${spec.brokers} broker${spec.brokers === 1 ? '' : 's'}`]
+  if (spec.controllers > 0) nodes.push(`${spec.controllers} controller${spec.controllers === 1 ? '' : 's'}`)
+  return `${nodes.join(' and ')} (${spec.engine}, processes)`
+}
+
+function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
+  const directories = nodeIds(spec).map(id => dataDirectory(spec, id))
+  const outside = spec.dataDir === undefined ? [] : [spec.dataDir, ...directories]
+  return {
+    version: 1,
+    spec,
+    clusterId: clusterIdOnDisk(directories) ?? randomUuid(),
+    phase: 'starting',
+    owner,
+    foreignData: existing?.foreignData ?? outside.filter(directory => existsSync(directory)),
+  }
+}
+
+/** The cluster whose data is there already; its directories must agree. */
+function clusterIdOnDisk(directories: readonly string[]): string | undefined {
+  const ids = new Map<string, string>()
+  for (const directory of directories) {
+    const file = join(directory, 'meta.properties')
+    if (!existsSync(file)) continue
+    const id = parseProperties(readFileSync(file, 'utf8')).get('cluster.id')
+    if (id !== undefined) ids.set(id, file)
+  }
+  if (ids.size > 1) {
+    throw usageError(
+      `The data directories belong to different clusters: ${[...ids].map(([id, file]) => `${file} to ${id}`).join(', ')}.`,
+    )
+  }
+  return [...ids.keys()][0]
+}
+
+function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine): void {
+  const { spec } = record
+  const voters = controllerIds(spec).map(id => `${id}@${HOST}:${controllerPort(spec, id)}`)
+  for (const id of nodeIds(spec)) {
+    const dataDir = dataDirectory(spec, id)
+    mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
+    mkdirSync(dataDir, { recursive: true })
+    const port = brokerPort(spec, id)
+    const properties = nodeProperties(
+      spec,
+      id,
+      {
+        bindHost: HOST,
+        listeners: [{ name: 'PLAINTEXT', port, advertised: `${HOST}:${port}` }],
+        interBrokerListener: 'PLAINTEXT',
+        controllerPort: controllerPort(spec, id),
+        voters,
+      },
+      dataDir,
+    )
+    const text = formatProperties({ ...properties, ...engine.properties(spec, id, record.clusterId) })
+    writeFileSync(join(nodeDirectory(spec.name, id), 'server.properties'), `# Written by ./faultline up\n${text}`)
+  }
+}
+
+function requireMemory(spec: ClusterSpec, engine: ProcessEngine): void {
+  const nodes = nodeIds(spec).length
+  const needed = nodes * engine.nodeMemoryBytes
+  const usable = process.availableMemory()
+  if (needed <= usable) return
+  const MiB = 1 << 20
+  const fit = Math.floor(usable / engine.nodeMemoryBytes)
+  throw lacking(
+    `Too little memory: ${nodes} nodes of ${spec.engine} need about ${Math.ceil(needed / MiB)} MiB, ${Math.floor(usable / MiB)} MiB are free.`,
+    fit > 0 ? `Start fewer nodes (--brokers ${Math.min(fit, spec.brokers)}) or close something.` : 'Close something.',
+  )
+}

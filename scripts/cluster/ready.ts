@@ -1,0 +1,227 @@
+/**
+ * Whether a cluster serves: every broker that should be up answers and knows all the others as unfenced, and on each of them a record can
+ * be written with acks=all and read back. Asked on the wire, of the brokers themselves: nothing is concluded from a log line.
+ *
+ * The probe topic is removed again; its name begins like Kafka's internal topics, so that tools which hide those hide it too.
+ */
+import type { ISocketFactory } from 'kafkajs'
+import { failure, messageOf } from '../errors.ts'
+import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './cluster.ts'
+import type { Endpoint } from './wire.ts'
+import { WireClient } from './wire.ts'
+import {
+  createTopic,
+  deleteTopic,
+  describeQuorum,
+  errorCodes,
+  fetchFrom,
+  metadata,
+  produceOne,
+} from './wire-requests.ts'
+
+export interface ReadyOptions {
+  readonly spec: ClusterSpec
+  readonly clock: LabClock
+  /** Asked often: should be cheap. */
+  readonly nodes: () => Promise<readonly NodeState[]>
+  /** The last lines of a node's log, for the message when it has died. */
+  readonly logs: (id: number, lines: number) => Promise<string>
+  /** Differs from every earlier probe of this cluster. */
+  readonly probeName: string
+  readonly timeoutMs: number
+  readonly socketFactory?: ISocketFactory | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly progress?: Progress | undefined
+}
+
+const POLL_MS = 15
+/** How long one question may take before it is asked again on a new connection. */
+const ATTEMPT_MS = 5_000
+
+export async function waitUntilReady(options: ReadyOptions): Promise<void> {
+  const run = new ReadyCheck(options)
+  try {
+    await run.everyBrokerIsUnfenced()
+    await run.recordsGoThrough()
+  } finally {
+    run.close()
+  }
+}
+
+class ReadyCheck {
+  readonly #options: ReadyOptions
+  readonly #deadlineMs: number
+  readonly #clients = new Map<number, WireClient>()
+
+  constructor(options: ReadyOptions) {
+    this.#options = options
+    this.#deadlineMs = options.clock.nowMs() + options.timeoutMs
+  }
+
+  async everyBrokerIsUnfenced(): Promise<void> {
+    const expected = (await this.#upBrokers()).map(node => node.id)
+    if (expected.length === 0) throw failure('No broker of this cluster is up.', './faultline start BROKER starts one.')
+    await Promise.all(
+      expected.map(id =>
+        this.#until(`broker ${id}`, async () => {
+          const { brokers } = await this.#ask(id, metadata)
+          const missing = expected.filter(other => !brokers.some(broker => broker.id === other))
+          return missing.length === 0 ? undefined : `does not see broker ${missing.join(', ')} unfenced yet`
+        }),
+      ),
+    )
+  }
+
+  async recordsGoThrough(): Promise<void> {
+    const { spec, probeName: topic } = this.#options
+    const ids = (await this.#upBrokers()).map(node => node.id)
+    const replicas = Math.min(3, ids.length)
+    // One partition led by each broker, its replicas on the next ones.
+    const assignments = ids.map((_, first) =>
+      Array.from({ length: replicas }, (_, step) => ids[(first + step) % ids.length] ?? 0),
+    )
+    const leastInSync = Number(spec.settings['min.insync.replicas'] ?? (spec.brokers >= 3 ? 2 : 1))
+    const settings = { 'min.insync.replicas': String(Math.min(leastInSync, replicas)) }
+    // Any broker forwards to the controller; when one cannot, another is asked.
+    let turn = 0
+    const next = () => ids[turn++ % ids.length] ?? 0
+    await this.#until('the controller', async () => {
+      const answer = await this.#ask(next(), client =>
+        createTopic(client, { name: topic, assignments, settings }, ATTEMPT_MS),
+      )
+      const done = answer.errorCode === errorCodes.none || answer.errorCode === errorCodes.topicAlreadyExists
+      return done ? undefined : `does not create a topic: error ${answer.errorCode} ${answer.message}`
+    })
+    await Promise.all(ids.map((id, partition) => this.#roundTrip(topic, partition, id)))
+    await this.#until('the controller', async () => {
+      const code = await this.#ask(next(), client => deleteTopic(client, topic, ATTEMPT_MS))
+      if (code === TOPIC_DELETION_DISABLED)
+        this.#options.progress?.(`The probe topic ${topic} stays: delete.topic.enable is false.`)
+      const done =
+        code === errorCodes.none || code === errorCodes.unknownTopicOrPartition || code === TOPIC_DELETION_DISABLED
+      return done ? undefined : `does not delete the probe topic: error ${code}`
+    })
+  }
+
+  async #roundTrip(topic: string, partition: number, preferred: number): Promise<void> {
+    const value = Buffer.from(`probe of partition ${partition}`)
+    let leader = preferred
+    await this.#until(`broker ${preferred}`, async () => {
+      const produced = await this.#ask(leader, client => produceOne(client, { topic, partition }, value, ATTEMPT_MS))
+      if (produced.errorCode !== errorCodes.none) {
+        const [found] = (await this.#ask(leader, client => metadata(client, [topic]))).topics
+        const now = found?.partitions.find(candidate => candidate.index === partition)?.leader
+        if (now !== undefined && now >= 0) leader = now
+        return `does not take a record: error ${produced.errorCode}`
+      }
+      const from = { topic, partition, offset: produced.offset }
+      const fetched = await this.#ask(leader, client => fetchFrom(client, from, 500))
+      if (fetched.errorCode === errorCodes.none && fetched.batches.includes(value)) return undefined
+      return `does not give the record back: error ${fetched.errorCode}`
+    })
+  }
+
+  /** Asks until the answer is undefined (good); a text or an error says what is missing so far. */
+  async #until(who: string, ask: () => Promise<string | undefined>): Promise<void> {
+    const { clock, signal } = this.#options
+    for (;;) {
+      signal?.throwIfAborted()
+      let missing: string | undefined
+      try {
+        missing = await ask()
+      } catch (error) {
+        missing = `does not answer: ${messageOf(error)}`
+      }
+      if (missing === undefined) return
+      await this.#failIfDead()
+      if (clock.nowMs() >= this.#deadlineMs) {
+        const seconds = this.#options.timeoutMs / 1000
+        throw failure(
+          `The cluster was not ready after ${seconds} s: ${who} ${missing}.`,
+          `./faultline logs --name ${this.#options.spec.name} shows what the nodes say.`,
+        )
+      }
+      await clock.sleep(POLL_MS)
+    }
+  }
+
+  async #failIfDead(): Promise<void> {
+    for (const node of await this.#options.nodes()) {
+      if (node.state !== 'dead') continue
+      const tail = await this.#options.logs(node.id, 15)
+      throw failure(`Node ${node.id} has ended by itself. The last lines of its log:\n${tail.trimEnd()}`)
+    }
+  }
+
+  async #upBrokers(): Promise<NodeState[]> {
+    const nodes = await this.#options.nodes()
+    return nodes.filter(
+      node => node.roles.includes('broker') && (node.state === 'running' || node.state === 'starting'),
+    )
+  }
+
+  /** One question to one broker; a connection on which it failed is not used again. */
+  async #ask<T>(id: number, question: (client: WireClient) => Promise<T>): Promise<T> {
+    const client = await this.#client(id)
+    try {
+      return await within(this.#options.clock, ATTEMPT_MS, question(client))
+    } catch (error) {
+      client.close()
+      throw error
+    }
+  }
+
+  async #client(id: number): Promise<WireClient> {
+    const open = this.#clients.get(id)
+    if (open?.isOpen === true) return open
+    const node = (await this.#options.nodes()).find(candidate => candidate.id === id)
+    if (node === undefined) throw new Error(`there is no node ${id}`)
+    const client = await WireClient.open(node, this.#options.socketFactory)
+    const meanwhile = this.#clients.get(id)
+    if (meanwhile?.isOpen === true) {
+      client.close()
+      return meanwhile
+    }
+    this.#clients.set(id, client)
+    return client
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close()
+    this.#clients.clear()
+  }
+}
+
+const TOPIC_DELETION_DISABLED = 73
+
+/** The active controller as the first broker that answers knows it. */
+export async function askQuorum(
+  endpoints: readonly Endpoint[],
+  clock: LabClock,
+  socketFactory?: ISocketFactory,
+): Promise<QuorumView | undefined> {
+  const ask = async (endpoint: Endpoint): Promise<QuorumView> => {
+    const client = await WireClient.open(endpoint, socketFactory)
+    try {
+      const view = await within(clock, ATTEMPT_MS, describeQuorum(client))
+      if (view === undefined) throw new Error('no leader')
+      return view
+    } finally {
+      client.close()
+    }
+  }
+  try {
+    return await Promise.any(endpoints.map(ask))
+  } catch (error) {
+    // No broker can name a leader: for the caller that is an answer.
+    if (error instanceof AggregateError) return undefined
+    throw error
+  }
+}
+
+async function within<T>(clock: LabClock, ms: number, work: Promise<T>): Promise<T> {
+  const late = clock.sleep(ms).then(() => {
+    throw new Error(`no answer within ${ms} ms`)
+  })
+  return await Promise.race([work, late])
+}

@@ -1,0 +1,105 @@
+/** From what a person asked for to a complete, checked description of a cluster. Touches nothing on the machine. */
+import { resolve } from 'node:path'
+import { usageError } from '../errors.ts'
+import type { ClusterSpec, Engine, RuntimeName } from './cluster.ts'
+import { engines, runtimeNames } from './cluster.ts'
+import { PORT_SPAN } from './ports.ts'
+
+export const defaultName = 'default'
+const BROKERS_MAX = 99
+const CONTROLLERS_MAX = 9
+
+export interface SpecRequest {
+  readonly name?: string
+  readonly runtime: string
+  readonly engine?: string
+  readonly brokers?: number
+  readonly controllers?: number
+  readonly port?: number
+  readonly dataDir?: string | undefined
+  readonly settings?: Readonly<Record<string, string>>
+  readonly seed?: number
+}
+
+/** Fills in defaults and refuses, with a usage error, what cannot be meant. */
+export function clusterSpec(request: SpecRequest): ClusterSpec {
+  const port = integer('--port', request.port ?? 9092, 0, 65_535 - PORT_SPAN)
+  return {
+    name: checkedName(request.name ?? defaultName),
+    runtime: oneOf<RuntimeName>('--runtime', request.runtime, runtimeNames),
+    engine: oneOf<Engine>('--engine', request.engine ?? 'faultline', engines),
+    brokers: integer('--brokers', request.brokers ?? 3, 1, BROKERS_MAX),
+    controllers: integer('--controllers', request.controllers ?? 0, 0, CONTROLLERS_MAX),
+    port,
+    ...(request.dataDir === undefined ? {} : { dataDir: resolve(request.dataDir) }),
+    settings: request.settings ?? {},
+    seed: integer('--seed', request.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
+  }
+}
+
+/** A name that can be a directory, a container's name and a DNS label at once. */
+export function checkedName(name: string): string {
+  if (/^[a-z0-9][a-z0-9-]{0,39}$/.test(name)) return name
+  throw usageError(
+    `--name ${JSON.stringify(name)} cannot be used: expected 1 to 40 lower-case letters, digits or dashes, not starting with a dash.`,
+    `For example: --name ${suggestedName(name)}`,
+  )
+}
+
+function suggestedName(name: string): string {
+  const clean = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 40)
+  return clean === '' ? 'my-cluster' : clean
+}
+
+/** `key=value` options, later ones win. A property name may hold no space and no `=`. */
+export function parseSettings(pairs: readonly string[]): Record<string, string> {
+  const settings: Record<string, string> = {}
+  for (const pair of pairs) {
+    const at = pair.indexOf('=')
+    const key = pair.slice(0, Math.max(at, 0)).trim()
+    const value = pair.slice(at + 1)
+    if (at < 1 || !/^[A-Za-z0-9._-]+$/.test(key) || /[\r\n]/.test(value)) {
+      throw usageError(
+        `--set ${JSON.stringify(pair)} is not understood: expected key=value.`,
+        'For example: --set log.retention.ms=60000',
+      )
+    }
+    if (reserved.has(key)) {
+      throw usageError(
+        `--set ${key} is decided by the toolkit itself.`,
+        'Use --brokers, --controllers, --port and --data instead.',
+      )
+    }
+    settings[key] = value
+  }
+  return settings
+}
+
+/** What the toolkit must know itself to find its nodes again. */
+const reserved = new Set([
+  'node.id',
+  'broker.id',
+  'process.roles',
+  'cluster.id',
+  'controller.quorum.voters',
+  'controller.quorum.bootstrap.servers',
+  'log.dirs',
+  'log.dir',
+  'listeners',
+  'advertised.listeners',
+])
+
+function integer(option: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw usageError(`${option} must be a whole number from ${least} to ${most}, got ${value}.`)
+}
+
+function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find(candidate => candidate === value)
+  if (found !== undefined) return found
+  throw usageError(`${option} must be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}.`)
+}

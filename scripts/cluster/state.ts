@@ -1,0 +1,140 @@
+/**
+ * What outlives a command: one directory per cluster, `.faultline/NAME`, which the user can look into.
+ *
+ *   cluster.json                    the spec, the cluster id, how far `up` or `down` got
+ *   node-ID/server.properties       what the node was started with
+ *   node-ID/process.json            its process, and what we last wanted of it (process runtime)
+ *   node-ID/broker.log, node-ID/data
+ *
+ * Files are replaced as a whole (write, then rename), so that a command that ends in the middle leaves the old or the new content.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { codeOf, failure } from '../errors.ts'
+import type { ClusterSpec } from './cluster.ts'
+import type { ProcessHandle } from './process/liveness.ts'
+
+export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/**
+ * - starting: an `up` is at work (or died at it, when `owner` is gone)
+ * - up: all was started
+ * - down: stopped, data kept
+ */
+export type Phase = 'starting' | 'up' | 'down'
+
+export interface ClusterRecord {
+  /** Layout of this file; raised when an older toolkit could not read it. */
+  readonly version: 1
+  readonly spec: ClusterSpec
+  readonly clusterId: string
+  readonly phase: Phase
+  /** The command that is starting the cluster. */
+  readonly owner: ProcessHandle
+  /** Data directories that existed before `up` and therefore survive `down`. */
+  readonly foreignData: readonly string[]
+}
+
+/** The directory that holds all clusters. FAULTLINE_HOME moves it. */
+export function stateHome(): string {
+  const chosen = process.env['FAULTLINE_HOME']
+  if (chosen !== undefined && chosen !== '') return chosen
+  // Inside someone's node_modules nothing of ours may be written.
+  const base = projectRoot.split(sep).includes('node_modules') ? process.cwd() : projectRoot
+  return join(base, '.faultline')
+}
+
+export function stateDirectory(name: string): string {
+  return join(stateHome(), name)
+}
+
+export function nodeDirectory(name: string, id: number): string {
+  return join(stateDirectory(name), `node-${id}`)
+}
+
+/** The folder with `meta.properties` of a node. */
+export function dataDirectory(spec: ClusterSpec, id: number): string {
+  return spec.dataDir === undefined ? join(nodeDirectory(spec.name, id), 'data') : join(spec.dataDir, `node-${id}`)
+}
+
+/** Names of all clusters with a state directory, sorted. */
+export function clusterNames(): string[] {
+  try {
+    return readdirSync(stateHome(), { withFileTypes: true })
+      .filter(entry => entry.isDirectory() && existsSync(join(stateHome(), entry.name, 'cluster.json')))
+      .map(entry => entry.name)
+      .sort()
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Undefined when there is no such cluster. */
+export function readRecord(name: string): ClusterRecord | undefined {
+  const path = join(stateDirectory(name), 'cluster.json')
+  const record = readJson(path) as ClusterRecord | undefined
+  if (record === undefined) return undefined
+  if (record.version === 1) return record
+  throw failure(
+    `${path} was written by another version of the toolkit (layout ${String(record.version)}, expected 1).`,
+    `Use the version that started the cluster, or remove ${stateDirectory(name)} after making sure that its processes are gone.`,
+  )
+}
+
+export function writeRecord(record: ClusterRecord): void {
+  writeJson(join(stateDirectory(record.spec.name), 'cluster.json'), record)
+}
+
+/** Takes the name for this command. False when another command holds it already: creating a directory is atomic. */
+export function claimName(name: string): boolean {
+  mkdirSync(stateHome(), { recursive: true })
+  try {
+    mkdirSync(stateDirectory(name))
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Removes the cluster's state; the directory of all clusters goes with the last of them. */
+export function removeState(name: string): void {
+  rmSync(stateDirectory(name), { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
+  removeIfEmpty(stateHome())
+}
+
+export function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'ENOENT', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
+  }
+}
+
+/** Undefined when the file is missing. */
+export function readJson(path: string): unknown {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw failure(
+      `${path} is damaged: it should hold JSON.`,
+      `Remove ${dirname(path)} after making sure that its processes are gone.`,
+      error,
+    )
+  }
+}
+
+export function writeJson(path: string, value: unknown): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  writeFileSync(temporary, `${JSON.stringify(value, undefined, 2)}\n`)
+  renameSync(temporary, path)
+}

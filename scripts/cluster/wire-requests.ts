@@ -1,0 +1,227 @@
+/**
+ * The requests of the toolkit's wire client: what each asks and what we keep of the answer. Versions are Kafka 4.3's oldest, see `wire.ts`.
+ * Error codes are returned, not thrown: whether one is a reason to wait or to give up is the caller's business.
+ */
+import { crc32c, Writer } from './wire-format.ts'
+import type { Reader } from './wire-format.ts'
+import type { WireClient } from './wire.ts'
+import type { QuorumView } from './cluster.ts'
+
+export const errorCodes = { none: 0, unknownTopicOrPartition: 3, topicAlreadyExists: 36 } as const
+
+export interface MetadataView {
+  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[]
+  readonly topics: readonly {
+    readonly name: string
+    readonly errorCode: number
+    readonly partitions: readonly { readonly index: number; readonly leader: number; readonly isr: readonly number[] }[]
+  }[]
+}
+
+/** Metadata v4: the unfenced brokers as this broker knows them, and the given topics (none: no topics). */
+export async function metadata(client: WireClient, topics: readonly string[] = []): Promise<MetadataView> {
+  const reader = await client.request(
+    3,
+    4,
+    new Writer().array(topics, (name, writer) => writer.string(name)).boolean(false),
+  )
+  reader.int32() // throttle time
+  const brokers = reader.array(r => {
+    const broker = { id: r.int32(), host: r.string(), port: r.int32() }
+    r.string() // rack
+    return broker
+  })
+  reader.string() // cluster id
+  reader.int32() // controller id: in KRaft mode any broker
+  const found = reader.array(r => {
+    const errorCode = r.int16()
+    const name = r.string()
+    r.boolean() // internal
+    const partitions = r.array(p => {
+      p.int16()
+      const index = p.int32()
+      const leader = p.int32()
+      p.array(x => x.int32()) // replicas
+      return { index, leader, isr: p.array(x => x.int32()) }
+    })
+    return { name, errorCode, partitions }
+  })
+  return { brokers, topics: found }
+}
+
+export interface NewTopic {
+  readonly name: string
+  /** Replicas of each partition, the preferred leader first. */
+  readonly assignments: readonly (readonly number[])[]
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** CreateTopics v2. */
+export async function createTopic(
+  client: WireClient,
+  topic: NewTopic,
+  timeoutMs: number,
+): Promise<{ errorCode: number; message: string }> {
+  const body = new Writer()
+    .int32(1)
+    .string(topic.name)
+    .int32(-1)
+    .int16(-1)
+    .array([...topic.assignments.entries()], ([index, replicas], writer) =>
+      writer.int32(index).array(replicas, (id, w) => w.int32(id)),
+    )
+    .array(Object.entries(topic.settings), ([key, value], writer) => writer.string(key).string(value))
+    .int32(timeoutMs)
+    .boolean(false)
+  const reader = await client.request(19, 2, body)
+  reader.int32()
+  const [result] = reader.array(r => {
+    r.string()
+    return { errorCode: r.int16(), message: r.string() }
+  })
+  return result ?? { errorCode: -1, message: 'the answer names no topic' }
+}
+
+/** DeleteTopics v1. */
+export async function deleteTopic(client: WireClient, name: string, timeoutMs: number): Promise<number> {
+  const reader = await client.request(
+    20,
+    1,
+    new Writer().array([name], (text, writer) => writer.string(text)).int32(timeoutMs),
+  )
+  reader.int32()
+  const [code] = reader.array(r => {
+    r.string()
+    return r.int16()
+  })
+  return code ?? -1
+}
+
+/** Produce v3, acks=all: one batch of one record without a key. Returns the error code and the record's offset. */
+export async function produceOne(
+  client: WireClient,
+  at: { readonly topic: string; readonly partition: number },
+  value: Buffer,
+  timeoutMs: number,
+): Promise<{ errorCode: number; offset: number }> {
+  const batch = recordBatch(value)
+  const body = new Writer()
+    .nullString()
+    .int16(-1)
+    .int32(timeoutMs)
+    .array([at], ({ topic, partition }, writer) =>
+      writer.string(topic).array([partition], (index, w) => w.int32(index).int32(batch.length).bytes(batch)),
+    )
+  const reader = await client.request(0, 3, body)
+  const [results] = reader.array(r => {
+    r.string()
+    return r.array(p => {
+      p.int32()
+      const result = { errorCode: p.int16(), offset: Number(p.int64()) }
+      p.int64() // log append time
+      return result
+    })
+  })
+  return results?.[0] ?? { errorCode: -1, offset: -1 }
+}
+
+/** Fetch v4 from one partition: the raw record batches up to the high watermark. */
+export async function fetchFrom(
+  client: WireClient,
+  at: { readonly topic: string; readonly partition: number; readonly offset: number },
+  maxWaitMs: number,
+): Promise<{ errorCode: number; batches: Buffer }> {
+  const bytesMax = 1 << 20
+  const body = new Writer()
+    .int32(-1)
+    .int32(maxWaitMs)
+    .int32(1)
+    .int32(bytesMax)
+    .int8(0)
+    .array([at], ({ topic, partition, offset }, writer) =>
+      writer.string(topic).array([partition], (index, w) => w.int32(index).int64(BigInt(offset)).int32(bytesMax)),
+    )
+  const reader = await client.request(1, 4, body)
+  reader.int32()
+  const [results] = reader.array(r => {
+    r.string()
+    return r.array(p => {
+      p.int32()
+      const errorCode = p.int16()
+      p.int64() // high watermark
+      p.int64() // last stable offset
+      p.array(aborted => [aborted.int64(), aborted.int64()])
+      return { errorCode, batches: p.bytes(p.int32()) }
+    })
+  })
+  return results?.[0] ?? { errorCode: -1, batches: Buffer.alloc(0) }
+}
+
+/** DescribeQuorum v0 of the metadata log; any broker forwards it to the leader. Undefined while there is none. */
+export async function describeQuorum(client: WireClient): Promise<QuorumView | undefined> {
+  const body = new Writer()
+    .compactArray(['__cluster_metadata'], (name, writer) =>
+      writer
+        .compactString(name)
+        .compactArray([0], (index, w) => w.int32(index).noTags())
+        .noTags(),
+    )
+    .noTags()
+  const reader = await client.request(55, 0, body, { flexible: true })
+  if (reader.int16() !== errorCodes.none) return undefined
+  const [partitions] = reader.compactArray(r => {
+    r.compactString()
+    const found = r.compactArray(quorumPartition)
+    r.tags()
+    return found
+  })
+  const partition = partitions?.[0]
+  return partition === undefined || partition.errorCode !== errorCodes.none || partition.leaderId < 0
+    ? undefined
+    : partition
+}
+
+function quorumPartition(reader: Reader): QuorumView & { errorCode: number } {
+  reader.int32()
+  const errorCode = reader.int16()
+  const leaderId = reader.int32()
+  const leaderEpoch = reader.int32()
+  const highWatermark = Number(reader.int64())
+  const replicas = () =>
+    reader.compactArray(r => {
+      const replica = { id: r.int32(), logEndOffset: Number(r.int64()) }
+      r.tags()
+      return replica
+    })
+  const voters = replicas()
+  replicas() // observers
+  reader.tags()
+  return { errorCode, leaderId, leaderEpoch, highWatermark, voters }
+}
+
+/** A record batch (magic 2) with one record, no key, no headers, timestamp 0. */
+export function recordBatch(value: Buffer): Buffer {
+  const record = new Writer()
+    .int8(0)
+    .varint(0)
+    .varint(0)
+    .varint(-1)
+    .varint(value.length)
+    .bytes(value)
+    .varint(0)
+    .toBuffer()
+  const records = new Writer().varint(record.length).bytes(record).toBuffer()
+  const sealed = new Writer()
+    .int16(0) // attributes: no compression, create time
+    .int32(0) // last offset delta
+    .int64(0n)
+    .int64(0n)
+    .int64(-1n) // producer id: not idempotent
+    .int16(-1)
+    .int32(-1)
+    .int32(1)
+    .bytes(records)
+    .toBuffer()
+  const rest = new Writer().int32(-1).int8(2).uint32(crc32c(sealed)).bytes(sealed).toBuffer()
+  return new Writer().int64(0n).int32(rest.length).bytes(rest).toBuffer()
+}
