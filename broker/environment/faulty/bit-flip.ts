@@ -1,0 +1,36 @@
+/** A disk that returns or keeps other bytes than were written: one bit of one call in so many is wrong, and nobody says so. */
+import { describeTarget, type DiskTarget, type Fault, targets } from './fault.ts'
+
+export interface BitFlip extends Pick<DiskTarget, 'path'> {
+  readonly on: 'read' | 'write'
+  /** One call in so many; default: each. */
+  readonly oneIn?: number
+}
+
+export function bitFlip(options: BitFlip): Fault {
+  const { on, oneIn = 1 } = options
+  const target: DiskTarget = { ...options, operations: [on] }
+  return {
+    kind: 'bit-flip',
+    summary: `one wrong bit in ${oneIn === 1 ? 'each' : `one of ${oneIn}`}: ${describeTarget(target)}`,
+    changeRead(call, bytes, effects) {
+      if (on !== 'read' || bytes.length === 0 || !targets(target, call) || effects.random.below(oneIn) > 0) return
+      effects.hit()
+      flip(bytes, effects.random.below(bytes.length * 8))
+    },
+    changeWrite(call, chunks, effects) {
+      if (on !== 'write' || call.bytes === 0 || !targets(target, call) || effects.random.below(oneIn) > 0)
+        return undefined
+      effects.hit()
+      // The caller's bytes are not ours to change.
+      const copy = Buffer.concat(chunks)
+      flip(copy, effects.random.below(copy.length * 8))
+      return { chunks: [copy] }
+    },
+  }
+}
+
+function flip(bytes: Uint8Array, bit: number): void {
+  const index = Math.floor(bit / 8)
+  bytes[index] = bytes[index]! ^ (1 << (bit % 8))
+}

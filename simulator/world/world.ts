@@ -1,0 +1,232 @@
+/**
+ * One simulated world: a virtual clock, one queue of events, and the machines and clients whose code runs in them. From one seed comes
+ * one run, the same in every process: time passes only between events, and everything an event set off has run before the next begins.
+ *
+ * It knows nothing of Kafka. Nothing here may ask the real clock, the real random generator or the real network.
+ */
+import type { LogLevel } from '#broker/environment/environment.ts'
+import { type Drain, Drainer } from './drain.ts'
+import { type EventKind, EventQueue, WorldEvent } from './event-queue.ts'
+import { NodeCrashed, SimulationFailure } from './failure.ts'
+import { SimulatedNode } from './node.ts'
+import { Prng } from './prng.ts'
+import { catchRejections } from './rejections.ts'
+import { RollingHash } from './rolling-hash.ts'
+import { Trace } from './trace.ts'
+import { SimulatedNetwork } from '../network/simulated-network.ts'
+import { defaultWorldSettings, type WorldSettings } from './settings.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly settings?: Partial<WorldSettings>
+  readonly drain?: Drain
+  /** Log lines from this level on are kept for the report of a failure. Default: info. */
+  readonly logLevel?: LogLevel
+  /** Also told of every line as it is logged. */
+  readonly onLine?: (line: string) => void
+}
+
+export interface RunOptions {
+  /** The run fails when the scenario has not ended by then. Default: one day. */
+  readonly limitMs?: number
+}
+
+/** So many events without the clock moving mean that the code runs in circles. */
+const eventsPerInstantMax = 500_000
+
+const dayMs = 86_400_000
+
+export class World {
+  readonly seed: number
+  readonly settings: WorldSettings
+  /** Decides faults and workloads; nodes, links and disks have generators of their own. */
+  readonly random: Prng
+  readonly network: SimulatedNetwork
+  readonly trace: Trace
+  readonly #queue = new EventQueue()
+  readonly #hash = new RollingHash()
+  readonly #drainer: Drainer
+  readonly #nodes = new Map<string, SimulatedNode>()
+  readonly #checks: (() => void)[] = []
+  #nowUs = 0
+  #sequence = 0
+  #eventsRun = 0
+  #eventsThisInstant = 0
+  #failure: { cause: unknown; where: string } | undefined
+  #where = 'start'
+
+  constructor(options: WorldOptions) {
+    this.seed = options.seed
+    this.settings = { ...defaultWorldSettings, ...options.settings }
+    this.random = new Prng(options.seed, 'world')
+    this.network = new SimulatedNetwork(this)
+    this.trace = new Trace(this, options.logLevel ?? 'info', options.onLine)
+    this.#drainer = new Drainer(options.drain ?? 'microtask')
+  }
+
+  /** Microseconds since the beginning of the run. */
+  get nowUs(): number {
+    return this.#nowUs
+  }
+
+  get nowMs(): number {
+    return Math.floor(this.#nowUs / 1000)
+  }
+
+  /** Calendar time of a machine without skew. */
+  get wallMs(): number {
+    return this.settings.startWallMs + this.nowMs
+  }
+
+  get eventsRun(): number {
+    return this.#eventsRun
+  }
+
+  /** Fingerprint of everything that happened so far. */
+  get hash(): string {
+    return this.#hash.digest()
+  }
+
+  /** The machine of that name; it is there, switched off, from the first time it is named. Its name is its host name. */
+  node(name: string): SimulatedNode {
+    let node = this.#nodes.get(name)
+    if (node === undefined) {
+      node = new SimulatedNode(this, name, this.#nodes.size)
+      this.#nodes.set(name, node)
+    }
+    return node
+  }
+
+  hasNode(name: string): boolean {
+    return this.#nodes.has(name)
+  }
+
+  nodes(): Iterable<SimulatedNode> {
+    return this.#nodes.values()
+  }
+
+  /** Schedules `run`; with a node, it runs only if that node is then still in the same life. */
+  schedule(kind: EventKind, node: SimulatedNode | undefined, delayUs: number, run: () => void): WorldEvent {
+    const event = new WorldEvent(this.#nowUs + delayUs, this.#sequence++, kind, node, run)
+    this.#queue.push(event)
+    return event
+  }
+
+  cancel(event: WorldEvent): void {
+    this.#queue.cancel(event)
+  }
+
+  /** Resolves after that much virtual time; for scenarios, never for nodes. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise(resolve => {
+      this.schedule('control', undefined, Math.round(delayMs * 1000), resolve)
+    })
+  }
+
+  /** Calls `check` after every event. It must be cheap, and throws when an invariant does not hold. */
+  onEvent(check: () => void): void {
+    this.#checks.push(check)
+  }
+
+  /** Adds what an event did to the fingerprint. */
+  note(...values: number[]): void {
+    for (const value of values) this.#hash.add(value)
+  }
+
+  /** Ends the run with a failure, from wherever it is noticed. The first one counts. */
+  fail(cause: unknown, where = this.#where): void {
+    this.#failure ??= { cause, where }
+  }
+
+  /**
+   * Runs the scenario to its end, event by event. Rejects with SimulationFailure when code throws, an invariant breaks, a promise is
+   * rejected and nobody handles it, or nothing is left that could happen.
+   */
+  async run<T>(scenario: () => Promise<T>, options: RunOptions = {}): Promise<T> {
+    const limitUs = this.#nowUs + (options.limitMs ?? dayMs) * 1000
+    const release = catchRejections(reason => {
+      if (!(reason instanceof NodeCrashed)) this.fail(reason, 'in a promise that nobody handled')
+    })
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        let outcome: (() => void) | undefined
+        this.schedule('start', undefined, 0, () => {
+          scenario().then(
+            value => (outcome = () => resolve(value)),
+            (error: unknown) => this.fail(error, 'scenario'),
+          )
+        })
+        const step = (): void => {
+          this.#check()
+          if (this.#failure !== undefined) return reject(this.#describeFailure())
+          if (outcome !== undefined) return outcome()
+          this.#runNext(limitUs)
+          this.#drainer.whenQuiet(step)
+        }
+        this.#drainer.whenQuiet(step)
+      })
+    } finally {
+      release()
+    }
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) return
+    try {
+      for (const check of this.#checks) check()
+    } catch (error) {
+      this.fail(error, `invariant after ${this.#where}`)
+    }
+  }
+
+  #runNext(limitUs: number): void {
+    const event = this.#queue.pop()
+    if (event === undefined) {
+      return this.fail(new Error('Nothing is scheduled any more, and the scenario has not ended'), 'queue')
+    }
+    if (event.timeUs > limitUs) return this.fail(new Error('The scenario did not end in time'), 'limit')
+    if (event.timeUs > this.#nowUs) {
+      this.#nowUs = event.timeUs
+      this.#eventsThisInstant = 0
+    } else if (++this.#eventsThisInstant > eventsPerInstantMax) {
+      return this.fail(new Error(`${eventsPerInstantMax} events at one instant: the code runs in circles`), event.kind)
+    }
+    const next = event.node === undefined ? event : event.node.admit(event)
+    if (next !== undefined) this.#dispatch(next)
+  }
+
+  #dispatch(event: WorldEvent): void {
+    const { run, node } = event
+    if (run === undefined) return
+    event.run = undefined
+    this.#eventsRun++
+    this.#where = node === undefined ? event.kind : `${event.kind} of ${node.name}`
+    this.note(this.#nowUs, kindNumbers[event.kind] * 64 + (node?.index ?? 63), event.bytes, event.crc)
+    try {
+      run()
+    } catch (error) {
+      if (!(error instanceof NodeCrashed)) this.fail(error)
+    }
+  }
+
+  #describeFailure(): SimulationFailure {
+    const { cause, where } = this.#failure!
+    return new SimulationFailure({ seed: this.seed, timeMs: this.nowMs, where, trace: this.trace.lines(), cause })
+  }
+}
+
+const kindNumbers: Readonly<Record<EventKind, number>> = {
+  start: 0,
+  timer: 1,
+  soon: 2,
+  fsync: 3,
+  listen: 4,
+  accept: 5,
+  opened: 6,
+  data: 7,
+  drain: 8,
+  closed: 9,
+  'client-timer': 10,
+  fault: 11,
+  control: 12,
+}
