@@ -1,0 +1,195 @@
+/**
+ * The reading side of the append workload: kafkajs consumers in one group while faults happen, and a fresh client that reads everything
+ * from the beginning when they are over. kafkajs polls behind the scenes; a delivered batch counts as one poll.
+ */
+import type { Consumer, ConsumerConfig, EachBatchPayload } from 'kafkajs'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Offset, Value } from '../history/operation.ts'
+import type { ClientRecorder, HistoryRecorder } from '../history/recorder.ts'
+import { clientTimes, kafkaClient } from './kafkajs-client.ts'
+
+const groupTimes = {
+  sessionTimeout: 10_000,
+  heartbeatInterval: 1_000,
+  rebalanceTimeout: 10_000,
+  maxWaitTimeInMs: 250,
+} satisfies Partial<ConsumerConfig>
+
+/** kafkajs gives up a fetch after so many tries and crashes; then the thread begins again with a new client. */
+const consumerRetries = 8
+const restartMs = 300
+
+export interface Place {
+  readonly topic: string
+  readonly partitions: number
+}
+
+type Reading = 'assign' | 'subscribe'
+
+/** One kafkajs consumer from its connection to its end. */
+class Reader {
+  readonly client: ClientRecorder
+  readonly #consumer: Consumer
+  readonly #topic: string
+  readonly #reading: Reading
+  readonly #polled: (partition: number, records: readonly (readonly [Offset, Value])[]) => void
+  #resolveCrashed: () => void = () => undefined
+  /** Resolves when kafkajs has given up. */
+  readonly crashed: Promise<void>
+
+  constructor(options: {
+    readonly cluster: Cluster
+    readonly client: ClientRecorder
+    readonly groupId: string
+    readonly topic: string
+    readonly reading: Reading
+    readonly polled?: (partition: number, records: readonly (readonly [Offset, Value])[]) => void
+  }) {
+    this.client = options.client
+    this.#topic = options.topic
+    this.#reading = options.reading
+    this.#polled = options.polled ?? (() => undefined)
+    this.crashed = new Promise(resolve => (this.#resolveCrashed = resolve))
+    this.#consumer = kafkaClient(options.cluster, options.client.client).consumer({
+      ...groupTimes,
+      groupId: options.groupId,
+      allowAutoTopicCreation: false,
+      // A crash ends this process of the history; the thread starts the next one itself.
+      retry: { ...clientTimes.retry, retries: consumerRetries, restartOnFailure: async () => false },
+    })
+  }
+
+  async start(): Promise<void> {
+    const { GROUP_JOIN, CRASH } = this.#consumer.events
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      const partitions = payload.memberAssignment[this.#topic] ?? []
+      this.client.partitions(
+        this.#reading,
+        partitions.map(partition => `${this.#topic}-${partition}`),
+      )
+    })
+    this.#consumer.on(CRASH, () => {
+      this.client.crash()
+      this.#resolveCrashed()
+    })
+    await this.#consumer.connect()
+    await this.#consumer.subscribe({ topics: [this.#topic], fromBeginning: true })
+    await this.#consumer.run({ autoCommitInterval: 500, eachBatch: async payload => this.#batch(payload) })
+  }
+
+  async stop(): Promise<void> {
+    await this.#consumer.disconnect()
+  }
+
+  #batch({ batch }: EachBatchPayload): void {
+    if (this.client.retired) return
+    const records = batch.messages.map(({ offset, value }) => [Number(offset), value?.toString() ?? ''] as const)
+    if (records.length === 0) return
+    this.client.invoke('poll', [['poll']])
+    this.client.complete('ok', [['poll', { [`${batch.topic}-${batch.partition}`]: records }]])
+    this.#polled(batch.partition, records)
+  }
+}
+
+/** The members of one consumer group, each a thread that begins again after a crash. */
+export class GroupConsumers {
+  readonly #cluster: Cluster
+  readonly #recorder: HistoryRecorder
+  readonly #topic: string
+  readonly #count: number
+  #threads: Promise<void>[] = []
+  #running = false
+  #stopped: Promise<void> = Promise.resolve()
+  #stop: () => void = () => undefined
+
+  constructor(cluster: Cluster, recorder: HistoryRecorder, place: Place, count: number) {
+    this.#cluster = cluster
+    this.#recorder = recorder
+    this.#topic = place.topic
+    this.#count = count
+  }
+
+  start(): void {
+    this.#running = true
+    this.#stopped = new Promise(resolve => (this.#stop = resolve))
+    this.#threads = Array.from({ length: this.#count }, (_, thread) => this.#run(thread))
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    this.#stop()
+    await Promise.all(this.#threads)
+  }
+
+  async #run(thread: number): Promise<void> {
+    while (this.#running) {
+      const reader = new Reader({
+        cluster: this.#cluster,
+        client: this.#recorder.client(`consumer-${thread}`),
+        groupId: `${this.#topic}-readers`,
+        topic: this.#topic,
+        reading: 'subscribe',
+      })
+      try {
+        await reader.start()
+        await Promise.race([reader.crashed, this.#stopped])
+      } catch {
+        // It could not connect or join: the same as a crash right away.
+        reader.client.crash()
+      }
+      await ended(reader, this.#cluster)
+      if (this.#running) await this.#cluster.clock.sleep(restartMs)
+    }
+  }
+}
+
+/** kafkajs may wait for ever for a broker that is gone; the client's goodbye is not worth that. */
+async function ended(reader: Reader, cluster: Cluster): Promise<void> {
+  const goodbye = reader.stop().catch(() => undefined)
+  await Promise.race([goodbye, cluster.clock.sleep(3_000)])
+}
+
+/**
+ * Reads every partition from the beginning up to `ends` with fresh clients of their own group.
+ *
+ * @param ends  per partition, the offset (exclusive) to reach
+ * @returns whether all of them were reached within `timeoutMs`
+ */
+export async function readEverything(
+  cluster: Cluster,
+  recorder: HistoryRecorder,
+  place: Place,
+  ends: readonly Offset[],
+  timeoutMs: number,
+): Promise<boolean> {
+  const deadlineMs = cluster.clock.nowMs() + timeoutMs
+  for (let attempt = 0; cluster.clock.nowMs() < deadlineMs; attempt += 1) {
+    const next = ends.map(() => 0)
+    const reader = new Reader({
+      cluster,
+      client: recorder.client('final-reader'),
+      groupId: `${place.topic}-final-${attempt}`,
+      topic: place.topic,
+      reading: 'assign',
+      polled: (partition, records) =>
+        (next[partition] = Math.max(next[partition] ?? 0, (records.at(-1)?.[0] ?? -1) + 1)),
+    })
+    const state = { crashed: false }
+    try {
+      await reader.start()
+      reader.crashed.then(
+        () => (state.crashed = true),
+        () => undefined,
+      )
+      const done = () => ends.every((end, partition) => (next[partition] as number) >= end)
+      while (!state.crashed && !done() && cluster.clock.nowMs() < deadlineMs) await cluster.clock.sleep(50)
+      if (done()) return true
+    } catch {
+      reader.client.crash()
+      await cluster.clock.sleep(restartMs)
+    } finally {
+      await ended(reader, cluster)
+    }
+  }
+  return false
+}

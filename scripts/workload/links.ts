@@ -1,0 +1,62 @@
+/** One wire connection per broker, opened when needed and dropped on the first failure, with a limit on how long a question may take. */
+import type { Cluster } from '../cluster/cluster.ts'
+import { WireClient, type Endpoint } from '../cluster/wire.ts'
+
+export class NoAnswerError extends Error {}
+
+export class Links {
+  readonly #cluster: Cluster
+  readonly #timeoutMs: number
+  readonly #open = new Map<number, Promise<WireClient>>()
+
+  constructor(cluster: Cluster, timeoutMs: number) {
+    this.#cluster = cluster
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Ids of all brokers, whether they run or not. */
+  get brokers(): readonly number[] {
+    return this.#cluster.bootstrap.map((_, index) => index + 1)
+  }
+
+  /** Asks one broker. A failure or a late answer closes the connection, because answers come in order. */
+  async ask<T>(broker: number, question: (client: WireClient) => Promise<T>): Promise<T> {
+    const connecting =
+      this.#open.get(broker) ?? WireClient.open(this.#endpoint(broker), this.#cluster.kafkaOptions().socketFactory)
+    this.#open.set(broker, connecting)
+    try {
+      return await this.#within(connecting.then(question), broker)
+    } catch (error) {
+      this.#forget(broker, connecting)
+      throw error
+    }
+  }
+
+  close(): void {
+    for (const [broker, connecting] of this.#open) this.#forget(broker, connecting)
+  }
+
+  #forget(broker: number, connecting: Promise<WireClient>): void {
+    if (this.#open.get(broker) === connecting) this.#open.delete(broker)
+    // A connection that never opened has nothing to close, and whoever asked has been told.
+    connecting.then(
+      client => client.close(),
+      () => undefined,
+    )
+  }
+
+  #endpoint(broker: number): Endpoint {
+    const address = this.#cluster.bootstrap[broker - 1]
+    if (address === undefined)
+      throw new Error(`there is no broker ${broker}: the cluster has ${this.#cluster.bootstrap.length}`)
+    const colon = address.lastIndexOf(':')
+    return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
+  }
+
+  #within<T>(answer: Promise<T>, broker: number): Promise<T> {
+    const late = this.#cluster.clock.sleep(this.#timeoutMs).then(() => {
+      throw new NoAnswerError(`broker ${broker} gave no answer within ${this.#timeoutMs} ms`)
+    })
+    return Promise.race([answer, late])
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The writing side of the append workload: real kafkajs producers, each a thread that sends one small batch to one partition at a time.
+ *
+ * One partition per send, on purpose: kafkajs remembers the answers of a send per broker, so when leadership moves between two attempts of
+ * a send to several partitions it may leave out a partition or write one twice. And a new producer after every outcome that nobody knows:
+ * kafkajs takes its sequence number back when a send fails in the end, so the next batch of the same idempotent producer would carry the
+ * number of the one that may have been written, and the broker would rightly take it for a retry and drop it. Both are the client's
+ * doing; a verdict about the broker must not depend on them.
+ */
+import type { IHeaders, KafkaConfig, Producer } from 'kafkajs'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { MicroOp, OperationError, Value } from '../history/operation.ts'
+import type { ClientRecorder, HistoryRecorder } from '../history/recorder.ts'
+import { ClientLog, clientTimes, kafkaClient, sendError } from './kafkajs-client.ts'
+
+export interface ProducerOptions {
+  readonly acks: 0 | 1 | -1
+  readonly idempotent: boolean
+  readonly producers: number
+  /** Record keys of each producer in each partition. */
+  readonly recordKeys: number
+  /** A send carries 1 … this many records. */
+  readonly recordsPerSendMax: number
+  /** A producer waits up to this long between sends. */
+  readonly pauseMaxMs: number
+  /** How often kafkajs tries again before it gives up; with the times above, each some second. */
+  readonly retries: number
+  /** Stands between kafkajs and the network, e.g. to lose responses. */
+  readonly socketFactory?: KafkaConfig['socketFactory']
+}
+
+interface Instance {
+  readonly producer: Producer
+  readonly log: ClientLog
+  readonly client: ClientRecorder
+}
+
+export class Producers {
+  readonly #cluster: Cluster
+  readonly #recorder: HistoryRecorder
+  readonly #options: ProducerOptions
+  readonly #topic: string
+  readonly #partitions: number
+  readonly #sequences = new Map<string, number>()
+  #threads: Promise<void>[] = []
+  #running = false
+  #acknowledged = 0
+
+  constructor(
+    cluster: Cluster,
+    recorder: HistoryRecorder,
+    at: { topic: string; partitions: number },
+    options: ProducerOptions,
+  ) {
+    this.#cluster = cluster
+    this.#recorder = recorder
+    this.#topic = at.topic
+    this.#partitions = at.partitions
+    this.#options = options
+  }
+
+  /** Records acknowledged so far. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  start(): void {
+    this.#running = true
+    this.#threads = Array.from({ length: this.#options.producers }, (_, thread) => this.#run(thread))
+  }
+
+  /** Ends after the operations that are under way; resolves when each has an outcome. */
+  async stop(): Promise<void> {
+    this.#running = false
+    await Promise.all(this.#threads)
+  }
+
+  async #run(thread: number): Promise<void> {
+    let instance: Instance | undefined
+    while (this.#running) {
+      instance ??= await this.#connect(thread)
+      if (!instance) continue
+      await this.#send(thread, instance)
+      if (instance.client.retired) {
+        dispose(instance.producer)
+        instance = undefined
+      }
+      await this.#cluster.clock.sleep(this.#cluster.random.below(this.#options.pauseMaxMs + 1))
+    }
+    if (instance) await instance.producer.disconnect()
+  }
+
+  /** Undefined when the cluster cannot be reached at the moment. */
+  async #connect(thread: number): Promise<Instance | undefined> {
+    const log = new ClientLog()
+    const name = `producer-${thread}`
+    const { idempotent, retries, socketFactory } = this.#options
+    const producer = kafkaClient(this.#cluster, name, log, socketFactory).producer({
+      idempotent,
+      allowAutoTopicCreation: false,
+      retry: { ...clientTimes.retry, retries },
+      metadataMaxAge: 30_000,
+    })
+    try {
+      await producer.connect()
+    } catch {
+      // Nothing was sent, so there is nothing to record; the loop tries again.
+      dispose(producer)
+      await this.#cluster.clock.sleep(200)
+      return undefined
+    }
+    return { producer, log, client: this.#recorder.client(name) }
+  }
+
+  async #send(thread: number, { producer, log, client }: Instance): Promise<void> {
+    const { random } = this.#cluster
+    const partition = random.below(this.#partitions)
+    const name = `${this.#topic}-${partition}`
+    const values = Array.from({ length: 1 + random.below(this.#options.recordsPerSendMax) }, () =>
+      this.#nextValue(thread, partition),
+    )
+    const bare: MicroOp[] = values.map(value => ['send', name, value])
+    client.invoke('send', bare)
+    log.begin()
+    try {
+      const [metadata] = await producer.send({
+        topic: this.#topic,
+        acks: this.#options.acks,
+        messages: values.map(value => ({
+          partition,
+          key: value.slice(0, value.lastIndexOf(':')),
+          value,
+          headers: noHeaders,
+        })),
+      })
+      const baseOffset = metadata?.baseOffset ?? metadata?.offset
+      if (this.#options.acks !== 0 && baseOffset === undefined) {
+        client.complete('info', bare, {
+          code: 'NO_OFFSET',
+          message: 'kafkajs resolved without naming an offset',
+          definite: false,
+        })
+        return
+      }
+      const base = baseOffset === undefined ? null : Number(baseOffset)
+      client.complete(
+        'ok',
+        values.map((value, index) => ['send', name, [base === null || base < 0 ? null : base + index, value]]),
+      )
+      this.#acknowledged += values.length
+    } catch (thrown) {
+      const error: OperationError = sendError(thrown, log)
+      client.complete(error.definite ? 'fail' : 'info', bare, error)
+    }
+  }
+
+  #nextValue(thread: number, partition: number): Value {
+    const key = `w${thread}k${this.#cluster.random.below(this.#options.recordKeys)}`
+    const sequence = this.#sequences.get(`${partition} ${key}`) ?? 0
+    this.#sequences.set(`${partition} ${key}`, sequence + 1)
+    return `${key}:${sequence}`
+  }
+}
+
+const noHeaders: IHeaders = {}
+
+/** Closes a client that is given up. It may be unable to say goodbye, and nobody waits for it. */
+function dispose(producer: Producer): void {
+  producer.disconnect().catch(() => undefined)
+}
