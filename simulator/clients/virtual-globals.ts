@@ -125,11 +125,21 @@ class VirtualTimeout {
 
 type Callback = (...values: unknown[]) => void
 
+/**
+ * kafkajs asks for a negative delay, again and again, on every connection that has nothing to wait for. Node.js makes it 1 ms; a busy
+ * machine may as well take this long, and the simulation does not spend its time on a thousand idle checks a second.
+ */
+const negativeDelayMs = 50
+
+/** As Node.js has it: nonsense, and what exceeds 31 bits, becomes the least delay. */
+function honouredDelayMs(askedMs: number, leastMs: number): number {
+  if (askedMs < 0) return negativeDelayMs
+  return askedMs >= leastMs && askedMs < 2 ** 31 ? Math.floor(askedMs) : leastMs
+}
+
 function timers(world: World): [name: string, value: unknown][] {
   const begin = (options: { run: () => void; delayMs: unknown; least: number; repeats: boolean }): VirtualTimeout => {
-    const asked = Math.floor(Number(options.delayMs))
-    // As Node.js has it: nonsense and what exceeds 31 bits becomes the least delay.
-    const delayMs = asked >= options.least && asked < 2 ** 31 ? asked : options.least
+    const delayMs = honouredDelayMs(Number(options.delayMs), options.least)
     return new VirtualTimeout(world, { run: options.run, delayMs, repeats: options.repeats })
   }
   const clear = (timer: unknown): void => {
