@@ -1,0 +1,86 @@
+/**
+ * Which leader epoch wrote which offsets: a list of (epoch, start offset), both rising. `leader-epoch-checkpoint` keeps it across restarts.
+ *
+ * The file is written when the recovery point is (checkpoint, truncation, close), not at every new epoch: an epoch that began above the
+ * recovery point is found again in the batches themselves.
+ *
+ * Sources: KIP-101, KIP-279; end offsets as the leader answers OffsetForLeaderEpoch.
+ */
+import type { EpochEndOffset } from './log.ts'
+
+export interface EpochEntry {
+  readonly epoch: number
+  readonly startOffset: number
+}
+
+export class LeaderEpochs {
+  private entries: EpochEntry[] = []
+  /** Differs from what the checkpoint file holds. */
+  dirty = false
+
+  constructor(entries: readonly EpochEntry[] = []) {
+    for (const entry of entries) this.assign(entry.epoch, entry.startOffset)
+    this.dirty = false
+  }
+
+  get all(): readonly EpochEntry[] {
+    return this.entries
+  }
+  get latest(): EpochEntry | undefined {
+    return this.entries.at(-1)
+  }
+
+  /** Notes that `epoch` begins at `startOffset`; entries that contradict it (higher epoch or offset) go. */
+  assign(epoch: number, startOffset: number): void {
+    if (epoch < 0) return
+    const latest = this.entries.at(-1)
+    if (latest !== undefined && latest.epoch === epoch && startOffset >= latest.startOffset) return
+    while (this.entries.length > 0) {
+      const last = this.entries.at(-1)!
+      if (last.epoch < epoch && last.startOffset < startOffset) break
+      this.entries.pop()
+    }
+    this.entries.push({ epoch, startOffset })
+    this.dirty = true
+  }
+
+  /** End of the largest epoch at or below `leaderEpoch`; -1/-1 when that cannot be told. */
+  endOffsetFor(leaderEpoch: number, logEndOffset: number): EpochEndOffset {
+    const unknown = { leaderEpoch: -1, endOffset: -1 }
+    const latest = this.latest
+    if (latest === undefined || leaderEpoch < 0) return unknown
+    if (leaderEpoch === latest.epoch) return { leaderEpoch, endOffset: logEndOffset }
+    const higher = this.entries.findIndex(entry => entry.epoch > leaderEpoch)
+    if (higher < 0) return unknown
+    // Below the first known epoch the data is gone; a follower must not keep anything above the first start offset.
+    if (higher === 0) return { leaderEpoch, endOffset: this.entries[0]!.startOffset }
+    return { leaderEpoch: this.entries[higher - 1]!.epoch, endOffset: this.entries[higher]!.startOffset }
+  }
+
+  /** Epoch of the record at `offset`. */
+  epochAt(offset: number): number | undefined {
+    return this.entries.findLast(entry => entry.startOffset <= offset)?.epoch
+  }
+
+  /** Forgets epochs that begin at or above the new end. */
+  truncateFromEnd(endOffset: number): void {
+    while (this.entries.length > 0 && this.entries.at(-1)!.startOffset >= endOffset) {
+      this.entries.pop()
+      this.dirty = true
+    }
+  }
+
+  /** Forgets epochs that end at or below the new start; the one that spans it begins there now. */
+  truncateFromStart(startOffset: number): void {
+    const keep = this.entries.findLastIndex(entry => entry.startOffset <= startOffset)
+    if (keep < 0 || (keep === 0 && this.entries[0]!.startOffset === startOffset)) return
+    this.entries = [{ epoch: this.entries[keep]!.epoch, startOffset }, ...this.entries.slice(keep + 1)]
+    this.dirty = true
+  }
+
+  clear(): void {
+    if (this.entries.length === 0) return
+    this.entries = []
+    this.dirty = true
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Names of the files and directories of a log, as Kafka writes them. Pure string work; touches no disk.
+ *
+ * Source: Kafka documentation, "Log implementation"; the layout of Apache Kafka's log directory.
+ */
+import type { TopicPartition } from './log.ts'
+
+export const logSuffix = '.log'
+export const indexSuffix = '.index'
+export const timeIndexSuffix = '.timeindex'
+export const transactionIndexSuffix = '.txnindex'
+export const snapshotSuffix = '.snapshot'
+/** Files that left the log and are removed after file.delete.delay.ms, or at the next start. */
+export const deletedSuffix = '.deleted'
+/** Directories of deleted partitions: `<topic>-<partition>.<32 hex digits>-delete`. */
+export const deleteDirectorySuffix = '-delete'
+
+/** The suffixes of the files that make one segment, the log itself first. */
+export const segmentSuffixes = [logSuffix, indexSuffix, timeIndexSuffix, transactionIndexSuffix] as const
+
+/** `00000000000000000042` + suffix: twenty digits, so that names sort like offsets. */
+export function offsetFileName(offset: number, suffix: string): string {
+  return String(offset).padStart(20, '0') + suffix
+}
+
+/** The offset in a file name with this suffix, undefined when the name is of another form. */
+export function offsetOfFileName(name: string, suffix: string): number | undefined {
+  if (!name.endsWith(suffix)) return undefined
+  const digits = name.slice(0, name.length - suffix.length)
+  if (!/^\d{20}$/.test(digits)) return undefined
+  const offset = Number(digits)
+  return Number.isSafeInteger(offset) ? offset : undefined
+}
+
+export function partitionDirectoryName(partition: TopicPartition): string {
+  return `${partition.topic}-${partition.partition}`
+}
+
+/** The partition of a directory name, undefined when it is none (or is marked for deletion). */
+export function parsePartitionDirectoryName(name: string): TopicPartition | undefined {
+  const match = /^(.+)-(\d{1,10})$/.exec(name)
+  if (match === null) return undefined
+  return { topic: match[1]!, partition: Number(match[2]) }
+}
+
+/** A topic name may be 249 characters long; with the suffix the directory name must stay below 255. */
+export function deletedDirectoryName(partition: TopicPartition, uniqueHex: string): string {
+  const suffix = `-${partition.partition}.${uniqueHex}${deleteDirectorySuffix}`
+  return partition.topic.slice(0, Math.max(0, 255 - suffix.length)) + suffix
+}
+
+export function isDeletedDirectoryName(name: string): boolean {
+  return /\.[0-9a-f]{32}-delete$/.test(name)
+}
+
+/** Key of a partition in maps. */
+export function partitionKey(partition: TopicPartition): string {
+  return `${partition.topic}-${partition.partition}`
+}

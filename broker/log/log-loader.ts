@@ -1,0 +1,346 @@
+/**
+ * Opens the directory of one partition: removes leftovers, opens segments, and after an unclean stop recovers from the recovery point: checks every
+ * batch above it, cuts the torn tail, rebuilds the indexes and leader epochs of that part. Then rebuilds the producer state from the newest snapshot.
+ *
+ * It reads nothing below the recovery point, except index entries of the segment that holds it, and headers after the newest snapshot.
+ * Source: Kafka documentation, "Log"; KIP-101 for the epochs found on the way.
+ */
+import type { Disk, Logger } from '../environment/environment.ts'
+import { batchBytes, BatchView, isWholeBatch } from '../protocol/records/batch.ts'
+import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
+import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
+import { LeaderEpochs } from './leader-epochs.ts'
+import {
+  deletedSuffix,
+  indexSuffix,
+  logSuffix,
+  offsetFileName,
+  offsetOfFileName,
+  segmentSuffixes,
+  snapshotSuffix,
+  timeIndexSuffix,
+} from './log-files.ts'
+import type { LogConfig } from './log.ts'
+import { ProducerSnapshots } from './producer-snapshots.ts'
+import { ProducerStates } from './producer-state.ts'
+import { Segment } from './segment.ts'
+
+export interface LoadOptions {
+  readonly disk: Disk
+  readonly log: Logger
+  readonly directory: string
+  readonly config: LogConfig
+  readonly cleanShutdown: boolean
+  /** As checkpointed; 0 when not known. */
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+  readonly wallMs: number
+  readonly producerIdExpirationMs: number
+  newSegmentJitterMs(): number
+}
+
+export interface LoadedLog {
+  /** At least one, by base offset. */
+  readonly segments: Segment[]
+  readonly logStartOffset: number
+  readonly logEndOffset: number
+  readonly recoveryPoint: number
+  readonly epochs: LeaderEpochs
+  readonly producers: ProducerStates
+  readonly snapshots: ProducerSnapshots
+}
+
+/** Bytes read at a time while batches are checked. */
+const recoveryChunkBytes = 1024 * 1024
+
+export function loadLog(options: LoadOptions): LoadedLog {
+  const { disk, directory } = options
+  const names = removeLeftovers(disk, directory)
+  const snapshots = new ProducerSnapshots(disk, directory, names)
+  const epochs = loadEpochs(options)
+  let segments = openSegments(options, names)
+  const recoverFrom = Math.max(options.recoveryPoint, options.logStartOffset)
+  if (!options.cleanShutdown) segments = recover(options, segments, recoverFrom, epochs)
+  else checkIndexes(options, segments)
+
+  if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
+    const fields = {
+      directory,
+      logStartOffset: options.logStartOffset,
+      logEndOffset: segments.at(-1)!.readNextOffset(),
+    }
+    options.log.warn(
+      'The log ends before its start offset: everything in it was deleted already; starting empty.',
+      fields,
+    )
+    for (const segment of segments) removeSegment(disk, segment)
+    segments = []
+    epochs.clear()
+    snapshots.retain(() => false)
+  }
+  if (segments.length === 0) segments.push(Segment.create(segmentOptions(options, options.logStartOffset)))
+  const active = segments.at(-1)!
+  active.makeWritable()
+  const logEndOffset = active.readNextOffset()
+  const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
+  epochs.truncateFromEnd(logEndOffset)
+  epochs.truncateFromStart(logStartOffset)
+  const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
+  const newest = snapshots.latest
+  snapshots.retain(offset => offset <= logEndOffset && (baseOffsets.has(offset) || offset === newest))
+  const producers = new ProducerStates()
+  const recoveryPoint = options.cleanShutdown ? logEndOffset : Math.min(options.recoveryPoint, logEndOffset)
+  const loaded = { segments, logStartOffset, logEndOffset, recoveryPoint, epochs, producers, snapshots }
+  rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs })
+  return loaded
+}
+
+/** Producer state of everything below the log end: newest snapshot, then the headers of the batches after it. */
+export function rebuildProducers(
+  log: LoadedLog,
+  options: { readonly wallMs: number; readonly expirationMs: number },
+): void {
+  log.producers.clear()
+  const snapshot = log.snapshots.newest(log.logStartOffset, log.logEndOffset)
+  if (snapshot !== undefined) log.producers.load(snapshot.producers, options.wallMs, options.expirationMs)
+  const from = snapshot?.offset ?? log.logStartOffset
+  if (from >= log.logEndOffset) return
+  for (const segment of log.segments.slice(
+    Math.max(
+      0,
+      log.segments.findLastIndex(segment => segment.baseOffset <= from),
+    ),
+  )) {
+    segment.scan(segment.positionOf(from), (bytes, at, position, size) => {
+      const header = new BatchView(bytes, at)
+      if (header.hasProducerId) log.producers.apply(header.isControl ? wholeBatch(segment, position, size) : header)
+      return true
+    })
+  }
+}
+
+function wholeBatch(segment: Segment, position: number, size: number): BatchView {
+  const bytes = Buffer.allocUnsafe(size)
+  segment.read(bytes, position)
+  return new BatchView(bytes)
+}
+
+function segmentOptions(options: LoadOptions, baseOffset: number) {
+  const { disk, directory, wallMs, log } = options
+  const { indexIntervalBytes } = options.config
+  return {
+    disk,
+    directory,
+    baseOffset,
+    createdWallMs: wallMs,
+    rollJitterMs: options.newSegmentJitterMs(),
+    indexIntervalBytes,
+    log,
+  }
+}
+
+/** Removes files that a stopped broker left half done; returns the names that stay, sorted. */
+function removeLeftovers(disk: Disk, directory: string): string[] {
+  const names = disk
+    .list(directory)
+    .filter(entry => entry.kind === 'file')
+    .map(entry => entry.name)
+    .sort()
+  const hasLog = new Set(names.map(name => offsetOfFileName(name, logSuffix)).filter(offset => offset !== undefined))
+  return names.filter(name => {
+    const orphan = segmentSuffixes.some(suffix => {
+      const offset = offsetOfFileName(name, suffix)
+      return offset !== undefined && !hasLog.has(offset)
+    })
+    const leftover =
+      orphan ||
+      ((name.endsWith(deletedSuffix) || name.endsWith('.tmp') || name.endsWith('.cleaned')) &&
+        !name.includes('.checkpoint'))
+    if (leftover) disk.remove(`${directory}/${name}`)
+    return !leftover
+  })
+}
+
+function loadEpochs(options: LoadOptions): LeaderEpochs {
+  try {
+    return new LeaderEpochs(readEpochCheckpoint(options.disk, `${options.directory}/${leaderEpochFile}`))
+  } catch (error) {
+    if (!(error instanceof DamagedFileError)) throw error
+    options.log.warn(
+      'The leader epoch checkpoint is damaged; epochs are taken from the batches above the recovery point.',
+      {
+        directory: options.directory,
+        problem: error.message,
+      },
+    )
+    const epochs = new LeaderEpochs()
+    epochs.dirty = true
+    return epochs
+  }
+}
+
+function openSegments(options: LoadOptions, names: readonly string[]): Segment[] {
+  const present = new Set(names)
+  const offsets = names.map(name => offsetOfFileName(name, logSuffix)).filter(offset => offset !== undefined)
+  return offsets.map(offset => {
+    const needed = [offsetFileName(offset, indexSuffix), offsetFileName(offset, timeIndexSuffix)]
+    const missing = !needed.every(name => present.has(name))
+    const segment = Segment.open(segmentOptions(options, offset))
+    if (missing && segment.sizeBytes > 0) rebuildIndexes(options, segment, 'an index file is missing')
+    return segment
+  })
+}
+
+/** After a clean stop only the form of the indexes is checked: their last entries must point into the segment. */
+function checkIndexes(options: LoadOptions, segments: readonly Segment[]): void {
+  for (const segment of segments) {
+    const last = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
+    const lastTime = segment.timeIndex.last
+    const sound =
+      last === undefined ||
+      (last.offset >= segment.baseOffset &&
+        last.position < segment.sizeBytes &&
+        (last.position > 0 || segment.offsetIndex.entries === 1))
+    const first = segment.timeIndex.entryAt(0)
+    const timeSound =
+      lastTime === undefined || (lastTime.timestamp >= first!.timestamp && lastTime.offset >= segment.baseOffset)
+    if (!sound || !timeSound) rebuildIndexes(options, segment, 'its last entry points nowhere')
+  }
+}
+
+function rebuildIndexes(options: LoadOptions, segment: Segment, problem: string): void {
+  options.log.warn('Rebuilding the indexes of a segment.', { segment: segment.path, problem })
+  segment.rebuildIndexes(options.config.indexIntervalBytes)
+  segment.becomeInactive()
+}
+
+/** Checks everything from the recovery point on. Segments after a cut are removed: what they hold does not follow any more. */
+function recover(options: LoadOptions, segments: Segment[], recoverFrom: number, epochs: LeaderEpochs): Segment[] {
+  const first = Math.max(
+    0,
+    segments.findLastIndex(segment => segment.baseOffset <= recoverFrom),
+  )
+  checkIndexes(options, segments.slice(0, first))
+  for (let index = first; index < segments.length; index++) {
+    const segment = segments[index]!
+    if (recoverSegment(options, segment, Math.max(recoverFrom, segment.baseOffset), epochs) === 'sound') continue
+    const dropped = segments.splice(index + 1)
+    if (dropped.length > 0) {
+      const baseOffsets = dropped.map(other => other.baseOffset)
+      options.log.warn('Removing segments that follow a damaged one.', { directory: options.directory, baseOffsets })
+    }
+    for (const other of dropped) removeSegment(options.disk, other)
+  }
+  return segments
+}
+
+function recoverSegment(
+  options: LoadOptions,
+  segment: Segment,
+  fromOffset: number,
+  epochs: LeaderEpochs,
+): 'sound' | 'cut' {
+  // Entries below the recovery point stay, as far as they are sound; entries above it describe bytes that were not checked yet.
+  segment.offsetIndex.truncateToEntries(segment.offsetIndex.soundEntries(segment.sizeBytes))
+  segment.timeIndex.truncateToEntries(segment.timeIndex.soundEntries())
+  segment.offsetIndex.truncateTo(fromOffset)
+  const start = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
+  segment.timeIndex.truncateTo(start?.offset ?? segment.baseOffset)
+  segment.resumeIndexes()
+  let checker = new TailChecker(segment, start, epochs)
+  let problem = checker.run(options.config.indexIntervalBytes)
+  if (problem !== undefined && start !== undefined && checker.nextOffset < 0) {
+    // Not even the batch that the index points to is good: it may be the index that is wrong.
+    segment.resetIndexes()
+    checker = new TailChecker(segment, undefined, epochs)
+    problem = checker.run(options.config.indexIntervalBytes)
+  }
+  const cutBytes = segment.sizeBytes - checker.position
+  if (cutBytes > 0) {
+    const atOffset = Math.max(checker.nextOffset, segment.baseOffset)
+    const fields = { segment: segment.path, atOffset, position: checker.position, cutBytes, problem }
+    options.log.warn('Cutting the tail of a log that was not stopped cleanly.', fields)
+    segment.cutAt(checker.position, atOffset)
+  }
+  segment.becomeInactive()
+  segment.closeHandle()
+  segment.dirty = true
+  return cutBytes > 0 ? 'cut' : 'sound'
+}
+
+/** Reads whole batches from a position on and checks that each is undamaged and follows the one before. */
+class TailChecker {
+  position: number
+  /** Offset that follows the last good batch; -1 while that is not known. */
+  nextOffset: number
+  private readonly segment: Segment
+  private readonly epochs: LeaderEpochs
+  private readonly start: { readonly offset: number } | undefined
+  private lastEpoch = -1
+  private seen = false
+
+  constructor(
+    segment: Segment,
+    start: { readonly offset: number; readonly position: number } | undefined,
+    epochs: LeaderEpochs,
+  ) {
+    this.segment = segment
+    this.epochs = epochs
+    this.start = start
+    this.position = start?.position ?? 0
+    this.nextOffset = start === undefined ? segment.baseOffset : -1
+  }
+
+  /** Undefined when all bytes are good; else what is wrong with those at `position`. Good batches go into indexes and epochs. */
+  run(indexIntervalBytes: number): string | undefined {
+    const { segment } = this
+    while (this.position < segment.sizeBytes) {
+      let chunk = Buffer.allocUnsafe(Math.min(recoveryChunkBytes, segment.sizeBytes - this.position))
+      chunk = chunk.subarray(0, segment.read(chunk, this.position))
+      if (!isWholeBatch(chunk, 0, chunk.length)) {
+        const size = chunk.length >= 12 ? batchBytes(chunk, 0) : 0
+        if (size <= chunk.length || size > segment.sizeBytes - this.position)
+          return checkBatchBytes(chunk, 0)?.message ?? 'cut off'
+        chunk = Buffer.allocUnsafe(size)
+        segment.read(chunk, this.position)
+      }
+      for (let at = 0; isWholeBatch(chunk, at, chunk.length); at += batchBytes(chunk, at)) {
+        const batch = new BatchView(chunk, at)
+        const problem = checkBatchBytes(chunk, at)?.message ?? this.check(batch)
+        if (problem !== undefined) return problem
+        segment.note(chunk, at, this.position, batch.sizeBytes, indexIntervalBytes)
+        this.position += batch.sizeBytes
+      }
+    }
+    return undefined
+  }
+
+  private check(batch: BatchView): string | undefined {
+    const { baseOffset, lastOffset, partitionLeaderEpoch: epoch } = batch
+    if (lastOffset < baseOffset || !this.segment.holdsOffset(baseOffset) || !this.segment.holdsOffset(lastOffset)) {
+      return `offsets ${baseOffset} to ${lastOffset} do not belong to this segment`
+    }
+    if (baseOffset < this.nextOffset) return `offset ${baseOffset} does not follow ${this.nextOffset - 1}`
+    if (!this.seen) {
+      if (this.start !== undefined && this.start.offset !== lastOffset)
+        return `the index points to offset ${this.start.offset}, not ${lastOffset}`
+      // Epochs from here on are known better from the batches than from the checkpoint, which may be older than the last truncation.
+      this.epochs.truncateFromEnd(baseOffset)
+      this.lastEpoch = this.epochs.latest?.epoch ?? -1
+      this.seen = true
+    }
+    if (epoch >= 0 && epoch < this.lastEpoch) return `leader epoch ${epoch} follows epoch ${this.lastEpoch}`
+    this.nextOffset = lastOffset + 1
+    if (epoch >= 0) {
+      this.lastEpoch = epoch
+      this.epochs.assign(epoch, baseOffset)
+    }
+    return undefined
+  }
+}
+
+/** Removes the files of a segment and its snapshot at once. */
+function removeSegment(disk: Disk, segment: Segment): void {
+  segment.closeHandle()
+  for (const suffix of [...segmentSuffixes, snapshotSuffix]) disk.remove(segment.filePath(suffix))
+}

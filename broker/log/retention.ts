@@ -1,0 +1,48 @@
+/**
+ * Which segments a log may drop: by the log start offset, by age (retention.ms), by size (retention.bytes), oldest first, never a segment
+ * that reaches above the high watermark. Pure apart from reading the segments' own figures.
+ *
+ * Source: Kafka documentation, "Log deletion policy" of topic configs.
+ */
+import type { LogConfig } from './log.ts'
+import type { Segment } from './segment.ts'
+
+export interface RetentionInput {
+  readonly config: LogConfig
+  readonly nowWallMs: number
+  /** The high watermark. */
+  readonly untilOffset: number
+  readonly logStartOffset: number
+  readonly logEndOffset: number
+}
+
+/** How many segments, counted from the oldest, may go. All of them only when the active one has records and is itself beyond retention. */
+export function segmentsBeyondRetention(segments: readonly Segment[], input: RetentionInput): number {
+  const { config, untilOffset, logEndOffset } = input
+  const byPolicy = config.cleanupPolicy.includes('delete')
+  let excessBytes =
+    byPolicy && config.retentionBytes >= 0
+      ? segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) - config.retentionBytes
+      : 0
+  let count = 0
+  for (const [index, segment] of segments.entries()) {
+    const nextBaseOffset = segments[index + 1]?.baseOffset
+    const isLast = nextBaseOffset === undefined
+    if (isLast && segment.sizeBytes === 0) break
+    if (untilOffset < (nextBaseOffset ?? logEndOffset)) break
+    const belowStart = nextBaseOffset !== undefined && nextBaseOffset <= input.logStartOffset
+    const tooOld =
+      byPolicy && config.retentionMs >= 0 && input.nowWallMs - largestTimestamp(segment) > config.retentionMs
+    // By size a segment goes only when what is left still reaches retention.bytes.
+    const tooMuch = excessBytes >= segment.sizeBytes && excessBytes > 0
+    if (!belowStart && !tooOld && !tooMuch) break
+    excessBytes -= segment.sizeBytes
+    count++
+  }
+  return count
+}
+
+/** Records without timestamps age by the file. */
+function largestTimestamp(segment: Segment): number {
+  return segment.largestTimestamp()?.timestamp ?? segment.modifiedWallMs()
+}

@@ -1,0 +1,42 @@
+/**
+ * Small text files that are replaced as a whole: written beside, fsynced, renamed over the old one, directory fsynced. A reader finds the
+ * old content or the new one, never a mixture.
+ */
+import type { Disk } from '../environment/environment.ts'
+
+/** Replaces (or creates) `path`. `durable: false` leaves out both fsyncs, for files whose loss is repaired at the next start. */
+export function replaceFile(
+  disk: Disk,
+  path: string,
+  content: string | Uint8Array,
+  options: { readonly durable: boolean },
+): void {
+  const temporary = `${path}.tmp`
+  const file = disk.open(temporary, 'write')
+  try {
+    file.truncate(0)
+    file.write([typeof content === 'string' ? Buffer.from(content) : content], 0)
+    if (options.durable) file.sync()
+  } finally {
+    file.close()
+  }
+  disk.rename(temporary, path)
+  if (options.durable) disk.syncDirectory(parentOf(path))
+}
+
+/** The whole content, undefined when the file is missing. */
+export function readFile(disk: Disk, path: string): Buffer | undefined {
+  const found = disk.stat(path)
+  if (found === undefined || found.kind !== 'file') return undefined
+  const file = disk.open(path, 'read')
+  try {
+    const content = Buffer.alloc(file.size())
+    return content.subarray(0, file.read(content, 0))
+  } finally {
+    file.close()
+  }
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf('/')))
+}

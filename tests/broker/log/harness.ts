@@ -1,0 +1,171 @@
+/**
+ * A log on a simulated disk, with a clock, timers and fsyncs that move only when the test says so. `crash` kills the process between two disk calls,
+ * `powerFailure` also loses what was not fsynced.
+ */
+import type { Disk, DiskError, Environment, LogFields, Logger } from '#broker/environment/environment.ts'
+import type { LogConfig } from '#broker/log/log.ts'
+import { openPartitionLog } from '#broker/log/partition-log.ts'
+import type { PartitionLogOptions, SegmentedLog } from '#broker/log/partition-log.ts'
+import { buildBatch } from '#broker/protocol/records/batch-build.ts'
+import type { BatchOptions, RecordInput } from '#broker/protocol/records/batch-build.ts'
+import { SimulatedDisk } from '#simulator/disk/simulated-disk.ts'
+import { Prng } from '#simulator/world/prng.ts'
+
+/** The simulated process ended in the middle of a disk call. */
+export class Crash extends Error {}
+
+export const topicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
+export const startWallMs = 1_700_000_000_000
+
+export const defaultConfig: LogConfig = {
+  segmentBytes: 1024 * 1024,
+  segmentMs: 7 * 24 * 3600 * 1000,
+  segmentJitterMs: 0,
+  segmentIndexBytes: 64 * 1024,
+  indexIntervalBytes: 256,
+  retentionMs: -1,
+  retentionBytes: -1,
+  maxMessageBytes: 512 * 1024,
+  messageTimestampType: 'CreateTime',
+  messageTimestampBeforeMaxMs: Infinity,
+  messageTimestampAfterMaxMs: Infinity,
+  flushMessages: Infinity,
+  flushMs: Infinity,
+  fileDeleteDelayMs: 1000,
+  cleanupPolicy: ['delete'],
+  preallocate: false,
+}
+
+interface Due {
+  readonly atMs: number
+  readonly run: () => void
+}
+
+export class Machine {
+  readonly disk = new SimulatedDisk()
+  nowMs = 0
+  /** Disk calls so far. */
+  calls = 0
+  /** The call that ends the process; Infinity: none. */
+  crashAtCall = Infinity
+  /** Answers for a call by its number: an error to throw. */
+  failCall: ((call: number) => DiskError | undefined) | undefined
+  readonly lines: string[] = []
+  /** More than the message: for looking at what was logged. */
+  readonly logged: { message: string; fields: LogFields | undefined }[] = []
+  private soon: (() => void)[] = []
+  private timers = new Set<Due>()
+  private generation = 0
+  private readonly random = new Prng(7)
+
+  /** The environment of a process that starts now; the one before is dead. */
+  environment(): Environment {
+    const generation = ++this.generation
+    this.soon = []
+    this.timers = new Set()
+    const alive = () => {
+      if (generation !== this.generation) throw new Crash('this process is no more')
+      this.calls++
+      if (this.calls >= this.crashAtCall) {
+        this.generation++
+        throw new Crash('the process was killed')
+      }
+      const error = this.failCall?.(this.calls)
+      if (error !== undefined) throw error
+    }
+    const disk = this.disk.for({
+      nowUs: 0,
+      wallMs: startWallMs,
+      alive,
+      fsyncBlocks: () => {},
+      fsyncLater: done => this.soon.push(done),
+      note: () => {},
+    })
+    return {
+      clock: { monotonicMs: () => this.nowMs, wallMs: () => startWallMs + this.nowMs },
+      timers: {
+        after: (delayMs, run) => {
+          const due = { atMs: this.nowMs + delayMs, run }
+          this.timers.add(due)
+          return { cancel: () => this.timers.delete(due) }
+        },
+        soon: run => this.soon.push(run),
+      },
+      random: { below: limit => this.random.below(limit), bytes: count => this.random.bytes(count) },
+      disk,
+      network: undefined as never,
+      log: this.logger(),
+      halt: reason => {
+        throw new Error(reason)
+      },
+    }
+  }
+
+  /** Runs what waits for a later turn, until nothing does. */
+  turn(): void {
+    while (this.soon.length > 0) this.soon.splice(0).forEach(run => run())
+  }
+
+  advance(ms: number): void {
+    this.nowMs += ms
+    for (const due of [...this.timers].sort((a, b) => a.atMs - b.atMs)) {
+      if (due.atMs > this.nowMs || !this.timers.delete(due)) continue
+      due.run()
+    }
+    this.turn()
+  }
+
+  /** Ends the process; the disk keeps everything. */
+  kill(): void {
+    this.generation++
+    this.crashAtCall = Infinity
+    this.failCall = undefined
+  }
+
+  powerFailure(seed: number): void {
+    this.kill()
+    this.disk.powerFailure(new Prng(seed), 0, { directoryLoss: 'ordered', writebackUs: Infinity })
+  }
+
+  private logger(): Logger {
+    const line = (message: string, fields?: LogFields) => {
+      this.lines.push(message)
+      this.logged.push({ message, fields })
+    }
+    const logger: Logger = { debug: line, info: line, warn: line, error: line, child: () => logger }
+    return logger
+  }
+}
+
+export const logDirectory = '/data/events-0'
+
+export function openLog(machine: Machine, options: Partial<PartitionLogOptions> = {}): SegmentedLog {
+  return openPartitionLog({
+    environment: machine.environment(),
+    directory: logDirectory,
+    topicPartition: { topic: 'events', partition: 0 },
+    topicId,
+    config: defaultConfig,
+    cleanShutdown: false,
+    ...options,
+  })
+}
+
+/** The disk as the test sees it: works also after the process was killed. */
+export function inspect(machine: Machine): Disk {
+  return machine.disk.for({
+    nowUs: 0,
+    wallMs: 0,
+    alive: () => {},
+    fsyncBlocks: () => {},
+    fsyncLater: done => done(),
+    note: () => {},
+  })
+}
+
+export function batchOf(values: readonly string[], options: BatchOptions = {}): Buffer {
+  const records: RecordInput[] = values.map(value => ({ key: `k${value}`, value }))
+  return buildBatch(records, { timestamp: startWallMs, ...options })
+}
+
+export const asClient = { origin: 'client', leaderEpoch: 0, wallMs: startWallMs } as const
