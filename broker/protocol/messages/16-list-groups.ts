@@ -1,0 +1,36 @@
+/**
+ * ListGroups, API key 16, v0-5.
+ */
+import { array, int16, int32, message, string, type Infer } from '../schema.ts'
+
+export const listGroupsRequest = message({
+  key: 16,
+  name: 'ListGroupsRequest',
+  kind: 'request',
+  versions: '0-5',
+  flexible: '3+',
+  fields: {
+    statesFilter: array({ versions: '4+' }, string()),
+    typesFilter: array({ versions: '5+' }, string()),
+  },
+})
+export type ListGroupsRequest = Infer<typeof listGroupsRequest>
+
+export const listGroupsResponse = message({
+  key: 16,
+  name: 'ListGroupsResponse',
+  kind: 'response',
+  versions: '0-5',
+  flexible: '3+',
+  fields: {
+    throttleTimeMs: int32({ versions: '1+', ignorable: true }),
+    errorCode: int16(),
+    groups: array({
+      groupId: string(),
+      protocolType: string(),
+      groupState: string({ versions: '4+', ignorable: true }),
+      groupType: string({ versions: '5+', ignorable: true }),
+    }),
+  },
+})
+export type ListGroupsResponse = Infer<typeof listGroupsResponse>

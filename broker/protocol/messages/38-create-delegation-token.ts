@@ -1,0 +1,44 @@
+/**
+ * CreateDelegationToken, API key 38, v1-3.
+ */
+import { array, bytes, int16, int32, message, offset, string, type Infer } from '../schema.ts'
+
+export const createDelegationTokenRequest = message({
+  key: 38,
+  name: 'CreateDelegationTokenRequest',
+  kind: 'request',
+  versions: '1-3',
+  flexible: '2+',
+  fields: {
+    ownerPrincipalType: string({ versions: '3+', nullable: '3+' }),
+    ownerPrincipalName: string({ versions: '3+', nullable: '3+' }),
+    renewers: array({
+      principalType: string(),
+      principalName: string(),
+    }),
+    maxLifetimeMs: offset(),
+  },
+})
+export type CreateDelegationTokenRequest = Infer<typeof createDelegationTokenRequest>
+
+export const createDelegationTokenResponse = message({
+  key: 38,
+  name: 'CreateDelegationTokenResponse',
+  kind: 'response',
+  versions: '1-3',
+  flexible: '2+',
+  fields: {
+    errorCode: int16(),
+    principalType: string(),
+    principalName: string(),
+    tokenRequesterPrincipalType: string({ versions: '3+' }),
+    tokenRequesterPrincipalName: string({ versions: '3+' }),
+    issueTimestampMs: offset(),
+    expiryTimestampMs: offset(),
+    maxTimestampMs: offset(),
+    tokenId: string(),
+    hmac: bytes(),
+    throttleTimeMs: int32({ default: 0 }),
+  },
+})
+export type CreateDelegationTokenResponse = Infer<typeof createDelegationTokenResponse>

@@ -1,0 +1,31 @@
+/**
+ * RenewDelegationToken, API key 39, v1-2.
+ */
+import { bytes, int16, int32, message, offset, type Infer } from '../schema.ts'
+
+export const renewDelegationTokenRequest = message({
+  key: 39,
+  name: 'RenewDelegationTokenRequest',
+  kind: 'request',
+  versions: '1-2',
+  flexible: '2+',
+  fields: {
+    hmac: bytes(),
+    renewPeriodMs: offset(),
+  },
+})
+export type RenewDelegationTokenRequest = Infer<typeof renewDelegationTokenRequest>
+
+export const renewDelegationTokenResponse = message({
+  key: 39,
+  name: 'RenewDelegationTokenResponse',
+  kind: 'response',
+  versions: '1-2',
+  flexible: '2+',
+  fields: {
+    errorCode: int16(),
+    expiryTimestampMs: offset(),
+    throttleTimeMs: int32({ default: 0 }),
+  },
+})
+export type RenewDelegationTokenResponse = Infer<typeof renewDelegationTokenResponse>

@@ -1,0 +1,45 @@
+/**
+ * ElectLeaders, API key 43, v0-2.
+ */
+import { array, int16, int32, int8, message, string, type Infer } from '../schema.ts'
+
+export const electLeadersRequest = message({
+  key: 43,
+  name: 'ElectLeadersRequest',
+  kind: 'request',
+  versions: '0-2',
+  flexible: '2+',
+  fields: {
+    electionType: int8({ versions: '1+' }),
+    topicPartitions: array(
+      { nullable: '0+' },
+      {
+        topic: string(),
+        partitions: array(int32()),
+      },
+    ),
+    timeoutMs: int32({ default: 60000 }),
+  },
+})
+export type ElectLeadersRequest = Infer<typeof electLeadersRequest>
+
+export const electLeadersResponse = message({
+  key: 43,
+  name: 'ElectLeadersResponse',
+  kind: 'response',
+  versions: '0-2',
+  flexible: '2+',
+  fields: {
+    throttleTimeMs: int32({ default: 0 }),
+    errorCode: int16({ versions: '1+' }),
+    replicaElectionResults: array({
+      topic: string(),
+      partitionResult: array({
+        partitionId: int32(),
+        errorCode: int16(),
+        errorMessage: string({ nullable: '0+' }),
+      }),
+    }),
+  },
+})
+export type ElectLeadersResponse = Infer<typeof electLeadersResponse>

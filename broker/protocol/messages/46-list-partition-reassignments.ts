@@ -1,0 +1,46 @@
+/**
+ * ListPartitionReassignments, API key 46, v0.
+ */
+import { array, int16, int32, message, string, type Infer } from '../schema.ts'
+
+export const listPartitionReassignmentsRequest = message({
+  key: 46,
+  name: 'ListPartitionReassignmentsRequest',
+  kind: 'request',
+  versions: '0',
+  flexible: '0+',
+  fields: {
+    timeoutMs: int32({ default: 60000 }),
+    topics: array(
+      { nullable: '0+', default: null },
+      {
+        name: string(),
+        partitionIndexes: array(int32()),
+      },
+    ),
+  },
+})
+export type ListPartitionReassignmentsRequest = Infer<typeof listPartitionReassignmentsRequest>
+
+export const listPartitionReassignmentsResponse = message({
+  key: 46,
+  name: 'ListPartitionReassignmentsResponse',
+  kind: 'response',
+  versions: '0',
+  flexible: '0+',
+  fields: {
+    throttleTimeMs: int32({ default: 0 }),
+    errorCode: int16(),
+    errorMessage: string({ nullable: '0+' }),
+    topics: array({
+      name: string(),
+      partitions: array({
+        partitionIndex: int32(),
+        replicas: array(int32()),
+        addingReplicas: array(int32()),
+        removingReplicas: array(int32()),
+      }),
+    }),
+  },
+})
+export type ListPartitionReassignmentsResponse = Infer<typeof listPartitionReassignmentsResponse>

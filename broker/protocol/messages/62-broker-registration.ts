@@ -1,0 +1,47 @@
+/**
+ * BrokerRegistration, API key 62, v0-4.
+ */
+import { array, bool, int16, int32, message, offset, string, uint16, uuid, type Infer } from '../schema.ts'
+
+export const brokerRegistrationRequest = message({
+  key: 62,
+  name: 'BrokerRegistrationRequest',
+  kind: 'request',
+  versions: '0-4',
+  flexible: '0+',
+  fields: {
+    brokerId: int32(),
+    clusterId: string(),
+    incarnationId: uuid(),
+    listeners: array({
+      name: string(),
+      host: string(),
+      port: uint16(),
+      securityProtocol: int16(),
+    }),
+    features: array({
+      name: string(),
+      minSupportedVersion: int16(),
+      maxSupportedVersion: int16(),
+    }),
+    rack: string({ nullable: '0+' }),
+    isMigratingZkBroker: bool({ versions: '1+', default: false }),
+    logDirs: array({ versions: '2+', ignorable: true }, uuid()),
+    previousBrokerEpoch: offset({ versions: '3+', default: -1, ignorable: true }),
+  },
+})
+export type BrokerRegistrationRequest = Infer<typeof brokerRegistrationRequest>
+
+export const brokerRegistrationResponse = message({
+  key: 62,
+  name: 'BrokerRegistrationResponse',
+  kind: 'response',
+  versions: '0-4',
+  flexible: '0+',
+  fields: {
+    throttleTimeMs: int32({ default: 0 }),
+    errorCode: int16(),
+    brokerEpoch: offset({ default: -1 }),
+  },
+})
+export type BrokerRegistrationResponse = Infer<typeof brokerRegistrationResponse>

@@ -1,0 +1,60 @@
+/**
+ * ShareGroupDescribe, API key 77, v1.
+ */
+import { array, bool, int16, int32, message, string, struct, uuid, type Infer } from '../schema.ts'
+
+export const shareGroupDescribeRequest = message({
+  key: 77,
+  name: 'ShareGroupDescribeRequest',
+  kind: 'request',
+  versions: '1',
+  flexible: '0+',
+  fields: {
+    groupIds: array(string()),
+    includeAuthorizedOperations: bool(),
+  },
+})
+export type ShareGroupDescribeRequest = Infer<typeof shareGroupDescribeRequest>
+
+/** Shared by several fields below. */
+const topicPartitions = {
+  topicId: uuid(),
+  topicName: string(),
+  partitions: array(int32()),
+}
+
+/** Shared by several fields below. */
+const assignment = {
+  topicPartitions: array(topicPartitions),
+}
+
+export const shareGroupDescribeResponse = message({
+  key: 77,
+  name: 'ShareGroupDescribeResponse',
+  kind: 'response',
+  versions: '1',
+  flexible: '0+',
+  fields: {
+    throttleTimeMs: int32({ default: 0 }),
+    groups: array({
+      errorCode: int16(),
+      errorMessage: string({ nullable: '0+', default: null }),
+      groupId: string(),
+      groupState: string(),
+      groupEpoch: int32(),
+      assignmentEpoch: int32(),
+      assignorName: string(),
+      members: array({
+        memberId: string(),
+        rackId: string({ nullable: '0+', default: null }),
+        memberEpoch: int32(),
+        clientId: string(),
+        clientHost: string(),
+        subscribedTopicNames: array(string()),
+        assignment: struct(assignment),
+      }),
+      authorizedOperations: int32({ default: -2147483648 }),
+    }),
+  },
+})
+export type ShareGroupDescribeResponse = Infer<typeof shareGroupDescribeResponse>

@@ -1,0 +1,95 @@
+/**
+ * ShareFetch, API key 78, v1-2.
+ */
+import {
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  message,
+  offset,
+  records,
+  string,
+  struct,
+  uuid,
+  type Infer,
+} from '../schema.ts'
+
+export const shareFetchRequest = message({
+  key: 78,
+  name: 'ShareFetchRequest',
+  kind: 'request',
+  versions: '1-2',
+  flexible: '0+',
+  fields: {
+    groupId: string({ nullable: '0+', default: null }),
+    memberId: string({ nullable: '0+' }),
+    shareSessionEpoch: int32(),
+    maxWaitMs: int32(),
+    minBytes: int32(),
+    maxBytes: int32({ default: 0x7fffffff }),
+    maxRecords: int32(),
+    batchSize: int32(),
+    shareAcquireMode: int8({ versions: '2+', default: 0, ignorable: true }),
+    isRenewAck: bool({ versions: '2+', default: false }),
+    topics: array({
+      topicId: uuid(),
+      partitions: array({
+        partitionIndex: int32(),
+        partitionMaxBytes: int32({ versions: '0' }),
+        acknowledgementBatches: array({
+          firstOffset: offset(),
+          lastOffset: offset(),
+          acknowledgeTypes: array(int8()),
+        }),
+      }),
+    }),
+    forgottenTopicsData: array({
+      topicId: uuid(),
+      partitions: array(int32()),
+    }),
+  },
+})
+export type ShareFetchRequest = Infer<typeof shareFetchRequest>
+
+export const shareFetchResponse = message({
+  key: 78,
+  name: 'ShareFetchResponse',
+  kind: 'response',
+  versions: '1-2',
+  flexible: '0+',
+  fields: {
+    throttleTimeMs: int32({ default: 0 }),
+    errorCode: int16(),
+    errorMessage: string({ nullable: '0+', default: null }),
+    acquisitionLockTimeoutMs: int32(),
+    responses: array({
+      topicId: uuid(),
+      partitions: array({
+        partitionIndex: int32(),
+        errorCode: int16(),
+        errorMessage: string({ nullable: '0+', default: null }),
+        acknowledgeErrorCode: int16(),
+        acknowledgeErrorMessage: string({ nullable: '0+', default: null }),
+        currentLeader: struct({
+          leaderId: int32(),
+          leaderEpoch: int32(),
+        }),
+        records: records({ nullable: '0' }),
+        acquiredRecords: array({
+          firstOffset: offset(),
+          lastOffset: offset(),
+          deliveryCount: int16(),
+        }),
+      }),
+    }),
+    nodeEndpoints: array({
+      nodeId: int32(),
+      host: string(),
+      port: int32(),
+      rack: string({ nullable: '0+', default: null }),
+    }),
+  },
+})
+export type ShareFetchResponse = Infer<typeof shareFetchResponse>

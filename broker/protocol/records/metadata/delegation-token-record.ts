@@ -1,0 +1,22 @@
+/**
+ * DelegationTokenRecord: metadata record type 10.
+ */
+import { array, message, offset, string, type Infer } from '../../schema.ts'
+
+export const delegationTokenRecord = message({
+  key: 10,
+  name: 'DelegationTokenRecord',
+  kind: 'data',
+  versions: '0',
+  flexible: '0+',
+  fields: {
+    owner: string(),
+    requester: string(),
+    renewers: array(string()),
+    issueTimestamp: offset(),
+    maxTimestamp: offset(),
+    expirationTimestamp: offset(),
+    tokenId: string(),
+  },
+})
+export type DelegationTokenRecord = Infer<typeof delegationTokenRecord>

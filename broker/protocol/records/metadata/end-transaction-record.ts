@@ -1,0 +1,14 @@
+/**
+ * EndTransactionRecord: metadata record type 24.
+ */
+import { message } from '../../schema.ts'
+
+export const endTransactionRecord = message({
+  key: 24,
+  name: 'EndTransactionRecord',
+  kind: 'data',
+  versions: '0',
+  flexible: '0+',
+  fields: {},
+})
+export type EndTransactionRecord = Record<string, never>
