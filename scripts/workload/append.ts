@@ -30,6 +30,7 @@ export const appendDefaults: AppendOptions = {
   recordsPerSendMax: 4,
   pauseMaxMs: 40,
   retries: 60,
+  loseOneResponseIn: 0,
   partitions: 3,
   replicationFactor: 3,
   settings: { 'min.insync.replicas': '2' },

@@ -7,10 +7,11 @@
  * number of the one that may have been written, and the broker would rightly take it for a retry and drop it. Both are the client's
  * doing; a verdict about the broker must not depend on them.
  */
-import type { IHeaders, KafkaConfig, Producer } from 'kafkajs'
+import type { IHeaders, ISocketFactory, Producer } from 'kafkajs'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { MicroOp, OperationError, Value } from '../history/operation.ts'
 import type { ClientRecorder, HistoryRecorder } from '../history/recorder.ts'
+import { lossySocketFactory } from './lossy-socket.ts'
 import { ClientLog, clientTimes, kafkaClient, sendError } from './kafkajs-client.ts'
 
 export interface ProducerOptions {
@@ -25,8 +26,8 @@ export interface ProducerOptions {
   readonly pauseMaxMs: number
   /** How often kafkajs tries again before it gives up; with the times above, each some second. */
   readonly retries: number
-  /** Stands between kafkajs and the network, e.g. to lose responses. */
-  readonly socketFactory?: KafkaConfig['socketFactory']
+  /** One Produce response in this many is lost on the way back; 0 for none. */
+  readonly loseOneResponseIn: number
 }
 
 interface Instance {
@@ -94,8 +95,8 @@ export class Producers {
   async #connect(thread: number): Promise<Instance | undefined> {
     const log = new ClientLog()
     const name = `producer-${thread}`
-    const { idempotent, retries, socketFactory } = this.#options
-    const producer = kafkaClient(this.#cluster, name, log, socketFactory).producer({
+    const { idempotent, retries } = this.#options
+    const producer = kafkaClient(this.#cluster, name, log, this.#socketFactory()).producer({
       idempotent,
       allowAutoTopicCreation: false,
       retry: { ...clientTimes.retry, retries },
@@ -110,6 +111,12 @@ export class Producers {
       return undefined
     }
     return { producer, log, client: this.#recorder.client(name) }
+  }
+
+  #socketFactory(): ISocketFactory | undefined {
+    const { loseOneResponseIn: loseOneIn } = this.#options
+    if (loseOneIn === 0) return undefined
+    return lossySocketFactory({ random: this.#cluster.random, loseOneIn }, this.#cluster.kafkaOptions().socketFactory)
   }
 
   async #send(thread: number, { producer, log, client }: Instance): Promise<void> {

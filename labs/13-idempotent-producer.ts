@@ -1,0 +1,64 @@
+/**
+ * Lab 13: what happens when the acknowledgement of a write is lost?
+ * Setup: 3 brokers, replication factor 3, min.insync.replicas 2, acks=all. One Produce response in five is lost: the broker wrote the batch
+ *   and answered, the connection broke before the client had the answer, and the client sends the batch again.
+ * Fault: only on the way back to the client; no broker is touched.
+ * Expect: with an idempotent producer every record is in the log once.
+ * Control: without idempotence the same lost responses must be caught as duplicates.
+ */
+import { allChecks } from '#scripts/checkers/check.ts'
+import { lab, quickFailover } from '#scripts/labs/lab.ts'
+import type { Script } from '#scripts/labs/script.ts'
+
+const justWrite: Script = async run => {
+  run.step('one Produce response in five is lost')
+  await run.acknowledged(400)
+}
+
+export default lab({
+  name: '13-idempotent-producer',
+  summary: 'Lose acknowledgements on the way back: a retry is written twice unless the producer is idempotent.',
+  question:
+    'The broker wrote a batch, but its answer is lost and the client sends the batch again. How often is it in the log?',
+  prediction: {
+    choices: [
+      'Once: the broker compares the records',
+      'Twice, always',
+      'Twice, unless the producer is idempotent: then the broker knows the batch by producer id, epoch and sequence number',
+      'Never: an unacknowledged batch is removed again',
+    ],
+    answer: 2,
+  },
+  topology: { brokers: 3, controllers: 0, settings: quickFailover },
+  needs: [],
+  variants: [
+    {
+      name: 'main',
+      summary: 'idempotent producer; one Produce response in five is lost',
+      role: 'main',
+      workload: { loseOneResponseIn: 5 },
+      script: justWrite,
+      checks: allChecks,
+      expect: 'valid',
+    },
+    {
+      name: 'not-idempotent',
+      summary: 'the same without idempotence',
+      role: 'control',
+      workload: { loseOneResponseIn: 5, idempotent: false },
+      script: justWrite,
+      checks: allChecks,
+      expect: ['duplicate'],
+    },
+  ],
+  watch: [
+    'Sends that took two attempts: their latency contains a new connection.',
+    'In the control, the copies of a duplicate carry no sequence number.',
+  ],
+  explanation:
+    'A client that gets no answer cannot know whether the write happened. If it sends again it risks a duplicate, if it does not it risks a loss. An idempotent producer gets a producer id and numbers its batches per partition. The leader (and, since the numbers are in the log, every later leader) remembers the last five batches of each producer: a batch that it has already is acknowledged again with its old offset and not written. It protects one producer instance: a restarted application gets a new producer id, and what it sends again is new to the broker.',
+  reading: [
+    'KIP-98, exactly once delivery: https://cwiki.apache.org/confluence/display/KAFKA/KIP-98',
+    'KIP-360, losing producer state: https://cwiki.apache.org/confluence/display/KAFKA/KIP-360',
+  ],
+})

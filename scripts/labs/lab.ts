@@ -1,0 +1,100 @@
+/**
+ * What a lab is: one question about Kafka, a prediction asked before the run, a cluster, a workload, a script of faults, checks and the
+ * verdict to expect. Every lab carries at least one negative control: a variant that must be caught losing what the main variant keeps.
+ * A control that passes means that the lab proves nothing.
+ */
+import type { CheckName } from '../checkers/check.ts'
+import type { Capability, Engine } from '../cluster/cluster.ts'
+import type { AppendOptions } from '../workload/append.ts'
+import type { Script } from './script.ts'
+
+export interface Prediction {
+  readonly choices: readonly string[]
+  /** Index of the right choice. */
+  readonly answer: number
+}
+
+export interface Topology {
+  readonly brokers: number
+  /** 0: brokers are controllers as well. */
+  readonly controllers: number
+  /** Kafka's settings for every node. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** `valid`, or the checks of which at least one must find something. */
+export type Expectation = 'valid' | readonly CheckName[]
+
+export interface Variant {
+  /** `main`, or what is different, e.g. `acks-1`. */
+  readonly name: string
+  readonly summary: string
+  /** A control must be found invalid, by one of the checks it names. */
+  readonly role: 'main' | 'control'
+  /** What only this variant needs; without it the variant is left out, loudly. */
+  readonly needs?: readonly Capability[]
+  readonly workload: Partial<AppendOptions>
+  readonly script: Script
+  readonly checks: readonly CheckName[]
+  readonly expect: Expectation
+  /** Where an engine or a version of it differs on purpose: `apache-kafka` or `apache-kafka@4.3`. */
+  readonly expectOn?: Readonly<Record<string, Expectation>>
+}
+
+export interface Lab {
+  /** `NN-name`, as the file. */
+  readonly name: string
+  /** One line for lists. */
+  readonly summary: string
+  readonly question: string
+  readonly prediction: Prediction
+  readonly topology: Topology
+  /** Without one of these a runtime cannot run the lab. */
+  readonly needs: readonly Capability[]
+  readonly variants: readonly Variant[]
+  /** What to look at in the report. */
+  readonly watch: readonly string[]
+  readonly explanation: string
+  readonly reading: readonly string[]
+}
+
+/** Checks a definition, so that a lab without a control or with an answer that is no choice never runs. */
+export function lab(definition: Lab): Lab {
+  const problem = problemOf(definition)
+  if (problem) throw new Error(`lab ${definition.name}: ${problem}`)
+  return definition
+}
+
+function problemOf({ name, prediction, variants }: Lab): string | undefined {
+  if (!/^\d\d-[a-z0-9-]+$/.test(name)) return 'expected a name like 00-durability'
+  if (!prediction.choices[prediction.answer])
+    return `answer ${prediction.answer} is none of the ${prediction.choices.length} choices`
+  if (!variants.some(({ role }) => role === 'main')) return 'it has no main variant'
+  const controls = variants.filter(({ role }) => role === 'control')
+  if (controls.length === 0) return 'it has no negative control, so it could not tell a pass from a blind test'
+  if (controls.every(({ needs }) => needs !== undefined && needs.length > 0))
+    return 'every control needs something that runtimes may lack'
+  const tame = controls.find(({ expect }) => expect === 'valid')
+  if (tame) return `the control ${tame.name} expects no failure`
+  if (new Set(variants.map(variant => variant.name)).size < variants.length) return 'two variants have the same name'
+  return undefined
+}
+
+/** What a variant must give on an engine. */
+export function expectationOn(variant: Variant, engine: Engine, version?: string): Expectation {
+  return variant.expectOn?.[`${engine}@${version}`] ?? variant.expectOn?.[engine] ?? variant.expect
+}
+
+/**
+ * Settings that make failures visible in seconds: Kafka's defaults wait 9 s for a silent broker and 30 s for a slow follower. They change
+ * how long things take, not what happens.
+ */
+export const quickFailover: Readonly<Record<string, string>> = {
+  'broker.session.timeout.ms': '3000',
+  'broker.heartbeat.interval.ms': '500',
+  'controller.quorum.election.timeout.ms': '500',
+  'controller.quorum.fetch.timeout.ms': '1500',
+  'replica.lag.time.max.ms': '4000',
+  'group.initial.rebalance.delay.ms': '0',
+  'offsets.topic.num.partitions': '4',
+}

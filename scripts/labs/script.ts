@@ -1,0 +1,167 @@
+/**
+ * What the script of a lab may do: break and mend nodes by role, wait for progress or for an observed state, and name its steps. Every
+ * fault is recorded when it begins and when it has taken effect.
+ */
+import type { Cluster } from '../cluster/cluster.ts'
+import type { FaultValue, Observation, ObservedPartition } from '../history/operation.ts'
+import type { HistoryRecorder } from '../history/recorder.ts'
+import type { AppendWorkload } from '../workload/append.ts'
+import type { Observer } from '../workload/observer.ts'
+import type { Target } from './targets.ts'
+
+export type Script = (run: LabRun) => Promise<void>
+
+/** The state of one partition as it was observed, with the whole observation at hand. */
+export type PartitionPredicate = (partition: ObservedPartition, observation: Observation) => boolean
+
+const untilMs = 45_000
+
+export class LabRun {
+  readonly cluster: Cluster
+  readonly workload: AppendWorkload
+  readonly observer: Observer
+  /** How much work a script should ask for: 1 for the usual, more for a thorough run. */
+  readonly scale: number
+  readonly #recorder: HistoryRecorder
+  readonly #down = new Set<number>()
+  readonly #paused = new Set<number>()
+
+  constructor(parts: {
+    readonly cluster: Cluster
+    readonly workload: AppendWorkload
+    readonly observer: Observer
+    readonly recorder: HistoryRecorder
+    readonly scale: number
+  }) {
+    this.cluster = parts.cluster
+    this.workload = parts.workload
+    this.observer = parts.observer
+    this.scale = parts.scale
+    this.#recorder = parts.recorder
+  }
+
+  /** Names what comes next, for the reader of the report. */
+  step(name: string): void {
+    this.#recorder.phase(name)
+  }
+
+  async sleep(ms: number): Promise<void> {
+    await this.cluster.clock.sleep(ms)
+  }
+
+  /** Waits until this many more records have been acknowledged (times the scale of the run). */
+  async acknowledged(records: number, timeoutMs = untilMs): Promise<void> {
+    await this.workload.moreAcknowledged(records * this.scale, timeoutMs)
+  }
+
+  /** Waits until what is observed of a partition satisfies the predicate. */
+  async until(what: string, partition: number, predicate: PartitionPredicate, timeoutMs = untilMs): Promise<void> {
+    const name = `${this.workload.topic}-${partition}`
+    const holds = (observation: Observation) => {
+      const observed = observation.partitions[name]
+      return observed !== undefined && predicate(observed, observation)
+    }
+    await this.observer.until(what, holds, timeoutMs)
+  }
+
+  /** SIGKILL. */
+  kill(target: Target): Promise<readonly number[]> {
+    return this.#each('kill', target, id => this.cluster.kill(id), this.#down)
+  }
+
+  /** Controlled shutdown. */
+  stop(target: Target): Promise<readonly number[]> {
+    return this.#each('stop', target, id => this.cluster.stop(id), this.#down)
+  }
+
+  async start(target: Target): Promise<readonly number[]> {
+    const ids = await this.#each('start', target, id => this.cluster.start(id))
+    for (const id of ids) this.#down.delete(id)
+    return ids
+  }
+
+  /** Freezes the process; its connections stay open. */
+  pause(target: Target): Promise<readonly number[]> {
+    return this.#each('pause', target, id => this.cluster.pause(id), this.#paused)
+  }
+
+  async resume(target: Target): Promise<readonly number[]> {
+    const ids = await this.#each('resume', target, id => this.cluster.resume(id))
+    for (const id of ids) this.#paused.delete(id)
+    return ids
+  }
+
+  /** Empties the disk of a node that is down. */
+  wipe(target: Target): Promise<readonly number[]> {
+    return this.#each('wipe', target, id => this.cluster.wipe(id))
+  }
+
+  /** Ends nodes at one instant and loses what they had not fsynced. */
+  async powerFailure(target: Target): Promise<readonly number[]> {
+    const ids = await this.#pick(target)
+    const cut = this.cluster.powerFailure?.bind(this.cluster)
+    if (!cut) throw new Error('this runtime cannot cut the power')
+    await this.#recorder.fault('power-failure', { brokers: ids, target: target.name }, async () => {
+      await cut(ids)
+      return { brokers: ids, target: target.name }
+    })
+    for (const id of ids) this.#down.add(id)
+    return ids
+  }
+
+  /** Stops and starts one node after the other, each only when the one before serves again. */
+  async rollingRestart(target: Target): Promise<void> {
+    for (const id of await this.#pick(target)) {
+      await this.#fault('restart', [id], target.name, () => this.cluster.restart(id))
+      await this.ready()
+    }
+  }
+
+  /** Waits until every node that should be up serves again. */
+  async ready(): Promise<void> {
+    await this.cluster.waitReady()
+  }
+
+  /** Mends all that is still broken: the end of every run. */
+  async heal(): Promise<void> {
+    const nodes = await this.cluster.nodes()
+    for (const id of this.#paused) await this.#fault('resume', [id], 'heal', () => this.cluster.resume(id))
+    this.#paused.clear()
+    const down = nodes
+      .filter(({ id, state }) => this.#down.has(id) || state === 'dead' || state === 'stopped')
+      .map(({ id }) => id)
+    await Promise.all(down.map(id => this.#fault('start', [id], 'heal', () => this.cluster.start(id))))
+    this.#down.clear()
+    await this.ready()
+  }
+
+  async #each(
+    kind: string,
+    target: Target,
+    act: (id: number) => Promise<void>,
+    broken?: Set<number>,
+  ): Promise<readonly number[]> {
+    const ids = await this.#pick(target)
+    for (const id of ids) broken?.add(id)
+    await this.#fault(kind, ids, target.name, async () => {
+      await Promise.all(ids.map(act))
+    })
+    return ids
+  }
+
+  async #fault(kind: string, brokers: readonly number[], target: string, act: () => Promise<void>): Promise<void> {
+    const value: FaultValue = { brokers, target }
+    await this.#recorder.fault(kind, value, async () => {
+      await act()
+      return value
+    })
+  }
+
+  async #pick(target: Target): Promise<readonly number[]> {
+    const observation = this.observer.latest
+    if (!observation) throw new Error(`cannot tell who is ${target.name}: nothing has been observed yet`)
+    const ids = target.pick({ topic: this.workload.topic, observation, nodes: await this.cluster.nodes() })
+    if (ids.length === 0) throw new Error(`${target.name}: there is none`)
+    return ids
+  }
+}
