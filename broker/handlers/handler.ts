@@ -33,8 +33,8 @@ export interface ConnectionInfo {
   readonly listenerKind: ListenerKind
   readonly clientHost: string
   readonly principal: string
-  /** Resolves when the connection is gone: parked requests are dropped. */
-  readonly closed: Promise<void>
+  /** Runs once when the connection is gone, so that parked requests are dropped; the function returned takes `run` back. */
+  onClose(run: () => void): () => void
   isOpen(): boolean
 }
 

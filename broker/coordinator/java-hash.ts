@@ -1,0 +1,13 @@
+/** Java's String.hashCode: decides which partition of an internal topic a group or transactional id belongs to. */
+
+/** @returns a signed 32-bit number, over UTF-16 code units. */
+export function javaHash(text: string): number {
+  let hash = 0
+  for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 31) + text.charCodeAt(index)) | 0
+  return hash
+}
+
+/** Kafka's Utils.abs(hash) % partitions. */
+export function partitionOf(key: string, partitionsCount: number): number {
+  return (javaHash(key) & 0x7fff_ffff) % partitionsCount
+}

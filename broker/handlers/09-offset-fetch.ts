@@ -1,0 +1,118 @@
+/**
+ * OffsetFetch: v1-10. How far groups have read.
+ *
+ * Behavior:
+ * - Null topics (v2+) ask for everything the group has committed; a partition without a commit is answered with offset -1.
+ * - `requireStable` (v7+) matters with open transactions, which do not exist here: committed offsets are always stable.
+ * Versions: v5 leader epoch; v6 flexible; v8 several groups (KIP-709); v9 member id and epoch (KIP-848); v10 topic ids.
+ * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, UNKNOWN_TOPIC_ID.
+ */
+import type { MetadataImage } from '../controller/image.ts'
+import type { CommittedOffset } from '../coordinator/groups/group-shard.ts'
+import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import type { OffsetFetchRequest, offsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts'
+import type { Input } from '../protocol/schema.ts'
+import { brokerOf } from './broker-services.ts'
+import { handler, type RequestContext } from './handler.ts'
+
+type Response = Input<typeof offsetFetchResponse>
+
+interface AskedTopic {
+  readonly name: string
+  readonly topicId: string
+  readonly partitionIndexes: readonly number[]
+  readonly error: ErrorName
+}
+
+interface Asked {
+  readonly groupId: string
+  /** Null: all that the group has. */
+  readonly topics: readonly AskedTopic[] | null
+}
+
+const firstVersionWithGroups = 8
+const firstVersionWithIds = 10
+const noId = 'AAAAAAAAAAAAAAAAAAAAAA'
+
+function asked(request: OffsetFetchRequest, apiVersion: number, image: MetadataImage): Asked[] {
+  const byName = (topic: { name: string; partitionIndexes: number[] }): AskedTopic => ({
+    ...topic,
+    topicId: image.topicsByName.get(topic.name)?.id ?? noId,
+    error: 'NONE',
+  })
+  if (apiVersion < firstVersionWithGroups)
+    return [{ groupId: request.groupId, topics: request.topics?.map(byName) ?? null }]
+  return request.groups.map(({ groupId, topics }) => ({
+    groupId,
+    topics:
+      topics?.map(topic => {
+        if (apiVersion < firstVersionWithIds) return byName(topic)
+        const name = image.topicsById.get(topic.topicId)?.name
+        return { ...topic, name: name ?? '', error: name === undefined ? 'UNKNOWN_TOPIC_ID' : 'NONE' }
+      }) ?? null,
+  }))
+}
+
+type Offsets = ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>>
+
+function partitionAnswer(partitionIndex: number, committed: CommittedOffset | undefined, error: ErrorName) {
+  return {
+    partitionIndex,
+    committedOffset: committed?.offset ?? -1,
+    committedLeaderEpoch: committed?.leaderEpoch ?? -1,
+    metadata: committed?.metadata ?? '',
+    errorCode: errorCode(error),
+  }
+}
+
+function topicAnswers(topics: Asked['topics'], offsets: Offsets, image: MetadataImage, error: ErrorName) {
+  if (topics === null)
+    return [...offsets].map(([name, partitions]) => ({
+      name,
+      topicId: image.topicsByName.get(name)?.id ?? noId,
+      partitions: [...partitions].map(([index, committed]) => partitionAnswer(index, committed, 'NONE')),
+    }))
+  return topics.map(topic => ({
+    name: topic.name,
+    topicId: topic.topicId,
+    partitions: topic.partitionIndexes.map(index =>
+      partitionAnswer(index, offsets.get(topic.name)?.get(index), error === 'NONE' ? topic.error : error),
+    ),
+  }))
+}
+
+function answer(
+  request: OffsetFetchRequest,
+  context: RequestContext,
+  look: (groupId: string) => Offsets | ErrorName,
+): Response {
+  const image = context.services.metadata()
+  const nothing: Offsets = new Map()
+  const groups = asked(request, context.apiVersion, image).map(({ groupId, topics }) => {
+    const found = look(groupId)
+    const error = typeof found === 'string' ? found : 'NONE'
+    const offsets = typeof found === 'string' ? nothing : found
+    // From v8 on an error of the group stands alone; before, every partition repeats it.
+    const empty = error !== 'NONE' && context.apiVersion >= firstVersionWithGroups
+    return { groupId, errorCode: errorCode(error), topics: empty ? [] : topicAnswers(topics, offsets, image, error) }
+  })
+  if (context.apiVersion >= firstVersionWithGroups) return { groups }
+  return { topics: groups[0]?.topics ?? [], errorCode: groups[0]?.errorCode ?? 0 }
+}
+
+export const offsetFetch = handler<OffsetFetchRequest, Response>({
+  apiKey: 9,
+  versions: [1, 10],
+  listeners: ['broker'],
+  fail: (request, error, _message, context) => answer(request, context, () => error),
+  handle: (request, context) => {
+    const { groups } = brokerOf(context)
+    return answer(request, context, groupId =>
+      groups.read<Offsets | ErrorName>(
+        groupId,
+        error => error,
+        shard => shard.offsets(groupId),
+      ),
+    )
+  },
+})

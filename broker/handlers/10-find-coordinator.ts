@@ -1,0 +1,64 @@
+/**
+ * FindCoordinator: v0-6. Which broker coordinates a group: the leader of its partition of `__consumer_offsets`.
+ *
+ * Behavior:
+ * - The topic is created when it does not exist; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
+ * - Key type 1 (transactions) and 2 (share groups) have no coordinator here: COORDINATOR_NOT_AVAILABLE and INVALID_REQUEST.
+ * Versions: v1 key type; v3 flexible; v4 several keys (KIP-699); v5, v6 as v4.
+ * Errors: COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_REQUEST.
+ */
+import { offsetsTopic } from '../coordinator/groups/groups.ts'
+import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
+import type { FindCoordinatorRequest, findCoordinatorResponse } from '../protocol/messages/10-find-coordinator.ts'
+import type { Input } from '../protocol/schema.ts'
+import { brokerOf } from './broker-services.ts'
+import { handler, type RequestContext } from './handler.ts'
+
+type Response = Input<typeof findCoordinatorResponse>
+
+interface Found {
+  readonly error: ErrorName
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+}
+
+const groupKeyType = 0
+const transactionKeyType = 1
+const firstVersionWithKeys = 4
+
+const refuse = (error: ErrorName): Found => ({ error, nodeId: -1, host: '', port: -1 })
+
+function find(key: string, keyType: number, context: RequestContext): Found {
+  if (keyType === transactionKeyType) return refuse('COORDINATOR_NOT_AVAILABLE')
+  if (keyType !== groupKeyType) return refuse('INVALID_REQUEST')
+  if (key === '') return refuse('INVALID_GROUP_ID')
+  const { groups, autoTopics } = brokerOf(context)
+  const index = groups.partitionFor(key)
+  if (index === undefined) {
+    autoTopics.request([offsetsTopic])
+    return refuse('COORDINATOR_NOT_AVAILABLE')
+  }
+  const image = context.services.metadata()
+  const leader = image.topicsByName.get(offsetsTopic)?.partitions.get(index)?.leader ?? -1
+  const endpoint = image.brokers.get(leader)?.endpoints.find(({ name }) => name === context.connection.listenerName)
+  if (endpoint === undefined) return refuse('COORDINATOR_NOT_AVAILABLE')
+  return { error: 'NONE', nodeId: leader, host: endpoint.host, port: endpoint.port }
+}
+
+function answer(request: FindCoordinatorRequest, apiVersion: number, look: (key: string) => Found): Response {
+  const one = (key: string) => {
+    const { error, ...node } = look(key)
+    return { ...node, errorCode: errorCode(error), errorMessage: error === 'NONE' ? null : errorMessage(error) }
+  }
+  if (apiVersion < firstVersionWithKeys) return one(request.key)
+  return { coordinators: request.coordinatorKeys.map(key => ({ key, ...one(key) })) }
+}
+
+export const findCoordinator = handler<FindCoordinatorRequest, Response>({
+  apiKey: 10,
+  versions: [0, 6],
+  listeners: ['broker'],
+  fail: (request, error, _message, { apiVersion }) => answer(request, apiVersion, () => refuse(error)),
+  handle: (request, context) => answer(request, context.apiVersion, key => find(key, request.keyType, context)),
+})

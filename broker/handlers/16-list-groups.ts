@@ -1,0 +1,36 @@
+/**
+ * ListGroups: v0-5. The groups that this broker coordinates.
+ *
+ * Versions: v3 flexible; v4 filter by state (KIP-518); v5 filter by type (KIP-848).
+ * Errors: COORDINATOR_LOAD_IN_PROGRESS when a partition is still loading, so that nobody takes a part for the whole.
+ */
+import { errorCode } from '../protocol/errors.ts'
+import type { ListGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts'
+import type { Input } from '../protocol/schema.ts'
+import { brokerOf } from './broker-services.ts'
+import { handler } from './handler.ts'
+
+const groupType = 'Classic'
+
+const matches = (filter: readonly string[], value: string): boolean =>
+  filter.length === 0 || filter.some(wanted => wanted.toLowerCase() === value.toLowerCase())
+
+export const listGroups = handler<ListGroupsRequest, Input<typeof listGroupsResponse>>({
+  apiKey: 16,
+  versions: [0, 5],
+  listeners: ['broker'],
+  fail: (_request, error) => ({ errorCode: errorCode(error), groups: [] }),
+  handle: (request, context) => {
+    const { groups, loading } = brokerOf(context).groups.list()
+    if (loading) return { errorCode: errorCode('COORDINATOR_LOAD_IN_PROGRESS'), groups: [] }
+    return {
+      errorCode: 0,
+      groups: groups
+        .filter(
+          ({ state }) =>
+            state !== 'Dead' && matches(request.statesFilter, state) && matches(request.typesFilter, groupType),
+        )
+        .map(({ groupId, protocolType, state }) => ({ groupId, protocolType, groupState: state, groupType })),
+    }
+  },
+})

@@ -1,0 +1,34 @@
+/**
+ * DeleteGroups: v0-2. Removes groups without members, and their offsets.
+ *
+ * Versions: v2 flexible.
+ * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP.
+ */
+import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import type { DeleteGroupsRequest, deleteGroupsResponse } from '../protocol/messages/42-delete-groups.ts'
+import type { Input } from '../protocol/schema.ts'
+import { brokerOf } from './broker-services.ts'
+import { handler } from './handler.ts'
+
+export const deleteGroups = handler<DeleteGroupsRequest, Input<typeof deleteGroupsResponse>>({
+  apiKey: 42,
+  versions: [0, 2],
+  listeners: ['broker'],
+  fail: (request, error) => ({
+    results: request.groupsNames.map(groupId => ({ groupId, errorCode: errorCode(error) })),
+  }),
+  handle: async (request, context) => {
+    const { groups } = brokerOf(context)
+    const results = await Promise.all(
+      request.groupsNames.map(async groupId => {
+        const outcome = await groups.ask<ErrorName>(
+          groupId,
+          error => error,
+          (shard, ticket) => shard.deleteGroup(groupId, ticket),
+        )
+        return { groupId, errorCode: errorCode(outcome) }
+      }),
+    )
+    return { results }
+  },
+})

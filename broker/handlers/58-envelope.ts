@@ -1,0 +1,36 @@
+/**
+ * Envelope: v0. A broker passes on a client's request to the active controller, with the client's principal and address (KIP-590).
+ *
+ * Behavior:
+ * - Served on controller listeners only; the embedded request is served as if it had come from that client.
+ * - The reply carries the embedded response with its header, as bytes.
+ * Errors: INVALID_REQUEST when the embedded bytes are no request; NOT_CONTROLLER when this controller is not the active one.
+ */
+import { errorCode, ProtocolError } from '../protocol/errors.ts'
+import type { EnvelopeRequest, envelopeResponse } from '../protocol/messages/58-envelope.ts'
+import type { Input } from '../protocol/schema.ts'
+import { handler, type ConnectionInfo } from './handler.ts'
+
+function hostOf(address: Buffer): string {
+  if (address.length === 4) return [...address].join('.')
+  const groups = Array.from({ length: address.length >> 1 }, (_, index) => address.readUInt16BE(index * 2).toString(16))
+  return groups.join(':')
+}
+
+export const envelope = handler<EnvelopeRequest, Input<typeof envelopeResponse>>({
+  apiKey: 58,
+  versions: [0, 0],
+  listeners: ['controller'],
+  fail: (_request, error) => ({ responseData: null, errorCode: errorCode(error) }),
+  handle: async (request, { connection, services }) => {
+    if (services.controller?.isActive !== true) return { responseData: null, errorCode: errorCode('NOT_CONTROLLER') }
+    const client: ConnectionInfo = { ...connection, clientHost: hostOf(request.clientHostAddress) }
+    try {
+      const response = await services.dispatch.serveEmbedded(request.requestData, client)
+      return { responseData: Buffer.concat(response), errorCode: 0 }
+    } catch (error) {
+      if (error instanceof ProtocolError) return { responseData: null, errorCode: errorCode('INVALID_REQUEST') }
+      throw error
+    }
+  },
+})

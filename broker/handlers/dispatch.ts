@@ -1,0 +1,152 @@
+/**
+ * From a request frame to the chunks of its response: header, handler by API key, codec by version, forwarding, errors. An API key or
+ * version that this listener does not serve closes the connection, as in Kafka; only ApiVersions answers every version, so that clients
+ * can find out.
+ */
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Environment } from '../environment/environment.ts'
+import type { Reply } from '../net/connection.ts'
+import { frame as framed } from '../net/framer.ts'
+import { apiByKey } from '../protocol/apis.ts'
+import { codec } from '../protocol/codec.ts'
+import { errorCode, ProtocolError, type ErrorName } from '../protocol/errors.ts'
+import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '../protocol/headers.ts'
+import { messagesOf, type Exchange } from '../protocol/messages/index.ts'
+import { Reader } from '../protocol/reader.ts'
+import { noReply, type ConnectionInfo, type Handler, type RequestContext } from './handler.ts'
+import { advertisedRange, apiVersionsKey } from './18-api-versions.ts'
+import type { Dispatch, Services } from './services.ts'
+
+const framePrefixBytes = 4
+
+function exchangeOf(header: RequestHeader): Exchange {
+  const exchange = messagesOf(header.requestApiKey)
+  if (exchange === undefined) throw new ProtocolError(`unknown API key ${header.requestApiKey}`)
+  return exchange
+}
+
+export class Dispatcher implements Dispatch {
+  readonly #environment: Environment
+  readonly #config: BrokerConfig
+  readonly #handlers: Readonly<Record<ConnectionInfo['listenerKind'], ReadonlyMap<number, Handler>>>
+  #services: Services | undefined
+
+  constructor(environment: Environment, config: BrokerConfig, handlers: readonly Handler[]) {
+    this.#environment = environment
+    this.#config = config
+    const of = (kind: ConnectionInfo['listenerKind']) =>
+      new Map(handlers.filter(each => each.listeners.includes(kind)).map(each => [each.apiKey, each]))
+    this.#handlers = { broker: of('broker'), controller: of('controller') }
+  }
+
+  /** Services and dispatcher know each other; the node closes the circle here, before the first request. */
+  attach(services: Services): void {
+    this.#services = services
+  }
+
+  apiVersions(connection: ConnectionInfo): readonly { apiKey: number; minVersion: number; maxVersion: number }[] {
+    return [...this.#handlers[connection.listenerKind].values()]
+      .map(each => advertisedRange(each, connection.listenerKind))
+      .sort((left, right) => left.apiKey - right.apiKey)
+  }
+
+  /** The response to one frame: at once, later, or none. ProtocolError: close the connection. */
+  serve(frame: Buffer, connection: ConnectionInfo): Reply | Promise<Reply> {
+    const reader = new Reader(frame)
+    const header = decodeRequestHeader(reader)
+    const handler = this.#handlers[connection.listenerKind].get(header.requestApiKey)
+    if (handler === undefined) throw new ProtocolError(this.#stranger(header, connection))
+    const [minimum, maximum] = handler.versions
+    if (header.requestApiVersion < minimum || header.requestApiVersion > maximum) {
+      if (header.requestApiKey === apiVersionsKey) return this.#unsupportedApiVersions(header, connection)
+      throw new ProtocolError(`${this.#stranger(header, connection)}; versions ${minimum} to ${maximum} are served`)
+    }
+    const context = this.#context(header, frame, connection)
+    if (handler.forwardToController === true && connection.listenerKind === 'broker')
+      return this.#forward(handler, reader, context, header)
+    return this.#handle(handler, this.#decode(reader, header), context, header)
+  }
+
+  async serveEmbedded(frame: Buffer, connection: ConnectionInfo): Promise<readonly Uint8Array[]> {
+    const response = Buffer.concat((await this.serve(frame, connection)) ?? [])
+    return [response.subarray(framePrefixBytes)]
+  }
+
+  #decode(reader: Reader, header: RequestHeader): never {
+    return codec(exchangeOf(header).request, header.requestApiVersion).decode(reader) as never
+  }
+
+  #context(header: RequestHeader, frame: Buffer, connection: ConnectionInfo): RequestContext {
+    if (this.#services === undefined) throw new Error('a request came before the node was put together')
+    return {
+      apiKey: header.requestApiKey,
+      apiVersion: header.requestApiVersion,
+      clientId: header.clientId,
+      frame,
+      connection,
+      services: this.#services,
+      config: this.#config,
+      environment: this.#environment,
+      receivedMs: this.#environment.clock.monotonicMs(),
+    }
+  }
+
+  #handle(handler: Handler, request: never, context: RequestContext, header: RequestHeader): Reply | Promise<Reply> {
+    try {
+      const result = handler.handle(request, context)
+      if (!(result instanceof Promise)) return result === noReply ? undefined : this.#encode(header, result)
+      return result.then(
+        response => (response === noReply ? undefined : this.#encode(header, response)),
+        (error: unknown) => this.#failed(handler, request, context, header, error),
+      )
+    } catch (error) {
+      return this.#failed(handler, request, context, header, error)
+    }
+  }
+
+  /** A handler that throws has a bug or met a fault nobody foresaw: the client gets an answer, the log the whole story. */
+  #failed(handler: Handler, request: never, context: RequestContext, header: RequestHeader, error: unknown): Reply {
+    if (error instanceof ProtocolError) throw error
+    const name = apiByKey(handler.apiKey)?.name ?? String(handler.apiKey)
+    this.#environment.log.error('a request failed', {
+      api: name,
+      version: context.apiVersion,
+      client: context.clientId,
+      error,
+    })
+    return this.#encode(
+      header,
+      handler.fail(request, 'UNKNOWN_SERVER_ERROR', String((error as Error).message), context),
+    )
+  }
+
+  #forward(handler: Handler, reader: Reader, context: RequestContext, header: RequestHeader): Promise<Reply> {
+    const forwarder = context.services.broker?.forwarder
+    if (forwarder === undefined) throw new ProtocolError('a request to forward came to a node without the role broker')
+    return forwarder.forward(context).then(
+      response => framed(response),
+      (error: Error) => {
+        this.#environment.log.warn('could not forward a request to the controller', { reason: error.message })
+        const refusal: ErrorName = 'REQUEST_TIMED_OUT'
+        return this.#encode(header, handler.fail(this.#decode(reader, header), refusal, error.message, context))
+      },
+    )
+  }
+
+  #encode(header: RequestHeader, response: object): readonly Uint8Array[] {
+    const { correlationId, requestApiVersion: version } = header
+    return encodeResponseFrame({ version, correlationId }, exchangeOf(header).response, response as never)
+  }
+
+  /** ApiVersions in a version we do not know is answered in version 0, with what we do know of ApiVersions itself (KIP-511). */
+  #unsupportedApiVersions(header: RequestHeader, connection: ConnectionInfo): Reply {
+    const apiKeys = this.apiVersions(connection).filter(({ apiKey }) => apiKey === apiVersionsKey)
+    return this.#encode({ ...header, requestApiVersion: 0 }, { errorCode: errorCode('UNSUPPORTED_VERSION'), apiKeys })
+  }
+
+  #stranger(header: RequestHeader, connection: ConnectionInfo): string {
+    const name = apiByKey(header.requestApiKey)?.name ?? 'unknown API'
+    const where = `${connection.listenerKind} listener ${connection.listenerName}`
+    return `${name} (key ${header.requestApiKey}) version ${header.requestApiVersion} is not served on ${where}`
+  }
+}

@@ -1,0 +1,72 @@
+/** Forwards clients' requests to the active controller, again and again until one answers or the time is up (KIP-590). */
+import type { Environment } from '../environment/environment.ts'
+import { NetworkError } from '../environment/environment.ts'
+import type { RequestClient } from '../net/client.ts'
+import { codec } from '../protocol/codec.ts'
+import { errorName } from '../protocol/errors.ts'
+import type { EnvelopeResponse } from '../protocol/messages/58-envelope.ts'
+import { defaultPrincipalData } from '../protocol/records/principal-data.ts'
+import type { MetadataQuorum } from '../raft/raft.ts'
+import type { RequestContext } from './handler.ts'
+import type { Forwarder } from './services.ts'
+
+const envelopeKey = 58
+const retryBackoffMs = 50
+
+export class EnvelopeForwarder implements Forwarder {
+  readonly #environment: Environment
+  readonly #client: RequestClient
+  readonly #quorum: MetadataQuorum
+  readonly #timeoutMs: number
+
+  constructor(environment: Environment, client: RequestClient, quorum: MetadataQuorum, timeoutMs: number) {
+    this.#environment = environment
+    this.#client = client
+    this.#quorum = quorum
+    this.#timeoutMs = timeoutMs
+  }
+
+  async forward(context: RequestContext): Promise<readonly Uint8Array[]> {
+    const { clock } = this.#environment
+    const deadlineMs = clock.monotonicMs() + this.#timeoutMs
+    const body = {
+      requestData: context.frame,
+      requestPrincipal: serializePrincipal(context.connection.principal),
+      clientHostAddress: addressBytes(context.connection.clientHost),
+    }
+    let reason = 'no controller is active'
+    while (clock.monotonicMs() < deadlineMs && context.connection.isOpen()) {
+      const address = this.#quorum.leaderAddress()
+      if (address !== undefined) {
+        try {
+          const timeoutMs = deadlineMs - clock.monotonicMs()
+          const { response } = await this.#client.send<EnvelopeResponse>(address, envelopeKey, body, { timeoutMs })
+          if (response.errorCode === 0 && response.responseData !== null) return [response.responseData]
+          reason = errorName(response.errorCode)
+        } catch (error) {
+          if (!(error instanceof NetworkError)) throw error
+          reason = error.message
+        }
+      }
+      await new Promise<void>(resolve => this.#environment.timers.after(retryBackoffMs, resolve))
+    }
+    throw new NetworkError(
+      'REQUEST_TIMED_OUT',
+      `no controller took the request within ${this.#timeoutMs} ms: ${reason}`,
+    )
+  }
+}
+
+/** DefaultPrincipalData v0 behind its version, as Kafka's DefaultKafkaPrincipalBuilder writes it. */
+function serializePrincipal(principal: string): Buffer {
+  const [type = '', ...name] = principal.split(':')
+  const body = codec(defaultPrincipalData, 0).encodeToBuffer({ type, name: name.join(':'), tokenAuthenticated: false })
+  return Buffer.concat([Buffer.from([0, 0]), body])
+}
+
+function addressBytes(host: string): Buffer {
+  const ipv4 = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host)
+  if (ipv4 !== null) return Buffer.from(ipv4.slice(1).map(Number))
+  // The controller only logs it; an address we cannot read must not stop the request.
+  return Buffer.from([127, 0, 0, 1])
+}

@@ -1,0 +1,175 @@
+/**
+ * One client's connection: frames in, replies out in the order of the requests (protocol guide, "Network"). A request whose answer takes
+ * time holds back only the replies behind it on this connection. Reading stops while too many requests wait or the peer does not take
+ * its replies, so that nobody can make us queue without limit.
+ */
+import type { Environment, NetworkError, Socket, Timer } from '../environment/environment.ts'
+import { ProtocolError } from '../protocol/errors.ts'
+import { Framer } from './framer.ts'
+
+/** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
+export type Reply = readonly Uint8Array[] | undefined
+
+export interface ConnectionOptions {
+  readonly maxFrameBytes: number
+  readonly maxQueued: number
+  readonly idleMs: number
+  /** Handles one request; a ProtocolError, thrown or rejected, closes the connection. */
+  readonly serve: (frame: Buffer) => Reply | Promise<Reply>
+  readonly closed: () => void
+}
+
+interface Slot {
+  reply: Reply
+  ready: boolean
+}
+
+export class Connection {
+  readonly #environment: Environment
+  readonly #socket: Socket
+  readonly #options: ConnectionOptions
+  readonly #framer: Framer
+  readonly #slots: Slot[] = []
+  readonly #waiting: Buffer[] = []
+  #open = true
+  #writable = true
+  #paused = false
+  #lastActiveMs: number
+  #idleTimer: Timer | undefined
+  /** Replies gathered while a chunk is worked through, written at once. */
+  #outbox: Uint8Array[] | undefined
+
+  constructor(environment: Environment, socket: Socket, options: ConnectionOptions) {
+    this.#environment = environment
+    this.#socket = socket
+    this.#options = options
+    this.#framer = new Framer(options.maxFrameBytes)
+    this.#lastActiveMs = environment.clock.monotonicMs()
+    socket.handle({
+      data: chunk => this.#guard(() => this.#receive(chunk)),
+      drain: () => {
+        this.#writable = true
+        this.#guard(() => this.#proceed())
+      },
+      closed: error => this.#closed(error),
+    })
+    this.#watchIdle(options.idleMs)
+  }
+
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Closes at once; requests in progress lose their replies. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#lastActiveMs = this.#environment.clock.monotonicMs()
+    this.#outbox = []
+    try {
+      this.#framer.push(chunk, request => {
+        if (this.#full() || this.#waiting.length > 0) this.#waiting.push(request)
+        else this.#begin(request)
+      })
+    } finally {
+      this.#flushOutbox()
+    }
+    this.#adjustReading()
+  }
+
+  #full(): boolean {
+    return !this.#writable || this.#slots.length >= this.#options.maxQueued
+  }
+
+  #begin(request: Buffer): void {
+    const slot: Slot = { reply: undefined, ready: false }
+    this.#slots.push(slot)
+    const result = this.#options.serve(request)
+    if (result instanceof Promise) {
+      result.then(
+        reply => this.#guard(() => this.#finish(slot, reply)),
+        (error: unknown) => this.#fail(error),
+      )
+    } else this.#finish(slot, result)
+  }
+
+  #finish(slot: Slot, reply: Reply): void {
+    if (!this.#open) return
+    slot.reply = reply
+    slot.ready = true
+    const gathering = this.#outbox !== undefined
+    this.#outbox ??= []
+    while (this.#slots[0]?.ready === true) {
+      const done = this.#slots.shift()
+      if (done?.reply !== undefined) this.#outbox.push(...done.reply)
+    }
+    if (gathering) return
+    this.#flushOutbox()
+    this.#proceed()
+  }
+
+  #flushOutbox(): void {
+    const chunks = this.#outbox
+    this.#outbox = undefined
+    if (chunks === undefined || chunks.length === 0 || !this.#open) return
+    this.#lastActiveMs = this.#environment.clock.monotonicMs()
+    if (!this.#socket.write(chunks)) this.#writable = false
+  }
+
+  /** Begins requests that had to wait. */
+  #proceed(): void {
+    while (this.#open && this.#waiting.length > 0 && !this.#full()) {
+      const request = this.#waiting.shift()
+      if (request !== undefined) this.#begin(request)
+    }
+    this.#adjustReading()
+  }
+
+  #adjustReading(): void {
+    const pause = this.#waiting.length > 0 || this.#full()
+    if (!this.#open || pause === this.#paused) return
+    this.#paused = pause
+    if (pause) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#open) return
+    if (!(error instanceof ProtocolError)) throw error
+    const { host, port } = this.#socket.remote
+    this.#environment.log.warn('closed a connection that broke the protocol', {
+      client: `${host}:${port}`,
+      reason: error.message,
+    })
+    this.#socket.destroy()
+  }
+
+  #closed(error: NetworkError | undefined): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#idleTimer?.cancel()
+    this.#waiting.length = 0
+    if (error !== undefined)
+      this.#environment.log.debug('connection lost', { client: this.#socket.remote.host, reason: error.message })
+    this.#options.closed()
+  }
+
+  #watchIdle(delayMs: number): void {
+    if (this.#options.idleMs < 0) return
+    this.#idleTimer = this.#environment.timers.after(delayMs, () => {
+      const idleMs = this.#environment.clock.monotonicMs() - this.#lastActiveMs
+      if (idleMs >= this.#options.idleMs && this.#slots.length === 0) this.#socket.destroy()
+      else this.#watchIdle(Math.max(1, this.#options.idleMs - idleMs))
+    })
+  }
+}

@@ -1,0 +1,82 @@
+/** Binds the addresses of this node's listeners and owns the connections that come in. */
+import type { Environment, Listener, Socket } from '../environment/environment.ts'
+import type { ListenerConfig } from '../config/listeners.ts'
+import type { ConnectionInfo, ListenerKind } from '../handlers/handler.ts'
+import { Connection, type Reply } from './connection.ts'
+
+export interface ServerOptions {
+  readonly maxFrameBytes: number
+  readonly maxQueued: number
+  readonly maxConnections: number
+  readonly idleMs: number
+  readonly serve: (frame: Buffer, connection: ConnectionInfo) => Reply | Promise<Reply>
+}
+
+/** Principal of a connection that did not authenticate, as Kafka names it. */
+const anonymous = 'User:ANONYMOUS'
+
+export class Server {
+  readonly #environment: Environment
+  readonly #options: ServerOptions
+  readonly #connections = new Set<Connection>()
+  readonly #listeners: Listener[] = []
+  #nextId = 1
+
+  constructor(environment: Environment, options: ServerOptions) {
+    this.#environment = environment
+    this.#options = options
+  }
+
+  get connectionsCount(): number {
+    return this.#connections.size
+  }
+
+  /** Resolves with the port bound. Rejects with NetworkError when the address is taken. */
+  async listen(listener: ListenerConfig, kind: ListenerKind): Promise<number> {
+    const host = listener.host === '' ? '0.0.0.0' : listener.host
+    const bound = await this.#environment.network.listen({ host, port: listener.port }, socket =>
+      this.#accept(socket, listener.name, kind),
+    )
+    this.#listeners.push(bound)
+    return bound.address.port
+  }
+
+  /** Stops accepting, then closes every connection. */
+  async close(): Promise<void> {
+    const closing = this.#listeners.splice(0).map(listener => listener.close())
+    for (const connection of this.#connections) connection.destroy()
+    await Promise.all(closing)
+  }
+
+  #accept(socket: Socket, listenerName: string, listenerKind: ListenerKind): void {
+    if (this.#connections.size >= this.#options.maxConnections) {
+      this.#environment.log.warn('refused a connection: max.connections reached', { client: socket.remote.host })
+      socket.handle({ data: () => undefined, closed: () => undefined })
+      socket.destroy()
+      return
+    }
+    const gone = new Set<() => void>()
+    const info: ConnectionInfo = {
+      id: this.#nextId++,
+      listenerName,
+      listenerKind,
+      clientHost: socket.remote.host,
+      principal: anonymous,
+      onClose: run => {
+        if (connection.isOpen) gone.add(run)
+        else run()
+        return () => gone.delete(run)
+      },
+      isOpen: () => connection.isOpen,
+    }
+    const connection = new Connection(this.#environment, socket, {
+      ...this.#options,
+      serve: request => this.#options.serve(request, info),
+      closed: () => {
+        this.#connections.delete(connection)
+        for (const run of gone) run()
+      },
+    })
+    this.#connections.add(connection)
+  }
+}

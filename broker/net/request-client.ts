@@ -1,0 +1,229 @@
+/** RequestClient over the environment's network: connections are made on first use, versions agreed by ApiVersions, requests pipelined. */
+import type { Address, Environment, NetworkError as NetworkFault, Socket, Timer } from '../environment/environment.ts'
+import { NetworkError } from '../environment/environment.ts'
+import { apiByKey, type Api } from '../protocol/apis.ts'
+import { messagesOf, type Exchange } from '../protocol/messages/index.ts'
+import { codec } from '../protocol/codec.ts'
+import { ProtocolError } from '../protocol/errors.ts'
+import { decodeResponseHeader, encodeRequestFrame } from '../protocol/headers.ts'
+import { Reader } from '../protocol/reader.ts'
+import type { RequestClient, SendOptions } from './client.ts'
+import { Framer } from './framer.ts'
+
+interface Pending {
+  readonly api: Api
+  readonly version: number
+  readonly timer: Timer
+  readonly resolve: (result: { response: never; version: number }) => void
+  readonly reject: (error: Error) => void
+}
+
+interface Queued {
+  readonly api: Api
+  readonly body: object
+  readonly maxVersion: number
+  /** Runs from the moment of `send`, so that connecting counts too. */
+  readonly timer: Timer
+  readonly resolve: (result: { response: never; version: number }) => void
+  readonly reject: (error: Error) => void
+}
+
+interface ApiVersionsReply {
+  readonly errorCode: number
+  readonly apiKeys: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
+}
+
+const apiVersionsKey = 18
+const fetchKey = 1
+const maxResponseBytes = 2 ** 31 - 1
+const negotiationTimeoutMs = 30_000
+
+function exchangeOf(api: Api): Exchange {
+  const exchange = messagesOf(api.key)
+  if (exchange === undefined) throw new Error(`${api.name} has no messages`)
+  return exchange
+}
+
+/** One connection to one peer. Ends with the first error; the owner makes a new one when it is needed. */
+class PeerConnection {
+  readonly #environment: Environment
+  readonly #clientId: string
+  readonly #address: Address
+  readonly #socket: Socket
+  readonly #pending = new Map<number, Pending>()
+  readonly #ended: () => void
+  #queued: Queued[] = []
+  #versions: Map<number, { min: number; max: number }> | undefined
+  #nextCorrelationId = 0
+  #open = true
+
+  constructor(environment: Environment, clientId: string, address: Address, ended: () => void) {
+    this.#environment = environment
+    this.#clientId = clientId
+    this.#address = address
+    this.#ended = ended
+    const framer = new Framer(maxResponseBytes)
+    this.#socket = environment.network.connect(address, {
+      opened: () => undefined,
+      data: chunk => {
+        try {
+          framer.push(chunk, response => this.#receive(response))
+        } catch (error) {
+          if (!(error instanceof ProtocolError)) throw error
+          this.#end(error)
+        }
+      },
+      closed: error => this.#end(error),
+    })
+    this.#negotiate()
+  }
+
+  send(api: Api, body: object, options: SendOptions, resolve: Queued['resolve'], reject: Queued['reject']): void {
+    if (!this.#open) {
+      reject(this.#error('connection closed'))
+      return
+    }
+    const maxVersion = Math.min(options.maxVersion ?? Infinity, api.latestStable)
+    const request: Queued = { api, body, maxVersion, timer: this.#deadline(api, options.timeoutMs), resolve, reject }
+    if (this.#versions === undefined) this.#queued.push(request)
+    else this.#write(request)
+  }
+
+  close(): void {
+    this.#end(undefined)
+  }
+
+  #negotiate(): void {
+    const api = apiByKey(apiVersionsKey)
+    if (api === undefined) throw new Error('ApiVersions is missing from the API table')
+    const body = { clientSoftwareName: 'faultline', clientSoftwareVersion: '1' }
+    const done = ({ response }: { response: ApiVersionsReply }) => {
+      this.#versions = new Map(
+        response.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }]),
+      )
+      const queued = this.#queued
+      this.#queued = []
+      for (const request of queued) this.#write(request)
+    }
+    const timer = this.#deadline(api, negotiationTimeoutMs)
+    const resolve = done as Queued['resolve']
+    this.#transmit({ api, body, maxVersion: 3, timer, resolve, reject: () => undefined }, 3)
+  }
+
+  #deadline(api: Api, timeoutMs: number): Timer {
+    return this.#environment.timers.after(timeoutMs, () =>
+      this.#end(new NetworkError('REQUEST_TIMED_OUT', `${api.name} to ${this.#name} got no answer in ${timeoutMs} ms`)),
+    )
+  }
+
+  #write(request: Queued): void {
+    const theirs = this.#versions?.get(request.api.key)
+    const wanted = Math.min(theirs?.max ?? -1, request.maxVersion)
+    if (theirs === undefined || wanted < Math.max(theirs.min, request.api.minVersion)) {
+      const range = theirs === undefined ? 'not at all' : `in versions ${theirs.min} to ${theirs.max}`
+      request.timer.cancel()
+      request.reject(this.#error(`peer serves ${request.api.name} ${range}; we have up to ${request.api.latestStable}`))
+      return
+    }
+    this.#transmit(request, wanted)
+  }
+
+  #transmit(request: Queued, version: number): void {
+    const { api, body, timer, resolve, reject } = request
+    const correlationId = this.#nextCorrelationId++
+    this.#pending.set(correlationId, { api, version, timer, resolve, reject })
+    this.#socket.write(
+      encodeRequestFrame({ version, correlationId, clientId: this.#clientId }, exchangeOf(api).request, body as never),
+    )
+  }
+
+  #receive(bytes: Buffer): void {
+    const correlationId = bytes.length >= 4 ? bytes.readInt32BE(0) : -1
+    const pending = this.#pending.get(correlationId)
+    if (pending === undefined)
+      throw new ProtocolError(`response to an unknown correlation id ${correlationId} from ${this.#name}`)
+    this.#pending.delete(correlationId)
+    pending.timer.cancel()
+    try {
+      const reader = new Reader(bytes)
+      decodeResponseHeader(reader, { key: pending.api.key, version: pending.version })
+      const response = codec(exchangeOf(pending.api).response, pending.version).decode(reader) as never
+      pending.resolve({ response, version: pending.version })
+    } catch (error) {
+      pending.reject(error as Error)
+      throw error
+    }
+  }
+
+  get #name(): string {
+    return `${this.#address.host}:${this.#address.port}`
+  }
+
+  #error(reason: string, cause?: Error): NetworkError {
+    return cause instanceof NetworkError
+      ? cause
+      : new NetworkError('CONNECTION_CLOSED', `${this.#name}: ${reason}`, cause)
+  }
+
+  #end(cause: NetworkFault | ProtocolError | undefined): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#socket.destroy()
+    this.#ended()
+    const error = this.#error(cause?.message ?? 'connection closed', cause)
+    for (const { timer, reject } of this.#pending.values()) {
+      timer.cancel()
+      reject(error)
+    }
+    this.#pending.clear()
+    for (const { timer, reject } of this.#queued.splice(0)) {
+      timer.cancel()
+      reject(error)
+    }
+  }
+}
+
+export class NetworkRequestClient implements RequestClient {
+  readonly #environment: Environment
+  readonly #clientId: string
+  /** Fetch has a connection of its own per peer: replies come in order, and a long poll must not hold back a vote. */
+  readonly #connections = new Map<string, PeerConnection>()
+  #closed = false
+
+  constructor(environment: Environment, clientId: string) {
+    this.#environment = environment
+    this.#clientId = clientId
+  }
+
+  send<Response>(
+    to: Address,
+    apiKey: number,
+    body: object,
+    options: SendOptions,
+  ): Promise<{ response: Response; version: number }> {
+    const api = apiByKey(apiKey)
+    if (api === undefined) throw new Error(`unknown API key ${apiKey}`)
+    if (this.#closed) return Promise.reject(new NetworkError('CONNECTION_CLOSED', 'this client is closed'))
+    return new Promise((resolve, reject) => {
+      this.#connection(to, apiKey).send(api, body, options, resolve as unknown as Queued['resolve'], reject)
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const connection of this.#connections.values()) connection.close()
+  }
+
+  #connection(to: Address, apiKey: number): PeerConnection {
+    const key = `${to.host}:${to.port}${apiKey === fetchKey ? ' fetch' : ''}`
+    let connection = this.#connections.get(key)
+    if (connection === undefined) {
+      const made = new PeerConnection(this.#environment, this.#clientId, to, () => {
+        if (this.#connections.get(key) === made) this.#connections.delete(key)
+      })
+      connection = made
+      this.#connections.set(key, made)
+    }
+    return connection
+  }
+}
