@@ -4,10 +4,10 @@
  * Source: KIP-500, KIP-631; types and versions as in Apache Kafka 4.3.1.
  */
 import type { Infer, Input } from '../../schema.ts'
-import { remoteLogSegmentMetadataRecord } from './remote-log-segment-metadata-record.ts'
-import { remoteLogSegmentMetadataUpdateRecord } from './remote-log-segment-metadata-update-record.ts'
-import { remotePartitionDeleteMetadataRecord } from './remote-partition-delete-metadata-record.ts'
-import { remoteLogSegmentMetadataSnapshotRecord } from './remote-log-segment-metadata-snapshot-record.ts'
+import { registerBrokerRecord } from './register-broker-record.ts'
+import { unregisterBrokerRecord } from './unregister-broker-record.ts'
+import { topicRecord } from './topic-record.ts'
+import { partitionRecord } from './partition-record.ts'
 import { configRecord } from './config-record.ts'
 import { partitionChangeRecord } from './partition-change-record.ts'
 import { fenceBrokerRecord } from './fence-broker-record.ts'
@@ -32,10 +32,10 @@ import { registerControllerRecord } from './register-controller-record.ts'
 import { clearElrRecord } from './clear-elr-record.ts'
 
 export const metadataRecords = {
-  RemoteLogSegmentMetadataRecord: remoteLogSegmentMetadataRecord,
-  RemoteLogSegmentMetadataUpdateRecord: remoteLogSegmentMetadataUpdateRecord,
-  RemotePartitionDeleteMetadataRecord: remotePartitionDeleteMetadataRecord,
-  RemoteLogSegmentMetadataSnapshotRecord: remoteLogSegmentMetadataSnapshotRecord,
+  RegisterBrokerRecord: registerBrokerRecord,
+  UnregisterBrokerRecord: unregisterBrokerRecord,
+  TopicRecord: topicRecord,
+  PartitionRecord: partitionRecord,
   ConfigRecord: configRecord,
   PartitionChangeRecord: partitionChangeRecord,
   FenceBrokerRecord: fenceBrokerRecord,
