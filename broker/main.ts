@@ -1,0 +1,103 @@
+/**
+ * The command line of the broker: `node broker/main.ts [server.properties] [--override key=value]… [--environment]`.
+ * Reads the configuration, builds the real Environment, starts the node, turns SIGTERM and SIGINT into a controlled shutdown.
+ * Exit codes: 0 stopped as asked; 1 could not start or go on; 2 the command line or configuration is wrong.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { parseBrokerConfig, propertiesFromEnvironment, type ParsedConfig } from './config/parse.ts'
+import { parseProperties } from './config/properties.ts'
+import { ConfigError } from './config/table.ts'
+import { nodeEnvironment } from './environment/node/node-environment.ts'
+import { Node } from './node.ts'
+import { StartupError } from './startup-error.ts'
+
+const usage = `usage: main.ts [server.properties] [--override key=value]… [--environment]
+  --override, -o   one setting, over what the file says
+  --environment    settings from KAFKA_… variables too, as the apache/kafka image takes them (and CLUSTER_ID)`
+
+function refuse(message: string): never {
+  console.error(message)
+  process.exit(2)
+}
+
+function readFile(file: string): Map<string, string> {
+  try {
+    return parseProperties(readFileSync(file, 'utf8'))
+  } catch (error) {
+    return refuse(`cannot read the configuration ${file}: ${(error as Error).message}`)
+  }
+}
+
+function configure(): ParsedConfig {
+  const options = {
+    override: { type: 'string', short: 'o', multiple: true, default: [] as string[] },
+    environment: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const
+  const { values, positionals } = parseArgs({ options, allowPositionals: true })
+  if (values.help) {
+    console.log(usage)
+    process.exit(0)
+  }
+  if (positionals.length > 1 || (positionals.length === 0 && !values.environment)) refuse(usage)
+  const properties = positionals[0] === undefined ? new Map<string, string>() : readFile(positionals[0])
+  if (values.environment) {
+    for (const [key, value] of propertiesFromEnvironment(process.env)) properties.set(key, value)
+    const clusterId = process.env['CLUSTER_ID']
+    if (clusterId !== undefined) properties.set('cluster.id', clusterId)
+  }
+  for (const override of values.override) {
+    const [key, ...value] = override.split('=')
+    if (key === undefined || key === '' || value.length === 0)
+      refuse(`--override: expected key=value, got "${override}"`)
+    properties.set(key, value.join('='))
+  }
+  return parseBrokerConfig(properties)
+}
+
+function parsed(): ParsedConfig {
+  try {
+    return configure()
+  } catch (error) {
+    if (error instanceof ConfigError) return refuse(`configuration: ${error.message}`)
+    if (error instanceof TypeError) return refuse(`${error.message}\n${usage}`)
+    throw error
+  }
+}
+
+const { config, ignored } = parsed()
+const environment = nodeEnvironment({ logLevel: config['log.level'], logFormat: config['log.format'] })
+const { log } = environment
+if (ignored.length > 0) log.info('settings without effect here', { settings: ignored.join(', ') })
+const node = new Node({ config, environment })
+
+let stopping = false
+function stop(signal: string): void {
+  if (stopping) {
+    log.warn('asked twice, stopping at once', { signal })
+    process.exit(1)
+  }
+  stopping = true
+  log.info('stopping', { signal })
+  node.stop().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      log.error('the stop failed', { error })
+      process.exit(1)
+    },
+  )
+}
+process.on('SIGTERM', () => stop('SIGTERM'))
+process.on('SIGINT', () => stop('SIGINT'))
+
+try {
+  await node.start()
+} catch (error) {
+  // Stopped before it was up: the stop decides how the process ends.
+  if (!stopping) {
+    if (error instanceof StartupError) log.error(error.message)
+    else log.error('the node could not start', { error })
+    process.exit(1)
+  }
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+import { javaHash, partitionOf } from '#broker/coordinator/java-hash.ts'
+import { ShardHarness } from './harness.ts'
+
+const offsetOf = (group: ShardHarness) => group.shard.offsets('g').get('t')?.get(0)?.offset
+
+describe('a committed offset', () => {
+  it('is visible once its record is replicated, not before', () => {
+    const group = new ShardHarness()
+    group.hold = true
+    const commit = group.commit()
+    expect(offsetOf(group)).toBeUndefined()
+    expect(commit.answer).toBeUndefined()
+    const [append] = group.held.splice(0)
+    if (append !== undefined) group.finish(append, 'NONE')
+    expect(commit.answer).toEqual(['NONE'])
+    expect(offsetOf(group)).toBe(7)
+  })
+
+  it('is not there when its append failed', () => {
+    const group = new ShardHarness()
+    group.hold = true
+    const commit = group.commit()
+    const [append] = group.held.splice(0)
+    if (append !== undefined) group.finish(append, 'NOT_COORDINATOR')
+    expect(commit.answer).toEqual(['NOT_COORDINATOR'])
+    expect(offsetOf(group)).toBeUndefined()
+  })
+
+  it('survives a failover with metadata and leader epoch', () => {
+    const group = new ShardHarness()
+    group.commit()
+    group.reload()
+    expect(group.shard.offsets('g').get('t')?.get(0)).toMatchObject({ offset: 7, leaderEpoch: 2, metadata: 'm' })
+  })
+
+  it('with too much metadata is refused while the others of the request are stored', () => {
+    const group = new ShardHarness()
+    const commit = group.commit({
+      entries: [
+        { topic: 't', partition: 0, offset: 1, leaderEpoch: -1, metadata: 'x'.repeat(11) },
+        { topic: 't', partition: 1, offset: 2, leaderEpoch: -1, metadata: '' },
+      ],
+    })
+    expect(commit.answer).toEqual(['OFFSET_METADATA_TOO_LARGE', 'NONE'])
+    expect(offsetOf(group)).toBeUndefined()
+  })
+
+  it('comes from the members of the current generation only', () => {
+    const group = new ShardHarness()
+    const { leader, generationId } = group.stablePair()
+    expect(group.commit().answer).toEqual(['UNKNOWN_MEMBER_ID'])
+    expect(group.commit({ memberId: leader, generationId: generationId - 1 }).answer).toEqual(['ILLEGAL_GENERATION'])
+    expect(group.commit({ memberId: leader, generationId }).answer).toEqual(['NONE'])
+  })
+
+  it('cannot be written while members wait for their assignment', () => {
+    const group = new ShardHarness()
+    group.join()
+    expect(group.commit({ memberId: 'member-1', generationId: 1 }).answer).toEqual(['REBALANCE_IN_PROGRESS'])
+  })
+
+  it('expires after offsets.retention.minutes without use, and the group with it', () => {
+    const group = new ShardHarness()
+    group.commit()
+    group.pass(99_999)
+    group.step(shard => shard.expireOffsets())
+    expect(offsetOf(group)).toBe(7)
+    group.pass(1)
+    group.step(shard => shard.expireOffsets())
+    expect(offsetOf(group)).toBeUndefined()
+    expect(group.state).toBeUndefined()
+    group.reload()
+    expect(offsetOf(group)).toBeUndefined()
+  })
+
+  it('does not expire while the group has members', () => {
+    const group = new ShardHarness()
+    const { leader, generationId } = group.stablePair()
+    group.commit({ memberId: leader, generationId })
+    for (let seconds = 0; seconds < 200; seconds += 5) {
+      group.pass(5000)
+      for (const member of group.shard.group('g')?.members.keys() ?? []) group.heartbeat(member, generationId)
+    }
+    group.step(shard => shard.expireOffsets())
+    expect(offsetOf(group)).toBe(7)
+  })
+
+  it('goes with the group that is deleted, which must be empty', () => {
+    const group = new ShardHarness()
+    const { leader, follower, generationId } = group.stablePair()
+    group.commit({ memberId: leader, generationId })
+    const answers: string[] = []
+    const remove = () => group.step(shard => shard.deleteGroup('g', { resolve: answer => void answers.push(answer) }))
+    remove()
+    group.leave(leader)
+    group.leave(follower)
+    remove()
+    remove()
+    expect(answers).toEqual(['NON_EMPTY_GROUP', 'NONE', 'GROUP_ID_NOT_FOUND'])
+    group.reload()
+    expect(offsetOf(group)).toBeUndefined()
+  })
+
+  it('of a deleted topic is forgotten', () => {
+    const group = new ShardHarness()
+    group.commit()
+    group.step(shard => shard.topicsDeleted(new Set(['t'])))
+    group.reload()
+    expect(offsetOf(group)).toBeUndefined()
+  })
+})
+
+describe('the partition of a group', () => {
+  it('follows Java’s String.hashCode', () => {
+    expect(javaHash('')).toBe(0)
+    expect(javaHash('hello')).toBe(99_162_322)
+    expect(javaHash('polygenelubricants')).toBe(-2_147_483_648)
+    expect(partitionOf('polygenelubricants', 50)).toBe(0)
+  })
+})
