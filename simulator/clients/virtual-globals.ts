@@ -2,27 +2,38 @@
  * Gives code that was written for Node.js, such as kafkajs, the time and chance of a world: the global timers, Date, Math.random,
  * performance.now, process.hrtime and crypto's random functions, while a simulation runs and not a moment longer.
  *
- * kafkajs 2.2.4 looks all of these up when it calls them, so it needs no change. Not covered: libuv's own threads (asynchronous zlib, fs,
- * dns). Clients in a simulation must not use gzip through node:zlib.
+ * kafkajs 2.2.4 looks all of these up when it calls them, so it needs no change. Not covered: libuv's other threads (asynchronous zlib,
+ * dns): clients in a simulation must not use gzip through node:zlib.
  */
-import { createRequire } from 'node:module'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
 import type { WorldEvent } from '../world/event-queue.ts'
 import { Prng } from '../world/prng.ts'
 import type { World } from '../world/world.ts'
 
-const crypto = createRequire(import.meta.url)('node:crypto') as Record<string, unknown>
+const require = createRequire(import.meta.url)
+const crypto = require('node:crypto') as Record<string, unknown>
+const files = require('node:fs/promises') as Record<string, unknown>
 
 let active: World | undefined
 
 /** Runs `body` with the globals of the world; restores the real ones however it ends. Not twice at a time. */
 export async function withVirtualGlobals<T>(world: World, body: () => Promise<T>): Promise<T> {
+  const leave = enterVirtualGlobals(world)
+  try {
+    return await body()
+  } finally {
+    leave()
+  }
+}
+
+/** The same for a host that begins and ends in different places. @returns what restores the real globals */
+export function enterVirtualGlobals(world: World): () => void {
   if (active !== undefined)
     throw new Error('Another simulation has the global clock of this process: run one after the other')
   active = world
   const restore = replaceAll(replacements(world))
-  try {
-    return await body()
-  } finally {
+  return () => {
+    if (active !== world) return
     restore()
     active = undefined
   }
@@ -39,26 +50,28 @@ function replaceAll(list: readonly Replacement[]): () => void {
   for (const { owner, name, value } of list) {
     Object.defineProperty(owner, name, { value, configurable: true, enumerable: true, writable: true })
   }
+  // Whoever imported a function of a built-in module by name gets the replacement, too.
+  syncBuiltinESMExports()
   return () => {
     for (const [index, { owner, name }] of list.entries()) {
       const descriptor = saved[index]
       if (descriptor === undefined) delete (owner as Record<string, unknown>)[name]
       else Object.defineProperty(owner, name, descriptor)
     }
+    syncBuiltinESMExports()
   }
 }
 
 function replacements(world: World): Replacement[] {
   const random = new Prng(world.seed, 'clients')
   const hrtime = virtualHrtime(world)
-  const bytes = (count: number): Buffer => random.bytes(count)
   return [
     ...timers(world).map(([name, value]) => ({ owner: globalThis, name, value })),
     { owner: globalThis, name: 'Date', value: virtualDate(world) },
     { owner: Math, name: 'random', value: () => random.uint32() / 2 ** 32 },
     { owner: performance, name: 'now', value: () => world.nowUs / 1000 },
     { owner: process, name: 'hrtime', value: hrtime },
-    { owner: crypto, name: 'randomBytes', value: bytes },
+    { owner: crypto, name: 'randomBytes', value: (count: number) => random.bytes(count) },
     { owner: crypto, name: 'randomUUID', value: () => uuid(random) },
     {
       owner: globalThis.crypto,
@@ -66,7 +79,18 @@ function replacements(world: World): Replacement[] {
       value: <T extends ArrayBufferView>(view: T) => fill(view, random),
     },
     { owner: globalThis.crypto, name: 'randomUUID', value: () => uuid(random) },
+    ...heldFiles(world),
   ]
+}
+
+/** The host's own files (a history to write, a report) take real time; virtual time stands still meanwhile. */
+function heldFiles(world: World): Replacement[] {
+  return Object.entries(files)
+    .filter(([name, value]) => typeof value === 'function' && name !== 'watch')
+    .map(([name, value]) => {
+      const real = value as (...values: unknown[]) => Promise<unknown>
+      return { owner: files, name, value: (...values: unknown[]) => world.hold(() => real.apply(files, values)) }
+    })
 }
 
 // -------------------------------------------------------------------------------------------------------------- timers

@@ -31,6 +31,8 @@ export class SimulatedNode {
   readonly faults: FaultPlan
   /** What the world draws for this machine: fsync times, lost pages. The process has generators of its own. */
   readonly random: Prng
+  /** False for the hosts of clients. */
+  isServer = true
   #state: PowerState = 'off'
   #incarnation = 0
   #holds = 0

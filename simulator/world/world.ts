@@ -29,12 +29,18 @@ export interface WorldOptions {
 export interface RunOptions {
   /** The run fails when the scenario has not ended by then. Default: one day. */
   readonly limitMs?: number
+  /**
+   * Told of the first failure; the world then goes on without the machines, so that a host (a lab) can end in its own way, with clients
+   * that find nobody. Left out: the run ends at once.
+   */
+  readonly onFailure?: (failure: SimulationFailure) => void
 }
 
 /** So many events without the clock moving mean that the code runs in circles. */
 const eventsPerInstantMax = 500_000
 
 const dayMs = 86_400_000
+const realSetImmediate = setImmediate
 
 export class World {
   readonly seed: number
@@ -54,6 +60,9 @@ export class World {
   #eventsThisInstant = 0
   #failure: { cause: unknown; where: string } | undefined
   #where = 'start'
+  #holds = 0
+  #outlived = false
+  #onFailure: RunOptions['onFailure']
 
   constructor(options: WorldOptions) {
     this.seed = options.seed
@@ -128,6 +137,16 @@ export class World {
     this.#checks.push(check)
   }
 
+  /** Stops the clock while something real (a file of the host) is under way: how long it takes must not change the run. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    this.#holds++
+    try {
+      return await work()
+    } finally {
+      this.#holds--
+    }
+  }
+
   /** Adds what an event did to the fingerprint. */
   note(...values: number[]): void {
     for (const value of values) this.#hash.add(value)
@@ -144,6 +163,7 @@ export class World {
    */
   async run<T>(scenario: () => Promise<T>, options: RunOptions = {}): Promise<T> {
     const limitUs = this.#nowUs + (options.limitMs ?? dayMs) * 1000
+    this.#onFailure = options.onFailure
     const release = catchRejections(reason => {
       if (!(reason instanceof NodeCrashed)) this.fail(reason, 'in a promise that nobody handled')
     })
@@ -157,8 +177,12 @@ export class World {
           )
         })
         const step = (): void => {
+          if (this.#holds > 0) {
+            realSetImmediate(step)
+            return
+          }
           this.#check()
-          if (this.#failure !== undefined) return reject(this.#describeFailure())
+          if (this.#failure !== undefined && !this.#outlives()) return reject(this.#describeFailure())
           if (outcome !== undefined) return outcome()
           this.#runNext(limitUs)
           this.#drainer.whenQuiet(step)
@@ -168,6 +192,17 @@ export class World {
     } finally {
       release()
     }
+  }
+
+  /** After a failure: whether the run goes on, without the machines. */
+  #outlives(): boolean {
+    const onFailure = this.#onFailure
+    if (onFailure === undefined) return this.#outlived
+    this.#onFailure = undefined
+    this.#outlived = true
+    for (const node of this.#nodes.values()) if (node.isServer) node.kill()
+    onFailure(this.#describeFailure())
+    return true
   }
 
   #check(): void {
@@ -182,9 +217,9 @@ export class World {
   #runNext(limitUs: number): void {
     const event = this.#queue.pop()
     if (event === undefined) {
-      return this.fail(new Error('Nothing is scheduled any more, and the scenario has not ended'), 'queue')
+      return this.#giveUp(new Error('Nothing is scheduled any more, and the scenario has not ended'), 'queue')
     }
-    if (event.timeUs > limitUs) return this.fail(new Error('The scenario did not end in time'), 'limit')
+    if (event.timeUs > limitUs) return this.#giveUp(new Error('The scenario did not end in time'), 'limit')
     if (event.timeUs > this.#nowUs) {
       this.#nowUs = event.timeUs
       this.#eventsThisInstant = 0
@@ -193,6 +228,13 @@ export class World {
     }
     const next = event.node === undefined ? event : event.node.admit(event)
     if (next !== undefined) this.#dispatch(next)
+  }
+
+  /** A failure after which no run can go on. */
+  #giveUp(cause: Error, where: string): void {
+    this.#onFailure = undefined
+    this.#outlived = false
+    this.fail(cause, where)
   }
 
   #dispatch(event: WorldEvent): void {

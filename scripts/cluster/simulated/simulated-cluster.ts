@@ -1,0 +1,221 @@
+/**
+ * A cluster inside a simulated world, behind the same interface as any other. Time is virtual, connections, disks and chance come from
+ * the seed; whoever keeps to the Cluster interface replays with it.
+ */
+import type { ISocketFactory } from 'kafkajs'
+import { socketFactory } from '#simulator/clients/virtual-socket.ts'
+import { Prng } from '#simulator/world/prng.ts'
+import type { World } from '#simulator/world/world.ts'
+import type { Random } from '#broker/environment/environment.ts'
+import { usageError } from '../../errors.ts'
+import type { Capability, ClientOptions, Cluster, ClusterSpec, LabClock, NodeState, QuorumView } from '../cluster.ts'
+import { brokerIds, controllerIds } from '../cluster.ts'
+import { nodeProperties, rolesOf, type NodeAddresses } from '../properties.ts'
+import { askQuorum, waitUntilReady } from '../ready.ts'
+import { type MakeBroker, SimulatedNode } from './simulated-node.ts'
+
+export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'kill',
+  'stop',
+  'pause',
+  'restart',
+  'wipe',
+  'partition',
+  'power-failure',
+  'virtual-time',
+])
+
+const clientHost = 'client'
+const readyTimeoutMs = 60_000
+const defaultPort = 9092
+const controllerPort = 9093
+const dataDir = '/data'
+
+export interface SimulatedClusterOptions {
+  readonly world: World
+  readonly spec: ClusterSpec
+  readonly makeBroker: MakeBroker
+}
+
+export class SimulatedCluster implements Cluster {
+  readonly spec: ClusterSpec
+  readonly world: World
+  readonly bootstrap: readonly string[]
+  readonly capabilities = simulatedCapabilities
+  readonly clock: LabClock
+  readonly random: Random
+  readonly members: readonly SimulatedNode[]
+  readonly #socketFactory: ISocketFactory
+  readonly #cuts: (readonly [from: string, to: string])[] = []
+  #probes = 0
+
+  constructor({ world, spec, makeBroker }: SimulatedClusterOptions) {
+    this.spec = spec
+    this.world = world
+    this.bootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
+    this.clock = { nowMs: () => world.nowMs, sleep: ms => world.sleep(ms) }
+    this.random = new Prng(spec.seed, 'lab')
+    const client = world.node(clientHost)
+    client.isServer = false
+    client.start()
+    // The types of kafkajs ask for a whole net.Socket; it uses what VirtualSocket has.
+    this.#socketFactory = socketFactory(client) as unknown as ISocketFactory
+    this.members = memberIds(spec).map(id => {
+      const properties = { ...nodeProperties(spec, id, addresses(spec, id), dataDir), 'cluster.id': clusterId(spec) }
+      return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
+    })
+  }
+
+  startAll(): void {
+    for (const member of this.members) member.start()
+  }
+
+  nodes(): Promise<readonly NodeState[]> {
+    return Promise.resolve(this.members.map(member => this.#describe(member)))
+  }
+
+  kill(id: number): Promise<void> {
+    return this.#act(id, member => member.kill())
+  }
+
+  stop(id: number): Promise<void> {
+    return this.#act(id, member => member.stop())
+  }
+
+  start(id: number): Promise<void> {
+    return this.#act(id, member => member.start())
+  }
+
+  async restart(id: number): Promise<void> {
+    await this.stop(id)
+    await this.start(id)
+  }
+
+  pause(id: number): Promise<void> {
+    return this.#act(id, member => member.pause())
+  }
+
+  resume(id: number): Promise<void> {
+    return this.#act(id, member => member.resume())
+  }
+
+  wipe(id: number): Promise<void> {
+    return this.#act(id, member => member.wipe())
+  }
+
+  partition(groups: readonly (readonly number[])[]): Promise<void> {
+    for (const [index, group] of groups.entries()) {
+      for (const other of groups.slice(index + 1)) {
+        for (const a of group) for (const b of other) this.#cutBoth(hostOf(a), hostOf(b))
+      }
+    }
+    return Promise.resolve()
+  }
+
+  healPartition(): Promise<void> {
+    for (const [from, to] of this.#cuts.splice(0)) this.world.network.heal(from, to)
+    return Promise.resolve()
+  }
+
+  powerFailure(ids: readonly number[]): Promise<void> {
+    const members = ids.map(id => this.member(id))
+    for (const member of members) member.powerFailure()
+    return Promise.resolve()
+  }
+
+  async waitReady(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await waitUntilReady({
+      spec: this.spec,
+      clock: this.clock,
+      nodes: () => this.nodes(),
+      logs: (id, lines) => this.logs(id, { lines }),
+      probeName: `__faultline_ready_${this.#probes++}`,
+      timeoutMs: options.timeoutMs ?? readyTimeoutMs,
+      socketFactory: this.#socketFactory,
+    })
+  }
+
+  kafkaOptions(): ClientOptions {
+    return { brokers: [...this.bootstrap], socketFactory: this.#socketFactory }
+  }
+
+  async quorum(): Promise<QuorumView | undefined> {
+    const up = (await this.nodes()).filter(node => node.roles.includes('broker') && node.state === 'running')
+    return await askQuorum(up, this.clock, this.#socketFactory)
+  }
+
+  logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
+    const lines = this.world.trace.lines(this.member(id).machine.name)
+    return Promise.resolve(lines.slice(-(options.lines ?? 200)).join('\n'))
+  }
+
+  /** Nothing outlives a simulation: there is nothing to keep. */
+  down(): Promise<void> {
+    for (const member of this.members) if (member.isUp) member.kill()
+    return Promise.resolve()
+  }
+
+  member(id: number): SimulatedNode {
+    const found = this.members.find(member => member.id === id)
+    if (found !== undefined) return found
+    throw usageError(
+      `There is no node ${id} in the cluster ${this.spec.name}: it has ${this.members.map(m => m.id).join(', ')}.`,
+    )
+  }
+
+  async #act(id: number, action: (member: SimulatedNode) => void | Promise<void>): Promise<void> {
+    await action(this.member(id))
+  }
+
+  #cutBoth(a: string, b: string): void {
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      this.world.network.cut(from, to)
+      this.#cuts.push([from, to])
+    }
+  }
+
+  #describe(member: SimulatedNode): NodeState {
+    const roles = rolesOf(this.spec, member.id)
+    return {
+      id: member.id,
+      roles,
+      host: member.machine.name,
+      port: roles.includes('broker') ? clientPort(this.spec) : controllerPort,
+      state: member.status,
+      dataDir,
+      log: 'kept in memory: the newest lines come with the report of a failure',
+    }
+  }
+}
+
+function memberIds(spec: ClusterSpec): number[] {
+  return [...new Set([...brokerIds(spec), ...controllerIds(spec)])]
+}
+
+export function hostOf(id: number): string {
+  return `node-${id}`
+}
+
+/** Every node has a host of its own, so they all use the same port. */
+function clientPort(spec: ClusterSpec): number {
+  return spec.port === 0 ? defaultPort : spec.port
+}
+
+function addresses(spec: ClusterSpec, id: number): NodeAddresses {
+  const port = clientPort(spec)
+  return {
+    bindHost: hostOf(id),
+    listeners: [{ name: 'PLAINTEXT', port, advertised: `${hostOf(id)}:${port}` }],
+    interBrokerListener: 'PLAINTEXT',
+    controllerPort,
+    voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
+  }
+}
+
+/** 16 bytes from the seed, written like Kafka's cluster ids. */
+function clusterId(spec: ClusterSpec): string {
+  return new Prng(spec.seed, 'cluster id').bytes(16).toString('base64url')
+}
