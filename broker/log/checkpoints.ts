@@ -30,9 +30,9 @@ export interface PartitionOffset {
   readonly offset: number
 }
 
-export function writeOffsetCheckpoint(disk: Disk, path: string, entries: readonly PartitionOffset[]): void {
-  const lines = entries.map(({ partition, offset }) => `${partition.topic} ${partition.partition} ${offset}`)
-  replaceFile(disk, path, checkpointText(lines), { durable: true })
+/** The text of an offset checkpoint. */
+export function offsetCheckpointText(entries: readonly PartitionOffset[]): string {
+  return checkpointText(entries.map(({ partition, offset }) => `${partition.topic} ${partition.partition} ${offset}`))
 }
 
 /** Offsets by `partitionKey`; empty when the file is missing. Throws DamagedFileError. */

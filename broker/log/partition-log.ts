@@ -7,27 +7,19 @@
  * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with its tools.
  */
 import { DiskError } from '../environment/environment.ts'
-import type { Environment, Logger, Timer } from '../environment/environment.ts'
-import {
-  batchBytes,
-  batchHeaderBytes,
-  baseOffsetOf,
-  BatchView,
-  isWholeBatch,
-  lastOffsetOf,
-  maxTimestampOf,
-  wholeBatchesBytes,
-} from '../protocol/records/batch.ts'
-import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
+import type { Logger } from '../environment/environment.ts'
+import { wholeBatchesBytes } from '../protocol/records/batch.ts'
+import type { BatchView } from '../protocol/records/batch.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { stampForLeader, validateForLeader } from './append-validation.ts'
 import type { ValidatedAppend } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
-import { Flusher } from './flusher.ts'
+import { Durability } from './durability.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
-import { snapshotSuffix, transactionIndexSuffix } from './log-files.ts'
+import { snapshotSuffix } from './log-files.ts'
 import { loadLog, rebuildProducers } from './log-loader.ts'
+import { LogReader, nothingAt, segmentOf } from './log-reader.ts'
 import type {
   AppendInfo,
   AppendRequest,
@@ -41,53 +33,19 @@ import type {
   ReadResult,
   TopicPartition,
 } from './log.ts'
+import type { PartitionLogOptions } from './partition-log-options.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
 import type { BatchMetadata, CompletedTransaction, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
-import { ReadPositions } from './read-positions.ts'
+import { newestTimestamp } from './read-batches.ts'
+import { checkReplicated } from './replicated-batches.ts'
 import { segmentsBeyondRetention } from './retention.ts'
 import { Segment } from './segment.ts'
-import { parentOf } from './small-files.ts'
 import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
-import { TransactionIndex } from './transaction-index.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
-
-export interface PartitionLogOptions {
-  readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'disk' | 'log'>
-  /** Absolute path of `<log dir>/<topic>-<partition>`; created when missing. */
-  readonly directory: string
-  readonly topicPartition: TopicPartition
-  /** Base64url, 22 characters. */
-  readonly topicId: string
-  readonly config: LogConfig
-  /** True only when the node was stopped cleanly: nothing is checked then. */
-  readonly cleanShutdown: boolean
-  /** As checkpointed; 0 (the default) checks the whole log. */
-  readonly recoveryPoint?: number
-  readonly logStartOffset?: number
-  /** producer.id.expiration.ms; default one day. */
-  readonly producerIdExpirationMs?: number
-  /** The log failed; called once. */
-  onFailure?(error: DiskError): void
-  /** The recovery point or log start went back below what may be checkpointed: both must be on disk before this returns. */
-  onOffsetsLowered?(log: PartitionLog): void
-}
-
-/** Batches from a leader that are damaged: the follower must not take them. */
-export class CorruptRecordsError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'CorruptRecordsError'
-  }
-}
+import { TransactionIndexes } from './transaction-indexes.ts'
 
 const dayMs = 24 * 60 * 60 * 1000
-/** Closed segments that may keep their descriptor for readers, per log. */
-const maxOpenClosedSegments = 4
-/** A read that used less than half of a buffer above this size gives the rest back. */
-const copyAboveBytes = 64 * 1024
-const emptyBuffer = Buffer.alloc(0)
-
 /** Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped cleanly. */
 export function openPartitionLog(options: PartitionLogOptions): SegmentedLog {
   return new SegmentedLog(options)
@@ -95,7 +53,7 @@ export function openPartitionLog(options: PartitionLogOptions): SegmentedLog {
 
 export class SegmentedLog implements PartitionLog {
   readonly topicPartition: TopicPartition
-  readonly topicId: string
+  private id: string
   readonly directory: string
   private readonly environment: PartitionLogOptions['environment']
   private readonly options: PartitionLogOptions
@@ -105,20 +63,14 @@ export class SegmentedLog implements PartitionLog {
   private active: Segment
   private readonly epochs: LeaderEpochs
   private readonly producerStates: ProducerStates
-  private readonly snapshots: ProducerSnapshots
-  private readonly readPositions = new ReadPositions()
-  private readonly flusher: Flusher
+  readonly snapshots: ProducerSnapshots
+  readonly transactions: TransactionIndexes
+  private readonly reader = new LogReader(this)
+  private readonly durability: Durability
   private readonly removal: DelayedRemoval
-  private readonly transactionIndexes = new Map<number, TransactionIndex>()
   private startOffset: number
   private endOffset: number
-  private durableOffset: number
   private highWatermark = 0
-  /** A file of this directory was created, renamed or removed and the directory not fsynced since. */
-  private directoryDirty: boolean
-  private parentDirty: boolean
-  private unflushedMessages = 0
-  private flushTimer: Timer | undefined
   private failure: DiskError | undefined
   private closed = false
 
@@ -127,7 +79,7 @@ export class SegmentedLog implements PartitionLog {
     this.options = options
     this.environment = environment
     this.topicPartition = topicPartition
-    this.topicId = options.topicId
+    this.id = options.topicId
     this.directory = directory
     this.config = options.config
     this.log = environment.log.child({ component: 'log', ...topicPartition })
@@ -136,8 +88,6 @@ export class SegmentedLog implements PartitionLog {
       environment.disk.makeDirectory(directory)
       writePartitionMetadata(environment.disk, directory, options.topicId, { durable: false })
     }
-    this.parentDirty = created
-    this.directoryDirty = created
     const loaded = loadLog({
       disk: environment.disk,
       log: this.log,
@@ -157,18 +107,26 @@ export class SegmentedLog implements PartitionLog {
     this.snapshots = loaded.snapshots
     this.startOffset = loaded.logStartOffset
     this.endOffset = loaded.logEndOffset
-    this.durableOffset = loaded.recoveryPoint
     this.removal = new DelayedRemoval(environment, this.log)
-    this.flusher = new Flusher({
-      end: () => this.endOffset,
-      sync: (end, done) => this.syncBelow(end, done),
-      reached: end => this.raiseRecoveryPoint(end),
-    })
+    this.transactions = new TransactionIndexes(environment.disk)
+    this.durability = new Durability(environment, this, { recoveryPoint: loaded.recoveryPoint, created })
     if (loaded.logEndOffset < (options.recoveryPoint ?? 0) || loaded.logStartOffset < (options.logStartOffset ?? 0)) {
       options.onOffsetsLowered?.(this)
     }
   }
 
+  get topicId(): string {
+    return this.id
+  }
+  get currentSegments(): readonly Segment[] {
+    return this.segments
+  }
+  get flushMs(): number {
+    return this.config.flushMs
+  }
+  get fileDeleteDelayMs(): number {
+    return this.config.fileDeleteDelayMs
+  }
   get logStartOffset(): number {
     return this.startOffset
   }
@@ -176,7 +134,7 @@ export class SegmentedLog implements PartitionLog {
     return this.endOffset
   }
   get recoveryPoint(): number {
-    return this.durableOffset
+    return this.durability.recoveryPoint
   }
   get sizeBytes(): number {
     let bytes = 0
@@ -237,7 +195,8 @@ export class SegmentedLog implements PartitionLog {
     const bytes = wholeBatchesBytes(records)
     if (bytes === 0) return { lastOffset: this.endOffset - 1, bytes: 0 }
     const whole = records.subarray(0, bytes)
-    const batches = this.checkReplicated(whole)
+    const gapsAllowed = this.config.cleanupPolicy.includes('compact')
+    const batches = checkReplicated(whole, this.endOffset, { gapsAllowed })
     const lastOffset = batches.at(-1)!.lastOffset
     try {
       this.write(whole, batches, batches[0]!.baseOffset, lastOffset, this.environment.clock.wallMs())
@@ -245,29 +204,6 @@ export class SegmentedLog implements PartitionLog {
       throw this.fail(error)
     }
     return { lastOffset, bytes }
-  }
-
-  /** Batches from the leader must be undamaged and follow the log and each other; only compaction may leave gaps. */
-  private checkReplicated(records: Buffer): BatchView[] {
-    const batches: BatchView[] = []
-    const gapsAllowed = this.config.cleanupPolicy.includes('compact')
-    let expected = this.endOffset
-    for (let at = 0; at < records.length; at += batchBytes(records, at)) {
-      const problem = checkBatchBytes(records, at)
-      if (problem !== undefined) throw new CorruptRecordsError(problem.message)
-      const batch = new BatchView(records, at)
-      const { baseOffset, lastOffset } = batch
-      if (lastOffset < baseOffset)
-        throw new CorruptRecordsError(`A replicated batch ends at ${lastOffset}, before it begins at ${baseOffset}.`)
-      if (baseOffset < expected || (baseOffset > expected && !gapsAllowed)) {
-        throw new Error(
-          `Bug: expected a replicated batch that begins at offset ${expected}, got ${baseOffset}; truncate first.`,
-        )
-      }
-      expected = lastOffset + 1
-      batches.push(batch)
-    }
-    return batches
   }
 
   /** Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken in. */
@@ -294,9 +230,7 @@ export class SegmentedLog implements PartitionLog {
       const completed = this.producerStates.apply(batch)
       if (completed?.aborted === true) this.recordAborted(segment, completed)
     }
-    this.unflushedMessages += lastOffset - firstOffset + 1
-    if (this.unflushedMessages >= this.config.flushMessages) this.flush()
-    else if (this.flushTimer === undefined && Number.isFinite(this.config.flushMs)) this.scheduleFlush()
+    this.durability.appended(lastOffset - firstOffset + 1, this.config.flushMessages)
   }
 
   private discardTail(segment: Segment, sizeBytes: number): void {
@@ -312,20 +246,13 @@ export class SegmentedLog implements PartitionLog {
   }
 
   private recordAborted(segment: Segment, completed: CompletedTransaction): void {
-    this.transactionIndex(segment).append({
+    this.transactions.append(segment, {
       producerId: completed.producerId,
       firstOffset: completed.firstOffset,
       lastOffset: completed.lastOffset,
       lastStableOffset: this.producerStates.lastStableOffset(completed),
     })
-    this.directoryDirty = true
-  }
-
-  private scheduleFlush(): void {
-    this.flushTimer = this.environment.timers.after(this.config.flushMs, () => {
-      this.flushTimer = undefined
-      if (!this.closed && this.failure === undefined) this.flushLater(() => {})
-    })
+    this.durability.directoryDirty = true
   }
 
   // ------------------------------------------------------------------------------------------------------------ roll
@@ -348,10 +275,10 @@ export class SegmentedLog implements PartitionLog {
     const segment = Segment.create(this.segmentOptions(baseOffset))
     this.segments.push(segment)
     this.active = segment
-    this.directoryDirty = true
+    this.durability.directoryDirty = true
     // With the snapshot at the segment's base, a recovery of this segment needs nothing before it.
     this.snapshots.write(baseOffset, this.producerStates.all(), { sync: false })
-    this.flusher.request(() => this.closeSpareHandles(), baseOffset)
+    this.durability.flushLater(() => this.reader.closeSpareHandles(), baseOffset)
     return segment
   }
 
@@ -380,52 +307,8 @@ export class SegmentedLog implements PartitionLog {
   read(offset: number, options: ReadOptions): ReadResult | { readonly refused: 'OFFSET_OUT_OF_RANGE' } {
     if (offset < this.startOffset || offset > this.endOffset) return { refused: 'OFFSET_OUT_OF_RANGE' }
     const limit = Math.min(options.untilOffset, this.endOffset)
-    if (offset >= limit) return { records: emptyBuffer, baseOffset: -1, nextOffset: offset }
-    try {
-      return this.readFrom(offset, limit, options)
-    } catch (error) {
-      throw this.fail(error)
-    }
-  }
-
-  private readFrom(offset: number, limit: number, options: ReadOptions): ReadResult {
-    const slot = this.readPositions.find(offset)
-    let segment = slot >= 0 ? this.readPositions.segmentAt(slot) : this.segmentOf(offset)
-    let position = slot >= 0 ? this.readPositions.positionAt(slot) : segment.positionOf(offset)
-    while (position >= segment.sizeBytes) {
-      const next = this.segments[this.segments.indexOf(segment) + 1]
-      if (next === undefined) return { records: emptyBuffer, baseOffset: -1, nextOffset: offset }
-      segment = next
-      position = 0
-    }
-    this.noteRead(segment)
-    const bytes = readWholeBatches(segment, position, limit, options)
-    if (bytes.length === 0) return { records: emptyBuffer, baseOffset: -1, nextOffset: offset }
-    const nextOffset = lastBatchEnd(bytes)
-    this.readPositions.remember(nextOffset, segment, position + bytes.length)
-    return { records: bytes, baseOffset: baseOffsetOf(bytes, 0), nextOffset }
-  }
-
-  /** The segment that holds `offset`. */
-  private segmentOf(offset: number): Segment {
-    let low = 0
-    let high = this.segments.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1
-      if (this.segments[middle]!.baseOffset <= offset) low = middle
-      else high = middle - 1
-    }
-    return this.segments[low]!
-  }
-
-  /** Readers of old segments must not use up the descriptors of the node. */
-  private noteRead(segment: Segment): void {
-    if (segment !== this.active && !segment.isOpen) this.closeSpareHandles()
-  }
-
-  private closeSpareHandles(): void {
-    const open = this.segments.filter(segment => segment !== this.active && segment.isOpen)
-    for (const segment of open.slice(0, Math.max(0, open.length - maxOpenClosedSegments + 1))) segment.closeHandle()
+    if (offset >= limit) return nothingAt(offset)
+    return this.guard(() => this.reader.read(offset, limit, options))
   }
 
   findByTimestamp(timestamp: number, untilOffset: number): OffsetAndTimestamp | undefined {
@@ -467,10 +350,10 @@ export class SegmentedLog implements PartitionLog {
       for (const segment of this.segments.splice(keep + 1)) this.removeSegment(segment)
       this.active = this.segments[keep]!
       this.active.cutAt(position, end)
-      this.transactionIndexIfAny(this.active)?.truncateTo(end)
+      this.transactions.truncateTo(this.active, end)
       this.endOffset = end
       this.epochs.truncateFromEnd(end)
-      this.readPositions.clear()
+      this.reader.forget()
       this.snapshots.retain(snapshot => snapshot <= end)
       this.rebuildProducers()
     })
@@ -480,15 +363,14 @@ export class SegmentedLog implements PartitionLog {
   truncateFullyAndStartAt(offset: number): void {
     this.assertUsable()
     this.guard(() => {
-      this.lowerOffsets(Math.min(offset, this.durableOffset), offset)
+      this.lowerOffsets(offset, offset)
       for (const segment of this.segments.splice(0)) this.removeSegment(segment)
       this.active = Segment.create(this.segmentOptions(offset))
       this.segments.push(this.active)
-      this.directoryDirty = true
+      this.durability.directoryDirty = true
       this.endOffset = offset
-      this.durableOffset = Math.min(this.durableOffset, offset)
       this.epochs.clear()
-      this.readPositions.clear()
+      this.reader.forget()
       this.snapshots.retain(() => false)
       this.producerStates.clear()
     })
@@ -497,21 +379,20 @@ export class SegmentedLog implements PartitionLog {
 
   /** Recovery must not trust bytes that are about to be replaced: the checkpoints go down before the log does. */
   private lowerOffsets(recoveryPoint: number, logStartOffset: number): void {
-    this.flusher.truncated(recoveryPoint)
-    const lowered = recoveryPoint < this.durableOffset || logStartOffset < this.startOffset
-    this.durableOffset = Math.min(this.durableOffset, recoveryPoint)
+    const lowered = recoveryPoint < this.recoveryPoint || logStartOffset < this.startOffset
+    this.durability.lowerTo(recoveryPoint)
     this.startOffset = logStartOffset
     if (lowered) this.options.onOffsetsLowered?.(this)
   }
 
   private rebuildProducers(): void {
-    const { segments, startOffset, endOffset, durableOffset, epochs, producerStates, snapshots } = this
+    const { segments, startOffset, endOffset, recoveryPoint, epochs, producerStates, snapshots } = this
     rebuildProducers(
       {
         segments,
         logStartOffset: startOffset,
         logEndOffset: endOffset,
-        recoveryPoint: durableOffset,
+        recoveryPoint,
         epochs,
         producers: producerStates,
         snapshots,
@@ -538,80 +419,13 @@ export class SegmentedLog implements PartitionLog {
 
   flush(): void {
     this.assertUsable()
-    this.guard(() => {
-      this.syncDirectories()
-      for (const segment of this.segments) {
-        if (!segment.unsynced) continue
-        if (segment === this.active) segment.syncLog()
-        else segment.sync()
-      }
-      for (const index of this.transactionIndexes.values()) index.sync()
-      this.raiseRecoveryPoint(this.endOffset)
-    })
+    this.guard(() => this.durability.flush())
   }
 
   flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void {
-    if (this.failure !== undefined) {
-      const error = this.failure
-      this.environment.timers.soon(() => done({ error }))
-      return
-    }
-    this.flusher.request(done)
-  }
-
-  private syncBelow(end: number, done: (error: DiskError | undefined) => void): void {
-    const due = this.segments.filter(segment => segment.baseOffset < end && segment.unsynced)
-    let left = due.length + 1
-    let failed: DiskError | undefined
-    const finished = (error: DiskError | undefined) => {
-      failed ??= error
-      if (--left > 0) return
-      if (failed === undefined && !this.closed) {
-        try {
-          this.syncDirectories()
-        } catch (error) {
-          failed = this.fail(error)
-        }
-      } else if (failed !== undefined) {
-        this.fail(failed)
-      }
-      done(failed)
-    }
-    for (const segment of due) {
-      if (segment === this.active) segment.syncLater(finished)
-      else
-        segment.syncAllLater(error =>
-          error === undefined ? this.snapshots.syncLater(this.endOfSegment(segment), finished) : finished(error),
-        )
-    }
-    this.environment.timers.soon(() => finished(undefined))
-  }
-
-  private endOfSegment(segment: Segment): number {
-    return this.segments[this.segments.indexOf(segment) + 1]?.baseOffset ?? this.endOffset
-  }
-
-  private raiseRecoveryPoint(offset: number): number {
-    const reached = Math.min(offset, this.endOffset)
-    if (reached > this.durableOffset) this.durableOffset = reached
-    if (reached === this.endOffset) {
-      this.unflushedMessages = 0
-      this.flushTimer?.cancel()
-      this.flushTimer = undefined
-    }
-    return this.durableOffset
-  }
-
-  /** Names of new files must be as durable as what is in them. */
-  private syncDirectories(): void {
-    const { disk } = this.environment
-    if (this.parentDirty) {
-      writePartitionMetadata(disk, this.directory, this.topicId, { durable: true })
-      disk.syncDirectory(parentOf(this.directory))
-      this.parentDirty = false
-    }
-    if (this.directoryDirty) disk.syncDirectory(this.directory)
-    this.directoryDirty = false
+    const error = this.failure
+    if (error === undefined) this.durability.flushLater(done)
+    else this.environment.timers.soon(() => done({ error }))
   }
 
   /** To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk. */
@@ -620,7 +434,7 @@ export class SegmentedLog implements PartitionLog {
     this.guard(() => {
       this.active.spillIndexes()
       if (!this.epochs.dirty) return
-      if (this.parentDirty) this.syncDirectories()
+      this.durability.syncDirectories()
       const path = `${this.directory}/${leaderEpochFile}`
       writeEpochCheckpoint(this.environment.disk, path, this.epochs.all, { durable: true })
       this.epochs.dirty = false
@@ -646,7 +460,7 @@ export class SegmentedLog implements PartitionLog {
       const removed = this.segments.splice(0, count)
       this.startOffset = Math.max(this.startOffset, this.segments[0]!.baseOffset)
       this.epochs.truncateFromStart(this.startOffset)
-      this.readPositions.clear()
+      this.reader.forget()
       for (const segment of removed) this.removeSegment(segment)
       this.log.info('Deleted segments beyond retention.', {
         segments: removed.map(segment => segment.baseOffset),
@@ -659,16 +473,22 @@ export class SegmentedLog implements PartitionLog {
   /** Takes the files of a segment out of the log; they go for good after file.delete.delay.ms. */
   private removeSegment(segment: Segment): void {
     segment.closeHandle()
-    this.directoryDirty = true
-    this.transactionIndexes.delete(segment.baseOffset)
+    this.durability.directoryDirty = true
+    this.transactions.forget(segment)
     const paths = segment.files()
     if (this.snapshots.forget(segment.baseOffset)) paths.push(segment.filePath(snapshotSuffix))
     this.removal.remove(paths, this.config.fileDeleteDelayMs)
   }
 
+  /** For a log whose partition.metadata was lost. */
+  adoptTopicId(topicId: string): void {
+    this.id = topicId
+    this.guard(() => writePartitionMetadata(this.environment.disk, this.directory, topicId, { durable: true }))
+  }
+
   updateConfig(config: LogConfig): void {
     this.config = config
-    if (config.flushMs !== Infinity && this.unflushedMessages > 0 && this.flushTimer === undefined) this.scheduleFlush()
+    this.durability.flushMsChanged()
   }
 
   // --------------------------------------------------------------------------------------------------- producers, end
@@ -689,38 +509,16 @@ export class SegmentedLog implements PartitionLog {
 
   /** Aborted transactions whose records may lie in [fromOffset, untilOffset), for read_committed. */
   abortedTransactions(fromOffset: number, untilOffset: number): readonly AbortedTransaction[] {
-    const first = this.segments.indexOf(this.segmentOf(fromOffset))
-    return this.segments
-      .slice(first)
-      .flatMap(segment => this.transactionIndexIfAny(segment)?.all ?? [])
-      .filter(aborted => aborted.lastOffset >= fromOffset && aborted.firstOffset < untilOffset)
-  }
-
-  private transactionIndex(segment: Segment): TransactionIndex {
-    let index = this.transactionIndexes.get(segment.baseOffset)
-    if (index === undefined) {
-      index = new TransactionIndex(this.environment.disk, segment.filePath(transactionIndexSuffix))
-      this.transactionIndexes.set(segment.baseOffset, index)
-    }
-    return index
-  }
-
-  private transactionIndexIfAny(segment: Segment): TransactionIndex | undefined {
-    const known = this.transactionIndexes.get(segment.baseOffset)
-    if (known !== undefined) return known
-    return this.environment.disk.stat(segment.filePath(transactionIndexSuffix)) === undefined
-      ? undefined
-      : this.transactionIndex(segment)
+    const first = this.segments.indexOf(segmentOf(this.segments, fromOffset))
+    return this.transactions.collect(this.segments.slice(first), fromOffset, untilOffset)
   }
 
   close(): void {
     if (this.closed) return
-    this.flushTimer?.cancel()
-    this.removal.stop()
     if (this.failure === undefined) {
       this.guard(() => {
         this.active.becomeInactive()
-        this.directoryDirty = true
+        this.durability.directoryDirty = true
         this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
         for (const segment of this.segments) if (segment.unsynced || segment === this.active) segment.sync()
         this.flush()
@@ -733,7 +531,7 @@ export class SegmentedLog implements PartitionLog {
   /** Gives all descriptors back without writing anything: the log directory failed, or the partition was deleted. */
   release(): void {
     this.closed = true
-    this.flushTimer?.cancel()
+    this.durability.stop()
     this.removal.stop()
     for (const segment of this.segments) segment.closeHandle()
   }
@@ -753,12 +551,18 @@ export class SegmentedLog implements PartitionLog {
     }
   }
 
+  /** The log directory failed elsewhere: no more appends here either. */
+  markFailed(error: DiskError): void {
+    this.failure ??= error
+    this.durability.stop()
+  }
+
   /** Takes a DiskError as the end of this log and returns it; everything else is a bug and goes on. */
-  private fail(error: unknown): DiskError {
+  fail(error: unknown): DiskError {
     if (!(error instanceof DiskError)) throw error
     if (this.failure === undefined) {
       this.failure = error
-      this.flushTimer?.cancel()
+      this.durability.stop()
       this.log.error('The log failed; its directory goes offline.', {
         directory: this.directory,
         operation: error.operation,
@@ -773,37 +577,4 @@ export class SegmentedLog implements PartitionLog {
 function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
   const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? known.timestamp : -1
   return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
-}
-
-function newestTimestamp(records: Buffer): number {
-  let newest = -1
-  for (let at = 0; at < records.length; at += batchBytes(records, at))
-    newest = Math.max(newest, maxTimestampOf(records, at))
-  return newest
-}
-
-/** Whole batches from `position` on that end below `limit`, at most `maxBytes` unless the first must be returned anyway. */
-function readWholeBatches(segment: Segment, position: number, limit: number, options: ReadOptions): Buffer {
-  const available = segment.sizeBytes - position
-  const wanted = Math.min(available, Math.max(options.maxBytes, options.atLeastOneBatch ? batchHeaderBytes : 0))
-  if (wanted < batchHeaderBytes) return emptyBuffer
-  let bytes = wanted > copyAboveBytes ? Buffer.allocUnsafeSlow(wanted) : Buffer.allocUnsafe(wanted)
-  bytes = bytes.subarray(0, segment.read(bytes, position))
-  if (bytes.length < batchHeaderBytes) return emptyBuffer
-  const firstBytes = batchBytes(bytes, 0)
-  if (firstBytes > bytes.length && options.atLeastOneBatch) {
-    bytes = Buffer.allocUnsafeSlow(Math.min(firstBytes, available))
-    bytes = bytes.subarray(0, segment.read(bytes, position))
-  }
-  let end = 0
-  while (isWholeBatch(bytes, end, bytes.length) && lastOffsetOf(bytes, end) < limit) end += batchBytes(bytes, end)
-  const used = bytes.subarray(0, end)
-  return bytes.length > copyAboveBytes && end < bytes.length / 2 ? Buffer.from(used) : used
-}
-
-function lastBatchEnd(bytes: Buffer): number {
-  let at = 0
-  let next = 0
-  for (; at < bytes.length; at += batchBytes(bytes, at)) next = lastOffsetOf(bytes, at) + 1
-  return next
 }

@@ -2,6 +2,7 @@
  * Small text files that are replaced as a whole: written beside, fsynced, renamed over the old one, directory fsynced. A reader finds the
  * old content or the new one, never a mixture.
  */
+import { DiskError } from '../environment/environment.ts'
 import type { Disk } from '../environment/environment.ts'
 
 /** Replaces (or creates) `path`. `durable: false` leaves out both fsyncs, for files whose loss is repaired at the next start. */
@@ -22,6 +23,40 @@ export function replaceFile(
   }
   disk.rename(temporary, path)
   if (options.durable) disk.syncDirectory(parentOf(path))
+}
+
+/**
+ * As `replaceFile`, but the fsync runs off the event loop and the file is replaced afterwards, if `current` still holds then. The rename itself is
+ * not made durable: until it is, the old content counts.
+ */
+export function replaceFileLater(
+  disk: Disk,
+  path: string,
+  content: string,
+  options: { readonly suffix: string; current(): boolean },
+  done: (error: DiskError | undefined) => void,
+): void {
+  const temporary = path + options.suffix
+  const file = disk.open(temporary, 'write')
+  try {
+    file.truncate(0)
+    file.write([Buffer.from(content)], 0)
+  } catch (error) {
+    file.close()
+    throw error
+  }
+  file.syncLater(error => {
+    file.close()
+    if (error !== undefined) return done(error)
+    if (!options.current()) return done(undefined)
+    try {
+      disk.rename(temporary, path)
+    } catch (failure) {
+      if (!(failure instanceof DiskError)) throw failure
+      return done(failure)
+    }
+    done(undefined)
+  })
 }
 
 /** The whole content, undefined when the file is missing. */

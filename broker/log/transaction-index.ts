@@ -24,6 +24,7 @@ export class TransactionIndex {
   private readonly disk: Disk
   /** Read on first use. */
   private loaded: AbortedTransaction[] | undefined
+  private dirty = false
 
   constructor(disk: Disk, path: string) {
     this.disk = disk
@@ -48,6 +49,7 @@ export class TransactionIndex {
       file.close()
     }
     entries.push(transaction)
+    this.dirty = true
   }
 
   /** Drops transactions whose markers are at or above `offset`. */
@@ -56,6 +58,7 @@ export class TransactionIndex {
     const keep = entries.findIndex(entry => entry.lastOffset >= offset)
     if (keep < 0) return
     entries.length = keep
+    this.dirty = true
     const file = this.disk.open(this.path, 'write')
     try {
       file.truncate(keep * entryBytes)
@@ -64,9 +67,10 @@ export class TransactionIndex {
     }
   }
 
-  /** Blocking; no effect while there is no file. */
+  /** Blocking; no effect when nothing was written. */
   sync(): void {
-    if (this.entries().length === 0) return
+    if (!this.dirty) return
+    this.dirty = false
     const file = this.disk.open(this.path, 'write')
     try {
       file.sync()

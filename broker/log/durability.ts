@@ -1,0 +1,164 @@
+/**
+ * What of a log is durable, and how it gets there: blocking flushes, flushes off the event loop, the timer of flush.ms, and the fsync of the
+ * directories that hold new names. It never says that something is durable before the fsync of bytes, names and topic id has ended.
+ */
+import type { DiskError, Environment, Timer } from '../environment/environment.ts'
+import { Flusher } from './flusher.ts'
+import type { FlushResult } from './flusher.ts'
+import { writePartitionMetadata } from './partition-metadata.ts'
+import type { ProducerSnapshots } from './producer-snapshots.ts'
+import type { Segment } from './segment.ts'
+import { parentOf } from './small-files.ts'
+import type { TransactionIndexes } from './transaction-indexes.ts'
+
+/** The log whose durability this is. */
+export interface DurableLog {
+  readonly directory: string
+  readonly topicId: string
+  readonly logEndOffset: number
+  readonly flushMs: number
+  /** By base offset; the last one is active. */
+  readonly currentSegments: readonly Segment[]
+  readonly snapshots: ProducerSnapshots
+  readonly transactions: TransactionIndexes
+  /** Marks the log as failed. */
+  fail(error: unknown): DiskError
+}
+
+export class Durability {
+  /** Below it everything is durable. */
+  recoveryPoint: number
+  /** A file of the directory was created, renamed or removed since the directory was fsynced. */
+  directoryDirty: boolean
+  private parentDirty: boolean
+  private unflushedMessages = 0
+  private timer: Timer | undefined
+  private stopped = false
+  private readonly environment: Pick<Environment, 'disk' | 'timers'>
+  private readonly log: DurableLog
+  private readonly flusher: Flusher
+
+  /** `created`: the directory itself is new and its name not durable yet. */
+  constructor(
+    environment: Pick<Environment, 'disk' | 'timers'>,
+    log: DurableLog,
+    options: { readonly recoveryPoint: number; readonly created: boolean },
+  ) {
+    this.environment = environment
+    this.log = log
+    this.recoveryPoint = options.recoveryPoint
+    this.directoryDirty = options.created
+    this.parentDirty = options.created
+    this.flusher = new Flusher({
+      end: () => log.logEndOffset,
+      sync: (end, done) => this.syncBelow(end, done),
+      reached: end => this.raiseRecoveryPoint(end),
+    })
+  }
+
+  /** Counts an append; flushes when flush.messages says so, else starts the clock of flush.ms. Throws DiskError. */
+  appended(messages: number, flushMessages: number): void {
+    this.unflushedMessages += messages
+    if (this.unflushedMessages >= flushMessages) this.flush()
+    else if (this.timer === undefined && this.log.flushMs !== Infinity) this.startTimer()
+  }
+
+  /** flush.ms changed. */
+  flushMsChanged(): void {
+    if (this.unflushedMessages > 0 && this.timer === undefined && this.log.flushMs !== Infinity) this.startTimer()
+  }
+
+  private startTimer(): void {
+    this.timer = this.environment.timers.after(this.log.flushMs, () => {
+      this.timer = undefined
+      if (!this.stopped) this.flushLater(() => {})
+    })
+  }
+
+  /** fsyncs everything, blocking. Throws DiskError. */
+  flush(): void {
+    this.syncDirectories()
+    const active = this.log.currentSegments.at(-1)
+    for (const segment of this.log.currentSegments) {
+      if (!segment.unsynced) continue
+      if (segment === active) segment.syncLog()
+      else segment.sync()
+    }
+    this.log.transactions.sync()
+    this.raiseRecoveryPoint(this.log.logEndOffset)
+  }
+
+  /** fsyncs off the event loop: everything, or what is below `end`. */
+  flushLater(done: (result: FlushResult) => void, end?: number): void {
+    this.flusher.request(done, end)
+  }
+
+  /** Bytes at and above `offset` go; what was durable there is no more. */
+  lowerTo(offset: number): void {
+    this.flusher.truncated(offset)
+    this.recoveryPoint = Math.min(this.recoveryPoint, offset)
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.timer?.cancel()
+    this.timer = undefined
+  }
+
+  private syncBelow(end: number, done: (error: DiskError | undefined) => void): void {
+    const segments = this.log.currentSegments
+    const due = segments.filter(segment => segment.baseOffset < end && segment.unsynced)
+    let left = due.length + 1
+    let failed: DiskError | undefined
+    const finished = (error: DiskError | undefined) => {
+      failed ??= error
+      if (--left > 0) return
+      if (failed !== undefined) this.log.fail(failed)
+      else failed = this.syncNames()
+      done(failed)
+    }
+    for (const segment of due) {
+      const next = segments[segments.indexOf(segment) + 1]
+      if (next === undefined) segment.syncLater(finished)
+      else
+        segment.syncAllLater(error =>
+          error === undefined ? this.log.snapshots.syncLater(next.baseOffset, finished) : finished(error),
+        )
+    }
+    this.environment.timers.soon(() => finished(undefined))
+  }
+
+  private syncNames(): DiskError | undefined {
+    if (this.stopped) return undefined
+    try {
+      this.log.transactions.sync()
+      this.syncDirectories()
+      return undefined
+    } catch (error) {
+      return this.log.fail(error)
+    }
+  }
+
+  private raiseRecoveryPoint(offset: number): number {
+    const reached = Math.min(offset, this.log.logEndOffset)
+    if (reached > this.recoveryPoint) this.recoveryPoint = reached
+    if (reached === this.log.logEndOffset) {
+      this.unflushedMessages = 0
+      this.timer?.cancel()
+      this.timer = undefined
+    }
+    return this.recoveryPoint
+  }
+
+  /** Names of new files must be as durable as what is in them. Throws DiskError. */
+  syncDirectories(): void {
+    const { disk } = this.environment
+    if (this.parentDirty) {
+      writePartitionMetadata(disk, this.log.directory, this.log.topicId, { durable: true })
+      disk.syncDirectory(parentOf(this.log.directory))
+      this.parentDirty = false
+    }
+    if (this.directoryDirty) disk.syncDirectory(this.log.directory)
+    this.directoryDirty = false
+  }
+}

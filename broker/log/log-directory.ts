@@ -1,0 +1,194 @@
+/**
+ * One log directory: claims it for this node, loads the partitions in it, keeps its checkpoint files. It goes offline at the first DiskError
+ * and stays so until the node starts again.
+ *
+ * Source: KIP-112 (disk failure), KIP-858; Kafka's layout of a log directory.
+ */
+import type { DiskError, Environment } from '../environment/environment.ts'
+import {
+  DamagedFileError,
+  highWatermarkFile,
+  logStartOffsetFile,
+  offsetCheckpointText,
+  readOffsetCheckpoint,
+  recoveryPointFile,
+} from './checkpoints.ts'
+import type { PartitionOffset } from './checkpoints.ts'
+import { takeCleanShutdown } from './clean-shutdown.ts'
+import { isDeletedDirectoryName, parsePartitionDirectoryName, partitionKey } from './log-files.ts'
+import type { TopicPartition } from './log.ts'
+import { claimDirectory } from './meta-properties.ts'
+import type { SegmentedLog } from './partition-log.ts'
+import { readPartitionMetadata } from './partition-metadata.ts'
+import { replaceFile, replaceFileLater } from './small-files.ts'
+
+export interface LogDirectoryOwner {
+  readonly environment: Environment
+  readonly clusterId: string
+  readonly nodeId: number
+}
+
+/** A partition found in the directory. */
+export interface FoundPartition {
+  readonly partition: TopicPartition
+  /** Undefined when partition.metadata is missing or damaged. */
+  readonly topicId: string | undefined
+}
+
+export class LogDirectory {
+  readonly path: string
+  readonly logs = new Map<string, SegmentedLog>()
+  id = ''
+  online = false
+  failure: DiskError | undefined
+  cleanShutdown = false
+  /** The broker epoch at the last clean shutdown, -1 when not known. */
+  previousBrokerEpoch = -1
+  private readonly owner: LogDirectoryOwner
+  private recoveryPoints = new Map<string, number>()
+  private logStartOffsets = new Map<string, number>()
+  private highWatermarks = new Map<string, number>()
+  /** What each checkpoint file holds, and a number that a write under way must still find. */
+  private readonly written = new Map<string, { text: string; version: number }>()
+
+  constructor(path: string, owner: LogDirectoryOwner) {
+    this.path = path
+    this.owner = owner
+  }
+
+  /** Claims the directory and reads everything but the logs. Throws DiskError, LogDirectoryError. */
+  open(): void {
+    const { disk, random } = this.owner.environment
+    disk.makeDirectory(this.path)
+    this.id = claimDirectory(disk, this.path, { clusterId: this.owner.clusterId, nodeId: this.owner.nodeId, random })
+    disk.open(`${this.path}/.lock`, 'write').close()
+    const marker = takeCleanShutdown(disk, this.path)
+    this.cleanShutdown = marker.clean
+    this.previousBrokerEpoch = marker.brokerEpoch
+    this.recoveryPoints = this.readCheckpoint(recoveryPointFile)
+    this.logStartOffsets = this.readCheckpoint(logStartOffsetFile)
+    this.highWatermarks = this.readCheckpoint(highWatermarkFile)
+    this.online = true
+  }
+
+  private readCheckpoint(name: string): Map<string, number> {
+    try {
+      return readOffsetCheckpoint(this.owner.environment.disk, `${this.path}/${name}`)
+    } catch (error) {
+      if (!(error instanceof DamagedFileError)) throw error
+      this.owner.environment.log.warn('A checkpoint file is damaged and is not used.', {
+        directory: this.path,
+        problem: error.message,
+      })
+      return new Map()
+    }
+  }
+
+  /** Partitions in the directory, by name; and what is left of deleted ones. */
+  list(): { readonly partitions: FoundPartition[]; readonly deleted: string[] } {
+    const { disk, log } = this.owner.environment
+    const partitions: FoundPartition[] = []
+    const deleted: string[] = []
+    const names = disk.list(this.path).filter(entry => entry.kind === 'directory')
+    for (const { name } of names.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const partition = parsePartitionDirectoryName(name)
+      if (isDeletedDirectoryName(name)) deleted.push(`${this.path}/${name}`)
+      else if (partition === undefined)
+        log.warn('Ignoring a directory that is no partition.', { directory: `${this.path}/${name}` })
+      // The metadata log is opened by the quorum, with its own rules for recovery.
+      else if (partition.topic !== '__cluster_metadata') {
+        partitions.push({ partition, topicId: readPartitionMetadata(disk, `${this.path}/${name}`) })
+      }
+    }
+    return { partitions, deleted }
+  }
+
+  recoveryPoint(partition: TopicPartition): number {
+    return this.recoveryPoints.get(partitionKey(partition)) ?? 0
+  }
+  logStartOffset(partition: TopicPartition): number {
+    return this.logStartOffsets.get(partitionKey(partition)) ?? 0
+  }
+  highWatermark(partition: TopicPartition): number | undefined {
+    return this.highWatermarks.get(partitionKey(partition))
+  }
+
+  /** The checkpoints say something about a partition of this name. */
+  mentions(partition: TopicPartition): boolean {
+    const key = partitionKey(partition)
+    return [this.recoveryPoints, this.logStartOffsets, this.highWatermarks].some(offsets => offsets.has(key))
+  }
+
+  /** Writes recovery points and log start offsets; they are on disk when this returns. */
+  checkpointNow(): void {
+    for (const log of this.logs.values()) log.prepareCheckpoint()
+    this.writeNow(recoveryPointFile, this.recoveryPointEntries())
+    this.writeNow(logStartOffsetFile, this.logStartEntries())
+  }
+
+  /** As `checkpointNow`, with high watermarks, but the fsyncs run off the event loop. An older checkpoint is always a safe one. */
+  checkpointLater(highWatermarkOf: (partition: TopicPartition) => number, failed: (error: DiskError) => void): void {
+    for (const log of this.logs.values()) log.prepareCheckpoint()
+    this.writeLater(recoveryPointFile, this.recoveryPointEntries(), failed)
+    this.writeLater(logStartOffsetFile, this.logStartEntries(), failed)
+    this.writeLater(highWatermarkFile, this.highWatermarkEntries(highWatermarkOf), failed)
+  }
+
+  /** For the end of the node: all three, durable. */
+  checkpointFinally(highWatermarkOf: (partition: TopicPartition) => number): void {
+    this.checkpointNow()
+    this.writeNow(highWatermarkFile, this.highWatermarkEntries(highWatermarkOf))
+  }
+
+  private recoveryPointEntries(): PartitionOffset[] {
+    const entries = [...this.logs.values()].map(log => ({ partition: log.topicPartition, offset: log.recoveryPoint }))
+    this.recoveryPoints = byKey(entries)
+    return entries
+  }
+
+  /** Only starts that the segments do not tell themselves. */
+  private logStartEntries(): PartitionOffset[] {
+    const moved = [...this.logs.values()].filter(log => log.logStartOffset > log.segmentOffsets[0]!)
+    const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
+    this.logStartOffsets = byKey(entries)
+    return entries
+  }
+
+  private highWatermarkEntries(highWatermarkOf: (partition: TopicPartition) => number): PartitionOffset[] {
+    const entries = [...this.logs.values()].map(log => ({
+      partition: log.topicPartition,
+      offset: highWatermarkOf(log.topicPartition),
+    }))
+    this.highWatermarks = byKey(entries)
+    return entries
+  }
+
+  private writeNow(name: string, entries: readonly PartitionOffset[]): void {
+    const text = offsetCheckpointText(entries)
+    this.written.set(name, { text, version: (this.written.get(name)?.version ?? 0) + 1 })
+    replaceFile(this.owner.environment.disk, `${this.path}/${name}`, text, { durable: true })
+  }
+
+  private writeLater(name: string, entries: readonly PartitionOffset[], failed: (error: DiskError) => void): void {
+    const text = offsetCheckpointText(entries)
+    const before = this.written.get(name)
+    if (before?.text === text) return
+    const version = (before?.version ?? 0) + 1
+    this.written.set(name, { text, version })
+    // A write that began later wins: an older one under way must not bring back higher offsets.
+    const current = () => this.written.get(name)?.version === version
+    replaceFileLater(
+      this.owner.environment.disk,
+      `${this.path}/${name}`,
+      text,
+      { suffix: `.${version % 2}.tmp`, current },
+      error => {
+        if (error !== undefined) failed(error)
+      },
+    )
+  }
+}
+
+function byKey(entries: readonly PartitionOffset[]): Map<string, number> {
+  return new Map(entries.map(({ partition, offset }) => [partitionKey(partition), offset]))
+}

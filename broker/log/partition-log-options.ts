@@ -1,0 +1,24 @@
+/** What opening a partition's log needs. */
+import type { DiskError, Environment } from '../environment/environment.ts'
+import type { LogConfig, PartitionLog, TopicPartition } from './log.ts'
+
+export interface PartitionLogOptions {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'disk' | 'log'>
+  /** Absolute path of `<log dir>/<topic>-<partition>`; created when missing. */
+  readonly directory: string
+  readonly topicPartition: TopicPartition
+  /** Base64url, 22 characters. */
+  readonly topicId: string
+  readonly config: LogConfig
+  /** True only when the node was stopped cleanly: nothing is checked then. */
+  readonly cleanShutdown: boolean
+  /** As checkpointed; 0 (the default) checks the whole log. */
+  readonly recoveryPoint?: number
+  readonly logStartOffset?: number
+  /** producer.id.expiration.ms; default one day. */
+  readonly producerIdExpirationMs?: number
+  /** The log failed; called once. */
+  onFailure?(error: DiskError): void
+  /** The recovery point or log start went back below what may be checkpointed: both must be on disk before this returns. */
+  onOffsetsLowered?(log: PartitionLog): void
+}

@@ -1,0 +1,204 @@
+/** All logs of a node: start, checkpoints, clean and unclean stop, deletion, a failing disk. */
+import { describe, expect, test } from 'vitest'
+import { DiskError } from '#broker/environment/environment.ts'
+import type { PartitionLog } from '#broker/log/log.ts'
+import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { LogManagerOptions } from '#broker/log/log-manager.ts'
+import { readFile } from '#broker/log/small-files.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, topicId } from './harness.ts'
+
+const events = { topic: 'events', partition: 0 }
+const other = { topic: 'my-other.topic', partition: 12 }
+
+function start(machine: Machine, options: Partial<LogManagerOptions> = {}): DirectoryLogManager {
+  const manager = new DirectoryLogManager({
+    environment: machine.environment(),
+    logDirs: ['/data'],
+    clusterId: 'c1',
+    nodeId: 3,
+    configOf: () => defaultConfig,
+    ...options,
+  })
+  manager.start()
+  return manager
+}
+
+function fill(log: PartitionLog, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const result = log.appendAsLeader(batchOf([`v${log.logEndOffset}`]), asClient)
+    if (!('appended' in result)) throw new Error(JSON.stringify(result))
+  }
+}
+
+const text = (machine: Machine, path: string) => readFile(inspect(machine), path)?.toString()
+
+describe('a log directory', () => {
+  test('is formatted once and refused to another cluster or node', () => {
+    const machine = new Machine()
+    const id = start(machine).directories[0]!.id
+    expect(id).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/)
+    expect(text(machine, '/data/meta.properties')).toBe(`#\ncluster.id=c1\ndirectory.id=${id}\nnode.id=3\nversion=1\n`)
+    expect(start(machine).directories[0]!.id).toBe(id)
+    expect(() => start(machine, { clusterId: 'c2' })).toThrow('belongs to cluster c1')
+    expect(() => start(machine, { nodeId: 4 })).toThrow('belongs to node 3')
+  })
+
+  test('keeps the topic id of each partition', () => {
+    const machine = new Machine()
+    start(machine).getOrCreate(other, topicId, defaultConfig)
+    expect(text(machine, '/data/my-other.topic-12/partition.metadata')).toBe(`version: 0\ntopic_id: ${topicId}`)
+    const manager = start(machine)
+    expect(manager.get(other)?.topicId).toBe(topicId)
+    expect(() => manager.getOrCreate(other, 'BBBBBBBBBBBBBBBBBBBBBQ', defaultConfig)).toThrow('delete it first')
+  })
+})
+
+describe('stopping and starting', () => {
+  test('a clean stop leaves the marker with the broker epoch, and the next start takes it away and scans nothing', () => {
+    const machine = new Machine()
+    const manager = start(machine, { brokerEpoch: () => 42 })
+    fill(manager.getOrCreate(events, topicId, defaultConfig), 10)
+    manager.close(() => 7)
+    expect(text(machine, '/data/.kafka_cleanshutdown')).toBe('{"version":0,"brokerEpoch":42}')
+    expect(text(machine, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nevents 0 10\n')
+    expect(text(machine, '/data/replication-offset-checkpoint')).toBe('0\n1\nevents 0 7\n')
+    const again = start(machine)
+    expect(again.previousBrokerEpoch).toBe(42)
+    expect(text(machine, '/data/.kafka_cleanshutdown')).toBeUndefined()
+    expect(again.get(events)).toMatchObject({ logEndOffset: 10, recoveryPoint: 10 })
+    expect([again.checkpointedHighWatermark(events), again.checkpointedHighWatermark(other)]).toEqual([7, 0])
+  })
+
+  test('after a kill the checkpoints say from where to recover', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 5)
+    log.flush()
+    fill(log, 5)
+    manager.checkpoint(() => 8)
+    machine.turn()
+    machine.kill()
+    expect(text(machine, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nevents 0 5\n')
+    const again = start(machine)
+    expect(again.get(events)).toMatchObject({ logEndOffset: 10, recoveryPoint: 5 })
+    expect([again.checkpointedHighWatermark(events), again.previousBrokerEpoch]).toEqual([8, -1])
+  })
+
+  test('a damaged checkpoint is named in the log and makes recovery start at the beginning', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    fill(manager.getOrCreate(events, topicId, defaultConfig), 5)
+    manager.close(() => 5)
+    const file = inspect(machine).open('/data/recovery-point-offset-checkpoint', 'write')
+    file.write([Buffer.from('9')], 0)
+    inspect(machine).remove('/data/.kafka_cleanshutdown')
+    const again = start(machine)
+    expect(again.get(events)).toMatchObject({ logEndOffset: 5, recoveryPoint: 0 })
+    expect(machine.lines).toContain('A checkpoint file is damaged and is not used.')
+  })
+
+  test('truncation below the checkpointed recovery point lowers the checkpoint first, also while a checkpoint is under way', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 10)
+    log.flush()
+    manager.checkpoint(() => 0)
+    log.truncateTo(4)
+    machine.turn()
+    expect(text(machine, '/data/recovery-point-offset-checkpoint')).toBe('0\n1\nevents 0 4\n')
+  })
+
+  test('the log start offset is remembered when the segments do not tell it', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 10)
+    log.advanceLogStart(6)
+    manager.close(() => 10)
+    const again = start(machine).get(events)!
+    expect(again.logStartOffset).toBe(6)
+    expect(again.read(5, { maxBytes: 1000, untilOffset: 10, atLeastOneBatch: true })).toEqual({
+      refused: 'OFFSET_OUT_OF_RANGE',
+    })
+  })
+})
+
+describe('deletion', () => {
+  test('renames the directory at once and removes it after file.delete.delay.ms', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    fill(manager.getOrCreate(events, topicId, defaultConfig), 3)
+    manager.delete(events)
+    expect(manager.get(events)).toBeUndefined()
+    const names = () =>
+      inspect(machine)
+        .list('/data')
+        .map(entry => entry.name)
+        .filter(name => name.startsWith('events'))
+    expect(names()).toEqual([expect.stringMatching(/^events-0\.[0-9a-f]{32}-delete$/)])
+    machine.advance(1000)
+    expect(names()).toEqual([])
+  })
+
+  test('a new log of the same name starts empty and is not covered by old checkpoints', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 9)
+    log.flush()
+    manager.checkpoint(() => 9)
+    machine.turn()
+    manager.delete(events)
+    const fresh = manager.getOrCreate(events, 'BBBBBBBBBBBBBBBBBBBBBQ', defaultConfig)
+    expect(fresh.logEndOffset).toBe(0)
+    expect(text(machine, '/data/recovery-point-offset-checkpoint')).toBe('0\n0\n')
+  })
+})
+
+describe('a failing disk', () => {
+  const failing = (machine: Machine) => {
+    machine.failCall = () => new DiskError('ENOSPC', 'write', '/data')
+  }
+
+  test('an append is refused, nothing of it counts, and the directory goes offline with all its partitions', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    manager.getOrCreate(other, topicId, defaultConfig)
+    fill(log, 3)
+    const failures: unknown[] = []
+    manager.onDirectoryFailure((id, partitions, error) => failures.push([id, partitions, error.message]))
+    failing(machine)
+    expect(log.appendAsLeader(batchOf(['x']), asClient)).toMatchObject({ refused: 'KAFKA_STORAGE_ERROR' })
+    machine.failCall = undefined
+    expect(log.appendAsLeader(batchOf(['x']), asClient)).toMatchObject({ refused: 'KAFKA_STORAGE_ERROR' })
+    expect(log.logEndOffset).toBe(3)
+    expect(failures).toEqual([])
+    machine.turn()
+    expect(failures).toEqual([[manager.directories[0]!.id, [events, other], 'write /data: ENOSPC']])
+    expect(manager.directories[0]!.online).toBe(false)
+    expect(manager.get(other)).toBeUndefined()
+    machine.kill()
+    expect(start(machine).get(events)?.logEndOffset).toBe(3)
+  })
+
+  test('one write that fails leaves no bytes behind', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 3)
+    const size = inspect(machine).stat('/data/events-0/00000000000000000000.log')!.bytes
+    const at = machine.calls + 1
+    machine.failCall = call => (call === at ? new DiskError('ENOSPC', 'write', '/data') : undefined)
+    expect(log.appendAsLeader(batchOf(['x']), asClient)).toMatchObject({ refused: 'KAFKA_STORAGE_ERROR' })
+    expect(inspect(machine).stat('/data/events-0/00000000000000000000.log')!.bytes).toBe(size)
+  })
+
+  test('a node with no usable log directory says why it does not start', () => {
+    const machine = new Machine()
+    failing(machine)
+    expect(() => start(machine)).toThrow('None of the log directories can be used')
+  })
+})
