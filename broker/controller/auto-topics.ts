@@ -1,0 +1,100 @@
+/**
+ * Creates topics that somebody asked for and that do not exist: internal ones when a coordinator is looked for, others when a client names
+ * them in a Metadata request (auto.create.topics.enable). Asks the controller once per topic at a time; nobody waits for the answer: who
+ * asked gets an error that makes it ask again. Several brokers may ask at once: the controller creates one topic and tells the others
+ * TOPIC_ALREADY_EXISTS.
+ * Source: KIP-590; Kafka's AutoTopicCreationManager.
+ */
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Environment } from '../environment/environment.ts'
+import { NetworkError } from '../environment/environment.ts'
+import { errorName, type ErrorName } from '../protocol/errors.ts'
+import type { ControllerChannel } from './controller-channel.ts'
+import type { CreatableTopic } from './create-topics.ts'
+import { invalidTopicName } from './topic-names.ts'
+
+export class AutoTopics {
+  readonly #environment: Environment
+  readonly #channel: Pick<ControllerChannel, 'createTopics'>
+  readonly #config: () => BrokerConfig
+  readonly #inFlight = new Set<string>()
+
+  /** `config` as it is now: num.partitions and others may change. */
+  constructor(environment: Environment, channel: Pick<ControllerChannel, 'createTopics'>, config: () => BrokerConfig) {
+    this.#environment = environment
+    this.#channel = channel
+    this.#config = config
+  }
+
+  /** Begins to create the topics; the error to answer for each until it is there. */
+  request(names: Iterable<string>): ReadonlyMap<string, ErrorName> {
+    const answers = new Map<string, ErrorName>()
+    const wanted: CreatableTopic[] = []
+    for (const name of names) {
+      if (answers.has(name)) continue
+      const invalid = invalidTopicName(name) !== undefined
+      answers.set(name, invalid ? 'INVALID_TOPIC_EXCEPTION' : 'UNKNOWN_TOPIC_OR_PARTITION')
+      if (invalid || this.#inFlight.has(name)) continue
+      this.#inFlight.add(name)
+      wanted.push(creatableTopic(name, this.#config()))
+    }
+    if (wanted.length > 0) void this.#create(wanted)
+    return answers
+  }
+
+  async #create(topics: readonly CreatableTopic[]): Promise<void> {
+    const { clock, log } = this.#environment
+    const timeoutMs = this.#config()['request.timeout.ms']
+    try {
+      const deadlineMs = clock.monotonicMs() + timeoutMs
+      const response = await this.#channel.createTopics(topics, { timeoutMs, deadlineMs })
+      for (const { name, errorCode, errorMessage } of response.topics) {
+        const error = errorName(errorCode)
+        if (error === 'NONE') log.info('Created a topic that was asked for.', { topic: name })
+        else if (error !== 'TOPIC_ALREADY_EXISTS') {
+          log.warn('A topic that was asked for could not be created.', { topic: name, error, errorMessage })
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof NetworkError)) throw error
+      log.warn('No controller created the topics that were asked for.', {
+        topics: topics.map(({ name }) => name),
+        reason: error.message,
+      })
+    } finally {
+      for (const { name } of topics) this.#inFlight.delete(name)
+    }
+  }
+}
+
+/** Kafka's default of transaction.state.log.segment.bytes, which is no setting here. */
+const transactionStateSegmentBytes = 104_857_600
+
+/** Partitions, replicas and settings that a topic of this name gets. */
+export function creatableTopic(name: string, config: BrokerConfig): CreatableTopic {
+  const topic = (numPartitions: number, replicationFactor: number, configs: Record<string, string | number>) => ({
+    name,
+    numPartitions,
+    replicationFactor,
+    assignments: [],
+    configs: Object.entries(configs).map(([key, value]) => ({ name: key, value: String(value) })),
+  })
+  const compacted = { 'cleanup.policy': 'compact', 'compression.type': 'producer' }
+  switch (name) {
+    case '__consumer_offsets':
+      return topic(config['offsets.topic.num.partitions'], config['offsets.topic.replication.factor'], {
+        ...compacted,
+        'segment.bytes': config['offsets.topic.segment.bytes'],
+      })
+    case '__transaction_state':
+      return topic(config['transaction.state.log.num.partitions'], config['transaction.state.log.replication.factor'], {
+        ...compacted,
+        'compression.type': 'uncompressed',
+        'min.insync.replicas': config['transaction.state.log.min.isr'],
+        'segment.bytes': transactionStateSegmentBytes,
+        'unclean.leader.election.enable': 'false',
+      })
+    default:
+      return topic(config['num.partitions'], config['default.replication.factor'], {})
+  }
+}

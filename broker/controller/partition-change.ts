@@ -1,0 +1,122 @@
+/**
+ * Decides how one partition changes: completes a reassignment that is due, elects a leader, shrinks or sets the in-sync set. Yields the
+ * record, or nothing when all stays as it is.
+ * Must keep: the leader is in the ISR; the ISR is a non-empty subset of the replicas. The last in-sync replica therefore stays in the ISR
+ * when it fails and the partition has no leader, unless an unclean election is allowed.
+ * Sources: KIP-500/KIP-631 (leader -1), KIP-704 (leader recovery state), KIP-455 (reassignment), KIP-858 (directories). ELR (KIP-966) is off:
+ * a set left behind by another implementation is cleared.
+ */
+import { sameValue } from './image-builder.ts'
+import type { MetadataImage, PartitionImage, Uuid } from './image.ts'
+import {
+  directoryLost,
+  directoryMigrating,
+  directoryUnassigned,
+  leaderRecovering,
+  noLeader,
+  partitionChange,
+} from './metadata-record.ts'
+import type { PartitionChangeRecord } from './metadata-record.ts'
+import { isActive } from './operation.ts'
+
+/** online: any in-sync replica. preferred: the first replica when it is in sync. unclean: any live replica rather than no leader. */
+export type Election = 'online' | 'preferred' | 'unclean'
+
+export interface PartitionTarget {
+  readonly topicId: Uuid
+  readonly partitionId: number
+  readonly partition: PartitionImage
+  /** Whether the broker may lead at all; its directory is checked besides. */
+  readonly isAcceptable?: (brokerId: number) => boolean
+  readonly election?: Election
+  readonly isr?: readonly number[]
+  readonly leaderRecoveryState?: number
+  readonly replicas?: readonly number[]
+  readonly removingReplicas?: readonly number[]
+  readonly addingReplicas?: readonly number[]
+  /** Puts the replica of a broker into a directory. */
+  readonly directory?: { readonly brokerId: number; readonly id: Uuid }
+}
+
+export function changePartition(image: MetadataImage, target: PartitionTarget): PartitionChangeRecord | undefined {
+  const { topicId, partitionId, partition } = target
+  const { isr, replicas, removing, adding } = completedReassignment(target)
+  const elected = elect(image, target, { isr, replicas })
+  const change: { -readonly [K in keyof PartitionChangeRecord]?: PartitionChangeRecord[K] } = {}
+  if (elected.leader !== partition.leader) change.leader = elected.leader
+  // A replica that is taken away must stop following: the epoch tells everybody.
+  else if (!partition.replicas.every(id => replicas.includes(id))) change.leader = partition.leader
+  if (elected.unclean && elected.leader !== partition.leader) {
+    change.isr = [elected.leader]
+    if (partition.leaderRecoveryState !== leaderRecovering) change.leaderRecoveryState = leaderRecovering
+  } else if (isr.length > 0 && !sameValue(isr, partition.isr)) {
+    change.isr = isr
+  }
+  const recovery = target.leaderRecoveryState ?? partition.leaderRecoveryState
+  if (recovery !== partition.leaderRecoveryState) change.leaderRecoveryState = recovery
+  if (partition.elr.length > 0) change.eligibleLeaderReplicas = []
+  if (partition.lastKnownElr.length > 0) change.lastKnownElr = []
+  const directories = replicas.map(id => directoryFor(image, target, id))
+  if (!sameValue(directories, partition.directories)) change.directories = directories
+  if (!sameValue(replicas, partition.replicas)) change.replicas = replicas
+  if (!sameValue(removing, partition.removingReplicas)) change.removingReplicas = removing
+  if (!sameValue(adding, partition.addingReplicas)) change.addingReplicas = adding
+  return Object.keys(change).length === 0 ? undefined : partitionChange(topicId, partitionId, change)
+}
+
+/** The replicas and ISR after the removal of what a reassignment removes, once all that it adds is in sync. */
+function completedReassignment(target: PartitionTarget) {
+  const { partition } = target
+  const isr = target.isr ?? partition.isr
+  const replicas = target.replicas ?? partition.replicas
+  const removing = target.removingReplicas ?? partition.removingReplicas
+  const adding = target.addingReplicas ?? partition.addingReplicas
+  const keptIsr = isr.filter(id => !removing.includes(id))
+  const keptReplicas = replicas.filter(id => !removing.includes(id))
+  const inProgress = removing.length > 0 || adding.length > 0
+  const complete = inProgress && keptIsr.length > 0 && keptReplicas.every(id => keptIsr.includes(id))
+  return complete
+    ? { isr: keptIsr, replicas: keptReplicas, removing: [], adding: [] }
+    : { isr, replicas, removing, adding }
+}
+
+function elect(
+  image: MetadataImage,
+  target: PartitionTarget,
+  { isr, replicas }: { isr: readonly number[]; replicas: readonly number[] },
+): { leader: number; unclean: boolean } {
+  const { partition } = target
+  const acceptable = (id: number) =>
+    (target.isAcceptable ?? (broker => isActive(image, broker)))(id) && hasOnlineDirectory(image, partition, id)
+  const clean = (id: number) => isr.includes(id) && acceptable(id)
+  const preferred = replicas[0]
+  if (target.election === 'preferred' && preferred !== undefined && clean(preferred)) {
+    return { leader: preferred, unclean: false }
+  }
+  if (clean(partition.leader)) return { leader: partition.leader, unclean: false }
+  const inSync = replicas.find(clean)
+  if (inSync !== undefined) return { leader: inSync, unclean: false }
+  const alive = target.election === 'unclean' ? replicas.find(acceptable) : undefined
+  return alive === undefined ? { leader: noLeader, unclean: false } : { leader: alive, unclean: true }
+}
+
+/** False when the replica's directory is offline or gone, e.g. because the disk was replaced: what was on it is lost. */
+export function hasOnlineDirectory(image: MetadataImage, partition: PartitionImage, brokerId: number): boolean {
+  const directory = partition.directories[partition.replicas.indexOf(brokerId)]
+  if (directory === undefined || directory === directoryUnassigned || directory === directoryMigrating) return true
+  if (directory === directoryLost) return false
+  return image.brokers.get(brokerId)?.directories.includes(directory) === true
+}
+
+function directoryFor(image: MetadataImage, { partition, directory }: PartitionTarget, brokerId: number): Uuid {
+  if (directory?.brokerId === brokerId) return directory.id
+  return partition.directories[partition.replicas.indexOf(brokerId)] ?? defaultDirectory(image, brokerId)
+}
+
+/** Where a new replica goes as far as the controller can know: a broker with several directories chooses itself. */
+export function defaultDirectory(image: MetadataImage, brokerId: number): Uuid {
+  const directories = image.brokers.get(brokerId)?.directories
+  if (directories === undefined) return directoryUnassigned
+  if (directories.length === 0) return directoryMigrating
+  return directories.length === 1 ? directories[0]! : directoryUnassigned
+}
