@@ -1,0 +1,163 @@
+/**
+ * The log of `__cluster_metadata-0` and its snapshots as the driver uses them: recovers both at start, carries out what the machine decided,
+ * and makes the log durable by group commit, never blocking for it. Decides nothing.
+ * Sources: KIP-595, KIP-630.
+ */
+import type { Environment } from '../environment/environment.ts'
+import type { PartitionLog } from '../log/log.ts'
+import { leaderChangeBatch, recordsBatch } from './metadata-batches.ts'
+import type { Recovered } from './quorum-core.ts'
+import { isAheadOfLog } from './quorum-machine.ts'
+import type { EpochStart, SnapshotId, StoredSnapshot } from './quorum-messages.ts'
+import type { Append, Retention, SnapshotWork } from './ready.ts'
+import { SnapshotStore, type PartialSnapshot } from './snapshot-store.ts'
+
+export interface MetadataLogListener {
+  persisted(durableOffset: number, generation: number): void
+  snapshotReceived(snapshot: StoredSnapshot): void
+  failed(error: Error): void
+}
+
+export class MetadataLog {
+  readonly log: PartitionLog
+  readonly snapshots: SnapshotStore
+  private readonly environment: Environment
+  private readonly listener: MetadataLogListener
+  private download: PartialSnapshot | undefined
+  private isFlushing = false
+  /** Generation of the flush to begin when the current one ends. */
+  private nextFlush: number | undefined
+
+  constructor(environment: Environment, log: PartitionLog, listener: MetadataLogListener) {
+    this.environment = environment
+    this.log = log
+    this.listener = listener
+    this.snapshots = new SnapshotStore(environment.disk, log.directory)
+  }
+
+  /**
+   * State at start. A snapshot that is ahead of the log was downloaded just before a crash: the log gives way to it. Throws when the log
+   * begins above 0 and nothing holds what came before.
+   */
+  recover(): Omit<Recovered, 'hardState'> {
+    const { log } = this
+    let stored = this.snapshots.recover()
+    const latest = stored.at(-1)
+    if (
+      latest !== undefined &&
+      isAheadOfLog(latest, { lastEpoch: log.latestEpoch ?? 0, endOffset: log.logEndOffset })
+    ) {
+      log.truncateFullyAndStartAt(latest.endOffset)
+    }
+    const superseded = stored.filter(snapshot => snapshot.endOffset < log.logStartOffset)
+    this.snapshots.remove(superseded)
+    stored = stored.filter(snapshot => snapshot.endOffset >= log.logStartOffset)
+    if (log.logStartOffset > 0 && stored.length === 0) {
+      throw new Error(
+        `${log.directory}: the metadata log begins at offset ${log.logStartOffset}, expected a snapshot that ends there or later; ` +
+          'restore the .checkpoint file, or empty the directory if the other voters are healthy',
+      )
+    }
+    const epochs = epochsOf(log)
+    const base = stored.find(snapshot => snapshot.endOffset === log.logStartOffset)
+    return {
+      snapshots: stored,
+      log: {
+        startOffset: log.logStartOffset,
+        endOffset: log.logEndOffset,
+        durableOffset: Math.min(log.recoveryPoint, log.logEndOffset),
+        baseEpoch: base?.epoch ?? 0,
+        epochs,
+      },
+    }
+  }
+
+  append(append: Append): void {
+    const { log } = this
+    if (append.kind === 'batches') {
+      log.appendAsFollower(append.fetched.bytes)
+      return
+    }
+    const place = { baseOffset: append.baseOffset, epoch: append.epoch, wallMs: this.environment.clock.wallMs() }
+    const batch = append.kind === 'leaderChange' ? leaderChangeBatch(append, place) : recordsBatch(append.values, place)
+    const result = log.appendAsLeader(batch, { origin: 'raft', leaderEpoch: append.epoch, wallMs: place.wallMs })
+    if (!('appended' in result) || result.appended.firstOffset !== append.baseOffset) {
+      throw new Error(`metadata log refused the append at ${append.baseOffset}: ${JSON.stringify(result)}`)
+    }
+  }
+
+  /** Begins a flush, or has one begun as soon as the one on its way ends: many appends share one fsync. */
+  flush(generation: number): void {
+    if (this.isFlushing) {
+      this.nextFlush = generation
+      return
+    }
+    this.isFlushing = true
+    this.log.flushLater(result => {
+      this.isFlushing = false
+      if ('error' in result) return this.listener.failed(result.error)
+      const next = this.nextFlush
+      this.nextFlush = undefined
+      if (next !== undefined) this.flush(next)
+      this.listener.persisted(result.durableOffset, generation)
+    })
+  }
+
+  carryOut(work: SnapshotWork): void {
+    switch (work.kind) {
+      case 'begin':
+        this.download?.drop()
+        this.download = this.snapshots.begin(work.id)
+        return
+      case 'write':
+        this.download?.append(work.bytes)
+        return
+      case 'finish':
+        return this.finishDownload()
+      case 'install':
+        return this.install(work.id)
+      case 'discard':
+        this.download?.drop()
+        this.download = undefined
+        return
+    }
+  }
+
+  apply(retention: Retention, highWatermark: number): void {
+    this.snapshots.remove(retention.remove)
+    if (retention.logStartOffset <= this.log.logStartOffset) return
+    this.log.advanceLogStart(retention.logStartOffset)
+    this.log.enforceRetention(this.environment.clock.wallMs(), highWatermark)
+  }
+
+  private finishDownload(): void {
+    const { download } = this
+    if (download === undefined) return
+    const snapshot = { endOffset: download.id.endOffset, epoch: download.id.epoch, bytes: download.sizeBytes }
+    download.syncLater(error => {
+      if (error !== undefined) this.listener.failed(error)
+      else this.listener.snapshotReceived(snapshot)
+    })
+  }
+
+  private install(id: SnapshotId): void {
+    this.download?.finish()
+    this.download = undefined
+    this.log.truncateFullyAndStartAt(id.endOffset)
+  }
+}
+
+/** The log's epochs, newest back to the log start. */
+function epochsOf(log: PartitionLog): readonly EpochStart[] {
+  const epochs: EpochStart[] = []
+  if (log.logEndOffset === log.logStartOffset) return epochs
+  let epoch = log.latestEpoch
+  while (epoch !== undefined && epoch >= 0) {
+    const before = log.endOffsetForEpoch(epoch - 1)
+    const startOffset = Math.max(before.endOffset, log.logStartOffset)
+    epochs.unshift({ epoch, startOffset })
+    if (startOffset <= log.logStartOffset || before.leaderEpoch >= epoch) break
+    epoch = before.leaderEpoch
+  }
+  return epochs
+}

@@ -1,0 +1,362 @@
+/**
+ * Owns the quorum machine of this node and carries out its Readys: quorum-state, log, snapshots, requests, replies, timer, delivery. Decides
+ * nothing. A disk that fails here ends the node, as Kafka's controllers do: without its metadata log it can keep no promise.
+ *
+ * Order within one Ready (ready.ts): what must be durable first is written and fsynced before the first reply or request leaves; delivery to
+ * the listener comes last, and the listener may propose from within it.
+ */
+import { DiskError, type Address, type Environment, type Timer } from '../environment/environment.ts'
+import type { PartitionLog } from '../log/log.ts'
+import type { RequestClient } from '../net/client.ts'
+import { ProtocolError } from '../protocol/errors.ts'
+import { Delivery } from './delivery.ts'
+import { MetadataLog } from './metadata-log.ts'
+import type { MachineOptions } from './quorum-core.ts'
+import { QuorumMachine, type QuorumDescription } from './quorum-machine.ts'
+import { QuorumStateFile } from './quorum-state-file.ts'
+import type { QuorumRequest, QuorumResponse } from './quorum-messages.ts'
+import { apiKeys, requestToWire, responseFromWire } from './quorum-wire.ts'
+import type { LeaderAndEpoch, MetadataListener, MetadataQuorum, QuorumConfig } from './raft.ts'
+import type { QuorumEvent, Ready, Reply, Send } from './ready.ts'
+import { readBootstrapRecords } from './snapshot-store.ts'
+
+/** As Kafka: how long the leader holds a fetch without news, how much one fetch brings. */
+const fetchMaxWaitMs = 500
+const fetchMaxBytes = 8 * 1024 * 1024
+/** How long a leader that stops waits for the others to hear of it. */
+const shutdownTimeoutMs = 5000
+
+export interface RaftDriverOptions {
+  readonly environment: Environment
+  readonly config: QuorumConfig
+  /** Directory id of metadata.log.dir (meta.properties), base64url. */
+  readonly directoryId: string
+  /** The log of `__cluster_metadata-0`, opened and recovered. */
+  readonly log: PartitionLog
+  /** metadata.log.dir: where bootstrap.checkpoint may lie. */
+  readonly metadataLogDirectory: string
+  readonly client: RequestClient
+  /** First of controller.listener.names: the name under which this node's address is announced. */
+  readonly controllerListenerName: string
+}
+
+/** A response of the machine with the bytes it asked to be read for it. */
+export interface Answer {
+  readonly response: QuorumResponse
+  readonly bytes: Buffer | undefined
+}
+
+export class RaftDriver implements MetadataQuorum {
+  readonly controllerListenerName: string
+  /** Records a new cluster begins with; the first controller writes them into the log. */
+  readonly bootstrapRecords: readonly Buffer[] | undefined
+  private readonly options: RaftDriverOptions
+  private readonly environment: Environment
+  private readonly metadataLog: MetadataLog
+  private readonly stateFile: QuorumStateFile
+  private readonly machine: QuorumMachine
+  private readonly waiting = new Map<number, (answer: Answer) => void>()
+  private delivery: Delivery | undefined
+  private timer: { readonly deadlineMs: number; readonly timer: Timer } | undefined
+  private lastToken = 0
+  private isCarryingOut = false
+  private snapshotInProgress = false
+  private lastSnapshotMs: number
+  private lifecycle: 'created' | 'running' | 'stopped' = 'created'
+  private onStopped: (() => void) | undefined
+
+  constructor(options: RaftDriverOptions) {
+    this.options = options
+    const { environment, config } = options
+    this.environment = environment
+    this.controllerListenerName = options.controllerListenerName
+    this.metadataLog = new MetadataLog(environment, options.log, {
+      persisted: (durableOffset, generation) => this.step({ kind: 'persisted', durableOffset, generation }),
+      snapshotReceived: snapshot => this.step({ kind: 'snapshotReceived', snapshot }),
+      failed: error => this.diskFailed(error),
+    })
+    const voters = config.voters.map(voter => voter.id)
+    this.stateFile = new QuorumStateFile(environment.disk, options.log.directory, voters)
+    const nowMs = environment.clock.monotonicMs()
+    this.lastSnapshotMs = nowMs
+    const recovered = { hardState: this.stateFile.read(), ...this.metadataLog.recover() }
+    this.machine = new QuorumMachine(machineOptions(options, voters), recovered, nowMs)
+    this.bootstrapRecords = readBootstrapRecords(environment.disk, options.metadataLogDirectory)
+  }
+
+  /** Delivers the newest snapshot, then takes part in the quorum. */
+  start(listener: MetadataListener): void {
+    if (this.lifecycle !== 'created') throw new Error(`expected a quorum that was not started, it is ${this.lifecycle}`)
+    this.lifecycle = 'running'
+    this.delivery = new Delivery(this.metadataLog, listener, this.options.config.nodeId)
+    const latest = this.machine.snapshots.at(-1)
+    if (latest !== undefined) this.delivery.loadSnapshot(latest)
+    this.carryOut(this.machine.start(this.environment.clock.monotonicMs()))
+  }
+
+  /** Leaves leadership to another voter if it has it, makes the log durable, and takes part no more. */
+  async stop(): Promise<void> {
+    if (this.lifecycle !== 'running') return
+    const stopped = new Promise<void>(resolve => {
+      this.onStopped = resolve
+    })
+    this.step({ kind: 'shutdown', timeoutMs: shutdownTimeoutMs })
+    await stopped
+  }
+
+  get leader(): LeaderAndEpoch {
+    return this.machine.leader
+  }
+
+  get highWatermark(): number {
+    return this.machine.highWatermark
+  }
+
+  get logEndOffset(): number {
+    return this.machine.logEndOffset
+  }
+
+  get logStartOffset(): number {
+    return this.machine.logStartOffset
+  }
+
+  /** Role of this node in the quorum: unattached, prospective, candidate, leader, follower or resigned. */
+  get role(): QuorumMachine['role'] {
+    return this.machine.role
+  }
+
+  get voterIds(): readonly number[] {
+    return this.options.config.voters.map(voter => voter.id)
+  }
+
+  leaderAddress(): Address | undefined {
+    const { leaderId } = this.machine.leader
+    return leaderId === undefined ? undefined : this.addressOf(leaderId)
+  }
+
+  addressOf(voterId: number): Address | undefined {
+    return this.options.config.voters.find(voter => voter.id === voterId)?.address
+  }
+
+  /** Undefined when this node does not lead. */
+  describe(): QuorumDescription | undefined {
+    return this.lifecycle === 'running' ? this.machine.describe(this.environment.clock.monotonicMs()) : undefined
+  }
+
+  /** See MetadataQuorum. Throws when the records do not fit into one batch: the caller must split them. */
+  propose(
+    epoch: number,
+    records: readonly Buffer[],
+  ): { readonly baseOffset: number; readonly lastOffset: number } | undefined {
+    const bytes = records.reduce((sum, record) => sum + record.length, 0)
+    if (bytes > this.options.config.maxBatchBytes) {
+      throw new RangeError(
+        `expected records of at most ${this.options.config.maxBatchBytes} bytes in one batch, got ${bytes}`,
+      )
+    }
+    if (this.lifecycle !== 'running') return undefined
+    return this.step({ kind: 'propose', epoch, records })?.proposed
+  }
+
+  /**
+   * Answers a request of another node. `onGone` tells when the requester is gone (ConnectionInfo.onClose): its parked fetch is then dropped and
+   * never resolves. Ask `isRunning` before.
+   */
+  answer(request: QuorumRequest, onGone?: (run: () => void) => () => void): Promise<Answer> {
+    this.lastToken += 1
+    const token = this.lastToken
+    const answer = new Promise<Answer>(resolve => this.waiting.set(token, resolve))
+    this.step({ kind: 'request', token, request })
+    if (onGone === undefined || !this.waiting.has(token)) return answer
+    const notGone = onGone(() => this.forget(token))
+    return answer.finally(notGone)
+  }
+
+  get isRunning(): boolean {
+    return this.lifecycle === 'running'
+  }
+
+  private forget(token: number): void {
+    if (this.waiting.delete(token)) this.step({ kind: 'forget', token })
+  }
+
+  private step(event: QuorumEvent): Ready | undefined {
+    if (this.lifecycle !== 'running') return undefined
+    if (this.isCarryingOut) throw new Error(`event ${event.kind} came while another one was carried out`)
+    const ready = this.machine.step(event, this.environment.clock.monotonicMs())
+    this.carryOut(ready)
+    return ready
+  }
+
+  private carryOut(ready: Ready): void {
+    this.isCarryingOut = true
+    try {
+      if (ready.hardState !== undefined) this.stateFile.write(ready.hardState)
+      if (ready.truncateTo !== undefined) this.metadataLog.log.truncateTo(ready.truncateTo)
+      for (const work of ready.snapshotWork) this.metadataLog.carryOut(work)
+      const { startEpoch } = ready
+      if (startEpoch !== undefined) this.metadataLog.log.startEpoch(startEpoch.epoch, startEpoch.startOffset)
+      for (const append of ready.appends) this.metadataLog.append(append)
+      for (const reply of ready.replies) this.reply(reply)
+      for (const send of ready.sends) this.send(send)
+      if (ready.flush !== undefined) this.metadataLog.flush(ready.flush)
+      if (ready.retention !== undefined) this.metadataLog.apply(ready.retention, ready.highWatermark)
+      this.metadataLog.log.setHighWatermark(Math.min(ready.highWatermark, this.metadataLog.log.logEndOffset))
+      this.armTimer(ready.deadlineMs)
+    } catch (error) {
+      if (error instanceof DiskError) this.diskFailed(error)
+      throw error
+    } finally {
+      this.isCarryingOut = false
+    }
+    this.deliver(ready)
+    if (ready.stopped) this.finishStop()
+  }
+
+  private deliver(ready: Ready): void {
+    try {
+      this.delivery?.advance(ready.highWatermark, ready.leader, this.machine.snapshots.at(-1))
+      this.snapshotIfDue()
+    } catch (error) {
+      if (error instanceof DiskError) this.diskFailed(error)
+      throw error
+    }
+  }
+
+  private reply({ token, response }: Reply): void {
+    const resolve = this.waiting.get(token)
+    if (resolve === undefined) return
+    this.waiting.delete(token)
+    resolve({ response, bytes: this.readFor(response) })
+  }
+
+  private readFor(response: QuorumResponse): Buffer | undefined {
+    if (response.kind === 'fetch' && response.read !== undefined) {
+      const { log } = this.metadataLog
+      const { offset, maxBytes } = response.read
+      const bounded = Math.min(maxBytes, fetchMaxBytes)
+      const result = log.read(offset, { maxBytes: bounded, untilOffset: log.logEndOffset, atLeastOneBatch: true })
+      if ('refused' in result)
+        throw new Error(`metadata log: expected offset ${offset} below ${log.logEndOffset} to be readable`)
+      return result.records
+    }
+    if (response.kind === 'fetchSnapshot' && response.snapshotId !== undefined) {
+      return this.metadataLog.snapshots.readChunk(response.snapshotId, response.position, response.readBytes)
+    }
+    return undefined
+  }
+
+  private send({ to, requestId, request }: Send): void {
+    const { client, config } = this.options
+    const address = this.addressOf(to)
+    if (address === undefined) throw new Error(`no address of voter ${to}`)
+    const local = { listenerName: this.controllerListenerName, address: this.addressOf(config.nodeId) }
+    client
+      .send<object>(address, apiKeys[request.kind], requestToWire(request, local), {
+        timeoutMs: config.requestTimeoutMs,
+      })
+      .then(({ response }) => responseFromWire(request.kind, response))
+      .then(
+        response => {
+          if (response === undefined) this.step({ kind: 'failed', from: to, requestId })
+          else this.step({ kind: 'response', from: to, requestId, response })
+        },
+        (error: unknown) => {
+          this.environment.log.debug('A request to another voter failed.', {
+            to,
+            request: request.kind,
+            error: String(error),
+          })
+          const unsupported = error instanceof ProtocolError && error.errorName === 'UNSUPPORTED_VERSION'
+          this.step({ kind: 'failed', from: to, requestId, unsupported })
+        },
+      )
+      .catch((error: unknown) => this.environment.halt(`The metadata quorum failed: ${describeError(error)}`))
+  }
+
+  private armTimer(deadlineMs: number): void {
+    if (this.timer?.deadlineMs === deadlineMs) return
+    this.timer?.timer.cancel()
+    this.timer = undefined
+    if (deadlineMs === Infinity) return
+    const delayMs = Math.max(0, deadlineMs - this.environment.clock.monotonicMs())
+    const timer = this.environment.timers.after(delayMs, () => {
+      this.timer = undefined
+      this.step({ kind: 'tick' })
+    })
+    this.timer = { deadlineMs, timer }
+  }
+
+  private snapshotIfDue(): void {
+    const { delivery, options } = this
+    if (delivery === undefined || this.snapshotInProgress || this.lifecycle !== 'running') return
+    if (delivery.isBusy || delivery.bytesSinceSnapshot === 0) return
+    const { snapshotAfterBytes, snapshotAfterMs } = options.config
+    const nowMs = this.environment.clock.monotonicMs()
+    const isDue =
+      delivery.bytesSinceSnapshot >= snapshotAfterBytes ||
+      (snapshotAfterMs > 0 && nowMs - this.lastSnapshotMs >= snapshotAfterMs)
+    if (isDue) this.writeSnapshot(delivery, nowMs)
+  }
+
+  private writeSnapshot(delivery: Delivery, nowMs: number): void {
+    const id = { endOffset: delivery.nextOffset, epoch: delivery.lastEpoch }
+    const records = delivery.snapshotRecords()
+    this.snapshotInProgress = true
+    this.lastSnapshotMs = nowMs
+    delivery.bytesSinceSnapshot = 0
+    const wallMs = this.environment.clock.wallMs()
+    const content = { records, wallMs, lastContainedLogTimestamp: delivery.lastAppendTimeMs }
+    this.metadataLog.snapshots.write(id, content, result => {
+      this.snapshotInProgress = false
+      if ('error' in result) return this.diskFailed(result.error)
+      this.environment.log.info('Wrote a snapshot of the metadata log.', { ...result.snapshot })
+      this.step({ kind: 'snapshotCreated', snapshot: result.snapshot })
+    })
+  }
+
+  private finishStop(): void {
+    this.lifecycle = 'stopped'
+    this.timer?.timer.cancel()
+    this.timer = undefined
+    try {
+      this.metadataLog.log.flush()
+    } catch (error) {
+      if (error instanceof DiskError) this.diskFailed(error)
+      throw error
+    }
+    this.onStopped?.()
+  }
+
+  private diskFailed(error: Error): never {
+    return this.environment.halt(`The disk of the metadata log failed: ${describeError(error)}`)
+  }
+}
+
+function machineOptions(options: RaftDriverOptions, voters: readonly number[]): MachineOptions {
+  const { config, environment, directoryId } = options
+  const {
+    nodeId,
+    clusterId,
+    electionTimeoutMs,
+    electionBackoffMaxMs,
+    fetchTimeoutMs,
+    requestTimeoutMs,
+    retryBackoffMs,
+  } = config
+  const timeouts = { electionTimeoutMs, electionBackoffMaxMs, fetchTimeoutMs, requestTimeoutMs, retryBackoffMs }
+  return {
+    nodeId,
+    clusterId,
+    directoryId,
+    voters,
+    ...timeouts,
+    fetchMaxWaitMs,
+    fetchMaxBytes,
+    random: environment.random,
+  }
+}
+
+function describeError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
