@@ -1,0 +1,272 @@
+/**
+ * Fetch: v4-18. Reads record batches, for consumers and for the followers of partitions led here; on the controller listener the metadata log.
+ *
+ * Behavior:
+ * - Consumers read up to the high watermark (isolation 1: the last stable offset), followers up to the log end. A follower's fetch offset says
+ *   what it holds, and so moves the high watermark and the in-sync set.
+ * - Waits up to maxWaitMs until minBytes are there; any error or divergence answers at once. At least one whole batch is returned, whatever
+ *   its size (KIP-74).
+ * - Incremental sessions (KIP-227) name only partitions with news.
+ * - A reader whose last epoch is not on our log gets the epoch at which its log parts from ours (KIP-595).
+ * - Since v11 followers answer consumers too (KIP-392); we never send anyone to another replica.
+ * Versions: v5 log start offset; v7 sessions; v9 leader epoch (KIP-320); v10 zstd; v11 rack; v12 flexible, last fetched epoch; v13 topic ids;
+ *   v15 replica state with broker epoch (KIP-903); v16 leader hints (KIP-951); v17 directory id, v18 high watermark (metadata log only).
+ * Errors: OFFSET_OUT_OF_RANGE, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID,
+ *   FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR, FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH,
+ *   FETCH_SESSION_TOPIC_ID_ERROR, UNSUPPORTED_COMPRESSION_TYPE.
+ * Not implemented: choosing a preferred read replica.
+ */
+import type { MetadataImage } from '../controller/image.ts'
+import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import type { FetchRequest, fetchResponse } from '../protocol/messages/01-fetch.ts'
+import type { Input } from '../protocol/schema.ts'
+import { handleMetadataFetch, isMetadataFetch } from '../raft/metadata-fetch.ts'
+import type { PartitionAnswer, WantedPartition } from '../replication/fetch-sessions.ts'
+import type { FetchEntry } from '../replication/fetches.ts'
+import type { ReadOutcome } from '../replication/local-replica.ts'
+import { brokerOf } from './broker-services.ts'
+import { handler, type RequestContext } from './handler.ts'
+import { LeaderHints } from './leader-hints.ts'
+import type { BrokerServices } from './services.ts'
+
+type Response = Input<typeof fetchResponse>
+type TopicResponse = Response['responses'][number]
+type PartitionResponse = TopicResponse['partitions'][number]
+
+const storageErrorSince = 6
+const sessionsSince = 7
+const zstdSince = 10
+const anyReplicaSince = 11
+const topicIdsSince = 13
+const replicaStateSince = 15
+const hintsSince = 16
+const readCommitted = 1
+const zeroId = 'AAAAAAAAAAAAAAAAAAAAAA'
+const noRecords = Buffer.alloc(0)
+
+function failedRead(error: ErrorName): ReadOutcome {
+  return { error, records: noRecords, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 }
+}
+
+function wantedOf(request: FetchRequest, usesTopicIds: boolean, image: MetadataImage): WantedPartition[] {
+  const wanted: WantedPartition[] = []
+  for (const each of request.topics) {
+    const topic = usesTopicIds ? (image.topicsById.get(each.topicId)?.name ?? '') : each.topic
+    const topicId = usesTopicIds ? each.topicId : zeroId
+    for (const asked of each.partitions) {
+      wanted.push({
+        topic,
+        topicId,
+        partition: asked.partition,
+        maxBytes: asked.partitionMaxBytes,
+        fetchOffset: asked.fetchOffset,
+        currentLeaderEpoch: asked.currentLeaderEpoch,
+        lastFetchedEpoch: asked.lastFetchedEpoch,
+        logStartOffset: asked.logStartOffset,
+      })
+    }
+  }
+  return wanted
+}
+
+function forgottenOf(
+  request: FetchRequest,
+  usesTopicIds: boolean,
+): { topic: string; topicId: string; partition: number }[] {
+  return request.forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
+    partitions.map(partition => ({ topic, topicId: usesTopicIds ? topicId : zeroId, partition })),
+  )
+}
+
+/** What to read, and at which index of the wanted partitions; the others are refused already. */
+interface Plan {
+  readonly entries: FetchEntry[]
+  readonly indexes: number[]
+  readonly outcomes: ReadOutcome[]
+}
+
+/**
+ * Partitions that no metadata knows are left out of the read, so that they do not end the wait of the others: a client that asks for a deleted
+ * topic would ask again and again without a pause.
+ */
+function planOf(
+  wanted: readonly WantedPartition[],
+  context: { apiVersion: number; image: MetadataImage; broker: BrokerServices },
+): Plan {
+  const plan: Plan = { entries: [], indexes: [], outcomes: [] }
+  const usesTopicIds = context.apiVersion >= topicIdsSince
+  wanted.forEach((each, index) => {
+    // The topic may have become known since the session began.
+    if (usesTopicIds && each.topic === '') each.topic = context.image.topicsById.get(each.topicId)?.name ?? ''
+    const error = refusal(each, context)
+    plan.outcomes.push(failedRead(error ?? 'UNKNOWN_SERVER_ERROR'))
+    if (error !== undefined) return
+    const target = context.broker.replicas.find(each.topic, each.partition, usesTopicIds ? each.topicId : undefined)
+    if (target === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      plan.outcomes[index] = failedRead(target)
+      return
+    }
+    plan.entries.push({
+      target,
+      fetchOffset: each.fetchOffset,
+      currentLeaderEpoch: each.currentLeaderEpoch,
+      lastFetchedEpoch: each.lastFetchedEpoch,
+      maxBytes: each.maxBytes,
+      logStartOffset: each.logStartOffset,
+    })
+    plan.indexes.push(index)
+  })
+  return plan
+}
+
+function refusal(each: WantedPartition, context: { apiVersion: number; image: MetadataImage }): ErrorName | undefined {
+  if (each.topic === '') return 'UNKNOWN_TOPIC_ID'
+  if (context.apiVersion >= zstdSince) return undefined
+  const isZstd = context.image.config('topic', each.topic).get('compression.type') === 'zstd'
+  return isZstd ? 'UNSUPPORTED_COMPRESSION_TYPE' : undefined
+}
+
+function partitionResponse(
+  each: WantedPartition,
+  outcome: ReadOutcome,
+  options: { apiVersion: number; isReadCommitted: boolean; hints: LeaderHints },
+): PartitionResponse {
+  const { apiVersion, hints } = options
+  const isOldStorageError = outcome.error === 'KAFKA_STORAGE_ERROR' && apiVersion < storageErrorSince
+  const error = isOldStorageError ? 'NOT_LEADER_OR_FOLLOWER' : outcome.error
+  const isElsewhere =
+    apiVersion >= hintsSince && (error === 'NOT_LEADER_OR_FOLLOWER' || error === 'FENCED_LEADER_EPOCH')
+  const diverging = outcome.divergingEpoch
+  return {
+    partitionIndex: each.partition,
+    errorCode: errorCode(error),
+    highWatermark: outcome.highWatermark,
+    lastStableOffset: outcome.lastStableOffset,
+    logStartOffset: outcome.logStartOffset,
+    abortedTransactions: options.isReadCommitted && error === 'NONE' ? (outcome.abortedTransactions ?? []) : null,
+    records: outcome.records,
+    ...(diverging === undefined
+      ? {}
+      : { divergingEpoch: { epoch: diverging.leaderEpoch, endOffset: diverging.endOffset } }),
+    ...(isElsewhere ? { currentLeader: hints.of(each.topic, each.partition) } : {}),
+  }
+}
+
+function answerOf(outcome: ReadOutcome): PartitionAnswer {
+  return {
+    errorCode: errorCode(outcome.error),
+    highWatermark: outcome.highWatermark,
+    logStartOffset: outcome.logStartOffset,
+    hasRecords: outcome.records.length > 0,
+    isDiverging: outcome.divergingEpoch !== undefined,
+  }
+}
+
+/** Partitions of a topic that follow each other share a topic entry: the order of the partitions is the order of service. */
+function byTopic(
+  wanted: readonly WantedPartition[],
+  partitions: readonly (PartitionResponse | undefined)[],
+): TopicResponse[] {
+  const topics: { topic: string; topicId: string; partitions: PartitionResponse[] }[] = []
+  wanted.forEach(({ topic, topicId }, index) => {
+    const partition = partitions[index]
+    if (partition === undefined) return
+    const last = topics.at(-1)
+    if (last !== undefined && last.topicId === topicId && last.topic === topic) last.partitions.push(partition)
+    else topics.push({ topic, topicId, partitions: [partition] })
+  })
+  return topics
+}
+
+export const fetch = handler<FetchRequest, Response>({
+  apiKey: 1,
+  versions: [4, 18],
+  listeners: ['broker', 'controller'],
+  fail: (request, error, _message, { apiVersion }) => ({
+    errorCode: errorCode(error),
+    // Before v7 there is no error for the whole response.
+    responses:
+      apiVersion >= sessionsSince
+        ? []
+        : request.topics.map(({ topic, topicId, partitions }) => ({
+            topic,
+            topicId,
+            partitions: partitions.map(({ partition }) => ({
+              partitionIndex: partition,
+              errorCode: errorCode(error),
+              highWatermark: -1,
+              abortedTransactions: null,
+              records: noRecords,
+            })),
+          })),
+  }),
+  handle: (request, context) => {
+    if (context.connection.listenerKind === 'controller' || isMetadataFetch(request)) {
+      return handleMetadataFetch(request, context)
+    }
+    return fetchRecords(request, context, brokerOf(context))
+  },
+})
+
+function fetchRecords(
+  request: FetchRequest,
+  context: RequestContext,
+  broker: BrokerServices,
+): Response | Promise<Response> {
+  const { apiVersion, connection, config, environment } = context
+  const usesTopicIds = apiVersion >= topicIdsSince
+  const replicaId = apiVersion >= replicaStateSince ? request.replicaState.replicaId : request.replicaId
+  const isFollower = replicaId >= 0
+  const image = context.services.metadata()
+  const session = broker.replicas.sessions.begin(
+    {
+      sessionId: request.sessionId,
+      sessionEpoch: request.sessionEpoch,
+      usesTopicIds,
+      isFollower,
+      wanted: wantedOf(request, usesTopicIds, image),
+      forgotten: forgottenOf(request, usesTopicIds),
+    },
+    environment.clock.monotonicMs(),
+  )
+  if ('error' in session) return { errorCode: errorCode(session.error), responses: [] }
+  const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
+  const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'])
+  const plan = planOf(session.wanted, { apiVersion, image, broker })
+  const read = broker.replicas.fetch(plan.entries, {
+    maxWaitMs: request.maxWaitMs,
+    minBytes: Math.min(request.minBytes, maxBytes),
+    maxBytes,
+    isolation: isFollower ? 'log-end' : isReadCommitted ? 'last-stable' : 'high-watermark',
+    onlyLeader: isFollower || apiVersion < anyReplicaSince,
+    connection,
+    ...(isFollower
+      ? {
+          follower: {
+            replicaId,
+            brokerEpoch: apiVersion >= replicaStateSince ? request.replicaState.replicaEpoch : -1,
+          },
+        }
+      : {}),
+  })
+  const respond = (found: readonly ReadOutcome[]): Response => {
+    found.forEach((outcome, index) => {
+      plan.outcomes[plan.indexes[index] ?? -1] = outcome
+    })
+    const end = session.finish(plan.outcomes.map(answerOf), environment.clock.monotonicMs())
+    const hints = new LeaderHints(context.services.metadata(), connection.listenerName)
+    const { isNamed } = end
+    const partitions = session.wanted.map((each, index) => {
+      const outcome = plan.outcomes[index]
+      if (outcome === undefined || (isNamed !== 'all' && isNamed[index] !== true)) return undefined
+      return partitionResponse(each, outcome, { apiVersion, isReadCommitted, hints })
+    })
+    return {
+      errorCode: errorCode(end.error),
+      sessionId: end.sessionId,
+      responses: byTopic(session.wanted, partitions),
+      ...(apiVersion >= hintsSince ? { nodeEndpoints: hints.endpoints() } : {}),
+    }
+  }
+  return read instanceof Promise ? read.then(respond) : respond(read)
+}

@@ -1,0 +1,149 @@
+/**
+ * The Produce path behind the handler: append to each partition at once, then, for acks=all, wait until the in-sync replicas have it.
+ * Appends happen synchronously, so requests of a connection are appended in the order in which they came. Without acks=all, or when the
+ * high watermark passed at once, the answer needs no promise.
+ */
+import type { Environment, Timer } from '../environment/environment.ts'
+import type { AppendOrigin } from '../log/log.ts'
+import type { ErrorName } from '../protocol/errors.ts'
+import type { LocalReplica } from './local-replica.ts'
+import type { CommitWaiter, Parker } from './purgatory.ts'
+
+export interface AppendOutcome {
+  error: ErrorName
+  /** -1 unless appended. */
+  readonly baseOffset: number
+  readonly logAppendTimeMs: number
+  readonly logStartOffset: number
+  readonly message: string | null
+  readonly recordErrors: readonly { readonly batchIndex: number; readonly message: string }[]
+}
+
+export interface AppendEntry {
+  /** Where to append, or why that is not possible. */
+  readonly target: LocalReplica | ErrorName
+  readonly records: Buffer
+}
+
+export interface AppendOptions {
+  readonly requiredAcks: -1 | 0 | 1
+  readonly timeoutMs: number
+  readonly connection: Parker
+}
+
+const noRecordErrors: AppendOutcome['recordErrors'] = []
+
+export function refusedAppend(
+  error: ErrorName,
+  message: string | null,
+  recordErrors: AppendOutcome['recordErrors'] = noRecordErrors,
+): AppendOutcome {
+  return { error, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, message, recordErrors }
+}
+
+/** One append that waits for its commit, among the others of its request. */
+class PartitionWait implements CommitWaiter<ErrorName> {
+  readonly replica: LocalReplica
+  readonly requiredOffset: number
+  readonly outcome: AppendOutcome
+  isOver = false
+  private readonly settled: () => void
+
+  constructor(replica: LocalReplica, requiredOffset: number, outcome: AppendOutcome, settled: () => void) {
+    this.replica = replica
+    this.requiredOffset = requiredOffset
+    this.outcome = outcome
+    this.settled = settled
+  }
+
+  settle(error: ErrorName): void {
+    this.isOver = true
+    this.outcome.error = error
+    this.settled()
+  }
+
+  /** Gives up waiting. */
+  abandon(): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.outcome.error = 'REQUEST_TIMED_OUT'
+    this.replica.waitingForCommit.noteOver()
+  }
+}
+
+/** Appends one batch; the bytes of the outcome's offsets are those that the log assigned. */
+export function appendOne(
+  entry: AppendEntry,
+  options: { origin: AppendOrigin; needsAllInSync: boolean },
+): { readonly outcome: AppendOutcome; readonly replica?: LocalReplica; readonly requiredOffset: number } {
+  const { target } = entry
+  if (typeof target === 'string') return { outcome: refusedAppend(target, null), requiredOffset: -1 }
+  const result = target.append(entry.records, options)
+  if ('refused' in result) {
+    const recordErrors = 'recordErrors' in result ? result.recordErrors : undefined
+    return { outcome: refusedAppend(result.refused, result.message, recordErrors), requiredOffset: -1 }
+  }
+  const info = 'appended' in result ? result.appended : result.duplicate
+  const outcome: AppendOutcome = {
+    error: 'NONE',
+    baseOffset: info.firstOffset,
+    logAppendTimeMs: info.logAppendTimeMs,
+    logStartOffset: target.log.logStartOffset,
+    message: null,
+    recordErrors: noRecordErrors,
+  }
+  return { outcome, replica: target, requiredOffset: info.lastOffset + 1 }
+}
+
+/** Outcomes in the order of the entries; a promise only when the request has to wait. */
+export function appendAll(
+  entries: readonly AppendEntry[],
+  options: AppendOptions,
+  environment: Pick<Environment, 'timers'>,
+): AppendOutcome[] | Promise<AppendOutcome[]> {
+  const needsAllInSync = options.requiredAcks === -1
+  const outcomes: AppendOutcome[] = []
+  let waits: PartitionWait[] | undefined
+  let answer: (() => void) | undefined
+  let open = 0
+  const settled = (): void => {
+    open -= 1
+    if (open === 0) answer?.()
+  }
+  for (const entry of entries) {
+    const { outcome, replica, requiredOffset } = appendOne(entry, { origin: 'client', needsAllInSync })
+    outcomes.push(outcome)
+    if (!needsAllInSync || replica === undefined) continue
+    const wait = new PartitionWait(replica, requiredOffset, outcome, settled)
+    const known = replica.awaitCommit(wait)
+    if (known === undefined) {
+      waits ??= []
+      waits.push(wait)
+      open += 1
+    } else outcome.error = known
+  }
+  // A later append of this request may have moved the high watermark past an earlier one.
+  if (waits === undefined || open === 0) return outcomes
+  const waiting = waits
+  return new Promise(resolve => {
+    let timer: Timer | undefined = undefined
+    const abandon = (): void => {
+      for (const wait of waiting) wait.abandon()
+    }
+    const forget = options.connection.onClose(() => {
+      timer?.cancel()
+      abandon()
+      resolve(outcomes)
+    })
+    answer = () => {
+      timer?.cancel()
+      forget()
+      resolve(outcomes)
+    }
+    timer = environment.timers.after(options.timeoutMs, () => {
+      forget()
+      abandon()
+      resolve(outcomes)
+    })
+  })
+}

@@ -1,0 +1,123 @@
+/**
+ * The Fetch path behind the handler: read all partitions within the limits (KIP-74), and when there is too little, wait for more and read
+ * again. Whether there is enough meanwhile is estimated (byte-meter.ts); what is answered is always read from the log.
+ */
+import type { ErrorName } from '../protocol/errors.ts'
+import type { Isolation, LocalReplica, ReadOutcome } from './local-replica.ts'
+import type { ParkedOperation, Parker, Purgatory } from './purgatory.ts'
+
+export interface FetchEntry {
+  /** Where to read, or why that is not possible. */
+  readonly target: LocalReplica | ErrorName
+  readonly fetchOffset: number
+  readonly currentLeaderEpoch: number
+  readonly lastFetchedEpoch: number
+  readonly maxBytes: number
+  /** The follower's log start offset; -1 for consumers. */
+  readonly logStartOffset: number
+}
+
+export interface FetchOptions {
+  readonly maxWaitMs: number
+  readonly minBytes: number
+  readonly maxBytes: number
+  readonly isolation: Isolation
+  readonly onlyLeader: boolean
+  readonly follower?: { readonly replicaId: number; readonly brokerEpoch: number }
+  readonly connection: Parker
+}
+
+const noRecords = Buffer.alloc(0)
+
+function failed(error: ErrorName): ReadOutcome {
+  return { error, records: noRecords, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 }
+}
+
+/** Reads each partition, in order, until the response is full. The first batch is returned whatever its size. */
+function readAll(entries: readonly FetchEntry[], options: FetchOptions, isNew: boolean): ReadOutcome[] {
+  let remainingBytes = options.maxBytes
+  let atLeastOneBatch = true
+  const { follower, isolation, onlyLeader } = options
+  return entries.map(entry => {
+    const { target, fetchOffset, currentLeaderEpoch, lastFetchedEpoch } = entry
+    if (typeof target === 'string') return failed(target)
+    const outcome = target.read({
+      fetchOffset,
+      currentLeaderEpoch,
+      lastFetchedEpoch,
+      maxBytes: Math.min(entry.maxBytes, remainingBytes),
+      atLeastOneBatch,
+      isolation,
+      onlyLeader,
+      ...(follower === undefined ? {} : { follower: { ...follower, logStartOffset: entry.logStartOffset, isNew } }),
+    })
+    if (outcome.records.length > 0) {
+      atLeastOneBatch = false
+      remainingBytes = Math.max(0, remainingBytes - outcome.records.length)
+    }
+    return outcome
+  })
+}
+
+class ParkedFetch implements ParkedOperation<LocalReplica> {
+  readonly keys: readonly LocalReplica[]
+  private readonly entries = new Map<LocalReplica, { entry: FetchEntry; countedBytes: number }>()
+  private readonly options: FetchOptions
+  private haveBytes: number
+  private readonly answer: () => void
+
+  constructor(entries: readonly FetchEntry[], options: FetchOptions, haveBytes: number, answer: () => void) {
+    for (const entry of entries) {
+      if (typeof entry.target === 'string') continue
+      this.entries.set(entry.target, { entry, countedBytes: bytesOf(entry.target, options.isolation) })
+    }
+    this.keys = [...this.entries.keys()]
+    this.options = options
+    this.haveBytes = haveBytes
+    this.answer = answer
+  }
+
+  isReady(woken: LocalReplica): boolean {
+    const known = this.entries.get(woken)
+    if (known === undefined) return false
+    const { entry } = known
+    if (woken.gone !== undefined) return true
+    if (woken.machine.refusal(entry.currentLeaderEpoch, this.options.onlyLeader) !== undefined) return true
+    const endOffset = woken.endOffset(this.options.isolation)
+    if (endOffset < entry.fetchOffset) return true
+    if (endOffset === entry.fetchOffset) return false
+    if (this.options.minBytes <= 1) return true
+    const bytes = bytesOf(woken, this.options.isolation)
+    this.haveBytes += Math.min(Math.max(0, bytes - known.countedBytes), entry.maxBytes)
+    known.countedBytes = bytes
+    return this.haveBytes >= this.options.minBytes
+  }
+
+  complete(): void {
+    this.answer()
+  }
+}
+
+function bytesOf(replica: LocalReplica, isolation: Isolation): number {
+  return isolation === 'log-end' ? replica.meter.appendedBytes : replica.meter.committedBytes
+}
+
+/** Outcomes in the order of the entries; a promise only when there is too little to answer at once. */
+export function fetchAll(
+  entries: readonly FetchEntry[],
+  options: FetchOptions,
+  purgatory: Purgatory<LocalReplica>,
+): ReadOutcome[] | Promise<ReadOutcome[]> {
+  const outcomes = readAll(entries, options, true)
+  if (options.maxWaitMs <= 0 || entries.length === 0) return outcomes
+  let bytes = 0
+  for (const outcome of outcomes) {
+    if (outcome.error !== 'NONE' || outcome.divergingEpoch !== undefined) return outcomes
+    bytes += outcome.records.length
+  }
+  if (bytes >= options.minBytes) return outcomes
+  return new Promise(resolve => {
+    const parked = new ParkedFetch(entries, options, bytes, () => resolve(readAll(entries, options, false)))
+    purgatory.park(parked, options.maxWaitMs, options.connection)
+  })
+}

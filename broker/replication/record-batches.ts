@@ -1,0 +1,34 @@
+/**
+ * The little that replication and the Produce handler must know of record batches, read from a header without decoding the batch.
+ * Source: Kafka protocol guide, "Record Batch" (magic 2).
+ */
+
+const lengthAt = 8
+const leaderEpochAt = 12
+const attributesAt = 21
+const overheadBytes = 12
+const headerBytes = 61
+
+const codecMask = 0x07
+const zstdCodec = 4
+const transactionalFlag = 0x10
+
+/** Drops an incomplete batch at the end, as Apache Kafka's leaders may send; `lastEpoch` is -1 when no whole batch is there. */
+export function wholeBatches(records: Buffer): { readonly records: Buffer; readonly lastEpoch: number } {
+  let end = 0
+  let lastEpoch = -1
+  while (end + headerBytes <= records.length) {
+    const next = end + overheadBytes + records.readInt32BE(end + lengthAt)
+    if (next < end + headerBytes || next > records.length) break
+    lastEpoch = records.readInt32BE(end + leaderEpochAt)
+    end = next
+  }
+  return { records: end === records.length ? records : records.subarray(0, end), lastEpoch }
+}
+
+/** Flags of the first batch; none for what is too short to be a batch, which the log refuses. */
+export function batchFlags(records: Buffer): { readonly isTransactional: boolean; readonly isZstd: boolean } {
+  if (records.length < headerBytes) return { isTransactional: false, isZstd: false }
+  const attributes = records.readInt16BE(attributesAt)
+  return { isTransactional: (attributes & transactionalFlag) !== 0, isZstd: (attributes & codecMask) === zstdCodec }
+}

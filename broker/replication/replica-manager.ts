@@ -1,0 +1,503 @@
+/**
+ * All replicas of this broker. Follows the metadata (create, lead, follow, delete), and gives handlers and coordinators the way to them.
+ * Decisions are in the machines; here they meet logs, timers, the controller and each other.
+ * Nothing is led or followed before this broker sees its own registration in the metadata: until then the image is that of the past.
+ * Sources: KIP-500/KIP-631 (metadata), KIP-112 and KIP-858 (log directories), KIP-455 (reassignment: replicas come and go).
+ */
+import { logConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts'
+import { MetadataImage, type MetadataDelta, type PartitionImage, type TopicImage } from '../controller/image.ts'
+import { DiskError, type Timer } from '../environment/environment.ts'
+import type { PartitionLog, TopicPartition } from '../log/log.ts'
+import type { ErrorName } from '../protocol/errors.ts'
+import { appendAll, appendOne, type AppendEntry, type AppendOptions, type AppendOutcome } from './appends.ts'
+import { FetchSessions } from './fetch-sessions.ts'
+import { FetcherPool } from './fetcher-pool.ts'
+import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
+import { IsrProposals } from './isr-proposals.ts'
+import { LocalReplica, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
+import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
+import { ProducerIds } from './producer-ids.ts'
+import { Purgatory, type CommitWaiter } from './purgatory.ts'
+import type { CommittedAppend, LeadershipListener, Replicas } from './replication.ts'
+import type { ReplicaManagerParts } from './replica-manager-parts.ts'
+
+/** Counts since the start of the process, for metrics. */
+export interface ReplicationCounters {
+  isrShrinks: number
+  isrExpands: number
+  failedIsrUpdates: number
+  failedPartitions: number
+}
+
+export class ReplicaManager implements Replicas, ReplicaOwner {
+  readonly counters: ReplicationCounters = { isrShrinks: 0, isrExpands: 0, failedIsrUpdates: 0, failedPartitions: 0 }
+  /** Incremental fetch sessions of this broker's clients. */
+  readonly sessions: FetchSessions
+  /** Ids for idempotent producers. */
+  readonly producerIds: ProducerIds
+  private readonly parts: ReplicaManagerParts
+  private readonly replicas = new Map<string, Map<number, LocalReplica>>()
+  /** Assigned here, but their log could not be opened. */
+  private readonly offline = new Set<string>()
+  private readonly purgatory: Purgatory<LocalReplica>
+  private readonly proposals: IsrProposals
+  private readonly fetchers: FetcherPool
+  private readonly listeners = new Map<string, LeadershipListener[]>()
+  private readonly surroundings: PartitionSurroundings
+  private readonly timers: Timer[] = []
+  private image: MetadataImage
+  private isFollowingMetadata = false
+  private isStopped = false
+
+  constructor(parts: ReplicaManagerParts) {
+    this.parts = parts
+    const { environment, config, brokerId } = parts
+    const log = environment.log.child({ component: 'replication' })
+    this.image = MetadataImage.empty('')
+    this.purgatory = new Purgatory(environment)
+    const slots = config['max.incremental.fetch.session.cache.slots']
+    this.sessions = new FetchSessions({ slots, random: environment.random })
+    this.producerIds = new ProducerIds({
+      controller: parts.controller,
+      brokerId,
+      log,
+      clock: environment.clock,
+      brokerEpoch: () => parts.brokerEpoch(),
+    })
+    this.surroundings = {
+      brokerId,
+      brokerStatus: id => this.image.brokers.get(id),
+      localBrokerEpoch: () => parts.brokerEpoch(),
+      replicaLagTimeMaxMs: config['replica.lag.time.max.ms'],
+    }
+    this.proposals = new IsrProposals({
+      environment,
+      log,
+      brokerId,
+      controller: parts.controller,
+      brokerEpoch: () => parts.brokerEpoch(),
+      answered: (replica, proposal, result) => {
+        const effects = replica.machine.alterPartitionDone(proposal, result, this.monotonicMs())
+        if ('error' in result) this.counters.failedIsrUpdates += 1
+        else if (proposal.kind === 'expand') this.counters.isrExpands += 1
+        else this.counters.isrShrinks += 1
+        replica.apply({ highWatermarkAdvanced: effects.highWatermarkAdvanced })
+        return effects.propose !== undefined
+      },
+    })
+    this.fetchers = new FetcherPool(parts, {
+      log,
+      image: () => this.image,
+      diskFailed: (replica, error) => this.diskFailed(replica, error),
+    })
+    parts.logs.onDirectoryFailure((directoryId, partitions, error) =>
+      this.directoryFailed(directoryId, partitions, error),
+    )
+    this.repeat(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
+    this.repeat(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
+    this.repeat(config['log.retention.check.interval.ms'], () => this.enforceRetention())
+  }
+
+  // -------------------------------------------------------------------------------------------------------- metadata
+
+  applyMetadata(image: MetadataImage, delta: MetadataDelta): void {
+    this.image = image
+    if (this.isStopped) return
+    if (this.isFollowingMetadata) {
+      for (const topic of delta.deletedTopics.values()) this.deleteTopic(topic)
+      for (const { topic, partitions } of delta.changedTopics.values()) {
+        for (const [partition, { current }] of partitions) this.take(topic, partition, current)
+      }
+      this.followConfigs(delta)
+    } else if (this.parts.isRegisteredIn(image)) {
+      this.isFollowingMetadata = true
+      this.removeStrayLogs()
+      for (const topic of image.topicsByName.values()) {
+        for (const [partition, state] of topic.partitions) this.take(topic, partition, state)
+      }
+    }
+    this.fetchers.retireIdle()
+  }
+
+  /** Logs of topics that were deleted, or of partitions that moved away, while this broker was down. */
+  private removeStrayLogs(): void {
+    for (const log of Array.from(this.parts.logs.all())) {
+      const { topic, partition } = log.topicPartition
+      // Directories from before topic ids existed have none.
+      const owner = log.topicId === '' ? this.image.topicsByName.get(topic) : this.image.topicsById.get(log.topicId)
+      const assigned = owner?.partitions.get(partition)
+      if (assigned?.replicas.includes(this.parts.brokerId) === true) continue
+      this.parts.environment.log.info('removing a log that no topic needs', { topic, partition, topicId: log.topicId })
+      this.parts.logs.delete(log.topicPartition)
+    }
+  }
+
+  private take(topic: TopicImage, partition: number, state: PartitionImage): void {
+    const topicPartition = { topic: topic.name, partition }
+    const existing = this.replicas.get(topic.name)?.get(partition)
+    if (!state.replicas.includes(this.parts.brokerId)) {
+      this.offline.delete(offlineKey(topicPartition))
+      if (existing !== undefined && existing.topicId === topic.id) this.remove(existing)
+      return
+    }
+    if (existing !== undefined && existing.topicId !== topic.id) this.remove(existing)
+    try {
+      const replica = this.open(topic, topicPartition)
+      if (replica === undefined || replica.gone !== undefined) return
+      if (state.leader === this.parts.brokerId) this.lead(replica, state)
+      else this.follow(replica, state)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.offline.add(offlineKey(topicPartition))
+      this.parts.environment.log.error('cannot open the log of a partition', { ...topicPartition, error })
+    }
+  }
+
+  private open(topic: TopicImage, topicPartition: TopicPartition): LocalReplica | undefined {
+    const existing = this.replicas.get(topic.name)?.get(topicPartition.partition)
+    if (existing !== undefined) return existing
+    if (this.offline.has(offlineKey(topicPartition))) return undefined
+    const { logs } = this.parts
+    const found = logs.get(topicPartition)
+    if (found !== undefined && found.topicId !== '' && found.topicId !== topic.id) logs.delete(topicPartition)
+    const config = this.topicConfig(topic.name)
+    const log = logs.getOrCreate(topicPartition, topic.id, logConfig(config))
+    log.updateConfig(logConfig(config))
+    const checkpointed = Math.max(logs.checkpointedHighWatermark(topicPartition), log.logStartOffset)
+    const highWatermark = Math.min(checkpointed, log.logEndOffset)
+    log.setHighWatermark(highWatermark)
+    const machine = new PartitionMachine(this.surroundings, {
+      highWatermark,
+      logEndOffset: log.logEndOffset,
+      minInsyncReplicas: config['min.insync.replicas'],
+    })
+    const replica = new LocalReplica({ log, machine, owner: this })
+    let partitions = this.replicas.get(topic.name)
+    if (partitions === undefined) {
+      partitions = new Map()
+      this.replicas.set(topic.name, partitions)
+    }
+    partitions.set(topicPartition.partition, replica)
+    return replica
+  }
+
+  private lead(replica: LocalReplica, state: PartitionImage): void {
+    this.fetchers.remove(replica)
+    const { machine, log } = replica
+    // Before the first append, and also when none follows: followers with later epochs must find where theirs part from ours (KIP-279).
+    if (state.partitionEpoch >= machine.partitionEpoch && state.leaderEpoch > machine.leaderEpoch) {
+      log.startEpoch(state.leaderEpoch, log.logEndOffset)
+    }
+    const result = machine.lead(state, this.monotonicMs())
+    if (result.ignored) return
+    replica.apply(result)
+    if (!result.isNewEpoch) return
+    this.purgatory.flushKey(replica)
+    this.parts.environment.log.debug('leading a partition', {
+      ...replica.topicPartition,
+      leaderEpoch: state.leaderEpoch,
+      startOffset: log.logEndOffset,
+    })
+    this.notify(replica.topicPartition, listener => listener.becameLeader(replica.topicPartition, state.leaderEpoch))
+  }
+
+  private follow(replica: LocalReplica, state: PartitionImage): void {
+    const { machine } = replica
+    const wasLeader = machine.role === 'leader'
+    const result = machine.follow(state)
+    if (result.ignored) return
+    if (wasLeader) this.resign(replica, 'NOT_LEADER_OR_FOLLOWER', state.leaderEpoch)
+    if (!result.isNewEpoch && !wasLeader) return
+    this.purgatory.flushKey(replica)
+    this.fetchers.remove(replica)
+    if (state.leader < 0) return
+    // Without any epoch in the log nothing can be compared: only what is known to be committed may stay.
+    if (replica.log.latestEpoch === undefined && replica.log.logEndOffset > replica.highWatermark) {
+      replica.truncateTo(replica.highWatermark)
+    }
+    this.fetchers.add(replica, state.leader)
+  }
+
+  private resign(replica: LocalReplica, error: ErrorName, leaderEpoch: number | undefined): void {
+    replica.waitingForCommit.fail(error)
+    this.notify(replica.topicPartition, listener => listener.resigned(replica.topicPartition, leaderEpoch))
+  }
+
+  private notify(topicPartition: TopicPartition, tell: (listener: LeadershipListener) => void): void {
+    for (const listener of this.listeners.get(topicPartition.topic) ?? []) tell(listener)
+  }
+
+  private deleteTopic(topic: TopicImage): void {
+    for (const replica of Array.from(this.replicas.get(topic.name)?.values() ?? [])) {
+      if (replica.topicId === topic.id) this.remove(replica)
+    }
+    for (const partition of topic.partitions.keys()) this.offline.delete(offlineKey({ topic: topic.name, partition }))
+  }
+
+  /** The partition is no longer assigned to this broker: its log goes. */
+  private remove(replica: LocalReplica): void {
+    const { topicPartition } = replica
+    this.detach(replica, 'UNKNOWN_TOPIC_OR_PARTITION')
+    const partitions = this.replicas.get(topicPartition.topic)
+    partitions?.delete(topicPartition.partition)
+    if (partitions?.size === 0) this.replicas.delete(topicPartition.topic)
+    try {
+      this.parts.logs.delete(topicPartition)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.parts.environment.log.error('could not remove the log of a partition', { ...topicPartition, error })
+    }
+  }
+
+  /** No access to its log from now on; whoever waits is told. */
+  private detach(replica: LocalReplica, reason: 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION'): void {
+    if (replica.gone !== undefined) return
+    replica.gone = reason
+    this.fetchers.remove(replica)
+    const wasLeader = replica.machine.role === 'leader'
+    if (wasLeader) this.resign(replica, reason, undefined)
+    this.purgatory.flushKey(replica)
+  }
+
+  private followConfigs(delta: MetadataDelta): void {
+    const own = String(this.parts.brokerId)
+    const changed = delta.changedConfigs
+    const all = changed.some(({ type, name }) => type === 'broker' && (name === '' || name === own))
+    const topics = all
+      ? [...this.replicas.keys()]
+      : changed.flatMap(({ type, name }) => (type === 'topic' ? [name] : []))
+    for (const topic of topics) {
+      const partitions = this.replicas.get(topic)
+      if (partitions === undefined) continue
+      const config = this.topicConfig(topic)
+      for (const replica of partitions.values()) {
+        if (replica.gone !== undefined) continue
+        replica.log.updateConfig(logConfig(config))
+        replica.machine.minInsyncReplicas = config['min.insync.replicas']
+        if (replica.machine.role === 'leader') {
+          replica.apply(replica.machine.appended(replica.log.logEndOffset, this.monotonicMs()))
+        }
+      }
+    }
+  }
+
+  private topicConfig(topic: string): TopicConfig {
+    return resolveTopicConfig(this.image.config('topic', topic), this.parts.liveConfig(this.image))
+  }
+
+  // --------------------------------------------------------------------------------------------------- for handlers
+
+  /** The replica of a partition here, or what to answer to a request for it. With a topic id: only of that very topic. */
+  find(topic: string, partition: number, topicId?: string): LocalReplica | ErrorName {
+    const replica = this.replicas.get(topic)?.get(partition)
+    if (replica !== undefined) {
+      if (replica.gone !== undefined) return replica.gone
+      return topicId === undefined || topicId === replica.topicId ? replica : 'INCONSISTENT_TOPIC_ID'
+    }
+    if (this.offline.has(offlineKey({ topic, partition }))) return 'KAFKA_STORAGE_ERROR'
+    const isKnown = this.image.partition(topic, partition) !== undefined
+    return isKnown ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'
+  }
+
+  /** Appends for a producer, synchronously; a promise only to wait for the in-sync replicas. */
+  append(entries: readonly AppendEntry[], options: AppendOptions): AppendOutcome[] | Promise<AppendOutcome[]> {
+    return appendAll(entries, options, this.parts.environment)
+  }
+
+  /** Reads for a consumer or follower; a promise only to wait for more bytes. */
+  fetch(entries: readonly FetchEntry[], options: FetchOptions): ReadOutcome[] | Promise<ReadOutcome[]> {
+    return fetchAll(entries, options, this.purgatory)
+  }
+
+  /** Every replica here, for the inspector and metrics. */
+  *localReplicas(): Iterable<LocalReplica> {
+    for (const partitions of this.replicas.values()) yield* partitions.values()
+  }
+
+  get parkedFetches(): number {
+    return this.purgatory.size
+  }
+
+  // ------------------------------------------------------------------------------------------------ for coordinators
+
+  watchTopic(topic: string, listener: LeadershipListener): void {
+    const listeners = this.listeners.get(topic)
+    if (listeners === undefined) this.listeners.set(topic, [listener])
+    else listeners.push(listener)
+    for (const { machine, topicPartition, gone } of this.replicas.get(topic)?.values() ?? []) {
+      if (machine.role === 'leader' && gone === undefined) listener.becameLeader(topicPartition, machine.leaderEpoch)
+    }
+  }
+
+  appendForCoordinator(
+    topicPartition: TopicPartition,
+    records: Buffer,
+    options: { leaderEpoch: number; timeoutMs: number },
+  ): CommittedAppend | { refused: ErrorName } {
+    const target = this.get(topicPartition.topic, topicPartition.partition)
+    if (target === undefined || target.machine.leaderEpoch !== options.leaderEpoch) {
+      return { refused: 'NOT_LEADER_OR_FOLLOWER' }
+    }
+    const { outcome, requiredOffset } = appendOne({ target, records }, { origin: 'coordinator', needsAllInSync: true })
+    if (outcome.error !== 'NONE') return { refused: outcome.error }
+    const info = {
+      firstOffset: outcome.baseOffset,
+      lastOffset: requiredOffset - 1,
+      logAppendTimeMs: outcome.logAppendTimeMs,
+      bytes: records.length,
+    }
+    return { info, committed: this.whenCommitted(target, requiredOffset, options.timeoutMs) }
+  }
+
+  private whenCommitted(
+    replica: LocalReplica,
+    requiredOffset: number,
+    timeoutMs: number,
+  ): Promise<'committed' | ErrorName> {
+    return new Promise(resolve => {
+      const end = (error: ErrorName): void => {
+        waiter.isOver = true
+        resolve(error === 'NONE' ? 'committed' : error)
+      }
+      let timer: Timer | undefined = undefined
+      const waiter: CommitWaiter<ErrorName> & { isOver: boolean } = {
+        requiredOffset,
+        isOver: false,
+        settle: error => {
+          timer?.cancel()
+          end(error)
+        },
+      }
+      const known = replica.awaitCommit(waiter)
+      if (known !== undefined) {
+        end(known)
+        return
+      }
+      timer = this.parts.environment.timers.after(timeoutMs, () => {
+        end('REQUEST_TIMED_OUT')
+        replica.waitingForCommit.noteOver()
+      })
+    })
+  }
+
+  log(topicPartition: TopicPartition): PartitionLog | undefined {
+    return this.get(topicPartition.topic, topicPartition.partition)?.log
+  }
+
+  highWatermark(topicPartition: TopicPartition): number | undefined {
+    return this.get(topicPartition.topic, topicPartition.partition)?.highWatermark
+  }
+
+  leaderEpoch(topicPartition: TopicPartition): number | undefined {
+    const machine = this.get(topicPartition.topic, topicPartition.partition)?.machine
+    return machine?.role === 'leader' ? machine.leaderEpoch : undefined
+  }
+
+  private get(topic: string, partition: number): LocalReplica | undefined {
+    const replica = this.replicas.get(topic)?.get(partition)
+    return replica?.gone === undefined ? replica : undefined
+  }
+
+  // -------------------------------------------------------------------------------------------- for the replicas (owner)
+
+  effects(replica: LocalReplica, effects: PartitionEffects): void {
+    if (effects.highWatermarkAdvanced) this.purgatory.wake(replica)
+    if (effects.propose !== undefined) {
+      const { kind, isr } = effects.propose
+      const inSync = isr.map(each => each.brokerId)
+      this.parts.environment.log.info('proposing a new in-sync set', { ...replica.topicPartition, kind, isr: inSync })
+      this.proposals.submit(replica, effects.propose)
+    }
+  }
+
+  grew(replica: LocalReplica): void {
+    this.purgatory.wake(replica)
+  }
+
+  diskFailed(replica: LocalReplica, error: DiskError): void {
+    if (replica.gone !== undefined) return
+    this.counters.failedPartitions += 1
+    this.parts.environment.log.error('the log of a partition failed', { ...replica.topicPartition, error })
+    this.detach(replica, 'KAFKA_STORAGE_ERROR')
+  }
+
+  monotonicMs(): number {
+    return this.parts.environment.clock.monotonicMs()
+  }
+
+  wallMs(): number {
+    return this.parts.environment.clock.wallMs()
+  }
+
+  // ------------------------------------------------------------------------------------------------------ housekeeping
+
+  private directoryFailed(directoryId: string, partitions: readonly TopicPartition[], error: Error): void {
+    const { environment, logs } = this.parts
+    environment.log.error('a log directory failed; its partitions are offline', {
+      directoryId,
+      partitions: partitions.length,
+      error,
+    })
+    for (const topicPartition of partitions) {
+      const replica = this.get(topicPartition.topic, topicPartition.partition)
+      if (replica !== undefined) this.detach(replica, 'KAFKA_STORAGE_ERROR')
+    }
+    this.parts.directoryFailed(directoryId)
+    if (logs.directories.some(each => each.online)) return
+    environment.halt(`all log directories failed, the last one with: ${error.message}`)
+  }
+
+  private shrinkInSyncSets(): void {
+    const nowMs = this.monotonicMs()
+    for (const replica of this.localReplicas()) {
+      if (replica.gone === undefined) replica.apply(replica.machine.tick(nowMs))
+    }
+  }
+
+  private enforceRetention(): void {
+    for (const replica of this.localReplicas()) replica.enforceRetention()
+  }
+
+  private checkpoint(): void {
+    if (!this.isFollowingMetadata) return
+    try {
+      this.parts.logs.checkpoint(topicPartition => this.checkpointOf(topicPartition))
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.parts.environment.log.error('could not write the high watermarks', { error })
+    }
+  }
+
+  /** What to note for a log that was never led or followed since the start is what was noted before. */
+  checkpointOf(topicPartition: TopicPartition): number {
+    return this.highWatermark(topicPartition) ?? this.parts.logs.checkpointedHighWatermark(topicPartition)
+  }
+
+  private repeat(everyMs: number, run: () => void): void {
+    const index = this.timers.length
+    const next = (): Timer =>
+      this.parts.environment.timers.after(everyMs, () => {
+        if (this.isStopped) return
+        run()
+        this.timers[index] = next()
+      })
+    this.timers.push(next())
+  }
+
+  async stop(): Promise<void> {
+    if (this.isStopped) return
+    this.isStopped = true
+    for (const timer of this.timers) timer.cancel()
+    this.fetchers.stop()
+    this.proposals.stop()
+    for (const replica of this.localReplicas()) replica.waitingForCommit.fail('NOT_LEADER_OR_FOLLOWER')
+    this.purgatory.flushAll()
+    this.checkpoint()
+    // What was just answered goes out in this turn's microtasks.
+    await Promise.resolve()
+  }
+}
+
+function offlineKey({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
