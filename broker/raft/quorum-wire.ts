@@ -11,7 +11,13 @@ import type { BeginQuorumEpochRequest, BeginQuorumEpochResponse } from '../proto
 import type { EndQuorumEpochRequest, EndQuorumEpochResponse } from '../protocol/messages/54-end-quorum-epoch.ts'
 import type { FetchSnapshotRequest, FetchSnapshotResponse } from '../protocol/messages/59-fetch-snapshot.ts'
 import { describeFetched } from './metadata-batches.ts'
-import { noDirectoryId, type QuorumRequest, type QuorumResponse, type ResponseHead } from './quorum-messages.ts'
+import {
+  noDirectoryId,
+  type FetchRequest as FetchRequestMessage,
+  type QuorumRequest,
+  type QuorumResponse,
+  type ResponseHead,
+} from './quorum-messages.ts'
 
 export const metadataTopic = '__cluster_metadata'
 /** Uuid.METADATA_TOPIC_ID: 00000000-0000-0000-0000-000000000001. */
@@ -248,30 +254,7 @@ export function requestToWire(request: QuorumRequest, local: LocalEndpoint): obj
       }
     }
     case 'fetch':
-      return {
-        clusterId,
-        replicaState: { replicaId: request.replicaId },
-        maxWaitMs: request.maxWaitMs,
-        minBytes: 0,
-        maxBytes: request.maxBytes,
-        topics: [
-          {
-            topic: metadataTopic,
-            topicId: metadataTopicId,
-            partitions: [
-              {
-                partition: 0,
-                currentLeaderEpoch: request.epoch,
-                fetchOffset: request.fetchOffset,
-                lastFetchedEpoch: request.lastFetchedEpoch,
-                partitionMaxBytes: request.maxBytes,
-                replicaDirectoryId: request.replicaDirectoryId,
-                highWatermark: request.highWatermark,
-              },
-            ],
-          },
-        ],
-      }
+      return fetchToWire(request)
     case 'fetchSnapshot': {
       const { replicaDirectoryId, snapshotId, position, epoch } = request
       const { endOffset } = snapshotId
@@ -285,6 +268,33 @@ export function requestToWire(request: QuorumRequest, local: LocalEndpoint): obj
       const topic = { name: metadataTopic, partitions: [partition] }
       return { clusterId, replicaId: request.replicaId, maxBytes: request.maxBytes, topics: [topic] }
     }
+  }
+}
+
+function fetchToWire(request: FetchRequestMessage): object {
+  return {
+    clusterId: request.clusterId,
+    replicaState: { replicaId: request.replicaId },
+    maxWaitMs: request.maxWaitMs,
+    minBytes: 0,
+    maxBytes: request.maxBytes,
+    topics: [
+      {
+        topic: metadataTopic,
+        topicId: metadataTopicId,
+        partitions: [
+          {
+            partition: 0,
+            currentLeaderEpoch: request.epoch,
+            fetchOffset: request.fetchOffset,
+            lastFetchedEpoch: request.lastFetchedEpoch,
+            partitionMaxBytes: request.maxBytes,
+            replicaDirectoryId: request.replicaDirectoryId,
+            highWatermark: request.highWatermark,
+          },
+        ],
+      },
+    ],
   }
 }
 
