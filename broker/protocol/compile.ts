@@ -133,7 +133,9 @@ class SourceBuilder {
     const length = `n${target}`
     if (type.kind === 'struct') {
       const inner = `${this.decoder(type.shape)}(r)`
-      return [`${assign} ${nullable ? `r.int8() < 0 ? null : ${inner}` : inner}`]
+      return [
+        `${assign} ${nullable ? `${field.tag === undefined ? 'r.int8() < 0' : 'r.uvarint() === 0'} ? null : ${inner}` : inner}`,
+      ]
     }
     if (type.kind === 'array') {
       const lines = [
@@ -223,8 +225,12 @@ class SourceBuilder {
     const { type, nullable, compact } = field
     const lines = this.writePresent(type, compact, x)
     if (!nullable) return lines
-    const mark = type.kind === 'struct' ? ['w.int8(1)'] : []
-    return [`if (${x} === null) ${nullStatement(type.kind, compact)}`, 'else {', ...mark, ...lines, '}']
+    if (type.kind === 'struct') {
+      const [none, some] = field.tag === undefined ? ['w.int8(-1)', 'w.int8(1)'] : ['w.uvarint(0)', 'w.uvarint(1)']
+      return [`if (${x} === null) ${none}`, 'else {', some, ...lines, '}']
+    }
+    const none = compact ? 'w.uvarint(0)' : type.kind === 'string' ? 'w.int16(-1)' : 'w.int32(-1)'
+    return [`if (${x} === null) ${none}`, 'else {', ...lines, '}']
   }
 
   /** The same for a value that is not null. */
@@ -295,10 +301,4 @@ function fixedExpression(kind: FixedKind, at: string): string {
     uuid: `b.toString('base64url', ${at}, ${at} + 16)`,
   }
   return expressions[kind]
-}
-
-function nullStatement(kind: ShapeType['kind'], compact: boolean): string {
-  if (kind === 'struct') return 'w.int8(-1)'
-  if (compact) return 'w.uvarint(0)'
-  return kind === 'string' ? 'w.int16(-1)' : 'w.int32(-1)'
 }

@@ -67,7 +67,11 @@ function readTags(shape: Shape, reader: Reader, values: Map<ShapeField, unknown>
 
 function readField(field: ShapeField, reader: Reader): unknown {
   const { type, nullable, compact } = field
-  if (type.kind === 'struct' && nullable && reader.int8() < 0) return null
+  if (type.kind === 'struct' && nullable) {
+    // Whether it is there is said in a byte (-1 or 1), in the tagged section in a varint (0 or 1).
+    const absent = field.tag === undefined ? reader.int8() < 0 : reader.uvarint() === 0
+    if (absent) return null
+  }
   return readValue(type, compact, nullable, reader)
 }
 
@@ -127,19 +131,17 @@ function writeTags(shape: Shape, writer: Writer, given: Readonly<Record<string, 
 
 function writeField(field: ShapeField, writer: Writer, value: unknown): void {
   const { type, nullable, compact } = field
-  if (value === null && nullable) {
-    writeNull(type, compact, writer)
+  if (nullable && type.kind === 'struct') {
+    if (field.tag === undefined) writer.int8(value === null ? -1 : 1)
+    else writer.uvarint(value === null ? 0 : 1)
+    if (value !== null) writeValue(type, compact, writer, value)
+  } else if (nullable && value === null) {
+    if (compact) writer.uvarint(0)
+    else if (type.kind === 'string') writer.int16(-1)
+    else writer.int32(-1)
   } else {
-    if (type.kind === 'struct' && nullable) writer.int8(1)
     writeValue(type, compact, writer, value)
   }
-}
-
-function writeNull(type: ShapeType, compact: boolean, writer: Writer): void {
-  if (type.kind === 'struct') writer.int8(-1)
-  else if (compact) writer.uvarint(0)
-  else if (type.kind === 'string') writer.int16(-1)
-  else writer.int32(-1)
 }
 
 function writeValue(type: ShapeType, compact: boolean, writer: Writer, value: unknown): void {

@@ -20,7 +20,7 @@ export type ConsumerGroupCurrentMemberAssignmentKey = Infer<typeof consumerGroup
 const topicPartitions = {
   topicId: uuid(),
   partitions: array(int32()),
-  assignmentEpochs: array({ nullable: '0+', tag: 0, default: null }, int32()),
+  assignmentEpochs: array({ nullable: '0+', tag: 0 }, int32()),
 }
 
 export const consumerGroupCurrentMemberAssignmentValue = message({

@@ -32,7 +32,7 @@ export const consumerGroupMemberMetadataValue = message({
     rebalanceTimeoutMs: int32({ default: -1 }),
     serverAssignor: string({ nullable: '0+' }),
     classicMemberMetadata: struct(
-      { nullable: '0+', tag: 0, default: null },
+      { nullable: '0+', tag: 0 },
       {
         sessionTimeoutMs: int32(),
         supportedProtocols: array({

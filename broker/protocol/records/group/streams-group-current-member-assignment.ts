@@ -20,7 +20,7 @@ export type StreamsGroupCurrentMemberAssignmentKey = Infer<typeof streamsGroupCu
 const taskIds = {
   subtopologyId: string(),
   partitions: array(int32()),
-  assignmentEpochs: array({ nullable: '0+', tag: 0, default: null }, int32()),
+  assignmentEpochs: array({ nullable: '0+', tag: 0 }, int32()),
 }
 
 export const streamsGroupCurrentMemberAssignmentValue = message({

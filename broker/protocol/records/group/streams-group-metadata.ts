@@ -31,7 +31,7 @@ export const streamsGroupMetadataValue = message({
     epoch: int32(),
     metadataHash: int64(),
     validatedTopologyEpoch: int32({ tag: 0, default: -1 }),
-    lastAssignmentConfigs: array({ nullable: '0+', tag: 1, default: null }, lastAssignmentConfig),
+    lastAssignmentConfigs: array({ nullable: '0+', tag: 1 }, lastAssignmentConfig),
   },
 })
 export type StreamsGroupMetadataValue = Infer<typeof streamsGroupMetadataValue>
