@@ -53,13 +53,14 @@ export class World {
   readonly #hash = new RollingHash()
   readonly #drainer: Drainer
   readonly #nodes = new Map<string, SimulatedNode>()
-  readonly #checks: (() => void)[] = []
+  readonly #checks: ((node: SimulatedNode | undefined) => void)[] = []
   #nowUs = 0
   #sequence = 0
   #eventsRun = 0
   #eventsThisInstant = 0
   #failure: { cause: unknown; where: string } | undefined
   #where = 'start'
+  #node: SimulatedNode | undefined
   #holds = 0
   #outlived = false
   #onFailure: RunOptions['onFailure']
@@ -132,8 +133,8 @@ export class World {
     })
   }
 
-  /** Calls `check` after every event. It must be cheap, and throws when an invariant does not hold. */
-  onEvent(check: () => void): void {
+  /** Calls `check` after every event, with the node whose event it was. It must be cheap, and throws when an invariant does not hold. */
+  onEvent(check: (node: SimulatedNode | undefined) => void): void {
     this.#checks.push(check)
   }
 
@@ -208,7 +209,7 @@ export class World {
   #check(): void {
     if (this.#failure !== undefined) return
     try {
-      for (const check of this.#checks) check()
+      for (const check of this.#checks) check(this.#node)
     } catch (error) {
       this.fail(error, `invariant after ${this.#where}`)
     }
@@ -242,6 +243,7 @@ export class World {
     if (run === undefined) return
     event.run = undefined
     this.#eventsRun++
+    this.#node = node
     this.#where = node === undefined ? event.kind : `${event.kind} of ${node.name}`
     this.note(this.#nowUs, kindNumbers[event.kind] * 64 + (node?.index ?? 63), event.bytes, event.crc)
     try {

@@ -1,0 +1,151 @@
+/**
+ * What must hold after every single event, whatever broke: KRaft's promises (one leader per epoch, epochs and high watermarks that do not
+ * go back, committed metadata the same everywhere) and that of replication (committed records the same on every replica).
+ *
+ * Only the node that an event belongs to is looked at, and its log only when its high watermark has moved.
+ */
+import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
+import type { Broker, SimulatedNode } from '#scripts/cluster/simulated/simulated-node.ts'
+import type { World } from '../world/world.ts'
+import { CommittedLog } from './committed-log.ts'
+import { LogReader } from './log-reader.ts'
+
+/** What a broker lets the invariants see of its quorum. */
+export interface QuorumView {
+  readonly role: string
+  readonly leader: { readonly leaderId: number | undefined; readonly epoch: number }
+  readonly highWatermark: number
+  readonly logEndOffset: number
+}
+
+/** What a broker lets the invariants see of a partition. */
+export interface PartitionsView {
+  highWatermark(partition: { topic: string; partition: number }): number | undefined
+}
+
+export interface BrokerView {
+  readonly quorum: QuorumView | undefined
+  readonly partitions: PartitionsView | undefined
+}
+
+export interface InvariantOptions {
+  readonly view: (broker: Broker) => BrokerView
+  readonly topic: string
+  readonly partitions: number
+}
+
+const metadataDirectory = '/data/__cluster_metadata-0'
+
+export function watchInvariants(world: World, cluster: SimulatedCluster, options: InvariantOptions): void {
+  const leaders = new Map<number, number>()
+  const metadata = new CommittedLog('__cluster_metadata-0')
+  const data = Array.from({ length: options.partitions }, (_, index) => new CommittedLog(`${options.topic}-${index}`))
+  const watches = new Map(
+    cluster.members.map(member => [member.machine, new NodeWatch(member, { leaders, metadata, data, options })]),
+  )
+  world.onEvent(machine => {
+    if (machine !== undefined) watches.get(machine)?.look()
+  })
+}
+
+interface Shared {
+  /** Epoch → the node that led it. */
+  readonly leaders: Map<number, number>
+  readonly metadata: CommittedLog
+  readonly data: readonly CommittedLog[]
+  readonly options: InvariantOptions
+}
+
+class NodeWatch {
+  readonly #node: SimulatedNode
+  readonly #shared: Shared
+  readonly #logs: readonly ReplicaWatch[]
+  readonly #metadata: ReplicaWatch
+  #incarnation = -1
+  #epoch = 0
+  #highWatermark = 0
+
+  constructor(node: SimulatedNode, shared: Shared) {
+    this.#node = node
+    this.#shared = shared
+    this.#metadata = new ReplicaWatch(node, metadataDirectory, shared.metadata)
+    const { topic } = shared.options
+    this.#logs = shared.data.map((log, index) => new ReplicaWatch(node, `/data/${topic}-${index}`, log))
+  }
+
+  look(): void {
+    const { broker, machine } = this.#node
+    if (broker === undefined) return
+    if (machine.incarnation !== this.#incarnation) {
+      this.#incarnation = machine.incarnation
+      this.#highWatermark = 0
+      this.#metadata.newLife()
+      for (const log of this.#logs) log.newLife()
+    }
+    const { quorum, partitions } = this.#shared.options.view(broker)
+    if (quorum !== undefined) this.#lookAtQuorum(quorum)
+    if (partitions === undefined) return
+    const { topic } = this.#shared.options
+    for (const [partition, log] of this.#logs.entries()) {
+      const highWatermark = partitions.highWatermark({ topic, partition })
+      if (highWatermark !== undefined) log.committedUntil(highWatermark)
+    }
+  }
+
+  #lookAtQuorum({ role, leader, highWatermark, logEndOffset }: QuorumView): void {
+    const { name } = this.#node.machine
+    if (leader.epoch < this.#epoch) throw new Error(`${name} went back from epoch ${this.#epoch} to ${leader.epoch}`)
+    this.#epoch = leader.epoch
+    if (role === 'leader') this.#onlyLeader(leader.epoch)
+    if (highWatermark === this.#highWatermark) return
+    if (highWatermark < this.#highWatermark) {
+      throw new Error(
+        `${name}: the high watermark of the quorum went back from ${this.#highWatermark} to ${highWatermark}`,
+      )
+    }
+    if (highWatermark > logEndOffset) {
+      throw new Error(`${name}: the high watermark ${highWatermark} is beyond the end of the log, ${logEndOffset}`)
+    }
+    this.#highWatermark = highWatermark
+    this.#metadata.committedUntil(highWatermark)
+  }
+
+  #onlyLeader(epoch: number): void {
+    const { leaders } = this.#shared
+    const { id } = this.#node
+    const known = leaders.get(epoch)
+    if (known === undefined) leaders.set(epoch, id)
+    else if (known !== id) throw new Error(`two leaders of epoch ${epoch} of the quorum: node ${known} and node ${id}`)
+  }
+}
+
+/** One replica of one log: checks what becomes committed on it, each batch once per life of its node. */
+class ReplicaWatch {
+  readonly #node: SimulatedNode
+  readonly #directory: string
+  readonly #committed: CommittedLog
+  #reader: LogReader
+  #until = 0
+
+  constructor(node: SimulatedNode, directory: string, committed: CommittedLog) {
+    this.#node = node
+    this.#directory = directory
+    this.#committed = committed
+    this.#reader = new LogReader(node.machine.disk, directory)
+  }
+
+  newLife(): void {
+    this.#until = 0
+    this.#reader = new LogReader(this.#node.machine.disk, this.#directory)
+  }
+
+  committedUntil(highWatermark: number): void {
+    if (highWatermark <= this.#until) return
+    for (const batch of this.#reader.batches(this.#until, highWatermark)) {
+      // A batch that reaches beyond the high watermark is looked at when it is committed as a whole.
+      if (batch.nextOffset > highWatermark) return
+      this.#committed.add(batch, this.#node.machine.name)
+      this.#until = batch.nextOffset
+    }
+  }
+}

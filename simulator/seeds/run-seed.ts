@@ -1,0 +1,184 @@
+/**
+ * One seed: a cluster, clients, faults, and the verdict on what came out. Two phases. Safety: things break, and whatever is acknowledged
+ * must survive. Liveness: everything is mended, and then the cluster must serve again, give back every acknowledged record, and groups
+ * must go on.
+ */
+import { check } from '#scripts/checkers/check.ts'
+import { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
+import type { MakeBroker } from '#scripts/cluster/simulated/simulated-node.ts'
+import type { ClusterSpec } from '#scripts/cluster/cluster.ts'
+import { HistoryRecorder } from '#scripts/history/recorder.ts'
+import type { History } from '#scripts/history/operation.ts'
+import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
+import { Observer } from '#scripts/workload/observer.ts'
+import { readReplicaLogs } from '#scripts/workload/replica-logs.ts'
+import { withVirtualGlobals } from '../clients/virtual-globals.ts'
+import { SimulationFailure } from '../world/failure.ts'
+import { Prng } from '../world/prng.ts'
+import { World, type WorldOptions } from '../world/world.ts'
+import { type InvariantOptions, watchInvariants } from './invariants.ts'
+import { Nemesis } from './nemesis.ts'
+import { describeSwarm, drawSwarm, type Swarm } from './swarm.ts'
+
+export interface SeedOptions {
+  readonly seed: number
+  readonly makeBroker: MakeBroker
+  /** What the invariants may see of a broker. */
+  readonly view: InvariantOptions['view']
+  /** Length of the phase with faults; default: drawn from the seed. */
+  readonly safetyMs?: number
+  readonly world?: Pick<WorldOptions, 'drain' | 'logLevel' | 'onLine'>
+  /** Given the world before anything happens in it, to watch it. */
+  readonly onWorld?: (world: World) => void
+}
+
+export interface SeedResult {
+  readonly seed: number
+  readonly swarm: string
+  readonly hash: string
+  readonly events: number
+  readonly virtualMs: number
+  readonly acknowledged: number
+  readonly faults: number
+  /** Undefined when all is well. */
+  readonly failure?: string
+  /** The newest log lines of all nodes before the failure. */
+  readonly trace?: readonly string[]
+  readonly history: History
+}
+
+/** Until a mended cluster must serve and be in sync again. */
+const convergeMs = 90_000
+const limitMs = 3_600_000
+const topic = 'events'
+
+export async function runSeed(options: SeedOptions): Promise<SeedResult> {
+  const { seed } = options
+  const swarm = drawSwarm(seed, options.safetyMs)
+  const world = new World({ seed, settings: swarm.settings, ...options.world })
+  options.onWorld?.(world)
+  const run = new SeedRun(world, swarm, options)
+  const problem = await withVirtualGlobals(world, () =>
+    world
+      .run(() => run.perform(), { limitMs })
+      .then(
+        () => run.judge(),
+        (error: unknown) => failureOf(error),
+      ),
+  )
+  return {
+    seed,
+    swarm: describeSwarm(swarm),
+    hash: world.hash,
+    events: world.eventsRun,
+    virtualMs: world.nowMs,
+    acknowledged: run.acknowledged,
+    faults: run.faults,
+    history: run.history,
+    ...problem,
+  }
+}
+
+type Problem = Pick<SeedResult, 'failure' | 'trace'>
+
+function failureOf(error: unknown): Problem {
+  if (!(error instanceof SimulationFailure)) throw error
+  const stack = error.cause instanceof Error ? `\n${error.cause.stack ?? ''}` : ''
+  return { failure: error.message + stack, trace: error.trace }
+}
+
+class SeedRun {
+  readonly #world: World
+  readonly #swarm: Swarm
+  readonly #cluster: SimulatedCluster
+  readonly #recorder: HistoryRecorder
+  readonly #workload: AppendWorkload
+  #faults = 0
+
+  constructor(world: World, swarm: Swarm, { makeBroker, view }: SeedOptions) {
+    this.#world = world
+    this.#swarm = swarm
+    this.#cluster = new SimulatedCluster({ world, spec: specOf(world.seed, swarm), makeBroker })
+    const { partitions } = swarm.workload
+    watchInvariants(world, this.#cluster, { view, topic, partitions })
+    this.#recorder = new HistoryRecorder({ nowMs: () => world.nowMs })
+    this.#workload = new AppendWorkload(this.#cluster, this.#recorder, topic, {
+      ...appendDefaults,
+      ...swarm.workload,
+    })
+  }
+
+  get acknowledged(): number {
+    return this.#workload.producers.acknowledged
+  }
+
+  get faults(): number {
+    return this.#faults
+  }
+
+  get history(): History {
+    return this.#recorder.history
+  }
+
+  async perform(): Promise<void> {
+    const cluster = this.#cluster
+    const workload = this.#workload
+    cluster.startAll()
+    await cluster.waitReady()
+    await workload.prepare()
+    const observer = new Observer(cluster, this.#recorder, workload.topic)
+    observer.start()
+    workload.start()
+    this.#recorder.phase('safety')
+    const nemesis = this.#nemesis()
+    await nemesis.run(this.#world.nowMs + this.#swarm.safetyMs)
+    this.#recorder.phase('liveness')
+    await nemesis.heal()
+    await cluster.waitReady({ timeoutMs: convergeMs })
+    await workload.moreAcknowledged(5, convergeMs)
+    await workload.finish(convergeMs)
+    await readReplicaLogs(cluster, this.#recorder, workload.topic)
+    await observer.stop()
+  }
+
+  /** What the checkers say of the history. */
+  judge(): Problem {
+    const verdict = check(this.history)
+    const bad = verdict.results.filter(result => result.valid === false)
+    if (bad.length === 0) return {}
+    const lines = bad.map(({ name, count, explanation, cases }) => {
+      const first = cases[0] === undefined ? '' : `\n    ${cases[0].explanation}`
+      return `  ${name} (${count}): ${explanation}${first}`
+    })
+    return { failure: `seed ${this.#world.seed}: the history is invalid\n${lines.join('\n')}`, trace: [] }
+  }
+
+  #nemesis(): Nemesis {
+    return new Nemesis({
+      world: this.#world,
+      cluster: this.#cluster,
+      swarm: this.#swarm,
+      random: new Prng(this.#world.seed, 'nemesis'),
+      untilInSync: async () => void (await this.#workload.untilInSync(convergeMs)),
+      report: (kind, brokers, detail) => {
+        this.#faults++
+        this.#world.trace.add('nemesis', 'info', kind, { nodes: brokers, detail })
+        const value = { brokers, target: brokers.map(id => `node ${id}`).join(', '), detail }
+        this.#recorder.append({ process: 'nemesis', type: 'ok', f: kind, value })
+      },
+    })
+  }
+}
+
+function specOf(seed: number, swarm: Swarm): ClusterSpec {
+  return {
+    name: `seed-${seed}`,
+    runtime: 'simulated',
+    engine: 'faultline',
+    brokers: swarm.brokers,
+    controllers: swarm.controllers,
+    port: 0,
+    settings: {},
+    seed,
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What one seed is about: every knob of a run is drawn from it, the physics, the shape of the cluster, the workload and the faults. Seeds
+ * differ a lot on purpose: a bug often needs an unusual mixture, and a mixture that holds everything hides some.
+ *
+ * Source: Groce et al., "Swarm Testing", 2012; TigerBeetle's simulator.
+ */
+import { Prng } from '../world/prng.ts'
+import type { WorldSettings } from '../world/settings.ts'
+
+export type FaultKind =
+  | 'kill'
+  | 'restart'
+  | 'pause'
+  | 'isolate'
+  | 'split'
+  | 'one-way'
+  | 'slow-link'
+  | 'power-failure'
+  | 'clock-jump'
+  | 'kill-all'
+
+const faultKinds: readonly FaultKind[] = [
+  'kill',
+  'restart',
+  'pause',
+  'isolate',
+  'split',
+  'one-way',
+  'slow-link',
+  'power-failure',
+  'clock-jump',
+  'kill-all',
+]
+
+export interface Swarm {
+  readonly settings: Partial<WorldSettings>
+  readonly brokers: number
+  readonly controllers: number
+  readonly workload: {
+    readonly partitions: number
+    readonly producers: number
+    readonly consumers: number
+    readonly recordKeys: number
+    readonly recordsPerSendMax: number
+    readonly pauseMaxMs: number
+    readonly loseOneResponseIn: number
+  }
+  readonly faults: readonly FaultKind[]
+  /** Pause between two faults, ms. */
+  readonly calmMsMin: number
+  readonly calmMsMax: number
+  /** How long a fault lasts, ms. */
+  readonly faultMsMin: number
+  readonly faultMsMax: number
+  /** Length of the phase with faults. */
+  readonly safetyMs: number
+}
+
+export function drawSwarm(seed: number, safetyMs?: number): Swarm {
+  const random = new Prng(seed, 'swarm')
+  const slow = random.chance(1, 4)
+  const latencyUsMin = random.between(50, slow ? 5000 : 500)
+  const calmMsMin = random.pick([200, 1000, 3000])
+  const faultMsMin = random.pick([100, 500, 2000])
+  const controllers = random.pick([0, 0, 0, 3, 1])
+  return {
+    settings: {
+      latencyUsMin,
+      latencyUsMax: latencyUsMin + random.between(0, slow ? 20_000 : 1000),
+      jitterUsMax: random.pick([0, 200, 2000, 20_000]),
+      sliceOneIn: random.pick([0, 0, 2, 10]),
+      retransmitTimeoutMs: random.pick([5000, 15_000, 120_000]),
+      fsyncUsMin: 50,
+      fsyncUsMax: random.pick([500, 5000, 30_000]),
+      writebackMs: random.pick([500, 30_000, 3_600_000]),
+      directoryLoss: random.pick(['independent', 'ordered'] as const),
+    },
+    brokers: random.pick([3, 3, 3, 3, 4, 5]),
+    controllers,
+    workload: {
+      partitions: random.between(1, 4),
+      producers: random.between(1, 3),
+      consumers: random.between(1, 3),
+      recordKeys: random.between(1, 3),
+      recordsPerSendMax: random.between(1, 6),
+      pauseMaxMs: random.pick([50, 200, 500]),
+      loseOneResponseIn: random.pick([0, 0, 10, 50]),
+    },
+    faults: drawFaults(random),
+    calmMsMin,
+    calmMsMax: calmMsMin + random.pick([0, 2000, 8000]),
+    faultMsMin,
+    faultMsMax: faultMsMin + random.pick([500, 4000, 15_000]),
+    safetyMs: safetyMs ?? random.between(30, 90) * 1000,
+  }
+}
+
+/** Most seeds leave some faults out; a few have none at all, so that a failure without any is seen as such. */
+function drawFaults(random: Prng): FaultKind[] {
+  if (random.chance(1, 20)) return []
+  const chosen = faultKinds.filter(() => random.chance(1, 2))
+  return chosen.length > 0 ? chosen : ['kill']
+}
+
+/** One line for people. */
+export function describeSwarm(swarm: Swarm): string {
+  const { brokers, controllers, workload, faults } = swarm
+  const nodes = controllers === 0 ? `${brokers} combined nodes` : `${brokers} brokers, ${controllers} controllers`
+  const { producers, consumers, partitions } = workload
+  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}`
+}

@@ -1,0 +1,16 @@
+/** A process of the pool: takes a seed, runs it twice, answers with the report. */
+import { brokerOfSeed } from './broker.ts'
+import type { SeedTask } from './pool.ts'
+import { runTwice } from './run-twice.ts'
+
+process.on('message', (task: SeedTask) => {
+  const { seed, safetyMs } = task
+  runTwice({ seed, ...brokerOfSeed, ...(safetyMs === undefined ? {} : { safetyMs }) }).then(
+    report => process.send?.(report),
+    (error: unknown) => {
+      // Not a failure of the run but of the simulator itself: the pool reports it with this process's end.
+      console.error(error)
+      process.exit(1)
+    },
+  )
+})
