@@ -1,0 +1,47 @@
+/**
+ * DeleteTopics: v1-6. Removes topics by name or id, with all their records.
+ *
+ * Behavior: forwarded to the active controller (KIP-590); brokers drop their replicas when they read the record.
+ * Versions: v4 flexible; v5 error message; v6 topics by id (KIP-516).
+ * Errors: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, TOPIC_DELETION_DISABLED, INVALID_REQUEST, NOT_CONTROLLER, REQUEST_TIMED_OUT.
+ * Not implemented: the quota on mutations (KIP-599).
+ */
+import { deleteTopics as operation } from '../controller/change-topics.ts'
+import { zeroUuid } from '../controller/metadata-record.ts'
+import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import type { DeleteTopicsRequest, deleteTopicsResponse } from '../protocol/messages/20-delete-topics.ts'
+import type { Input } from '../protocol/schema.ts'
+import { submit } from './controller-services.ts'
+import { handler } from './handler.ts'
+
+type Response = Input<typeof deleteTopicsResponse>
+const firstVersionWithIds = 6
+
+function wanted(request: DeleteTopicsRequest, apiVersion: number) {
+  if (apiVersion >= firstVersionWithIds) return request.topics
+  return request.topicNames.map(name => ({ name, topicId: zeroUuid }))
+}
+
+function refused(request: DeleteTopicsRequest, apiVersion: number, error: ErrorName, message: string): Response {
+  const failure = { errorCode: errorCode(error), errorMessage: message }
+  return { responses: wanted(request, apiVersion).map(({ name, topicId }) => ({ name, topicId, ...failure })) }
+}
+
+export const deleteTopics = handler<DeleteTopicsRequest, Response>({
+  apiKey: 20,
+  versions: [1, 6],
+  listeners: ['broker', 'controller'],
+  forwardToController: true,
+  fail: (request, error, message, { apiVersion }) => refused(request, apiVersion, error, message),
+  handle: (request, context) =>
+    submit(
+      context,
+      operation,
+      { topics: wanted(request, context.apiVersion) },
+      {
+        timeoutMs: request.timeoutMs,
+        reply: ({ responses }): Response => ({ responses }),
+        refused: (error, message) => refused(request, context.apiVersion, error, message),
+      },
+    ),
+})

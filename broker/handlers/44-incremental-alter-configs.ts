@@ -1,0 +1,38 @@
+/**
+ * IncrementalAlterConfigs: v0-1. Sets, deletes, appends to and subtracts from settings of topics, of a broker, or of all brokers (name '').
+ *
+ * Behavior: forwarded to the active controller (KIP-590); each resource is changed as a whole or not at all.
+ * Versions: v1 flexible.
+ * Errors: INVALID_CONFIG, INVALID_REQUEST, UNKNOWN_TOPIC_OR_PARTITION, BROKER_ID_NOT_REGISTERED, INVALID_TOPIC_EXCEPTION, POLICY_VIOLATION,
+ * NOT_CONTROLLER.
+ * Not implemented: log levels, client metrics and group settings (INVALID_REQUEST).
+ */
+import { incrementalAlterConfigs as operation } from '../controller/alter-configs.ts'
+import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import type {
+  IncrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from '../protocol/messages/44-incremental-alter-configs.ts'
+import type { Input } from '../protocol/schema.ts'
+import { submit } from './controller-services.ts'
+import { handler } from './handler.ts'
+
+type Response = Input<typeof incrementalAlterConfigsResponse>
+
+function refused({ resources }: IncrementalAlterConfigsRequest, error: ErrorName, errorMessage: string): Response {
+  const failure = { errorCode: errorCode(error), errorMessage }
+  return { responses: resources.map(({ resourceType, resourceName }) => ({ ...failure, resourceType, resourceName })) }
+}
+
+export const incrementalAlterConfigs = handler<IncrementalAlterConfigsRequest, Response>({
+  apiKey: 44,
+  versions: [0, 1],
+  listeners: ['broker', 'controller'],
+  forwardToController: true,
+  fail: refused,
+  handle: (request, context) =>
+    submit(context, operation, request, {
+      reply: ({ responses }): Response => ({ responses }),
+      refused: (error, message) => refused(request, error, message),
+    }),
+})
