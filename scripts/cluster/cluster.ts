@@ -177,3 +177,8 @@ export function controllerIds(spec: ClusterSpec): number[] {
   const most = Math.min(spec.brokers, 5)
   return brokerIds(spec).slice(0, most % 2 === 0 ? most - 1 : most)
 }
+
+/** Brokers, then controllers that are not brokers. */
+export function nodeIds(spec: ClusterSpec): number[] {
+  return [...new Set([...brokerIds(spec), ...controllerIds(spec)])]
+}

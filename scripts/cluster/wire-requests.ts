@@ -9,22 +9,35 @@ import type { QuorumView } from './cluster.ts'
 
 export const errorCodes = { none: 0, unknownTopicOrPartition: 3, topicAlreadyExists: 36 } as const
 
+export interface PartitionView {
+  readonly index: number
+  /** -1: nobody leads. */
+  readonly leader: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
 export interface MetadataView {
   readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[]
   readonly topics: readonly {
     readonly name: string
     readonly errorCode: number
-    readonly partitions: readonly { readonly index: number; readonly leader: number; readonly isr: readonly number[] }[]
+    readonly partitions: readonly PartitionView[]
   }[]
 }
 
 /** Metadata v4: the unfenced brokers as this broker knows them, and the given topics (none: no topics). */
 export async function metadata(client: WireClient, topics: readonly string[] = []): Promise<MetadataView> {
-  const reader = await client.request(
-    3,
-    4,
-    new Writer().array(topics, (name, writer) => writer.string(name)).boolean(false),
-  )
+  const body = new Writer().array(topics, (name, writer) => writer.string(name)).boolean(false)
+  return readMetadata(await client.request(3, 4, body))
+}
+
+/** The same with every topic there is: a null array asks for all. Topics by name, partitions by index. */
+export async function allTopics(client: WireClient): Promise<MetadataView> {
+  return readMetadata(await client.request(3, 4, new Writer().int32(-1).boolean(false)))
+}
+
+function readMetadata(reader: Reader): MetadataView {
   reader.int32() // throttle time
   const brokers = reader.array(r => {
     const broker = { id: r.int32(), host: r.string(), port: r.int32() }
@@ -41,12 +54,11 @@ export async function metadata(client: WireClient, topics: readonly string[] = [
       p.int16()
       const index = p.int32()
       const leader = p.int32()
-      p.array(x => x.int32()) // replicas
-      return { index, leader, isr: p.array(x => x.int32()) }
+      return { index, leader, replicas: p.array(x => x.int32()), isr: p.array(x => x.int32()) }
     })
-    return { name, errorCode, partitions }
+    return { name, errorCode, partitions: partitions.sort((a, b) => a.index - b.index) }
   })
-  return { brokers, topics: found }
+  return { brokers, topics: found.sort((a, b) => (a.name < b.name ? -1 : 1)) }
 }
 
 export interface NewTopic {

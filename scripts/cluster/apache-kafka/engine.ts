@@ -3,7 +3,6 @@
  * KAFKA_HEAP_OPTS and KAFKA_JVM_PERFORMANCE_OPTS mean what they mean to Kafka's own start script.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { parseProperties } from '#broker/config/properties.ts'
@@ -12,6 +11,7 @@ import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine
 import { formatProperties } from '../properties.ts'
 import { projectRoot } from '../state.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion } from './jars.ts'
+import { randomUuid } from './uuid.ts'
 import { javaAvailable, javaCommand, mavenAvailable } from './java.ts'
 
 const MiB = 1 << 20
@@ -85,14 +85,6 @@ function copyFormat(from: NodeFiles, to: NodeFiles): void {
   const properties = Object.fromEntries(parseProperties(readFileSync(join(from.dataDir, 'meta.properties'), 'utf8')))
   const own = { ...properties, 'node.id': String(to.id), 'directory.id': randomUuid() }
   writeFileSync(join(to.dataDir, 'meta.properties'), formatProperties(own))
-}
-
-/** A Kafka Uuid: 16 random bytes in URL-safe base64. A leading dash would look like an option to Kafka's tools. */
-export function randomUuid(): string {
-  for (;;) {
-    const text = randomBytes(16).toString('base64url')
-    if (!text.startsWith('-')) return text
-  }
 }
 
 function words(text: string): string[] {

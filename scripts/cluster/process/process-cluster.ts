@@ -6,7 +6,7 @@ import type { Random } from '#broker/environment/environment.ts'
 import { failure, usageError } from '../../errors.ts'
 import { realClock } from '../clock.ts'
 import type { Capability, ClientOptions, Cluster, ClusterSpec, NodeState, Progress, QuorumView } from '../cluster.ts'
-import { brokerIds, controllerIds } from '../cluster.ts'
+import { brokerIds, nodeIds } from '../cluster.ts'
 import { brokerPort, controllerPort, HOST, inspectorPort } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
@@ -224,11 +224,6 @@ export class ProcessCluster implements Cluster {
       `There is no node ${id} in the cluster ${this.spec.name}: it has ${[...this.#nodes.keys()].join(', ')}.`,
     )
   }
-}
-
-/** Brokers, then controllers that are not brokers. */
-export function nodeIds(spec: ClusterSpec): number[] {
-  return [...new Set([...brokerIds(spec), ...controllerIds(spec)])]
 }
 
 /** Removes what is in a directory but not the directory, which may be a mount. */

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
 import type { ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
-import { controllerIds } from '../cluster.ts'
-import { apacheKafkaEngine, randomUuid } from '../apache-kafka/engine.ts'
+import { controllerIds, nodeIds } from '../cluster.ts'
+import { apacheKafkaEngine } from '../apache-kafka/engine.ts'
+import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { brokerPort, controllerPort, freeBasePort, HOST, requireFreePorts } from '../ports.ts'
 import { formatProperties, nodeProperties } from '../properties.ts'
@@ -14,7 +15,7 @@ import { dataDirectory, nodeDirectory, removeState, writeRecord } from '../state
 import type { ProcessEngine } from './engine.ts'
 import { faultlineEngine } from './faultline-engine.ts'
 import type { ProcessHandle } from './liveness.ts'
-import { nodeIds, processCapabilities, ProcessCluster } from './process-cluster.ts'
+import { processCapabilities, ProcessCluster } from './process-cluster.ts'
 
 const enginesByName: Readonly<Record<Engine, ProcessEngine>> = {
   faultline: faultlineEngine,

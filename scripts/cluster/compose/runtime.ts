@@ -1,0 +1,118 @@
+/** The runtime on Docker: a Compose project generated from the spec, clients on 127.0.0.1 at the same ports as with processes. */
+import { existsSync, mkdirSync, chownSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { lacking, messageOf, usageError } from '../../errors.ts'
+import { randomUuid } from '../apache-kafka/uuid.ts'
+import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
+import { nodeIds } from '../cluster.ts'
+import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { freeBasePort, requireFreePorts } from '../ports.ts'
+import type { ClusterRecord } from '../state.ts'
+import { dataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
+import { composeCapabilities, ComposeCluster, projectName } from './compose-cluster.ts'
+import { dockerAvailable, ensureImage } from './docker.ts'
+import { composeFile } from './generator.ts'
+
+/** The user of the image. */
+const IMAGE_UID = 1000
+
+export const composeRuntime: Runtime = {
+  name: 'compose',
+  capabilities: composeCapabilities,
+  available: async engine =>
+    engine === 'faultline'
+      ? await dockerAvailable()
+      : { available: false, missing: `the engine ${engine} runs as processes only`, remedy: 'Use --runtime process.' },
+  up,
+  attach: name => Promise.resolve(new ComposeCluster(findCluster(name))),
+}
+
+async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ComposeCluster> {
+  const { progress = () => {}, signal } = options
+  const found = await composeRuntime.available(request.engine)
+  if (!found.available)
+    throw request.engine === 'faultline'
+      ? lacking(found.missing, found.remedy)
+      : usageError(found.missing, found.remedy)
+  const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
+  const existing = await beginUp(spec)
+  let cluster: ComposeCluster | undefined
+  try {
+    const record = await newRecord(spec, existing)
+    writeRecord(record)
+    if (request.port !== 0) await requireFreePorts(spec)
+    await ensureImage(progress, signal)
+    cluster = new ComposeCluster(record)
+    writeFiles(record)
+    progress(`Starting ${nodeIds(spec).length} containers`)
+    await cluster.compose(['up', '--detach', '--no-build', '--pull', 'never'], signal)
+    if (options.skipReadyCheck !== true) {
+      progress('Waiting until every broker serves')
+      await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+    }
+    signal?.throwIfAborted()
+    writeRecord({ ...record, phase: 'up' })
+    return cluster
+  } catch (error) {
+    await takeAway(cluster, spec, existing, progress)
+    throw error
+  }
+}
+
+/** After a failure: containers and state go; data that was there before stays. */
+async function takeAway(
+  cluster: ComposeCluster | undefined,
+  spec: ClusterSpec,
+  existing: ClusterRecord | undefined,
+  progress: (message: string) => void,
+): Promise<void> {
+  try {
+    await cluster?.down({ keepData: existing !== undefined })
+  } catch (error) {
+    progress(`Cleaning up failed: ${messageOf(error)}`)
+    return
+  }
+  if (existing !== undefined) writeRecord(existing)
+  else removeState(spec.name)
+}
+
+async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined): Promise<ClusterRecord> {
+  const outside = spec.dataDir === undefined ? [] : [spec.dataDir, ...nodeIds(spec).map(id => dataDirectory(spec, id))]
+  return {
+    version: 1,
+    spec,
+    clusterId: existing?.clusterId ?? randomUuid(),
+    phase: 'starting',
+    owner: await ownProcess(),
+    foreignData: existing?.foreignData ?? outside.filter(directory => existsSync(directory)),
+  }
+}
+
+function writeFiles(record: ClusterRecord): void {
+  const { spec } = record
+  for (const id of nodeIds(spec)) {
+    mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
+    writeFileSync(join(nodeDirectory(spec.name, id), 'intent.json'), '{ "down": false }\n')
+  }
+  const text = composeFile(spec, {
+    title: [`Written by ./faultline up --name ${spec.name} --runtime compose`],
+    project: projectName(spec),
+    clusterId: record.clusterId,
+    inspectors: true,
+    ...(spec.dataDir === undefined
+      ? {}
+      : { dataDirectory: (id: number) => dataDirectory(spec, id), user: prepareDataDirectories(spec) }),
+  })
+  writeFileSync(join(stateDirectory(spec.name), 'compose.yaml'), text)
+}
+
+/** Directories of the user are used as the user, so that no file in them belongs to somebody else; root hands them to the image's user. */
+function prepareDataDirectories(spec: ClusterSpec): string {
+  const uid = process.getuid?.() ?? IMAGE_UID
+  for (const id of nodeIds(spec)) {
+    const directory = dataDirectory(spec, id)
+    mkdirSync(directory, { recursive: true })
+    if (uid === 0) chownSync(directory, IMAGE_UID, 0)
+  }
+  return `${uid === 0 ? IMAGE_UID : uid}:0`
+}

@@ -1,0 +1,45 @@
+/** stop, start, restart, kill, pause, resume, wipe, and the same as faults that can be listed and healed. */
+import type { Command } from 'commander'
+import { withCommonOptions } from './options.ts'
+import type { Session } from './session.ts'
+
+const verbs = [
+  ['stop', 'controlled shutdown: leaders move away first'],
+  ['start', 'start nodes that are down, on the data they have'],
+  ['restart', 'stop and start; several one after the other (a rolling restart)'],
+  ['kill', 'SIGKILL; several at the same moment'],
+  ['pause', 'freeze; the sockets stay open'],
+  ['resume', 'let paused nodes go on'],
+  ['wipe', 'empty the disk of nodes that are down'],
+] as const
+export type Verb = (typeof verbs)[number][0]
+
+const who = 'Nodes are numbers, "controller" (the active one) or "all".'
+
+export function addBreakingCommands(root: Command, session: Session): void {
+  for (const [verb, summary] of verbs) {
+    const command = withCommonOptions(root.command(`${verb} <broker...>`))
+      .description(summary)
+      .addHelpText('after', `\n${who}`)
+    if (verb === 'start' || verb === 'restart' || verb === 'resume')
+      command.option('--no-wait', 'do not wait until the nodes serve')
+    command.action(async (nodes: string[], options) =>
+      (await import('./nodes.ts')).operate(verb, nodes, options, session),
+    )
+  }
+
+  const fault = root.command('fault').description('faults as things that can be listed and healed')
+  withCommonOptions(fault.command('add <kind> <broker...>'))
+    .description('apply a fault; kinds: ./faultline fault list --kinds')
+    .action(async (kind: string, nodes: string[], options) =>
+      (await import('./faults.ts')).addFault(kind, nodes, options, session),
+    )
+  withCommonOptions(fault.command('list'))
+    .description('the faults at work, or with --kinds what there is to apply')
+    .option('--kinds', 'the kinds of faults, not the ones at work')
+    .action(async options => (await import('./faults.ts')).listFaults(options, session))
+  withCommonOptions(fault.command('heal [id...]'))
+    .description('undo faults')
+    .option('--all', 'all of them')
+    .action(async (ids: string[], options) => (await import('./faults.ts')).healFaults(ids, options, session))
+}

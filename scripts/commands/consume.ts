@@ -1,0 +1,126 @@
+/** `consume`: prints records of a topic, up to its end as it was when the command began, or on and on. */
+import type { Consumer, EachMessagePayload, Kafka } from 'kafkajs'
+import { usageError } from '../errors.ts'
+import { paint } from '../output.ts'
+import { explained, kafkaOf } from './client.ts'
+import type { CommonOptions } from './options.ts'
+import type { Session } from './session.ts'
+
+interface ConsumeOptions extends CommonOptions {
+  readonly count?: number
+  readonly follow?: boolean
+  readonly latest?: boolean
+  readonly group?: string
+}
+
+interface ConsumedRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly key: string | null
+  readonly value: string | null
+  readonly timestamp: number
+}
+
+export async function consume(topic: string, options: ConsumeOptions, session: Session): Promise<void> {
+  if (options.follow === true && options.json === true)
+    throw usageError('--follow never ends, so there is no one JSON document: leave --json away.')
+  const { kafka } = await kafkaOf(options)
+  const groupId = options.group ?? `faultline-consume-${process.pid}-${Date.now()}`
+  const records = await explained(async () => await read(kafka, topic, groupId, options, session))
+  if (options.group === undefined) await removeGroup(kafka, groupId)
+  session.output.result(records, () => '')
+}
+
+async function read(
+  kafka: Kafka,
+  topic: string,
+  groupId: string,
+  options: ConsumeOptions,
+  session: Session,
+): Promise<ConsumedRecord[]> {
+  const limits = options.follow === true ? undefined : await remaining(kafka, topic, options.group)
+  const records: ConsumedRecord[] = []
+  if (limits?.size === 0 || options.count === 0) return records
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 })
+  const done = new Promise<void>((resolve, reject) => {
+    consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
+    session.signal.addEventListener('abort', () =>
+      options.follow === true ? resolve() : reject(session.signal.reason),
+    )
+    const finish = () => resolve()
+    void start(consumer, topic, options, async payload => {
+      await Promise.resolve()
+      if (options.count !== undefined && records.length >= options.count) return
+      accept(payload, records, session)
+      if (limits !== undefined && Number(payload.message.offset) + 1 >= (limits.get(payload.partition) ?? 0))
+        limits.delete(payload.partition)
+      if (limits?.size === 0 || records.length === options.count) finish()
+    }).catch(reject)
+  })
+  try {
+    await done
+  } finally {
+    await consumer.disconnect()
+  }
+  return records
+}
+
+async function start(
+  consumer: Consumer,
+  topic: string,
+  options: ConsumeOptions,
+  eachMessage: (payload: EachMessagePayload) => Promise<void>,
+): Promise<void> {
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: options.latest !== true })
+  await consumer.run({ eachMessage, autoCommit: options.group !== undefined })
+}
+
+/** Per partition that still has something to read: the offset (exclusive) to read up to. */
+async function remaining(kafka: Kafka, topic: string, group: string | undefined): Promise<Map<number, number>> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const ends = await admin.fetchTopicOffsets(topic)
+    const committed = new Map<number, number>()
+    if (group !== undefined) {
+      for (const { partitions } of await admin.fetchOffsets({ groupId: group, topics: [topic] })) {
+        for (const { partition, offset } of partitions) committed.set(partition, Number(offset))
+      }
+    }
+    const open = ends.filter(
+      ({ partition, low, high }) => Number(high) > Math.max(Number(low), committed.get(partition) ?? -1),
+    )
+    return new Map(open.map(({ partition, high }) => [partition, Number(high)]))
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+function accept({ partition, message }: EachMessagePayload, records: ConsumedRecord[], session: Session): void {
+  const record: ConsumedRecord = {
+    partition,
+    offset: Number(message.offset),
+    key: message.key?.toString() ?? null,
+    value: message.value?.toString() ?? null,
+    timestamp: Number(message.timestamp),
+  }
+  records.push(record)
+  if (session.output.json) return
+  const key = record.key === null ? '' : `${record.key}: `
+  session.output.line(`${paint.dim(`${partition}@${record.offset}`)} ${key}${record.value ?? paint.dim('null')}`)
+}
+
+/** The group was only a means to read: nothing of it should be left. */
+async function removeGroup(kafka: Kafka, groupId: string): Promise<void> {
+  const admin = kafka.admin()
+  await explained(async () => {
+    await admin.connect()
+    try {
+      const { groups } = await admin.listGroups()
+      if (groups.some(group => group.groupId === groupId)) await admin.deleteGroups([groupId])
+    } finally {
+      await admin.disconnect()
+    }
+  })
+}

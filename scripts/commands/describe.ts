@@ -1,0 +1,74 @@
+/** A cluster as `up --json` and `status --json` show it, and as a table. The document is a contract with scripts. */
+import type { Cluster, NodeState, QuorumView } from '../cluster/cluster.ts'
+import { paint } from '../output.ts'
+
+export interface ClusterDocument {
+  readonly name: string
+  readonly runtime: string
+  readonly engine: string
+  /** As Kafka's bootstrap.servers: `host:port` with commas. */
+  readonly bootstrap: string
+  readonly brokers: readonly NodeState[]
+  /** Nodes that are controllers and nothing else. */
+  readonly controllers: readonly NodeState[]
+}
+
+export async function describeCluster(cluster: Cluster): Promise<ClusterDocument> {
+  const nodes = await cluster.nodes()
+  return {
+    name: cluster.spec.name,
+    runtime: cluster.spec.runtime,
+    engine: cluster.spec.engine,
+    bootstrap: cluster.bootstrap.join(','),
+    brokers: nodes.filter(node => node.roles.includes('broker')),
+    controllers: nodes.filter(node => !node.roles.includes('broker')),
+  }
+}
+
+const stateColours: Readonly<Record<NodeState['state'], (text: string) => string>> = {
+  running: paint.green,
+  starting: paint.yellow,
+  paused: paint.yellow,
+  stopped: paint.dim,
+  dead: paint.red,
+}
+
+export async function nodeTable(document: ClusterDocument, quorum: QuorumView | undefined): Promise<string> {
+  const rows = [...document.brokers, ...document.controllers].map(node => [
+    String(node.id),
+    node.roles.join(', ') + (node.id === quorum?.leaderId ? ' (active)' : ''),
+    `${node.host}:${node.port}`,
+    stateColours[node.state](node.state),
+    node.container ?? (node.pid === undefined ? '' : String(node.pid)),
+    node.dataDir,
+  ])
+  const process = document.runtime === 'compose' ? 'container' : 'pid'
+  return await table(['id', 'roles', 'address', 'state', process, 'data'], rows)
+}
+
+/** A plain table: no frame, so that it can be cut and piped. */
+export async function table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<string> {
+  const { default: Table } = await import('cli-table3')
+  const none = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+  }
+  const chars = { ...none, left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' }
+  const made = new Table({
+    head: head.map(text => paint.bold(text)),
+    chars,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  })
+  made.push(...rows.map(row => [...row]))
+  return made
+    .toString()
+    .split('\n')
+    .map(line => line.trimEnd())
+    .join('\n')
+}

@@ -1,0 +1,56 @@
+/** `down`: takes a cluster away, whatever state an earlier command left it in. */
+import { existsSync } from 'node:fs'
+import { clusterNames, readRecord, removeState, stateDirectory } from '../cluster/state.ts'
+import { runtimeByName } from '../cluster/runtimes.ts'
+import { findCluster } from '../cluster/lifecycle.ts'
+import { conditionOf } from '../cluster/process/liveness.ts'
+import { failure } from '../errors.ts'
+import type { CommonOptions } from './options.ts'
+import type { Session } from './session.ts'
+
+interface DownOptions extends CommonOptions {
+  readonly keepData?: boolean
+  readonly all?: boolean
+}
+
+export async function down(options: DownOptions, session: Session): Promise<void> {
+  const names = options.all === true ? clusterNames() : [options.name]
+  const gone: { name: string; dataKept: boolean }[] = []
+  for (const name of names) gone.push(await takeDown(name, options.keepData === true, session))
+  session.output.result(options.all === true ? gone : gone[0], () =>
+    gone.length === 0
+      ? 'There is no cluster.'
+      : gone
+          .map(
+            ({ name, dataKept }) =>
+              `${name} is down${dataKept ? '; its data is kept, ./faultline up continues it' : ''}.`,
+          )
+          .join('\n'),
+  )
+}
+
+async function takeDown(
+  name: string,
+  keepData: boolean,
+  session: Session,
+): Promise<{ name: string; dataKept: boolean }> {
+  if (readRecord(name) === undefined && existsSync(stateDirectory(name))) {
+    session.output.note(`${stateDirectory(name)} holds no cluster: removing what an interrupted command left.`)
+    removeState(name)
+    return { name, dataKept: false }
+  }
+  const record = findCluster(name)
+  if (record.phase === 'starting') {
+    if ((await conditionOf(record.owner)) !== 'gone' && record.owner.pid !== process.pid) {
+      throw failure(
+        `The cluster ${name} is just being started by process ${record.owner.pid}.`,
+        'Wait for it, or end that command first.',
+      )
+    }
+    session.output.note(`An earlier "up" of ${name} was cut off: cleaning up after it.`)
+  }
+  session.output.progress(`Stopping ${name}`)
+  const cluster = await (await runtimeByName(record.spec.runtime)).attach(name)
+  await cluster.down({ keepData })
+  return { name, dataKept: keepData }
+}

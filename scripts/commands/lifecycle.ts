@@ -1,0 +1,46 @@
+/** up, status, logs, inspect, down: a cluster comes, is looked at, and goes. */
+import type { Command } from 'commander'
+import type { Session } from './session.ts'
+import { collect, wholeNumber, withCommonOptions } from './options.ts'
+
+export function addClusterCommands(root: Command, session: Session): void {
+  withCommonOptions(root.command('up'))
+    .description('start a cluster; returns when a record can be produced and read')
+    .option(
+      '--runtime <runtime>',
+      'process, compose, simulated or kubernetes (default: compose if a Docker engine answers, else process)',
+    )
+    .option('--engine <engine>', 'faultline or apache-kafka (default: faultline)')
+    .option('--brokers <count>', 'how many brokers (default: 3)', wholeNumber)
+    .option('--controllers <count>', 'controllers of their own (default: 0, brokers are controllers too)', wholeNumber)
+    .option(
+      '--port <port>',
+      'client port of broker 1; broker i is on port + i - 1; 0 picks free ones (default: 9092)',
+      wholeNumber,
+    )
+    .option('--data <dir>', 'keep the data there (default: .faultline/NAME)')
+    .option('--set <key=value>', 'a broker setting, Kafka’s name; may be given again', collect, [])
+    .option('--security <kind>', 'none', 'none')
+    .option('--topology <file>', 'read these options from a JSON file; options given here win')
+    .action(async options => (await import('./up.ts')).up(options, session))
+
+  withCommonOptions(root.command('status'))
+    .description('which nodes run, who leads the quorum')
+    .action(async options => (await import('./status.ts')).status(options, session))
+
+  withCommonOptions(root.command('logs [broker...]'))
+    .description('what the nodes log')
+    .option('-n, --lines <count>', 'newest lines of each node', wholeNumber, 100)
+    .option('-f, --follow', 'go on until Ctrl-C')
+    .action(async (nodes: string[], options) => (await import('./logs.ts')).logs(nodes, options, session))
+
+  withCommonOptions(root.command('inspect [broker...]'))
+    .description('quorum, topics, leaders and in-sync replicas; with a number: everything about that node')
+    .action(async (nodes: string[], options) => (await import('./inspect.ts')).inspect(nodes, options, session))
+
+  withCommonOptions(root.command('down'))
+    .description('stop everything and remove it; cleans up after crashed commands too')
+    .option('--keep-data', 'stop in an orderly way and keep the data for the next up')
+    .option('--all', 'every cluster there is')
+    .action(async options => (await import('./down.ts')).down(options, session))
+}

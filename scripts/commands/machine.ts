@@ -1,0 +1,16 @@
+/** doctor, bench: about the machine, not about a cluster. */
+import type { Command } from 'commander'
+import { withCommonOptions } from './options.ts'
+import type { Session } from './session.ts'
+
+export function addMachineCommands(root: Command, session: Session): void {
+  withCommonOptions(root.command('doctor'))
+    .description('what this machine has and lacks, and what earlier commands left behind')
+    .action(async options => (await import('./doctor.ts')).doctor(options, session))
+  root
+    .command('bench [args...]')
+    .description('measure side by side with Apache Kafka; arguments go to bench/main.ts')
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (args: string[]) => (await import('./bench.ts')).bench(args, session))
+}

@@ -1,0 +1,37 @@
+/** What a running command shares with the frame around it: where it writes, whether it was interrupted, how it ends. */
+import { exitCodes } from '../errors.ts'
+import { Output } from '../output.ts'
+
+export class Session {
+  readonly output: Output
+  /** Of the command that ran; a lab may end with "invalid" or "unknown" without an error. */
+  exitCode: number = exitCodes.good
+  interruptedBy: NodeJS.Signals | undefined
+  readonly #abort = new AbortController()
+
+  constructor(json: boolean) {
+    this.output = new Output(json)
+  }
+
+  /** Aborted by Ctrl-C: whoever started something takes it away again. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  listenForInterrupts(): void {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => this.#interrupt(signal))
+  }
+
+  #interrupt(signal: NodeJS.Signals): void {
+    if (this.interruptedBy !== undefined) {
+      if (signal !== 'SIGINT') return
+      process.stderr.write(
+        'Interrupted again: leaving at once. ./faultline status shows what is left, ./faultline down removes it.\n',
+      )
+      process.exit(130)
+    }
+    this.interruptedBy = signal
+    this.output.note('Interrupted: cleaning up (once more to leave at once)')
+    this.#abort.abort(new Error(`interrupted by ${signal}`))
+  }
+}
