@@ -42,9 +42,9 @@ export class HistoryRecorder {
     return this.#operations
   }
 
-  /** Milliseconds since the start of the run. */
+  /** Milliseconds since the start of the run, to a tenth. */
   get nowMs(): number {
-    return this.#clock.nowMs() - this.#startMs
+    return Math.round((this.#clock.nowMs() - this.#startMs) * 10) / 10
   }
 
   /** Calls `listener` with every entry from now on, e.g. to show progress or to write a file along. */

@@ -240,7 +240,10 @@ async function perform(
   observer.start()
   workload.start()
   recorder.phase('workload')
-  await attempt('the script', () => variant.script(run))
+  await attempt('the script', async () => {
+    await observer.until('the cluster was observed for the first time', () => true, 10_000)
+    await variant.script(run)
+  })
   recorder.phase('heal')
   const healed = await attempt('healing', () => run.heal())
   const read = healed && (await attempt('the final read', () => workload.finish(60_000)))

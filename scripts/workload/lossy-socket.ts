@@ -39,6 +39,8 @@ function makeLossy(socket: Socket, { random, loseOneIn, lost }: LossyOptions): S
     const delivered = whole.length === 0 || emit('data', whole)
     if (cut) {
       lost?.()
+      // As if the peer had closed: kafkajs listens to `end` and `error`, and would not notice a socket that is only destroyed.
+      emit('end')
       socket.destroy()
     }
     return delivered

@@ -7,7 +7,7 @@
  * number of the one that may have been written, and the broker would rightly take it for a retry and drop it. Both are the client's
  * doing; a verdict about the broker must not depend on them.
  */
-import type { IHeaders, ISocketFactory, Producer } from 'kafkajs'
+import type { ISocketFactory, Producer } from 'kafkajs'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { MicroOp, OperationError, Value } from '../history/operation.ts'
 import type { ClientRecorder, HistoryRecorder } from '../history/recorder.ts'
@@ -30,6 +30,9 @@ export interface ProducerOptions {
   readonly loseOneResponseIn: number
 }
 
+/** How long the last sends may take when the workload ends. */
+const drainMs = 20_000
+
 interface Instance {
   readonly producer: Producer
   readonly log: ClientLog
@@ -46,6 +49,8 @@ export class Producers {
   #threads: Promise<void>[] = []
   #running = false
   #acknowledged = 0
+  #abandon: () => void = () => undefined
+  readonly #abandoned: Promise<never>
 
   constructor(
     cluster: Cluster,
@@ -58,6 +63,11 @@ export class Producers {
     this.#topic = at.topic
     this.#partitions = at.partitions
     this.#options = options
+    this.#abandoned = new Promise((_, reject) => {
+      this.#abandon = () => reject(new Error('the run ended before the send had an outcome'))
+    })
+    // Whoever waits for a send hears of it; without one there is nobody to tell.
+    this.#abandoned.catch(() => undefined)
   }
 
   /** Records acknowledged so far. */
@@ -70,10 +80,13 @@ export class Producers {
     this.#threads = Array.from({ length: this.#options.producers }, (_, thread) => this.#run(thread))
   }
 
-  /** Ends after the operations that are under way; resolves when each has an outcome. */
+  /** Ends after the operations that are under way; what has no outcome after `drainMs` is left as one that nobody knows. */
   async stop(): Promise<void> {
     this.#running = false
-    await Promise.all(this.#threads)
+    const ended = Promise.all(this.#threads)
+    await Promise.race([ended, this.#cluster.clock.sleep(drainMs)])
+    this.#abandon()
+    await ended
   }
 
   async #run(thread: number): Promise<void> {
@@ -88,7 +101,7 @@ export class Producers {
       }
       await this.#cluster.clock.sleep(this.#cluster.random.below(this.#options.pauseMaxMs + 1))
     }
-    if (instance) await instance.producer.disconnect()
+    if (instance) dispose(instance.producer)
   }
 
   /** Undefined when the cluster cannot be reached at the moment. */
@@ -130,16 +143,9 @@ export class Producers {
     client.invoke('send', bare)
     log.begin()
     try {
-      const [metadata] = await producer.send({
-        topic: this.#topic,
-        acks: this.#options.acks,
-        messages: values.map(value => ({
-          partition,
-          key: value.slice(0, value.lastIndexOf(':')),
-          value,
-          headers: noHeaders,
-        })),
-      })
+      const messages = values.map(value => ({ partition, key: value.slice(0, value.lastIndexOf(':')), value }))
+      const sent = producer.send({ topic: this.#topic, acks: this.#options.acks, messages })
+      const [metadata] = await Promise.race([sent, this.#abandoned])
       const baseOffset = metadata?.baseOffset ?? metadata?.offset
       if (this.#options.acks !== 0 && baseOffset === undefined) {
         client.complete('info', bare, {
@@ -168,8 +174,6 @@ export class Producers {
     return `${key}:${sequence}`
   }
 }
-
-const noHeaders: IHeaders = {}
 
 /** Closes a client that is given up. It may be unable to say goodbye, and nobody waits for it. */
 function dispose(producer: Producer): void {
