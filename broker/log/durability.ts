@@ -113,23 +113,26 @@ export class Durability {
     const finished = (error: DiskError | undefined) => {
       failed ??= error
       if (--left > 0) return
-      if (failed !== undefined) this.log.fail(failed)
+      // A log that was closed or deleted meanwhile has no files any more that could fail.
+      if (this.stopped) failed = undefined
+      else if (failed !== undefined) this.log.fail(failed)
       else failed = this.syncNames()
       done(failed)
     }
     for (const segment of due) {
       const next = segments[segments.indexOf(segment) + 1]
       if (next === undefined) segment.syncLater(finished)
-      else
-        segment.syncAllLater(error =>
-          error === undefined ? this.log.snapshots.syncLater(next.baseOffset, finished) : finished(error),
-        )
+      else {
+        segment.syncAllLater(error => {
+          if (error === undefined && !this.stopped) this.log.snapshots.syncLater(next.baseOffset, finished)
+          else finished(error)
+        })
+      }
     }
     this.environment.timers.soon(() => finished(undefined))
   }
 
   private syncNames(): DiskError | undefined {
-    if (this.stopped) return undefined
     try {
       this.log.transactions.sync()
       this.syncDirectories()

@@ -5,7 +5,8 @@
  * The file always holds whole entries and nothing else: no preallocated zero tail, so that Kafka's tools accept it at any time, also
  * after a kill. Entries that were only in memory then are rebuilt from the recovery point on.
  */
-import type { Disk, DiskError, DiskFile } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
+import type { Disk, DiskFile } from '../environment/environment.ts'
 
 /** Entries kept in memory before they are written as one page. */
 const pageEntries = 512
@@ -88,10 +89,16 @@ export class IndexFile {
     this.withFile(file => file.sync())
   }
 
-  /** Writes everything, then fsyncs off the event loop. */
+  /** Writes everything, then fsyncs off the event loop. Calls `done` also when the write fails. */
   syncLater(done: (error: DiskError | undefined) => void): void {
-    this.spill()
-    const file = this.disk.open(this.path, 'write')
+    let file: DiskFile
+    try {
+      this.spill()
+      file = this.disk.open(this.path, 'write')
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      return done(error)
+    }
     file.syncLater(error => {
       file.close()
       done(error)

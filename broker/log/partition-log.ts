@@ -472,7 +472,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** Takes the files of a segment out of the log; they go for good after file.delete.delay.ms. */
   private removeSegment(segment: Segment): void {
-    segment.closeHandle()
+    segment.retire()
     this.durability.directoryDirty = true
     this.transactions.forget(segment)
     const paths = segment.files()
@@ -533,7 +533,7 @@ export class SegmentedLog implements PartitionLog {
     this.closed = true
     this.durability.stop()
     this.removal.stop()
-    for (const segment of this.segments) segment.closeHandle()
+    for (const segment of this.segments) segment.retire()
   }
 
   // ---------------------------------------------------------------------------------------------------------- failure

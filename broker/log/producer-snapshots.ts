@@ -6,7 +6,8 @@
  * int64, offset delta int32, timestamp int64, coordinator epoch int32, first offset of the open transaction int64.
  * Source: Kafka's ProducerSnapshot message schema.
  */
-import type { Disk, DiskError } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
+import type { Disk, DiskFile } from '../environment/environment.ts'
 import { readInt64, writeInt64 } from '../protocol/records/batch.ts'
 import { crc32c } from '../protocol/records/crc32c.ts'
 import { offsetFileName, offsetOfFileName, snapshotSuffix } from './log-files.ts'
@@ -112,7 +113,13 @@ export class ProducerSnapshots {
   /** fsyncs the snapshot at `offset` off the event loop; no error when it is gone meanwhile. */
   syncLater(offset: number, done: (error: DiskError | undefined) => void): void {
     if (!this.offsets.includes(offset)) return done(undefined)
-    const file = this.disk.open(this.path(offset), 'write')
+    let file: DiskFile
+    try {
+      file = this.disk.open(this.path(offset), 'write')
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      return done(error)
+    }
     file.syncLater(error => {
       file.close()
       done(error)

@@ -44,6 +44,8 @@ export class Segment {
   sizeBytes: number
   /** Has bytes that were never fsynced. */
   dirty = false
+  /** No longer part of the log. */
+  private retired = false
   /** Largest timestamp of the first batch, by which the age of the segment is measured; undefined when empty or not yet read. */
   private firstTimestamp: number | undefined
   private largest: TimestampAndOffset | undefined
@@ -381,15 +383,21 @@ export class Segment {
     })
   }
 
-  /** As `syncLater`, indexes included: for a segment that was rolled. */
+  /** As `syncLater`, indexes included: for a segment that was rolled. A segment that leaves the log meanwhile needs no fsync. */
   syncAllLater(done: (error: DiskError | undefined) => void): void {
     this.syncLater(logError => {
-      if (logError !== undefined) return done(logError)
+      if (logError !== undefined || this.retired) return done(this.retired ? undefined : logError)
       this.offsetIndex.syncLater(indexError => {
-        if (indexError !== undefined) return done(indexError)
+        if (indexError !== undefined || this.retired) return done(this.retired ? undefined : indexError)
         this.timeIndex.syncLater(done)
       })
     })
+  }
+
+  /** The segment leaves the log: its files may be renamed or removed at any time. */
+  retire(): void {
+    this.retired = true
+    this.closeHandle()
   }
 
   /** Gives the descriptor back; the next access opens the file again. */
