@@ -1,0 +1,136 @@
+/** The parts of a node that has the role `broker`: replicas, groups, registration, and what they need to talk to the controller. */
+import type { BrokerConfig } from './config/broker-config.ts'
+import { withOverrides } from './config/dynamic.ts'
+import { securityProtocolIds, type Listeners } from './config/listeners.ts'
+import { AutoTopics } from './controller/auto-topics.ts'
+import { BrokerLifecycle } from './controller/broker-lifecycle.ts'
+import { ControllerChannel } from './controller/controller-channel.ts'
+import type { MetadataImage } from './controller/image.ts'
+import type { MetadataPublisher } from './controller/publisher.ts'
+import { Groups } from './coordinator/groups/groups.ts'
+import type { Environment } from './environment/environment.ts'
+import { EnvelopeForwarder } from './handlers/forwarder.ts'
+import type { BrokerServices } from './handlers/services.ts'
+import type { RequestClient } from './net/client.ts'
+import { NetworkRequestClient } from './net/request-client.ts'
+import type { RaftDriver } from './raft/raft-driver.ts'
+import { ReplicaManager } from './replication/replica-manager.ts'
+import type { Storage } from './storage.ts'
+
+export interface BrokerRoleParts {
+  readonly environment: Environment
+  readonly config: BrokerConfig
+  readonly listeners: Listeners
+  readonly storage: Storage
+  readonly publisher: MetadataPublisher
+  readonly quorum: RaftDriver
+  readonly client: RequestClient
+  readonly clusterId: string
+}
+
+export class BrokerRole implements BrokerServices {
+  readonly lifecycle: BrokerLifecycle
+  readonly replicas: ReplicaManager
+  readonly groups: Groups
+  readonly autoTopics: AutoTopics
+  readonly forwarder: EnvelopeForwarder
+  readonly #parts: BrokerRoleParts
+  readonly #channel: ControllerChannel
+
+  constructor(parts: BrokerRoleParts) {
+    const { environment, config, storage, publisher, quorum, client } = parts
+    const { logs } = storage
+    if (logs === undefined) throw new Error('a broker needs log directories')
+    this.#parts = parts
+    this.#channel = new ControllerChannel({
+      environment,
+      client,
+      quorum,
+      requestTimeoutMs: config['request.timeout.ms'],
+      retryBackoffMs: config['controller.quorum.retry.backoff.ms'],
+    })
+    this.lifecycle = this.#makeLifecycle(logs.directories, logs.previousBrokerEpoch)
+    this.replicas = new ReplicaManager({
+      environment,
+      config,
+      brokerId: config['node.id'],
+      logs,
+      controller: this.#channel,
+      interBrokerListener: parts.listeners.interBrokerName,
+      newClient: () => new NetworkRequestClient(environment, `broker-${config['node.id']}-fetcher`),
+      brokerEpoch: () => this.lifecycle.brokerEpoch,
+      isRegisteredIn: image => image.brokers.get(config['node.id'])?.incarnationId === this.lifecycle.incarnationId,
+      liveConfig: image => this.#liveConfig(image),
+      directoryFailed: id => this.lifecycle.directoryFailed(id),
+    })
+    this.groups = new Groups({ environment, config, replicas: this.replicas, metadata: () => publisher.image })
+    this.autoTopics = new AutoTopics(environment, this.#channel, () => this.#liveConfig(publisher.image))
+    this.forwarder = new EnvelopeForwarder(environment, client, quorum, config['request.timeout.ms'])
+    this.groups.start()
+    publisher.subscribe((image, delta) => {
+      this.replicas.applyMetadata(image, delta)
+      const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)
+      if (deleted.length > 0) this.groups.topicsDeleted(deleted)
+    })
+  }
+
+  #makeLifecycle(
+    directories: readonly { id: string; online: boolean }[],
+    previousBrokerEpoch: number,
+  ): BrokerLifecycle {
+    const { environment, config, client, quorum, clusterId, listeners, publisher } = this.#parts
+    return new BrokerLifecycle({
+      environment,
+      config,
+      client,
+      quorum,
+      nodeId: config['node.id'],
+      clusterId,
+      listeners: listeners.advertised.map(({ name, host, port, securityProtocol }) => ({
+        name,
+        host,
+        port,
+        securityProtocol: securityProtocolIds[securityProtocol],
+      })),
+      directories: directories.filter(({ online }) => online).map(({ id }) => id),
+      metadataOffset: () => publisher.deliveredOffset,
+      previousBrokerEpoch,
+    })
+  }
+
+  /**
+   * Registers, catches up with the metadata, opens the doors, asks to be unfenced. The doors are bound before the registration, which
+   * the controller takes as proof that no other process of this broker runs.
+   */
+  async start(bindListeners: () => Promise<void>): Promise<void> {
+    await bindListeners()
+    await this.lifecycle.start()
+    await this.lifecycle.readyToUnfence()
+  }
+
+  /** Controlled shutdown: leaves only after the leaderships have moved. */
+  async leave(): Promise<void> {
+    const { config, environment } = this.#parts
+    if (!config['controlled.shutdown.enable'] || this.lifecycle.brokerEpoch < 0) return
+    const outcome = await this.lifecycle.beginControlledShutdown(controlledShutdownTimeoutMs)
+    if (outcome === 'timeout')
+      environment.log.warn('the controller did not agree to the shutdown in time; leaving without')
+  }
+
+  stop(): void {
+    this.groups.stop()
+    this.#channel.close()
+    this.lifecycle.stop()
+  }
+
+  #liveConfig(image: MetadataImage): BrokerConfig {
+    const { config, environment } = this.#parts
+    const overrides = [image.config('broker', ''), image.config('broker', String(config['node.id']))]
+    return withOverrides(config, overrides, error =>
+      environment.log.warn('ignored a dynamic setting', { reason: error.message }),
+    )
+  }
+}
+
+/** Two session timeouts: a controller that cannot be reached for so long has fenced this broker anyway. */
+const controlledShutdownTimeoutMs = 18_000

@@ -1,0 +1,265 @@
+/**
+ * One node: puts the parts together for its roles, starts them in the order in which they need each other, stops them in reverse. The
+ * only place that knows all parts. Runs on any Environment.
+ */
+import type { BrokerConfig } from './config/broker-config.ts'
+import { parseVoters, resolveListeners, securityProtocolIds, type Listeners } from './config/listeners.ts'
+import { logConfig, resolveTopicConfig } from './config/topic-config.ts'
+import { BrokerRole } from './broker-role.ts'
+import { Controller } from './controller/controller-driver.ts'
+import { ControllerRegistrar } from './controller/controller-registration.ts'
+import { MetadataPublisher } from './controller/publisher.ts'
+import { decodeRecord } from './controller/records.ts'
+import { NetworkError, type Address, type Environment } from './environment/environment.ts'
+import { Dispatcher } from './handlers/dispatch.ts'
+import { handlers } from './handlers/registry.ts'
+import type { Services } from './handlers/services.ts'
+import { Server } from './net/listener.ts'
+import { NetworkRequestClient } from './net/request-client.ts'
+import { Inspector } from './observe/inspector.ts'
+import { nodeView } from './observe/node-view.ts'
+import { RaftDriver } from './raft/raft-driver.ts'
+import { StartupError } from './startup-error.ts'
+import { openStorage, type Storage } from './storage.ts'
+
+export interface NodeOptions {
+  readonly config: BrokerConfig
+  readonly environment: Environment
+}
+
+/** metadata.max.… of the raft log is in the configuration; these have no setting in Kafka. */
+const maxBatchBytes = 8 * 1024 * 1024
+
+export class Node {
+  readonly config: BrokerConfig
+  readonly #environment: Environment
+  readonly #listeners: Listeners
+  readonly #isController: boolean
+  readonly #isBroker: boolean
+  readonly #server: Server
+  readonly #dispatcher: Dispatcher
+  readonly #client: NetworkRequestClient
+  #storage: Storage | undefined
+  #publisher: MetadataPublisher | undefined
+  #quorum: RaftDriver | undefined
+  #controller: Controller | undefined
+  #registrar: ControllerRegistrar | undefined
+  #broker: BrokerRole | undefined
+  #inspector: Inspector | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor({ config, environment }: NodeOptions) {
+    this.config = config
+    this.#environment = environment
+    this.#listeners = resolveListeners(config)
+    this.#isController = config['process.roles'].includes('controller')
+    this.#isBroker = config['process.roles'].includes('broker')
+    this.#dispatcher = new Dispatcher(environment, config, handlers)
+    this.#client = new NetworkRequestClient(environment, `node-${config['node.id']}`)
+    this.#server = new Server(environment, {
+      maxFrameBytes: config['socket.request.max.bytes'],
+      maxQueued: config['queued.max.requests'],
+      maxConnections: config['max.connections'],
+      idleMs: config['connections.max.idle.ms'],
+      serve: (frame, connection) => this.#dispatcher.serve(frame, connection),
+    })
+  }
+
+  /** The parts, for invariants of the simulator and for the inspector; undefined before `start`. */
+  get quorum(): RaftDriver | undefined {
+    return this.#quorum
+  }
+
+  get publisher(): MetadataPublisher | undefined {
+    return this.#publisher
+  }
+
+  get controller(): Controller | undefined {
+    return this.#controller
+  }
+
+  get broker(): BrokerRole | undefined {
+    return this.#broker
+  }
+
+  get storage(): Storage | undefined {
+    return this.#storage
+  }
+
+  /**
+   * Resolves when the node serves: a broker is unfenced, a controller knows the leader of the quorum. Rejects with StartupError, which
+   * says what to do.
+   */
+  async start(): Promise<void> {
+    const { log, clock } = this.#environment
+    const startedMs = clock.monotonicMs()
+    this.#assemble()
+    const { quorum, publisher } = this
+    if (quorum === undefined || publisher === undefined) throw new Error('the node was not put together')
+    for (const listener of this.#listeners.controller)
+      await this.#bind(listener, () => this.#server.listen(listener, 'controller'))
+    await this.#inspect()
+    const leaderKnown = new Promise<void>(resolve =>
+      publisher.subscribeLeader(({ leaderId }) => {
+        if (leaderId !== undefined) resolve()
+      }),
+    )
+    quorum.start(publisher)
+    if (this.#broker === undefined) await leaderKnown
+    else
+      await this.#broker.start(async () => {
+        for (const listener of this.#listeners.broker)
+          await this.#bind(listener, () => this.#server.listen(listener, 'broker'))
+      })
+    log.info('node started', {
+      nodeId: this.config['node.id'],
+      roles: this.config['process.roles'].join(','),
+      listeners: [...this.#listeners.broker, ...this.#listeners.controller]
+        .map(({ name, host, port }) => `${name}://${host}:${port}`)
+        .join(','),
+      tookMs: clock.monotonicMs() - startedMs,
+    })
+  }
+
+  /** Moves leaderships away, stops serving, flushes, marks the directories as cleanly stopped. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    await this.#broker?.leave()
+    this.#broker?.stop()
+    await this.#broker?.replicas.stop()
+    this.#registrar?.stop()
+    this.#controller?.stop()
+    await this.#quorum?.stop()
+    await this.#server.close()
+    await this.#inspector?.close()
+    this.#client.close()
+    const replicas = this.#broker?.replicas
+    if (replicas !== undefined) this.#storage?.logs?.close(partition => replicas.checkpointOf(partition))
+    this.#storage?.metadataLog.close()
+    this.#environment.log.info('node stopped', { nodeId: this.config['node.id'] })
+  }
+
+  #assemble(): void {
+    const { config } = this
+    const environment = this.#environment
+    const nodeId = config['node.id']
+    const storage = openStorage(environment, config, {
+      configOf: () => logConfig(resolveTopicConfig(undefined, config)),
+      brokerEpoch: () => this.#broker?.lifecycle.brokerEpoch ?? -1,
+    })
+    const { clusterId } = storage
+    const publisher = new MetadataPublisher(clusterId)
+    const quorum = this.#makeQuorum(storage)
+    const controller = this.#isController ? this.#makeController(quorum, publisher, clusterId) : undefined
+    const parts = {
+      environment,
+      config,
+      listeners: this.#listeners,
+      storage,
+      publisher,
+      quorum,
+      client: this.#client,
+      clusterId,
+    }
+    const broker = this.#isBroker ? new BrokerRole(parts) : undefined
+    this.#storage = storage
+    this.#publisher = publisher
+    this.#quorum = quorum
+    this.#controller = controller
+    this.#broker = broker
+    const services: Services = {
+      clusterId,
+      nodeId,
+      listeners: this.#listeners,
+      quorum,
+      dispatch: this.#dispatcher,
+      metadata: () => publisher.image,
+      ...(controller === undefined ? {} : { controller }),
+      ...(broker === undefined ? {} : { broker }),
+    }
+    this.#dispatcher.attach(services)
+  }
+
+  #makeQuorum(storage: Storage): RaftDriver {
+    const { config } = this
+    return new RaftDriver({
+      environment: this.#environment,
+      config: {
+        nodeId: config['node.id'],
+        clusterId: storage.clusterId,
+        voters: parseVoters(config),
+        electionTimeoutMs: config['controller.quorum.election.timeout.ms'],
+        electionBackoffMaxMs: config['controller.quorum.election.backoff.max.ms'],
+        fetchTimeoutMs: config['controller.quorum.fetch.timeout.ms'],
+        requestTimeoutMs: config['controller.quorum.request.timeout.ms'],
+        retryBackoffMs: config['controller.quorum.retry.backoff.ms'],
+        maxBatchBytes,
+        snapshotAfterBytes: config['metadata.log.max.record.bytes.between.snapshots'],
+        snapshotAfterMs: config['metadata.log.max.snapshot.interval.ms'],
+      },
+      directoryId: storage.metadataDirectoryId,
+      log: storage.metadataLog,
+      metadataLogDirectory: storage.metadataDirectory,
+      client: this.#client,
+      controllerListenerName: config['controller.listener.names'][0] ?? 'CONTROLLER',
+    })
+  }
+
+  #makeController(quorum: RaftDriver, publisher: MetadataPublisher, clusterId: string): Controller {
+    const { config } = this
+    const environment = this.#environment
+    const nodeId = config['node.id']
+    const bootstrap = quorum.bootstrapRecords?.map(record => decodeRecord(record))
+    this.#registrar = new ControllerRegistrar({
+      environment,
+      client: this.#client,
+      quorum,
+      publisher,
+      nodeId,
+      listeners: this.#listeners.controller.map(({ name, host, port, securityProtocol }) => ({
+        name,
+        host: host === '' || host === '0.0.0.0' ? 'localhost' : host,
+        port,
+        securityProtocol: securityProtocolIds[securityProtocol],
+      })),
+      requestTimeoutMs: config['controller.quorum.request.timeout.ms'],
+    })
+    return new Controller({
+      environment,
+      config,
+      nodeId,
+      clusterId,
+      quorum,
+      publisher,
+      ...(bootstrap === undefined ? {} : { bootstrap }),
+    })
+  }
+
+  async #bind(address: Address, bind: () => Promise<unknown>): Promise<void> {
+    try {
+      await bind()
+    } catch (error) {
+      if (!(error instanceof NetworkError)) throw error
+      const where = `${address.host === '' ? '0.0.0.0' : address.host}:${address.port}`
+      throw new StartupError(
+        `cannot listen on ${where}: ${error.message}. Stop what uses the port, or change the setting listeners.`,
+        error,
+      )
+    }
+  }
+
+  async #inspect(): Promise<void> {
+    const where = this.config['inspector.listener']
+    if (where === '') return
+    const match = /^(.*):(\d+)$/.exec(where)
+    if (match === null) throw new StartupError(`inspector.listener: expected host:port, got "${where}"`)
+    const address = { host: match[1] || '127.0.0.1', port: Number(match[2]) }
+    const inspector = new Inspector(this.#environment, nodeView(this))
+    this.#inspector = inspector
+    await this.#bind(address, () => inspector.listen(address))
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The node's directories before anything else starts: to which cluster they belong, whether they may be used, the metadata log opened.
+ * A directory of another cluster or node stops the start; nothing is ever formatted over.
+ */
+import type { BrokerConfig } from './config/broker-config.ts'
+import { resolveTopicConfig, logConfig } from './config/topic-config.ts'
+import type { Environment } from './environment/environment.ts'
+import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
+import { DirectoryLogManager } from './log/log-manager.ts'
+import { claimDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
+import { openPartitionLog } from './log/partition-log.ts'
+import { StartupError } from './startup-error.ts'
+
+export const metadataTopic = '__cluster_metadata'
+export const metadataTopicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
+
+export interface Storage {
+  readonly clusterId: string
+  /** Undefined on a node without the role broker. */
+  readonly logs: DirectoryLogManager | undefined
+  readonly metadataLog: PartitionLog
+  readonly metadataDirectory: string
+  /** Directory id of the metadata log's directory. */
+  readonly metadataDirectoryId: string
+}
+
+/** The cluster id of the directories, or the configured one for directories that are all new. */
+function clusterIdOf(environment: Environment, config: BrokerConfig): string {
+  const paths = new Set([config['metadata.log.dir'], ...config['log.dirs']])
+  const found = new Map<string, string>()
+  for (const path of paths) {
+    const properties = readMetaProperties(environment.disk, path)
+    if (properties !== undefined) found.set(properties.clusterId, path)
+  }
+  const [first, second] = [...found]
+  if (first !== undefined && second !== undefined)
+    throw new StartupError(
+      `${first[1]} belongs to cluster ${first[0]} and ${second[1]} to ${second[0]}: take one of them out of log.dirs`,
+    )
+  const configured = config['cluster.id']
+  if (first === undefined && configured === '')
+    throw new StartupError(
+      `${[...paths].join(', ')} is not formatted: set cluster.id to a 22-character base64url UUID, the same on every node, or run kafka-storage format`,
+    )
+  if (first !== undefined && configured !== '' && configured !== first[0])
+    throw new StartupError(
+      `${first[1]} belongs to cluster ${first[0]}, but cluster.id says ${configured}: use another directory or the right cluster.id`,
+    )
+  return first?.[0] ?? configured
+}
+
+/** Settings of the metadata log: flushed by its driver, retired by snapshots, never by time. */
+function metadataLogConfig(config: BrokerConfig): LogConfig {
+  return {
+    ...logConfig(resolveTopicConfig(undefined, config)),
+    segmentBytes: config['metadata.log.segment.bytes'],
+    segmentMs: config['metadata.log.segment.ms'],
+    segmentJitterMs: 0,
+    retentionMs: -1,
+    retentionBytes: -1,
+    maxMessageBytes: 2 ** 31 - 1,
+    messageTimestampType: 'CreateTime',
+    messageTimestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
+    messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
+    flushMessages: Number.MAX_SAFE_INTEGER,
+    flushMs: Number.MAX_SAFE_INTEGER,
+    cleanupPolicy: ['delete'],
+  }
+}
+
+export function openStorage(
+  environment: Environment,
+  config: BrokerConfig,
+  options: { configOf: (partition: TopicPartition) => LogConfig; brokerEpoch: () => number },
+): Storage {
+  const { disk } = environment
+  try {
+    const clusterId = clusterIdOf(environment, config)
+    const nodeId = config['node.id']
+    const isBroker = config['process.roles'].includes('broker')
+    const logs = isBroker
+      ? new DirectoryLogManager({
+          environment,
+          logDirs: config['log.dirs'],
+          clusterId,
+          nodeId,
+          configOf: options.configOf,
+          brokerEpoch: options.brokerEpoch,
+          producerIdExpirationMs: config['producer.id.expiration.ms'],
+        })
+      : undefined
+    logs?.start()
+    const metadataDirectory = config['metadata.log.dir']
+    disk.makeDirectory(metadataDirectory)
+    const metadataDirectoryId = claimDirectory(disk, metadataDirectory, {
+      clusterId,
+      nodeId,
+      random: environment.random,
+    })
+    const metadataLog = openPartitionLog({
+      environment,
+      directory: `${metadataDirectory}/${metadataTopic}-0`,
+      topicPartition: { topic: metadataTopic, partition: 0 },
+      topicId: metadataTopicId,
+      config: metadataLogConfig(config),
+      cleanShutdown: false,
+    })
+    return { clusterId, logs, metadataLog, metadataDirectory, metadataDirectoryId }
+  } catch (error) {
+    if (error instanceof LogDirectoryError) throw new StartupError(error.message, error)
+    throw error
+  }
+}
