@@ -8,12 +8,15 @@
  * Errors: UNKNOWN_TOPIC_OR_PARTITION for anything but __cluster_metadata-0, NOT_LEADER_OR_FOLLOWER.
  */
 import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
-import type { DescribeQuorumRequest } from '../protocol/messages/55-describe-quorum.ts'
+import type { describeQuorumResponse, DescribeQuorumRequest } from '../protocol/messages/55-describe-quorum.ts'
 import type { ReplicaProgress } from '../raft/leader-progress.ts'
 import { metadataTopic } from '../raft/quorum-wire.ts'
+import type { Input } from '../protocol/schema.ts'
 import { handler, type RequestContext } from './handler.ts'
 
-export const describeQuorum = handler<DescribeQuorumRequest, object>({
+type DescribeQuorumResponseInput = Input<typeof describeQuorumResponse>
+
+export const describeQuorum = handler<DescribeQuorumRequest, DescribeQuorumResponseInput>({
   apiKey: 55,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
@@ -31,14 +34,14 @@ export const describeQuorum = handler<DescribeQuorumRequest, object>({
   },
 })
 
-function describeLeader({ services, environment }: RequestContext): object | undefined {
+function describeLeader({ services, environment }: RequestContext): DescribeQuorumResponseInput | undefined {
   const { quorum, nodeId } = services
   const description = quorum.describe()
   if (description === undefined) return undefined
   const wallNowMs = environment.clock.wallMs()
   const aheadMs = wallNowMs - environment.clock.monotonicMs()
   const toWall = (monotonicMs: number): number => (monotonicMs < 0 ? -1 : monotonicMs + aheadMs)
-  const replica = (state: ReplicaProgress): object => ({
+  const replica = (state: ReplicaProgress) => ({
     replicaId: state.id,
     replicaDirectoryId: state.directoryId,
     logEndOffset: state.endOffset ?? -1,
@@ -64,7 +67,7 @@ function describeLeader({ services, environment }: RequestContext): object | und
   return { errorCode: 0, errorMessage: null, topics: [{ topicName: metadataTopic, partitions: [partition] }], nodes }
 }
 
-function refuseEach(request: DescribeQuorumRequest, error: ErrorName): object {
+function refuseEach(request: DescribeQuorumRequest, error: ErrorName): DescribeQuorumResponseInput {
   const refused = { errorCode: errorCode(error), errorMessage: errorMessage(error) }
   const nothing = { leaderId: -1, leaderEpoch: -1, highWatermark: -1, currentVoters: [], observers: [] }
   return {

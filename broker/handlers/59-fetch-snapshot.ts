@@ -9,11 +9,14 @@
  * NOT_LEADER_OR_FOLLOWER, SNAPSHOT_NOT_FOUND, POSITION_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION for the partition.
  */
 import { errorCode } from '../protocol/errors.ts'
-import type { FetchSnapshotRequest } from '../protocol/messages/59-fetch-snapshot.ts'
+import type { fetchSnapshotResponse, FetchSnapshotRequest } from '../protocol/messages/59-fetch-snapshot.ts'
 import { fetchSnapshotFromWire, fetchSnapshotResponseToWire } from '../raft/quorum-wire.ts'
+import type { Input } from '../protocol/schema.ts'
 import { handler } from './handler.ts'
 
-export const fetchSnapshot = handler<FetchSnapshotRequest, object>({
+type FetchSnapshotResponseInput = Input<typeof fetchSnapshotResponse>
+
+export const fetchSnapshot = handler<FetchSnapshotRequest, FetchSnapshotResponseInput>({
   apiKey: 59,
   versions: [0, 1],
   listeners: ['controller'],
@@ -29,7 +32,7 @@ export const fetchSnapshot = handler<FetchSnapshotRequest, object>({
   },
 })
 
-function unknownPartition(request: FetchSnapshotRequest): object {
+function unknownPartition(request: FetchSnapshotRequest): FetchSnapshotResponseInput {
   const [topic] = request.topics
   const [partition] = topic?.partitions ?? []
   if (topic === undefined || partition === undefined) return { errorCode: errorCode('INVALID_REQUEST'), topics: [] }

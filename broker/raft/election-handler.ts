@@ -1,6 +1,8 @@
 /** What the handlers of Vote, BeginQuorumEpoch and EndQuorumEpoch have in common: they differ only in their request. */
 import type { RequestContext } from '../handlers/handler.ts'
 import { errorCode } from '../protocol/errors.ts'
+import type { voteResponse } from '../protocol/messages/52-vote.ts'
+import type { Input } from '../protocol/schema.ts'
 import type { QuorumRequest } from './quorum-messages.ts'
 import { electionResponseToWire } from './quorum-wire.ts'
 
@@ -8,7 +10,7 @@ import { electionResponseToWire } from './quorum-wire.ts'
 export async function answerElectionRequest(
   asked: QuorumRequest | undefined,
   context: RequestContext,
-): Promise<object> {
+): Promise<Input<typeof voteResponse>> {
   const { quorum } = context.services
   if (asked === undefined) return { errorCode: errorCode('INVALID_REQUEST'), topics: [] }
   if (!quorum.isRunning) return { errorCode: errorCode('BROKER_NOT_AVAILABLE'), topics: [] }

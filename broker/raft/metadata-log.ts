@@ -3,7 +3,7 @@
  * and makes the log durable by group commit, never blocking for it. Decides nothing.
  * Sources: KIP-595, KIP-630.
  */
-import type { Environment } from '../environment/environment.ts'
+import { DiskError, type Environment } from '../environment/environment.ts'
 import type { PartitionLog } from '../log/log.ts'
 import { leaderChangeBatch, recordsBatch } from './metadata-batches.ts'
 import type { Recovered } from './quorum-core.ts'
@@ -81,6 +81,9 @@ export class MetadataLog {
     const place = { baseOffset: append.baseOffset, epoch: append.epoch, wallMs: this.environment.clock.wallMs() }
     const batch = append.kind === 'leaderChange' ? leaderChangeBatch(append, place) : recordsBatch(append.values, place)
     const result = log.appendAsLeader(batch, { origin: 'raft', leaderEpoch: append.epoch, wallMs: place.wallMs })
+    if ('refused' in result && result.refused === 'KAFKA_STORAGE_ERROR') {
+      throw new DiskError('OTHER', 'append', log.directory, new Error(result.message))
+    }
     if (!('appended' in result) || result.appended.firstOffset !== append.baseOffset) {
       throw new Error(`metadata log refused the append at ${append.baseOffset}: ${JSON.stringify(result)}`)
     }
@@ -93,14 +96,22 @@ export class MetadataLog {
       return
     }
     this.isFlushing = true
+    let isSameTurn = true
     this.log.flushLater(result => {
-      this.isFlushing = false
-      if ('error' in result) return this.listener.failed(result.error)
-      const next = this.nextFlush
-      this.nextFlush = undefined
-      if (next !== undefined) this.flush(next)
-      this.listener.persisted(result.durableOffset, generation)
+      // A log with nothing left to make durable may answer at once, in the middle of a Ready.
+      if (isSameTurn) this.environment.timers.soon(() => this.flushed(result, generation))
+      else this.flushed(result, generation)
     })
+    isSameTurn = false
+  }
+
+  private flushed(result: { durableOffset: number } | { error: Error }, generation: number): void {
+    this.isFlushing = false
+    if ('error' in result) return this.listener.failed(result.error)
+    const next = this.nextFlush
+    this.nextFlush = undefined
+    if (next !== undefined) this.flush(next)
+    this.listener.persisted(result.durableOffset, generation)
   }
 
   carryOut(work: SnapshotWork): void {

@@ -5,11 +5,25 @@
  */
 import type { Address } from '../environment/environment.ts'
 import { errorCode, errorName, type ErrorName } from '../protocol/errors.ts'
-import type { FetchRequest, FetchResponse } from '../protocol/messages/01-fetch.ts'
-import type { VoteRequest, VoteResponse } from '../protocol/messages/52-vote.ts'
-import type { BeginQuorumEpochRequest, BeginQuorumEpochResponse } from '../protocol/messages/53-begin-quorum-epoch.ts'
-import type { EndQuorumEpochRequest, EndQuorumEpochResponse } from '../protocol/messages/54-end-quorum-epoch.ts'
-import type { FetchSnapshotRequest, FetchSnapshotResponse } from '../protocol/messages/59-fetch-snapshot.ts'
+import type { FetchRequest, FetchResponse, fetchRequest, fetchResponse } from '../protocol/messages/01-fetch.ts'
+import type { VoteRequest, VoteResponse, voteRequest, voteResponse } from '../protocol/messages/52-vote.ts'
+import type {
+  BeginQuorumEpochRequest,
+  BeginQuorumEpochResponse,
+  beginQuorumEpochRequest,
+} from '../protocol/messages/53-begin-quorum-epoch.ts'
+import type {
+  EndQuorumEpochRequest,
+  EndQuorumEpochResponse,
+  endQuorumEpochRequest,
+} from '../protocol/messages/54-end-quorum-epoch.ts'
+import type {
+  FetchSnapshotRequest,
+  FetchSnapshotResponse,
+  fetchSnapshotRequest,
+  fetchSnapshotResponse,
+} from '../protocol/messages/59-fetch-snapshot.ts'
+import type { Input } from '../protocol/schema.ts'
 import { describeFetched } from './metadata-batches.ts'
 import {
   noDirectoryId,
@@ -146,15 +160,15 @@ function endpoints(
   return address === undefined ? [] : [{ nodeId: head.leaderId, host: address.host, port: address.port }]
 }
 
-/** Vote, BeginQuorumEpoch and EndQuorumEpoch have responses of one shape; only Vote has `voteGranted`. */
-export function electionResponseToWire(response: QuorumResponse, context: ResponseContext): object {
+/** Vote, BeginQuorumEpoch and EndQuorumEpoch have responses of one shape; `voteGranted` means something in Vote only. */
+export function electionResponseToWire(response: QuorumResponse, context: ResponseContext): Input<typeof voteResponse> {
   if (response.topLevelError !== 'NONE') return { errorCode: errorCode(response.topLevelError), topics: [] }
   const partition = {
     partitionIndex: 0,
     errorCode: errorCode(response.error),
     leaderId: response.leaderId,
     leaderEpoch: response.epoch,
-    ...(response.kind === 'vote' ? { voteGranted: response.voteGranted } : {}),
+    voteGranted: response.kind === 'vote' && response.voteGranted,
   }
   return {
     errorCode: 0,
@@ -167,7 +181,7 @@ export function fetchResponseToWire(
   response: QuorumResponse,
   records: Buffer | undefined,
   context: ResponseContext,
-): object {
+): Input<typeof fetchResponse> {
   if (response.kind !== 'fetch' || response.topLevelError !== 'NONE')
     return { errorCode: errorCode(response.topLevelError), responses: [] }
   const partition = {
@@ -180,6 +194,7 @@ export function fetchResponseToWire(
     ...(response.snapshotId === undefined
       ? {}
       : { snapshotId: { endOffset: response.snapshotId.endOffset, epoch: response.snapshotId.epoch } }),
+    abortedTransactions: [],
     records: records ?? Buffer.alloc(0),
   }
   return {
@@ -193,7 +208,7 @@ export function fetchSnapshotResponseToWire(
   response: QuorumResponse,
   bytes: Buffer | undefined,
   context: ResponseContext,
-): object {
+): Input<typeof fetchSnapshotResponse> {
   if (response.kind !== 'fetchSnapshot' || response.topLevelError !== 'NONE') {
     return { errorCode: errorCode(response.topLevelError), topics: [] }
   }
@@ -222,7 +237,7 @@ export interface LocalEndpoint {
 
 export function requestToWire(request: QuorumRequest, local: LocalEndpoint): object {
   const { clusterId } = request
-  const topics = (partition: object): object[] => [
+  const topics = <Partition extends object>(partition: Partition) => [
     { topicName: metadataTopic, partitions: [{ partitionIndex: 0, ...partition }] },
   ]
   const leaderEndpoints = local.address === undefined ? [] : [{ name: local.listenerName, ...local.address }]
@@ -230,7 +245,8 @@ export function requestToWire(request: QuorumRequest, local: LocalEndpoint): obj
     case 'vote': {
       const { epoch, lastEpoch, preVote, replicaId, replicaDirectoryId, voterDirectoryId, lastOffset } = request
       const partition = { replicaEpoch: epoch, replicaId, replicaDirectoryId, voterDirectoryId, lastOffset, preVote }
-      return { clusterId, voterId: request.voterId, topics: topics({ ...partition, lastOffsetEpoch: lastEpoch }) }
+      const asked = topics({ ...partition, lastOffsetEpoch: lastEpoch })
+      return { clusterId, voterId: request.voterId, topics: asked } satisfies Input<typeof voteRequest>
     }
     case 'beginQuorumEpoch': {
       const { voterDirectoryId, leaderId, epoch } = request
@@ -239,7 +255,7 @@ export function requestToWire(request: QuorumRequest, local: LocalEndpoint): obj
         voterId: request.voterId,
         topics: topics({ voterDirectoryId, leaderId, leaderEpoch: epoch }),
         leaderEndpoints,
-      }
+      } satisfies Input<typeof beginQuorumEpochRequest>
     }
     case 'endQuorumEpoch': {
       const { leaderId, epoch, preferredSuccessors } = request
@@ -251,7 +267,7 @@ export function requestToWire(request: QuorumRequest, local: LocalEndpoint): obj
         clusterId,
         topics: topics({ leaderId, leaderEpoch: epoch, preferredSuccessors, preferredCandidates }),
         leaderEndpoints,
-      }
+      } satisfies Input<typeof endQuorumEpochRequest>
     }
     case 'fetch':
       return fetchToWire(request)
@@ -266,12 +282,13 @@ export function requestToWire(request: QuorumRequest, local: LocalEndpoint): obj
         replicaDirectoryId,
       }
       const topic = { name: metadataTopic, partitions: [partition] }
-      return { clusterId, replicaId: request.replicaId, maxBytes: request.maxBytes, topics: [topic] }
+      const { replicaId, maxBytes } = request
+      return { clusterId, replicaId, maxBytes, topics: [topic] } satisfies Input<typeof fetchSnapshotRequest>
     }
   }
 }
 
-function fetchToWire(request: FetchRequestMessage): object {
+function fetchToWire(request: FetchRequestMessage): Input<typeof fetchRequest> {
   return {
     clusterId: request.clusterId,
     replicaState: { replicaId: request.replicaId },

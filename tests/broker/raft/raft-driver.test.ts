@@ -1,0 +1,233 @@
+/** The driver with real files, frames and handlers, on simulated machines: what it persists, sends, delivers and survives. */
+import { describe, expect, it } from 'vitest'
+import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
+import type { Voter } from '#broker/raft/raft.ts'
+import { World } from '#simulator/world/world.ts'
+import { RaftNode, type RaftNodeOptions } from './raft-node.ts'
+
+const port = 9093
+
+class Cluster {
+  readonly world: World
+  readonly voters: readonly Voter[]
+  readonly nodes = new Map<number, RaftNode>()
+  private readonly quorum: RaftNodeOptions['quorum']
+
+  constructor(seed: number, votersCount: number, quorum: RaftNodeOptions['quorum'] = {}) {
+    this.world = new World({ seed })
+    this.quorum = quorum
+    this.voters = Array.from({ length: votersCount }, (_, index) => ({
+      id: index + 1,
+      address: { host: `node-${index + 1}`, port },
+    }))
+  }
+
+  start(id: number): RaftNode {
+    const environment = this.world.node(`node-${id}`).start()
+    const isVoter = this.voters.some(voter => voter.id === id)
+    const listen = isVoter ? { listen: { host: `node-${id}`, port } } : {}
+    const node = new RaftNode(environment, {
+      id,
+      voters: this.voters,
+      directory: '/meta',
+      quorum: this.quorum ?? {},
+      ...listen,
+    })
+    this.nodes.set(id, node)
+    return node
+  }
+
+  startAll(): void {
+    for (const voter of this.voters) this.start(voter.id)
+  }
+
+  kill(id: number): void {
+    this.nodes.delete(id)
+    this.world.node(`node-${id}`).kill()
+  }
+
+  powerFailure(id: number): void {
+    this.nodes.delete(id)
+    this.world.node(`node-${id}`).powerFailure()
+  }
+
+  async until(what: string, condition: () => boolean): Promise<void> {
+    for (let waitedMs = 0; !condition(); waitedMs += 10) {
+      if (waitedMs > 60_000) throw new Error(`still waiting for: ${what}`)
+      await this.world.sleep(10)
+    }
+  }
+
+  async leader(): Promise<RaftNode> {
+    const find = (): RaftNode | undefined =>
+      [...this.nodes.values()].find(node => node.listener.leaders.at(-1)?.leaderId === node.id)
+    await this.until('a leader', () => find() !== undefined)
+    return find() as RaftNode
+  }
+
+  /** Proposes until it is committed somewhere, and delivered everywhere. */
+  async commit(...values: string[]): Promise<void> {
+    let accepted = false
+    await this.until('a leader that takes the proposal', () => {
+      accepted ||= [...this.nodes.values()].some(node => node.isLeader && node.propose(...values) !== undefined)
+      return accepted
+    })
+    const last = values.at(-1) ?? ''
+    await this.until(`${last} everywhere`, () =>
+      [...this.nodes.values()].every(node => node.listener.values.includes(last)),
+    )
+  }
+}
+
+function scenario(
+  seed: number,
+  votersCount: number,
+  run: (cluster: Cluster) => Promise<void>,
+  quorum: RaftNodeOptions['quorum'] = {},
+): Promise<void> {
+  const cluster = new Cluster(seed, votersCount, quorum)
+  return cluster.world.run(() => run(cluster), { limitMs: 600_000 })
+}
+
+describe('the driver of the metadata quorum', () => {
+  it('commits alone when it is the only voter', () =>
+    scenario(1, 1, async cluster => {
+      const node = cluster.start(1)
+      await cluster.leader()
+      expect(node.driver.leader).toEqual({ leaderId: 1, epoch: 1 })
+      expect(node.propose('a', 'b')).toEqual({ baseOffset: 1, lastOffset: 2 })
+      await cluster.until('committed', () => node.driver.highWatermark === 3)
+      expect(node.listener.values).toEqual(['a', 'b'])
+    }))
+
+  it('elects one of three voters, replicates and commits', () =>
+    scenario(2, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a', 'b')
+      await cluster.commit('c')
+      const epochs = new Set([...cluster.nodes.values()].map(node => node.driver.leader.epoch))
+      expect(epochs.size).toBe(1)
+      for (const node of cluster.nodes.values()) expect(node.listener.values).toEqual(['a', 'b', 'c'])
+    }))
+
+  it('lets an observer follow without a vote', () =>
+    scenario(3, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('before')
+      const observer = cluster.start(4)
+      await cluster.until('caught up', () => observer.listener.values.includes('before'))
+      await cluster.commit('after')
+      expect(observer.listener.values).toEqual(['before', 'after'])
+      const leader = await cluster.leader()
+      expect(leader.driver.describe()?.observers.map(replica => replica.id)).toEqual([4])
+      expect(observer.driver.leader).toEqual(leader.driver.leader)
+    }))
+
+  it('keeps what was committed when the leader dies and the power of all fails', () =>
+    scenario(4, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const first = await cluster.leader()
+      cluster.kill(first.id)
+      await cluster.commit('b')
+      for (const voter of cluster.voters) cluster.powerFailure(voter.id)
+      cluster.startAll()
+      await cluster.commit('c')
+      for (const node of cluster.nodes.values()) expect(node.listener.values).toEqual(['a', 'b', 'c'])
+    }))
+
+  it('tells a new leader of its leadership only when it knows everything committed before', () =>
+    scenario(5, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const first = await cluster.leader()
+      await cluster.commit('b')
+      cluster.kill(first.id)
+      const second = await cluster.leader()
+      expect(second.id).not.toBe(first.id)
+      expect(second.listener.knownAtElection.get(second.driver.leader.epoch)).toEqual(['a', 'b'])
+    }))
+
+  it('hands leadership over when it stops, without waiting for a fetch timeout', () =>
+    scenario(6, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const first = await cluster.leader()
+      const beganMs = cluster.world.nowMs
+      cluster.nodes.delete(first.id)
+      await first.stop()
+      cluster.world.node(`node-${first.id}`).exit()
+      const second = await cluster.leader()
+      expect(second.id).not.toBe(first.id)
+      expect(cluster.world.nowMs - beganMs).toBeLessThan(1000)
+    }))
+
+  it('lets the listener propose from within a delivery', () =>
+    scenario(7, 1, async cluster => {
+      const node = cluster.start(1)
+      await cluster.leader()
+      node.listener.onCommitted = batch => {
+        if (batch.records[0]?.toString() === 'question') node.propose('answer')
+      }
+      node.propose('question')
+      await cluster.until('the answer', () => node.listener.values.includes('answer'))
+      expect(node.listener.values).toEqual(['question', 'answer'])
+    }))
+
+  it('refuses a proposal of an old epoch, and of a node that does not lead', () =>
+    scenario(8, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const leader = await cluster.leader()
+      expect(leader.driver.propose(leader.driver.leader.epoch - 1, [Buffer.from('late')])).toBeUndefined()
+      for (const node of cluster.nodes.values()) if (node !== leader) expect(node.propose('no')).toBeUndefined()
+      expect(() => leader.driver.propose(leader.driver.leader.epoch, [Buffer.alloc(9 * 1024 * 1024)])).toThrow(
+        /at most/,
+      )
+    }))
+
+  it('writes snapshots, drops the log they replace, and serves them to who lags behind', () =>
+    scenario(
+      9,
+      3,
+      async cluster => {
+        cluster.startAll()
+        await cluster.commit('first')
+        const leader = await cluster.leader()
+        const lagging = cluster.voters.find(voter => voter.id !== leader.id)?.id ?? 0
+        cluster.kill(lagging)
+        const text = 'x'.repeat(300)
+        for (let index = 0; index < 60; index += 1) await cluster.commit(`${index} ${text}`)
+        await cluster.until('the log start to move', () =>
+          [...cluster.nodes.values()].every(node => node.driver.logStartOffset > 0),
+        )
+        const late = cluster.start(lagging)
+        const observer = cluster.start(9)
+        await cluster.commit('last')
+        expect(late.listener.values).toEqual(leader.listener.values)
+        expect(observer.listener.values).toEqual(leader.listener.values)
+        expect(late.listener.snapshotsLoaded).toBeGreaterThan(0)
+        expect(observer.driver.logStartOffset).toBeGreaterThan(0)
+        // A restart finds snapshot and log again.
+        cluster.kill(lagging)
+        const again = cluster.start(lagging)
+        await cluster.commit('after restart')
+        expect(again.listener.values).toEqual(leader.listener.values)
+      },
+      { snapshotAfterBytes: 4000 },
+    ))
+
+  it('ends the node when the disk of the metadata log fails', async () => {
+    const cluster = new Cluster(10, 1)
+    const outcome = cluster.world.run(async () => {
+      const node = cluster.start(1)
+      await cluster.leader()
+      node.propose('a')
+      await cluster.until('committed', () => node.listener.values.length === 1)
+      cluster.world.node('node-1').faults.add(failingDisk({ operations: ['sync'] }))
+      node.propose('b')
+      await cluster.until('the node is gone', () => cluster.world.node('node-1').state !== 'up')
+    })
+    await outcome
+  })
+})
