@@ -30,6 +30,7 @@ export class SimulatedNode {
   readonly #makeBroker: MakeBroker
   #broker: Broker | undefined
   #status: NodeStatus = 'stopped'
+  #stopping = false
 
   constructor(options: { id: number; world: World; host: string; properties: Properties; makeBroker: MakeBroker }) {
     this.id = options.id
@@ -47,6 +48,11 @@ export class SimulatedNode {
   /** The broker that runs now, for invariants to look into. */
   get broker(): Broker | undefined {
     return this.machine.state === 'up' ? this.#broker : undefined
+  }
+
+  /** In the middle of a controlled shutdown. */
+  get isStopping(): boolean {
+    return this.#stopping
   }
 
   get isUp(): boolean {
@@ -83,22 +89,33 @@ export class SimulatedNode {
     this.#status = 'dead'
   }
 
-  /** Controlled shutdown. */
+  /** Controlled shutdown. Rejects when it takes too long; the node is then still up. */
   async stop(): Promise<void> {
-    this.#require(this.isUp && this.#broker !== undefined, 'is not up')
+    const broker = this.#broker
+    if (!this.isUp || broker === undefined || this.#stopping) throw failure(`Node ${this.id} is not up.`)
     const { incarnation } = this.machine
+    const isSameLife = (): boolean => this.isUp && this.machine.incarnation === incarnation
     const progress = { stopped: false }
-    this.#broker!.stop().then(
-      () => (progress.stopped = true),
-      (error: unknown) => this.#world.fail(error, `stop of ${this.machine.name}`),
-    )
-    const deadlineMs = this.#world.nowMs + stopTimeoutMs
-    while (!progress.stopped && this.isUp && this.machine.incarnation === incarnation) {
-      if (this.#world.nowMs > deadlineMs)
-        throw failure(`Node ${this.id} did not stop within ${stopTimeoutMs / 1000} s.`)
-      await this.#world.sleep(10)
+    this.#stopping = true
+    // A turn of the machine's own: a paused process hears of it when it goes on.
+    this.machine.environment.timers.soon(() => {
+      broker.stop().then(
+        () => (progress.stopped = true),
+        (error: unknown) => this.#world.fail(error, `stop of ${this.machine.name}`),
+      )
+    })
+    try {
+      const deadlineMs = this.#world.nowMs + stopTimeoutMs
+      while (!progress.stopped && isSameLife()) {
+        if (this.#world.nowMs > deadlineMs) {
+          throw failure(`Node ${this.id} did not stop within ${stopTimeoutMs / 1000} s.`)
+        }
+        await this.#world.sleep(10)
+      }
+    } finally {
+      this.#stopping = false
     }
-    if (this.machine.incarnation === incarnation) this.machine.exit()
+    if (isSameLife()) this.machine.exit()
     this.#status = 'stopped'
   }
 
