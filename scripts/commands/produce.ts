@@ -35,38 +35,33 @@ export async function produce(
   const sent = await explained(async () => {
     await producer.connect()
     try {
-      const partitions: Written[] = []
-      for await (const batch of batches(values, options))
-        partitions.push(...written(await producer.send({ topic, acks, messages: batch }), batch.length))
-      return partitions
+      const result: { count: number; batches: Written[] } = { count: 0, batches: [] }
+      for await (const batch of batches(values, options)) {
+        result.batches.push(...written(await producer.send({ topic, acks, messages: batch })))
+        result.count += batch.length
+      }
+      return result
     } finally {
       await producer.disconnect()
     }
   })
-  const count = sent.reduce((sum, part) => sum + part.count, 0)
+  const { count } = sent
   session.output.result(
-    { topic, count, batches: sent },
+    { topic, ...sent },
     () =>
       `${count} record${count === 1 ? '' : 's'} written to ${topic}${acks === 0 ? ', none acknowledged (acks=0)' : ' and acknowledged'}.`,
   )
 }
 
+/** Where a batch went: kafkajs tells the offset of the first record of each partition. */
 interface Written {
   readonly partition: number
-  /** Of the first record; -1 with acks=0. */
+  /** -1 with acks=0. */
   readonly offset: number
-  readonly count: number
 }
 
-/** kafkajs tells the first offset of each partition; with one partition the count is known too. */
-function written(results: readonly RecordMetadata[], count: number): Written[] {
-  if (results.length <= 1)
-    return [{ partition: results[0]?.partition ?? -1, offset: Number(results[0]?.baseOffset ?? -1), count }]
-  return results.map(({ partition, baseOffset }, index) => ({
-    partition,
-    offset: Number(baseOffset ?? -1),
-    count: index === 0 ? count : 0,
-  }))
+function written(results: readonly RecordMetadata[]): Written[] {
+  return results.map(({ partition, baseOffset }) => ({ partition, offset: Number(baseOffset ?? -1) }))
 }
 
 async function* batches(values: readonly string[], options: ProduceOptions): AsyncGenerator<Message[]> {

@@ -1,0 +1,11 @@
+/**
+ * What the container runs: finds the settings as the apache/kafka image does, hands them to the broker's command line, and becomes the
+ * broker. One process, so that signals reach it and its exit code is the container's.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { containerSettings, mountedFile } from '../../scripts/container/settings.ts'
+
+const mounted = existsSync(mountedFile) ? readFileSync(mountedFile, 'utf8') : undefined
+const settings = containerSettings(process.env, mounted)
+process.argv.splice(2, 0, ...Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`]))
+await import('../../broker/main.ts')
