@@ -14,20 +14,25 @@ function at<T>(place: string, run: () => T): T {
     return run()
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
-    const path = error instanceof PlacedError ? error.path : ''
-    const reason = error instanceof PlacedError ? error.reason : error.message
-    throw new PlacedError(path.startsWith('[') || path === '' ? place + path : `${place}.${path}`, reason, error)
+    const placed = error instanceof PlacedError ? error : new PlacedError(error)
+    placed.under(place)
+    throw placed
   }
 }
 
-/** A ProtocolError that knows the path of the field. */
+/** A ProtocolError that learns the path of its field on the way up. */
 class PlacedError extends ProtocolError {
-  readonly path: string
-  readonly reason: string
-  constructor(path: string, reason: string, cause: ProtocolError) {
-    super(`${path}: ${reason}`, cause.errorName, cause)
-    this.path = path
-    this.reason = reason
+  private path = ''
+  private readonly reason: string
+
+  constructor(cause: ProtocolError) {
+    super(cause.message, cause.errorName, cause)
+    this.reason = cause.message
+  }
+
+  under(place: string): void {
+    this.path = this.path === '' || this.path.startsWith('[') ? place + this.path : `${place}.${this.path}`
+    this.message = `${this.path}: ${this.reason}`
   }
 }
 
