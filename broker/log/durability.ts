@@ -99,6 +99,15 @@ export class Durability {
     this.recoveryPoint = Math.min(this.recoveryPoint, offset)
   }
 
+  /**
+   * fsyncs what a truncation left, blocking: if the old bytes came back after a power failure, below new ones, nobody could tell, since their
+   * offsets and epochs would fit together.
+   */
+  syncTruncated(segment: Segment): void {
+    segment.syncLog()
+    this.syncDirectories()
+  }
+
   stop(): void {
     this.stopped = true
     this.timer?.cancel()

@@ -2,7 +2,7 @@
  * Makes segments durable off the event loop, one round at a time: requests that come while a round is under way share the next one. Knows
  * nothing of offsets except how far a round will have come.
  */
-import type { DiskError } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
 
 export type FlushResult = { readonly durableOffset: number } | { readonly error: Error }
 
@@ -51,7 +51,8 @@ export class Flusher {
     try {
       this.target.sync(this.roundEnd, error => this.finishRound(requests, error))
     } catch (error) {
-      this.finishRound(requests, error as DiskError)
+      if (!(error instanceof DiskError)) throw error
+      this.finishRound(requests, error)
     }
   }
 

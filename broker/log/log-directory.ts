@@ -20,7 +20,7 @@ import type { TopicPartition } from './log.ts'
 import { claimDirectory } from './meta-properties.ts'
 import type { SegmentedLog } from './partition-log.ts'
 import { readPartitionMetadata } from './partition-metadata.ts'
-import { replaceFile, replaceFileLater } from './small-files.ts'
+import { makeDurableDirectory, replaceFile, replaceFileLater } from './small-files.ts'
 
 export interface LogDirectoryOwner {
   readonly environment: Environment
@@ -59,7 +59,7 @@ export class LogDirectory {
   /** Claims the directory and reads everything but the logs. Throws DiskError, LogDirectoryError. */
   open(): void {
     const { disk, random } = this.owner.environment
-    disk.makeDirectory(this.path)
+    makeDurableDirectory(disk, this.path)
     this.id = claimDirectory(disk, this.path, { clusterId: this.owner.clusterId, nodeId: this.owner.nodeId, random })
     disk.open(`${this.path}/.lock`, 'write').close()
     const marker = takeCleanShutdown(disk, this.path)

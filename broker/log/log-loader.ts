@@ -221,17 +221,27 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     segments.findLastIndex(segment => segment.baseOffset <= recoverFrom),
   )
   checkIndexes(options, segments.slice(0, first))
+  const gapsAllowed = options.config.cleanupPolicy.includes('compact')
+  let expected = -1
   for (let index = first; index < segments.length; index++) {
     const segment = segments[index]!
-    if (recoverSegment(options, segment, Math.max(recoverFrom, segment.baseOffset), epochs) === 'sound') continue
-    const dropped = segments.splice(index + 1)
-    if (dropped.length > 0) {
-      const baseOffsets = dropped.map(other => other.baseOffset)
-      options.log.warn('Removing segments that follow a damaged one.', { directory: options.directory, baseOffsets })
+    if (index > first && !gapsAllowed && segment.baseOffset !== expected) {
+      removeFrom(options, segments, index, `the log before it ends at ${expected}`)
+      break
     }
-    for (const other of dropped) removeSegment(options.disk, other)
+    const recovered = recoverSegment(options, segment, Math.max(recoverFrom, segment.baseOffset), epochs)
+    expected = recovered.nextOffset
+    if (recovered.cut) removeFrom(options, segments, index + 1, 'the segment before it was cut')
   }
   return segments
+}
+
+function removeFrom(options: LoadOptions, segments: Segment[], index: number, problem: string): void {
+  const dropped = segments.splice(index)
+  if (dropped.length === 0) return
+  const baseOffsets = dropped.map(segment => segment.baseOffset)
+  options.log.warn('Removing segments that do not follow.', { directory: options.directory, baseOffsets, problem })
+  for (const segment of dropped.reverse()) removeSegment(options.disk, segment)
 }
 
 function recoverSegment(
@@ -239,7 +249,7 @@ function recoverSegment(
   segment: Segment,
   fromOffset: number,
   epochs: LeaderEpochs,
-): 'sound' | 'cut' {
+): { readonly cut: boolean; readonly nextOffset: number } {
   // Entries below the recovery point stay, as far as they are sound; entries above it describe bytes that were not checked yet.
   segment.offsetIndex.truncateToEntries(segment.offsetIndex.soundEntries(segment.sizeBytes))
   segment.timeIndex.truncateToEntries(segment.timeIndex.soundEntries())
@@ -263,9 +273,8 @@ function recoverSegment(
     segment.cutAt(checker.position, atOffset)
   }
   segment.becomeInactive()
-  segment.closeHandle()
   segment.dirty = true
-  return cutBytes > 0 ? 'cut' : 'sound'
+  return { cut: cutBytes > 0, nextOffset: segment.readNextOffset() }
 }
 
 /** Reads whole batches from a position on and checks that each is undamaged and follows the one before. */

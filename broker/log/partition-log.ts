@@ -347,9 +347,10 @@ export class SegmentedLog implements PartitionLog {
       const keep = this.segments.findLastIndex(segment => segment.baseOffset <= offset)
       const { position, end } = this.segments[keep]!.cutPoint(offset)
       this.lowerOffsets(end, Math.min(end, this.startOffset))
-      for (const segment of this.segments.splice(keep + 1)) this.removeSegment(segment)
+      this.removeFrom(keep + 1)
       this.active = this.segments[keep]!
       this.active.cutAt(position, end)
+      this.durability.syncTruncated(this.active)
       this.transactions.truncateTo(this.active, end)
       this.endOffset = end
       this.epochs.truncateFromEnd(end)
@@ -364,10 +365,11 @@ export class SegmentedLog implements PartitionLog {
     this.assertUsable()
     this.guard(() => {
       this.lowerOffsets(offset, offset)
-      for (const segment of this.segments.splice(0)) this.removeSegment(segment)
+      this.removeFrom(0)
       this.active = Segment.create(this.segmentOptions(offset))
       this.segments.push(this.active)
       this.durability.directoryDirty = true
+      this.durability.syncTruncated(this.active)
       this.endOffset = offset
       this.epochs.clear()
       this.reader.forget()
@@ -468,6 +470,11 @@ export class SegmentedLog implements PartitionLog {
       })
       return count
     })
+  }
+
+  /** Newest first: whenever the node stops, what is left is the log up to some offset. */
+  private removeFrom(index: number): void {
+    for (const segment of this.segments.splice(index).reverse()) this.removeSegment(segment)
   }
 
   /** Takes the files of a segment out of the log; they go for good after file.delete.delay.ms. */

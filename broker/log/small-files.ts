@@ -72,6 +72,14 @@ export function readFile(disk: Disk, path: string): Buffer | undefined {
   }
 }
 
+/** Makes a directory and its parents, and their names durable. */
+export function makeDurableDirectory(disk: Disk, path: string): void {
+  const created: string[] = []
+  for (let at = path; at !== '/' && disk.stat(at) === undefined; at = parentOf(at)) created.push(at)
+  disk.makeDirectory(path)
+  for (const directory of created) disk.syncDirectory(parentOf(directory))
+}
+
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf('/')))
 }
