@@ -12,7 +12,7 @@ import { noLeader, zeroUuid } from './metadata-record.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import { checkBrokerEpoch, errorFields, isRefusal, itemError, maxRecordsPerUserOperation, refuse } from './operation.ts'
 import type { ControllerState, ItemError, Operation } from './operation.ts'
-import { changePartition } from './partition-change.ts'
+import { changePartition, hasOnlineDirectory } from './partition-change.ts'
 
 // ------------------------------------------------------------------------------------------------------ delete topics
 
@@ -304,6 +304,7 @@ function assignOne(
   if (partition === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
   if (!partition.replicas.includes(brokerId)) return 'NOT_LEADER_OR_FOLLOWER'
   const target = { topicId, partitionId: partitionIndex, partition }
+  if (lastCopyIsLost(state, topic.name, partition, brokerId)) return 'NONE'
   const moved = changePartition(state.image, { ...target, directory: { brokerId, id: directory } })
   if (moved === undefined) return 'NONE'
   records.push(moved)
@@ -323,4 +324,19 @@ function assignOne(
         })
   if (left !== undefined) records.push(left)
   return 'NONE'
+}
+
+/**
+ * The only in-sync replica was on a disk that was replaced, and the broker offers an empty one in its place. To take it would make an empty
+ * log the leader and have all others truncate to it. The partition stays without a leader until the disk comes back or an operator (or the
+ * topic's setting) allows an unclean election, which then finds what the other replicas still hold.
+ */
+function lastCopyIsLost(state: ControllerState, topic: string, partition: PartitionImage, brokerId: number): boolean {
+  return (
+    partition.leader === noLeader &&
+    partition.isr.includes(brokerId) &&
+    partition.replicas.length > 1 &&
+    electionOf(state, topic) !== 'unclean' &&
+    !hasOnlineDirectory(state.image, partition, brokerId)
+  )
 }

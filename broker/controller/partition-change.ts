@@ -87,7 +87,8 @@ function elect(
 ): { leader: number; unclean: boolean } {
   const { partition } = target
   const acceptable = (id: number) =>
-    (target.isAcceptable ?? (broker => isActive(image, broker)))(id) && hasOnlineDirectory(image, partition, id)
+    (target.isAcceptable ?? (broker => isActive(image, broker)))(id) &&
+    isOnline(image, id, directoryFor(image, target, id))
   const clean = (id: number) => isr.includes(id) && acceptable(id)
   const preferred = replicas[0]
   if (target.election === 'preferred' && preferred !== undefined && clean(preferred)) {
@@ -102,7 +103,10 @@ function elect(
 
 /** False when the replica's directory is offline or gone, e.g. because the disk was replaced: what was on it is lost. */
 export function hasOnlineDirectory(image: MetadataImage, partition: PartitionImage, brokerId: number): boolean {
-  const directory = partition.directories[partition.replicas.indexOf(brokerId)]
+  return isOnline(image, brokerId, partition.directories[partition.replicas.indexOf(brokerId)])
+}
+
+function isOnline(image: MetadataImage, brokerId: number, directory: Uuid | undefined): boolean {
   if (directory === undefined || directory === directoryUnassigned || directory === directoryMigrating) return true
   if (directory === directoryLost) return false
   return image.brokers.get(brokerId)?.directories.includes(directory) === true
