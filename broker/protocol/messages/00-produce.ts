@@ -1,5 +1,11 @@
 /**
  * Produce, API key 0, v3-13.
+ *
+ * Appends record batches to partitions. acks 0 gets no response at all.
+ *
+ * Versions: v3 batch format v2, transactional id (KIP-98); v5 log start offset in the response; v7 zstd (KIP-110); v8 errors per record
+ * (KIP-467); v9 flexible (KIP-482); v10 leader hints in the response (KIP-951); v12 adds the partition to the transaction (KIP-890);
+ * v13 topic ids instead of names (KIP-516). v0-2 are advertised but refused (KAFKA-18659).
  */
 import { array, int16, int32, message, offset, records, string, struct, uuid, type Infer } from '../schema.ts'
 
@@ -10,7 +16,9 @@ export const produceRequest = message({
   versions: '3-13',
   flexible: '9+',
   fields: {
+    /** Null when the producer is not transactional. */
     transactionalId: string({ nullable: '3+', default: null }),
+    /** 0: no answer; 1: the leader has it; -1: all in-sync replicas have it. */
     acks: int16(),
     timeoutMs: int32(),
     topicData: array({
@@ -18,6 +26,7 @@ export const produceRequest = message({
       topicId: uuid({ versions: '13+', ignorable: true }),
       partitionData: array({
         index: int32(),
+        /** Exactly one batch per partition. */
         records: records({ nullable: '0+' }),
       }),
     }),
@@ -38,17 +47,22 @@ export const produceResponse = message({
       partitionResponses: array({
         index: int32(),
         errorCode: int16(),
+        /** Offset of the first record of the batch. */
         baseOffset: offset(),
+        /** -1 with CreateTime. */
         logAppendTimeMs: offset({ default: -1 }),
         logStartOffset: offset({ versions: '5+', default: -1, ignorable: true }),
+        /** Which records of a rejected batch were at fault (KIP-467). */
         recordErrors: array(
           { versions: '8+', ignorable: true },
           {
+            /** Index of the record within the batch. */
             batchIndex: int32(),
             batchIndexErrorMessage: string({ nullable: '8+', default: null }),
           },
         ),
         errorMessage: string({ versions: '8+', nullable: '8+', default: null, ignorable: true }),
+        /** Where to go instead; set with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH (KIP-951). */
         currentLeader: struct(
           { versions: '10+', tag: 0 },
           {
@@ -58,7 +72,9 @@ export const produceResponse = message({
         ),
       }),
     }),
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
+    /** Addresses of the leaders named above (KIP-951). */
     nodeEndpoints: array(
       { versions: '10+', tag: 0 },
       {

@@ -1,5 +1,10 @@
 /**
  * OffsetFetch, API key 9, v1-10.
+ *
+ * Reads committed offsets.
+ *
+ * Versions: v2 null topics mean all, top-level error; v5 leader epoch; v6 flexible; v7 stable offsets only (KIP-447); v8 several groups (KIP-709);
+ * v9 member epochs, v10 topic ids (KIP-848).
  */
 import { array, bool, int16, int32, message, offset, string, uuid, type Infer } from '../schema.ts'
 
@@ -34,6 +39,7 @@ export const offsetFetchRequest = message({
         ),
       },
     ),
+    /** Refuse with UNSTABLE_OFFSET_COMMIT while a transaction may change the offsets (KIP-447). */
     requireStable: bool({ versions: '7+', default: false }),
   },
 })
@@ -46,6 +52,7 @@ export const offsetFetchResponse = message({
   versions: '1-10',
   flexible: '6+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ versions: '3+', ignorable: true }),
     topics: array(
       { versions: '0-7' },
@@ -54,6 +61,7 @@ export const offsetFetchResponse = message({
         partitions: array({
           partitionIndex: int32(),
           committedOffset: offset(),
+          /** Leader epoch of the last record consumed, -1 when unknown. */
           committedLeaderEpoch: int32({ versions: '5-7', default: -1, ignorable: true }),
           metadata: string({ nullable: '0-7' }),
           errorCode: int16(),
@@ -71,6 +79,7 @@ export const offsetFetchResponse = message({
           partitions: array({
             partitionIndex: int32(),
             committedOffset: offset(),
+            /** Leader epoch of the last record consumed, -1 when unknown. */
             committedLeaderEpoch: int32({ default: -1 }),
             metadata: string({ nullable: '8+' }),
             errorCode: int16(),

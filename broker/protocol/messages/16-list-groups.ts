@@ -1,5 +1,9 @@
 /**
  * ListGroups, API key 16, v0-5.
+ *
+ * Groups that this broker coordinates.
+ *
+ * Versions: v3 flexible; v4 filter by state (KIP-518); v5 filter by type (KIP-848).
  */
 import { array, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -23,6 +27,7 @@ export const listGroupsResponse = message({
   versions: '0-5',
   flexible: '3+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ versions: '1+', ignorable: true }),
     errorCode: int16(),
     groups: array({

@@ -1,5 +1,9 @@
 /**
  * SaslHandshake, API key 17, v0-1.
+ *
+ * Chooses a SASL mechanism.
+ *
+ * Versions: v1 tokens then travel in SaslAuthenticate instead of raw frames (KIP-152).
  */
 import { array, int16, message, string, type Infer } from '../schema.ts'
 

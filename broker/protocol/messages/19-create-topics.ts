@@ -1,5 +1,9 @@
 /**
  * CreateTopics, API key 19, v2-7.
+ *
+ * Creates topics.
+ *
+ * Versions: v4 -1 for the broker's defaults (KIP-464); v5 flexible, configs in the response (KIP-525); v7 topic id (KIP-516).
  */
 import { array, bool, int16, int32, int8, message, string, uuid, type Infer } from '../schema.ts'
 
@@ -12,7 +16,9 @@ export const createTopicsRequest = message({
   fields: {
     topics: array({
       name: string(),
+      /** -1 with an explicit assignment, or for the default (KIP-464). */
       numPartitions: int32(),
+      /** -1 with an explicit assignment, or for the default (KIP-464). */
       replicationFactor: int16(),
       assignments: array({
         partitionIndex: int32(),
@@ -23,6 +29,7 @@ export const createTopicsRequest = message({
         value: string({ nullable: '0+' }),
       }),
     }),
+    /** How long to wait for the topic to exist. */
     timeoutMs: int32({ default: 60000 }),
     validateOnly: bool({ default: false }),
   },
@@ -36,6 +43,7 @@ export const createTopicsResponse = message({
   versions: '2-7',
   flexible: '5+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     topics: array({
       name: string(),

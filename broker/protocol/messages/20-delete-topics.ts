@@ -1,5 +1,9 @@
 /**
  * DeleteTopics, API key 20, v1-6.
+ *
+ * Deletes topics.
+ *
+ * Versions: v4 flexible; v5 error message (KIP-599); v6 by topic id (KIP-516).
  */
 import { array, int16, int32, message, string, uuid, type Infer } from '../schema.ts'
 
@@ -30,6 +34,7 @@ export const deleteTopicsResponse = message({
   versions: '1-6',
   flexible: '4+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     responses: array({
       name: string({ nullable: '6+' }),

@@ -1,5 +1,9 @@
 /**
  * DeleteRecords, API key 21, v0-2.
+ *
+ * Raises the log start offset, so that records below it are gone (KIP-107).
+ *
+ * Versions: v2 flexible.
  */
 import { array, int16, int32, message, offset, string, type Infer } from '../schema.ts'
 
@@ -14,6 +18,7 @@ export const deleteRecordsRequest = message({
       name: string(),
       partitions: array({
         partitionIndex: int32(),
+        /** New log start offset; -1 for the high watermark. */
         offset: offset(),
       }),
     }),
@@ -29,6 +34,7 @@ export const deleteRecordsResponse = message({
   versions: '0-2',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     topics: array({
       name: string(),

@@ -1,5 +1,9 @@
 /**
  * AddPartitionsToTxn, API key 24, v0-5.
+ *
+ * Adds partitions to a transaction; from v4 on between brokers, for several transactions, also just to verify (KIP-890).
+ *
+ * Versions: v3 flexible; v4 batches; v5 TRANSACTION_ABORTABLE.
  */
 import { array, bool, int16, int32, int64, message, string, type Infer } from '../schema.ts'
 
@@ -22,6 +26,7 @@ export const addPartitionsToTxnRequest = message({
         transactionalId: string(),
         producerId: int64(),
         producerEpoch: int16(),
+        /** Only check that the partitions belong to the transaction (KIP-890). */
         verifyOnly: bool({ default: false }),
         topics: array(addPartitionsToTxnTopic),
       },
@@ -53,6 +58,7 @@ export const addPartitionsToTxnResponse = message({
   versions: '0-5',
   flexible: '3+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16({ versions: '4+', ignorable: true }),
     resultsByTransaction: array(

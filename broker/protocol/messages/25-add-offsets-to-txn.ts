@@ -1,5 +1,9 @@
 /**
  * AddOffsetsToTxn, API key 25, v0-4.
+ *
+ * Adds the offsets partition of a group to a transaction (KIP-98).
+ *
+ * Versions: v3 flexible; v4 TRANSACTION_ABORTABLE (KIP-890).
  */
 import { int16, int32, int64, message, string, type Infer } from '../schema.ts'
 
@@ -25,6 +29,7 @@ export const addOffsetsToTxnResponse = message({
   versions: '0-4',
   flexible: '3+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
   },

@@ -1,5 +1,9 @@
 /**
  * EndTxn, API key 26, v0-5.
+ *
+ * Commits or aborts a transaction.
+ *
+ * Versions: v3 flexible; v5 raises the producer epoch with every transaction (KIP-890).
  */
 import { bool, int16, int32, int64, message, string, type Infer } from '../schema.ts'
 
@@ -13,6 +17,7 @@ export const endTxnRequest = message({
     transactionalId: string(),
     producerId: int64(),
     producerEpoch: int16(),
+    /** True commits, false aborts. */
     committed: bool(),
   },
 })
@@ -25,6 +30,7 @@ export const endTxnResponse = message({
   versions: '0-5',
   flexible: '3+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     producerId: int64({ versions: '5+', default: -1n, ignorable: true }),

@@ -1,5 +1,9 @@
 /**
  * WriteTxnMarkers, API key 27, v1-2.
+ *
+ * Writes commit and abort markers; from the transaction coordinator to partition leaders.
+ *
+ * Versions: v1 flexible; v2 transaction version (KIP-1228).
  */
 import { array, bool, int16, int32, int64, int8, message, string, type Infer } from '../schema.ts'
 
@@ -13,12 +17,14 @@ export const writeTxnMarkersRequest = message({
     markers: array({
       producerId: int64(),
       producerEpoch: int16(),
+      /** True commits, false aborts. */
       transactionResult: bool(),
       topics: array({
         name: string(),
         partitionIndexes: array(int32()),
       }),
       coordinatorEpoch: int32(),
+      /** Version of transactions; from 2 on the epoch of the marker is checked strictly. */
       transactionVersion: int8({ versions: '2+', default: 0, ignorable: true }),
     }),
   },

@@ -1,5 +1,9 @@
 /**
  * CreateAcls, API key 30, v1-3.
+ *
+ * Creates access control entries.
+ *
+ * Versions: v1 pattern type (KIP-290); v2 flexible; v3 user resource type.
  */
 import { array, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -30,6 +34,7 @@ export const createAclsResponse = message({
   versions: '1-3',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     results: array({
       errorCode: int16(),

@@ -1,5 +1,9 @@
 /**
  * DeleteAcls, API key 31, v1-3.
+ *
+ * Deletes the access control entries that match filters.
+ *
+ * Versions: v1 pattern type (KIP-290); v2 flexible; v3 user resource type.
  */
 import { array, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -13,6 +17,7 @@ export const deleteAclsRequest = message({
     filters: array({
       resourceTypeFilter: int8(),
       resourceNameFilter: string({ nullable: '0+' }),
+      /** 1 any, 2 match, 3 literal, 4 prefixed (KIP-290). */
       patternTypeFilter: int8({ default: 3 }),
       principalFilter: string({ nullable: '0+' }),
       hostFilter: string({ nullable: '0+' }),
@@ -30,6 +35,7 @@ export const deleteAclsResponse = message({
   versions: '1-3',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     filterResults: array({
       errorCode: int16(),
@@ -39,6 +45,7 @@ export const deleteAclsResponse = message({
         errorMessage: string({ nullable: '0+' }),
         resourceType: int8(),
         resourceName: string(),
+        /** 3 literal, 4 prefixed; in filters also 1 any, 2 match (KIP-290). */
         patternType: int8({ default: 3 }),
         principal: string(),
         host: string(),

@@ -1,5 +1,9 @@
 /**
  * AlterConfigs, API key 33, v0-2.
+ *
+ * Replaces all settings of a resource; superseded by IncrementalAlterConfigs, which cannot reset what it does not name.
+ *
+ * Versions: v2 flexible.
  */
 import { array, bool, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -18,6 +22,7 @@ export const alterConfigsRequest = message({
         value: string({ nullable: '0+' }),
       }),
     }),
+    /** Check, but change nothing. */
     validateOnly: bool(),
   },
 })
@@ -30,6 +35,7 @@ export const alterConfigsResponse = message({
   versions: '0-2',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     responses: array({
       errorCode: int16(),

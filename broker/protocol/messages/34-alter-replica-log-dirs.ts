@@ -1,5 +1,9 @@
 /**
  * AlterReplicaLogDirs, API key 34, v1-2.
+ *
+ * Moves replicas between the log directories of one broker (KIP-113).
+ *
+ * Versions: v2 flexible.
  */
 import { array, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -28,6 +32,7 @@ export const alterReplicaLogDirsResponse = message({
   versions: '1-2',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     results: array({
       topicName: string(),

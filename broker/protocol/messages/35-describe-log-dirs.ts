@@ -1,5 +1,9 @@
 /**
  * DescribeLogDirs, API key 35, v1-5.
+ *
+ * Log directories of a broker and what lies in them.
+ *
+ * Versions: v2 flexible; v3 top-level error; v4 size of the volume (KIP-827); v5 cordoned directories (KIP-1066).
  */
 import { array, bool, int16, int32, message, offset, string, type Infer } from '../schema.ts'
 
@@ -28,6 +32,7 @@ export const describeLogDirsResponse = message({
   versions: '1-5',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16({ versions: '3+', ignorable: true }),
     results: array({

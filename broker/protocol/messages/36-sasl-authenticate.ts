@@ -1,5 +1,9 @@
 /**
  * SaslAuthenticate, API key 36, v0-2.
+ *
+ * One step of a SASL exchange (KIP-152).
+ *
+ * Versions: v1 session lifetime (KIP-368); v2 flexible.
  */
 import { bytes, int16, message, offset, string, type Infer } from '../schema.ts'
 

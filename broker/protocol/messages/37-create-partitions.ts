@@ -1,5 +1,9 @@
 /**
  * CreatePartitions, API key 37, v0-3.
+ *
+ * Raises the number of partitions of topics (KIP-195).
+ *
+ * Versions: v2 flexible; v3 THROTTLING_QUOTA_EXCEEDED (KIP-599).
  */
 import { array, bool, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -21,6 +25,7 @@ export const createPartitionsRequest = message({
       ),
     }),
     timeoutMs: int32(),
+    /** Check, but change nothing. */
     validateOnly: bool(),
   },
 })
@@ -33,6 +38,7 @@ export const createPartitionsResponse = message({
   versions: '0-3',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     results: array({
       name: string(),

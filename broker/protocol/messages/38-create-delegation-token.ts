@@ -1,5 +1,9 @@
 /**
  * CreateDelegationToken, API key 38, v1-3.
+ *
+ * Issues a delegation token (KIP-48).
+ *
+ * Versions: v2 flexible; v3 on behalf of another owner (KIP-373).
  */
 import { array, bytes, int16, int32, message, offset, string, type Infer } from '../schema.ts'
 
@@ -38,6 +42,7 @@ export const createDelegationTokenResponse = message({
     maxTimestampMs: offset(),
     tokenId: string(),
     hmac: bytes(),
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
   },
 })

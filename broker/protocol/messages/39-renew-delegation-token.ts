@@ -1,5 +1,9 @@
 /**
  * RenewDelegationToken, API key 39, v1-2.
+ *
+ * Renews a delegation token (KIP-48).
+ *
+ * Versions: v2 flexible.
  */
 import { bytes, int16, int32, message, offset, type Infer } from '../schema.ts'
 
@@ -25,6 +29,7 @@ export const renewDelegationTokenResponse = message({
   fields: {
     errorCode: int16(),
     expiryTimestampMs: offset(),
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
   },
 })

@@ -1,5 +1,9 @@
 /**
  * ExpireDelegationToken, API key 40, v1-2.
+ *
+ * Lets a delegation token expire (KIP-48).
+ *
+ * Versions: v2 flexible.
  */
 import { bytes, int16, int32, message, offset, type Infer } from '../schema.ts'
 
@@ -25,6 +29,7 @@ export const expireDelegationTokenResponse = message({
   fields: {
     errorCode: int16(),
     expiryTimestampMs: offset(),
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
   },
 })

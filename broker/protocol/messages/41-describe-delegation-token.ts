@@ -1,5 +1,9 @@
 /**
  * DescribeDelegationToken, API key 41, v1-3.
+ *
+ * Delegation tokens by owner (KIP-48).
+ *
+ * Versions: v2 flexible; v3 requester (KIP-373).
  */
 import { array, bytes, int16, int32, message, offset, string, type Infer } from '../schema.ts'
 
@@ -44,6 +48,7 @@ export const describeDelegationTokenResponse = message({
         principalName: string(),
       }),
     }),
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
   },
 })

@@ -1,5 +1,9 @@
 /**
  * DeleteGroups, API key 42, v0-2.
+ *
+ * Deletes empty groups (KIP-229).
+ *
+ * Versions: v2 flexible.
  */
 import { array, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -22,6 +26,7 @@ export const deleteGroupsResponse = message({
   versions: '0-2',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     results: array({
       groupId: string(),

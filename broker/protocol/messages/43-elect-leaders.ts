@@ -1,5 +1,9 @@
 /**
  * ElectLeaders, API key 43, v0-2.
+ *
+ * Elects the preferred leader, or an unclean one (KIP-183, KIP-460).
+ *
+ * Versions: v1 election type; v2 flexible.
  */
 import { array, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -10,7 +14,9 @@ export const electLeadersRequest = message({
   versions: '0-2',
   flexible: '2+',
   fields: {
+    /** 0 preferred, 1 unclean. */
     electionType: int8({ versions: '1+' }),
+    /** Null for all partitions. */
     topicPartitions: array(
       { nullable: '0+' },
       {
@@ -30,6 +36,7 @@ export const electLeadersResponse = message({
   versions: '0-2',
   flexible: '2+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16({ versions: '1+' }),
     replicaElectionResults: array({

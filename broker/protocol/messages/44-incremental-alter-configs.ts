@@ -1,5 +1,9 @@
 /**
  * IncrementalAlterConfigs, API key 44, v0-1.
+ *
+ * Sets, deletes, appends to or subtracts from single settings (KIP-339).
+ *
+ * Versions: v1 flexible.
  */
 import { array, bool, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -15,10 +19,12 @@ export const incrementalAlterConfigsRequest = message({
       resourceName: string(),
       configs: array({
         name: string(),
+        /** 0 set, 1 delete, 2 append, 3 subtract. */
         configOperation: int8(),
         value: string({ nullable: '0+' }),
       }),
     }),
+    /** Check, but change nothing. */
     validateOnly: bool(),
   },
 })
@@ -31,6 +37,7 @@ export const incrementalAlterConfigsResponse = message({
   versions: '0-1',
   flexible: '1+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     responses: array({
       errorCode: int16(),

@@ -1,5 +1,9 @@
 /**
  * AlterPartitionReassignments, API key 45, v0-1.
+ *
+ * Starts or cancels reassignments (KIP-455).
+ *
+ * Versions: v1 may forbid a change of the replication factor (KIP-860).
  */
 import { array, bool, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -16,6 +20,7 @@ export const alterPartitionReassignmentsRequest = message({
       name: string(),
       partitions: array({
         partitionIndex: int32(),
+        /** Null cancels the reassignment. */
         replicas: array({ nullable: '0+', default: null }, int32()),
       }),
     }),
@@ -30,6 +35,7 @@ export const alterPartitionReassignmentsResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     allowReplicationFactorChange: bool({ versions: '1+', default: true, ignorable: true }),
     errorCode: int16(),

@@ -1,5 +1,7 @@
 /**
  * ListPartitionReassignments, API key 46, v0.
+ *
+ * Reassignments under way (KIP-455).
  */
 import { array, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -29,6 +31,7 @@ export const listPartitionReassignmentsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),
@@ -37,7 +40,9 @@ export const listPartitionReassignmentsResponse = message({
       partitions: array({
         partitionIndex: int32(),
         replicas: array(int32()),
+        /** Replicas that a reassignment adds. */
         addingReplicas: array(int32()),
+        /** Replicas that a reassignment removes. */
         removingReplicas: array(int32()),
       }),
     }),

@@ -1,5 +1,7 @@
 /**
  * OffsetDelete, API key 47, v0.
+ *
+ * Deletes committed offsets of topics that a group no longer reads (KIP-496).
  */
 import { array, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -29,6 +31,7 @@ export const offsetDeleteResponse = message({
   flexible: 'none',
   fields: {
     errorCode: int16(),
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     topics: array({
       name: string(),

@@ -1,5 +1,9 @@
 /**
  * DescribeClientQuotas, API key 48, v0-1.
+ *
+ * Client quotas that match a filter (KIP-546).
+ *
+ * Versions: v1 flexible.
  */
 import { array, bool, float64, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -27,6 +31,7 @@ export const describeClientQuotasResponse = message({
   versions: '0-1',
   flexible: '1+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),

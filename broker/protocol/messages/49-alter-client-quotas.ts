@@ -1,5 +1,9 @@
 /**
  * AlterClientQuotas, API key 49, v0-1.
+ *
+ * Sets and removes client quotas (KIP-546).
+ *
+ * Versions: v1 flexible.
  */
 import { array, bool, float64, int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -21,6 +25,7 @@ export const alterClientQuotasRequest = message({
         remove: bool(),
       }),
     }),
+    /** Check, but change nothing. */
     validateOnly: bool(),
   },
 })
@@ -33,6 +38,7 @@ export const alterClientQuotasResponse = message({
   versions: '0-1',
   flexible: '1+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     entries: array({
       errorCode: int16(),

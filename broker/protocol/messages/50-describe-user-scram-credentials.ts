@@ -1,5 +1,7 @@
 /**
  * DescribeUserScramCredentials, API key 50, v0.
+ *
+ * SCRAM mechanisms and iteration counts of users, never secrets (KIP-554).
  */
 import { array, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -27,6 +29,7 @@ export const describeUserScramCredentialsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),

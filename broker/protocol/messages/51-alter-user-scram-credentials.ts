@@ -1,5 +1,7 @@
 /**
  * AlterUserScramCredentials, API key 51, v0.
+ *
+ * Sets and removes SCRAM credentials; the client salts, the broker never sees the password (KIP-554).
  */
 import { array, bytes, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -32,6 +34,7 @@ export const alterUserScramCredentialsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     results: array({
       user: string(),

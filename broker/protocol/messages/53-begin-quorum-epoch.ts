@@ -1,5 +1,9 @@
 /**
  * BeginQuorumEpoch, API key 53, v0-1.
+ *
+ * A new Raft leader makes itself known to a voter (KIP-595).
+ *
+ * Versions: v1 flexible, endpoints and directory ids (KIP-853).
  */
 import { array, int16, int32, message, string, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -11,11 +15,13 @@ export const beginQuorumEpochRequest = message({
   flexible: '1+',
   fields: {
     clusterId: string({ nullable: '0+', default: null }),
+    /** Node id of the voter. */
     voterId: int32({ versions: '1+', default: -1, ignorable: true }),
     topics: array({
       topicName: string(),
       partitions: array({
         partitionIndex: int32(),
+        /** Id of the directory that holds the voter's metadata log (KIP-853). */
         voterDirectoryId: uuid({ versions: '1+', ignorable: true }),
         leaderId: int32(),
         leaderEpoch: int32(),
@@ -50,6 +56,7 @@ export const beginQuorumEpochResponse = message({
         leaderEpoch: int32(),
       }),
     }),
+    /** Addresses of the leaders named above (KIP-951). */
     nodeEndpoints: array(
       { versions: '1+', tag: 0 },
       {

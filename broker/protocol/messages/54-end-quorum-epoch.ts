@@ -1,5 +1,9 @@
 /**
  * EndQuorumEpoch, API key 54, v0-1.
+ *
+ * A Raft leader resigns and names who should follow, best first (KIP-595).
+ *
+ * Versions: v1 flexible, candidates with directory ids (KIP-853).
  */
 import { array, int16, int32, message, string, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -17,7 +21,9 @@ export const endQuorumEpochRequest = message({
         partitionIndex: int32(),
         leaderId: int32(),
         leaderEpoch: int32(),
+        /** Best first; the others wait longer before they stand. */
         preferredSuccessors: array({ versions: '0', ignorable: true }, int32()),
+        /** Best first; the others wait longer before they stand. */
         preferredCandidates: array(
           { versions: '1+', ignorable: true },
           {
@@ -56,6 +62,7 @@ export const endQuorumEpochResponse = message({
         leaderEpoch: int32(),
       }),
     }),
+    /** Addresses of the leaders named above (KIP-951). */
     nodeEndpoints: array(
       { versions: '1+', tag: 0 },
       {

@@ -1,5 +1,9 @@
 /**
  * DescribeQuorum, API key 55, v0-2.
+ *
+ * Leader, voters and observers of the metadata log with their offsets (KIP-595).
+ *
+ * Versions: v1 timestamps (KIP-836); v2 nodes, directory ids, error messages (KIP-853).
  */
 import { array, int16, int32, message, offset, string, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -20,12 +24,14 @@ export const describeQuorumRequest = message({
 })
 export type DescribeQuorumRequest = Infer<typeof describeQuorumRequest>
 
-/** Shared by several fields below. */
+/** What the leader knows of a voter or observer. */
 const replicaState = {
   replicaId: int32(),
   replicaDirectoryId: uuid({ versions: '2+' }),
   logEndOffset: offset(),
+  /** Leader's clock at the last fetch, -1 for unknown (KIP-836). */
   lastFetchTimestamp: offset({ versions: '1+', default: -1, ignorable: true }),
+  /** Leader's clock when the replica last had everything, -1 for unknown (KIP-836). */
   lastCaughtUpTimestamp: offset({ versions: '1+', default: -1, ignorable: true }),
 }
 

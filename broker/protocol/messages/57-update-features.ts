@@ -1,5 +1,9 @@
 /**
  * UpdateFeatures, API key 57, v0-2.
+ *
+ * Raises and lowers feature levels (KIP-584).
+ *
+ * Versions: v1 dry run and kinds of downgrade (KIP-778); v2 the response has no results per feature.
  */
 import { array, bool, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -17,6 +21,7 @@ export const updateFeaturesRequest = message({
       allowDowngrade: bool({ versions: '0' }),
       upgradeType: int8({ versions: '1+', default: 1 }),
     }),
+    /** Check, but change nothing. */
     validateOnly: bool({ versions: '1+', default: false }),
   },
 })
@@ -29,6 +34,7 @@ export const updateFeaturesResponse = message({
   versions: '0-2',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),

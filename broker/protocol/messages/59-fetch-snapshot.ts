@@ -1,5 +1,9 @@
 /**
  * FetchSnapshot, API key 59, v0-1.
+ *
+ * Reads a metadata snapshot piece by piece (KIP-630).
+ *
+ * Versions: v1 directory id and endpoints (KIP-853).
  */
 import { array, int16, int32, message, offset, records, string, struct, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -17,11 +21,13 @@ export const fetchSnapshotRequest = message({
       name: string(),
       partitions: array({
         partition: int32(),
+        /** Leader epoch that the client knows, -1 for none; a mismatch is refused (KIP-320). */
         currentLeaderEpoch: int32(),
         snapshotId: struct({
           endOffset: offset(),
           epoch: int32(),
         }),
+        /** Byte in the snapshot file. */
         position: offset(),
         replicaDirectoryId: uuid({ versions: '1+', tag: 0, ignorable: true }),
       }),
@@ -37,6 +43,7 @@ export const fetchSnapshotResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     topics: array({
@@ -48,6 +55,7 @@ export const fetchSnapshotResponse = message({
           endOffset: offset(),
           epoch: int32(),
         }),
+        /** Where to go instead; set with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH (KIP-951). */
         currentLeader: struct(
           { tag: 0 },
           {
@@ -57,9 +65,11 @@ export const fetchSnapshotResponse = message({
         ),
         size: offset(),
         position: offset(),
+        /** A piece of the file: neither end need be the end of a batch. */
         unalignedRecords: records(),
       }),
     }),
+    /** Addresses of the leaders named above (KIP-951). */
     nodeEndpoints: array(
       { versions: '1+', tag: 0 },
       {

@@ -1,5 +1,7 @@
 /**
  * DescribeProducers, API key 61, v0.
+ *
+ * Producers that a partition leader knows (KIP-664).
  */
 import { array, int16, int32, int64, message, offset, string, type Infer } from '../schema.ts'
 
@@ -25,6 +27,7 @@ export const describeProducersResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     topics: array({
       name: string(),

@@ -1,5 +1,7 @@
 /**
  * UnregisterBroker, API key 64, v0.
+ *
+ * Removes a broker that will not come back (KIP-631).
  */
 import { int16, int32, message, string, type Infer } from '../schema.ts'
 
@@ -22,6 +24,7 @@ export const unregisterBrokerResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),

@@ -1,5 +1,7 @@
 /**
  * DescribeTransactions, API key 65, v0.
+ *
+ * State of transactional ids (KIP-664).
  */
 import { array, int16, int32, int64, message, offset, string, type Infer } from '../schema.ts'
 
@@ -22,6 +24,7 @@ export const describeTransactionsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     transactionStates: array({
       errorCode: int16(),

@@ -1,5 +1,9 @@
 /**
  * ListTransactions, API key 66, v0-2.
+ *
+ * Transactional ids that this broker coordinates (KIP-664).
+ *
+ * Versions: v1 filter by duration (KIP-994); v2 filter by pattern (KIP-1152).
  */
 import { array, int16, int32, int64, message, offset, string, type Infer } from '../schema.ts'
 
@@ -25,6 +29,7 @@ export const listTransactionsResponse = message({
   versions: '0-2',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     unknownStateFilters: array(string()),

@@ -1,5 +1,7 @@
 /**
  * AllocateProducerIds, API key 67, v0.
+ *
+ * A broker fetches a block of producer ids from the controller (KIP-730).
  */
 import { int16, int32, int64, message, offset, type Infer } from '../schema.ts'
 
@@ -11,6 +13,7 @@ export const allocateProducerIdsRequest = message({
   flexible: '0+',
   fields: {
     brokerId: int32(),
+    /** Offset of the broker's registration record; fences earlier lives of the broker. */
     brokerEpoch: offset({ default: -1 }),
   },
 })
@@ -23,6 +26,7 @@ export const allocateProducerIdsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     producerIdStart: int64(),

@@ -1,5 +1,9 @@
 /**
  * ConsumerGroupHeartbeat, API key 68, v0-1.
+ *
+ * The one request of members of the new consumer protocol: join, heartbeat, acknowledge, leave (KIP-848).
+ *
+ * Versions: v1 subscription by a regular expression that the broker evaluates; the member makes its own id.
  */
 import { array, int16, int32, message, string, struct, uuid, type Infer } from '../schema.ts'
 
@@ -12,13 +16,16 @@ export const consumerGroupHeartbeatRequest = message({
   fields: {
     groupId: string(),
     memberId: string(),
+    /** 0 joins, -1 leaves, -2 leaves for a while (static member). */
     memberEpoch: int32(),
     instanceId: string({ nullable: '0+', default: null }),
     rackId: string({ nullable: '0+', default: null }),
     rebalanceTimeoutMs: int32({ default: -1 }),
+    /** Null when nothing changed since the last heartbeat. */
     subscribedTopicNames: array({ nullable: '0+', default: null }, string()),
     subscribedTopicRegex: string({ versions: '1+', nullable: '1+', default: null }),
     serverAssignor: string({ nullable: '0+', default: null }),
+    /** Partitions that the member owns; null when nothing changed. */
     topicPartitions: array(
       { nullable: '0+', default: null },
       {
@@ -43,12 +50,14 @@ export const consumerGroupHeartbeatResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+', default: null }),
     memberId: string({ nullable: '0+', default: null }),
     memberEpoch: int32(),
     heartbeatIntervalMs: int32(),
+    /** Null when nothing changed. */
     assignment: struct(
       { nullable: '0+', default: null },
       {

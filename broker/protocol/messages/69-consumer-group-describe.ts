@@ -1,5 +1,9 @@
 /**
  * ConsumerGroupDescribe, API key 69, v0-1.
+ *
+ * State and members of groups of the new consumer protocol (KIP-848).
+ *
+ * Versions: v1 member type.
  */
 import { array, bool, int16, int32, int8, message, string, struct, uuid, type Infer } from '../schema.ts'
 
@@ -35,6 +39,7 @@ export const consumerGroupDescribeResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     groups: array({
       errorCode: int16(),
@@ -57,6 +62,7 @@ export const consumerGroupDescribeResponse = message({
         targetAssignment: struct(assignment),
         memberType: int8({ versions: '1+', default: -1, ignorable: true }),
       }),
+      /** Bit field; -2147483648 when not asked for (KIP-430). */
       authorizedOperations: int32({ default: -2147483648 }),
     }),
   },

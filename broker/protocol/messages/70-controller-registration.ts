@@ -1,5 +1,7 @@
 /**
  * ControllerRegistration, API key 70, v0.
+ *
+ * A controller makes itself known to the active one (KIP-919).
  */
 import { array, bool, int16, int32, message, string, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -11,6 +13,7 @@ export const controllerRegistrationRequest = message({
   flexible: '0+',
   fields: {
     controllerId: int32(),
+    /** Made anew at every start. */
     incarnationId: uuid(),
     zkMigrationReady: bool(),
     listeners: array({
@@ -35,6 +38,7 @@ export const controllerRegistrationResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),

@@ -1,5 +1,7 @@
 /**
  * GetTelemetrySubscriptions, API key 71, v0.
+ *
+ * Which client metrics the broker wants pushed (KIP-714).
  */
 import { array, bool, int16, int32, int8, message, string, uuid, type Infer } from '../schema.ts'
 
@@ -22,6 +24,7 @@ export const getTelemetrySubscriptionsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     clientInstanceId: uuid(),

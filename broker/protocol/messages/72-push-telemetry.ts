@@ -1,5 +1,7 @@
 /**
  * PushTelemetry, API key 72, v0.
+ *
+ * Client metrics, as OTLP (KIP-714).
  */
 import { bool, bytes, int16, int32, int8, message, uuid, type Infer } from '../schema.ts'
 
@@ -26,6 +28,7 @@ export const pushTelemetryResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
   },

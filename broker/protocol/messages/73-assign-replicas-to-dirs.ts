@@ -1,5 +1,7 @@
 /**
  * AssignReplicasToDirs, API key 73, v0.
+ *
+ * A broker tells the controller in which log directories its replicas lie (KIP-858).
  */
 import { array, int16, int32, message, offset, uuid, type Infer } from '../schema.ts'
 
@@ -11,7 +13,9 @@ export const assignReplicasToDirsRequest = message({
   flexible: '0+',
   fields: {
     brokerId: int32(),
+    /** Offset of the broker's registration record; fences earlier lives of the broker. */
     brokerEpoch: offset({ default: -1 }),
+    /** Id of the log directory of each replica, in the order of `replicas` (KIP-858). */
     directories: array({
       id: uuid(),
       topics: array({
@@ -32,8 +36,10 @@ export const assignReplicasToDirsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
+    /** Id of the log directory of each replica, in the order of `replicas` (KIP-858). */
     directories: array({
       id: uuid(),
       topics: array({

@@ -1,5 +1,7 @@
 /**
  * ListConfigResources, API key 74, v0-1.
+ *
+ * Resources that have settings (KIP-1142); v0 lists client metrics only (KIP-714).
  */
 import { array, int16, int32, int8, message, string, type Infer } from '../schema.ts'
 
@@ -22,6 +24,7 @@ export const listConfigResourcesResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     configResources: array({

@@ -1,5 +1,9 @@
 /**
  * ShareGroupHeartbeat, API key 76, v1.
+ *
+ * Join, heartbeat and leave a share group (KIP-932).
+ *
+ * Versions: v0 was early access and is gone.
  */
 import { array, int16, int32, message, string, struct, uuid, type Infer } from '../schema.ts'
 
@@ -32,6 +36,7 @@ export const shareGroupHeartbeatResponse = message({
   versions: '1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+', default: null }),

@@ -1,5 +1,9 @@
 /**
  * ShareGroupDescribe, API key 77, v1.
+ *
+ * State and members of share groups (KIP-932).
+ *
+ * Versions: v0 was early access and is gone.
  */
 import { array, bool, int16, int32, message, string, struct, uuid, type Infer } from '../schema.ts'
 
@@ -35,6 +39,7 @@ export const shareGroupDescribeResponse = message({
   versions: '1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     groups: array({
       errorCode: int16(),
@@ -53,6 +58,7 @@ export const shareGroupDescribeResponse = message({
         subscribedTopicNames: array(string()),
         assignment: struct(assignment),
       }),
+      /** Bit field; -2147483648 when not asked for (KIP-430). */
       authorizedOperations: int32({ default: -2147483648 }),
     }),
   },

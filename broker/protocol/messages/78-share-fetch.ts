@@ -1,5 +1,9 @@
 /**
  * ShareFetch, API key 78, v1-2.
+ *
+ * Acquires records for a share group and acknowledges earlier ones (KIP-932).
+ *
+ * Versions: v0 was early access; v1 limit on records; v2 acquire mode and renewal (KIP-1206, KIP-1222).
  */
 import {
   array,
@@ -60,6 +64,7 @@ export const shareFetchResponse = message({
   versions: '1-2',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+', default: null }),
@@ -72,6 +77,7 @@ export const shareFetchResponse = message({
         errorMessage: string({ nullable: '0+', default: null }),
         acknowledgeErrorCode: int16(),
         acknowledgeErrorMessage: string({ nullable: '0+', default: null }),
+        /** Where to go instead; set with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH (KIP-951). */
         currentLeader: struct({
           leaderId: int32(),
           leaderEpoch: int32(),
@@ -84,6 +90,7 @@ export const shareFetchResponse = message({
         }),
       }),
     }),
+    /** Addresses of the leaders named above (KIP-951). */
     nodeEndpoints: array({
       nodeId: int32(),
       host: string(),

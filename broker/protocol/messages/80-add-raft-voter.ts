@@ -1,5 +1,9 @@
 /**
  * AddRaftVoter, API key 80, v0-1.
+ *
+ * Adds a voter to the quorum (KIP-853).
+ *
+ * Versions: v1 may be answered before the change is committed.
  */
 import { array, bool, int16, int32, message, string, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -12,7 +16,9 @@ export const addRaftVoterRequest = message({
   fields: {
     clusterId: string({ nullable: '0+' }),
     timeoutMs: int32(),
+    /** Node id of the voter. */
     voterId: int32(),
+    /** Id of the directory that holds the voter's metadata log (KIP-853). */
     voterDirectoryId: uuid(),
     listeners: array({
       name: string(),
@@ -31,6 +37,7 @@ export const addRaftVoterResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+' }),

@@ -1,5 +1,7 @@
 /**
  * InitializeShareGroupState, API key 83, v0.
+ *
+ * Creates the state of share partitions; from the group to the share coordinator (KIP-932).
  */
 import { array, int16, int32, message, offset, string, uuid, type Infer } from '../schema.ts'
 

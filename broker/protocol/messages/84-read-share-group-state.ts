@@ -1,5 +1,7 @@
 /**
  * ReadShareGroupState, API key 84, v0.
+ *
+ * Reads the state of share partitions; from the leader to the share coordinator (KIP-932).
  */
 import { array, int16, int32, int8, message, offset, string, uuid, type Infer } from '../schema.ts'
 

@@ -1,5 +1,9 @@
 /**
  * WriteShareGroupState, API key 85, v0-1.
+ *
+ * Writes the state of share partitions; from the leader to the share coordinator (KIP-932).
+ *
+ * Versions: v1 count of completed deliveries (KIP-1226).
  */
 import { array, int16, int32, int8, message, offset, string, uuid, type Infer } from '../schema.ts'
 

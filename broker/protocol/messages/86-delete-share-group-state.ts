@@ -1,5 +1,7 @@
 /**
  * DeleteShareGroupState, API key 86, v0.
+ *
+ * Deletes the state of share partitions; from the group to the share coordinator (KIP-932).
  */
 import { array, int16, int32, message, string, uuid, type Infer } from '../schema.ts'
 

@@ -1,5 +1,9 @@
 /**
  * ReadShareGroupStateSummary, API key 87, v0-1.
+ *
+ * Start offsets of share partitions without their batches (KIP-932).
+ *
+ * Versions: v1 count of completed deliveries (KIP-1226).
  */
 import { array, int16, int32, message, offset, string, uuid, type Infer } from '../schema.ts'
 

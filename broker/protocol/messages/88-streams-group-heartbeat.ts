@@ -1,5 +1,7 @@
 /**
  * StreamsGroupHeartbeat, API key 88, v0.
+ *
+ * The one request of members of a streams group: topology, tasks, heartbeat, leave (KIP-1071).
  */
 import { array, bool, int16, int32, int8, message, offset, string, struct, uint16, type Infer } from '../schema.ts'
 
@@ -101,6 +103,7 @@ export const streamsGroupHeartbeatResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+', default: null }),

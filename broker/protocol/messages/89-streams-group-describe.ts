@@ -1,5 +1,7 @@
 /**
  * StreamsGroupDescribe, API key 89, v0.
+ *
+ * State, topology and members of streams groups (KIP-1071).
  */
 import { array, bool, int16, int32, message, offset, string, struct, uint16, type Infer } from '../schema.ts'
 
@@ -63,6 +65,7 @@ export const streamsGroupDescribeResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     groups: array({
       errorCode: int16(),
@@ -104,6 +107,7 @@ export const streamsGroupDescribeResponse = message({
         targetAssignment: struct(assignment),
         isClassic: bool(),
       }),
+      /** Bit field; -2147483648 when not asked for (KIP-430). */
       authorizedOperations: int32({ default: -2147483648 }),
     }),
   },

@@ -1,5 +1,9 @@
 /**
  * DescribeShareGroupOffsets, API key 90, v0-1.
+ *
+ * Start offsets of share groups (KIP-932).
+ *
+ * Versions: v1 lag (KIP-1226).
  */
 import { array, int16, int32, message, offset, string, uuid, type Infer } from '../schema.ts'
 
@@ -31,6 +35,7 @@ export const describeShareGroupOffsetsResponse = message({
   versions: '0-1',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     groups: array({
       groupId: string(),

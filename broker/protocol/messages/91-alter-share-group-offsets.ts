@@ -1,5 +1,7 @@
 /**
  * AlterShareGroupOffsets, API key 91, v0.
+ *
+ * Sets start offsets of an empty share group (KIP-932).
  */
 import { array, int16, int32, message, offset, string, uuid, type Infer } from '../schema.ts'
 
@@ -29,6 +31,7 @@ export const alterShareGroupOffsetsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+', default: null }),

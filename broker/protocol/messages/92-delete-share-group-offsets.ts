@@ -1,5 +1,7 @@
 /**
  * DeleteShareGroupOffsets, API key 92, v0.
+ *
+ * Deletes start offsets of a share group (KIP-932).
  */
 import { array, int16, int32, message, string, uuid, type Infer } from '../schema.ts'
 
@@ -25,6 +27,7 @@ export const deleteShareGroupOffsetsResponse = message({
   versions: '0',
   flexible: '0+',
   fields: {
+    /** How long the client was, or should be, held back for a quota, ms. */
     throttleTimeMs: int32({ default: 0 }),
     errorCode: int16(),
     errorMessage: string({ nullable: '0+', default: null }),

@@ -1,5 +1,7 @@
 /**
- * Consumer protocol.
+ * What consumers of the classic protocol put into JoinGroup and SyncGroup; opaque to the broker, except in `describe` and migrations.
+ *
+ * An int16 version stands in front of both (prefixed.ts). Source: Kafka protocol guide, KIP-429, KIP-792, KIP-881.
  */
 import { array, bytes, int32, message, string, type Infer } from '../schema.ts'
 
@@ -11,6 +13,7 @@ export const consumerProtocolSubscription = message({
   fields: {
     topics: array(string()),
     userData: bytes({ nullable: '0+', default: null }),
+    /** For cooperative rebalancing (KIP-429). */
     ownedPartitions: array(
       { versions: '1+', ignorable: true },
       {
@@ -18,6 +21,7 @@ export const consumerProtocolSubscription = message({
         partitions: array(int32()),
       },
     ),
+    /** Generation in which the partitions were owned (KIP-792). */
     generationId: int32({ versions: '2+', default: -1, ignorable: true }),
     rackId: string({ versions: '3+', nullable: '3+', default: null, ignorable: true }),
   },

@@ -1,5 +1,8 @@
 /**
- * Control records.
+ * Keys and values of control records: batches that steer the log itself and that consumers never see.
+ *
+ * Every key is the version and then the type: 0 abort, 1 commit, 2 leader change, 3 snapshot header, 4 snapshot footer, 5 kraft.version,
+ * 6 voters. Source: KIP-98, KIP-595, KIP-630, KIP-853.
  */
 import { array, int16, int32, message, offset, string, struct, uint16, uuid, type Infer } from '../schema.ts'
 
@@ -20,6 +23,7 @@ export const endTxnMarker = message({
   versions: '0',
   flexible: 'none',
   fields: {
+    /** Fences markers of a coordinator that has been replaced. */
     coordinatorEpoch: int32(),
   },
 })
@@ -27,7 +31,9 @@ export type EndTxnMarker = Infer<typeof endTxnMarker>
 
 /** Shared by several fields below. */
 const voter = {
+  /** Node id of the voter. */
   voterId: int32(),
+  /** Id of the directory that holds the voter's metadata log (KIP-853). */
   voterDirectoryId: uuid({ versions: '1+' }),
 }
 
@@ -40,6 +46,7 @@ export const leaderChangeMessage = message({
     version: int16(),
     leaderId: int32(),
     voters: array(voter),
+    /** Voters that made the leader. */
     grantingVoters: array(voter),
   },
 })
@@ -88,7 +95,9 @@ export const votersRecord = message({
   fields: {
     version: int16(),
     voters: array({
+      /** Node id of the voter. */
       voterId: int32(),
+      /** Id of the directory that holds the voter's metadata log (KIP-853). */
       voterDirectoryId: uuid(),
       endpoints: array({
         name: string(),

@@ -1,5 +1,5 @@
 /**
- * Principal.
+ * A principal as it travels in an Envelope from broker to controller (KIP-590). An int16 version stands in front.
  */
 import { bool, message, string, type Infer } from '../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Remote log metadata records.
+ * Records of __remote_log_metadata: what became of segments in tiered storage (KIP-405). Framed like metadata records.
  */
 import { array, bool, bytes, int32, int8, message, offset, string, struct, uuid, type Infer } from '../schema.ts'
 

@@ -1,5 +1,7 @@
 /**
- * GroupMetadata: record type 2 of the group coordinator.
+ * State of a classic group; a null value deletes it. Record type 2 of __consumer_offsets.
+ *
+ * Versions of the value: v1 rebalance timeout; v2 time of the last change; v3 group instance id (KIP-345); v4 flexible.
  */
 import { array, bytes, int32, message, offset, string, type Infer } from '../../schema.ts'
 
@@ -37,6 +39,7 @@ export const groupMetadataValue = message({
     protocolType: string(),
     generation: int32(),
     protocol: string({ nullable: '0+' }),
+    /** Member id of the leader; null in an empty group. */
     leader: string({ nullable: '0+' }),
     currentStateTimestamp: offset({ versions: '2+', default: -1, ignorable: true }),
     members: array(memberMetadata),

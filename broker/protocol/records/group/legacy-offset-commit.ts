@@ -1,5 +1,5 @@
 /**
- * LegacyOffsetCommit: record type 0 of the group coordinator.
+ * A committed offset as old brokers wrote it; only read. Record type 0 of __consumer_offsets.
  */
 import { int32, message, offset, string, type Infer } from '../../schema.ts'
 

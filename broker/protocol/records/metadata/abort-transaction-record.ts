@@ -1,5 +1,5 @@
 /**
- * AbortTransactionRecord: metadata record type 25.
+ * The records of the metadata transaction are void (KIP-868).
  */
 import { message, string, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * AccessControlEntryRecord: metadata record type 18.
+ * An access control entry has been created (KIP-801).
  */
 import { int8, message, string, uuid, type Infer } from '../../schema.ts'
 
@@ -13,6 +13,7 @@ export const accessControlEntryRecord = message({
     id: uuid(),
     resourceType: int8(),
     resourceName: string(),
+    /** 3 literal, 4 prefixed; in filters also 1 any, 2 match (KIP-290). */
     patternType: int8(),
     principal: string(),
     host: string(),

@@ -1,5 +1,5 @@
 /**
- * BeginTransactionRecord: metadata record type 23.
+ * The records up to the end or abort of this metadata transaction take effect together (KIP-868).
  */
 import { message, string, type Infer } from '../../schema.ts'
 

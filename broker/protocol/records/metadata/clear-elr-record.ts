@@ -1,5 +1,5 @@
 /**
- * ClearElrRecord: metadata record type 28.
+ * The eligible leader sets of a topic, or of all topics, are void: min.insync.replicas changed (KIP-966).
  */
 import { message, string, type Infer } from '../../schema.ts'
 

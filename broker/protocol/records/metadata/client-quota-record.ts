@@ -1,5 +1,5 @@
 /**
- * ClientQuotaRecord: metadata record type 14.
+ * A client quota has been set or removed (KIP-546).
  */
 import { array, bool, float64, message, string, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * ConfigRecord: metadata record type 4.
+ * One setting of one resource has been set or deleted.
  */
 import { int8, message, string, type Infer } from '../../schema.ts'
 
@@ -13,6 +13,7 @@ export const configRecord = message({
     resourceType: int8(),
     resourceName: string(),
     name: string(),
+    /** Null deletes the setting. */
     value: string({ nullable: '0+' }),
   },
 })

@@ -1,5 +1,5 @@
 /**
- * DelegationTokenRecord: metadata record type 10.
+ * A delegation token has been issued or renewed (KIP-900).
  */
 import { array, message, offset, string, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * EndTransactionRecord: metadata record type 24.
+ * The metadata transaction takes effect (KIP-868).
  */
 import { message } from '../../schema.ts'
 

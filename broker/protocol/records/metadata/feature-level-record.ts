@@ -1,5 +1,5 @@
 /**
- * FeatureLevelRecord: metadata record type 12.
+ * A feature has a new level; metadata.version is the first record of a cluster (KIP-584, KIP-778).
  */
 import { int16, message, string, type Infer } from '../../schema.ts'
 
@@ -11,6 +11,7 @@ export const featureLevelRecord = message({
   flexible: '0+',
   fields: {
     name: string(),
+    /** 0 takes the feature away. */
     featureLevel: int16(),
   },
 })

@@ -1,5 +1,5 @@
 /**
- * FenceBrokerRecord: metadata record type 7.
+ * A broker is fenced; superseded by BrokerRegistrationChangeRecord.
  */
 import { int32, message, offset, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * NoOpRecord: metadata record type 20.
+ * Says nothing; written on idle so that the high watermark, and with it brokers, can be seen to move on (KIP-835).
  */
 import { message } from '../../schema.ts'
 

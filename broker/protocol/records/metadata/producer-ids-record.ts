@@ -1,5 +1,5 @@
 /**
- * ProducerIdsRecord: metadata record type 15.
+ * A block of producer ids has been handed to a broker (KIP-730).
  */
 import { int32, int64, message, offset, type Infer } from '../../schema.ts'
 
@@ -11,7 +11,9 @@ export const producerIdsRecord = message({
   flexible: '0+',
   fields: {
     brokerId: int32(),
+    /** Offset of the broker's registration record; fences earlier lives of the broker. */
     brokerEpoch: offset({ default: -1 }),
+    /** First id of the block after the one that was handed out. */
     nextProducerId: int64(),
   },
 })

@@ -1,5 +1,5 @@
 /**
- * RegisterControllerRecord: metadata record type 27.
+ * A controller has registered (KIP-919).
  */
 import { array, bool, int16, int32, message, string, uint16, uuid, type Infer } from '../../schema.ts'
 
@@ -11,6 +11,7 @@ export const registerControllerRecord = message({
   flexible: '0+',
   fields: {
     controllerId: int32(),
+    /** Made anew at every start. */
     incarnationId: uuid(),
     zkMigrationReady: bool(),
     endPoints: array({

@@ -1,5 +1,5 @@
 /**
- * RemoveAccessControlEntryRecord: metadata record type 19.
+ * An access control entry has been deleted (KIP-801).
  */
 import { message, uuid, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * RemoveDelegationTokenRecord: metadata record type 26.
+ * A delegation token is gone (KIP-900).
  */
 import { message, string, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * RemoveTopicRecord: metadata record type 9.
+ * A topic and all its partitions are gone.
  */
 import { message, uuid, type Infer } from '../../schema.ts'
 

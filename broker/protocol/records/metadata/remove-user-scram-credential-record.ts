@@ -1,5 +1,5 @@
 /**
- * RemoveUserScramCredentialRecord: metadata record type 22.
+ * A SCRAM credential has been removed (KIP-900).
  */
 import { int8, message, string, type Infer } from '../../schema.ts'
 

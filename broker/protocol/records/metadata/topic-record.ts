@@ -1,5 +1,5 @@
 /**
- * TopicRecord: metadata record type 2.
+ * A topic has been created; its partitions follow as records of their own.
  */
 import { message, string, uuid, type Infer } from '../../schema.ts'
 

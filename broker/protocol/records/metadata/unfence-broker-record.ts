@@ -1,5 +1,5 @@
 /**
- * UnfenceBrokerRecord: metadata record type 8.
+ * A broker is unfenced; superseded by BrokerRegistrationChangeRecord.
  */
 import { int32, message, offset, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * UnregisterBrokerRecord: metadata record type 1.
+ * A broker has been removed for good (KIP-631).
  */
 import { int32, message, offset, type Infer } from '../../schema.ts'
 
@@ -11,6 +11,7 @@ export const unregisterBrokerRecord = message({
   flexible: '0+',
   fields: {
     brokerId: int32(),
+    /** Offset of the broker's registration record; fences earlier lives of the broker. */
     brokerEpoch: offset(),
   },
 })

@@ -1,5 +1,5 @@
 /**
- * UserScramCredentialRecord: metadata record type 11.
+ * A SCRAM credential has been set (KIP-900).
  */
 import { bytes, int32, int8, message, string, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,5 @@
 /**
- * ZkMigrationStateRecord: metadata record type 21.
+ * Where the migration from ZooKeeper stands; only read, as part of old logs (KIP-866).
  */
 import { int8, message, type Infer } from '../../schema.ts'
 

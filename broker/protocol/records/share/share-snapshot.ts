@@ -1,5 +1,5 @@
 /**
- * ShareSnapshot: record type 0 of the share coordinator.
+ * The full state of a share partition. Record type 0 of __share_group_state (KIP-932).
  */
 import { array, int16, int32, int8, message, offset, string, uuid, type Infer } from '../../schema.ts'
 

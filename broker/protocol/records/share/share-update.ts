@@ -1,5 +1,5 @@
 /**
- * ShareUpdate: record type 1 of the share coordinator.
+ * What changed in a share partition since its snapshot. Record type 1 of __share_group_state (KIP-932).
  */
 import { array, int16, int32, int8, message, offset, string, uuid, type Infer } from '../../schema.ts'
 

@@ -1,5 +1,7 @@
 /**
- * TransactionLog: record type 0 of the transaction coordinator.
+ * State of a transactional id; a null value deletes it. The one record type of __transaction_state.
+ *
+ * Versions of the value: v1 flexible, client's transaction version and next producer id (KIP-890).
  */
 import { array, int16, int32, int64, int8, message, offset, string, type Infer } from '../../schema.ts'
 
