@@ -113,6 +113,8 @@ class VersionCodec implements Codec<unknown, unknown> {
       if (reader !== source) reader.expectEnd()
       return value
     } catch (error) {
+      // A tagged field may have narrowed the reader.
+      reader.end = end
       throw this.placed(error, () => interpretDecode(this.shape, new Reader(reader.buffer, position, end)))
     }
   }

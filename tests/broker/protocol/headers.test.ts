@@ -59,6 +59,16 @@ describe('a frame', () => {
     expect(frame.readInt32BE(0)).toBe(frame.length - 4)
   })
 
+  it('has the right size also when a tagged field outgrew the first chunk', () => {
+    const nodeEndpoints = Array.from({ length: 300 }, (_, nodeId) => ({ nodeId, host: 'broker.example', port: 9092 }))
+    const header = { version: 16, correlationId: 77 }
+    const frame = Buffer.concat(encodeResponseFrame(header, fetchResponse, { responses: [], nodeEndpoints }))
+    expect([frame.readInt32BE(0), frame.readInt32BE(4)]).toEqual([frame.length - 4, 77])
+    const reader = new Reader(frame, 4)
+    decodeResponseHeader(reader, { key: 1, version: 16 })
+    expect(codec(fetchResponse, 16).decode(reader).nodeEndpoints).toHaveLength(300)
+  })
+
   it('accepts a client id that is null, and a header of an unknown API', () => {
     const frame = Buffer.concat(
       encodeRequestFrame({ version: 9, correlationId: 1, clientId: null }, metadataRequest, { topics: null }),
