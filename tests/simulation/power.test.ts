@@ -18,8 +18,14 @@ async function powerFailureOfAll({ world, cluster, workload }: Scene): Promise<v
 
 describe('the power of all machines fails at once', () => {
   test('and acknowledged records are lost, as on every Kafka: the checkers see it', async () => {
-    const { verdict } = await scenario({ seed: 1, settings }, powerFailureOfAll)
+    const { verdict } = await scenario({ seed: 1, settings, mayLose: true }, powerFailureOfAll)
     expect(wrong(verdict)).toContain('lost-write')
+  })
+
+  test('and the invariants see at once that another record is committed at an offset', async () => {
+    await expect(scenario({ seed: 1, settings }, powerFailureOfAll)).rejects.toThrow(
+      /events-\d: offset \d+ is committed with/,
+    )
   })
 
   test('and nothing is lost when every append is fsynced', async () => {
@@ -36,26 +42,5 @@ describe('the power of all machines fails at once', () => {
     await expect(run).rejects.toThrow(
       /went back from epoch|is committed with epoch|ended by itself|two leaders|not ready/,
     )
-  })
-})
-
-describe('acknowledgement by the leader alone', () => {
-  test('loses records when leaders are killed and machines lose power: the checkers see it', async () => {
-    const workload = { acks: 1, idempotent: false } as const
-    const { verdict } = await scenario({ seed: 2, workload, settings: { latencyUsMax: 20_000 } }, async scene => {
-      for (let round = 0; round < 6; round++) {
-        await scene.workload.moreAcknowledged(30)
-        const [leader] = (await scene.cluster.quorum())?.leaderId === 1 ? [2] : [1]
-        scene.world.network.cut(`node-${leader!}`, 'node-3')
-        await scene.world.sleep(300)
-        await scene.cluster.powerFailure([leader!])
-        scene.world.network.heal(`node-${leader!}`, 'node-3')
-        await scene.world.sleep(15_000)
-        await scene.cluster.start(leader!)
-        await scene.cluster.waitReady({ timeoutMs: 120_000 })
-      }
-      await scene.workload.finish(120_000)
-    })
-    expect(wrong(verdict)).toContain('lost-write')
   })
 })
