@@ -45,15 +45,18 @@ export interface LifecycleTiming {
   readonly registrationTimeoutMs: number
 }
 
-export type RegistrationAnswer = { readonly brokerEpoch: number } | { readonly failed: string }
+export type RegistrationAnswer = { readonly brokerEpoch: number } | { readonly failed: ErrorName | NoAnswer }
+/** NO_CONTROLLER: nothing was sent, since nobody knows of an active controller. */
+export type NoAnswer = 'NETWORK' | 'NO_CONTROLLER'
 export type HeartbeatAnswer =
   | { readonly isCaughtUp: boolean; readonly isFenced: boolean; readonly shouldShutDown: boolean }
-  | { readonly failed: ErrorName | 'NETWORK' }
+  | { readonly failed: ErrorName | NoAnswer }
 
 const firstBackoffMs = 100
 /** Soon again, in case there is nothing to recover. */
 const startingIntervalMs = 10
 const shutdownIntervalMs = 50
+const noControllerIntervalMs = 50
 
 export class BrokerLifecycleMachine {
   readonly #timing: LifecycleTiming
@@ -125,7 +128,7 @@ export class BrokerLifecycleMachine {
   registrationAnswered(answer: RegistrationAnswer): LifecycleEffect[] {
     this.#inFlight = false
     if (this.#isOver()) return []
-    if ('failed' in answer) return this.#backOff()
+    if ('failed' in answer) return this.#backOff(answer.failed)
     this.#failures = 0
     this.#brokerEpoch = answer.brokerEpoch
     this.#registered = this.#everRegistered = true
@@ -138,7 +141,7 @@ export class BrokerLifecycleMachine {
     if ('failed' in answer) {
       const forgotten = answer.failed === 'STALE_BROKER_EPOCH' || answer.failed === 'BROKER_ID_NOT_REGISTERED'
       if (forgotten) this.#registered = false
-      return this.#backOff()
+      return this.#backOff(answer.failed)
     }
     this.#failures = 0
     if (this.#state === 'PENDING_CONTROLLED_SHUTDOWN') return this.#shutdownAnswered(answer.shouldShutDown)
@@ -185,10 +188,12 @@ export class BrokerLifecycleMachine {
   }
 
   /** Never at once after a failure. Ends at the heartbeat interval, so that a new controller is found before our session ends. */
-  #backOff(): LifecycleEffect[] {
+  #backOff(reason: ErrorName | NoAnswer): LifecycleEffect[] {
+    this.#againAtOnce = false
+    // Looking whether there is a controller now costs nothing.
+    if (reason === 'NO_CONTROLLER') return [{ kind: 'wakeAfter', delayMs: noControllerIntervalMs }]
     const delayMs = Math.min(firstBackoffMs * 2 ** this.#failures, this.#timing.heartbeatIntervalMs)
     this.#failures = Math.min(this.#failures + 1, 20)
-    this.#againAtOnce = false
     return [{ kind: 'wakeAfter', delayMs }]
   }
 

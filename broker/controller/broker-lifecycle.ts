@@ -9,12 +9,12 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
 import { NetworkError } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
-import { errorName } from '../protocol/errors.ts'
+import { errorName, type ErrorName } from '../protocol/errors.ts'
 import type { BrokerRegistrationResponse } from '../protocol/messages/62-broker-registration.ts'
 import type { BrokerHeartbeatResponse } from '../protocol/messages/63-broker-heartbeat.ts'
 import type { MetadataQuorum } from '../raft/raft.ts'
 import { BrokerLifecycleMachine } from './broker-lifecycle-machine.ts'
-import type { BrokerState, HeartbeatBody, LifecycleEffect } from './broker-lifecycle-machine.ts'
+import type { BrokerState, HeartbeatBody, LifecycleEffect, NoAnswer } from './broker-lifecycle-machine.ts'
 import { featureRanges } from './features.ts'
 import type { Endpoint, Uuid } from './metadata-record.ts'
 import { randomUuid } from './uuid.ts'
@@ -150,50 +150,60 @@ export class BrokerLifecycle {
       logDirs: [...directories].sort(),
       previousBrokerEpoch: previousBrokerEpoch ?? -1,
     }
-    const response = await this.#send<BrokerRegistrationResponse>(brokerRegistrationKey, body)
-    if (typeof response === 'string') return this.#registrationFailed(response)
-    if (response.errorCode !== 0) return this.#registrationFailed(errorName(response.errorCode))
-    this.#options.environment.log.info('Registered with the controller.', { brokerEpoch: response.brokerEpoch })
-    this.#run(this.#machine.registrationAnswered({ brokerEpoch: response.brokerEpoch }))
-  }
-
-  #registrationFailed(reason: string): void {
-    this.#options.environment.log.info('The controller did not accept the registration; trying again.', { reason })
-    this.#run(this.#machine.registrationAnswered({ failed: reason }))
+    const answer = await this.#send<BrokerRegistrationResponse>(brokerRegistrationKey, body)
+    if ('failed' in answer) {
+      this.#logFailure('The controller did not accept the registration; trying again.', answer)
+      this.#run(this.#machine.registrationAnswered(answer))
+      return
+    }
+    const { brokerEpoch } = answer.response
+    this.#options.environment.log.info('Registered with the controller.', { brokerEpoch })
+    this.#run(this.#machine.registrationAnswered({ brokerEpoch }))
   }
 
   async #heartbeat(body: HeartbeatBody): Promise<void> {
-    const { nodeId, metadataOffset, environment } = this.#options
+    const { nodeId, metadataOffset } = this.#options
     const request = { brokerId: nodeId, currentMetadataOffset: metadataOffset(), ...body }
-    const response = await this.#send<BrokerHeartbeatResponse>(brokerHeartbeatKey, request)
-    const failed =
-      typeof response === 'string' ? 'NETWORK' : response.errorCode === 0 ? undefined : errorName(response.errorCode)
-    if (failed !== undefined) {
-      environment.log.warn('A heartbeat failed; trying again.', {
-        reason: typeof response === 'string' ? response : failed,
-      })
-    }
-    if (failed !== undefined || typeof response === 'string') {
-      this.#run(this.#machine.heartbeatAnswered({ failed: failed ?? 'NETWORK' }))
+    const answer = await this.#send<BrokerHeartbeatResponse>(brokerHeartbeatKey, request)
+    if ('failed' in answer) {
+      this.#logFailure('A heartbeat failed; trying again.', answer)
+      this.#run(this.#machine.heartbeatAnswered(answer))
       return
     }
-    const { isCaughtUp, isFenced, shouldShutDown } = response
+    const { isCaughtUp, isFenced, shouldShutDown } = answer.response
     this.#run(this.#machine.heartbeatAnswered({ isCaughtUp, isFenced, shouldShutDown }))
   }
 
-  /** The response, or in words why there is none. */
-  async #send<Response>(apiKey: number, body: object): Promise<Response | string> {
-    const address = this.#options.quorum.leaderAddress()
-    if (address === undefined) return 'no active controller is known'
+  #logFailure(message: string, failure: Failure): void {
+    const { log } = this.#options.environment
+    const fields = { reason: failure.failed, detail: failure.detail }
+    if (failure.failed === 'NO_CONTROLLER') log.debug(message, fields)
+    else log.warn(message, fields)
+  }
+
+  async #send<Response extends { readonly errorCode: number }>(
+    apiKey: number,
+    body: object,
+  ): Promise<{ readonly response: Response } | Failure> {
+    const { quorum, client, config } = this.#options
+    const address = quorum.leaderAddress()
+    if (address === undefined) return { failed: 'NO_CONTROLLER', detail: 'no active controller is known' }
     // Two chances within a session.
-    const timeoutMs = Math.floor(this.#options.config['broker.session.timeout.ms'] / 2)
+    const timeoutMs = Math.floor(config['broker.session.timeout.ms'] / 2)
     try {
-      return (await this.#options.client.send<Response>(address, apiKey, body, { timeoutMs })).response
+      const { response } = await client.send<Response>(address, apiKey, body, { timeoutMs })
+      if (response.errorCode === 0) return { response }
+      return { failed: errorName(response.errorCode), detail: `answered by ${address.host}:${address.port}` }
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error
-      return error.message
+      return { failed: 'NETWORK', detail: error.message }
     }
   }
+}
+
+interface Failure {
+  readonly failed: ErrorName | NoAnswer
+  readonly detail: string
 }
 
 class Milestone {

@@ -66,6 +66,21 @@ const steps: fc.Arbitrary<Step>[] = [
     const count = life.harness.image.topicsByName.get(name)!.partitions.size + 1
     life.harness.propose(createPartitions, { topics: [{ name, count, assignments: null }], validateOnly: false })
   }),
+  // Some brokers go silent while the others live on.
+  fc.subarray(brokerIds).map(alive => life => {
+    const registered = () => alive.filter(id => life.harness.image.brokers.has(id))
+    for (let second = 0; second < 10; second++) {
+      life.harness.pass(1_000)
+      for (const id of registered()) life.harness.heartbeat(id)
+    }
+  }),
+  // All in-sync sets shrink to their leaders.
+  fc.constant<Step>(life => {
+    for (const name of life.topics()) {
+      const { leader } = life.harness.partition(name)
+      life.harness.propose(alterPartition, life.harness.isrProposal(name, [leader]))
+    }
+  }),
   // A leader proposes any subset of the replicas, now or with a delay.
   fc
     .tuple(fc.nat(), fc.subarray(brokerIds), fc.boolean(), fc.boolean())
