@@ -384,7 +384,9 @@ export class SegmentedLog implements PartitionLog {
     const lowered = recoveryPoint < this.recoveryPoint || logStartOffset < this.startOffset
     this.durability.lowerTo(recoveryPoint)
     this.startOffset = logStartOffset
-    if (lowered) this.options.onOffsetsLowered?.(this)
+    if (!lowered) return
+    this.prepareCheckpoint()
+    this.options.onOffsetsLowered?.(this)
   }
 
   private rebuildProducers(): void {

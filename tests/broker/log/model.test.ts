@@ -1,5 +1,5 @@
 /** The log against an array, over random commands: append, read, truncate, roll, reopen, kill, power failure. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
 import type { LogConfig } from '#broker/log/log.ts'
@@ -107,7 +107,9 @@ class Run {
         return
       case 'turn':
         return this.machine.turn()
-      default:
+      case 'reopen':
+      case 'kill':
+      case 'powerFailure':
         return this.restart(command.kind)
     }
   }
