@@ -104,7 +104,7 @@ export default lab({
       },
       script: electUncleanly,
       checks: allChecks,
-      expect: ['lost-write', 'unseen'],
+      expect: ['lost-write', 'unseen', 'vanished'],
     },
   ],
   watch: [

@@ -46,7 +46,7 @@ function cell(acks: Acks, minInsync: 1 | 2, death: 'quickly' | 'alone', outcome:
     },
     script: unclean ? leaderAlone : loseTheUnreplicated,
     checks: allChecks,
-    expect: outcome === 'keeps' ? 'valid' : ['lost-write', 'unseen'],
+    expect: outcome === 'keeps' ? 'valid' : ['lost-write', 'unseen', 'vanished'],
   }
 }
 

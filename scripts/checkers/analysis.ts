@@ -42,6 +42,8 @@ export interface ValueFacts {
   offsets: Offset[]
   /** First entry of an `ok` poll that returned it. */
   firstRead: number | undefined
+  /** Last entry of an `ok` poll that returned it. */
+  lastRead: number | undefined
 }
 
 export interface PartitionFacts {
@@ -161,6 +163,7 @@ class Builder {
         if (operation.type !== 'ok') continue
         this.read += 1
         seen.firstRead ??= operation.index
+        seen.lastRead = operation.index
       }
     }
   }
@@ -221,7 +224,7 @@ class Builder {
   #value(facts: PartitionFacts, value: Value): ValueFacts {
     let seen = facts.values.get(value)
     if (!seen) {
-      seen = { value, write: undefined, offsets: [], firstRead: undefined }
+      seen = { value, write: undefined, offsets: [], firstRead: undefined, lastRead: undefined }
       facts.values.set(value, seen)
     }
     return seen

@@ -12,12 +12,13 @@ import { pollOrder } from './poll-order.ts'
 import { replicaDivergence } from './replica-divergence.ts'
 import { unknown, type CheckResult, type Validity } from './result.ts'
 import { keyOrder, sendOrder } from './send-order.ts'
-import { abortedRead, unseen } from './unseen.ts'
+import { abortedRead, unseen, vanished } from './unseen.ts'
 
 /** Name of each check → the function that answers it (some answer several from one walk). */
 const checkers = {
   'lost-write': analysis => [lostWrite(analysis)],
   unseen: analysis => [unseen(analysis)],
+  vanished: analysis => [vanished(analysis)],
   duplicate: analysis => [duplicate(analysis)],
   'inconsistent-offsets': analysis => [inconsistentOffsets(analysis)],
   'aborted-read': analysis => [abortedRead(analysis)],

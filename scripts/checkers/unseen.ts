@@ -1,6 +1,11 @@
 /**
+ * Three ways in which reads and writes do not fit together.
+ *
  * unseen: a record was acknowledged and in the end nobody had read it. Other than a lost write it needs no later record that was read,
  * so it also catches a log whose tail vanished, a stuck consumer, and writes that nobody promised to keep (acks=0).
+ *
+ * vanished: a record had been read, and a full read at the end, from the beginning, no longer finds it. Jepsen has no such check, because
+ * there a record that anyone ever read counts as safe; whoever reads the log a second time will disagree.
  *
  * aborted-read (G1a): a consumer read a record whose write had definitely failed.
  *
@@ -39,6 +44,39 @@ export function unseen(analysis: Analysis): CheckResult {
     {
       good: `All ${countOf(analysis.acknowledged, 'acknowledged record')} had been read when the run ended.`,
       bad: `${countOf(anomalies.count, 'acknowledged record')} of ${analysis.acknowledged} had not been read by anyone when the run ended.`,
+    },
+    anomalies,
+  )
+}
+
+export function vanished(analysis: Analysis): CheckResult {
+  const name = 'vanished'
+  const { finalReadFrom } = analysis
+  if (finalReadFrom === undefined || analysis.finalRead === 'incomplete') {
+    return unknown(name, 'There was no complete read of everything at the end to compare with.')
+  }
+  const where = new Whereabouts(analysis)
+  const anomalies = new Anomalies()
+  let compared = 0
+  for (const facts of analysis.partitions.values()) {
+    for (const value of facts.values.values()) {
+      if (value.firstRead === undefined || value.lastRead === undefined) continue
+      compared += 1
+      if (value.lastRead >= finalReadFrom || where.expired(facts.name, value.offsets.at(-1) as number)) continue
+      const [first, last] = [value.firstRead, value.lastRead]
+      anomalies.add(() => ({
+        partition: facts.name,
+        explanation: `${value.value} was read at offset ${value.offsets[0]} of ${facts.name} by ${entryName(analysis, first)}, but the full read at the end does not find it. ${where.fate(facts.name, value.value).sentence}`,
+        slice: sliceOf(analysis, facts.name, [value.write?.invoked, value.write?.completed, first, last, finalReadFrom], [value.value]),
+      }))
+    }
+  }
+  if (compared === 0) return unknown(name, 'Nothing was read.')
+  return verdict(
+    name,
+    {
+      good: `Each of ${countOf(compared, 'record')} that anybody had read was still there at the end.`,
+      bad: `${countOf(anomalies.count, 'record')} of ${compared} had been read and ${anomalies.count === 1 ? 'was' : 'were'} gone at the end.`,
     },
     anomalies,
   )

@@ -23,8 +23,6 @@ export class LabRun {
   /** How much work a script should ask for: 1 for the usual, more for a thorough run. */
   readonly scale: number
   readonly #recorder: HistoryRecorder
-  readonly #down = new Set<number>()
-  readonly #paused = new Set<number>()
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -66,29 +64,25 @@ export class LabRun {
 
   /** SIGKILL. */
   kill(target: Target): Promise<readonly number[]> {
-    return this.#each('kill', target, id => this.cluster.kill(id), this.#down)
+    return this.#each('kill', target, id => this.cluster.kill(id))
   }
 
   /** Controlled shutdown. */
   stop(target: Target): Promise<readonly number[]> {
-    return this.#each('stop', target, id => this.cluster.stop(id), this.#down)
+    return this.#each('stop', target, id => this.cluster.stop(id))
   }
 
-  async start(target: Target): Promise<readonly number[]> {
-    const ids = await this.#each('start', target, id => this.cluster.start(id))
-    for (const id of ids) this.#down.delete(id)
-    return ids
+  start(target: Target): Promise<readonly number[]> {
+    return this.#each('start', target, id => this.cluster.start(id))
   }
 
   /** Freezes the process; its connections stay open. */
   pause(target: Target): Promise<readonly number[]> {
-    return this.#each('pause', target, id => this.cluster.pause(id), this.#paused)
+    return this.#each('pause', target, id => this.cluster.pause(id))
   }
 
-  async resume(target: Target): Promise<readonly number[]> {
-    const ids = await this.#each('resume', target, id => this.cluster.resume(id))
-    for (const id of ids) this.#paused.delete(id)
-    return ids
+  resume(target: Target): Promise<readonly number[]> {
+    return this.#each('resume', target, id => this.cluster.resume(id))
   }
 
   /** Empties the disk of a node that is down. */
@@ -105,7 +99,6 @@ export class LabRun {
       await cut(ids)
       return { brokers: ids, target: target.name }
     })
-    for (const id of ids) this.#down.add(id)
     return ids
   }
 
@@ -125,24 +118,16 @@ export class LabRun {
   /** Mends all that is still broken: the end of every run. */
   async heal(): Promise<void> {
     const nodes = await this.cluster.nodes()
-    for (const id of this.#paused) await this.#fault('resume', [id], 'heal', () => this.cluster.resume(id))
-    this.#paused.clear()
-    const down = nodes
-      .filter(({ id, state }) => this.#down.has(id) || state === 'dead' || state === 'stopped')
-      .map(({ id }) => id)
+    const inState = (...states: readonly string[]) =>
+      nodes.filter(({ state }) => states.includes(state)).map(({ id }) => id)
+    for (const id of inState('paused')) await this.#fault('resume', [id], 'heal', () => this.cluster.resume(id))
+    const down = inState('stopped', 'dead')
     await Promise.all(down.map(id => this.#fault('start', [id], 'heal', () => this.cluster.start(id))))
-    this.#down.clear()
     await this.ready()
   }
 
-  async #each(
-    kind: string,
-    target: Target,
-    act: (id: number) => Promise<void>,
-    broken?: Set<number>,
-  ): Promise<readonly number[]> {
+  async #each(kind: string, target: Target, act: (id: number) => Promise<void>): Promise<readonly number[]> {
     const ids = await this.#pick(target)
-    for (const id of ids) broken?.add(id)
     await this.#fault(kind, ids, target.name, async () => {
       await Promise.all(ids.map(act))
     })

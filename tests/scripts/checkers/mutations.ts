@@ -146,6 +146,18 @@ export const mutations: Partial<Record<CheckName, Mutation>> = {
     }
     return true
   }),
+  vanished: mutate((draft, pick) => {
+    const finalRead = draft.history.findIndex(operation => operation.f === 'phase' && operation.value === 'final-read')
+    const early = draft.polls.filter(({ index }) => index < finalRead)
+    const poll = from(early, pick)
+    const gone = poll?.records[0]?.[1]
+    if (!poll || gone === undefined) return false
+    for (const late of draft.polls) {
+      const at = late.index > finalRead && late.partition === poll.partition ? late.records.findIndex(([, value]) => value === gone) : -1
+      if (at >= 0) late.records.splice(at, 1)
+    }
+    return true
+  }),
   duplicate: mutate((draft, pick) => {
     const poll = from(draft.polls, pick)
     if (!poll) return false

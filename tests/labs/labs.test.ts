@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { listLabs, loadLab } from '#scripts/labs/run.ts'
+
+const labs = await Promise.all((await listLabs()).map(({ name }) => loadLab(name)))
+
+describe('every lab', () => {
+  test.each(labs)('$name begins with its header: setup, fault, expectation and control', ({ name }) => {
+    const source = readFileSync(new URL(`../../labs/${name}.ts`, import.meta.url), 'utf8')
+    const header = source.slice(0, source.indexOf('*/'))
+    expect(header).toMatch(new RegExp(`^/\\*\\*\\n \\* Lab ${name.slice(0, 2)}: .*\\?`))
+    for (const part of ['Setup:', 'Fault:', 'Expect:', 'Control:']) expect(header).toContain(` * ${part} `)
+  })
+
+  test.each(labs)('$name asks a question with several answers and explains the right one', lab => {
+    expect(lab.question).toMatch(/\?$/)
+    expect(lab.prediction.choices.length).toBeGreaterThan(1)
+    expect(lab.explanation.length).toBeGreaterThan(200)
+    expect(lab.watch).not.toEqual([])
+    expect(lab.reading).not.toEqual([])
+  })
+})
+
+describe('labs are found', () => {
+  test('by name, number or an unambiguous beginning', async () => {
+    for (const name of ['00-durability', '00', '00-dur', 'durability'])
+      expect((await loadLab(name)).name).toBe('00-durability')
+  })
+  test('and an unknown or ambiguous name is refused with the names there are', async () => {
+    await expect(loadLab('99')).rejects.toMatchObject({
+      message: expect.stringContaining('no such lab') as string,
+      remedy: expect.stringContaining('00-durability') as string,
+    })
+    await expect(loadLab('0')).rejects.toThrow(/it may mean 00-durability or 01-log/)
+  })
+})
