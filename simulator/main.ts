@@ -8,7 +8,7 @@ import { parseOptions, type SimulatorOptions, usage } from './seeds/options.ts'
 import { runPool, type SeedOutcome } from './seeds/pool.ts'
 import { runTwice } from './seeds/run-twice.ts'
 
-const totals = { seeds: 0, failed: 0, simulatedMs: 0, events: 0, acknowledged: 0, faults: 0, busyMs: 0 }
+const totals = { seeds: 0, failed: 0, simulatedMs: 0, events: 0, acknowledged: 0, faults: 0, cpuMs: 0 }
 
 function main(argv: readonly string[]): Promise<number> {
   let options: SimulatorOptions
@@ -67,7 +67,7 @@ function account(outcome: SeedOutcome): void {
     totals.events += report.events * 2
     totals.acknowledged += report.acknowledged
     totals.faults += report.faults
-    totals.busyMs += report.realMs
+    totals.cpuMs += report.cpuMs
   }
   if (failure === undefined) return
   totals.failed++
@@ -76,12 +76,12 @@ function account(outcome: SeedOutcome): void {
 }
 
 function summary(realMs: number): string {
-  const { seeds, failed, simulatedMs, events, acknowledged, faults, busyMs } = totals
-  const perCore = simulatedMs / Math.max(1, busyMs)
+  const { seeds, failed, simulatedMs, events, acknowledged, faults, cpuMs } = totals
+  const perCore = simulatedMs / Math.max(1, cpuMs)
   return [
     `${seeds - failed} passed, ${failed} failed: ${seeds} seeds, each twice, in ${(realMs / 1000).toFixed(1)} s`,
     `${acknowledged} records acknowledged, ${faults} faults, ${events} events`,
-    `${(simulatedMs / 60_000).toFixed(1)} simulated minutes: ${(simulatedMs / realMs).toFixed(1)} per wall-clock minute, ${perCore.toFixed(1)} per core`,
+    `${(simulatedMs / 60_000).toFixed(1)} simulated minutes: ${(simulatedMs / realMs).toFixed(1)} per wall-clock minute, ${perCore.toFixed(1)} per minute of CPU`,
   ].join('\n')
 }
 

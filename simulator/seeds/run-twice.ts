@@ -3,18 +3,26 @@ import type { World } from '../world/world.ts'
 import { runSeed, type SeedOptions, type SeedResult } from './run-seed.ts'
 
 export type SeedReport = Omit<SeedResult, 'history'> & {
-  /** Virtual time of both runs, and real time that they took. */
+  /** Virtual time of both runs, and the real and CPU time that they took. */
   readonly simulatedMs: number
   readonly realMs: number
+  readonly cpuMs: number
 }
 
 export async function runTwice(options: SeedOptions): Promise<SeedReport> {
   const beganMs = performance.now()
+  const beganCpu = process.cpuUsage()
   const first = await runSeed(options)
   const second = await runSeed(options)
   const realMs = Math.round(performance.now() - beganMs)
+  const { user, system } = process.cpuUsage(beganCpu)
   const { history: _history, ...rest } = first
-  const report = { ...rest, simulatedMs: first.virtualMs + second.virtualMs, realMs }
+  const report = {
+    ...rest,
+    simulatedMs: first.virtualMs + second.virtualMs,
+    realMs,
+    cpuMs: Math.round((user + system) / 1000),
+  }
   if (first.hash === second.hash || first.failure !== undefined) return report
   return {
     ...report,

@@ -14,3 +14,6 @@ process.on('message', (task: SeedTask) => {
     },
   )
 })
+
+// The pool is gone: whatever is under way is of no use to anybody.
+process.on('disconnect', () => process.exit(1))

@@ -12,7 +12,7 @@ import type { Capability, ClientOptions, Cluster, ClusterSpec, LabClock, NodeSta
 import { brokerIds, controllerIds } from '../cluster.ts'
 import { nodeProperties, rolesOf, type NodeAddresses } from '../properties.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
-import { type MakeBroker, SimulatedNode } from './simulated-node.ts'
+import { dataDirectory, type MakeBroker, SimulatedNode } from './simulated-node.ts'
 
 export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'kill',
@@ -29,7 +29,6 @@ const clientHost = 'client'
 const readyTimeoutMs = 60_000
 const defaultPort = 9092
 const controllerPort = 9093
-const dataDir = '/data'
 
 export interface SimulatedClusterOptions {
   readonly world: World
@@ -61,7 +60,10 @@ export class SimulatedCluster implements Cluster {
     // The types of kafkajs ask for a whole net.Socket; it uses what VirtualSocket has.
     this.#socketFactory = socketFactory(client) as unknown as ISocketFactory
     this.members = memberIds(spec).map(id => {
-      const properties = { ...nodeProperties(spec, id, addresses(spec, id), dataDir), 'cluster.id': clusterId(spec) }
+      const properties = {
+        ...nodeProperties(spec, id, addresses(spec, id), dataDirectory),
+        'cluster.id': clusterId(spec),
+      }
       return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
     })
   }
@@ -185,7 +187,7 @@ export class SimulatedCluster implements Cluster {
       host: member.machine.name,
       port: roles.includes('broker') ? clientPort(this.spec) : controllerPort,
       state: member.status,
-      dataDir,
+      dataDir: dataDirectory,
       log: 'kept in memory: the newest lines come with the report of a failure',
     }
   }

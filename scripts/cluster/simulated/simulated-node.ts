@@ -19,6 +19,9 @@ export interface Broker {
 
 export type MakeBroker = (options: { readonly config: BrokerConfig; readonly environment: Environment }) => Broker
 
+/** Where every node keeps its data, on a disk of its own. */
+export const dataDirectory = '/data'
+
 /** A controlled shutdown that takes longer is a fault of the broker. */
 const stopTimeoutMs = 60_000
 
@@ -38,6 +41,7 @@ export class SimulatedNode {
     this.#properties = options.properties
     this.#makeBroker = options.makeBroker
     this.machine = options.world.node(options.host)
+    this.#prepareDisk()
     this.machine.onCrash(reason => this.#ended(new Error(reason)))
   }
 
@@ -136,6 +140,15 @@ export class SimulatedNode {
   wipe(): void {
     this.#require(!this.isUp, 'is up: its disk can be emptied only while it is down')
     this.machine.disk.wipe()
+    this.#prepareDisk()
+  }
+
+  /** The volume for the data is mounted before any broker starts, and no power failure takes it away. */
+  #prepareDisk(): void {
+    const { disk } = this.machine.start()
+    disk.makeDirectory(dataDirectory)
+    disk.syncDirectory('/')
+    this.machine.kill()
   }
 
   /** The broker ended although nobody ended it. With a broken disk that may be right. */
