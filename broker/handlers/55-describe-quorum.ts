@@ -34,7 +34,7 @@ export const describeQuorum = handler<DescribeQuorumRequest, DescribeQuorumRespo
   },
 })
 
-function describeLeader({ services, environment }: RequestContext): DescribeQuorumResponseInput | undefined {
+function describeLeader({ services, environment, apiVersion }: RequestContext): DescribeQuorumResponseInput | undefined {
   const { quorum, nodeId } = services
   const description = quorum.describe()
   if (description === undefined) return undefined
@@ -43,7 +43,7 @@ function describeLeader({ services, environment }: RequestContext): DescribeQuor
   const toWall = (monotonicMs: number): number => (monotonicMs < 0 ? -1 : monotonicMs + aheadMs)
   const replica = (state: ReplicaProgress) => ({
     replicaId: state.id,
-    replicaDirectoryId: state.directoryId,
+    ...(apiVersion >= 2 ? { replicaDirectoryId: state.directoryId } : {}),
     logEndOffset: state.endOffset ?? -1,
     lastFetchTimestamp: state.id === nodeId ? wallNowMs : toWall(state.lastFetchMs),
     lastCaughtUpTimestamp: state.id === nodeId ? wallNowMs : toWall(state.lastCaughtUpMs),
@@ -58,7 +58,8 @@ function describeLeader({ services, environment }: RequestContext): DescribeQuor
     currentVoters: description.voters.map(replica),
     observers: description.observers.map(replica),
   }
-  const nodes = quorum.voterIds.flatMap(voterId => {
+  const voterIds = apiVersion >= 2 ? quorum.voterIds : []
+  const nodes = voterIds.flatMap(voterId => {
     const address = quorum.addressOf(voterId)
     return address === undefined
       ? []

@@ -7,5 +7,11 @@ import { containerSettings, mountedFile } from '../../scripts/container/settings
 
 const mounted = existsSync(mountedFile) ? readFileSync(mountedFile, 'utf8') : undefined
 const settings = containerSettings(process.env, mounted)
-process.argv.splice(2, 0, ...Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`]))
+// All settings as overrides of an empty file: a read-only container has no place for one.
+process.argv.splice(
+  2,
+  0,
+  '/dev/null',
+  ...Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`]),
+)
 await import('../../broker/main.ts')
