@@ -43,6 +43,8 @@ export class EnvelopeForwarder implements Forwarder {
           const { response } = await this.#client.send<EnvelopeResponse>(address, envelopeKey, body, { timeoutMs })
           if (response.errorCode === 0 && response.responseData !== null) return [response.responseData]
           reason = errorName(response.errorCode)
+          // Another attempt, or another controller, would not understand it either.
+          if (reason === 'INVALID_REQUEST') break
         } catch (error) {
           if (!(error instanceof NetworkError)) throw error
           reason = error.message
