@@ -20,5 +20,5 @@ export async function handleMetadataFetch(request: FetchRequest, context: Reques
   if (!quorum.isRunning) return { errorCode: errorCode('BROKER_NOT_AVAILABLE'), responses: [] }
   const { response, bytes } = await quorum.answer(asked, run => context.connection.onClose(run))
   const addressOf = (nodeId: number) => quorum.addressOf(nodeId)
-  return fetchResponseToWire(response, bytes, { apiVersion: context.apiVersion, addressOf }) as FetchResponseInput
+  return fetchResponseToWire(response, bytes, { apiVersion: context.apiVersion, addressOf })
 }

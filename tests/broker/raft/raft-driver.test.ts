@@ -1,6 +1,7 @@
 /** The driver with real files, frames and handlers, on simulated machines: what it persists, sends, delivers and survives. */
 import { describe, expect, it } from 'vitest'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
+import type { DescribeQuorumResponse } from '#broker/protocol/messages/55-describe-quorum.ts'
 import type { Voter } from '#broker/raft/raft.ts'
 import { World } from '#simulator/world/world.ts'
 import { RaftNode, type RaftNodeOptions } from './raft-node.ts'
@@ -216,6 +217,45 @@ describe('the driver of the metadata quorum', () => {
       },
       { snapshotAfterBytes: 4000 },
     ))
+
+  it('describes the quorum in every version, at the leader only', () =>
+    scenario(11, 3, async cluster => {
+      cluster.startAll()
+      const observer = cluster.start(4)
+      await cluster.commit('a')
+      const leader = await cluster.leader()
+      const other = cluster.voters.find(voter => voter.id !== leader.id)
+      const describeAt = async (id: number, maxVersion: number, topicName = '__cluster_metadata') => {
+        const address = { host: `node-${id}`, port }
+        const body = { topics: [{ topicName, partitions: [{ partitionIndex: 0 }] }] }
+        const { response } = await observer.client.send<DescribeQuorumResponse>(address, 55, body, {
+          timeoutMs: 1000,
+          maxVersion,
+        })
+        return { response, partition: response.topics[0]?.partitions[0] }
+      }
+      const endOffset = leader.driver.logEndOffset
+      await cluster.until('all to have fetched at the end', () => {
+        const replicas = leader.driver.describe()
+        return [...(replicas?.voters ?? []), ...(replicas?.observers ?? [])].every(
+          replica => replica.endOffset === endOffset,
+        )
+      })
+      for (const version of [0, 1, 2]) {
+        const { response, partition } = await describeAt(leader.id, version)
+        expect(partition).toMatchObject({ errorCode: 0, leaderId: leader.id, leaderEpoch: leader.driver.leader.epoch })
+        expect(partition?.highWatermark).toBe(endOffset)
+        expect(partition?.currentVoters.map(voter => [voter.replicaId, voter.logEndOffset])).toEqual(
+          [1, 2, 3].map(id => [id, endOffset]),
+        )
+        expect(partition?.observers.map(replica => replica.replicaId)).toEqual([4])
+        const lastFetches = partition?.currentVoters.map(voter => cluster.world.wallMs - voter.lastFetchTimestamp) ?? []
+        if (version > 0) for (const agoMs of lastFetches) expect(agoMs).toBeLessThan(1000)
+        expect(response.nodes.map(node => node.nodeId)).toEqual(version < 2 ? [] : [1, 2, 3])
+      }
+      expect((await describeAt(other?.id ?? 0, 2)).partition?.errorCode, 'NOT_LEADER_OR_FOLLOWER').toBe(6)
+      expect((await describeAt(leader.id, 2, 'events')).partition?.errorCode, 'UNKNOWN_TOPIC_OR_PARTITION').toBe(3)
+    }))
 
   it('ends the node when the disk of the metadata log fails', async () => {
     const cluster = new Cluster(10, 1)

@@ -112,7 +112,7 @@ export class RaftNode {
   readonly driver: RaftDriver
   readonly log: SegmentedLog
   readonly server: Server
-  private readonly client: NetworkRequestClient
+  readonly client: NetworkRequestClient
 
   constructor(environment: Environment, options: RaftNodeOptions) {
     const { id, voters, directory } = options

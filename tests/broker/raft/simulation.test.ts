@@ -1,7 +1,7 @@
 /**
  * The quorum under everything that can go wrong at once, from a seed. First safety: invariants after every event, while messages are lost and
  * nodes crash. Then liveness: once all is healed, the quorum elects a leader, commits, and all nodes hold the same state.
- * A seed that fails is replayed with `SEED=<n> npx vitest run --project unit tests/broker/raft/simulation.test.ts`.
+ * `SEEDS=<count>` runs more of them. A seed that fails is replayed with `SEED=<n> npx vitest run --project unit tests/broker/raft/simulation.test.ts`.
  */
 import { describe, expect, it } from 'vitest'
 import { World } from './quorum-world.ts'
@@ -12,7 +12,7 @@ const shapes = [
   { voters: 3, observers: 2 },
   { voters: 5, observers: 1 },
 ]
-const seedsPerShape = 75
+const seedsPerShape = Number(process.env['SEEDS'] ?? 75)
 const chaosMs = 12_000
 
 function simulate(seed: number, shape: { voters: number; observers: number }): World {
