@@ -1,8 +1,8 @@
 /**
- * What an append to the log costs on this machine: µs per append for batches of 1, 16 and 64 KiB, and MB/s for sustained large batches, with the
- * longest time that one append held the event loop.
+ * What an append to the log costs on this machine: µs per append for batches of 1, 16 and 64 KiB, and MB/s for
+ * sustained large batches, with the longest time that one append held the event loop.
  *
- *   node bench/log-append.ts [--dir DIR] [--gigabytes 4] [--only 64]
+ *   node bench/log-append.ts [--dir DIR] [--gigabytes 4] [--only 64] [--writeback 64|Infinity (MiB)]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,7 @@ const { values: args } = parseArgs({
     dir: { type: 'string', default: tmpdir() },
     gigabytes: { type: 'string', default: '4' },
     only: { type: 'string' },
+    writeback: { type: 'string', default: '64' },
   },
 })
 
@@ -48,7 +49,10 @@ interface Result {
   readonly p99Ms: number
 }
 
-/** Appends batches of `batchKiB` of 1 KiB records until `totalBytes` are in the log; the event loop turns after every few. */
+/**
+ * Appends batches of `batchKiB` of 1 KiB records until `totalBytes` are in the log; the event loop turns after every
+ * few.
+ */
 async function run(batchKiB: number, totalBytes: number): Promise<Result> {
   const root = mkdtempSync(join(args.dir, 'faultline-bench-'))
   const log = openPartitionLog({
@@ -58,6 +62,7 @@ async function run(batchKiB: number, totalBytes: number): Promise<Result> {
     topicId: 'AAAAAAAAAAAAAAAAAAAAAQ',
     config,
     cleanShutdown: false,
+    writebackBytes: Number(args.writeback) * 1024 ** 2,
   })
   const value = Buffer.alloc(1000, 120)
   const template = buildBatch(

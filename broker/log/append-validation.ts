@@ -1,9 +1,11 @@
 /**
- * Decides whether a leader may append what it was sent, and stamps it: two passes over the batch headers, so that nothing is changed unless all
- * of it is accepted. Knows nothing of files. Producer sequences are checked elsewhere (producer-state.ts).
+ * Decides whether a leader may append what it was sent, and stamps it: two passes over the batch headers, so that
+ * nothing is changed unless all of it is accepted. Knows nothing of files. Producer sequences are checked elsewhere
+ * (producer-state.ts).
  *
- * Uncompressed batches are walked record by record; compressed payloads pass through as they are, and their timestamps are judged by the batch
- * header. Source: Kafka's rules for produced batches (KIP-32, KIP-98, KIP-467 for the per-record errors).
+ * Uncompressed batches are walked record by record; compressed payloads pass through as they are, and their timestamps
+ * are judged by the batch header. Source: Kafka's rules for produced batches (KIP-32, KIP-98, KIP-467 for the
+ * per-record errors).
  */
 import { batchBytes, BatchView, stampMaxTimestamp, stampOffsetAndEpoch } from '../protocol/records/batch.ts'
 import { checkBatchBytes, checkBatchCounts, RecordWalk } from '../protocol/records/batch-validate.ts'
@@ -46,7 +48,10 @@ export function validateForLeader(
   return { batches, maxTimestamps }
 }
 
-/** Stamps offsets from `nextOffset` on, the leader epoch and, where it differs, the largest timestamp. Returns the last offset. */
+/**
+ * Stamps offsets from `nextOffset` on, the leader epoch and, where it differs, the largest timestamp. Returns the last
+ * offset.
+ */
 export function stampForLeader(
   append: ValidatedAppend,
   nextOffset: number,

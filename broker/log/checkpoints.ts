@@ -1,9 +1,9 @@
 /**
- * Kafka's checkpoint files: text lines "version", "count of entries", one entry a line. Reading is strict: a file that is damaged is
- * reported, and the caller treats it as missing, which only makes recovery start earlier.
+ * Kafka's checkpoint files: text lines "version", "count of entries", one entry a line. Reading is strict: a file that
+ * is damaged is reported, and the caller treats it as missing, which only makes recovery start earlier.
  *
- * Files: recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint (`topic partition offset`) in each log
- * directory, leader-epoch-checkpoint (`epoch startOffset`) in each partition's directory.
+ * Files: recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint (`topic partition
+ * offset`) in each log directory, leader-epoch-checkpoint (`epoch startOffset`) in each partition's directory.
  */
 import type { Disk } from '../environment/environment.ts'
 import type { EpochEntry } from './leader-epochs.ts'

@@ -1,6 +1,6 @@
 /**
- * `.kafka_cleanshutdown`: left by a node that flushed and closed every log, removed before it loads them again. Its broker epoch lets the controller
- * tell a clean restart from a crash (KIP-966).
+ * `.kafka_cleanshutdown`: left by a node that flushed and closed every log, removed before it loads them again. Its
+ * broker epoch lets the controller tell a clean restart from a crash (KIP-966).
  */
 import type { Disk } from '../environment/environment.ts'
 import { readFile, replaceFile } from './small-files.ts'
@@ -12,7 +12,10 @@ export function writeCleanShutdown(disk: Disk, directory: string, brokerEpoch: n
   replaceFile(disk, `${directory}/${cleanShutdownFile}`, JSON.stringify({ version: 0, brokerEpoch }), { durable: true })
 }
 
-/** Whether the node stopped cleanly, and its broker epoch then (-1: not known). The marker is gone, durably, when this returns. */
+/**
+ * Whether the node stopped cleanly, and its broker epoch then (-1: not known). The marker is gone, durably, when this
+ * returns.
+ */
 export function takeCleanShutdown(
   disk: Disk,
   directory: string,

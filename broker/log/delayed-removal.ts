@@ -1,6 +1,7 @@
 /**
- * Removes files some time after they left the log, so that a read that is under way on them can end: they are renamed to `.deleted` at once and
- * removed after the delay. What is not removed when the node stops is removed at its next start.
+ * Removes files some time after they left the log, so that a read that is under way on them can end: they are renamed
+ * to `.deleted` at once and removed after the delay. What is not removed when the node stops is removed at its next
+ * start.
  */
 import type { Environment, Logger, Timer } from '../environment/environment.ts'
 import { DiskError } from '../environment/environment.ts'

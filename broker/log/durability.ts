@@ -1,8 +1,10 @@
 /**
- * What of a log is durable, and how it gets there: blocking flushes, flushes off the event loop, the timer of flush.ms, and the fsync of the
- * directories that hold new names. It never says that something is durable before the fsync of bytes, names and topic id has ended.
+ * What of a log is durable, and how it gets there: blocking flushes, flushes off the event loop, the timer of flush.ms,
+ * and the fsync of the directories that hold new names. It never says that something is durable before the fsync of
+ * bytes, names and topic id has ended.
  */
-import type { DiskError, Environment, Timer } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
+import type { Environment, Timer } from '../environment/environment.ts'
 import { Flusher } from './flusher.ts'
 import type { FlushResult } from './flusher.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
@@ -32,6 +34,9 @@ export class Durability {
   directoryDirty: boolean
   private parentDirty: boolean
   private unflushedMessages = 0
+  private bytesSinceWriteback = 0
+  private writingBack = false
+  private readonly writebackBytes: number
   private timer: Timer | undefined
   private stopped = false
   private readonly environment: Pick<Environment, 'disk' | 'timers'>
@@ -42,11 +47,12 @@ export class Durability {
   constructor(
     environment: Pick<Environment, 'disk' | 'timers'>,
     log: DurableLog,
-    options: { readonly recoveryPoint: number; readonly created: boolean },
+    options: { readonly recoveryPoint: number; readonly created: boolean; readonly writebackBytes: number },
   ) {
     this.environment = environment
     this.log = log
     this.recoveryPoint = options.recoveryPoint
+    this.writebackBytes = options.writebackBytes
     this.directoryDirty = options.created
     this.parentDirty = options.created
     this.flusher = new Flusher({
@@ -57,10 +63,26 @@ export class Durability {
   }
 
   /** Counts an append; flushes when flush.messages says so, else starts the clock of flush.ms. Throws DiskError. */
-  appended(messages: number, flushMessages: number): void {
+  appended(messages: number, bytes: number, flushMessages: number): void {
+    this.bytesSinceWriteback += bytes
+    if (this.bytesSinceWriteback >= this.writebackBytes && !this.writingBack) this.writeBack()
     this.unflushedMessages += messages
     if (this.unflushedMessages >= flushMessages) this.flush()
     else if (this.timer === undefined && this.log.flushMs !== Infinity) this.startTimer()
+  }
+
+  /**
+   * Starts writing dirty pages while they are few. Left alone, a sustained load fills the page cache up to the limit at
+   * which the kernel stops whoever writes, which here is the event loop. Says nothing about durability: names may not
+   * be on disk yet.
+   */
+  private writeBack(): void {
+    this.bytesSinceWriteback = 0
+    this.writingBack = true
+    this.log.currentSegments.at(-1)!.syncLater(error => {
+      this.writingBack = false
+      if (error !== undefined && !this.stopped) this.log.fail(error)
+    })
   }
 
   /** flush.ms changed. */
@@ -100,8 +122,8 @@ export class Durability {
   }
 
   /**
-   * fsyncs what a truncation left, blocking: if the old bytes came back after a power failure, below new ones, nobody could tell, since their
-   * offsets and epochs would fit together.
+   * fsyncs what a truncation left, blocking: if the old bytes came back after a power failure, below new ones, nobody
+   * could tell, since their offsets and epochs would fit together.
    */
   syncTruncated(segment: Segment): void {
     segment.syncLog()
@@ -129,16 +151,23 @@ export class Durability {
       done(failed)
     }
     for (const segment of due) {
-      const next = segments[segments.indexOf(segment) + 1]
-      if (next === undefined) segment.syncLater(finished)
-      else {
-        segment.syncAllLater(error => {
-          if (error === undefined && !this.stopped) this.log.snapshots.syncLater(next.baseOffset, finished)
-          else finished(error)
-        })
+      try {
+        this.syncSegment(segment, segments[segments.indexOf(segment) + 1], finished)
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error
+        finished(error)
       }
     }
     this.environment.timers.soon(() => finished(undefined))
+  }
+
+  /** The active segment has no `next`; a rolled one is fsynced with its indexes and the snapshot of its end. */
+  private syncSegment(segment: Segment, next: Segment | undefined, done: (error: DiskError | undefined) => void): void {
+    if (next === undefined) return segment.syncLater(done)
+    segment.syncAllLater(error => {
+      if (error === undefined && !this.stopped) this.log.snapshots.syncLater(next.baseOffset, done)
+      else done(error)
+    })
   }
 
   private syncNames(): DiskError | undefined {

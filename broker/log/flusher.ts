@@ -1,17 +1,19 @@
 /**
- * Makes segments durable off the event loop, one round at a time: requests that come while a round is under way share the next one. Knows
- * nothing of offsets except how far a round will have come.
+ * Makes segments durable off the event loop, one round at a time: requests that come while a round is under way share
+ * the next one. Knows nothing of offsets except how far a round will have come.
  */
-import { DiskError } from '../environment/environment.ts'
+import type { DiskError } from '../environment/environment.ts'
 
 export type FlushResult = { readonly durableOffset: number } | { readonly error: Error }
 
 export interface FlushTarget {
   /** The offset (exclusive) up to which a round that starts now can make the log durable. */
   end(): number
-  /** fsyncs everything below `end`; calls `done` once, in a later turn or at once. */
+  /** fsyncs everything below `end`; calls `done` once, in a later turn, also on failure. */
   sync(end: number, done: (error: DiskError | undefined) => void): void
-  /** The round is over: everything below `end` is durable. Returns what is durable now (truncation may have taken some). */
+  /**
+   * The round is over: everything below `end` is durable. Returns what is durable now (truncation may have taken some).
+   */
   reached(end: number): number
 }
 
@@ -48,12 +50,7 @@ export class Flusher {
     const all = requests.some(request => request.end === undefined)
     this.roundEnd = all ? this.target.end() : Math.max(...requests.map(request => request.end ?? 0))
     this.running = true
-    try {
-      this.target.sync(this.roundEnd, error => this.finishRound(requests, error))
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error
-      this.finishRound(requests, error)
-    }
+    this.target.sync(this.roundEnd, error => this.finishRound(requests, error))
   }
 
   private finishRound(requests: readonly Request[], error: DiskError | undefined): void {

@@ -1,9 +1,10 @@
 /**
  * The storage below an offset or time index: fixed-size entries in a file, the newest of them in memory.
  *
- * An index is a hint that can be rebuilt from the log, so its entries are written in pages, not one by one, and no descriptor is kept.
- * The file always holds whole entries and nothing else: no preallocated zero tail, so that Kafka's tools accept it at any time, also
- * after a kill. Entries that were only in memory then are rebuilt from the recovery point on.
+ * An index is a hint that can be rebuilt from the log, so its entries are written in pages, not one by one, and no
+ * descriptor is kept. The file always holds whole entries and nothing else: no preallocated zero tail, so that Kafka's
+ * tools accept it at any time, also after a kill. Entries that were only in memory then are rebuilt from the recovery
+ * point on.
  */
 import { DiskError } from '../environment/environment.ts'
 import type { Disk, DiskFile } from '../environment/environment.ts'
@@ -136,7 +137,9 @@ export class IndexFile {
     })
   }
 
-  /** Counts the leading entries for which `sound` holds; for finding damage and Kafka's zero tail. Reads the whole file. */
+  /**
+   * Counts the leading entries for which `sound` holds; for finding damage and Kafka's zero tail. Reads the whole file.
+   */
   countSound(sound: AtOrBelow): number {
     if (this.written === 0) return 0
     return this.withFile(file => {

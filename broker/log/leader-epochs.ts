@@ -1,8 +1,9 @@
 /**
- * Which leader epoch wrote which offsets: a list of (epoch, start offset), both rising. `leader-epoch-checkpoint` keeps it across restarts.
+ * Which leader epoch wrote which offsets: a list of (epoch, start offset), both rising. `leader-epoch-checkpoint` keeps
+ * it across restarts.
  *
- * The file is written when the recovery point is (checkpoint, truncation, close), not at every new epoch: an epoch that began above the
- * recovery point is found again in the batches themselves.
+ * The file is written when the recovery point is (checkpoint, truncation, close), not at every new epoch: an epoch that
+ * began above the recovery point is found again in the batches themselves.
  *
  * Sources: KIP-101, KIP-279; end offsets as the leader answers OffsetForLeaderEpoch.
  */

@@ -1,6 +1,6 @@
 /**
- * One log directory: claims it for this node, loads the partitions in it, keeps its checkpoint files. It goes offline at the first DiskError
- * and stays so until the node starts again.
+ * One log directory: claims it for this node, loads the partitions in it, keeps its checkpoint files. It goes offline
+ * at the first DiskError and stays so until the node starts again.
  *
  * Source: KIP-112 (disk failure), KIP-858; Kafka's layout of a log directory.
  */
@@ -126,7 +126,10 @@ export class LogDirectory {
     this.writeNow(logStartOffsetFile, this.logStartEntries())
   }
 
-  /** As `checkpointNow`, with high watermarks, but the fsyncs run off the event loop. An older checkpoint is always a safe one. */
+  /**
+   * As `checkpointNow`, with high watermarks, but the fsyncs run off the event loop. An older checkpoint is always a
+   * safe one.
+   */
   checkpointLater(highWatermarkOf: (partition: TopicPartition) => number, failed: (error: DiskError) => void): void {
     for (const log of this.logs.values()) log.prepareCheckpoint()
     this.writeLater(recoveryPointFile, this.recoveryPointEntries(), failed)

@@ -1,8 +1,10 @@
 /**
- * Opens the directory of one partition: removes leftovers, opens segments, and after an unclean stop recovers from the recovery point: checks every
- * batch above it, cuts the torn tail, rebuilds the indexes and leader epochs of that part. Then rebuilds the producer state from the newest snapshot.
+ * Opens the directory of one partition: removes leftovers, opens segments, and after an unclean stop recovers from the
+ * recovery point: checks every batch above it, cuts the torn tail, rebuilds the indexes and leader epochs of that part.
+ * Then rebuilds the producer state from the newest snapshot.
  *
- * It reads nothing below the recovery point, except index entries of the segment that holds it, and headers after the newest snapshot.
+ * It reads nothing below the recovery point, except index entries of the segment that holds it, and headers after the
+ * newest snapshot.
  * Source: Kafka documentation, "Log"; KIP-101 for the epochs found on the way.
  */
 import type { Disk, Logger } from '../environment/environment.ts'
@@ -214,7 +216,10 @@ function rebuildIndexes(options: LoadOptions, segment: Segment, problem: string)
   segment.becomeInactive()
 }
 
-/** Checks everything from the recovery point on. Segments after a cut are removed: what they hold does not follow any more. */
+/**
+ * Checks everything from the recovery point on. Segments after a cut are removed: what they hold does not follow any
+ * more.
+ */
 function recover(options: LoadOptions, segments: Segment[], recoverFrom: number, epochs: LeaderEpochs): Segment[] {
   const first = Math.max(
     0,
@@ -250,7 +255,8 @@ function recoverSegment(
   fromOffset: number,
   epochs: LeaderEpochs,
 ): { readonly cut: boolean; readonly nextOffset: number } {
-  // Entries below the recovery point stay, as far as they are sound; entries above it describe bytes that were not checked yet.
+  // Entries below the recovery point stay, as far as they are sound; entries above it describe bytes that were not
+  // checked yet.
   segment.offsetIndex.truncateToEntries(segment.offsetIndex.soundEntries(segment.sizeBytes))
   segment.timeIndex.truncateToEntries(segment.timeIndex.soundEntries())
   segment.offsetIndex.truncateTo(fromOffset)
@@ -300,7 +306,10 @@ class TailChecker {
     this.nextOffset = start === undefined ? segment.baseOffset : -1
   }
 
-  /** Undefined when all bytes are good; else what is wrong with those at `position`. Good batches go into indexes and epochs. */
+  /**
+   * Undefined when all bytes are good; else what is wrong with those at `position`. Good batches go into indexes and
+   * epochs.
+   */
   run(indexIntervalBytes: number): string | undefined {
     const { segment } = this
     while (this.position < segment.sizeBytes) {
@@ -333,7 +342,8 @@ class TailChecker {
     if (!this.seen) {
       if (this.start !== undefined && this.start.offset !== lastOffset)
         return `the index points to offset ${this.start.offset}, not ${lastOffset}`
-      // Epochs from here on are known better from the batches than from the checkpoint, which may be older than the last truncation.
+      // Epochs from here on are known better from the batches than from the checkpoint, which may be older than the
+      // last truncation.
       this.epochs.truncateFromEnd(baseOffset)
       this.lastEpoch = this.epochs.latest?.epoch ?? -1
       this.seen = true

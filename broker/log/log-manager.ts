@@ -1,6 +1,7 @@
 /**
- * All logs of this node, over one or more log directories. Implements LogManager (log.ts has the contract): finds and recovers logs at start,
- * creates and deletes them, keeps the checkpoints, and takes a directory offline when its disk fails. It decides nothing about replication.
+ * All logs of this node, over one or more log directories. Implements LogManager (log.ts has the contract): finds and
+ * recovers logs at start, creates and deletes them, keeps the checkpoints, and takes a directory offline when its disk
+ * fails. It decides nothing about replication.
  *
  * Source: KIP-112, KIP-113, KIP-858; Kafka documentation, "Log".
  */

@@ -1,6 +1,6 @@
 /**
- * Reads of one log: finds the segment and the position of an offset, remembers where readers go on, and bounds the descriptors that readers of
- * old segments use. The caller has checked that the offset is in the log.
+ * Reads of one log: finds the segment and the position of an offset, remembers where readers go on, and bounds the
+ * descriptors that readers of old segments use. The caller has checked that the offset is in the log.
  */
 import { baseOffsetOf } from '../protocol/records/batch.ts'
 import type { ReadOptions, ReadResult } from './log.ts'

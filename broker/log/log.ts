@@ -151,6 +151,11 @@ export interface PartitionLog {
   /** Last stable offset candidate: first offset of the earliest open transaction, undefined when none. */
   firstUnstableOffset(): number | undefined
   producers(): readonly ProducerEntry[]
+  /** Aborted transactions whose records may lie in [fromOffset, untilOffset), for read_committed. */
+  abortedTransactions?(
+    fromOffset: number,
+    untilOffset: number,
+  ): readonly { readonly producerId: bigint; readonly firstOffset: number }[]
   /** The high watermark bounds what producer expiry and retention may assume; set by the partition. */
   setHighWatermark(offset: number): void
 

@@ -1,7 +1,9 @@
 /**
- * `meta.properties`: to which cluster and node a log directory belongs, and its own id. A node refuses to start on a directory of another.
+ * `meta.properties`: to which cluster and node a log directory belongs, and its own id. A node refuses to start on a
+ * directory of another.
  *
- * Form: a Java properties file, version 1: version, cluster.id, node.id, directory.id. Source: KIP-631, KIP-858 (directory ids).
+ * Form: a Java properties file, version 1: version, cluster.id, node.id, directory.id. Source: KIP-631, KIP-858
+ * (directory ids).
  */
 import type { Disk, Random } from '../environment/environment.ts'
 import { readFile, replaceFile } from './small-files.ts'
@@ -64,7 +66,10 @@ export function writeMetaProperties(
   replaceFile(disk, `${directory}/${metaPropertiesFile}`, lines.join('\n'), { durable: true })
 }
 
-/** Formats a new directory, completes an old one, and refuses one that belongs to somebody else. Returns the directory id. */
+/**
+ * Formats a new directory, completes an old one, and refuses one that belongs to somebody else. Returns the directory
+ * id.
+ */
 export function claimDirectory(
   disk: Disk,
   directory: string,

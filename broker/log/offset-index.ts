@@ -1,6 +1,6 @@
 /**
- * Offset index: a sparse map from offsets to positions in the segment. Entry, big-endian: relative offset int32 (last offset of a batch
- * minus the base offset), position int32 (where that batch begins).
+ * Offset index: a sparse map from offsets to positions in the segment. Entry, big-endian: relative offset int32 (last
+ * offset of a batch minus the base offset), position int32 (where that batch begins).
  *
  * Source: Kafka documentation, "Log"; the entry form is checked with Kafka's DumpLogSegments.
  */

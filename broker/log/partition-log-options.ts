@@ -17,8 +17,12 @@ export interface PartitionLogOptions {
   readonly logStartOffset?: number
   /** producer.id.expiration.ms; default one day. */
   readonly producerIdExpirationMs?: number
+  /** Bytes appended after which their write-back is started; default 64 MiB, Infinity leaves it to the kernel. */
+  readonly writebackBytes?: number
   /** The log failed; called once. */
   onFailure?(error: DiskError): void
-  /** The recovery point or log start went back below what may be checkpointed: both must be on disk before this returns. */
+  /**
+   * The recovery point or log start went back below what may be checkpointed: both must be on disk before this returns.
+   */
   onOffsetsLowered?(log: PartitionLog): void
 }

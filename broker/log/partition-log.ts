@@ -1,10 +1,13 @@
 /**
- * One partition's log: the segments of its directory, its leader epochs and producers. Implements PartitionLog (log.ts has the contract).
+ * One partition's log: the segments of its directory, its leader epochs and producers. Implements PartitionLog (log.ts
+ * has the contract).
  *
- * The hot path is synchronous and makes one write per append. A DiskError anywhere marks the log as failed: from then on appends are
- * refused with KAFKA_STORAGE_ERROR, and `onFailure` takes the whole log directory offline. Nothing of a failed append counts.
+ * The hot path is synchronous and makes one write per append. A DiskError anywhere marks the log as failed: from then
+ * on appends are refused with KAFKA_STORAGE_ERROR, and `onFailure` takes the whole log directory offline. Nothing of a
+ * failed append counts.
  *
- * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with its tools.
+ * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with
+ * its tools.
  */
 import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
@@ -45,8 +48,13 @@ import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 import { TransactionIndexes } from './transaction-indexes.ts'
 
+/** Large enough that short bursts stay in memory, small enough that the kernel's limits stay out of sight. */
+const defaultWritebackBytes = 64 * 1024 * 1024
 const dayMs = 24 * 60 * 60 * 1000
-/** Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped cleanly. */
+/**
+ * Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped
+ * cleanly.
+ */
 export function openPartitionLog(options: PartitionLogOptions): SegmentedLog {
   return new SegmentedLog(options)
 }
@@ -109,7 +117,11 @@ export class SegmentedLog implements PartitionLog {
     this.endOffset = loaded.logEndOffset
     this.removal = new DelayedRemoval(environment, this.log)
     this.transactions = new TransactionIndexes(environment.disk)
-    this.durability = new Durability(environment, this, { recoveryPoint: loaded.recoveryPoint, created })
+    this.durability = new Durability(environment, this, {
+      recoveryPoint: loaded.recoveryPoint,
+      created,
+      writebackBytes: options.writebackBytes ?? defaultWritebackBytes,
+    })
     if (loaded.logEndOffset < (options.recoveryPoint ?? 0) || loaded.logStartOffset < (options.logStartOffset ?? 0)) {
       options.onOffsetsLowered?.(this)
     }
@@ -206,7 +218,10 @@ export class SegmentedLog implements PartitionLog {
     return { lastOffset, bytes }
   }
 
-  /** Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken in. */
+  /**
+   * Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken
+   * in.
+   */
   private write(
     records: Buffer,
     batches: readonly BatchView[],
@@ -230,14 +245,15 @@ export class SegmentedLog implements PartitionLog {
       const completed = this.producerStates.apply(batch)
       if (completed?.aborted === true) this.recordAborted(segment, completed)
     }
-    this.durability.appended(lastOffset - firstOffset + 1, this.config.flushMessages)
+    this.durability.appended(lastOffset - firstOffset + 1, records.length, this.config.flushMessages)
   }
 
   private discardTail(segment: Segment, sizeBytes: number): void {
     try {
       segment.discardTail(sizeBytes, this.endOffset)
     } catch (error) {
-      // The failed append itself is reported; what it left behind is cut by recovery, since its offsets are above the recovery point.
+      // The failed append itself is reported; what it left behind is cut by recovery, since its offsets are above the
+      // recovery point.
       this.log.warn('The rest of a failed append could not be removed.', {
         directory: this.directory,
         error: String(error),
@@ -432,7 +448,9 @@ export class SegmentedLog implements PartitionLog {
     else this.environment.timers.soon(() => done({ error }))
   }
 
-  /** To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk. */
+  /**
+   * To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk.
+   */
   prepareCheckpoint(): void {
     if (this.failure !== undefined || this.closed) return
     this.guard(() => {

@@ -1,6 +1,6 @@
 /**
- * `partition.metadata`: which topic id the log in this directory belongs to. Without it a log could be taken for that of a topic of the same
- * name that was created later. Source: KIP-516.
+ * `partition.metadata`: which topic id the log in this directory belongs to. Without it a log could be taken for that
+ * of a topic of the same name that was created later. Source: KIP-516.
  */
 import type { Disk } from '../environment/environment.ts'
 import { readFile, replaceFile } from './small-files.ts'

@@ -1,9 +1,10 @@
 /**
- * Producer snapshots: the producer state as it was below an offset, in `<offset>.snapshot`, so that a start replays only what came after.
- * A snapshot that is damaged is removed and an older one used.
+ * Producer snapshots: the producer state as it was below an offset, in `<offset>.snapshot`, so that a start replays
+ * only what came after. A snapshot that is damaged is removed and an older one used.
  *
- * Format: version int16 (1), CRC-32C uint32 of what follows, count int32, then per producer id int64, epoch int16, last sequence int32, last offset
- * int64, offset delta int32, timestamp int64, coordinator epoch int32, first offset of the open transaction int64.
+ * Format: version int16 (1), CRC-32C uint32 of what follows, count int32, then per producer id int64, epoch int16, last
+ * sequence int32, last offset int64, offset delta int32, timestamp int64, coordinator epoch int32, first offset of the
+ * open transaction int64.
  * Source: Kafka's ProducerSnapshot message schema.
  */
 import { DiskError } from '../environment/environment.ts'

@@ -1,9 +1,10 @@
 /**
- * What a partition knows of its idempotent and transactional producers: epoch, the last five batches, the open transaction. It is a fold over
- * the batches of the log; `check` decides before an append, `apply` runs after it (or at replay) and never refuses.
+ * What a partition knows of its idempotent and transactional producers: epoch, the last five batches, the open
+ * transaction. It is a fold over the batches of the log; `check` decides before an append, `apply` runs after it (or at
+ * replay) and never refuses.
  *
- * Sources: KIP-98 (sequences, transactions), KIP-360 (unknown producers), KIP-890; Kafka's rules for an append from a client, a coordinator
- * and from replication.
+ * Sources: KIP-98 (sequences, transactions), KIP-360 (unknown producers), KIP-890; Kafka's rules for an append from a
+ * client, a coordinator and from replication.
  */
 import { addSequence } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
@@ -11,7 +12,10 @@ import { endTransactionMarkerOf } from '../protocol/records/batch-read.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { AppendOrigin, ProducerEntry } from './log.ts'
 
-/** Batches remembered per producer, for telling a repeated batch from a new one: max.in.flight of an idempotent producer. */
+/**
+ * Batches remembered per producer, for telling a repeated batch from a new one: max.in.flight of an idempotent
+ * producer.
+ */
 const batchesToRemember = 5
 
 export interface BatchMetadata {

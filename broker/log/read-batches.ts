@@ -1,4 +1,7 @@
-/** Reads whole batches from a segment, with one pread in the common case. It returns bytes as they are in the file and never looks inside them. */
+/**
+ * Reads whole batches from a segment, with one pread in the common case. It returns bytes as they are in the file and
+ * never looks inside them.
+ */
 import { batchBytes, batchHeaderBytes, isWholeBatch, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
 import type { ReadOptions } from './log.ts'
 import type { Segment } from './segment.ts'
@@ -8,7 +11,9 @@ const ownMemoryAboveBytes = 64 * 1024
 
 export const emptyBuffer = Buffer.alloc(0)
 
-/** Whole batches from `position` on that end below `limit`, at most `maxBytes` unless the first must be returned anyway. */
+/**
+ * Whole batches from `position` on that end below `limit`, at most `maxBytes` unless the first must be returned anyway.
+ */
 export function readWholeBatches(segment: Segment, position: number, limit: number, options: ReadOptions): Buffer {
   const available = segment.sizeBytes - position
   const wanted = Math.min(available, Math.max(options.maxBytes, options.atLeastOneBatch ? batchHeaderBytes : 0))

@@ -1,6 +1,6 @@
 /**
- * Where recent reads of one log ended: a reader that goes on from there needs no index look-up. A hint, bounded, forgotten whenever the
- * log loses bytes.
+ * Where recent reads of one log ended: a reader that goes on from there needs no index look-up. A hint, bounded,
+ * forgotten whenever the log loses bytes.
  */
 import type { Segment } from './segment.ts'
 

@@ -10,7 +10,10 @@ export class CorruptRecordsError extends Error {
   }
 }
 
-/** The batches of `records`, which are whole. Only a compacted log may have gaps. Throws CorruptRecordsError, or a bug when they do not follow. */
+/**
+ * The batches of `records`, which are whole. Only a compacted log may have gaps. Throws CorruptRecordsError, or a bug
+ * when they do not follow.
+ */
 export function checkReplicated(
   records: Buffer,
   logEndOffset: number,

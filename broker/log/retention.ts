@@ -1,6 +1,6 @@
 /**
- * Which segments a log may drop: by the log start offset, by age (retention.ms), by size (retention.bytes), oldest first, never a segment
- * that reaches above the high watermark. Pure apart from reading the segments' own figures.
+ * Which segments a log may drop: by the log start offset, by age (retention.ms), by size (retention.bytes), oldest
+ * first, never a segment that reaches above the high watermark. Pure apart from reading the segments' own figures.
  *
  * Source: Kafka documentation, "Log deletion policy" of topic configs.
  */
@@ -16,7 +16,10 @@ export interface RetentionInput {
   readonly logEndOffset: number
 }
 
-/** How many segments, counted from the oldest, may go. All of them only when the active one has records and is itself beyond retention. */
+/**
+ * How many segments, counted from the oldest, may go. All of them only when the active one has records and is itself
+ * beyond retention.
+ */
 export function segmentsBeyondRetention(segments: readonly Segment[], input: RetentionInput): number {
   const { config, untilOffset, logEndOffset } = input
   const byPolicy = config.cleanupPolicy.includes('delete')

@@ -1,6 +1,7 @@
 /**
- * One segment: the `.log` file with its offset and time index. Appends bytes that are already valid, finds positions, reads ranges.
- * It decides nothing about rolling, retention or recovery, and it never looks inside a batch beyond its header.
+ * One segment: the `.log` file with its offset and time index. Appends bytes that are already valid, finds positions,
+ * reads ranges. It decides nothing about rolling, retention or recovery, and it never looks inside a batch beyond its
+ * header.
  *
  * Source: Kafka documentation, "Log"; KIP-33 for the time index.
  */
@@ -14,7 +15,10 @@ import type { TimestampAndOffset } from './time-index.ts'
 /** Offsets in the indexes are relative, in 31 bits; so are positions. */
 const maxRelative = 0x7fffffff
 
-/** Headers are read this many bytes at a time when a segment is scanned. One buffer for all logs: every scan is one synchronous step. */
+/**
+ * Headers are read this many bytes at a time when a segment is scanned. One buffer for all logs: every scan is one
+ * synchronous step.
+ */
 const scanBuffer = Buffer.allocUnsafeSlow(16 * 1024)
 
 /** Sees one batch header at `bytes[at]`; `position` is where the batch begins in the segment. False stops the scan. */
@@ -46,7 +50,10 @@ export class Segment {
   dirty = false
   /** No longer part of the log. */
   private retired = false
-  /** Largest timestamp of the first batch, by which the age of the segment is measured; undefined when empty or not yet read. */
+  /**
+   * Largest timestamp of the first batch, by which the age of the segment is measured; undefined when empty or not yet
+   * read.
+   */
   private firstTimestamp: number | undefined
   private largest: TimestampAndOffset | undefined
   private largestKnown = false
@@ -118,7 +125,10 @@ export class Segment {
     return first !== undefined && first >= 0 ? newestTimestamp - first : nowWallMs - this.createdWallMs
   }
 
-  /** Appends whole, valid batches with one write and indexes them. On a DiskError nothing of it counts; see `discardTail`. */
+  /**
+   * Appends whole, valid batches with one write and indexes them. On a DiskError nothing of it counts; see
+   * `discardTail`.
+   */
   append(records: Buffer, indexIntervalBytes: number): void {
     this.file().write([records], this.sizeBytes)
     this.dirty = true
@@ -179,8 +189,8 @@ export class Segment {
   }
 
   /**
-   * Visits batch headers from `from` (the start of a batch) to the end of the segment; returns the position after the last batch
-   * visited, or of the batch that stopped the scan. Stops before bytes that cannot be a whole batch.
+   * Visits batch headers from `from` (the start of a batch) to the end of the segment; returns the position after the
+   * last batch visited, or of the batch that stopped the scan. Stops before bytes that cannot be a whole batch.
    */
   scan(from: number, visit: HeaderVisitor): number {
     const file = this.file()
@@ -202,7 +212,9 @@ export class Segment {
     return position
   }
 
-  /** Position of the first batch whose last offset is at or above `offset`; the size of the segment when there is none. */
+  /**
+   * Position of the first batch whose last offset is at or above `offset`; the size of the segment when there is none.
+   */
   positionOf(offset: number): number {
     return this.scanFromIndexed(offset, (bytes, at) => lastOffsetOf(bytes, at) < offset)
   }
@@ -308,7 +320,9 @@ export class Segment {
     this.bytesSinceIndexEntry = 0
   }
 
-  /** After the indexes were cut: the largest timestamp is read anew from what is left, and counting bytes begins again. */
+  /**
+   * After the indexes were cut: the largest timestamp is read anew from what is left, and counting bytes begins again.
+   */
   resumeIndexes(): void {
     const last = this.timeIndex.last
     this.largest = last
@@ -383,7 +397,10 @@ export class Segment {
     })
   }
 
-  /** As `syncLater`, indexes included: for a segment that was rolled. A segment that leaves the log meanwhile needs no fsync. */
+  /**
+   * As `syncLater`, indexes included: for a segment that was rolled. A segment that leaves the log meanwhile needs no
+   * fsync.
+   */
   syncAllLater(done: (error: DiskError | undefined) => void): void {
     this.syncLater(logError => {
       if (logError !== undefined || this.retired) return done(this.retired ? undefined : logError)

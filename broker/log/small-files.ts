@@ -1,11 +1,14 @@
 /**
- * Small text files that are replaced as a whole: written beside, fsynced, renamed over the old one, directory fsynced. A reader finds the
- * old content or the new one, never a mixture.
+ * Small text files that are replaced as a whole: written beside, fsynced, renamed over the old one, directory fsynced.
+ * A reader finds the old content or the new one, never a mixture.
  */
 import { DiskError } from '../environment/environment.ts'
 import type { Disk } from '../environment/environment.ts'
 
-/** Replaces (or creates) `path`. `durable: false` leaves out both fsyncs, for files whose loss is repaired at the next start. */
+/**
+ * Replaces (or creates) `path`. `durable: false` leaves out both fsyncs, for files whose loss is repaired at the next
+ * start.
+ */
 export function replaceFile(
   disk: Disk,
   path: string,
@@ -26,8 +29,8 @@ export function replaceFile(
 }
 
 /**
- * As `replaceFile`, but the fsync runs off the event loop and the file is replaced afterwards, if `current` still holds then. The rename itself is
- * not made durable: until it is, the old content counts.
+ * As `replaceFile`, but the fsync runs off the event loop and the file is replaced afterwards, if `current` still holds
+ * then. The rename itself is not made durable: until it is, the old content counts.
  */
 export function replaceFileLater(
   disk: Disk,

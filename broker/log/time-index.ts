@@ -1,6 +1,7 @@
 /**
- * Time index: a sparse map from timestamps to offsets. Entry, big-endian: timestamp int64, relative offset int32; it says that no record up to
- * that offset has a larger timestamp, and that the batch which ends there has this one. Timestamps and offsets both rise.
+ * Time index: a sparse map from timestamps to offsets. Entry, big-endian: timestamp int64, relative offset int32; it
+ * says that no record up to that offset has a larger timestamp, and that the batch which ends there has this one.
+ * Timestamps and offsets both rise.
  *
  * Source: KIP-33; the entry form is checked with Kafka's DumpLogSegments.
  */

@@ -1,8 +1,9 @@
 /**
- * Finds records by timestamp: the segment by its largest timestamp, the place in it by the time index, the record by decoding one batch.
+ * Finds records by timestamp: the segment by its largest timestamp, the place in it by the time index, the record by
+ * decoding one batch.
  *
- * A batch whose codec the broker does not have (snappy, lz4) is answered with its first offset and largest timestamp: a reader that starts
- * there misses nothing. Sources: KIP-33, KIP-734.
+ * A batch whose codec the broker does not have (snappy, lz4) is answered with its first offset and largest timestamp: a
+ * reader that starts there misses nothing. Sources: KIP-33, KIP-734.
  */
 import { batchBytes, BatchView, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
 import { readRecords } from '../protocol/records/batch-read.ts'

@@ -1,8 +1,9 @@
 /**
- * Transaction index: the aborted transactions that ended in a segment, in `<base offset>.txnindex`, so that a read_committed consumer can leave
- * their records out. The file is created with its first entry.
+ * Transaction index: the aborted transactions that ended in a segment, in `<base offset>.txnindex`, so that a
+ * read_committed consumer can leave their records out. The file is created with its first entry.
  *
- * Entry, big-endian: version int16 (0), producer id int64, first offset int64, last offset int64, last stable offset int64.
+ * Entry, big-endian: version int16 (0), producer id int64, first offset int64, last offset int64, last stable offset
+ * int64.
  * Source: KIP-98, "Aborted Transaction Index".
  */
 import type { Disk } from '../environment/environment.ts'

@@ -1,4 +1,7 @@
-/** The transaction indexes of one log, by segment: opened when a transaction is aborted or looked up, absent where none was. */
+/**
+ * The transaction indexes of one log, by segment: opened when a transaction is aborted or looked up, absent where none
+ * was.
+ */
 import type { Disk } from '../environment/environment.ts'
 import { transactionIndexSuffix } from './log-files.ts'
 import type { Segment } from './segment.ts'

@@ -1,6 +1,7 @@
 /**
- * Apache Kafka's DumpLogSegments reads the directories this broker writes and finds nothing wrong: logs, both indexes, producer snapshots, the
- * transaction index; after a clean close, as a kill leaves them, after the recovery from it, and after truncation.
+ * Apache Kafka's DumpLogSegments reads the directories this broker writes and finds nothing wrong: logs, both indexes,
+ * producer snapshots, the transaction index; after a clean close, as a kill leaves them, after the recovery from it,
+ * and after truncation.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
@@ -111,7 +112,8 @@ function dump(files: readonly string[], ...flags: string[]): Dump {
   )
   const err = result.stderr
     .replaceAll(/^.*(SLF4J|WARNING|log4j|StatusLogger).*$\n?/gim, '')
-    // Kafka 4.3's tool expects every segment to begin at offset 0 and says so of any that does not, Kafka's own included.
+    // Kafka 4.3's tool expects every segment to begin at offset 0 and says so of any that does not, Kafka's own
+    // included.
     .replaceAll(/^Non-consecutive offsets in .*\/0*(\d+)\.log\n  -1 is followed by \1\n/gm, '')
   return { out: result.stdout, err }
 }

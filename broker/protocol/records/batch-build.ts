@@ -1,5 +1,6 @@
 /**
- * Builds record batches (magic 2): for internal topics, the metadata log, control records and tests. Never on the produce path.
+ * Builds record batches (magic 2): for internal topics, the metadata log, control records and tests. Never on the
+ * produce path.
  *
  * Source: Kafka message format, "Record Batch" and "Record"; control records as in KIP-98 and KIP-595.
  */

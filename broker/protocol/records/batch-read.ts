@@ -1,6 +1,7 @@
 /**
- * Reads the records of a batch: for internal topics, the metadata log, look-ups by time, compaction and tests. Never on the fetch path.
- * Throws MalformedBatchError on bytes that cannot be records; the caller decides whether that is damage or a refusal.
+ * Reads the records of a batch: for internal topics, the metadata log, look-ups by time, compaction and tests. Never on
+ * the fetch path. Throws MalformedBatchError on bytes that cannot be records; the caller decides whether that is damage
+ * or a refusal.
  *
  * Source: Kafka message format, "Record".
  */
@@ -15,7 +16,9 @@ export class MalformedBatchError extends Error {
   }
 }
 
-/** One decoded record. Key, value and header values are views of the batch (or of its decompressed payload), not copies. */
+/**
+ * One decoded record. Key, value and header values are views of the batch (or of its decompressed payload), not copies.
+ */
 export interface BatchRecord {
   readonly offset: number
   readonly timestamp: number

@@ -1,6 +1,7 @@
 /**
- * Validates one record batch without decoding it: structure, CRC, counts and, where the payload is not compressed, a walk over its records.
- * Allocates nothing per record. Compressed payloads are opaque: their CRC is checked, their records are not looked at.
+ * Validates one record batch without decoding it: structure, CRC, counts and, where the payload is not compressed, a
+ * walk over its records. Allocates nothing per record. Compressed payloads are opaque: their CRC is checked, their
+ * records are not looked at.
  *
  * Source: Kafka message format; the rules of a partition leader for produced batches (KIP-98, KIP-32).
  */
@@ -43,7 +44,9 @@ export function checkBatchCounts(batch: BatchView): BatchProblem | undefined {
   return undefined
 }
 
-/** What a walk over the records is to look for, and what it found. Reused between batches: the walk allocates nothing. */
+/**
+ * What a walk over the records is to look for, and what it found. Reused between batches: the walk allocates nothing.
+ */
 export class RecordWalk {
   /** Inclusive bounds for record timestamps (-1, "no timestamp", is always allowed). */
   earliestTimestamp = -Infinity

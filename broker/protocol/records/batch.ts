@@ -1,14 +1,18 @@
 /**
- * A record batch (magic 2) as a view over the bytes that hold it: accessors for its header, the iterator over the batches of a buffer and
- * the few fields that are stamped in place. On the data path a batch is never decoded further than this, and never copied.
+ * A record batch (magic 2) as a view over the bytes that hold it: accessors for its header, the iterator over the
+ * batches of a buffer and the few fields that are stamped in place. On the data path a batch is never decoded further
+ * than this, and never copied.
  *
  * Layout (Kafka message format, "Record Batch"), big-endian:
  *
- *   0 baseOffset int64 | 8 batchLength int32 (bytes that follow it) | 12 partitionLeaderEpoch int32 | 16 magic int8 | 17 crc uint32
- *   21 attributes int16 | 23 lastOffsetDelta int32 | 27 baseTimestamp int64 | 35 maxTimestamp int64 | 43 producerId int64
+ *   0 baseOffset int64 | 8 batchLength int32 (bytes that follow it) | 12 partitionLeaderEpoch int32 | 16 magic int8 |
+ * 17 crc uint32
+ *   21 attributes int16 | 23 lastOffsetDelta int32 | 27 baseTimestamp int64 | 35 maxTimestamp int64 | 43 producerId
+ * int64
  *   51 producerEpoch int16 | 53 baseSequence int32 | 57 recordsCount int32 | 61 records
  *
- * The CRC-32C covers everything from the attributes on: base offset and leader epoch may be stamped without touching it.
+ * The CRC-32C covers everything from the attributes on: base offset and leader epoch may be stamped without touching
+ * it.
  */
 import { crc32c } from './crc32c.ts'
 
@@ -200,7 +204,10 @@ export function stampOffsetAndEpoch(bytes: Buffer, at: number, baseOffset: numbe
   bytes.writeInt32BE(leaderEpoch, at + 12)
 }
 
-/** Sets the largest timestamp (and with `logAppendTime` the attribute that makes it the time of every record), then the CRC anew. */
+/**
+ * Sets the largest timestamp (and with `logAppendTime` the attribute that makes it the time of every record), then the
+ * CRC anew.
+ */
 export function stampMaxTimestamp(bytes: Buffer, at: number, maxTimestamp: number, logAppendTime: boolean): void {
   const attributes = bytes.readInt16BE(at + 21)
   bytes.writeInt16BE(logAppendTime ? attributes | logAppendTimeBit : attributes & ~logAppendTimeBit, at + 21)

@@ -1,8 +1,9 @@
 /**
- * The codecs that Node itself has, for batches this broker builds or reads itself (internal topics, tests). Pure functions of their input.
- * On the data path compressed payloads pass through untouched, whatever their codec.
+ * The codecs that Node itself has, for batches this broker builds or reads itself (internal topics, tests). Pure
+ * functions of their input. On the data path compressed payloads pass through untouched, whatever their codec.
  *
- * gzip and zstd work; snappy and lz4 are refused with an UnsupportedCodecError: nothing in the broker needs to look inside them yet.
+ * gzip and zstd work; snappy and lz4 are refused with an UnsupportedCodecError: nothing in the broker needs to look
+ * inside them yet.
  */
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { compressionNames } from './batch.ts'

@@ -1,9 +1,10 @@
 /**
  * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78): the checksum of a record batch and of a producer snapshot.
  *
- * Two implementations with the same result: a table-driven one in TypeScript (slicing by eight), always there, and the native
- * `@node-rs/crc32`, which is several times faster from a few hundred bytes on. A machine without the native module silently gets the
- * first: the result is the same, only the speed differs, and `nativeCrc32c` tells which one runs.
+ * Two implementations with the same result: a table-driven one in TypeScript (slicing by eight), always there, and the
+ * native `@node-rs/crc32`, which is several times faster from a few hundred bytes on. A machine without the native
+ * module silently gets the first: the result is the same, only the speed differs, and `nativeCrc32c` tells which one
+ * runs.
  *
  * Source: RFC 3720 appendix B.4; Kafka protocol guide, record batch.
  */

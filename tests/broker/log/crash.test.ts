@@ -1,6 +1,6 @@
 /**
- * A crash at every single disk call of a scenario, as a kill and as a power failure: the log that is recovered holds a prefix of what was appended,
- * everything that was flushed before, and nothing else.
+ * A crash at every single disk call of a scenario, as a kill and as a power failure: the log that is recovered holds a
+ * prefix of what was appended, everything that was flushed before, and nothing else.
  */
 import { describe, expect, test } from 'vitest'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'

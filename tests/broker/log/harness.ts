@@ -1,6 +1,6 @@
 /**
- * A log on a simulated disk, with a clock, timers and fsyncs that move only when the test says so. `crash` kills the process between two disk calls,
- * `powerFailure` also loses what was not fsynced.
+ * A log on a simulated disk, with a clock, timers and fsyncs that move only when the test says so. `crash` kills the
+ * process between two disk calls, `powerFailure` also loses what was not fsynced.
  */
 import type { Disk, DiskError, Environment, LogFields, Logger } from '#broker/environment/environment.ts'
 import type { LogConfig } from '#broker/log/log.ts'

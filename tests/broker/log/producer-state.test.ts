@@ -1,4 +1,6 @@
-/** Idempotent and transactional producers in one partition: duplicates, sequences, epochs, snapshots, open transactions. */
+/**
+ * Idempotent and transactional producers in one partition: duplicates, sequences, epochs, snapshots, open transactions.
+ */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeProducerSnapshot, encodeProducerSnapshot } from '#broker/log/producer-snapshots.ts'
