@@ -41,7 +41,7 @@ export interface AlterConfigsReply {
   }[]
 }
 
-const operation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
+export const alterOperation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 type Settings = Readonly<Record<string, Setting<unknown> | undefined>>
 const tables: Readonly<Record<'topic' | 'broker', Settings>> = { topic: topicConfig, broker: brokerConfig }
 
@@ -104,7 +104,9 @@ function requestError(configs: readonly AlterableConfig[]): ItemError | undefine
   if (duplicates.length > 0) {
     return itemError('INVALID_REQUEST', `Error due to duplicate config keys: ${duplicates.join(',')}`)
   }
-  const nulls = configs.filter(({ configOperation, value }) => configOperation !== operation.delete && value === null)
+  const nulls = configs.filter(
+    ({ configOperation, value }) => configOperation !== alterOperation.delete && value === null,
+  )
   if (nulls.length > 0) {
     return itemError('INVALID_REQUEST', `Null value not supported for : ${nulls.map(({ name }) => name).join(',')}`)
   }
@@ -139,18 +141,18 @@ function valueAfter(
   current: ReadonlyMap<string, string>,
   { name, configOperation, value }: AlterableConfig,
 ): string | null | ItemError {
-  if (configOperation === operation.delete || value === null) return null
-  if (configOperation === operation.set) return value
+  if (configOperation === alterOperation.delete || value === null) return null
+  if (configOperation === alterOperation.set) return value
   const definition = tables[type][name]
   if (definition?.type !== 'list') {
-    const verb = configOperation === operation.append ? 'APPEND' : 'SUBTRACT'
+    const verb = configOperation === alterOperation.append ? 'APPEND' : 'SUBTRACT'
     return itemError('INVALID_CONFIG', `Can't ${verb} to key ${name} because its type is not LIST.`)
   }
   const parts = (current.get(name) ?? inheritedList(state, type, name, definition))
     .split(',')
     .filter(part => part !== '')
   const given = value.split(',').filter(part => part !== '')
-  return configOperation === operation.append
+  return configOperation === alterOperation.append
     ? [...parts, ...given.filter((part, index) => !parts.includes(part) && given.indexOf(part) === index)].join(',')
     : parts.filter(part => !given.includes(part)).join(',')
 }

@@ -150,13 +150,13 @@ export class BrokerLifecycle {
       logDirs: [...directories].sort(),
       previousBrokerEpoch: previousBrokerEpoch ?? -1,
     }
-    const answer = await this.#send<BrokerRegistrationResponse>(brokerRegistrationKey, body)
+    const answer = await this.#send(brokerRegistrationKey, body)
     if ('failed' in answer) {
       this.#logFailure('The controller did not accept the registration; trying again.', answer)
       this.#run(this.#machine.registrationAnswered(answer))
       return
     }
-    const { brokerEpoch } = answer.response
+    const { brokerEpoch } = answer.response as BrokerRegistrationResponse
     this.#options.environment.log.info('Registered with the controller.', { brokerEpoch })
     this.#run(this.#machine.registrationAnswered({ brokerEpoch }))
   }
@@ -164,13 +164,13 @@ export class BrokerLifecycle {
   async #heartbeat(body: HeartbeatBody): Promise<void> {
     const { nodeId, metadataOffset } = this.#options
     const request = { brokerId: nodeId, currentMetadataOffset: metadataOffset(), ...body }
-    const answer = await this.#send<BrokerHeartbeatResponse>(brokerHeartbeatKey, request)
+    const answer = await this.#send(brokerHeartbeatKey, request)
     if ('failed' in answer) {
       this.#logFailure('A heartbeat failed; trying again.', answer)
       this.#run(this.#machine.heartbeatAnswered(answer))
       return
     }
-    const { isCaughtUp, isFenced, shouldShutDown } = answer.response
+    const { isCaughtUp, isFenced, shouldShutDown } = answer.response as BrokerHeartbeatResponse
     this.#run(this.#machine.heartbeatAnswered({ isCaughtUp, isFenced, shouldShutDown }))
   }
 
@@ -181,17 +181,14 @@ export class BrokerLifecycle {
     else log.warn(message, fields)
   }
 
-  async #send<Response extends { readonly errorCode: number }>(
-    apiKey: number,
-    body: object,
-  ): Promise<{ readonly response: Response } | Failure> {
+  async #send(apiKey: number, body: object): Promise<{ readonly response: { readonly errorCode: number } } | Failure> {
     const { quorum, client, config } = this.#options
     const address = quorum.leaderAddress()
     if (address === undefined) return { failed: 'NO_CONTROLLER', detail: 'no active controller is known' }
     // Two chances within a session.
     const timeoutMs = Math.floor(config['broker.session.timeout.ms'] / 2)
     try {
-      const { response } = await client.send<Response>(address, apiKey, body, { timeoutMs })
+      const { response } = await client.send<{ readonly errorCode: number }>(address, apiKey, body, { timeoutMs })
       if (response.errorCode === 0) return { response }
       return { failed: errorName(response.errorCode), detail: `answered by ${address.host}:${address.port}` }
     } catch (error) {

@@ -122,6 +122,7 @@ export class FakeClient implements RequestClient {
   constructor(...answers: (object | string)[]) {
     this.answers = answers
   }
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as in the interface
   send<Response>(to: Address, apiKey: number, body: object): Promise<{ response: Response; version: number }> {
     this.sent.push({ to, apiKey, body: body as Record<string, unknown> })
     const answer = this.answers.length > 1 ? this.answers.shift() : this.answers[0]
