@@ -13,6 +13,11 @@ import type { Segment } from './segment.ts'
 import { parentOf } from './small-files.ts'
 import type { TransactionIndexes } from './transaction-indexes.ts'
 
+/** Kafka's default for flush.ms: never. */
+const forever = Number.MAX_SAFE_INTEGER
+/** Timers count in 31 bits; to flush earlier than asked does no harm. */
+const longestTimerMs = 0x7fffffff
+
 /** The log whose durability this is. */
 export interface DurableLog {
   readonly directory: string
@@ -68,7 +73,7 @@ export class Durability {
     if (this.bytesSinceWriteback >= this.writebackBytes && !this.writingBack) this.writeBack()
     this.unflushedMessages += messages
     if (this.unflushedMessages >= flushMessages) this.flush()
-    else if (this.timer === undefined && this.log.flushMs !== Infinity) this.startTimer()
+    else if (this.timer === undefined && this.log.flushMs < forever) this.startTimer()
   }
 
   /**
@@ -87,11 +92,11 @@ export class Durability {
 
   /** flush.ms changed. */
   flushMsChanged(): void {
-    if (this.unflushedMessages > 0 && this.timer === undefined && this.log.flushMs !== Infinity) this.startTimer()
+    if (this.unflushedMessages > 0 && this.timer === undefined && this.log.flushMs < forever) this.startTimer()
   }
 
   private startTimer(): void {
-    this.timer = this.environment.timers.after(this.log.flushMs, () => {
+    this.timer = this.environment.timers.after(Math.min(this.log.flushMs, longestTimerMs), () => {
       this.timer = undefined
       if (!this.stopped) this.flushLater(() => {})
     })

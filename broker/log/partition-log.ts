@@ -278,7 +278,7 @@ export class SegmentedLog implements PartitionLog {
     if (!active.holdsOffset(lastOffset) || active.sizeBytes > config.segmentBytes - records.length)
       return this.roll(firstOffset)
     if (active.indexesFull(config.segmentIndexBytes)) return this.roll(firstOffset)
-    if (active.sizeBytes === 0 || config.segmentMs === Infinity) return active
+    if (active.sizeBytes === 0 || config.segmentMs >= Number.MAX_SAFE_INTEGER) return active
     const waitedMs = active.waitedForRollMs(wallMs, newestTimestamp(records))
     return waitedMs > config.segmentMs - active.rollJitterMs ? this.roll(firstOffset) : active
   }

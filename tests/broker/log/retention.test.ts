@@ -150,6 +150,16 @@ describe('flushing', () => {
     expect(log.recoveryPoint).toBe(3)
   })
 
+  test('flush.ms and flush.messages at their defaults, the largest numbers there are, never flush', () => {
+    const machine = new Machine()
+    const never = { flushMs: Number.MAX_SAFE_INTEGER, flushMessages: Number.MAX_SAFE_INTEGER }
+    const log = openLog(machine, { config: { ...config, segmentBytes: 10_000, ...never } })
+    fill(log, 5)
+    log.updateConfig({ ...config, ...never })
+    machine.advance(2 ** 32)
+    expect(log.recoveryPoint).toBe(0)
+  })
+
   test('a segment that retention removes while its fsync is under way does no harm', () => {
     const machine = new Machine()
     const log = openLog(machine, { config: { ...config, retentionMs: 0 } })
