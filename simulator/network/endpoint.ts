@@ -26,6 +26,8 @@ export class Endpoint implements Socket {
   readonly remote: Address
   readonly local: Address
   readonly node: SimulatedNode
+  /** Name of the host at the other end. */
+  readonly remoteHost: string
   readonly incarnation: number
   /** The other end; undefined until the connection is open. */
   peer: Endpoint | undefined
@@ -51,12 +53,17 @@ export class Endpoint implements Socket {
   /** Arrived while paused, or before the process took the socket over. */
   #unread: Packet[] = []
 
-  constructor(network: SimulatedNetwork, node: SimulatedNode, addresses: { local: Address; remote: Address }) {
+  constructor(
+    network: SimulatedNetwork,
+    node: SimulatedNode,
+    ends: { local: Address; remote: Address; remoteHost: string },
+  ) {
     this.#network = network
     this.node = node
     this.incarnation = node.incarnation
-    this.local = addresses.local
-    this.remote = addresses.remote
+    this.local = ends.local
+    this.remote = ends.remote
+    this.remoteHost = ends.remoteHost
   }
 
   /** The process of this end is in the life that opened it. */
@@ -168,7 +175,7 @@ export class Endpoint implements Socket {
   // ------------------------------------------------------------------------------------------------------------ sending
 
   #sendBytes(bytes: Buffer): void {
-    const cut = this.#network.links.sliceAt(this.local.host, this.remote.host, bytes.length)
+    const cut = this.#network.links.sliceAt(this.node.name, this.remoteHost, bytes.length)
     if (cut === undefined) return this.#send('data', bytes)
     this.#send('data', bytes.subarray(0, cut))
     this.#send('data', bytes.subarray(cut))
@@ -184,7 +191,7 @@ export class Endpoint implements Socket {
   #transmit(packet: Packet, delayUs: number): void {
     const peer = this.peer!
     const { world, links } = this.#network
-    const arrivesUs = world.nowUs + delayUs + links.latencyUs(this.local.host, this.remote.host)
+    const arrivesUs = world.nowUs + delayUs + links.latencyUs(this.node.name, this.remoteHost)
     this.#lastArrivalUs = Math.max(this.#lastArrivalUs, arrivesUs)
     const kind = packet.kind === 'data' ? 'data' : 'closed'
     const event = world.schedule(kind, peer.node, this.#lastArrivalUs - world.nowUs, () => this.#arrived(packet))
@@ -195,7 +202,7 @@ export class Endpoint implements Socket {
 
   #arrived(packet: Packet): void {
     if (!this.peer!.isAlive) return this.#arrivedAtNobody(packet)
-    if (this.#network.links.isCut(this.local.host, this.remote.host)) return this.#park(packet)
+    if (this.#network.links.isCut(this.node.name, this.remoteHost)) return this.#park(packet)
     this.peer!.receive(packet)
   }
 
@@ -203,10 +210,10 @@ export class Endpoint implements Socket {
   #arrivedAtNobody(packet: Packet): void {
     const peer = this.peer!
     const { links, world } = this.#network
-    if (peer.node.state === 'off' || links.isCut(this.local.host, this.remote.host)) return this.#park(packet)
+    if (peer.node.state === 'off' || links.isCut(this.node.name, this.remoteHost)) return this.#park(packet)
     if (packet.kind !== 'data' || !this.isAlive) return
-    if (links.isCut(this.remote.host, this.local.host)) return
-    const backUs = links.latencyUs(this.remote.host, this.local.host)
+    if (links.isCut(this.remoteHost, this.node.name)) return
+    const backUs = links.latencyUs(this.remoteHost, this.node.name)
     world.schedule('closed', this.node, backUs, () => this.arriveReset())
   }
 

@@ -64,22 +64,22 @@ export class SimulatedNetwork {
   heal(from: string, to: string): void {
     if (!this.links.heal(from, to)) return
     this.world.trace.add('network', 'info', 'Link healed', { from, to })
-    this.#retransmit(endpoint => endpoint.local.host === from && endpoint.remote.host === to)
+    this.#retransmit(endpoint => endpoint.node.name === from && endpoint.remoteHost === to)
   }
 
   /** Resets every open connection between the two hosts, as a firewall that forgot its state would. */
   reset(a: string, b: string): void {
     for (const endpoint of this.#all()) {
-      const { local, remote } = endpoint
-      if ((local.host === a && remote.host === b) || (local.host === b && remote.host === a)) this.#resetLater(endpoint)
+      const { node, remoteHost } = endpoint
+      if ((node.name === a && remoteHost === b) || (node.name === b && remoteHost === a)) this.#resetLater(endpoint)
     }
   }
 
   /** Packets for closed sockets are answered with a reset to whoever sent them. */
   resetSender(receiver: Endpoint): void {
     const sender = receiver.peer
-    if (sender === undefined || this.links.isCut(receiver.local.host, receiver.remote.host)) return
-    this.#resetLater(sender, this.links.latencyUs(receiver.local.host, receiver.remote.host))
+    if (sender === undefined || this.links.isCut(receiver.node.name, receiver.remoteHost)) return
+    this.#resetLater(sender, this.links.latencyUs(receiver.node.name, receiver.remoteHost))
   }
 
   // ---------------------------------------------------------------------------------------------- lives of the machines
@@ -105,7 +105,7 @@ export class SimulatedNetwork {
     const listening: Listening = { node, incarnation: node.incarnation, accept }
     return new Promise((resolve, reject) => {
       this.world.schedule('listen', node, 0, () => {
-        if (!ownNames.has(address.host) && address.host !== node.name) {
+        if (!ownNames.has(address.host) && address.host !== node.name && address.host !== node.ip) {
           return reject(bindError('EADDRNOTAVAIL', address, `this machine is called ${node.name}`))
         }
         const port = address.port === 0 ? this.#freePort(node.name) : address.port
@@ -126,26 +126,27 @@ export class SimulatedNetwork {
   }
 
   #connect(node: SimulatedNode, address: Address, handlers: SocketHandlers & { opened(): void }): Socket {
-    const host = ownNames.has(address.host) ? node.name : address.host
-    const local = { host: node.name, port: this.#freePort(node.name) }
-    const endpoint = new Endpoint(this, node, { local, remote: { host, port: address.port } })
+    const target = ownNames.has(address.host) ? node : this.world.findNode(address.host)
+    const local = { host: node.ip, port: this.#freePort(node.name) }
+    const endpoint = new Endpoint(this, node, { local, remote: address, remoteHost: target?.name ?? address.host })
     endpoint.handle(handlers)
     this.#own(endpoint)
-    if (this.world.hasNode(host)) this.#attempt(endpoint, handlers, { waitUs: firstRetryUs, spentUs: 0 })
+    if (target !== undefined) this.#attempt(endpoint, handlers, { waitUs: firstRetryUs, spentUs: 0 })
     else this.#refuse(endpoint, 'ENOTFOUND', 'the host name cannot be resolved', 1000)
     return endpoint
   }
 
   /** One SYN. Lost ones are sent again after 1, 2, 4 … seconds. */
   #attempt(endpoint: Endpoint, handlers: { opened(): void }, retry: { waitUs: number; spentUs: number }): void {
-    const { local, remote } = endpoint
-    this.world.schedule('control', undefined, this.links.latencyUs(local.host, remote.host), () => {
+    const from = endpoint.node.name
+    const to = endpoint.remoteHost
+    this.world.schedule('control', undefined, this.links.latencyUs(from, to), () => {
       if (!endpoint.isAlive || endpoint.isClosed) return
-      const target = this.world.node(remote.host)
-      const lost = this.links.isCut(local.host, remote.host) || this.links.isCut(remote.host, local.host)
+      const target = this.world.node(to)
+      const lost = this.links.isCut(from, to) || this.links.isCut(to, from)
       if (lost || target.state === 'off') return this.#attemptAgain(endpoint, handlers, retry)
-      const backUs = this.links.latencyUs(remote.host, local.host)
-      const listening = this.#listeners.get(`${remote.host}:${remote.port}`)
+      const backUs = this.links.latencyUs(to, from)
+      const listening = this.#listeners.get(`${to}:${endpoint.remote.port}`)
       if (listening === undefined) return this.#refuse(endpoint, 'ECONNREFUSED', 'nobody listens there', backUs)
       this.#establish(endpoint, handlers, listening, backUs)
     })
@@ -162,7 +163,11 @@ export class SimulatedNetwork {
   }
 
   #establish(client: Endpoint, handlers: { opened(): void }, listening: Listening, backUs: number): void {
-    const server = new Endpoint(this, listening.node, { local: client.remote, remote: client.local })
+    const server = new Endpoint(this, listening.node, {
+      local: { host: listening.node.ip, port: client.remote.port },
+      remote: client.local,
+      remoteHost: client.node.name,
+    })
     this.#own(server)
     server.opened(client, backUs)
     const accepting = this.world.schedule('accept', listening.node, 0, () => {

@@ -26,6 +26,8 @@ export class SimulatedNode {
   readonly name: string
   /** Order of creation; the node's name in the fingerprint. */
   readonly index: number
+  /** What peers see of its connections: sockets know addresses, not names. */
+  readonly ip: string
   readonly disk = new SimulatedDisk()
   /** Faults of this machine, changed at any time; they outlive its processes. */
   readonly faults: FaultPlan
@@ -44,6 +46,7 @@ export class SimulatedNode {
     this.world = world
     this.name = name
     this.index = index
+    this.ip = `10.0.${Math.floor(index / 250)}.${(index % 250) + 1}`
     this.random = new Generator(world.seed, `machine ${name}`)
     this.faults = new FaultPlan(new Generator(world.seed, `faults ${name}`))
   }

@@ -107,8 +107,12 @@ export class World {
     return node
   }
 
-  hasNode(name: string): boolean {
-    return this.#nodes.has(name)
+  /** A machine that was named before, by its name or its address. */
+  findNode(nameOrIp: string): SimulatedNode | undefined {
+    const named = this.#nodes.get(nameOrIp)
+    if (named !== undefined) return named
+    for (const node of this.#nodes.values()) if (node.ip === nameOrIp) return node
+    return undefined
   }
 
   nodes(): Iterable<SimulatedNode> {

@@ -48,6 +48,19 @@ async function scene(
 
 const send = (from: Side, text: string): boolean => from.socket!.write([Buffer.from(text)])
 
+describe('a connection', () => {
+  test('shows its peers addresses, not names, and can be opened by address', () =>
+    scene(async (world, a, b) => {
+      expect(a.socket!.remote).toEqual({ host: 'b', port: 1 })
+      expect(b.socket!.remote).toEqual(a.socket!.local)
+      expect(b.socket!.remote.host).toMatch(/^10\.0\.0\.\d+$/)
+      const again = side()
+      world.node('a').environment.network.connect({ host: world.node('b').ip, port: 1 }, handlers(again))
+      await world.sleep(10)
+      expect(again.opened).toBe(true)
+    }))
+})
+
 describe('a cut link', () => {
   test('holds bytes back and delivers them in order when it heals', () =>
     scene(async (world, a, b) => {
