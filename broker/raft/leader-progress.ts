@@ -12,7 +12,7 @@ const observerSessionTimeoutMs = 300_000
 
 export interface ReplicaProgress {
   readonly id: number
-  directoryId: string
+  readonly directoryId: string
   /** Offset below which it holds everything, durably if a voter; undefined until it fetched in this epoch. */
   endOffset: number | undefined
   /** Monotonic ms, -1 for never. */
@@ -23,7 +23,6 @@ export interface ReplicaProgress {
 
 export interface LeaderStart {
   readonly nodeId: number
-  readonly directoryId: string
   readonly voters: readonly number[]
   readonly epochStartOffset: number
   readonly fetchTimeoutMs: number
@@ -46,8 +45,8 @@ export class LeaderProgress {
     this.epochStartOffset = start.epochStartOffset
     this.checkQuorumTimeoutMs = Math.floor(start.fetchTimeoutMs * checkQuorumFactor)
     this.checkQuorumDeadlineMs = start.voters.length === 1 ? Infinity : start.nowMs + this.checkQuorumTimeoutMs
-    for (const id of start.voters)
-      this.voters.set(id, newReplica(id, id === start.nodeId ? start.directoryId : noDirectoryId))
+    // Static voters are known by id alone, as in Kafka with kraft.version 0.
+    for (const id of start.voters) this.voters.set(id, newReplica(id, noDirectoryId))
   }
 
   /** This node's own log is durable below `offset`. Returns whether the high watermark rose. */

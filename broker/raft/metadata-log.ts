@@ -58,6 +58,9 @@ export class MetadataLog {
           'restore the .checkpoint file, or empty the directory if the other voters are healthy',
       )
     }
+    if (log.logEndOffset > log.logStartOffset && log.latestEpoch === undefined) {
+      throw new Error(`${log.directory}: the metadata log has records, but the epoch of the last one is not known`)
+    }
     const epochs = epochsOf(log)
     const base = stored.find(snapshot => snapshot.endOffset === log.logStartOffset)
     return {

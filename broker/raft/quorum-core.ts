@@ -161,10 +161,10 @@ export class QuorumCore {
   }
 
   becomeLeader(grantingVoters: readonly number[], nowMs: number): void {
-    const { nodeId, directoryId, voters, fetchTimeoutMs } = this.options
+    const { nodeId, voters, fetchTimeoutMs } = this.options
     const epochStartOffset = this.history.endOffset
     this.electionRetries = 0
-    const progress = new LeaderProgress({ nodeId, directoryId, voters, epochStartOffset, fetchTimeoutMs, nowMs })
+    const progress = new LeaderProgress({ nodeId, voters, epochStartOffset, fetchTimeoutMs, nowMs })
     this.leaveFor({ name: 'leader', progress, parked: [], beginEpochDueMs: nowMs })
     this.out.startEpoch = { epoch: this.epoch, startOffset: epochStartOffset }
     this.out.appends.push({

@@ -59,6 +59,7 @@ export class RaftDriver implements MetadataQuorum {
   private delivery: Delivery | undefined
   private timer: { readonly deadlineMs: number; readonly timer: Timer } | undefined
   private lastToken = 0
+  private notedState = ''
   private isCarryingOut = false
   private snapshotInProgress = false
   private lastSnapshotMs: number
@@ -91,7 +92,9 @@ export class RaftDriver implements MetadataQuorum {
     this.delivery = new Delivery(this.metadataLog, listener, this.options.config.nodeId)
     const latest = this.machine.snapshots.at(-1)
     if (latest !== undefined) this.delivery.loadSnapshot(latest)
-    this.carryOut(this.machine.start(this.environment.clock.monotonicMs()))
+    const ready = this.machine.start(this.environment.clock.monotonicMs())
+    this.noteRole()
+    this.carryOut(ready)
   }
 
   /** Leaves leadership to another voter if it has it, makes the log durable, and takes part no more. */
@@ -184,8 +187,23 @@ export class RaftDriver implements MetadataQuorum {
     if (this.lifecycle !== 'running') return undefined
     if (this.isCarryingOut) throw new Error(`event ${event.kind} came while another one was carried out`)
     const ready = this.machine.step(event, this.environment.clock.monotonicMs())
+    this.noteRole()
     this.carryOut(ready)
     return ready
+  }
+
+  private noteRole(): void {
+    const { role, epoch } = this.machine
+    const { leaderId } = this.machine.leader
+    const state = `${role} ${epoch} ${leaderId ?? '-'}`
+    if (state === this.notedState) return
+    this.notedState = state
+    this.environment.log.info('Role in the metadata quorum changed.', {
+      role,
+      epoch,
+      leaderId,
+      logEndOffset: this.logEndOffset,
+    })
   }
 
   private carryOut(ready: Ready): void {
