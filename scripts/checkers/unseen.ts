@@ -67,7 +67,12 @@ export function vanished(analysis: Analysis): CheckResult {
       anomalies.add(() => ({
         partition: facts.name,
         explanation: `${value.value} was read at offset ${value.offsets[0]} of ${facts.name} by ${entryName(analysis, first)}, but the full read at the end does not find it. ${where.fate(facts.name, value.value).sentence}`,
-        slice: sliceOf(analysis, facts.name, [value.write?.invoked, value.write?.completed, first, last, finalReadFrom], [value.value]),
+        slice: sliceOf(
+          analysis,
+          facts.name,
+          [value.write?.invoked, value.write?.completed, first, last, finalReadFrom],
+          [value.value],
+        ),
       }))
     }
   }

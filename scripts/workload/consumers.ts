@@ -33,6 +33,7 @@ class Reader {
   readonly #topic: string
   readonly #reading: Reading
   readonly #polled: (partition: number, records: readonly (readonly [Offset, Value])[]) => void
+  #stopped = false
   #resolveCrashed: () => void = () => undefined
   /** Resolves when kafkajs has given up. */
   readonly crashed: Promise<void>
@@ -77,12 +78,14 @@ class Reader {
     await this.#consumer.run({ autoCommitInterval: 500, eachBatch: async payload => this.#batch(payload) })
   }
 
+  /** Records nothing from now on, then says goodbye. */
   async stop(): Promise<void> {
+    this.#stopped = true
     await this.#consumer.disconnect()
   }
 
   #batch({ batch }: EachBatchPayload): void {
-    if (this.client.retired) return
+    if (this.client.retired || this.#stopped) return
     const records = batch.messages.map(({ offset, value }) => [Number(offset), value?.toString() ?? ''] as const)
     if (records.length === 0) return
     this.client.invoke('poll', [['poll']])
@@ -143,10 +146,12 @@ export class GroupConsumers {
   }
 }
 
+const goodbyeMs = 1_000
+
 /** kafkajs may wait for ever for a broker that is gone; the client's goodbye is not worth that. */
 async function ended(reader: Reader, cluster: Cluster): Promise<void> {
   const goodbye = reader.stop().catch(() => undefined)
-  await Promise.race([goodbye, cluster.clock.sleep(3_000)])
+  await Promise.race([goodbye, cluster.clock.sleep(goodbyeMs)])
 }
 
 /**

@@ -153,7 +153,10 @@ export const mutations: Partial<Record<CheckName, Mutation>> = {
     const gone = poll?.records[0]?.[1]
     if (!poll || gone === undefined) return false
     for (const late of draft.polls) {
-      const at = late.index > finalRead && late.partition === poll.partition ? late.records.findIndex(([, value]) => value === gone) : -1
+      const at =
+        late.index > finalRead && late.partition === poll.partition
+          ? late.records.findIndex(([, value]) => value === gone)
+          : -1
       if (at >= 0) late.records.splice(at, 1)
     }
     return true

@@ -69,7 +69,10 @@ describe('what a failed send says', () => {
       pendingDuration: 1,
     })
     expect(
-      sendError(Object.assign(new KafkaJSNonRetriableError(late), { cause: late }), attempts('Request Produce timed out')),
+      sendError(
+        Object.assign(new KafkaJSNonRetriableError(late), { cause: late }),
+        attempts('Request Produce timed out'),
+      ),
     ).toMatchObject({ code: 'KafkaJSRequestTimeoutError', definite: false })
   })
 

@@ -1,0 +1,65 @@
+/**
+ * Every lab, as a person would run it: real processes, real clients, the expected verdict and its negative controls. On Apache Kafka the
+ * labs that need no restart of a node run too, so that what our broker must show is what Kafka shows.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { processRuntime } from '#scripts/cluster/process/runtime.ts'
+import type { Engine } from '#scripts/cluster/cluster.ts'
+import { listLabs, replay, runLab } from '#scripts/labs/run.ts'
+
+const labs = (await listLabs()).map(({ name }) => name)
+/** Variants for Apache Kafka: starting it takes long, so one promise and one control, without restarts. */
+const onKafka: readonly (readonly [lab: string, variants: readonly string[]])[] = [
+  ['13-idempotent-producer', ['main', 'not-idempotent']],
+]
+
+let out: string
+beforeAll(() => {
+  out = mkdtempSync(join(tmpdir(), 'faultline-labs-'))
+})
+afterAll(() => rmSync(out, { recursive: true, force: true }))
+
+async function run(lab: string, engine: Engine, variants?: readonly string[]) {
+  return await runLab(lab, {
+    runtime: processRuntime,
+    engine,
+    seed: 1,
+    out: join(out, `${engine}-${lab}`),
+    variants,
+    name: `labs-${lab.slice(0, 2)}`,
+  })
+}
+
+describe('labs on Faultline processes', () => {
+  test.each(labs)('%s keeps its promise, and its controls are caught', async lab => {
+    const result = await run(lab, 'faultline')
+    expect(result.variants.filter(({ trouble }) => trouble !== undefined)).toEqual([])
+    expect(`${result.verdict}: ${result.reason}`).toMatch(/^valid: /)
+  })
+})
+
+describe('labs on Apache Kafka processes', () => {
+  test.each(onKafka)('%s comes out the same', async (lab, variants) => {
+    const result = await run(lab, 'apache-kafka', variants)
+    expect(`${result.verdict}: ${result.reason}`).toMatch(/^valid: /)
+  })
+})
+
+describe('what a run leaves', () => {
+  test('is a page without any reference to the network, JSON, JUnit and histories that are judged the same again', async () => {
+    const folder = join(out, 'faultline-13-idempotent-producer')
+    const html = readFileSync(join(folder, 'report.html'), 'utf8')
+    expect(html).not.toMatch(/<(script|link|img|iframe)[^>]+(src|href)="(?!data:)/)
+    expect(readFileSync(join(folder, 'junit.xml'), 'utf8')).toContain('tests="2" failures="0" errors="0"')
+    const recorded = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as {
+      variants: { name: string; results: unknown }[]
+    }
+    for (const { name, results } of recorded.variants) {
+      const again = await replay(join(folder, `${name}.history.jsonl`))
+      expect(JSON.parse(JSON.stringify(again.variants[0]?.results))).toEqual(results)
+    }
+  })
+})
