@@ -48,5 +48,8 @@ function has(need: Need): boolean {
 export function describeWith(needs: readonly Need[], title: string, body: () => void): void {
   const missing = process.env['CI'] === 'true' ? [] : needs.filter(need => !has(need))
   const reason = missing.map(need => `no ${need}: ${probes[need].remedy}`).join('; ')
-  describe.skipIf(missing.length > 0)(missing.length > 0 ? `${title} (${reason})` : title, body)
+  const described = missing.length > 0 ? `${title} (${reason})` : title
+  describe.skipIf(missing.length > 0)(described, () => {
+    body()
+  })
 }

@@ -157,7 +157,10 @@ describe('files', () => {
 describe('words', () => {
   /** Pattern, and what to write instead. Broken up, so that this file does not match itself. */
   const banned: readonly (readonly [RegExp, string, RegExp?])[] = [
-    [new RegExp(`\\b${'TO'}DO\\b|\\b${'FIX'}ME\\b|\\bXX${'X'}\\b`), 'do it, or say in docs/ what is missing'],
+    [
+      new RegExp(String.raw`\b(TO` + String.raw`DO|FIX` + String.raw`ME|XX` + String.raw`X)\b`),
+      'do it, or say in docs/ what is missing',
+    ],
     [
       new RegExp(`\\b(it|test|describe)\\.(${'only'}|${'skip'}|${'todo'})\\(`),
       'a test runs, or is not there',
@@ -182,7 +185,9 @@ describe('words', () => {
       for (const [pattern, instead, where] of banned) {
         if (where !== undefined && !where.test(file)) continue
         lines.forEach((line, index) => {
-          if (pattern.test(line)) found.push(`${file}:${index + 1}: ${line.trim()} (${instead})`)
+          // A comment above says why.
+          const explained = pattern.source.includes('catch') && /^\s*(\/\/|\*)/.test(lines[index - 1] ?? '')
+          if (pattern.test(line) && !explained) found.push(`${file}:${index + 1}: ${line.trim()} (${instead})`)
         })
       }
     }

@@ -6,7 +6,7 @@
  * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_SESSION_TIMEOUT,
  * INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, MEMBER_ID_REQUIRED, FENCED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED, REBALANCE_IN_PROGRESS.
  */
-import { refuseJoin } from '../coordinator/groups/classic-group.ts'
+import { refuseJoin } from '../coordinator/groups/classic-requests.ts'
 import type { JoinAnswer } from '../coordinator/groups/classic-member.ts'
 import { errorCode } from '../protocol/errors.ts'
 import type { JoinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts'

@@ -5,7 +5,7 @@
  * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, UNKNOWN_MEMBER_ID,
  * ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, INCONSISTENT_GROUP_PROTOCOL, FENCED_INSTANCE_ID.
  */
-import { refuseSync } from '../coordinator/groups/classic-group.ts'
+import { refuseSync } from '../coordinator/groups/classic-requests.ts'
 import type { SyncAnswer } from '../coordinator/groups/classic-member.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { SyncGroupRequest, syncGroupResponse } from '../protocol/messages/14-sync-group.ts'

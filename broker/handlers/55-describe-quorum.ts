@@ -34,7 +34,11 @@ export const describeQuorum = handler<DescribeQuorumRequest, DescribeQuorumRespo
   },
 })
 
-function describeLeader({ services, environment, apiVersion }: RequestContext): DescribeQuorumResponseInput | undefined {
+function describeLeader({
+  services,
+  environment,
+  apiVersion,
+}: RequestContext): DescribeQuorumResponseInput | undefined {
   const { quorum, nodeId } = services
   const description = quorum.describe()
   if (description === undefined) return undefined

@@ -114,10 +114,7 @@ export class Dispatcher implements Dispatch {
       client: context.clientId,
       error,
     })
-    return this.#encode(
-      header,
-      handler.fail(request, 'UNKNOWN_SERVER_ERROR', String((error as Error).message), context),
-    )
+    return this.#encode(header, handler.fail(request, 'UNKNOWN_SERVER_ERROR', (error as Error).message, context))
   }
 
   #forward(handler: Handler, reader: Reader, context: RequestContext, header: RequestHeader): Promise<Reply> {

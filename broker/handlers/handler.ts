@@ -55,5 +55,5 @@ export interface Handler<Request = never, Response = object> {
 
 /** Keeps the request and response types inside the file and erases them for the registry. */
 export function handler<Request, Response extends object>(definition: Handler<Request, Response>): Handler {
-  return definition as unknown as Handler
+  return definition
 }

@@ -205,7 +205,7 @@ export class NetworkRequestClient implements RequestClient {
     if (api === undefined) throw new Error(`unknown API key ${apiKey}`)
     if (this.#closed) return Promise.reject(new NetworkError('CONNECTION_CLOSED', 'this client is closed'))
     return new Promise((resolve, reject) => {
-      this.#connection(to, apiKey).send(api, body, options, resolve as unknown as Queued['resolve'], reject)
+      this.#connection(to, apiKey).send(api, body, options, resolve, reject)
     })
   }
 

@@ -20,50 +20,18 @@ import {
   sameProtocols,
   type ClassicMember,
   type JoinAnswer,
-  type MemberProtocol,
   type SyncAnswer,
 } from './classic-member.ts'
+import {
+  refuseJoin,
+  refuseSync,
+  type ClassicState,
+  type GroupLimits,
+  type JoinRequest,
+  type MemberIdentity,
+  type SyncRequest,
+} from './classic-requests.ts'
 import type { Effects, GroupRecord, Ticket } from './effects.ts'
-
-export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
-
-export interface GroupLimits {
-  readonly initialRebalanceDelayMs: number
-  readonly minSessionTimeoutMs: number
-  readonly maxSessionTimeoutMs: number
-  readonly maxSize: number
-}
-
-export interface JoinRequest {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly clientId: string
-  readonly clientHost: string
-  readonly sessionTimeoutMs: number
-  readonly rebalanceTimeoutMs: number
-  readonly protocolType: string
-  readonly protocols: readonly MemberProtocol[]
-  /** JoinGroup v4+: a member without id is first told one (KIP-394). */
-  readonly memberIdRequired: boolean
-  /** JoinGroup v9+: knows `skipAssignment` (KIP-814). */
-  readonly skipAssignmentSupported: boolean
-  /** Id for the member if it is new; the random part comes from outside. */
-  readonly newMemberId: string
-}
-
-export interface SyncRequest {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly generationId: number
-  readonly protocolType: string | null
-  readonly protocolName: string | null
-  readonly assignments: ReadonlyMap<string, Buffer>
-}
-
-export interface MemberIdentity {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-}
 
 /** A new member may take this long in its first rebalance, whatever its session timeout: it cannot send heartbeats yet. */
 const newMemberJoinTimeoutMs = 300_000
@@ -608,21 +576,4 @@ export class ClassicGroup {
     this.state = state
     this.stateChangedWallMs = this.#wallMs
   }
-}
-
-export function refuseJoin(error: ErrorName, memberId: string): JoinAnswer {
-  return {
-    error,
-    memberId,
-    generationId: -1,
-    protocolType: null,
-    protocolName: null,
-    leader: '',
-    skipAssignment: false,
-    members: [],
-  }
-}
-
-export function refuseSync(error: ErrorName): SyncAnswer {
-  return { error, protocolType: null, protocolName: null, assignment: noBytes }
 }

@@ -44,7 +44,7 @@ function versioned<F extends Fields>(
 ): Buffer {
   const head = Buffer.allocUnsafe(2)
   head.writeInt16BE(prefix, 0)
-  return Buffer.concat([head, codec(message, version).encodeToBuffer(value as never)])
+  return Buffer.concat([head, codec(message, version).encodeToBuffer(value)])
 }
 
 const offsetKey = (group: string, topic: string, partition: number): Buffer =>

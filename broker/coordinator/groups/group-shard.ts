@@ -4,7 +4,8 @@
  * Sources: KIP-211 (offset expiry), KIP-345, KIP-709 (batched fetch); Kafka's OffsetCommit/GroupMetadata record schemas.
  */
 import type { ErrorName } from '../../protocol/errors.ts'
-import { ClassicGroup, type GroupLimits, type MemberIdentity } from './classic-group.ts'
+import { ClassicGroup } from './classic-group.ts'
+import type { GroupLimits, MemberIdentity } from './classic-requests.ts'
 import { Effects, type Effect, type Ticket } from './effects.ts'
 import * as records from './group-records.ts'
 

@@ -1,6 +1,6 @@
 /** A shard under test: time by hand, every record committed at once unless a test holds it back. */
 import { GroupShard, type CommitRequest } from '#broker/coordinator/groups/group-shard.ts'
-import type { JoinRequest, SyncRequest } from '#broker/coordinator/groups/classic-group.ts'
+import type { JoinRequest, SyncRequest } from '#broker/coordinator/groups/classic-requests.ts'
 import type { JoinAnswer, SyncAnswer } from '#broker/coordinator/groups/classic-member.ts'
 import type { AfterPersist, GroupRecord } from '#broker/coordinator/groups/effects.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
