@@ -1,0 +1,35 @@
+/**
+ * AlterConfigs: v0-2. Replaces all settings of a topic, of a broker, or of all brokers (name ''). Superseded by IncrementalAlterConfigs, but
+ * the only way kafkajs and older tools know.
+ *
+ * Behavior: forwarded to the active controller (KIP-590); each resource is changed as a whole or not at all.
+ * Versions: v2 flexible.
+ * Errors: as IncrementalAlterConfigs.
+ * Not implemented: log levels, client metrics and group settings (INVALID_REQUEST).
+ */
+import { legacyAlterConfigs as operation } from '../controller/legacy-alter-configs.ts'
+import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import type { AlterConfigsRequest, alterConfigsResponse } from '../protocol/messages/33-alter-configs.ts'
+import type { Input } from '../protocol/schema.ts'
+import { submit } from './controller-services.ts'
+import { handler } from './handler.ts'
+
+type Response = Input<typeof alterConfigsResponse>
+
+function refused({ resources }: AlterConfigsRequest, error: ErrorName, errorMessage: string): Response {
+  const failure = { errorCode: errorCode(error), errorMessage }
+  return { responses: resources.map(({ resourceType, resourceName }) => ({ ...failure, resourceType, resourceName })) }
+}
+
+export const alterConfigs = handler<AlterConfigsRequest, Response>({
+  apiKey: 33,
+  versions: [0, 2],
+  listeners: ['broker', 'controller'],
+  forwardToController: true,
+  fail: refused,
+  handle: (request, context) =>
+    submit(context, operation, request, {
+      reply: ({ responses }): Response => ({ responses }),
+      refused: (error, message) => refused(request, error, message),
+    }),
+})
