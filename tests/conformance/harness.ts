@@ -1,0 +1,265 @@
+/**
+ * Brokers as real processes, for clients that we did not write: `node broker/main.ts server.properties` on free ports of the loopback
+ * address, with data in a temporary folder. Signals go to process ids that were started here, to nothing else.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes, randomInt } from 'node:crypto'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const root = path.resolve(import.meta.dirname, '..', '..')
+const host = '127.0.0.1'
+const startDeadlineMs = 60_000
+const stopDeadlineMs = 20_000
+
+export interface ClusterOptions {
+  readonly brokers?: 1 | 3
+  /** Over the settings of the harness. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+function portIsFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(true)))
+  })
+}
+
+const given = new Set<number>()
+
+/** Below the range from which systems take the ports of outgoing connections, so that none is lost between here and the broker. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(11_000, 32_000)
+    if (given.has(port) || !(await portIsFree(port))) continue
+    given.add(port)
+    return port
+  }
+}
+
+/** Body of an HTTP answer with status 200; undefined when nobody answers or not with 200. */
+function httpBody(port: number, url: string): Promise<string | undefined> {
+  return new Promise(resolve => {
+    const request = get({ host, port, path: url, agent: false, timeout: 5_000 }, response => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => (body += chunk))
+      response.on('end', () => resolve(response.statusCode === 200 ? body : undefined))
+      response.on('error', () => resolve(undefined))
+    })
+    request.on('timeout', () => request.destroy())
+    request.on('error', () => resolve(undefined))
+  })
+}
+
+/** Asks until the answer is not undefined. For states that announce themselves to nobody. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+  withinMs = 30_000,
+) {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await delay(20)
+  }
+}
+
+/** One broker process. */
+export class BrokerProcess {
+  readonly id: number
+  readonly port: number
+  readonly controllerPort: number
+  readonly #inspectorPort: number
+  readonly #directory: string
+  #child: ChildProcess | undefined
+
+  constructor(id: number, directory: string, ports: readonly [number, number, number]) {
+    this.id = id
+    this.#directory = directory
+    ;[this.port, this.controllerPort, this.#inspectorPort] = ports
+  }
+
+  get dataDirectory(): string {
+    return path.join(this.#directory, 'data')
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid
+    if (pid === undefined) throw new Error(`broker ${this.id} does not run`)
+    return pid
+  }
+
+  configure(settings: Readonly<Record<string, string>>): void {
+    mkdirSync(this.#directory, { recursive: true })
+    const properties = {
+      ...settings,
+      'log.dirs': this.dataDirectory,
+      'inspector.listener': `${host}:${this.#inspectorPort}`,
+    }
+    const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
+    writeFileSync(path.join(this.#directory, 'server.properties'), lines.join(''))
+  }
+
+  /** Resolves when the broker serves; rejects with the end of its log when it ends before. */
+  async start(): Promise<void> {
+    const log = openSync(this.#logFile, 'a')
+    const main = path.join(root, 'broker', 'main.ts')
+    const child = spawn(process.execPath, [main, path.join(this.#directory, 'server.properties')], {
+      stdio: ['ignore', log, log],
+      // Stripping the types of some two hundred files takes longer than all the rest of a start.
+      env: { ...process.env, NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'faultline') },
+    })
+    closeSync(log)
+    children.add(child)
+    child.once('exit', () => children.delete(child))
+    this.#child = child
+    await eventually(
+      `broker ${this.id} serves`,
+      async () => {
+        if (child.exitCode !== null || child.signalCode !== null)
+          throw new Error(`broker ${this.id} ended:\n${this.log().slice(-4000)}`)
+        return httpBody(this.#inspectorPort, '/health')
+      },
+      startDeadlineMs,
+    )
+  }
+
+  /** SIGTERM, and the exit code; SIGKILL when it does not end. */
+  async stop(): Promise<number | null> {
+    return this.#end('SIGTERM')
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+    const gone = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)))
+    child.kill(signal)
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs)
+    const code = await gone
+    clearTimeout(timer)
+    return code
+  }
+
+  get #logFile(): string {
+    return path.join(this.#directory, 'broker.log')
+  }
+
+  /** All it has logged so far. */
+  log(): string {
+    return readFileSync(this.#logFile, 'utf8')
+  }
+
+  /** Resident memory as the kernel counts it; undefined where there is no /proc. */
+  residentBytes(): number | undefined {
+    try {
+      const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
+      return match === null ? undefined : Number(match[1]) * 1024
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The inspector's view. */
+  async state(): Promise<Record<string, unknown>> {
+    return JSON.parse((await httpBody(this.#inspectorPort, '/state')) ?? 'null') as Record<string, unknown>
+  }
+
+  async isHealthy(): Promise<boolean> {
+    return (await httpBody(this.#inspectorPort, '/health')) !== undefined
+  }
+}
+
+export class Cluster {
+  readonly brokers: readonly BrokerProcess[]
+  readonly clusterId: string
+  readonly #directory: string
+
+  constructor(directory: string, clusterId: string, brokers: readonly BrokerProcess[]) {
+    this.#directory = directory
+    this.clusterId = clusterId
+    this.brokers = brokers
+  }
+
+  get bootstrap(): string {
+    return this.addresses.join(',')
+  }
+
+  get addresses(): string[] {
+    return this.brokers.map(({ port }) => `${host}:${port}`)
+  }
+
+  get controllers(): string {
+    return this.brokers.map(({ controllerPort }) => `${host}:${controllerPort}`).join(',')
+  }
+
+  /** The first broker, or the one with this id. */
+  broker(id = 1): BrokerProcess {
+    const found = this.brokers.find(each => each.id === id)
+    if (found === undefined) throw new Error(`no broker ${id}`)
+    return found
+  }
+
+  /** Ends every process and removes its data. FAULTLINE_KEEP=1 keeps the folder and prints it. */
+  async stop(): Promise<void> {
+    // A quorum that stops all at once cannot confirm anyone's farewell: nothing is gained by asking for it.
+    await Promise.all(this.brokers.map(each => (this.brokers.length === 1 ? each.stop() : each.kill())))
+    if (process.env['FAULTLINE_KEEP'] === '1') console.log(`kept ${this.#directory}`)
+    else rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** A cluster of combined nodes that serves. Always `stop()` it. */
+export async function startCluster({ brokers = 1, settings = {} }: ClusterOptions = {}): Promise<Cluster> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-conformance-'))
+  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'x')
+  const processes: BrokerProcess[] = []
+  for (let id = 1; id <= brokers; id++) {
+    const ports = [await freePort(), await freePort(), await freePort()] as const
+    processes.push(new BrokerProcess(id, path.join(directory, String(id)), ports))
+  }
+  const voters = processes.map(({ id, controllerPort }) => `${id}@${host}:${controllerPort}`).join(',')
+  for (const each of processes) {
+    each.configure({
+      'process.roles': 'broker,controller',
+      'node.id': String(each.id),
+      'cluster.id': clusterId,
+      'controller.quorum.voters': voters,
+      listeners: `PLAINTEXT://${host}:${each.port},CONTROLLER://${host}:${each.controllerPort}`,
+      'controller.listener.names': 'CONTROLLER',
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      'default.replication.factor': String(brokers),
+      'min.insync.replicas': brokers === 3 ? '2' : '1',
+      'offsets.topic.replication.factor': String(brokers),
+      // Fifty partitions on three brokers are a hundred and fifty logs to open, and prove nothing more.
+      'offsets.topic.num.partitions': '4',
+      'group.initial.rebalance.delay.ms': '0',
+      ...settings,
+    })
+  }
+  const cluster = new Cluster(directory, clusterId, processes)
+  try {
+    await Promise.all(processes.map(each => each.start()))
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+  return cluster
+}
