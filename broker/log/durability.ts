@@ -15,8 +15,6 @@ import type { TransactionIndexes } from './transaction-indexes.ts'
 
 /** Kafka's default for flush.ms: never. */
 const forever = Number.MAX_SAFE_INTEGER
-/** Timers count in 31 bits; to flush earlier than asked does no harm. */
-const longestTimerMs = 0x7fffffff
 
 /** The log whose durability this is. */
 export interface DurableLog {
@@ -96,7 +94,7 @@ export class Durability {
   }
 
   private startTimer(): void {
-    this.timer = this.environment.timers.after(Math.min(this.log.flushMs, longestTimerMs), () => {
+    this.timer = this.environment.timers.after(this.log.flushMs, () => {
       this.timer = undefined
       if (!this.stopped) this.flushLater(() => {})
     })

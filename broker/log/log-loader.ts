@@ -82,7 +82,6 @@ export function loadLog(options: LoadOptions): LoadedLog {
   }
   if (segments.length === 0) segments.push(Segment.create(segmentOptions(options, options.logStartOffset)))
   const active = segments.at(-1)!
-  active.makeWritable()
   const logEndOffset = active.readNextOffset()
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
   epochs.truncateFromEnd(logEndOffset)
@@ -94,6 +93,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const recoveryPoint = options.cleanShutdown ? logEndOffset : Math.min(options.recoveryPoint, logEndOffset)
   const loaded = { segments, logStartOffset, logEndOffset, recoveryPoint, epochs, producers, snapshots }
   rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs })
+  active.makeWritable()
   return loaded
 }
 

@@ -350,9 +350,10 @@ export class Segment {
     return this.dirty || (this.handle?.syncs ?? 0) > 0
   }
 
-  /** Lets appends happen (again): the active segment after a start. */
+  /** Lets appends happen (again): the active segment after a start. A log that nobody uses holds no descriptor. */
   makeWritable(): void {
-    this.writeFile()
+    this.closeHandle()
+    this.writable = true
   }
 
   private file(): DiskFile {
