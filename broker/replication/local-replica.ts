@@ -180,7 +180,9 @@ export class LocalReplica {
       this.apply(machine.followerFetched(fetch, this.owner.monotonicMs()))
     }
     // After the fetch took effect, so that a follower learns of the high watermark that it has just raised itself.
-    return this.outcome(result.records)
+    if (request.isolation !== 'last-stable' || result.records.length === 0) return this.outcome(result.records)
+    const abortedTransactions = log.abortedTransactions?.(fetchOffset, result.nextOffset) ?? []
+    return { ...this.outcome(result.records), abortedTransactions }
   }
 
   private outcome(records: Buffer): ReadOutcome {

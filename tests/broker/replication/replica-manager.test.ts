@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import type { ListOffsetsResponse } from '#broker/protocol/messages/02-list-offsets.ts'
 import { errorCode } from '#broker/protocol/errors.ts'
-import { TestCluster } from './test-cluster.ts'
+import { configResource } from '#broker/controller/metadata-record.ts'
+import { buildBatch } from '#broker/protocol/records/batch-build.ts'
+import { startWallMs, TestCluster } from './test-cluster.ts'
 
 const ok = errorCode('NONE')
 
@@ -206,4 +208,110 @@ describe('three brokers', () => {
     await cluster.time.run(3000)
     expect(cluster.broker(2).replica('events').log.logEndOffset).toBe(1)
   })
+})
+
+describe('a failing disk', () => {
+  test('refuses the append with KAFKA_STORAGE_ERROR, and the last directory ends the broker with a clear message', async () => {
+    const cluster = new TestCluster(1)
+    cluster.createTopic('events', [1])
+    const broker = cluster.broker(1)
+    await broker.produce('events', ['a'])
+    broker.diskFails = true
+    expect((await broker.produce('events', ['b'])).errorCode).toBe(errorCode('KAFKA_STORAGE_ERROR'))
+    await cluster.time.settle()
+    expect(broker.failedDirectories).toHaveLength(1)
+    expect(broker.halted).toContain('all log directories failed')
+  })
+
+  test('takes its directory offline and tells the controller; the partitions of the other directory go on', async () => {
+    const cluster = new TestCluster(1, {}, ['/data', '/more'])
+    cluster.createTopic('events', [1], {}, 2)
+    const broker = cluster.broker(1)
+    broker.diskFails = true
+    expect((await broker.produce('events', ['a'], { partition: 0 })).errorCode).toBe(errorCode('KAFKA_STORAGE_ERROR'))
+    broker.diskFails = false
+    await cluster.time.settle()
+    expect(broker.failedDirectories).toHaveLength(1)
+    expect(broker.halted).toBeUndefined()
+    expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+    expect((await broker.produce('events', ['b'], { partition: 1 })).errorCode).toBe(ok)
+    expect((await broker.produce('events', ['c'], { partition: 0 })).errorCode).toBe(errorCode('KAFKA_STORAGE_ERROR'))
+  })
+
+  test('of a follower leaves the in-sync set to the others', async () => {
+    const cluster = new TestCluster(2, { 'replica.lag.time.max.ms': '5000' }, ['/data', '/more'])
+    cluster.createTopic('events', [1, 2])
+    cluster.broker(2).diskFails = true
+    const answer = await cluster.until(cluster.broker(1).produce('events', ['a'], { timeoutMs: 20_000 }))
+    expect(answer.errorCode).toBe(ok)
+    expect(cluster.partition('events').isr).toEqual([1])
+  })
+})
+
+describe('settings', () => {
+  test('min.insync.replicas follows the metadata', async () => {
+    const cluster = new TestCluster(2)
+    cluster.createTopic('events', [1, 2])
+    cluster.kill(2)
+    expect((await cluster.broker(1).produce('events', ['a'])).errorCode).toBe(ok)
+    cluster.commit([
+      {
+        type: 'Config',
+        resourceType: configResource.topic,
+        resourceName: 'events',
+        name: 'min.insync.replicas',
+        value: '2',
+      },
+    ])
+    expect((await cluster.broker(1).produce('events', ['b'])).errorCode).toBe(errorCode('NOT_ENOUGH_REPLICAS'))
+  })
+})
+
+describe('for coordinators', () => {
+  test('listeners hear of leaderships gained and lost, also of those from before they came', () => {
+    const cluster = new TestCluster(2)
+    cluster.createTopic('events', [1, 2])
+    const heard: string[] = []
+    cluster.broker(1).manager.watchTopic('events', {
+      becameLeader: ({ partition }, leaderEpoch) => heard.push(`lead ${partition} in ${leaderEpoch}`),
+      resigned: ({ partition }, leaderEpoch) => heard.push(`resign ${partition} for ${leaderEpoch}`),
+    })
+    cluster.change('events', { leader: 2 })
+    cluster.change('events', { leader: 1 })
+    cluster.commit([{ type: 'RemoveTopic', topicId: cluster.image.topicsByName.get('events')!.id }])
+    expect(heard).toEqual(['lead 0 in 0', 'resign 0 for 1', 'lead 0 in 2', 'resign 0 for undefined'])
+  })
+
+  test('an append is committed when all in-sync replicas have it, and refused in another epoch', async () => {
+    const cluster = new TestCluster(2)
+    cluster.createTopic('events', [1, 2])
+    const at = { topic: 'events', partition: 0 }
+    const records = () => buildBatch([{ key: 'k', value: 'v' }], { timestamp: startWallMs })
+    const { manager } = cluster.broker(1)
+    expect(manager.appendForCoordinator(at, records(), { leaderEpoch: 5, timeoutMs: 1000 })).toEqual({
+      refused: 'NOT_LEADER_OR_FOLLOWER',
+    })
+    const appended = manager.appendForCoordinator(at, records(), { leaderEpoch: 0, timeoutMs: 1000 })
+    if (!('committed' in appended)) throw new Error(appended.refused)
+    expect(appended.info).toMatchObject({ firstOffset: 0, lastOffset: 0 })
+    expect(await cluster.until(appended.committed)).toBe('committed')
+    cluster.cut.add('2>1')
+    const late = manager.appendForCoordinator(at, records(), { leaderEpoch: 0, timeoutMs: 1000 })
+    if (!('committed' in late)) throw new Error(late.refused)
+    expect(await cluster.until(late.committed)).toBe('REQUEST_TIMED_OUT')
+  })
+})
+
+test('a stopped broker answers what waits, and notes its high watermarks', async () => {
+  const cluster = new TestCluster(1)
+  cluster.createTopic('events', [1])
+  await cluster.broker(1).produce('events', ['a'])
+  const waiting = consume(cluster, 1, 'events', 1, { maxWaitMs: 60_000 })
+  const { manager, logs } = cluster.broker(1)
+  await manager.stop()
+  expect((await waiting)!.responses[0]!.partitions[0]!.errorCode).toBe(ok)
+  logs.close(partition => manager.checkpointOf(partition))
+  cluster.broker(1).kill()
+  cluster.restart(1)
+  expect(cluster.broker(1).replica('events').highWatermark).toBe(1)
 })

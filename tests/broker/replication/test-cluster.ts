@@ -9,8 +9,11 @@ import { applyRecords, compareImages } from '#broker/controller/image-builder.ts
 import { MetadataImage, type MetadataDelta, type PartitionImage } from '#broker/controller/image.ts'
 import { configResource, partitionChange, type MetadataRecord } from '#broker/controller/metadata-record.ts'
 import {
+  DiskError,
   NetworkError,
   type Address,
+  type Disk,
+  type DiskFile,
   type Environment,
   type LogFields,
   type Logger,
@@ -70,6 +73,8 @@ export class TestBroker {
   generation = 0
   isAlive = false
   halted: string | undefined
+  diskFails = false
+  readonly failedDirectories: string[] = []
   manager!: ReplicaManager
   logs!: DirectoryLogManager
 
@@ -85,7 +90,7 @@ export class TestBroker {
     const { config } = this.cluster
     this.logs = new DirectoryLogManager({
       environment,
-      logDirs: ['/data'],
+      logDirs: this.cluster.logDirs,
       clusterId: 'AAAAAAAAAAAAAAAAAAAABA',
       nodeId: this.id,
       configOf: ({ topic }) => logConfig(resolveTopicConfig(this.image.config('topic', topic), config)),
@@ -104,7 +109,7 @@ export class TestBroker {
       brokerEpoch: () => this.epoch,
       isRegisteredIn: image => image.brokers.get(this.id)?.incarnationId === incarnation,
       liveConfig: () => config,
-      directoryFailed: () => {},
+      directoryFailed: id => this.failedDirectories.push(id),
     })
   }
 
@@ -141,22 +146,52 @@ export class TestBroker {
         soon: run => time.timers.soon(guard(run)),
       },
       random,
-      disk: this.disk.for({
-        nowUs: 0,
-        wallMs: startWallMs,
-        alive: () => {
-          if (!isAlive()) throw new Error('a dead process used its disk')
-        },
-        fsyncBlocks: () => {},
-        fsyncLater: done => time.timers.soon(guard(done)),
-        note: () => {},
-      }),
+      disk: this.failable(
+        this.disk.for({
+          nowUs: 0,
+          wallMs: startWallMs,
+          alive: () => {
+            if (!isAlive()) throw new Error('a dead process used its disk')
+          },
+          fsyncBlocks: () => {},
+          fsyncLater: done => time.timers.soon(guard(done)),
+          note: () => {},
+        }),
+      ),
       network: undefined as never,
       log,
       halt: reason => {
         this.halted = reason
-        throw new Error(`halted: ${reason}`)
+        this.kill()
+        return undefined as never
       },
+    }
+  }
+
+  /** The disk, whose files cannot be written while `diskFails`. */
+  private failable(disk: Disk): Disk {
+    const failingFile = (file: DiskFile): DiskFile => ({
+      path: file.path,
+      size: () => file.size(),
+      read: (target, position) => file.read(target, position),
+      write: (chunks, position) => {
+        if (this.diskFails) throw new DiskError('EIO', 'write', file.path)
+        file.write(chunks, position)
+      },
+      truncate: bytes => file.truncate(bytes),
+      sync: () => file.sync(),
+      syncLater: done => file.syncLater(done),
+      close: () => file.close(),
+    })
+    return {
+      open: (path, mode) => failingFile(disk.open(path, mode)),
+      list: path => disk.list(path),
+      stat: path => disk.stat(path),
+      makeDirectory: path => disk.makeDirectory(path),
+      rename: (from, to) => disk.rename(from, to),
+      remove: path => disk.remove(path),
+      syncDirectory: path => disk.syncDirectory(path),
+      space: path => disk.space(path),
     }
   }
 
@@ -230,6 +265,7 @@ export class TestCluster {
   readonly time = new TestTime()
   readonly config: BrokerConfig
   readonly brokers = new Map<number, TestBroker>()
+  readonly logDirs: readonly string[]
   image = MetadataImage.empty('cluster')
   /** Pairs `from>to` whose requests get lost. */
   readonly cut = new Set<string>()
@@ -241,7 +277,8 @@ export class TestCluster {
   private nextTopicId = 1
   private nextProducerId = 0n
 
-  constructor(count: number, settings: Record<string, string> = {}) {
+  constructor(count: number, settings: Record<string, string> = {}, logDirs: readonly string[] = ['/data']) {
+    this.logDirs = logDirs
     this.config = parseBrokerConfig(
       new Map(
         Object.entries({
