@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:f
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import type { Availability, Engine, RuntimeName } from '../cluster/cluster.ts'
+import { fetchJars } from '../cluster/apache-kafka/jars.ts'
 import { attachCluster, runtimeByName } from '../cluster/runtimes.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
 import { portIsFree } from '../cluster/ports.ts'
@@ -25,7 +26,13 @@ interface Finding {
 const GiB = 1 << 30
 const NODE_OLDEST = 26
 
-export async function doctor(_: CommonOptions, session: Session): Promise<void> {
+export async function doctor(
+  options: CommonOptions & { readonly fetchKafka?: boolean },
+  session: Session,
+): Promise<void> {
+  if (options.fetchKafka === true) {
+    await fetchJars({ progress: session.output.progress, signal: session.signal })
+  }
   const asked = await Promise.all([
     ports(),
     engine('process', 'apache-kafka'),

@@ -6,6 +6,7 @@ import type { Session } from './session.ts'
 export function addMachineCommands(root: Command, session: Session): void {
   withCommonOptions(root.command('doctor'))
     .description('what this machine has and lacks, and what earlier commands left behind')
+    .option('--fetch-kafka', 'fetch the jars of Apache Kafka now, not when they are first needed')
     .action(async options => (await import('./doctor.ts')).doctor(options, session))
   root
     .command('bench [args...]')

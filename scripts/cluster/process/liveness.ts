@@ -44,13 +44,10 @@ export async function signalProcess(handle: ProcessHandle, signal: NodeJS.Signal
   }
 }
 
-/** Resolves with true when the process is gone, with false when it still is there after `timeoutMs`. */
-export async function waitGone(handle: ProcessHandle, timeoutMs: number): Promise<boolean> {
-  const gone = await poll(async () => ((await conditionOf(handle)) === 'gone' ? true : undefined), {
-    everyMs: 5,
-    timeoutMs,
-  })
-  return gone ?? false
+/** Resolves with true when the process is as wanted, with false when it still is not after `timeoutMs`. Signals take a moment. */
+export async function waitFor(handle: ProcessHandle, wanted: ProcessCondition, timeoutMs: number): Promise<boolean> {
+  const ask = async () => ((await conditionOf(handle)) === wanted ? true : undefined)
+  return (await poll(ask, { everyMs: 5, timeoutMs })) ?? false
 }
 
 function look(pid: number): Promise<Look | undefined> {

@@ -10,8 +10,8 @@ import { failure } from '../../errors.ts'
 import type { NodeStatus } from '../cluster.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
 import type { Launch } from './engine.ts'
-import type { ProcessHandle } from './liveness.ts'
-import { conditionOf, identify, signalProcess, waitGone } from './liveness.ts'
+import type { ProcessCondition, ProcessHandle } from './liveness.ts'
+import { conditionOf, identify, signalProcess, waitFor } from './liveness.ts'
 
 interface ProcessFile {
   readonly process: ProcessHandle
@@ -19,7 +19,7 @@ interface ProcessFile {
   readonly intent: 'up' | 'down'
 }
 
-const KILL_TIMEOUT_MS = 10_000
+const SIGNAL_TIMEOUT_MS = 10_000
 const RUNNING = new Set<NodeStatus>(['running', 'starting', 'paused'])
 
 export class NodeProcess {
@@ -73,11 +73,7 @@ export class NodeProcess {
   async kill(): Promise<void> {
     const file = this.#expectAlive(await this.status(), 'kill')
     writeJson(this.#file, { ...file, intent: 'down' })
-    await signalProcess(file.process, 'SIGKILL')
-    if (await waitGone(file.process, KILL_TIMEOUT_MS)) return
-    throw failure(
-      `Node ${this.id} (process ${file.process.pid}) is still there ${KILL_TIMEOUT_MS / 1000} s after SIGKILL.`,
-    )
+    await this.#signal(file, 'SIGKILL', 'gone')
   }
 
   /** SIGTERM; the node says goodbye to its controller and closes its files. */
@@ -88,7 +84,7 @@ export class NodeProcess {
     const file = this.#expectAlive(status, 'stop')
     writeJson(this.#file, { ...file, intent: 'down' })
     await signalProcess(file.process, 'SIGTERM')
-    if (await waitGone(file.process, timeoutMs)) return
+    if (await waitFor(file.process, 'gone', timeoutMs)) return
     throw failure(
       `Node ${this.id} (process ${file.process.pid}) has not shut down within ${timeoutMs / 1000} s.`,
       `./faultline logs ${this.id} shows what it waits for; ./faultline kill ${this.id} ends it.`,
@@ -98,13 +94,21 @@ export class NodeProcess {
   async pause(): Promise<void> {
     const status = await this.status()
     if (status.state === 'paused') throw failure(`Node ${this.id} is paused already.`, `./faultline resume ${this.id}`)
-    await signalProcess(this.#expectAlive(status, 'pause').process, 'SIGSTOP')
+    await this.#signal(this.#expectAlive(status, 'pause'), 'SIGSTOP', 'paused')
   }
 
   async resume(): Promise<void> {
     const status = await this.status()
     if (status.state !== 'paused') throw failure(`Node ${this.id} is not paused: it is ${status.state}.`)
-    await signalProcess(this.#expectAlive(status, 'resume').process, 'SIGCONT')
+    await this.#signal(this.#expectAlive(status, 'resume'), 'SIGCONT', 'running')
+  }
+
+  async #signal(file: ProcessFile, signal: NodeJS.Signals, wanted: ProcessCondition): Promise<void> {
+    await signalProcess(file.process, signal)
+    if (await waitFor(file.process, wanted, SIGNAL_TIMEOUT_MS)) return
+    throw failure(
+      `Node ${this.id} (process ${file.process.pid}) is not ${wanted} ${SIGNAL_TIMEOUT_MS / 1000} s after ${signal}.`,
+    )
   }
 
   /** Ends the process if it is there, whatever its state; for taking a cluster away. */
@@ -112,7 +116,7 @@ export class NodeProcess {
     const file = this.#read()
     if (file === undefined) return
     writeJson(this.#file, { ...file, intent: 'down' })
-    if (await signalProcess(file.process, 'SIGKILL')) await waitGone(file.process, KILL_TIMEOUT_MS)
+    if (await signalProcess(file.process, 'SIGKILL')) await waitFor(file.process, 'gone', SIGNAL_TIMEOUT_MS)
   }
 
   /** Empties the log file's memory of earlier lives; only for a cluster that starts anew. */

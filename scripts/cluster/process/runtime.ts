@@ -9,6 +9,7 @@ import { apacheKafkaEngine } from '../apache-kafka/engine.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { brokerPort, controllerPort, freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import type { Properties } from '../properties.ts'
 import { formatProperties, nodeProperties } from '../properties.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, nodeDirectory, removeState, writeRecord } from '../state.ts'
@@ -108,27 +109,26 @@ function clusterIdOnDisk(directories: readonly string[]): string | undefined {
 
 function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine): void {
   const { spec } = record
-  const voters = controllerIds(spec).map(id => `${id}@${HOST}:${controllerPort(spec, id)}`)
   for (const id of nodeIds(spec)) {
-    const dataDir = dataDirectory(spec, id)
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
-    mkdirSync(dataDir, { recursive: true })
-    const port = brokerPort(spec, id)
-    const properties = nodeProperties(
-      spec,
-      id,
-      {
-        bindHost: HOST,
-        listeners: [{ name: 'PLAINTEXT', port, advertised: `${HOST}:${port}` }],
-        interBrokerListener: 'PLAINTEXT',
-        controllerPort: controllerPort(spec, id),
-        voters,
-      },
-      dataDir,
-    )
-    const text = formatProperties({ ...properties, ...engine.properties(spec, id, record.clusterId) })
-    writeFileSync(join(nodeDirectory(spec.name, id), 'server.properties'), `# Written by ./faultline up\n${text}`)
+    mkdirSync(dataDirectory(spec, id), { recursive: true })
+    const properties = { ...processNodeProperties(spec, id), ...engine.properties(spec, id, record.clusterId) }
+    const file = join(nodeDirectory(spec.name, id), 'server.properties')
+    writeFileSync(file, `# Written by ./faultline up\n${formatProperties(properties)}`)
   }
+}
+
+/** What a node that is a process of this machine is started with, whatever the engine. */
+export function processNodeProperties(spec: ClusterSpec, id: number): Properties {
+  const port = brokerPort(spec, id)
+  const addresses = {
+    bindHost: HOST,
+    listeners: [{ name: 'PLAINTEXT', port, advertised: `${HOST}:${port}` }],
+    interBrokerListener: 'PLAINTEXT',
+    controllerPort: controllerPort(spec, id),
+    voters: controllerIds(spec).map(voter => `${voter}@${HOST}:${controllerPort(spec, voter)}`),
+  }
+  return nodeProperties(spec, id, addresses, dataDirectory(spec, id))
 }
 
 function requireMemory(spec: ClusterSpec, engine: ProcessEngine): void {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { afterEach, describe, expect, test } from 'vitest'
-import { conditionOf, identify, signalProcess, waitGone } from '#scripts/cluster/process/liveness.ts'
+import { conditionOf, identify, signalProcess, waitFor } from '#scripts/cluster/process/liveness.ts'
 
 const children: ChildProcess[] = []
 afterEach(() => children.splice(0).forEach(child => child.kill('SIGKILL')))
@@ -18,9 +18,9 @@ describe('a process that was started earlier', () => {
     const handle = await sleeper()
     expect(await conditionOf(handle)).toBe('running')
     expect(await signalProcess(handle, 'SIGSTOP')).toBe(true)
-    expect(await conditionOf(handle)).toBe('paused')
+    expect(await waitFor(handle, 'paused', 5_000)).toBe(true)
     await signalProcess(handle, 'SIGKILL')
-    expect(await waitGone(handle, 5_000)).toBe(true)
+    expect(await waitFor(handle, 'gone', 5_000)).toBe(true)
     expect(await conditionOf(handle)).toBe('gone')
   })
 

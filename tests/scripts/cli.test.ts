@@ -1,0 +1,128 @@
+/** The real command line, as scripts see it: exit codes, stdout, stderr. No cluster is started here. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { projectRoot } from '#scripts/cluster/state.ts'
+
+let home = ''
+beforeAll(() => {
+  home = path.join(mkdtempSync(path.join(tmpdir(), 'faultline-cli-')), 'home')
+})
+afterAll(() => rmSync(path.dirname(home), { recursive: true, force: true }))
+
+const command = path.join(projectRoot, 'faultline')
+
+async function run(...args: string[]) {
+  const { exitCode, stdout, stderr } = await execa(command, args, {
+    reject: false,
+    env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
+  })
+  return { exitCode, stdout, stderr, json: () => JSON.parse(stdout) as unknown }
+}
+
+describe('./faultline', () => {
+  test('without arguments, and with --help, explains itself and is content', async () => {
+    for (const args of [[], ['--help'], ['up', '--help']]) {
+      const { exitCode, stdout } = await run(...args)
+      expect(exitCode).toBe(0)
+      expect(stdout).toContain('Usage: faultline')
+    }
+  })
+
+  test.each([
+    ['an unknown command', ['explode'], "unknown command 'explode'"],
+    ['an unknown option', ['up', '--brocers', '3'], "unknown option '--brocers'"],
+    ['a number that is none', ['up', '--brokers', 'three'], 'Expected a whole number, got "three"'],
+    ['a runtime that is none', ['up', '--runtime', 'podman'], '--runtime must be one of process, compose'],
+    ['a name that cannot be used', ['status', '--name', 'A B'], 'lower-case letters, digits or dashes'],
+    ['a missing argument', ['kill'], "missing required argument 'broker'"],
+    ['a setting without a value', ['up', '--runtime', 'process', '--set', 'a'], 'expected key=value'],
+    ['a lab that is none', ['lab', 'run', '99-nothing'], 'there is no such lab'],
+    ['security that is not there yet', ['up', '--security', 'tls'], '--security tls is not there yet'],
+  ])('takes %s for a usage error: exit code 2 and one error line', async (_, args, message) => {
+    const { exitCode, stdout, stderr } = await run(...args)
+    expect(stderr).toContain(message)
+    expect(stderr).not.toContain('    at ')
+    expect(stdout).toBe('')
+    expect(exitCode).toBe(2)
+  })
+
+  test('with --json, writes exactly one document to stdout, also when it fails', async () => {
+    const { exitCode, json, stderr } = await run('status', '--json')
+    expect(exitCode).toBe(1)
+    expect(json()).toEqual({
+      error: {
+        message: `There is no cluster named default in ${home}.`,
+        remedy: './faultline up starts one.',
+        exitCode: 1,
+      },
+    })
+    expect(stderr).toContain('error: There is no cluster named default')
+  })
+
+  test.each([
+    ['lab list', ['lab', 'list', '--json']],
+    ['fault list --kinds', ['fault', 'list', '--kinds', '--json']],
+    ['doctor', ['doctor', '--json']],
+  ])('%s is an array of things with a name and a summary', async (_, args) => {
+    const { exitCode, json } = await run(...args)
+    expect(exitCode).toBe(0)
+    const list = json() as { name: unknown; summary: unknown }[]
+    expect(list.length).toBeGreaterThan(0)
+    for (const entry of list)
+      expect(entry).toMatchObject({ name: expect.any(String) as string, summary: expect.any(String) as string })
+  })
+
+  test('says which port is taken, by what it wanted it, and offers another: exit code 3, nothing left behind', async () => {
+    const taken = createServer()
+    await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve))
+    const { port } = taken.address() as AddressInfo
+    try {
+      const { exitCode, stderr } = await run(
+        'up',
+        '--runtime',
+        'process',
+        '--brokers',
+        '1',
+        '--port',
+        String(Math.min(port, 65_235)),
+      )
+      expect(stderr).toMatch(/Port taken on 127\.0\.0\.1: \d+ \(clients of broker 1\)/)
+      expect(stderr).toMatch(/--port \d+/)
+      expect(exitCode).toBe(3)
+      expect((await run('down')).stderr).toContain('There is no cluster named default')
+    } finally {
+      taken.close()
+    }
+  })
+
+  test('cleans up what an interrupted command left, and says so', async () => {
+    mkdirSync(path.join(home, 'cut-off'), { recursive: true })
+    const { exitCode, stderr, stdout } = await run('down', '--name', 'cut-off')
+    expect(stderr).toContain('removing what an interrupted command left')
+    expect(stdout).toContain('cut-off is down.')
+    expect(exitCode).toBe(0)
+  })
+
+  test('reads a topology from a file and refuses what it does not know there', async () => {
+    const file = path.join(path.dirname(home), 'topology.json')
+    writeFileSync(file, '{"brokers": 3, "brockers": 4}')
+    const { exitCode, stderr } = await run('up', '--topology', file)
+    expect(stderr).toContain('brockers is not known')
+    expect(exitCode).toBe(2)
+  })
+
+  test('without the packages it needs, says how to get them: exit code 3', async () => {
+    const { exitCode, stderr } = await execa(
+      'sh',
+      ['-c', 'cp "$1" "$2" && "$2/faultline" status', 'sh', command, path.dirname(home)],
+      { reject: false },
+    )
+    expect(stderr).toContain('make setup')
+    expect(exitCode).toBe(3)
+  })
+})
