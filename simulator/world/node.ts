@@ -37,7 +37,9 @@ export class SimulatedNode {
   isServer = true
   #state: PowerState = 'off'
   #incarnation = 0
-  #holds = 0
+  #paused = false
+  /** Blocking calls that are not over yet. */
+  #stalls = 0
   #waiting: WorldEvent[] = []
   #environment: Environment | undefined
   readonly #lossListeners: ((reason: string) => void)[] = []
@@ -59,8 +61,13 @@ export class SimulatedNode {
     return this.#incarnation
   }
 
+  /** Frozen from outside; not merely busy in a blocking call. */
   get isPaused(): boolean {
-    return this.#holds > 0
+    return this.#paused
+  }
+
+  get #isHeld(): boolean {
+    return this.#paused || this.#stalls > 0
   }
 
   /** The effects of the life that runs now. */
@@ -106,26 +113,24 @@ export class SimulatedNode {
 
   /** Freezes the process (SIGSTOP): its events wait, its machine still answers. */
   pause(): void {
-    if (this.#state === 'up') this.#holds++
+    if (this.#state === 'up') this.#paused = true
   }
 
   resume(): void {
-    if (this.#holds === 0) return
-    this.#holds--
-    if (this.#holds > 0) return
-    // One turn for each event that waits; they run before anything that comes later (see admit).
-    for (let count = this.#waiting.length; count > 0; count--) {
-      this.world.schedule('control', this, 0, () => {})
-    }
+    if (!this.#paused) return
+    this.#paused = false
+    this.#release()
   }
 
   /** The process is busy in one call for that long: everything else of it waits. */
   stall(delayUs: number): void {
     if (delayUs <= 0 || this.#state !== 'up') return
-    this.pause()
+    this.#stalls++
     const incarnation = this.#incarnation
     this.world.schedule('control', undefined, Math.round(delayUs), () => {
-      if (incarnation === this.#incarnation) this.resume()
+      if (incarnation !== this.#incarnation || this.#stalls === 0) return
+      this.#stalls--
+      this.#release()
     })
   }
 
@@ -152,18 +157,25 @@ export class SimulatedNode {
       event.lost?.()
       return undefined
     }
-    if (this.#holds === 0 && this.#waiting.length === 0) return event
+    if (!this.#isHeld && this.#waiting.length === 0) return event
     if (event.kind !== 'control') this.#waiting.push(event)
-    return this.#holds > 0 ? undefined : this.#waiting.shift()
+    return this.#isHeld ? undefined : this.#waiting.shift()
   }
 
   logger(): TraceLogger {
     return new TraceLogger(this.world.trace, this.name, () => this.environment.clock.wallMs())
   }
 
+  /** One turn for each event that waits; they run before anything that comes later (see admit). */
+  #release(): void {
+    if (this.#isHeld) return
+    for (let count = this.#waiting.length; count > 0; count--) this.world.schedule('control', this, 0, () => {})
+  }
+
   #end(state: PowerState): void {
     this.#state = state
-    this.#holds = 0
+    this.#paused = false
+    this.#stalls = 0
     const waiting = this.#waiting
     this.#waiting = []
     this.#environment = undefined

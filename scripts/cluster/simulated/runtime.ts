@@ -45,8 +45,8 @@ async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> 
   const world = new World({ seed: spec.seed })
   const leave = enterVirtualGlobals(world)
   let failure: SimulationFailure | undefined
-  let end = (): void => undefined
-  const ended = world.run(() => new Promise<void>(resolve => (end = resolve)), {
+  const { promise: untilDown, resolve: end } = Promise.withResolvers<void>()
+  const ended = world.run(() => untilDown, {
     limitMs,
     onFailure: found => (failure = found),
   })

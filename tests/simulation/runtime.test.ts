@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { HistoryRecorder } from '#scripts/history/recorder.ts'
+import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
+
+const spec = clusterSpec({ name: 'runtime', runtime: 'simulated', seed: 11 })
+
+/** A lab in small: the leader of the quorum dies while clients write. */
+async function smallLab(): Promise<string> {
+  const cluster = await simulatedRuntime.up(spec)
+  const recorder = new HistoryRecorder(cluster.clock)
+  try {
+    const workload = new AppendWorkload(cluster, recorder, 'events', appendDefaults)
+    await workload.prepare()
+    workload.start()
+    await workload.moreAcknowledged(50)
+    const leader = (await cluster.quorum())?.leaderId ?? 1
+    await cluster.kill(leader)
+    await workload.moreAcknowledged(50)
+    await cluster.start(leader)
+    await cluster.waitReady()
+    await workload.finish(60_000)
+  } finally {
+    await cluster.down()
+  }
+  return JSON.stringify(recorder.history)
+}
+
+describe('the simulated runtime', () => {
+  test('plays the same lab twice to the byte, driven from outside of the world', async () => {
+    const first = await smallLab()
+    expect(first.length).toBeGreaterThan(10_000)
+    expect(await smallLab()).toBe(first)
+  })
+
+  test('gives the globals of the process back when the cluster is down', async () => {
+    const before = [setTimeout, Date, Math.random]
+    const cluster = await simulatedRuntime.up(spec, { skipReadyCheck: true })
+    expect(globalThis.setTimeout).not.toBe(before[0])
+    await cluster.down()
+    await cluster.down()
+    expect([setTimeout, Date, Math.random]).toEqual(before)
+  })
+
+  test('tells of states, logs and capabilities like any runtime', async () => {
+    const cluster = await simulatedRuntime.up(spec)
+    expect((await cluster.nodes()).map(({ id, state }) => `${id} ${state}`)).toEqual([
+      '1 running',
+      '2 running',
+      '3 running',
+    ])
+    await cluster.pause(2)
+    await cluster.stop(3)
+    expect((await cluster.nodes()).map(({ state }) => state)).toEqual(['running', 'paused', 'stopped'])
+    await expect(cluster.kill(3)).rejects.toThrow('Node 3 is not up')
+    await expect(cluster.wipe(1)).rejects.toThrow('only while it is down')
+    await expect(cluster.start(9)).rejects.toThrow('There is no node 9')
+    expect(await cluster.logs(1, { lines: 5 })).toContain('node-1')
+    await cluster.wipe(3)
+    await cluster.resume(2)
+    await cluster.start(3)
+    await cluster.waitReady()
+    await cluster.down()
+  })
+
+  test('runs our own broker only, and says where to go for a cluster that stays', async () => {
+    expect(await simulatedRuntime.available('apache-kafka')).toMatchObject({ available: false })
+    await expect(simulatedRuntime.attach('x')).rejects.toThrow('it lived in the command that started it')
+  })
+})
