@@ -38,6 +38,7 @@ import { allocateProducerIds } from './67-allocate-producer-ids.ts'
 import { controllerRegistration } from './70-controller-registration.ts'
 import { assignReplicasToDirs } from './73-assign-replicas-to-dirs.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
+import { updateRaftVoter } from './82-update-raft-voter.ts'
 import type { Handler } from './handler.ts'
 
 export const handlers: readonly Handler[] = [
@@ -80,4 +81,5 @@ export const handlers: readonly Handler[] = [
   controllerRegistration,
   assignReplicasToDirs,
   describeTopicPartitions,
+  updateRaftVoter,
 ]

@@ -187,7 +187,13 @@ export class QuorumCore {
 
   becomeResigned(successors: readonly number[], nowMs: number): void {
     const unacknowledged = new Set(this.options.voters.filter(id => id !== this.options.nodeId))
-    this.leaveFor({ name: 'resigned', deadlineMs: this.electionDeadlineMs(nowMs), unacknowledged, successors })
+    this.leaveFor({
+      name: 'resigned',
+      deadlineMs: this.electionDeadlineMs(nowMs),
+      unacknowledged,
+      failures: new Map(),
+      successors,
+    })
   }
 
   // -------------------------------------------------------------------------------------------------------------- log
@@ -227,7 +233,13 @@ export class QuorumCore {
       // It led this epoch, and may have lost records of it that were not durable: it must not append to this epoch again, so that a
       // record stays uniquely named by its offset and epoch.
       const unacknowledged = new Set(voters.filter(id => id !== nodeId))
-      return { name: 'resigned', deadlineMs: this.electionDeadlineMs(nowMs), unacknowledged, successors: [] }
+      return {
+        name: 'resigned',
+        deadlineMs: this.electionDeadlineMs(nowMs),
+        unacknowledged,
+        failures: new Map(),
+        successors: [],
+      }
     }
     if (leaderId !== undefined && voters.includes(leaderId) && !this.isOnlyVoter) {
       return { name: 'follower', leaderId, deadlineMs: nowMs + fetchTimeoutMs, hasFetched: false, snapshot: undefined }

@@ -33,11 +33,13 @@ import { QuorumCore, type MachineOptions, type Recovered } from './quorum-core.t
 import type { SnapshotId, StoredSnapshot } from './quorum-messages.ts'
 import type { LeaderAndEpoch } from './raft.ts'
 import { emptyReady, type HardState, type QuorumEvent, type Ready } from './ready.ts'
-import type { Role } from './roles.ts'
+import type { Resigned, Role } from './roles.ts'
 import { takeResponse } from './take-responses.ts'
 
 /** Snapshots kept; the log reaches back to the oldest of them. */
 const snapshotsKept = 2
+/** How often a leader that stops tries to reach each of the others. */
+const noticeAttempts = 3
 
 export interface QuorumDescription {
   readonly epoch: number
@@ -174,9 +176,17 @@ export class QuorumMachine {
   private requestFailed(event: Extract<QuorumEvent, { kind: 'failed' }>, nowMs: number): void {
     const { core } = this
     if (!core.peers.answered(event.from, event.requestId)) return
+    if (core.role.name === 'resigned') this.noticeFailed(core.role, event.from)
     // A voter that knows no pre-vote cannot be asked; the election is held without (KIP-996, compatibility).
     if (event.unsupported === true && core.role.name === 'prospective') core.becomeCandidate(nowMs)
     else core.peers.backOff(event.from, nowMs)
+  }
+
+  /** A voter that cannot be reached need not keep this node from stopping: it finds out by its fetch timeout. */
+  private noticeFailed(role: Resigned, voterId: number): void {
+    const failures = (role.failures.get(voterId) ?? 0) + 1
+    role.failures.set(voterId, failures)
+    if (this.core.shutdownDeadlineMs !== undefined && failures >= noticeAttempts) role.unacknowledged.delete(voterId)
   }
 
   private logPersisted(event: Extract<QuorumEvent, { kind: 'persisted' }>, nowMs: number): void {

@@ -51,6 +51,8 @@ export interface Resigned {
   readonly name: 'resigned'
   readonly deadlineMs: number
   readonly unacknowledged: Set<number>
+  /** Attempts to reach them that failed, by voter. */
+  readonly failures: Map<number, number>
   readonly successors: readonly number[]
 }
 

@@ -289,6 +289,21 @@ describe('giving leadership up', () => {
     expect(lonely.pass(1).stopped).toBe(true)
   })
 
+  it('does not wait to shut down for voters it cannot reach', () => {
+    const subject = new Subject()
+    subject.win()
+    subject.step({ kind: 'shutdown', timeoutMs: 5000 })
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      expect(subject.last.stopped).toBe(false)
+      for (const to of [2, 3]) {
+        const requestId = subject.sent.findLast(send => send.to === to)?.requestId ?? 0
+        subject.step({ kind: 'failed', from: to, requestId })
+      }
+      if (attempt < 2) subject.pass(20)
+    }
+    expect(subject.last.stopped).toBe(true)
+  })
+
   it('a follower stands at once when it is the first successor, the next ones later (KIP-595, EndQuorumEpoch)', () => {
     const delayOf = (preferredSuccessors: readonly number[]): number => {
       const subject = new Subject()

@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
 import type { DescribeQuorumResponse } from '#broker/protocol/messages/55-describe-quorum.ts'
+import { errorName } from '#broker/protocol/errors.ts'
+import type { UpdateRaftVoterResponse } from '#broker/protocol/messages/82-update-raft-voter.ts'
 import type { Voter } from '#broker/raft/raft.ts'
 import { World } from '#simulator/world/world.ts'
-import { RaftNode, type RaftNodeOptions } from './raft-node.ts'
+import { clusterId, RaftNode, type RaftNodeOptions } from './raft-node.ts'
 
 const port = 9093
 
@@ -255,6 +257,40 @@ describe('the driver of the metadata quorum', () => {
       }
       expect((await describeAt(other?.id ?? 0, 2)).partition?.errorCode, 'NOT_LEADER_OR_FOLLOWER').toBe(6)
       expect((await describeAt(leader.id, 2, 'events')).partition?.errorCode, 'UNKNOWN_TOPIC_OR_PARTITION').toBe(3)
+    }))
+
+  it('takes note of a voter that describes itself, as Kafka’s voters do, and of nobody else', () =>
+    scenario(12, 3, async cluster => {
+      cluster.startAll()
+      const observer = cluster.start(4)
+      await cluster.commit('a')
+      const leader = await cluster.leader()
+      const { epoch } = leader.driver.leader
+      const update = async (to: number, fields: object): Promise<string> => {
+        const address = { host: `node-${to}`, port }
+        const noRange = { minSupportedVersion: 0, maxSupportedVersion: 1 }
+        const voter = {
+          voterId: 2,
+          voterDirectoryId: 'AAAAAAAAAAAAAAAAAAAAAA',
+          listeners: [],
+          kRaftVersionFeature: noRange,
+        }
+        const body = { clusterId, currentLeaderEpoch: epoch, ...voter, ...fields }
+        const { response } = await observer.client.send<UpdateRaftVoterResponse>(address, 82, body, { timeoutMs: 1000 })
+        expect(response.currentLeader).toMatchObject({
+          leaderId: leader.id,
+          leaderEpoch: epoch,
+          host: `node-${leader.id}`,
+        })
+        return errorName(response.errorCode)
+      }
+      const other = cluster.voters.find(voter => voter.id !== leader.id)?.id ?? 0
+      expect(await update(leader.id, {})).toBe('NONE')
+      expect(await update(leader.id, { voterId: 4 })).toBe('VOTER_NOT_FOUND')
+      expect(await update(leader.id, { clusterId: 'another' })).toBe('INCONSISTENT_CLUSTER_ID')
+      expect(await update(leader.id, { currentLeaderEpoch: epoch - 1 })).toBe('FENCED_LEADER_EPOCH')
+      expect(await update(leader.id, { currentLeaderEpoch: epoch + 1 })).toBe('UNKNOWN_LEADER_EPOCH')
+      expect(await update(other, {})).toBe('NOT_LEADER_OR_FOLLOWER')
     }))
 
   it('ends the node when the disk of the metadata log fails', async () => {

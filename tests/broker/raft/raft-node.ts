@@ -13,6 +13,7 @@ import { beginQuorumEpoch } from '#broker/handlers/53-begin-quorum-epoch.ts'
 import { endQuorumEpoch } from '#broker/handlers/54-end-quorum-epoch.ts'
 import { describeQuorum } from '#broker/handlers/55-describe-quorum.ts'
 import { fetchSnapshot } from '#broker/handlers/59-fetch-snapshot.ts'
+import { updateRaftVoter } from '#broker/handlers/82-update-raft-voter.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog, type SegmentedLog } from '#broker/log/partition-log.ts'
 import { Server } from '#broker/net/listener.ts'
@@ -60,6 +61,7 @@ export const handlers = [
   endQuorumEpoch,
   describeQuorum,
   fetchSnapshot,
+  updateRaftVoter,
 ]
 
 /** Remembers what it was told. */
