@@ -46,7 +46,8 @@ export function measureAvailability(history: History): Availability {
     ackedAtMs.push(operation.timeMs)
   }
   latencies.sort((a, b) => a - b)
-  const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? 0
+  const at = (share: number) =>
+    Math.round((latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? 0) * 10) / 10
   return {
     acknowledgedSends: outcomes.ok,
     failedSends: outcomes.fail,
@@ -68,7 +69,7 @@ function gapsBetween(ackedAtMs: readonly number[], history: History): AckGap[] {
   const faults = history.filter(operation => operation.process === 'nemesis' && operation.type !== 'invoke')
   return gaps.map(gap => ({
     ...gap,
-    lastedMs: gap.toMs - gap.fromMs,
+    lastedMs: Math.round(gap.toMs - gap.fromMs),
     faults: faults.filter(near(gap)).map(describeFault),
   }))
 }

@@ -168,7 +168,7 @@ function leaders(sheet: Sheet, partitions: readonly PartitionLane[], x: Scale): 
         : `${partition.name}: no leader, ${range(span)}`
       sheet.add(rect(from, to, sheet.y, 18, led ? `epoch e${leaderEpoch % epochColours}` : 'leaderless', tip))
       const text =
-        to - from > 74 ? `broker ${leader} · e${leaderEpoch}` : to - from > 34 ? `${leader} · e${leaderEpoch}` : ''
+        to - from > 84 ? `broker ${leader} · e${leaderEpoch}` : to - from > 46 ? `${leader} · e${leaderEpoch}` : ''
       if (led && text) sheet.add(`<text class="on-epoch" x="${round(from + 5)}" y="${sheet.y + 13}">${text}</text>`)
     }
     sheet.y += 20

@@ -134,8 +134,8 @@ export class GroupConsumers {
         reading: 'subscribe',
       })
       try {
-        await reader.start()
-        await Promise.race([reader.crashed, this.#stopped])
+        const life = reader.start().then(() => reader.crashed)
+        await Promise.race([life, this.#stopped])
       } catch {
         // It could not connect or join: the same as a crash right away.
         reader.client.crash()

@@ -13,7 +13,7 @@ import type { OperationError } from '../history/operation.ts'
 /** Times that fit a lab: a client that waits 30 s for a dead broker would hide what there is to see. */
 export const clientTimes = {
   connectionTimeout: 1_000,
-  requestTimeout: 6_000,
+  requestTimeout: 5_000,
   retry: { initialRetryTime: 100, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 20 },
 } satisfies Partial<KafkaConfig>
 

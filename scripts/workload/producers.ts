@@ -30,6 +30,12 @@ export interface ProducerOptions {
   readonly loseOneResponseIn: number
 }
 
+/**
+ * After a request that timed out kafkajs does not ask who leads now; it only does when its metadata is older than this. A short age lets it
+ * leave a frozen leader soon.
+ */
+const metadataMaxAgeMs = 2_000
+
 /** How long the last sends may take when the workload ends. */
 const drainMs = 20_000
 
@@ -113,7 +119,7 @@ export class Producers {
       idempotent,
       allowAutoTopicCreation: false,
       retry: { ...clientTimes.retry, retries },
-      metadataMaxAge: 30_000,
+      metadataMaxAge: metadataMaxAgeMs,
     })
     try {
       await producer.connect()
