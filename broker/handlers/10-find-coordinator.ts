@@ -3,9 +3,12 @@
  *
  * Behavior:
  * - The topic is created when it does not exist; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
- * - Key type 1 (transactions) and 2 (share groups) have no coordinator here: COORDINATOR_NOT_AVAILABLE and INVALID_REQUEST.
+ * - Transactions (key type 1) have no coordinator here: UNSUPPORTED_VERSION, which clients take as final. With the retriable
+ *   COORDINATOR_NOT_AVAILABLE they would look for one until their own patience ends, a minute later, and name no reason.
+ * - Share groups (key type 2): INVALID_REQUEST.
  * Versions: v1 key type; v3 flexible; v4 several keys (KIP-699); v5, v6 as v4.
- * Errors: COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_REQUEST.
+ * Errors: COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_REQUEST, UNSUPPORTED_VERSION.
+ * Not implemented: transactions, share groups.
  */
 import { offsetsTopic } from '../coordinator/groups/groups.ts'
 import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
@@ -21,16 +24,21 @@ interface Found {
   readonly nodeId: number
   readonly host: string
   readonly port: number
+  /** More than the error's own text. */
+  readonly message?: string
 }
 
 const groupKeyType = 0
 const transactionKeyType = 1
 const firstVersionWithKeys = 4
+const noTransactions = 'This broker does not coordinate transactions: use a producer without transactional.id.'
 
-const refuse = (error: ErrorName): Found => ({ error, nodeId: -1, host: '', port: -1 })
+function refuse(error: ErrorName, message = errorMessage(error)): Found {
+  return { error, nodeId: -1, host: '', port: -1, message }
+}
 
 function find(key: string, keyType: number, context: RequestContext): Found {
-  if (keyType === transactionKeyType) return refuse('COORDINATOR_NOT_AVAILABLE')
+  if (keyType === transactionKeyType) return refuse('UNSUPPORTED_VERSION', noTransactions)
   if (keyType !== groupKeyType) return refuse('INVALID_REQUEST')
   if (key === '') return refuse('INVALID_GROUP_ID')
   const { groups, autoTopics } = brokerOf(context)
@@ -48,8 +56,8 @@ function find(key: string, keyType: number, context: RequestContext): Found {
 
 function answer(request: FindCoordinatorRequest, apiVersion: number, look: (key: string) => Found): Response {
   const one = (key: string) => {
-    const { error, ...node } = look(key)
-    return { ...node, errorCode: errorCode(error), errorMessage: error === 'NONE' ? null : errorMessage(error) }
+    const { error, message = null, ...node } = look(key)
+    return { ...node, errorCode: errorCode(error), errorMessage: message }
   }
   if (apiVersion < firstVersionWithKeys) return one(request.key)
   return { coordinators: request.coordinatorKeys.map(key => ({ key, ...one(key) })) }
