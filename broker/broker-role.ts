@@ -5,6 +5,7 @@ import { securityProtocolIds, type Listeners } from './config/listeners.ts'
 import { AutoTopics } from './controller/auto-topics.ts'
 import { BrokerLifecycle } from './controller/broker-lifecycle.ts'
 import { ControllerChannel } from './controller/controller-channel.ts'
+import { DirectoryAssignments } from './controller/directory-assignments.ts'
 import type { MetadataImage } from './controller/image.ts'
 import type { MetadataPublisher } from './controller/publisher.ts'
 import { Groups } from './coordinator/groups/groups.ts'
@@ -36,6 +37,7 @@ export class BrokerRole implements BrokerServices {
   readonly forwarder: EnvelopeForwarder
   readonly #parts: BrokerRoleParts
   readonly #channel: ControllerChannel
+  readonly #directoryAssignments: DirectoryAssignments
 
   constructor(parts: BrokerRoleParts) {
     const { environment, config, storage, publisher, quorum, client } = parts
@@ -66,9 +68,17 @@ export class BrokerRole implements BrokerServices {
     this.groups = new Groups({ environment, config, replicas: this.replicas, metadata: () => publisher.image })
     this.autoTopics = new AutoTopics(environment, this.#channel, () => this.#liveConfig(publisher.image))
     this.forwarder = new EnvelopeForwarder(environment, client, quorum, config['request.timeout.ms'])
+    this.#directoryAssignments = new DirectoryAssignments({
+      environment,
+      channel: this.#channel,
+      nodeId: config['node.id'],
+      brokerEpoch: () => this.lifecycle.brokerEpoch,
+      directoryOf: partition => logs.directoryOf(partition)?.id,
+    })
     this.groups.start()
     publisher.subscribe((image, delta) => {
       this.replicas.applyMetadata(image, delta)
+      this.#directoryAssignments.metadataApplied(image, delta)
       const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)
       if (deleted.length > 0) this.groups.topicsDeleted(deleted)
     })
@@ -119,6 +129,7 @@ export class BrokerRole implements BrokerServices {
 
   stop(): void {
     this.groups.stop()
+    this.#directoryAssignments.stop()
     this.#channel.close()
     this.lifecycle.stop()
   }

@@ -177,7 +177,8 @@ export class BrokerLifecycle {
   #logFailure(message: string, failure: Failure): void {
     const { log } = this.#options.environment
     const fields = { reason: failure.failed, detail: failure.detail }
-    if (failure.failed === 'NO_CONTROLLER') log.debug(message, fields)
+    // Between two controllers this is how it has to be.
+    if (failure.failed === 'NO_CONTROLLER' || failure.failed === 'NOT_CONTROLLER') log.debug(message, fields)
     else log.warn(message, fields)
   }
 

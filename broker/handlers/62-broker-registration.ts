@@ -28,7 +28,8 @@ export const brokerRegistration = handler<BrokerRegistrationRequest, Response>({
     submit(context, registerBroker, request, {
       reply: ({ brokerEpoch }): Response => ({ errorCode: 0, brokerEpoch }),
       refused: (error, message): Response => {
-        context.environment.log.warn('A broker was not registered.', { brokerId: request.brokerId, error, message })
+        const fields = { brokerId: request.brokerId, error, message }
+        if (error !== 'NOT_CONTROLLER') context.environment.log.warn('A broker was not registered.', fields)
         return { errorCode: errorCode(error) }
       },
     }),
