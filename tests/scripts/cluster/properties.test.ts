@@ -41,7 +41,7 @@ describe('server.properties', () => {
 
   test('is read back by the broker as it was meant, whatever the values', () => {
     const key = fc.stringMatching(/^[a-z][a-z0-9._-]{0,20}$/)
-    const value = fc.string({ maxLength: 40 }).filter(text => text === text.trim() && !/[\r\f\u0000]/.test(text))
+    const value = fc.string({ maxLength: 40 }).filter(text => text === text.trim() && !/[\r\f]/.test(text))
     fc.assert(
       fc.property(fc.dictionary(key, value, { noNullPrototype: true }), properties => {
         expect(Object.fromEntries(parseProperties(formatProperties(properties)))).toEqual(properties)

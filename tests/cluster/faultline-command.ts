@@ -1,0 +1,56 @@
+/** Runs `./faultline` as people do, with a state directory of the test's own, for tests that start clusters. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import type { ClusterDocument } from '#scripts/commands/describe.ts'
+import { freeBasePort } from '#scripts/cluster/ports.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
+
+const command = path.join(projectRoot, 'faultline')
+
+export class Toolkit {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'faultline-test-'))
+  readonly home = path.join(this.folder, 'state')
+
+  start(...args: string[]) {
+    return execa(command, args, { reject: false, env: { FAULTLINE_HOME: this.home, NO_COLOR: '1' } })
+  }
+
+  /** Fails the test when the command does. */
+  async run(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+    const { exitCode, stdout, stderr } = await this.start(...args)
+    if (exitCode !== 0) throw new Error(`faultline ${args.join(' ')} ended with ${exitCode}:\n${stderr}\n${stdout}`)
+    return { stdout, stderr }
+  }
+
+  async document(...args: string[]): Promise<ClusterDocument> {
+    return JSON.parse((await this.run(...args, '--json')).stdout) as ClusterDocument
+  }
+
+  async states(name: string): Promise<string[]> {
+    const { brokers, controllers } = await this.document('status', '--name', name)
+    return [...brokers, ...controllers].map(({ state }) => state)
+  }
+
+  /** The values of all records of a topic, sorted. */
+  async values(name: string, topic: string): Promise<string[]> {
+    const { stdout } = await this.run('consume', topic, '--name', name, '--json')
+    return (JSON.parse(stdout) as { value: string }[]).map(({ value }) => value).sort()
+  }
+
+  get isEmpty(): boolean {
+    return !existsSync(this.home)
+  }
+
+  async remove(): Promise<void> {
+    await this.start('down', '--all')
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** A base port whose whole span is free at this moment. */
+export async function freePort(): Promise<string> {
+  return String(await freeBasePort(clusterSpec({ runtime: 'process' })))
+}

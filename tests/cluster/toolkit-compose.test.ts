@@ -1,0 +1,182 @@
+/** The image and clusters of containers: through the command line, with plain `docker compose`, and in the ways other people run images. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { brokerImage } from '#scripts/cluster/compose/generator.ts'
+import { ensureImage } from '#scripts/cluster/compose/docker.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
+import { WireClient } from '#scripts/cluster/wire.ts'
+import { metadata } from '#scripts/cluster/wire-requests.ts'
+import { describeWith } from '../machine.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+
+const docker = async (...args: string[]): Promise<string> => (await execa('docker', args)).stdout
+const MB = 1_000_000
+
+describeWith(['docker'], 'the image', () => {
+  const started: string[] = []
+  beforeAll(() => ensureImage(() => {}, undefined))
+  afterAll(async () => {
+    for (const container of started) await execa('docker', ['rm', '-f', '-v', container], { reject: false })
+  })
+
+  /** Runs a container and resolves when it is healthy. */
+  async function healthy(...args: string[]): Promise<string> {
+    const container = await docker('run', '-d', ...args, brokerImage)
+    started.push(container)
+    for (let line = ''; line !== 'healthy';) {
+      const state = JSON.parse(await docker('inspect', '-f', '{{json .State}}', container)) as {
+        Running: boolean
+        Health: { Status: string }
+      }
+      if (!state.Running)
+        throw new Error(`it ended:\n${(await execa('docker', ['logs', container], { all: true })).all}`)
+      line = state.Health.Status
+      if (line === 'unhealthy')
+        throw new Error(`unhealthy:\n${(await execa('docker', ['logs', container], { all: true })).all}`)
+    }
+    return container
+  }
+
+  test('adds at most 15 MB to its base and has at most 250 MB', async () => {
+    const total = Number(await docker('image', 'inspect', '-f', '{{.Size}}', brokerImage))
+    const base = Number(await docker('image', 'inspect', '-f', '{{.Size}}', 'node:26-bookworm-slim'))
+    expect(total - base).toBeLessThanOrEqual(15 * MB)
+    expect(total).toBeLessThanOrEqual(250 * MB)
+  })
+
+  test('runs without any setting, as a user that nobody knows, on a file system that cannot be written', async () => {
+    const container = await healthy('--read-only', '--user', '123456:0', '--network', 'none')
+    expect(await docker('exec', container, 'id', '-u')).toBe('123456')
+    expect(await docker('exec', container, 'cat', '/var/lib/kafka/data/meta.properties')).toContain(
+      'cluster.id=5L6g3nShT-eMCtK--X86sw',
+    )
+  })
+
+  test('serves clients on this machine with the variables of an apache/kafka example', async () => {
+    const port = await freePort()
+    const variables = {
+      KAFKA_NODE_ID: '1',
+      KAFKA_PROCESS_ROLES: 'broker,controller',
+      KAFKA_LISTENERS: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+      KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`,
+      KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+      KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
+      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+      KAFKA_LOG_DIRS: '/tmp/kraft-combined-logs',
+      KAFKA_HEAP_OPTS: '-Xmx1g',
+    }
+    const options = Object.entries(variables).flatMap(([key, value]) => ['-e', `${key}=${value}`])
+    await healthy('-p', `127.0.0.1:${port}:9092`, ...options)
+    const client = await WireClient.open({ host: '127.0.0.1', port: Number(port) })
+    try {
+      expect((await metadata(client)).brokers).toEqual([{ id: 1, host: '127.0.0.1', port: Number(port) }])
+    } finally {
+      client.close()
+    }
+  })
+
+  test('ends with exit code 0 on SIGTERM, after a controlled shutdown', async () => {
+    const container = await healthy('--network', 'none')
+    await docker('stop', '-t', '30', container)
+    expect(await docker('inspect', '-f', '{{.State.ExitCode}}', container)).toBe('0')
+    expect(await docker('cp', `${container}:/var/lib/kafka/data/.kafka_cleanshutdown`, '-')).not.toBe('')
+  })
+
+  test('refuses settings that cannot work, in one line, with exit code 2', async () => {
+    const { exitCode, all } = await execa('docker', ['run', '--rm', '-e', 'KAFKA_NODE_ID=x', brokerImage], {
+      all: true,
+      reject: false,
+    })
+    expect(exitCode).toBe(2)
+    expect(all).toContain('node.id')
+  })
+})
+
+describeWith(['docker'], 'compose/three.yaml', () => {
+  const toolkit = new Toolkit()
+  const project = `faultline-test-${process.pid}`
+  const file = path.join(toolkit.folder, 'three.yaml')
+  const compose = (...args: string[]) => docker('compose', '-p', project, '-f', file, ...args)
+  beforeAll(async () => {
+    await ensureImage(() => {}, undefined)
+    // The same file with other ports on this machine, which may have a cluster of its own at the usual ones.
+    const port = Number(await freePort())
+    const text = readFileSync(path.join(projectRoot, 'compose', 'three.yaml'), 'utf8')
+    writeFileSync(
+      file,
+      text.replaceAll(/127\.0\.0\.1:909(\d)/g, (_, digit: string) => `127.0.0.1:${port + Number(digit) - 2}`),
+    )
+  })
+  afterAll(async () => {
+    await compose('down', '-v', '--timeout', '0')
+    await toolkit.remove()
+  })
+
+  test('comes up healthy with plain docker compose up --wait', async () => {
+    await compose('up', '--wait', '--quiet-pull')
+    const states = await compose('ps', '--format', '{{.Health}}')
+    expect(states.split('\n')).toEqual(['healthy', 'healthy', 'healthy'])
+  })
+
+  test('is reached from inside the network by the names of the services', async () => {
+    const script = `
+      const socket = require('net').connect(19092, process.argv[1], () => { console.log('open'); process.exit(0) })
+      socket.on('error', error => { console.error(error.message); process.exit(1) })`
+    expect(await compose('exec', '-T', 'broker-1', 'node', '-e', script, 'broker-3')).toBe('open')
+  })
+
+  test('sees a killed container and takes it back', async () => {
+    await compose('kill', '-s', 'SIGKILL', 'broker-2')
+    await compose('up', '--wait', '--quiet-pull')
+    expect((await compose('ps', '--format', '{{.Health}}')).split('\n')).toHaveLength(3)
+  })
+})
+
+describeWith(['docker'], 'a cluster of containers', () => {
+  const toolkit = new Toolkit()
+  const name = ['--name', `life-${process.pid}`]
+  const cluster = `life-${process.pid}`
+  afterAll(() => toolkit.remove())
+
+  test('comes up with clients on 127.0.0.1 and a container for each broker', async () => {
+    const port = await freePort()
+    const document = await toolkit.document('up', ...name, '--runtime', 'compose', '--port', port)
+    expect(document.bootstrap).toBe([0, 1, 2].map(step => `127.0.0.1:${Number(port) + step}`).join(','))
+    expect(document.brokers.map(({ container }) => container)).toEqual(
+      [1, 2, 3].map(id => `faultline-${cluster}-broker-${id}-1`),
+    )
+  })
+
+  test('takes records and gives them back', async () => {
+    await toolkit.run('topic', 'create', 'letters', ...name)
+    await toolkit.run('produce', 'letters', 'a', 'b', 'c', ...name)
+    expect(await toolkit.values(cluster, 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('is broken and mended like one of processes', async () => {
+    await toolkit.run('kill', '2', ...name)
+    expect((await toolkit.states(cluster))[1]).toBe('stopped')
+    await toolkit.run('wipe', '2', ...name)
+    await toolkit.run('start', '2', ...name)
+    await toolkit.run('pause', '3', ...name)
+    expect((await toolkit.states(cluster))[2]).toBe('paused')
+    await toolkit.run('resume', '3', ...name)
+    await docker('kill', `faultline-${cluster}-broker-1-1`)
+    expect((await toolkit.states(cluster))[0]).toBe('dead')
+    await toolkit.run('start', '1', ...name)
+    expect((await toolkit.run('logs', '1', '-n', '5', ...name)).stdout).toMatch(/^ {2}1 \| .+/)
+    expect(await toolkit.values(cluster, 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('goes down and leaves neither containers nor volumes nor files', async () => {
+    await toolkit.run('down', ...name)
+    expect(await docker('ps', '-aq', '--filter', `label=com.docker.compose.project=faultline-${cluster}`)).toBe('')
+    expect(
+      await docker('volume', 'ls', '-q', '--filter', `label=com.docker.compose.project=faultline-${cluster}`),
+    ).toBe('')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})

@@ -1,0 +1,167 @@
+/** Clusters of processes through the command line, on our engine and on Apache Kafka: the same commands, the same answers. */
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Engine } from '#scripts/cluster/cluster.ts'
+import { conditionOf, identify, waitFor } from '#scripts/cluster/process/liveness.ts'
+import { describeWith } from '../machine.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+
+describe('a cluster of processes on faultline', () => lifeOf('faultline'))
+describeWith(['java', 'apache-kafka'], 'a cluster of processes on apache-kafka', () => lifeOf('apache-kafka'))
+
+function lifeOf(engine: Engine): void {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'life']
+  let port = ''
+  const up = () => toolkit.document('up', ...name, '--runtime', 'process', '--engine', engine, '--port', port)
+  beforeAll(async () => {
+    port = await freePort()
+  })
+  afterAll(() => toolkit.remove())
+
+  test('comes up and says where everything is', async () => {
+    const document = await up()
+    expect(document).toMatchObject({ name: 'life', runtime: 'process', engine, controllers: [] })
+    expect(document.bootstrap).toBe([0, 1, 2].map(step => `127.0.0.1:${Number(port) + step}`).join(','))
+    expect(document.brokers.map(({ id, state }) => ({ id, state }))).toEqual(
+      [1, 2, 3].map(id => ({ id, state: 'running' })),
+    )
+    for (const { dataDir, log } of document.brokers) {
+      expect(existsSync(path.join(dataDir, 'meta.properties'))).toBe(true)
+      expect(existsSync(log)).toBe(true)
+    }
+  })
+
+  test('refuses to come up twice under a name', async () => {
+    const { exitCode, stderr } = await toolkit.start('up', ...name, '--runtime', 'process', '--engine', engine)
+    expect(stderr).toContain('is up already')
+    expect(exitCode).toBe(1)
+  })
+
+  test('leaves no trace of its ready check', async () => {
+    const { stdout } = await toolkit.run('topic', 'list', '--internal', ...name, '--json')
+    expect(JSON.parse(stdout)).toEqual([])
+  })
+
+  test('takes records and gives them back', async () => {
+    await toolkit.run('topic', 'create', 'letters', '--partitions', '2', ...name)
+    await toolkit.run('produce', 'letters', 'a', 'b', 'c', ...name)
+    expect(await toolkit.values('life', 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('loses a broker to kill, and gets it back with start', async () => {
+    await toolkit.run('kill', '2', ...name)
+    expect(await toolkit.states('life')).toEqual(['running', 'stopped', 'running'])
+    const { stdout } = await toolkit.run('fault', 'list', ...name, '--json')
+    expect(JSON.parse(stdout)).toMatchObject([{ id: 'down-2', node: 2 }])
+    await toolkit.run('start', '2', ...name)
+    expect(await toolkit.states('life')).toEqual(['running', 'running', 'running'])
+  })
+
+  test('tells a broker that ended by itself from one that was told to', async () => {
+    const pid = (await toolkit.document('status', ...name)).brokers[0]?.pid ?? 0
+    const handle = await identify(pid)
+    process.kill(pid, 'SIGKILL')
+    if (handle !== undefined) await waitFor(handle, 'gone', 10_000)
+    expect(await toolkit.states('life')).toEqual(['dead', 'running', 'running'])
+    await toolkit.run('start', '1', ...name)
+  })
+
+  test('freezes a broker and lets it go on', async () => {
+    await toolkit.run('pause', '3', ...name)
+    expect(await toolkit.states('life')).toEqual(['running', 'running', 'paused'])
+    await toolkit.run('fault', 'heal', '--all', ...name)
+    expect(await toolkit.states('life')).toEqual(['running', 'running', 'running'])
+  })
+
+  test('brings a broker back from an empty disk', async () => {
+    await toolkit.run('stop', '3', ...name)
+    await toolkit.run('wipe', '3', ...name)
+    await toolkit.run('start', '3', ...name)
+    const directory = (await toolkit.document('status', ...name)).brokers[2]?.dataDir ?? ''
+    expect(readFileSync(path.join(directory, 'meta.properties'), 'utf8')).toContain('node.id=3')
+  })
+
+  test('goes down with its data kept, and continues on it', async () => {
+    const { brokers } = await toolkit.document('status', ...name)
+    const handles = await Promise.all(brokers.map(({ pid }) => identify(pid ?? 0)))
+    await toolkit.run('down', '--keep-data', ...name)
+    for (const handle of handles) if (handle !== undefined) expect(await conditionOf(handle)).toBe('gone')
+    await up()
+    expect(await toolkit.values('life', 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('goes down and leaves nothing', async () => {
+    await toolkit.run('down', ...name)
+    expect(toolkit.isEmpty).toBe(true)
+  })
+}
+
+describe('up', () => {
+  const toolkit = new Toolkit()
+  afterAll(() => toolkit.remove())
+
+  test('interrupted by Ctrl-C takes everything away again', async () => {
+    const command = toolkit.start('up', '--runtime', 'process', '--brokers', '3', '--port', await freePort())
+    await new Promise<void>(resolve => {
+      command.stderr.on('data', chunk => {
+        if (String(chunk).includes('Waiting until every broker serves')) resolve()
+      })
+    })
+    const file = path.join(toolkit.home, 'default', 'node-1', 'process.json')
+    const node = (JSON.parse(readFileSync(file, 'utf8')) as { process: { pid: number; identity: string } }).process
+    command.kill('SIGINT')
+    const { exitCode, stderr } = await command
+    expect(stderr).toContain('Interrupted')
+    expect(exitCode).toBe(130)
+    expect(await conditionOf(node)).toBe('gone')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+
+  test('killed in the middle leaves what the next one explains and down removes', async () => {
+    const args = ['up', '--runtime', 'process', '--brokers', '1', '--port', await freePort()]
+    const command = toolkit.start(...args)
+    await new Promise<void>(resolve => {
+      command.stderr.on('data', chunk => {
+        if (String(chunk).includes('Waiting until every broker serves')) resolve()
+      })
+    })
+    command.kill('SIGKILL')
+    await command
+    const again = await toolkit.start(...args)
+    expect(again.stderr).toContain('was cut off')
+    expect(again.exitCode).toBe(1)
+    expect((await toolkit.run('down')).stderr).toContain('cleaning up after it')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+
+  test('with a directory for the data keeps it there, and down takes away what up put there', async () => {
+    const data = path.join(toolkit.folder, 'data')
+    const args = ['up', '--runtime', 'process', '--brokers', '1', '--data', data, '--port', await freePort()]
+    await toolkit.run(...args)
+    await toolkit.run('produce', 'kept', 'x')
+    await toolkit.run('down', '--keep-data')
+    await toolkit.run(...args)
+    expect(await toolkit.values('default', 'kept')).toEqual(['x'])
+    await toolkit.run('down')
+    expect(existsSync(data)).toBe(false)
+  })
+
+  test('with a setting the broker refuses says what the broker said', async () => {
+    const { exitCode, stderr } = await toolkit.start(
+      'up',
+      '--runtime',
+      'process',
+      '--brokers',
+      '1',
+      '--port',
+      await freePort(),
+      '--set',
+      'num.partitions=none',
+    )
+    expect(stderr).toContain('num.partitions')
+    expect(exitCode).toBe(1)
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})
