@@ -127,10 +127,22 @@ export interface Listener {
 export interface SocketHandlers {
   /** Bytes in order. The chunk belongs to the callee, who may keep views of it. */
   data(chunk: Buffer): void
+  /**
+   * Memory of the callee to receive into, instead of a new chunk per read. An environment that can do so uses it for accepted sockets and
+   * then never calls `data`; the others ignore it.
+   */
+  readonly into?: ReceiveMemory
   /** The write queue, which had been full, is empty again. */
   drain?(): void
   /** Called once; no data follows. `error` is undefined for an orderly end of stream. */
   closed(error: NetworkError | undefined): void
+}
+
+export interface ReceiveMemory {
+  /** Where the next bytes go; not empty. Called again after each `filled`, in the same turn. */
+  space(): Buffer
+  /** So many bytes of the space last given out are there now. */
+  filled(count: number): void
 }
 
 export interface Socket {

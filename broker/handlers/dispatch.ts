@@ -18,6 +18,7 @@ import { advertisedRange, apiVersionsKey } from './18-api-versions.ts'
 import type { Dispatch, Services } from './services.ts'
 
 const framePrefixBytes = 4
+const produceKey = 0
 
 function exchangeOf(header: RequestHeader): Exchange {
   const exchange = messagesOf(header.requestApiKey)
@@ -50,8 +51,12 @@ export class Dispatcher implements Dispatch {
       .sort((left, right) => left.apiKey - right.apiKey)
   }
 
-  /** The response to one frame: at once, later, or none. ProtocolError: close the connection. */
-  serve(frame: Buffer, connection: ConnectionInfo): Reply | Promise<Reply> {
+  /**
+   * The response to one frame: at once, later, or none. ProtocolError: close the connection. The frame is memory that is read into again:
+   * only Produce works on it as it is, since it has written its records when `handle` returns; all others get a copy they may keep.
+   */
+  serve(bytes: Buffer, connection: ConnectionInfo): Reply | Promise<Reply> {
+    const frame = bytes.length >= 2 && bytes.readInt16BE(0) === produceKey ? bytes : Buffer.from(bytes)
     const reader = new Reader(frame)
     const header = decodeRequestHeader(reader)
     const handler = this.#handlers[connection.listenerKind].get(header.requestApiKey)

@@ -5,7 +5,7 @@
  */
 import type { Environment, NetworkError, Socket, Timer } from '../environment/environment.ts'
 import { ProtocolError } from '../protocol/errors.ts'
-import { Framer } from './framer.ts'
+import { FrameSlab } from './framer.ts'
 
 /** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
 export type Reply = readonly Uint8Array[] | undefined
@@ -14,7 +14,7 @@ export interface ConnectionOptions {
   readonly maxFrameBytes: number
   readonly maxQueued: number
   readonly idleMs: number
-  /** Handles one request; a ProtocolError, thrown or rejected, closes the connection. */
+  /** Handles one request, whose bytes are good until the call returns; a ProtocolError, thrown or rejected, closes the connection. */
   readonly serve: (frame: Buffer) => Reply | Promise<Reply>
   readonly closed: () => void
 }
@@ -28,7 +28,7 @@ export class Connection {
   readonly #environment: Environment
   readonly #socket: Socket
   readonly #options: ConnectionOptions
-  readonly #framer: Framer
+  readonly #frames: FrameSlab
   readonly #slots: Slot[] = []
   readonly #waiting: Buffer[] = []
   #open = true
@@ -43,10 +43,14 @@ export class Connection {
     this.#environment = environment
     this.#socket = socket
     this.#options = options
-    this.#framer = new Framer(options.maxFrameBytes)
+    this.#frames = new FrameSlab(options.maxFrameBytes)
     this.#lastActiveMs = environment.clock.monotonicMs()
     socket.handle({
-      data: chunk => this.#guard(() => this.#receive(chunk)),
+      data: chunk => this.#guard(() => this.#receive(emit => this.#frames.push(chunk, emit))),
+      into: {
+        space: () => this.#frames.space(),
+        filled: count => this.#guard(() => this.#receive(emit => this.#frames.filled(count, emit))),
+      },
       drain: () => {
         this.#writable = true
         this.#guard(() => this.#proceed())
@@ -65,12 +69,13 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  #receive(chunk: Buffer): void {
+  #receive(read: (emit: (request: Buffer) => void) => void): void {
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
     this.#outbox = []
     try {
-      this.#framer.push(chunk, request => {
-        if (this.#full() || this.#waiting.length > 0) this.#waiting.push(request)
+      read(request => {
+        // Kept beyond this turn, so not as a view of memory that is read into again.
+        if (this.#full() || this.#waiting.length > 0) this.#waiting.push(Buffer.from(request))
         else this.#begin(request)
       })
     } finally {

@@ -7,6 +7,15 @@ import { ProtocolError } from '../protocol/errors.ts'
 
 const lengthBytes = 4
 
+function frameLength(bytes: Buffer, at: number, maxBytes: number): number {
+  const length = bytes.readInt32BE(at)
+  if (length < 0 || length > maxBytes)
+    throw new ProtocolError(
+      `expected a frame of 0 to ${maxBytes} bytes (socket.request.max.bytes), got a length of ${length}`,
+    )
+  return length
+}
+
 export class Framer {
   readonly #maxBytes: number
   /** Bytes of an unfinished frame (length prefix included) and how many of them are filled. */
@@ -36,12 +45,7 @@ export class Framer {
   }
 
   #length(bytes: Buffer): number {
-    const length = bytes.readInt32BE(0)
-    if (length < 0 || length > this.#maxBytes)
-      throw new ProtocolError(
-        `expected a frame of 0 to ${this.#maxBytes} bytes (socket.request.max.bytes), got a length of ${length}`,
-      )
-    return length
+    return frameLength(bytes, 0, this.#maxBytes)
   }
 
   #keep(bytes: Buffer): void {
@@ -79,6 +83,80 @@ export class Framer {
     this.#partial = target
     this.#filled = needed
     return bytes.subarray(count)
+  }
+}
+
+const smallSlabBytes = 64 * 1024
+/** A slab that grew beyond this for one large frame is given back when it is empty. */
+const keptSlabBytes = 1024 * 1024
+const leastSpaceBytes = 16 * 1024
+
+/**
+ * The same for a connection that reads into memory of ours: bytes land in one slab, frames are views of it. A view is good until the
+ * callback returns; who keeps a frame longer copies it.
+ */
+export class FrameSlab {
+  readonly #maxBytes: number
+  #slab = Buffer.allocUnsafeSlow(smallSlabBytes)
+  #start = 0
+  #end = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Where the next bytes go. */
+  space(): Buffer {
+    const kept = this.#end - this.#start
+    if (kept === 0) {
+      this.#start = 0
+      this.#end = 0
+      if (this.#slab.length > keptSlabBytes) this.#slab = Buffer.allocUnsafeSlow(smallSlabBytes)
+    } else if (this.#slab.length - this.#end < Math.max(leastSpaceBytes, this.#missing())) this.#makeRoom(kept)
+    return this.#slab.subarray(this.#end)
+  }
+
+  /** So many bytes of the space last given out are there: calls `emit` with each frame that is complete now. */
+  filled(count: number, emit: (frame: Buffer) => void): void {
+    this.#end += count
+    while (this.#end - this.#start >= lengthBytes) {
+      const bodyStart = this.#start + lengthBytes
+      const bodyEnd = bodyStart + frameLength(this.#slab, this.#start, this.#maxBytes)
+      if (bodyEnd > this.#end) break
+      this.#start = bodyEnd
+      emit(this.#slab.subarray(bodyStart, bodyEnd))
+    }
+  }
+
+  /** Bytes that come in a chunk, for environments that cannot read into our memory. */
+  push(chunk: Buffer, emit: (frame: Buffer) => void): void {
+    let rest = chunk
+    while (rest.length > 0) {
+      const space = this.space()
+      const count = Math.min(space.length, rest.length)
+      rest.copy(space, 0, 0, count)
+      rest = rest.subarray(count)
+      this.filled(count, emit)
+    }
+  }
+
+  /** Bytes that the unfinished frame still lacks, as far as its length is known. */
+  #missing(): number {
+    const kept = this.#end - this.#start
+    if (kept < lengthBytes) return lengthBytes - kept
+    return lengthBytes + this.#slab.readInt32BE(this.#start) - kept
+  }
+
+  /** Moves the unfinished frame to the front, of a larger slab if need be; growing only with what really came. */
+  #makeRoom(kept: number): void {
+    const wanted = kept + Math.max(leastSpaceBytes, this.#missing())
+    let target = this.#slab
+    if (wanted > target.length && kept * 2 > target.length)
+      target = Buffer.allocUnsafeSlow(Math.min(target.length * 4, this.#maxBytes + lengthBytes + leastSpaceBytes))
+    this.#slab.copy(target, 0, this.#start, this.#end)
+    this.#slab = target
+    this.#start = 0
+    this.#end = kept
   }
 }
 

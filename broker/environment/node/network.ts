@@ -10,7 +10,13 @@ export function nodeNetwork(log: Logger): Network {
 }
 
 function listen(log: Logger, address: Address, accept: (socket: Socket) => void): Promise<Listener> {
-  const server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true, highWaterMark: writeQueueBytes })
+  const server = createServer({
+    noDelay: true,
+    keepAlive: true,
+    allowHalfOpen: true,
+    highWaterMark: writeQueueBytes,
+    pauseOnConnect: true,
+  })
   server.on('connection', socket => {
     const remote = { host: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 }
     accept(new NodeSocket(socket, remote))

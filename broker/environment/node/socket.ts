@@ -2,8 +2,14 @@
  * One TCP connection of the real machine.
  * `closed` is called exactly once and never inside a call of the broker; after it the socket delivers nothing and takes nothing.
  */
-import type { Socket as RawSocket } from 'node:net'
-import { type Address, type NetworkError, type Socket, type SocketHandlers } from '../environment.ts'
+import { Socket as RawSocket, type SocketConstructorOpts } from 'node:net'
+import {
+  type Address,
+  type NetworkError,
+  type ReceiveMemory,
+  type Socket,
+  type SocketHandlers,
+} from '../environment.ts'
 import { connectionError } from './network-errors.ts'
 
 /** Bytes queued in this process before `write` answers false. Several replies of a pipelining client fit. */
@@ -14,7 +20,7 @@ const lingerMs = 10_000
 
 export class NodeSocket implements Socket {
   readonly remote: Address
-  readonly #raw: RawSocket
+  #raw: RawSocket
   #handlers: SocketHandlers | undefined
   #closed = false
   #ending = false
@@ -34,16 +40,24 @@ export class NodeSocket implements Socket {
 
   handle(handlers: SocketHandlers): void {
     this.#handlers = handlers
+    const direct =
+      handlers.into === undefined
+        ? undefined
+        : receivingInto(this.#raw, handlers.into, () => !this.#closed && !this.#ending)
+    if (direct !== undefined) this.#raw = direct
     const raw = this.#raw
-    raw.on('data', (chunk: Buffer) => {
-      if (!this.#closed && !this.#ending) handlers.data(chunk)
-    })
+    if (direct === undefined)
+      raw.on('data', (chunk: Buffer) => {
+        if (!this.#closed && !this.#ending) handlers.data(chunk)
+      })
     raw.on('drain', () => {
       if (!this.#closed) handlers.drain?.()
     })
     raw.on('end', () => this.#peerEnded())
     raw.on('error', error => this.#close(connectionError(error, this.remote)))
     raw.on('close', () => this.#close(undefined))
+    // Accepted sockets come paused, so that nothing is read before somebody listens.
+    raw.resume()
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -94,6 +108,35 @@ export class NodeSocket implements Socket {
     this.#closed = true
     this.#handlers?.closed(error)
   }
+}
+
+interface UserBufferHandle {
+  readonly useUserBuffer?: unknown
+}
+
+/**
+ * The same connection as a socket that reads into memory of ours. Node offers that for sockets it opens (`onread`), not for those it
+ * accepts, so the handle moves to a new socket. It halves the cost of receiving large batches: no allocation per read, nothing to collect.
+ * Undefined where this Node's handles cannot do it.
+ */
+function receivingInto(accepted: RawSocket, memory: ReceiveMemory, isOpen: () => boolean): RawSocket | undefined {
+  const owner = accepted as unknown as { _handle: UserBufferHandle | null }
+  const handle = owner._handle
+  if (typeof handle?.useUserBuffer !== 'function') return undefined
+  owner._handle = null
+  const options = {
+    handle,
+    allowHalfOpen: true,
+    highWaterMark: writeQueueBytes,
+    onread: {
+      buffer: () => memory.space(),
+      callback: (count: number) => {
+        if (isOpen()) memory.filled(count)
+        return true
+      },
+    },
+  }
+  return new RawSocket(options as unknown as SocketConstructorOpts)
 }
 
 /** IPv4 peers of a dual-stack listener show up as `::ffff:1.2.3.4`; people and ACLs know them as `1.2.3.4`. */
