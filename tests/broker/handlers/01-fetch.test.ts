@@ -148,6 +148,15 @@ describe('waiting', () => {
     expect(codes).toEqual([errorCode('UNKNOWN_TOPIC_OR_PARTITION'), 0])
   })
 
+  test('does not begin for a reader whose log parts from ours', async () => {
+    const { cluster } = await one(['a'])
+    cluster.change('events', { leader: 1 })
+    const answer = ask(cluster, { maxWaitMs: 60_000, partitions: [{ fetchOffset: 9, lastFetchedEpoch: 0 }] })
+    await cluster.time.settle()
+    expect(cluster.broker(1).manager.parkedFetches).toBe(0)
+    expect((await answer)!.responses[0]!.partitions[0]!.divergingEpoch).toEqual({ epoch: 0, endOffset: 1 })
+  })
+
   test('ends when the leadership goes', async () => {
     const cluster = new TestCluster(2)
     cluster.createTopic('events', [1, 2])

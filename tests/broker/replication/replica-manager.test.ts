@@ -181,6 +181,66 @@ describe('three brokers', () => {
     expect(cluster.partition('events').isr).toEqual([1, 2])
   })
 
+  test('a follower raises its log start with the leader’s', async () => {
+    const cluster = new TestCluster(2)
+    cluster.createTopic('events', [1, 2])
+    for (const value of ['a', 'b', 'c']) await cluster.until(cluster.broker(1).produce('events', [value]))
+    cluster.broker(1).replica('events').log.advanceLogStart(2)
+    await cluster.time.run(2000)
+    expect(cluster.broker(2).replica('events').log.logStartOffset).toBe(2)
+  })
+
+  test('an AlterPartition that fails is sent again, with pauses', async () => {
+    const cluster = new TestCluster(2)
+    cluster.createTopic('events', [1, 2])
+    cluster.kill(2)
+    let tries = 0
+    cluster.alterPartitionHook = request => {
+      tries += 1
+      if (tries > 5) return undefined
+      const { topicId, partitions } = request.topics[0]!
+      const refused = {
+        partitionIndex: 0,
+        errorCode: errorCode('UNKNOWN_SERVER_ERROR'),
+        leaderId: -1,
+        leaderEpoch: -1,
+        isr: [],
+        leaderRecoveryState: 0,
+        partitionEpoch: -1,
+      }
+      return tries % 2 === 0
+        ? { throttleTimeMs: 0, errorCode: errorCode('STALE_BROKER_EPOCH'), topics: [] }
+        : { throttleTimeMs: 0, errorCode: 0, topics: [{ topicId, partitions: partitions.map(() => refused) }] }
+    }
+    cluster.restart(2)
+    await cluster.time.run(200)
+    expect(tries).toBeGreaterThan(1)
+    expect(tries).toBeLessThan(6)
+    await cluster.time.run(1000)
+    expect(cluster.partition('events').isr).toEqual([1, 2])
+    expect(tries).toBe(6)
+  })
+
+  test('a fetch that waits tells where its follower was when it asked, not when it was answered', async () => {
+    const cluster = new TestCluster(2)
+    const topicId = cluster.createTopic('events', [1, 2])
+    cluster.cut.add('2>1')
+    await cluster.time.run(1000)
+    const askedMs = cluster.time.nowMs
+    const partition = { partition: 0, fetchOffset: 0, currentLeaderEpoch: 0, partitionMaxBytes: 1000 }
+    const waiting = cluster.broker(1).request<FetchResponse>(1, 17, {
+      replicaState: { replicaId: 2, replicaEpoch: cluster.broker(2).epoch },
+      maxWaitMs: 5000,
+      minBytes: 1,
+      topics: [{ topicId, partitions: [partition] }],
+    })
+    await cluster.time.run(3000)
+    await cluster.broker(1).produce('events', ['a'], { acks: 1 })
+    await cluster.time.run(10)
+    expect((await waiting)!.responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(0)
+    expect(cluster.broker(1).replica('events').machine.followerStates()[0]?.lastCaughtUpMs).toBe(askedMs)
+  })
+
   test('a deleted topic is gone, also on a broker that was down', async () => {
     const cluster = new TestCluster(2)
     const topicId = cluster.createTopic('events', [1, 2])

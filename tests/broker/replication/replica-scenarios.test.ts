@@ -93,6 +93,24 @@ test('KIP-279: two fast leader changes that a follower half misses do not leave 
   expect(values(cluster, 2)).toEqual(['new'])
 })
 
+test('KIP-279: a leader that has appended nothing yet still tells followers with a later epoch where their logs part', async () => {
+  const cluster = new TestCluster(2)
+  cluster.createTopic('events', [1, 2])
+  for (const value of ['a', 'b']) await cluster.until(cluster.broker(1).produce('events', [value]))
+  cluster.isolated.add(1)
+  cluster.cut.add('2>1')
+  for (const value of ['c', 'd', 'e']) await cluster.broker(1).produce('events', [value], { acks: 1 })
+  // Unclean: broker 2 leads epoch 1 and appends what broker 1 never gets; then broker 1 leads epoch 2.
+  cluster.change('events', { leader: 2, isr: [2] })
+  for (const value of ['x', 'y']) await cluster.broker(2).produce('events', [value], { acks: 1 })
+  cluster.isolated.delete(1)
+  cluster.cut.clear()
+  cluster.change('events', { leader: 1, isr: [1] })
+  await cluster.time.run(3000)
+  expect(values(cluster, 2)).toEqual(['a', 'b', 'c', 'd', 'e'])
+  expect(cluster.partition('events').isr).toEqual([1, 2])
+})
+
 test('KIP-320: a consumer learns that what it read is gone after an unclean election', async () => {
   const cluster = new TestCluster(2)
   cluster.createTopic('events', [1, 2])
