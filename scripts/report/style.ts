@@ -115,6 +115,7 @@ for (const tab of tabs) tab.addEventListener('click', () => {
     document.getElementById(other.dataset.variant).hidden = other !== tab
   }
 })
+tabs.find(tab => '#' + tab.dataset.variant === location.hash)?.click()
 document.getElementById('theme').addEventListener('click', () => {
   const root = document.documentElement
   const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
