@@ -54,7 +54,8 @@ async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> 
   ended.catch((error: unknown) => (failure ??= error as SimulationFailure))
   const cluster = new HostedCluster({ world, spec, makeBroker }, async () => {
     end()
-    await ended.catch(() => undefined)
+    // How it ended is in `failure`.
+    await Promise.allSettled([ended])
     leave()
     if (failure !== undefined) throw withTrace(failure)
   })
