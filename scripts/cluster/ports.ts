@@ -51,10 +51,11 @@ export async function requireFreePorts(spec: ClusterSpec): Promise<void> {
   const taken = await takenPorts(spec)
   if (taken.length === 0) return
   const list = taken.map(({ port, use }) => `${port} (${use})`).join(', ')
-  const free = await freeBasePort(spec).catch(() => undefined)
+  // Only a hint: where no free range is found, any other number is as good.
+  const free = await freeBasePort(spec).catch(() => 19_092)
   throw lacking(
     `Port taken on ${HOST}: ${list}.`,
-    `Stop what listens there (ss -ltnp shows it; ./faultline down, if it is another cluster), or use other ports: --port ${free ?? 19092}`,
+    `Stop what listens there (ss -ltnp shows it; ./faultline down, if it is another cluster), or use other ports: --port ${free}`,
   )
 }
 

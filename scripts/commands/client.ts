@@ -10,7 +10,8 @@ export async function kafkaOf(options: CommonOptions): Promise<{ kafka: Kafka; c
   const kafka = new kafkajs.Kafka({
     clientId: 'faultline',
     logLevel: kafkajs.logLevel.NOTHING,
-    retry: { retries: 4, initialRetryTime: 100 },
+    // About 10 s in all: as long as a group's coordinator needs to come up on a slow machine.
+    retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 },
     ...cluster.kafkaOptions(),
   })
   return { kafka, cluster }

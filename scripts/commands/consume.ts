@@ -43,7 +43,10 @@ async function read(
   if (limits?.size === 0 || options.count === 0) return records
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 })
   const done = new Promise<void>((resolve, reject) => {
-    consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
+    consumer.on('consumer.crash', ({ payload }) => {
+      // Otherwise it is about to try again by itself.
+      if (!payload.restart) reject(payload.error)
+    })
     session.signal.addEventListener('abort', () =>
       options.follow === true ? resolve() : reject(session.signal.reason),
     )

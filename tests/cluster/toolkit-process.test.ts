@@ -7,8 +7,12 @@ import { conditionOf, identify, waitFor } from '#scripts/cluster/process/livenes
 import { describeWith } from '../machine.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
-describe('a cluster of processes on faultline', () => lifeOf('faultline'))
-describeWith(['java', 'apache-kafka'], 'a cluster of processes on apache-kafka', () => lifeOf('apache-kafka'))
+describe('a cluster of processes on faultline', () => {
+  lifeOf('faultline')
+})
+describeWith(['java', 'apache-kafka'], 'a cluster of processes on apache-kafka', () => {
+  lifeOf('apache-kafka')
+})
 
 function lifeOf(engine: Engine): void {
   const toolkit = new Toolkit()
