@@ -501,12 +501,12 @@ export class TestCluster {
   /** Runs the clock until the promise is settled. */
   async until<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
     const state = { settled: false }
-    const watched = promise.finally(() => {
+    const settle = (): void => {
       state.settled = true
-    })
-    watched.catch(() => {})
+    }
+    promise.then(settle, settle)
     for (let ms = 0; !state.settled && ms < limitMs; ms += 5) await this.time.run(5)
     if (!state.settled) throw new Error(`nothing came within ${limitMs} virtual milliseconds`)
-    return watched
+    return promise
   }
 }
