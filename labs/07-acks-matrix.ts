@@ -37,7 +37,7 @@ function cell(acks: Acks, minInsync: 1 | 2, death: 'quickly' | 'alone', outcome:
     role: outcome === 'keeps' ? 'main' : 'control',
     workload: {
       acks,
-      // After an unclean election kafkajs would go on sending sequence numbers that the new leader cannot place.
+      // After an unclean election the new leader refuses the sequence numbers of the old one; this cell is about the records.
       idempotent: acks === -1 && outcome === 'keeps',
       partitions: 1,
       settings: {
