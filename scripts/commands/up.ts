@@ -30,6 +30,12 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
   const { output } = session
   const runtime = options.runtime ?? (await chosenRuntime(options.engine, session))
   const spec = clusterSpec({ ...options, runtime, dataDir: options.data, settings: parseSettings(options.set) })
+  if (spec.runtime === 'simulated') {
+    throw usageError(
+      'A simulated cluster lives in one process, in virtual time: it ends with the command that started it.',
+      './faultline lab run 00-durability --runtime simulated runs a lab in it; make sim runs many seeds.',
+    )
+  }
   const start = performance.now()
   const cluster = await (
     await runtimeByName(spec.runtime)

@@ -42,6 +42,7 @@ describe('./faultline', () => {
     ['a missing argument', ['kill'], "missing required argument 'broker'"],
     ['a setting without a value', ['up', '--runtime', 'process', '--set', 'a'], 'expected key=value'],
     ['a lab that is none', ['lab', 'run', '99-nothing'], 'there is no such lab'],
+    ['a simulation that should stay', ['up', '--runtime', 'simulated'], 'it ends with the command that started it'],
     ['security that is not there yet', ['up', '--security', 'tls'], '--security tls is not there yet'],
   ])('takes %s for a usage error: exit code 2 and one error line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await run(...args)

@@ -55,6 +55,8 @@ export class ComposeCluster implements Cluster {
   readonly clock = realClock
   readonly random: Random
   readonly #record: ClusterRecord
+  /** Found serving by us: Docker's own health check comes round seconds later. */
+  readonly #served = new Set<number>()
   #probes = 0
 
   constructor(record: ClusterRecord) {
@@ -87,7 +89,7 @@ export class ComposeCluster implements Cluster {
 
   #statusOf(id: number, state: ContainerInspectInfo['State']): NodeStatus {
     if (state.Paused) return 'paused'
-    if (state.Running) return state.Health?.Status === 'starting' ? 'starting' : 'running'
+    if (state.Running) return state.Health?.Status === 'starting' && !this.#served.has(id) ? 'starting' : 'running'
     return this.#endIsWanted(id) ? 'stopped' : 'dead'
   }
 
@@ -165,6 +167,8 @@ export class ComposeCluster implements Cluster {
       signal: options.signal,
       progress: options.progress,
     })
+    for (const node of await this.nodes())
+      if (node.state === 'starting' || node.state === 'running') this.#served.add(node.id)
   }
 
   kafkaOptions(): ClientOptions {
@@ -250,6 +254,7 @@ export class ComposeCluster implements Cluster {
   }
 
   #wantEnd(id: number, down: boolean): void {
+    this.#served.delete(id)
     writeJson(this.#intentFile(id), { down })
   }
 
