@@ -21,6 +21,11 @@ describe('every lab', () => {
   })
 })
 
+test('labs/README.md lists every lab', () => {
+  const readme = readFileSync(new URL('../../labs/README.md', import.meta.url), 'utf8')
+  for (const { name } of labs) expect(readme).toContain(`[${name}](${name}.ts)`)
+})
+
 describe('labs are found', () => {
   test('by name, number or an unambiguous beginning', async () => {
     for (const name of ['00-durability', '00', '00-dur', 'durability'])
