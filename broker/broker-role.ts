@@ -122,9 +122,30 @@ export class BrokerRole implements BrokerServices {
   async leave(): Promise<void> {
     const { config, environment } = this.#parts
     if (!config['controlled.shutdown.enable'] || this.lifecycle.brokerEpoch < 0) return
-    const outcome = await this.lifecycle.beginControlledShutdown(controlledShutdownTimeoutMs)
+    const outcome = await this.#untilGivenUp(this.lifecycle.beginControlledShutdown(controlledShutdownTimeoutMs))
     if (outcome === 'timeout')
       environment.log.warn('the controller did not agree to the shutdown in time; leaving without')
+  }
+
+  /** Ends early with 'timeout' when no controller has been known for a while: when all nodes stop at once, the last ones have nobody to ask. */
+  #untilGivenUp(granted: Promise<'granted' | 'timeout'>): Promise<'granted' | 'timeout'> {
+    const { environment, quorum } = this.#parts
+    const { clock, timers } = environment
+    return new Promise(resolve => {
+      let isOver = false
+      let knownMs = clock.monotonicMs()
+      const look = (): void => {
+        if (isOver) return
+        if (quorum.leaderAddress() !== undefined) knownMs = clock.monotonicMs()
+        if (clock.monotonicMs() - knownMs >= leaderlessLimitMs) resolve('timeout')
+        else timers.after(leaderlessLookMs, look)
+      }
+      look()
+      void granted.then(outcome => {
+        isOver = true
+        resolve(outcome)
+      })
+    })
   }
 
   stop(): void {
@@ -145,3 +166,6 @@ export class BrokerRole implements BrokerServices {
 
 /** Two session timeouts: a controller that cannot be reached for so long has fenced this broker anyway. */
 const controlledShutdownTimeoutMs = 18_000
+/** Three times as long as an election takes by default. */
+const leaderlessLimitMs = 3000
+const leaderlessLookMs = 100

@@ -9,6 +9,7 @@ import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
 import { claimDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
 import { openPartitionLog } from './log/partition-log.ts'
+import { makeDurableDirectory } from './log/small-files.ts'
 import { StartupError } from './startup-error.ts'
 
 export const metadataTopic = '__cluster_metadata'
@@ -91,7 +92,7 @@ export function openStorage(
       : undefined
     logs?.start()
     const metadataDirectory = config['metadata.log.dir']
-    disk.makeDirectory(metadataDirectory)
+    makeDurableDirectory(disk, metadataDirectory)
     const metadataDirectoryId = claimDirectory(disk, metadataDirectory, {
       clusterId,
       nodeId,

@@ -43,6 +43,7 @@ import type { ProducerSnapshots } from './producer-snapshots.ts'
 import { newestTimestamp } from './read-batches.ts'
 import { checkReplicated } from './replicated-batches.ts'
 import { segmentsBeyondRetention } from './retention.ts'
+import { rollJitterMs } from './roll-jitter.ts'
 import { Segment } from './segment.ts'
 import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
@@ -106,7 +107,7 @@ export class SegmentedLog implements PartitionLog {
       logStartOffset: options.logStartOffset ?? 0,
       wallMs: environment.clock.wallMs(),
       producerIdExpirationMs: options.producerIdExpirationMs ?? dayMs,
-      newSegmentJitterMs: () => this.newSegmentJitterMs(),
+      newSegmentJitterMs: () => rollJitterMs(this.config, environment.random),
     })
     this.segments = loaded.segments
     this.active = loaded.segments.at(-1)!
@@ -307,15 +308,10 @@ export class SegmentedLog implements PartitionLog {
       directory,
       baseOffset,
       createdWallMs: clock.wallMs(),
-      rollJitterMs: this.newSegmentJitterMs(),
+      rollJitterMs: rollJitterMs(this.config, this.environment.random),
       indexIntervalBytes,
       log,
     }
-  }
-
-  private newSegmentJitterMs(): number {
-    const limitMs = Math.min(this.config.segmentJitterMs, this.config.segmentMs, 2 ** 31)
-    return limitMs >= 1 ? this.environment.random.below(limitMs) : 0
   }
 
   // ------------------------------------------------------------------------------------------------------------ read

@@ -150,6 +150,7 @@ const goodbyeMs = 1_000
 
 /** kafkajs may wait for ever for a broker that is gone; the client's goodbye is not worth that. */
 async function ended(reader: Reader, cluster: Cluster): Promise<void> {
+  // What a client that is given up has to say is no finding.
   const goodbye = reader.stop().catch(() => undefined)
   await Promise.race([goodbye, cluster.clock.sleep(goodbyeMs)])
 }

@@ -183,5 +183,6 @@ export class Producers {
 
 /** Closes a client that is given up. It may be unable to say goodbye, and nobody waits for it. */
 function dispose(producer: Producer): void {
+  // What a client that is given up has to say is no finding.
   producer.disconnect().catch(() => undefined)
 }
