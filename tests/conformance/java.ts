@@ -1,0 +1,99 @@
+/** Java programs of this folder: compiled once against Apache Kafka's jars, run with a small heap. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { kafkaJars } from '#tests/machine.ts'
+
+const sources = path.join(import.meta.dirname, 'java')
+const classPath = (classes: string): string => (classes === '' ? `${kafkaJars}/*` : `${classes}:${kafkaJars}/*`)
+/** A start that compiles little is what counts here, not speed later. */
+const jvm = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+
+/** Folder with the classes of one source file; `remove()` it. */
+export function compile(name: string): { classes: string; remove: () => void } {
+  const classes = mkdtempSync(path.join(tmpdir(), 'faultline-classes-'))
+  execFileSync('javac', ['-cp', `${kafkaJars}/*`, '-d', classes, path.join(sources, `${name}.java`)])
+  return { classes, remove: () => rmSync(classes, { recursive: true, force: true }) }
+}
+
+/** Runs a program of the jars, or of `classes`, to its end. */
+export async function runJava(
+  mainClass: string,
+  args: readonly string[],
+  classes = '',
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn('java', [...jvm, '-cp', classPath(classes), mainClass, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, output }
+}
+
+export interface ToolResult {
+  readonly code: number
+  readonly output: string
+}
+
+/** Apache Kafka's command line tools in one JVM; see Tools.java. Commands run one at a time, in order. */
+export class KafkaTools {
+  readonly #child: ChildProcess
+  readonly #answers: ((result: ToolResult) => void)[] = []
+  #received = Buffer.alloc(0)
+  readonly #remove: () => void
+
+  constructor() {
+    const { classes, remove } = compile('Tools')
+    this.#remove = remove
+    this.#child = spawn('java', [...jvm, '-cp', classPath(classes), 'Tools'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child.stdout?.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk])
+      this.#take()
+    })
+    this.#child.once('exit', () => {
+      for (const answer of this.#answers.splice(0)) answer({ code: -1, output: 'the JVM ended' })
+    })
+  }
+
+  /** `tool` is a class of org.apache.kafka.tools, or a full class name. */
+  run(tool: string, ...args: readonly string[]): Promise<ToolResult> {
+    const mainClass = tool.includes('.') ? tool : `org.apache.kafka.tools.${tool}`
+    this.#child.stdin?.write(`${[mainClass, ...args].join('\t')}\n`)
+    return new Promise(resolve => this.#answers.push(resolve))
+  }
+
+  /** The output; an exit code other than 0 is an error. */
+  async succeed(tool: string, ...args: readonly string[]): Promise<string> {
+    const { code, output } = await this.run(tool, ...args)
+    if (code !== 0) throw new Error(`${tool} ${args.join(' ')} ended with ${code}:\n${output}`)
+    return output
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const gone = once(this.#child, 'exit')
+      this.#child.kill('SIGKILL')
+      await gone
+    }
+    this.#remove()
+  }
+
+  #take(): void {
+    for (;;) {
+      const end = this.#received.indexOf('\n')
+      if (end < 0) return
+      const [code, bytes] = this.#received.toString('utf8', 0, end).split(' ').map(Number)
+      if (code === undefined || bytes === undefined)
+        throw new Error('Tools.java: expected a code and a number of bytes')
+      const next = end + 1 + bytes
+      if (this.#received.length < next) return
+      const output = this.#received.toString('utf8', end + 1, next)
+      this.#received = this.#received.subarray(next)
+      this.#answers.shift()?.({ code, output })
+    }
+  }
+}
