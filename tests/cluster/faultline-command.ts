@@ -11,8 +11,17 @@ import { projectRoot } from '#scripts/cluster/state.ts'
 const command = path.join(projectRoot, 'faultline')
 
 export class Toolkit {
-  readonly folder = mkdtempSync(path.join(tmpdir(), 'faultline-test-'))
-  readonly home = path.join(this.folder, 'state')
+  #folder: string | undefined
+
+  /** Made when it is first needed: a test that does not run leaves none. */
+  get folder(): string {
+    this.#folder ??= mkdtempSync(path.join(tmpdir(), 'faultline-test-'))
+    return this.#folder
+  }
+
+  get home(): string {
+    return path.join(this.folder, 'state')
+  }
 
   start(...args: string[]) {
     return execa(command, args, { reject: false, env: { FAULTLINE_HOME: this.home, NO_COLOR: '1' } })

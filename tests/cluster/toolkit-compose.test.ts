@@ -98,15 +98,15 @@ describeWith(['docker'], 'the image', () => {
 describeWith(['docker'], 'compose/three.yaml', () => {
   const toolkit = new Toolkit()
   const project = `faultline-test-${process.pid}`
-  const file = path.join(toolkit.folder, 'three.yaml')
-  const compose = (...args: string[]) => docker('compose', '-p', project, '-f', file, ...args)
+  const file = () => path.join(toolkit.folder, 'three.yaml')
+  const compose = (...args: string[]) => docker('compose', '-p', project, '-f', file(), ...args)
   beforeAll(async () => {
     await ensureImage(() => {}, undefined)
     // The same file with other ports on this machine, which may have a cluster of its own at the usual ones.
     const port = Number(await freePort())
     const text = readFileSync(path.join(projectRoot, 'compose', 'three.yaml'), 'utf8')
     writeFileSync(
-      file,
+      file(),
       text.replaceAll(/127\.0\.0\.1:909(\d)/g, (_, digit: string) => `127.0.0.1:${port + Number(digit) - 2}`),
     )
   })

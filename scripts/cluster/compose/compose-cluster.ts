@@ -150,7 +150,7 @@ export class ComposeCluster implements Cluster {
           `Emptying the disk of node ${id} failed with exit code ${code}: ${String(await sweeper.logs({ stderr: true }))}`,
         )
     } finally {
-      await sweeper.remove({ force: true })
+      await sweeper.remove({ force: true, v: true })
     }
   }
 
