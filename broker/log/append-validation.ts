@@ -10,7 +10,8 @@
 import { batchBytes, BatchView, stampMaxTimestamp, stampOffsetAndEpoch } from '../protocol/records/batch.ts'
 import { checkBatchBytes, checkBatchCounts, RecordWalk } from '../protocol/records/batch-validate.ts'
 import type { ErrorName } from '../protocol/errors.ts'
-import type { AppendRequest, AppendResult, LogConfig } from './log.ts'
+import type { AppendInfo, AppendRequest, AppendResult, LogConfig } from './log.ts'
+import type { BatchMetadata } from './producer-state.ts'
 
 export type Refusal = Extract<AppendResult, { refused: ErrorName }>
 
@@ -144,4 +145,10 @@ function refuse(problem: { readonly kind: 'corrupt' | 'invalid'; readonly messag
 
 function invalid(message: string): Refusal {
   return { refused: 'INVALID_RECORD', message }
+}
+
+/** What to acknowledge for a batch that is in the log already. */
+export function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
+  const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? known.timestamp : -1
+  return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
 }

@@ -14,7 +14,7 @@ import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
 import type { ErrorName } from '../protocol/errors.ts'
-import { stampForLeader, validateForLeader } from './append-validation.ts'
+import { duplicateInfo, stampForLeader, validateForLeader } from './append-validation.ts'
 import type { ValidatedAppend } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
@@ -24,7 +24,6 @@ import { snapshotSuffix } from './log-files.ts'
 import { loadLog, rebuildProducers } from './log-loader.ts'
 import { LogReader, nothingAt, segmentOf } from './log-reader.ts'
 import type {
-  AppendInfo,
   AppendRequest,
   AppendResult,
   EpochEndOffset,
@@ -38,7 +37,7 @@ import type {
 } from './log.ts'
 import type { PartitionLogOptions } from './partition-log-options.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
-import type { BatchMetadata, CompletedTransaction, ProducerStates } from './producer-state.ts'
+import type { CompletedTransaction, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
 import { newestTimestamp } from './read-batches.ts'
 import { checkReplicated } from './replicated-batches.ts'
@@ -595,9 +594,4 @@ export class SegmentedLog implements PartitionLog {
     }
     return error
   }
-}
-
-function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
-  const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? known.timestamp : -1
-  return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
 }
