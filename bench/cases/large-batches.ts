@@ -8,6 +8,7 @@ import { eachRound } from './context.ts'
 
 const BATCH_KIB = 256
 const MIB = 2 ** 20
+const batches = { batchBytes: BATCH_KIB * 1_024, recordBytes: 1_000 }
 
 const kind = (name: string, unit: string, better: 'lower' | 'higher'): FigureKind => ({
   case: 'large-batches',
@@ -25,11 +26,11 @@ export const largeBatches: BenchCase = {
         const [node] = await cluster.nodes()
         if (node === undefined) throw failure('There is no broker.')
         await makeTopic(cluster, 'warm', [[1]])
-        await pipeline(node, 'warm', { batchKiB: BATCH_KIB, totalBytes: 128 * MIB, signal })
+        await pipeline(node, 'warm', { ...batches, totalBytes: 128 * MIB, signal })
         await makeTopic(cluster, 'load', [[1]])
         await writeOutDirtyPages(signal)
         const totalBytes = options.gigabytes * 1e9
-        const work = () => pipeline(node, 'load', { batchKiB: BATCH_KIB, totalBytes, signal })
+        const work = () => pipeline(node, 'load', { ...batches, totalBytes, signal })
         const { result, cpuSeconds } = await withCpu(cluster, work)
         figures.add(kind('rate', 'MiB/s', 'higher'), engine, result.bytes / MIB / result.seconds)
         figures.add(kind('broker CPU per MiB', 'µs', 'lower'), engine, (cpuSeconds * 1e6) / (result.bytes / MIB))

@@ -13,32 +13,35 @@ import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 export interface Flow {
   readonly seconds: number
   readonly bytes: number
+  readonly records: number
   /** Longest time between two acknowledgements. */
   readonly longestGapMs: number
 }
 
 export interface FlowOptions {
-  readonly batchKiB: number
+  readonly batchBytes: number
+  readonly recordBytes: number
   readonly totalBytes: number
   readonly signal: AbortSignal
 }
 
 const IN_FLIGHT = 5
-const KIB = 1_024
+/** What a record costs beyond its value: lengths, deltas, attributes. */
+const RECORD_OVERHEAD_BYTES = 8
 
-/** Sends batches of `batchKiB` records of about 1 KiB each until `totalBytes` are acknowledged. */
+/** Sends batches of at most `batchBytes` until `totalBytes` are acknowledged. */
 export async function pipeline(endpoint: Endpoint, topic: string, options: FlowOptions): Promise<Flow> {
-  // A record costs some bytes beyond its value.
-  const value = Buffer.alloc(KIB - 16, 'x')
+  const value = Buffer.alloc(options.recordBytes, 'x')
+  const recordsPerBatch = Math.floor((options.batchBytes - 61) / (options.recordBytes + RECORD_OVERHEAD_BYTES))
   const batch = buildBatch(
-    Array.from({ length: options.batchKiB }, () => ({ value })),
+    Array.from({ length: recordsPerBatch }, () => ({ value })),
     { timestamp: Date.now() },
   )
   const total = Math.ceil(options.totalBytes / batch.length)
   const socket = connect({ host: endpoint.host, port: endpoint.port, noDelay: true, signal: options.signal })
   try {
     const { seconds, longestGapMs } = await flow(socket, produceFrame(topic, batch), total)
-    return { seconds, longestGapMs, bytes: total * batch.length }
+    return { seconds, longestGapMs, bytes: total * batch.length, records: total * recordsPerBatch }
   } finally {
     socket.destroy()
   }
