@@ -185,14 +185,14 @@ export class ClassicGroup {
   }
 
   /**
-   * KIP-345: a static member came back without its id. It gets a new one, the old one is fenced, and if nothing else changed the group
-   * goes on without a rebalance.
+   * KIP-345: a static member came back without its id. It gets a new one, the old one is fenced, and as long as the group's protocol stays
+   * the same it goes on without a rebalance. What the member's metadata says does not count: a consumer that starts anew owns nothing yet,
+   * so its metadata always differs.
    */
   #replaceStatic(oldId: string, newId: string, request: JoinRequest, ticket: Ticket<JoinAnswer>, nowMs: number): void {
     const old = this.members.get(oldId)
     if (old === undefined) throw new Error(`static member ${oldId} is not in group ${this.groupId}`)
     const wasChosen = this.protocolName
-    const unchanged = sameProtocols(old.protocols, request.protocols)
     if (old.joinTicket !== undefined) this.#effects.reply(old.joinTicket, refuseJoin('FENCED_INSTANCE_ID', oldId))
     if (old.syncTicket !== undefined) this.#effects.reply(old.syncTicket, refuseSync('FENCED_INSTANCE_ID'))
     const member: ClassicMember = {
@@ -207,7 +207,7 @@ export class ClassicGroup {
     this.#rename(oldId, member)
     this.#heard(member, nowMs)
     const keepsProtocol = this.members.size > 0 && electProtocol([...this.members.values()]) === wasChosen
-    if (this.state !== 'Stable' || !unchanged || !keepsProtocol) {
+    if (this.state !== 'Stable' || !keepsProtocol) {
       member.joinTicket = ticket
       member.sessionDeadlineMs = Infinity
       this.#prepareRebalance(nowMs)
