@@ -29,6 +29,7 @@ export interface NodeOptions {
 
 /** metadata.max.… of the raft log is in the configuration; these have no setting in Kafka. */
 const maxBatchBytes = 8 * 1024 * 1024
+const firstElectionWithinMs = 200
 
 export class Node {
   readonly config: BrokerConfig
@@ -192,6 +193,7 @@ export class Node {
         nodeId: config['node.id'],
         clusterId: storage.clusterId,
         voters: parseVoters(config),
+        firstElectionWithinMs,
         electionTimeoutMs: config['controller.quorum.election.timeout.ms'],
         electionBackoffMaxMs: config['controller.quorum.election.backoff.max.ms'],
         fetchTimeoutMs: config['controller.quorum.fetch.timeout.ms'],

@@ -11,6 +11,7 @@ import type { AlterPartitionRequest, AlterPartitionResponse } from '../protocol/
 import type { CreateTopicsResponse } from '../protocol/messages/19-create-topics.ts'
 import type { AllocateProducerIdsResponse } from '../protocol/messages/67-allocate-producer-ids.ts'
 import type { MetadataQuorum } from '../raft/raft.ts'
+import { unlessControllerMoves } from './controller-moved.ts'
 import type { CreatableTopic } from './create-topics.ts'
 
 const apiKeys = { createTopics: 19, alterPartition: 56, allocateProducerIds: 67 } as const
@@ -58,7 +59,8 @@ export class ControllerChannel {
       if (address !== undefined) {
         try {
           const timeoutMs = Math.min(requestTimeoutMs, leftMs)
-          const { response } = await client.send<Response>(address, apiKey, body(), { timeoutMs })
+          const sent = client.send<Response>(address, apiKey, body(), { timeoutMs })
+          const { response } = await unlessControllerMoves(environment, quorum, address, sent)
           if (!isNotController(response)) return response
           reason = `${address.host}:${address.port} is not the active controller`
         } catch (error) {

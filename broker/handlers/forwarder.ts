@@ -1,4 +1,5 @@
 /** Forwards clients' requests to the active controller, again and again until one answers or the time is up (KIP-590). */
+import { unlessControllerMoves } from '../controller/controller-moved.ts'
 import type { Environment } from '../environment/environment.ts'
 import { NetworkError } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
@@ -40,7 +41,8 @@ export class EnvelopeForwarder implements Forwarder {
       if (address !== undefined) {
         try {
           const timeoutMs = deadlineMs - clock.monotonicMs()
-          const { response } = await this.#client.send<EnvelopeResponse>(address, envelopeKey, body, { timeoutMs })
+          const sent = this.#client.send<EnvelopeResponse>(address, envelopeKey, body, { timeoutMs })
+          const { response } = await unlessControllerMoves(this.#environment, this.#quorum, address, sent)
           if (response.errorCode === 0 && response.responseData !== null) return [response.responseData]
           reason = errorName(response.errorCode)
           // Another attempt, or another controller, would not understand it either.

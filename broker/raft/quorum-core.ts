@@ -19,6 +19,8 @@ export interface MachineOptions {
   /** Ids of the static voters. */
   readonly voters: readonly number[]
   readonly electionTimeoutMs: number
+  /** Spread of the first election of a new quorum; undefined: it waits like any other. */
+  readonly firstElectionWithinMs?: number | undefined
   readonly electionBackoffMaxMs: number
   readonly fetchTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -244,6 +246,10 @@ export class QuorumCore {
     if (leaderId !== undefined && voters.includes(leaderId) && !this.isOnlyVoter) {
       return { name: 'follower', leaderId, deadlineMs: nowMs + fetchTimeoutMs, hasFetched: false, snapshot: undefined }
     }
+    // Epoch 0 has no leader that might be heard of yet: a new quorum elects one as soon as its voters are up.
+    const { firstElectionWithinMs } = this.options
+    if (this.epoch === 0 && this.isVoter && !this.isOnlyVoter && firstElectionWithinMs !== undefined)
+      return { name: 'unattached', deadlineMs: nowMs + this.options.random.below(firstElectionWithinMs) }
     // Also when it voted for itself: the log may have been longer when others granted that vote, so the epoch is given up.
     return { name: 'unattached', deadlineMs: this.electionDeadlineMs(nowMs) }
   }

@@ -362,7 +362,15 @@ function machineOptions(options: RaftDriverOptions, voters: readonly number[]): 
     requestTimeoutMs,
     retryBackoffMs,
   } = config
-  const timeouts = { electionTimeoutMs, electionBackoffMaxMs, fetchTimeoutMs, requestTimeoutMs, retryBackoffMs }
+  const { firstElectionWithinMs } = config
+  const timeouts = {
+    electionTimeoutMs,
+    firstElectionWithinMs,
+    electionBackoffMaxMs,
+    fetchTimeoutMs,
+    requestTimeoutMs,
+    retryBackoffMs,
+  }
   return {
     nodeId,
     clusterId,

@@ -16,6 +16,11 @@ export interface QuorumConfig {
   /** Static voters (controller.quorum.voters). A node that is not among them is an observer. */
   readonly voters: readonly Voter[]
   readonly electionTimeoutMs: number
+  /**
+   * In epoch 0 nobody can be leading: a new quorum need not wait for a leader to be heard. Its voters, started together, stand within
+   * this time. Undefined: after the election timeout, as in Kafka.
+   */
+  readonly firstElectionWithinMs?: number
   readonly electionBackoffMaxMs: number
   readonly fetchTimeoutMs: number
   readonly requestTimeoutMs: number

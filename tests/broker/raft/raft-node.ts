@@ -16,6 +16,7 @@ import { fetchSnapshot } from '#broker/handlers/59-fetch-snapshot.ts'
 import { updateRaftVoter } from '#broker/handlers/82-update-raft-voter.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog, type SegmentedLog } from '#broker/log/partition-log.ts'
+import { makeDurableDirectory } from '#broker/log/small-files.ts'
 import { Server } from '#broker/net/listener.ts'
 import { NetworkRequestClient } from '#broker/net/request-client.ts'
 import type { FetchRequest } from '#broker/protocol/messages/01-fetch.ts'
@@ -121,7 +122,7 @@ export class RaftNode {
     this.id = id
     this.listener = new RecordingListener(id)
     this.client = new NetworkRequestClient(environment, `raft-${id}`)
-    environment.disk.makeDirectory(directory)
+    makeDurableDirectory(environment.disk, directory)
     this.log = openPartitionLog({
       environment,
       directory: `${directory}/__cluster_metadata-0`,
