@@ -1,0 +1,251 @@
+/**
+ * Bytes that no client sends, against a live broker: whatever comes in, it goes on serving the others, its memory stays within bounds, and
+ * the log names the reason. What each check leaves behind is still there while a real client works beside it.
+ */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { Kafka, logLevel } from 'kafkajs'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { eventually, startCluster, type Cluster } from './harness.ts'
+
+const MiB = 1 << 20
+const sockets = new Set<Socket>()
+let cluster: Cluster
+
+beforeAll(async () => {
+  cluster = await startCluster()
+  await serves()
+})
+
+afterEach(() => {
+  for (const each of sockets) each.destroy()
+  sockets.clear()
+})
+
+afterAll(async () => {
+  await cluster?.stop()
+})
+
+async function open(port = cluster.broker().port): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port })
+  // A broker that cuts us off may do so with a reset.
+  socket.on('error', () => undefined)
+  sockets.add(socket)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Sends, and resolves when the broker has closed the connection. */
+async function closedAfter(bytes: Buffer, port?: number): Promise<void> {
+  const socket = await open(port)
+  const closed = once(socket, 'close')
+  socket.resume()
+  socket.write(bytes)
+  await closed
+}
+
+const int16 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(2)
+  bytes.writeInt16BE(value)
+  return bytes
+}
+const int32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+const framed = (...parts: readonly Buffer[]): Buffer => {
+  const body = Buffer.concat(parts)
+  return Buffer.concat([int32(body.length), body])
+}
+/** Header v1: key, version, correlation id, client id. */
+const request = (apiKey: number, version: number, ...body: readonly Buffer[]): Buffer =>
+  framed(int16(apiKey), int16(version), int32(7), int16(7), Buffer.from('hostile'), ...body)
+
+/** Header v2, which new versions have, ends with tagged fields. */
+const noTags = Buffer.from([0])
+const apiVersions = request(18, 0)
+const produceKey = 0
+const metadataKey = 3
+
+/** A real client writes and reads through the same broker. */
+async function serves(): Promise<void> {
+  const kafka = new Kafka({
+    clientId: 'bystander',
+    brokers: cluster.addresses,
+    logLevel: logLevel.NOTHING,
+    retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 20 },
+  })
+  const topic = `bystander-${randomBytes(6).toString('hex')}`
+  const producer = kafka.producer()
+  const admin = kafka.admin()
+  await Promise.all([producer.connect(), admin.connect()])
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+  await producer.send({ topic, messages: [{ value: 'still here' }] })
+  expect(await admin.fetchTopicOffsets(topic)).toMatchObject([{ high: '1' }])
+  await admin.deleteTopics({ topics: [topic] })
+  await Promise.all([producer.disconnect(), admin.disconnect()])
+  expect(await cluster.broker().isHealthy()).toBe(true)
+}
+
+/** The log grew by a line that matches. */
+async function logs(reason: RegExp, from: number): Promise<void> {
+  await eventually(`the log says ${reason.source}`, () =>
+    reason.test(cluster.broker().log().slice(from)) ? true : undefined,
+  )
+}
+
+const logLength = (): number => cluster.broker().log().length
+
+describe('a frame', () => {
+  test.each([
+    ['of negative length', int32(-1), /length of -1/],
+    ['of the most negative length', int32(-(2 ** 31)), /length of -2147483648/],
+    ['of two gigabytes', int32(2 ** 31 - 1), /length of 2147483647/],
+    ['that is an HTTP request', Buffer.from('GET / HTTP/1.1\r\nHost: broker\r\n\r\n'), /length of 1195725856/],
+    ['that is a TLS handshake', Buffer.from('160301020001000001fc0303', 'hex'), /length of \d+/],
+    ['without a header', int32(0), /broke the protocol/],
+    ['that ends within its header', framed(int16(3), int16(9), int32(1)), /broke the protocol/],
+    ['of an API that nobody has', request(9_999, 0), /key 9999/],
+    ['of a negative API', request(-1, 0), /key -1/],
+    ['of a version from the future', request(metadataKey, 99, noTags), /version 99/],
+    ['of a negative version', request(metadataKey, -1), /version -1/],
+    ['of a version that Kafka has removed', request(produceKey, 1, int16(1), int32(1), int32(0)), /version 1 /],
+    ['of the controller’s API on a listener for clients', request(52, 0, int32(0)), /Vote \(key 52\)/],
+  ])('%s closes its connection, and the log says why', async (_, bytes, reason) => {
+    const from = logLength()
+    await closedAfter(bytes)
+    await logs(reason, from)
+  })
+
+  test.each([
+    ['a count of two billion', request(metadataKey, 1, int32(2 ** 31 - 1))],
+    ['a count that fills the frame and no more', request(metadataKey, 1, int32(1_000_000), Buffer.alloc(1_000))],
+    ['a negative count', request(metadataKey, 1, int32(-7))],
+    ['a varint that never ends', request(metadataKey, 9, Buffer.from([0]), Buffer.alloc(64, 0xff))],
+    ['a string longer than the frame', request(metadataKey, 1, int32(1), int16(32_000), Buffer.from('short'))],
+    ['a string of negative length', request(metadataKey, 1, int32(1), int16(-2))],
+    ['a produce request that is cut off', request(produceKey, 3, int16(-1), int16(-1), int32(1_000), int32(1))],
+    ['a client id longer than the frame', framed(int16(metadataKey), int16(1), int32(1), int16(30_000))],
+  ])('with %s closes its connection', async (_, bytes) => {
+    const from = logLength()
+    await closedAfter(bytes)
+    await logs(/broke the protocol/, from)
+  })
+
+  test('with an unknown version of ApiVersions is answered, so that a newer client can step down', async () => {
+    const socket = await open()
+    socket.write(request(18, 99, noTags))
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    const unsupportedVersion = 35
+    expect(answer.readInt32BE(4)).toBe(7)
+    expect(answer.readInt16BE(8)).toBe(unsupportedVersion)
+  })
+
+  test('of zeros, noise or mangled requests never ends the broker', async () => {
+    const produce = request(produceKey, 3, int16(-1), int16(-1), int32(1_000), int32(1), int16(1), Buffer.from('t'))
+    for (let round = 0; round < 150; round++) {
+      const noise =
+        round % 3 === 0 ? randomBytes(1 + (round % 90)) : Buffer.from(round % 3 === 1 ? apiVersions : produce)
+      if (round % 3 > 0) noise[4 + (round % (noise.length - 4))] = randomBytes(1)[0] ?? 0
+      const socket = await open()
+      socket.resume()
+      socket.end(round % 3 === 0 ? framed(noise) : noise)
+      await once(socket, 'close')
+    }
+    await serves()
+  })
+
+  test('with records that are garbage is refused as corrupt and stores nothing', async () => {
+    const kafka = new Kafka({ clientId: 'victim', brokers: cluster.addresses, logLevel: logLevel.NOTHING })
+    const admin = kafka.admin()
+    await admin.connect()
+    await admin.createTopics({ topics: [{ topic: 'victim', numPartitions: 1 }], waitForLeaders: true })
+    const socket = await open()
+    const topic = Buffer.concat([int32(1), int16(6), Buffer.from('victim'), int32(1), int32(0)])
+    const acks = Buffer.concat([int16(-1), int16(-1), int32(1_000)])
+    for (const bytes of [randomBytes(200), Buffer.alloc(61), Buffer.alloc(5), Buffer.alloc(0)]) {
+      socket.write(request(produceKey, 7, acks, topic, int32(bytes.length), bytes))
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      // Size, correlation id, one topic and its name, one partition and its index; then the error.
+      expect(answer.readInt16BE(4 + 4 + 4 + 2 + 6 + 4 + 4)).not.toBe(0)
+    }
+    expect(await admin.fetchTopicOffsets('victim')).toMatchObject([{ high: '0' }])
+    await admin.disconnect()
+  })
+
+  test('on the controller’s listener closes its connection too', async () => {
+    const { controllerPort } = cluster.broker()
+    await closedAfter(int32(-1), controllerPort)
+    await closedAfter(request(produceKey, 9, Buffer.alloc(10)), controllerPort)
+    await serves()
+  })
+})
+
+describe('a connection', () => {
+  test('that claims a large frame and never sends it costs no memory', async () => {
+    const before = cluster.broker().residentBytes() ?? 0
+    for (let index = 0; index < 100; index++) {
+      const socket = await open()
+      socket.write(Buffer.concat([int32(100 * MiB), Buffer.alloc(100)]))
+    }
+    await serves()
+    // Had the claims been believed, ten gigabytes.
+    expect((cluster.broker().residentBytes() ?? 0) - before).toBeLessThan(150 * MiB)
+  })
+
+  test('that stops in the middle of a frame, or is half closed, disturbs nobody', async () => {
+    for (let length = 0; length < apiVersions.length; length++) {
+      const socket = await open()
+      socket.write(apiVersions.subarray(0, length))
+      if (length % 2 === 0) socket.end()
+      if (length % 3 === 0) socket.resetAndDestroy()
+    }
+    await serves()
+  })
+
+  test('that sends byte by byte is served', async () => {
+    const socket = await open()
+    socket.setNoDelay(true)
+    const answered = once(socket, 'data') as Promise<[Buffer]>
+    for (const byte of apiVersions) {
+      await new Promise(resolve => socket.write(Buffer.from([byte]), resolve))
+    }
+    const [answer] = await answered
+    expect(answer.readInt32BE(4)).toBe(7)
+  })
+
+  test('among five hundred idle ones is served', async () => {
+    await Promise.all(Array.from({ length: 500 }, () => open()))
+    await serves()
+    expect([...sockets].filter(({ destroyed }) => !destroyed)).toHaveLength(500)
+  })
+
+  test('that never reads its responses is held back, not its neighbours', async () => {
+    const before = cluster.broker().residentBytes() ?? 0
+    const socket = await open()
+    socket.pause()
+    // Some 400 bytes of answer for 17 of question: without a limit, a hundred megabytes of answers.
+    const questions = Buffer.concat(Array.from({ length: 1_000 }, () => apiVersions))
+    let sent = 0
+    while (sent < 400 && socket.write(questions)) sent++
+    await serves()
+    const more = Array.from({ length: 200 }, () => questions)
+    for (const each of more) socket.write(each)
+    await serves()
+    expect((cluster.broker().residentBytes() ?? 0) - before).toBeLessThan(100 * MiB)
+    // We hold what the broker did not take: it has stopped reading.
+    expect(socket.writableLength).toBeGreaterThan(0)
+    socket.resume()
+    let received = 0
+    socket.on('data', (chunk: Buffer) => (received += chunk.length))
+    await eventually('the answers flow again', () => (received > 4 * MiB ? true : undefined))
+  })
+})
+
+test('after all of it the broker is the same process, and stops as asked', async () => {
+  await serves()
+  expect(cluster.broker().log()).not.toMatch(/unhandled|uncaught|the node could not/i)
+  expect(await cluster.broker().stop()).toBe(0)
+})
