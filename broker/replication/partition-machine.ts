@@ -163,10 +163,11 @@ export class PartitionMachine {
   }
 
   private takeAssignment(assignment: Assignment): void {
+    // The metadata may repeat what an AlterPartition response said before: a proposal made since then is still open, and may be accepted.
+    if (assignment.partitionEpoch > this.partitionEpoch) this.pending = undefined
     this.leaderId = assignment.leader
     this.partitionEpoch = assignment.partitionEpoch
     this.replicas = assignment.replicas
-    this.pending = undefined
   }
 
   /**

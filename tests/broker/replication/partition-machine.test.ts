@@ -317,6 +317,22 @@ describe('epochs', () => {
     expect(world.machine.isr).toEqual([1, 2, 3])
   })
 
+  test('metadata that only repeats what the controller told directly does not make an open proposal forgotten', () => {
+    const world = leader({ isr: [1], logEndOffset: 10 })
+    const first = fetch(world, 2, 10, 1)
+    const committed = { leaderEpoch: 5, partitionEpoch: 11, isr: [1, 2] }
+    world.machine.alterPartitionDone(first.propose!, committed, 2)
+    const second = fetch(world, 3, 10, 3)
+    expect(second.propose).toMatchObject({ kind: 'expand', changed: [3], partitionEpoch: 11 })
+    world.machine.lead(assignment({ isr: [1, 2], partitionEpoch: 11 }), 4)
+    // The controller may have accepted broker 3 by now: what it lacks is not committed, however long it has been silent.
+    world.machine.appended(20, 4)
+    fetch(world, 2, 20, 100_000)
+    expect(world.machine.highWatermark).toBe(10)
+    world.machine.alterPartitionDone(second.propose!, { leaderEpoch: 5, partitionEpoch: 12, isr: [1, 2, 3] }, 100_001)
+    expect(world.machine.isr).toEqual([1, 2, 3])
+  })
+
   test('a re-elected leader measures its followers anew, and gives in-sync ones time to show up', () => {
     const world = leader()
     world.machine.appended(10, 1)
