@@ -10,6 +10,8 @@ import { ProtocolError } from './errors.ts'
 const twoTo32 = 0x1_0000_0000
 /** The high words of safe integers lie in [-2^21, 2^21). */
 const safeHighWord = 0x20_0000
+/** Kafka has no longer strings, also where the length is a varint. */
+export const stringBytesMax = 0x7fff
 
 /** Joins the words of an int64: a safe integer, or Infinity for INT64_MAX. Anything else is refused. */
 export function joinOffset(high: number, low: number): number {
@@ -171,11 +173,15 @@ export class Reader {
     return count
   }
 
-  /** Text of `length` bytes, already checked. */
+  /** Text of `length` bytes, already checked. What is let in can be written again: a byte that is not UTF-8 takes three then. */
   text(length: number): string {
     const start = this.position
+    const text = this.buffer.toString('utf8', start, start + length)
+    const isDoubtful = length * 3 > stringBytesMax
+    if (isDoubtful && Buffer.byteLength(text) > stringBytesMax)
+      throw this.error(`a string of at most ${stringBytesMax} bytes`, `one of ${Buffer.byteLength(text)}`)
     this.position = start + length
-    return this.buffer.toString('utf8', start, start + length)
+    return text
   }
 
   /** View of `length` bytes, already checked. */

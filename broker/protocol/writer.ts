@@ -6,6 +6,7 @@
  * Source: Kafka protocol guide, "Protocol Primitive Types".
  */
 import { ProtocolError } from './errors.ts'
+import { stringBytesMax } from './reader.ts'
 
 /** From here on a reference costs less than a copy. */
 const referenceBytesMin = 1024
@@ -13,7 +14,6 @@ const firstChunkBytes = 512
 const chunkBytes = 4096
 /** UTF-16 units up to which a loop beats the call into native code. */
 const shortTextUnits = 24
-const stringBytesMax = 0x7fff
 
 export class Writer {
   /** The chunk being filled; everything before `start` belongs to finished chunks. */

@@ -87,6 +87,14 @@ describe('a decoder', () => {
     expect(refusal(message, version, Buffer.from(hex, 'hex'))?.message).toContain(expected)
   })
 
+  it.each([
+    ['longer than Kafka has any, which only a varint length can say', 3, `81800200${'61'.repeat(0x8000)}`],
+    ['that would be when it is written again: bytes that are not UTF-8 grow', 0, `4e20${'ff'.repeat(20_000)}`],
+  ])('refuses a string %s', (_what, version, hex) => {
+    const message = refusal(findCoordinatorRequest, version, Buffer.from(hex, 'hex'))?.message
+    expect(message).toContain('expected a string of at most 32767 bytes')
+  })
+
   it('names the path of the field that is bad', () => {
     const value = {
       maxWaitMs: 1,
