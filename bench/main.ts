@@ -39,8 +39,9 @@ process.on('warning', warning => {
 })
 
 const interrupt = new AbortController()
+// Every time, not once: "timeout" and some shells send a signal twice, and the second would end us in the middle of cleaning up.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => interrupt.abort(failure(`Interrupted (${signal}); what was started has been taken away.`)))
+  process.on(signal, () => interrupt.abort(failure(`Interrupted (${signal}); what was started has been taken away.`)))
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args)

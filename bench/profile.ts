@@ -40,7 +40,7 @@ const acks = values.acks === 'all' ? 'all' : '1'
 
 const work = mkdtempSync(join(tmpdir(), 'faultline-profile-'))
 const interrupt = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupt.abort(failure(name)))
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupt.abort(failure(name)))
 const { signal } = interrupt
 try {
   process.env['FAULTLINE_HOME'] = join(work, 'clusters')
