@@ -72,9 +72,18 @@ export class Controller {
     request: Request,
     options: { readonly timeoutMs?: number } = {},
   ): Promise<Reply | Refusal> {
-    const outcome = this.#machine.run(operation, request, this.#now())
+    const { image } = this.#machine
+    const moment = this.#now()
+    const outcome = this.#machine.run(operation, request, moment)
     if (isRefusal(outcome)) return Promise.resolve(outcome)
-    if (!this.#propose(outcome.records, outcome.divisible === true)) return Promise.resolve(notController())
+    try {
+      if (!this.#propose(outcome.records, outcome.divisible === true)) return Promise.resolve(notController())
+    } catch (error) {
+      // Records that fit into no batch, say: a state that is ahead of the log would bring forth records that nobody can replay.
+      const count = this.#quorum.logEndOffset - moment.nextOffset
+      this.#machine.revert(image, outcome.records.slice(0, count), moment)
+      throw error
+    }
     this.#schedule()
     return this.#afterCommit(outcome.reply, options.timeoutMs)
   }

@@ -103,7 +103,7 @@ export class ControllerMachine {
     this.#nextNoOpMs = this.#nextBalanceMs = this.#nextUncleanElectionMs = Infinity
   }
 
-  /** Runs an operation and takes its records into the state. The caller must propose them, all and in this order, or deactivate. */
+  /** Runs an operation and takes its records into the state. The caller must propose them, all and in this order, or revert or deactivate. */
   run<Request, Reply>(
     operation: Operation<Request, Reply>,
     request: Request,
@@ -119,6 +119,13 @@ export class ControllerMachine {
     )
     if (!isRefusal(outcome)) this.#fold(outcome.records, moment)
     return outcome
+  }
+
+  /** Goes back to the state before a `run` of which only `proposed` went into the log. */
+  revert(before: MetadataImage, proposed: readonly MetadataRecord[], moment: Moment): void {
+    if (this.#epoch === undefined) return
+    this.#image = before
+    this.#fold(proposed, moment)
   }
 
   /** One piece of work whose time has come; undefined when nothing is due. Call again until then. */

@@ -54,6 +54,21 @@ describe('the controller of a node', () => {
     expect(quorum.log).toHaveLength(1)
   })
 
+  it('keeps nothing in its state that did not fit into the log', async () => {
+    const parts = start()
+    await withBroker(parts)
+    const propose = parts.quorum.propose.bind(parts.quorum)
+    parts.quorum.propose = () => {
+      throw new RangeError('too large')
+    }
+    const create = () => parts.controller.submit(createTopics, { topics: [topic], validateOnly: false })
+    expect(create).toThrow('too large')
+    expect(parts.controller.image.topicsByName.has('orders')).toBe(false)
+    parts.quorum.propose = propose
+    expect(await create()).toMatchObject({ topics: [{ errorCode: 0 }] })
+    expect(parts.publisher.image).toEqual(parts.controller.image)
+  })
+
   it('answers only when the records are committed', async () => {
     const parts = start()
     await withBroker(parts)
