@@ -3,9 +3,9 @@
  * feeds requests and time to it, appends the records it asks for, and lets it go on once they are committed. Decides nothing itself.
  */
 import type { BrokerConfig } from '../../config/broker-config.ts'
-import type { Environment, Timer } from '../../environment/environment.ts'
+import { DiskError, type Environment, type Timer } from '../../environment/environment.ts'
 import type { MetadataImage } from '../../controller/image.ts'
-import type { TopicPartition } from '../../log/log.ts'
+import type { PartitionLog, TopicPartition } from '../../log/log.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { buildBatch } from '../../protocol/records/batch-build.ts'
 import { allRecords } from '../../protocol/records/batch-read.ts'
@@ -189,11 +189,8 @@ export class Groups implements LeadershipListener {
     if (this.#shards.get(loaded.partition) !== loaded) return
     const log = this.#replicas.log({ topic: offsetsTopic, partition: loaded.partition })
     if (log === undefined) return
-    const result = log.read(offset, {
-      maxBytes: this.#config['offsets.load.buffer.size'],
-      untilOffset: log.logEndOffset,
-      atLeastOneBatch: true,
-    })
+    const result = this.#readForLoad(log, offset)
+    if (result === undefined) return
     if ('refused' in result) {
       // The log start moved under us; begin at the new one.
       this.#load(loaded, log.logStartOffset)
@@ -206,6 +203,18 @@ export class Groups implements LeadershipListener {
     }
     loaded.active = true
     this.#step(loaded, (shard, nowMs) => shard.loaded(nowMs))
+  }
+
+  /** Undefined when the disk failed: the log directory goes offline, and with it this leadership. */
+  #readForLoad(log: PartitionLog, offset: number): ReturnType<PartitionLog['read']> | undefined {
+    const maxBytes = this.#config['offsets.load.buffer.size']
+    try {
+      return log.read(offset, { maxBytes, untilOffset: log.logEndOffset, atLeastOneBatch: true })
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.#environment.log.error('could not load a partition of group offsets', { ...log.topicPartition, error })
+      return undefined
+    }
   }
 
   resigned({ partition }: TopicPartition): void {
