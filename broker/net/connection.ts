@@ -150,8 +150,16 @@ export class Connection {
 
   #fail(error: unknown): void {
     if (!this.#open) return
-    if (!(error instanceof ProtocolError)) throw error
     const { host, port } = this.#socket.remote
+    if (!(error instanceof ProtocolError)) {
+      // A bug that one frame can reach must cost one connection, not the broker.
+      this.#environment.log.error('closed a connection because its request met a bug', {
+        client: `${host}:${port}`,
+        error,
+      })
+      this.#socket.destroy()
+      return
+    }
     this.#environment.log.warn('closed a connection that broke the protocol', {
       client: `${host}:${port}`,
       reason: error.message,
