@@ -23,7 +23,7 @@ import type { Input } from '../protocol/schema.ts'
 import { handleMetadataFetch, isMetadataFetch } from '../raft/metadata-fetch.ts'
 import type { PartitionAnswer, WantedPartition } from '../replication/fetch-sessions.ts'
 import type { FetchEntry } from '../replication/fetches.ts'
-import type { ReadOutcome } from '../replication/local-replica.ts'
+import { failedRead, type ReadOutcome } from '../replication/local-replica.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
@@ -43,10 +43,6 @@ const hintsSince = 16
 const readCommitted = 1
 const zeroId = 'AAAAAAAAAAAAAAAAAAAAAA'
 const noRecords = Buffer.alloc(0)
-
-function failedRead(error: ErrorName): ReadOutcome {
-  return { error, records: noRecords, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 }
-}
 
 function wantedOf(request: FetchRequest, usesTopicIds: boolean, image: MetadataImage): WantedPartition[] {
   const wanted: WantedPartition[] = []

@@ -3,7 +3,7 @@
  * again. Whether there is enough meanwhile is estimated (byte-meter.ts); what is answered is always read from the log.
  */
 import type { ErrorName } from '../protocol/errors.ts'
-import type { Isolation, LocalReplica, ReadOutcome } from './local-replica.ts'
+import { failedRead, type Isolation, type LocalReplica, type ReadOutcome } from './local-replica.ts'
 import type { ParkedOperation, Parker, Purgatory } from './purgatory.ts'
 
 export interface FetchEntry {
@@ -27,12 +27,6 @@ export interface FetchOptions {
   readonly connection: Parker
 }
 
-const noRecords = Buffer.alloc(0)
-
-function failed(error: ErrorName): ReadOutcome {
-  return { error, records: noRecords, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 }
-}
-
 /** Reads each partition, in order, until the response is full. The first batch is returned whatever its size. */
 function readAll(entries: readonly FetchEntry[], options: FetchOptions, isNew: boolean): ReadOutcome[] {
   let remainingBytes = options.maxBytes
@@ -40,7 +34,7 @@ function readAll(entries: readonly FetchEntry[], options: FetchOptions, isNew: b
   const { follower, isolation, onlyLeader } = options
   return entries.map(entry => {
     const { target, fetchOffset, currentLeaderEpoch, lastFetchedEpoch } = entry
-    if (typeof target === 'string') return failed(target)
+    if (typeof target === 'string') return failedRead(target)
     const outcome = target.read({
       fetchOffset,
       currentLeaderEpoch,

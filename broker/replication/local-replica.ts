@@ -56,7 +56,7 @@ export interface ReplicaOwner {
 
 const noRecords = Buffer.alloc(0)
 
-function failedRead(error: ErrorName): ReadOutcome {
+export function failedRead(error: ErrorName): ReadOutcome {
   return { error, records: noRecords, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 }
 }
 
