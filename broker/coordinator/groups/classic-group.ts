@@ -151,7 +151,6 @@ export class ClassicGroup {
       sessionTimeoutMs: request.sessionTimeoutMs,
       protocols: request.protocols,
       assignment: noBytes,
-      isNew: true,
       joinTicket: ticket,
       syncTicket: undefined,
       sessionDeadlineMs: nowMs + newMemberJoinTimeoutMs,
@@ -334,7 +333,6 @@ export class ClassicGroup {
     this.#pendingSync.clear()
     for (const member of this.members.values()) {
       member.assignment = noBytes
-      member.isNew = false
       const ticket = member.joinTicket
       member.joinTicket = undefined
       this.#heard(member, nowMs)

@@ -34,8 +34,6 @@ export interface ClassicMember {
   sessionTimeoutMs: number
   protocols: readonly MemberProtocol[]
   assignment: Buffer
-  /** True until its first rebalance is over; such a member gets more patience (KIP-394). */
-  isNew: boolean
   joinTicket: Ticket<JoinAnswer> | undefined
   syncTicket: Ticket<SyncAnswer> | undefined
   /** Monotonic ms at which it is given up; Infinity while we owe it an answer. */

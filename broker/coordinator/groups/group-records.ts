@@ -142,7 +142,6 @@ export function restore(group: ClassicGroup, value: GroupMetadataValue): void {
       sessionTimeoutMs: member.sessionTimeout,
       protocols: value.protocol === null ? [] : [{ name: value.protocol, metadata }],
       assignment: Buffer.from(member.assignment),
-      isNew: false,
       joinTicket: undefined,
       syncTicket: undefined,
       sessionDeadlineMs: Infinity,
