@@ -138,9 +138,11 @@ export class Node {
     await this.#server.close()
     await this.#inspector?.close()
     this.#client.close()
-    const replicas = this.#broker?.replicas
-    if (replicas !== undefined) this.#storage?.logs?.close(partition => replicas.checkpointOf(partition))
     this.#storage?.metadataLog.close()
+    const replicas = this.#broker?.replicas
+    // Last: with the lock of its directories the node gives up everything on disk.
+    if (replicas !== undefined) this.#storage?.logs?.close(partition => replicas.checkpointOf(partition))
+    this.#storage?.metadataLock?.release()
     this.#environment.log.info('node stopped', { nodeId: this.config['node.id'] })
   }
 

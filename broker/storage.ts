@@ -4,10 +4,10 @@
  */
 import type { BrokerConfig } from './config/broker-config.ts'
 import { resolveTopicConfig, logConfig } from './config/topic-config.ts'
-import type { Environment } from './environment/environment.ts'
+import type { DiskLock, Environment } from './environment/environment.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
-import { claimDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
+import { claimDirectory, lockDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
 import { openPartitionLog } from './log/partition-log.ts'
 import { makeDurableDirectory } from './log/small-files.ts'
 import { StartupError } from './startup-error.ts'
@@ -20,6 +20,8 @@ export interface Storage {
   /** Undefined on a node without the role broker. */
   readonly logs: DirectoryLogManager | undefined
   readonly metadataLog: PartitionLog
+  /** Of a metadata directory that is no log directory; released last. */
+  readonly metadataLock: DiskLock | undefined
   readonly metadataDirectory: string
   /** Directory id of the metadata log's directory. */
   readonly metadataDirectoryId: string
@@ -93,6 +95,9 @@ export function openStorage(
     logs?.start()
     const metadataDirectory = config['metadata.log.dir']
     makeDurableDirectory(disk, metadataDirectory)
+    // Log directories are locked by their manager.
+    const isShared = logs?.directories.some(({ path }) => path === metadataDirectory) === true
+    const metadataLock = isShared ? undefined : lockDirectory(disk, metadataDirectory)
     const metadataDirectoryId = claimDirectory(disk, metadataDirectory, {
       clusterId,
       nodeId,
@@ -106,7 +111,7 @@ export function openStorage(
       config: metadataLogConfig(config),
       cleanShutdown: false,
     })
-    return { clusterId, logs, metadataLog, metadataDirectory, metadataDirectoryId }
+    return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
   } catch (error) {
     if (error instanceof LogDirectoryError) throw new StartupError(error.message, error)
     throw error

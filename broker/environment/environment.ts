@@ -84,8 +84,17 @@ export interface Disk {
   remove(path: string): void
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(path: string): void
+  /**
+   * Takes the lock file `path` for this process, creating it when missing. A lock whose holder is dead counts as free, however it died.
+   * Throws DiskError EEXIST, whose message names the holder, while another living process has it.
+   */
+  lock(path: string): DiskLock
   /** Bytes on the volume of `path`. */
   space(path: string): { readonly totalBytes: number; readonly usableBytes: number }
+}
+
+export interface DiskLock {
+  release(): void
 }
 
 export interface DiskFile {

@@ -4,7 +4,7 @@
  *
  * Source: KIP-112 (disk failure), KIP-858; Kafka's layout of a log directory.
  */
-import type { DiskError, Environment } from '../environment/environment.ts'
+import type { DiskError, DiskLock, Environment } from '../environment/environment.ts'
 import {
   DamagedFileError,
   highWatermarkFile,
@@ -17,7 +17,7 @@ import type { PartitionOffset } from './checkpoints.ts'
 import { takeCleanShutdown } from './clean-shutdown.ts'
 import { isDeletedDirectoryName, parsePartitionDirectoryName, partitionKey } from './log-files.ts'
 import type { TopicPartition } from './log.ts'
-import { claimDirectory } from './meta-properties.ts'
+import { claimDirectory, lockDirectory } from './meta-properties.ts'
 import type { SegmentedLog } from './partition-log.ts'
 import { readPartitionMetadata } from './partition-metadata.ts'
 import { makeDurableDirectory, replaceFile, replaceFileLater } from './small-files.ts'
@@ -44,6 +44,7 @@ export class LogDirectory {
   cleanShutdown = false
   /** The broker epoch at the last clean shutdown, -1 when not known. */
   previousBrokerEpoch = -1
+  private lock: DiskLock | undefined
   private readonly owner: LogDirectoryOwner
   private recoveryPoints = new Map<string, number>()
   private logStartOffsets = new Map<string, number>()
@@ -60,8 +61,8 @@ export class LogDirectory {
   open(): void {
     const { disk, random } = this.owner.environment
     makeDurableDirectory(disk, this.path)
+    this.lock ??= lockDirectory(disk, this.path)
     this.id = claimDirectory(disk, this.path, { clusterId: this.owner.clusterId, nodeId: this.owner.nodeId, random })
-    disk.open(`${this.path}/.lock`, 'write').close()
     const marker = takeCleanShutdown(disk, this.path)
     this.cleanShutdown = marker.clean
     this.previousBrokerEpoch = marker.brokerEpoch
@@ -69,6 +70,12 @@ export class LogDirectory {
     this.logStartOffsets = this.readCheckpoint(logStartOffsetFile)
     this.highWatermarks = this.readCheckpoint(highWatermarkFile)
     this.online = true
+  }
+
+  /** Another process may take the directory. */
+  release(): void {
+    this.lock?.release()
+    this.lock = undefined
   }
 
   private readCheckpoint(name: string): Map<string, number> {

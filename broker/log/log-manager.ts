@@ -200,6 +200,7 @@ export class DirectoryLogManager implements LogManager {
         directory.checkpointFinally(highWatermarkOf)
         if (directory.online)
           writeCleanShutdown(this.environment.disk, directory.path, this.options.brokerEpoch?.() ?? -1)
+        directory.release()
       })
     }
     for (const { log } of this.byPartition.values()) log.release()

@@ -5,7 +5,7 @@
  * Form: a Java properties file, version 1: version, cluster.id, node.id, directory.id. Source: KIP-631, KIP-858
  * (directory ids).
  */
-import type { Disk, Random } from '../environment/environment.ts'
+import { DiskError, type Disk, type DiskLock, type Random } from '../environment/environment.ts'
 import { readFile, replaceFile } from './small-files.ts'
 
 export const metaPropertiesFile = 'meta.properties'
@@ -101,5 +101,18 @@ export function randomUuid(random: Random): string {
     bytes[8] = (bytes[8]! & 0x3f) | 0x80
     const text = bytes.toString('base64url')
     if (!text.startsWith('-')) return text
+  }
+}
+
+/** Takes the directory for this process, as Kafka does with its `.lock` file. Throws LogDirectoryError while another process has it. */
+export function lockDirectory(disk: Disk, directory: string): DiskLock {
+  try {
+    return disk.lock(`${directory}/.lock`)
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'EEXIST') throw error
+    const holder = error.cause instanceof Error ? error.cause.message : 'another process holds it'
+    throw new LogDirectoryError(
+      `${directory} is in use (${holder}): stop that process, or give this node a directory of its own.`,
+    )
   }
 }

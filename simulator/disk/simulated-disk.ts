@@ -2,7 +2,13 @@
  * The disk of one simulated machine. It outlives the processes that run on it: a kill loses nothing, a power failure what was not synced.
  * It works at once; the time that a call takes is the business of the node (see world/node.ts).
  */
-import { type DirectoryEntry, type Disk, DiskError, type DiskFile } from '#broker/environment/environment.ts'
+import {
+  type DirectoryEntry,
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskLock,
+} from '#broker/environment/environment.ts'
 import type { Prng } from '../world/prng.ts'
 import { chunksCrc } from '../world/rolling-hash.ts'
 import { type DirectoryNode, FileTree, newFile, type FileNode, type PowerFailureOptions } from './file-tree.ts'
@@ -129,6 +135,12 @@ class ProcessDisk implements Disk {
     this.#tree.syncDirectory(this.#tree.directory(path, 'syncDirectory'))
     this.#user.note(2, path.length)
     this.#user.fsyncBlocks()
+  }
+
+  /** A machine runs one process at a time, and a lock dies with it. */
+  lock(path: string): DiskLock {
+    this.open(path, 'write').close()
+    return { release: () => this.remove(path) }
   }
 
   space(_path: string): { totalBytes: number; usableBytes: number } {

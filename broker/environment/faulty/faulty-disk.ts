@@ -1,5 +1,5 @@
 /** A Disk with the plan's faults in front of it. */
-import type { DirectoryEntry, Disk, DiskError, DiskFile } from '../environment.ts'
+import type { DirectoryEntry, Disk, DiskError, DiskFile, DiskLock } from '../environment.ts'
 import type { ActiveFault, FaultPlan } from './fault-plan.ts'
 import type { DiskCall, DiskOperation, FaultEffects } from './fault.ts'
 
@@ -43,6 +43,10 @@ export class FaultyDisk implements Disk {
     this.#calls.around('syncDirectory', path, () => {
       if (!this.#calls.skipsSync('syncDirectory', path)) this.#base.syncDirectory(path)
     })
+  }
+
+  lock(path: string): DiskLock {
+    return this.#base.lock(path)
   }
 
   space(path: string): { totalBytes: number; usableBytes: number } {

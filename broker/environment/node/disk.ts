@@ -14,6 +14,7 @@ import { dirname } from 'node:path'
 import type { DirectoryEntry, Disk } from '../environment.ts'
 import { diskCall } from './disk-errors.ts'
 import { openFile } from './disk-file.ts'
+import { takeLock } from './lock.ts'
 
 export const nodeDisk: Disk = {
   open: openFile,
@@ -53,6 +54,8 @@ export const nodeDisk: Disk = {
       }
     })
   },
+
+  lock: takeLock,
 
   space(path) {
     return diskCall('space', path, () => {

@@ -191,6 +191,7 @@ export class TestBroker {
       rename: (from, to) => disk.rename(from, to),
       remove: path => disk.remove(path),
       syncDirectory: path => disk.syncDirectory(path),
+      lock: path => disk.lock(path),
       space: path => disk.space(path),
     }
   }

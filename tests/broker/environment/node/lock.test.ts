@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { takeLock } from '#broker/environment/node/lock.ts'
+
+let directory = ''
+let file = ''
+
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'lock-'))
+  file = path.join(directory, '.lock')
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** Another process that takes the lock and says so, then waits to be ended. */
+async function holder() {
+  const code = `const { takeLock } = await import('#broker/environment/node/lock.ts'); takeLock(process.argv[1]); console.log('held'); setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: path.resolve(import.meta.dirname, '../../../..'),
+  })
+  await once(child.stdout, 'data')
+  return child
+}
+
+describe('the lock of a directory', () => {
+  it('is refused while another process holds it, and free once that process was killed', async () => {
+    const child = await holder()
+    try {
+      expect(() => takeLock(file)).toThrow('EEXIST')
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    takeLock(file).release()
+  })
+
+  it('is free when it names a process id that belongs to another process now', () => {
+    writeFileSync(file, 'pid=1 began=123456789\n')
+    takeLock(file).release()
+  })
+
+  it('is free when it names nobody, as Kafka leaves it', () => {
+    writeFileSync(file, '')
+    takeLock(file).release()
+  })
+})
