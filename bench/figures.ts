@@ -50,9 +50,12 @@ export class Figures {
   }
 }
 
+/** A ratio that is the target but for the rounding of a division meets it. */
+const ROUNDING = 1e-9
+
 function verdictOf(kind: FigureKind, ratio: number | undefined): Figure['verdict'] {
   if (kind.target === undefined || ratio === undefined) return 'report'
-  const met = kind.better === 'lower' ? ratio <= kind.target : ratio >= kind.target
+  const met = kind.better === 'lower' ? ratio <= kind.target + ROUNDING : ratio >= kind.target - ROUNDING
   return met ? 'met' : 'missed'
 }
 

@@ -48,6 +48,15 @@ describe('a figure', () => {
     expect(figures.all().map(figure => figure.verdict)).toEqual(['missed', 'met'])
   })
 
+  test('meets a target that only the rounding of a division keeps it from', () => {
+    const figures = new Figures()
+    const lower: FigureKind = { ...kind, better: 'lower', target: 0.1 }
+    figures.add(lower, 'faultline', 0.1 + 0.2)
+    figures.add(lower, 'apache-kafka', 3)
+    expect(figures.all()[0]?.ratio).toBeGreaterThan(0.1)
+    expect(figures.all()[0]?.verdict).toBe('met')
+  })
+
   test('of one engine alone is reported and not judged', () => {
     const figures = new Figures()
     figures.add(kind, 'faultline', 5)
