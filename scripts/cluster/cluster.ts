@@ -123,7 +123,7 @@ export interface Cluster {
    * Resolves when every broker that is not down on purpose (state running or starting) is unfenced, answers its clients, and a record
    * can be produced and read. Rejects after `timeoutMs` (default 60 000) saying what was still missing.
    */
-  waitReady(options?: { readonly timeoutMs?: number }): Promise<void>
+  waitReady(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>
   /** What a kafkajs `new Kafka({...})` needs to reach this cluster; callers add clientId and what else they like. */
   kafkaOptions(): ClientOptions
   /** The active controller, asked on the wire; undefined while the quorum has no leader that a broker knows of. */

@@ -6,6 +6,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { check } from '../checkers/check.ts'
 import type { CheckResult } from '../checkers/result.ts'
+import { realClock } from '../cluster/clock.ts'
 import type { Capability, Cluster, ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
 import { readHistory, writeHistory, type RunDescription } from '../history/file.ts'
@@ -15,6 +16,7 @@ import { writeReport } from '../report/report.ts'
 import { appendDefaults, AppendWorkload } from '../workload/append.ts'
 import { Observer } from '../workload/observer.ts'
 import { readReplicaLogs } from '../workload/replica-logs.ts'
+import { interruptible, unlessAborted } from './interruptible.ts'
 import { expectationOn, type Lab, type Variant } from './lab.ts'
 import { judge, matches, type LabResult, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
@@ -173,7 +175,10 @@ async function runVariant(lab: Lab, variant: Variant, cluster: Cluster, options:
   })
   const observer = new Observer(cluster, recorder, workload.topic)
   const scale = options.scale === 'full' ? 5 : 1
-  const run = new LabRun({ cluster, workload, observer, recorder, scale })
+  // In virtual time nobody waits, and an extra turn of the event loop would be another run.
+  const signal = cluster.capabilities.has('virtual-time') ? undefined : options.signal
+  const guard = signal && interruptible(cluster, signal)
+  const run = new LabRun({ cluster: guard?.cluster ?? cluster, workload, observer, recorder, scale, signal })
   recorder.listen(operation => {
     if (operation.process === 'lab' && operation.f === 'phase')
       progress(`  ${seconds(operation.timeMs)} ${operation.value}`)
@@ -188,7 +193,9 @@ async function runVariant(lab: Lab, variant: Variant, cluster: Cluster, options:
       )
     }
   })
-  const trouble = await perform(run, variant, observer, recorder)
+  const trouble = await perform(run, variant, observer, recorder, signal)
+  await guard?.settled()
+  options.signal?.throwIfAborted()
   const history = recorder.history
   const checked = check(history, variant.checks)
   const description: RunDescription = {
@@ -224,12 +231,15 @@ async function perform(
   variant: Variant,
   observer: Observer,
   recorder: HistoryRecorder,
+  signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const { workload, cluster } = run
   const troubles: string[] = []
+  const interrupted = () => signal?.aborted === true
   const attempt = async (what: string, work: () => Promise<void>) => {
     try {
-      await work()
+      if (signal === undefined) await work()
+      else await unlessAborted(work(), signal)
       return true
     } catch (error) {
       troubles.push(`${what}: ${messageOf(error)}`)
@@ -244,13 +254,29 @@ async function perform(
     await observer.until('the cluster was observed for the first time', () => true, 10_000)
     await variant.script(run)
   })
+  if (interrupted()) {
+    await givenUp(run)
+    return 'interrupted'
+  }
   recorder.phase('heal')
   const healed = await attempt('healing', () => run.heal())
   const read = healed && (await attempt('the final read', () => workload.finish(60_000)))
+  if (interrupted()) {
+    await givenUp(run)
+    return 'interrupted'
+  }
   if (!read) await attempt('ending the clients', () => workload.abandon())
   if (read) await attempt('reading the logs of the replicas', () => readReplicaLogs(cluster, recorder, workload.topic))
   await observer.stop()
   return troubles.length === 0 ? undefined : troubles.join('; ')
+}
+
+const goodbyeMs = 500
+
+/** After an interruption: the clients may say goodbye, but a broker that does not answer holds up nobody. */
+async function givenUp({ workload, observer }: LabRun): Promise<void> {
+  const goodbye = Promise.allSettled([workload.abandon(), observer.stop()])
+  await Promise.race([goodbye, realClock.sleep(goodbyeMs)])
 }
 
 /** A verdict from checks; trouble with the run makes a pass `unknown`, because the faults may not have happened. */

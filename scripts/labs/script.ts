@@ -7,6 +7,7 @@ import type { FaultValue, Observation, ObservedPartition } from '../history/oper
 import type { HistoryRecorder } from '../history/recorder.ts'
 import type { AppendWorkload } from '../workload/append.ts'
 import type { Observer } from '../workload/observer.ts'
+import { unlessAborted } from './interruptible.ts'
 import type { Target } from './targets.ts'
 
 export type Script = (run: LabRun) => Promise<void>
@@ -23,6 +24,7 @@ export class LabRun {
   /** How much work a script should ask for: 1 for the usual, more for a thorough run. */
   readonly scale: number
   readonly #recorder: HistoryRecorder
+  readonly #signal: AbortSignal | undefined
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -30,12 +32,15 @@ export class LabRun {
     readonly observer: Observer
     readonly recorder: HistoryRecorder
     readonly scale: number
+    /** Aborted: every wait of the script ends. */
+    readonly signal?: AbortSignal | undefined
   }) {
     this.cluster = parts.cluster
     this.workload = parts.workload
     this.observer = parts.observer
     this.scale = parts.scale
     this.#recorder = parts.recorder
+    this.#signal = parts.signal
   }
 
   /** Names what comes next, for the reader of the report. */
@@ -49,7 +54,7 @@ export class LabRun {
 
   /** Waits until this many more records have been acknowledged (times the scale of the run). */
   async acknowledged(records: number, timeoutMs = untilMs): Promise<void> {
-    await this.workload.moreAcknowledged(records * this.scale, timeoutMs)
+    await unlessAborted(this.workload.moreAcknowledged(records * this.scale, timeoutMs), this.#signal)
   }
 
   /** Waits until what is observed of a partition satisfies the predicate. */
@@ -59,7 +64,7 @@ export class LabRun {
       const observed = observation.partitions[name]
       return observed !== undefined && predicate(observed, observation)
     }
-    await this.observer.until(what, holds, timeoutMs)
+    await unlessAborted(this.observer.until(what, holds, timeoutMs), this.#signal)
   }
 
   /** SIGKILL. */
@@ -105,7 +110,7 @@ export class LabRun {
   /** Stops and starts one node after the other, each only when the one before serves again. */
   async rollingRestart(target: Target): Promise<void> {
     for (const id of await this.#pick(target)) {
-      await this.#fault('restart', [id], target.name, () => this.cluster.restart(id))
+      await this.#fault('restart', [id], `${target.name}, one after the other`, () => this.cluster.restart(id))
       await this.ready()
     }
   }

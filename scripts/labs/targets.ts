@@ -55,11 +55,11 @@ export const activeController: Target = {
 }
 
 export const everyBroker: Target = {
-  name: 'all brokers at once',
+  name: 'every broker',
   pick: ({ nodes }) => nodes.filter(({ roles }) => roles.includes('broker')).map(({ id }) => id),
 }
 
-export const everyNode: Target = { name: 'all nodes at once', pick: ({ nodes }) => nodes.map(({ id }) => id) }
+export const everyNode: Target = { name: 'every node', pick: ({ nodes }) => nodes.map(({ id }) => id) }
 
 function observed({ topic, observation }: TargetContext, partition: number): ObservedPartition {
   const found = observation.partitions[`${topic}-${partition}`]

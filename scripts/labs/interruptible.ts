@@ -1,0 +1,94 @@
+/**
+ * A cluster for the script of a lab that can be interrupted: once the signal is aborted, nothing more is done to a node through it, its
+ * clock wakes who sleeps, and what waits for the cluster gives up. So an abandoned script cannot start a node behind the back of `down`.
+ */
+import type { Cluster, LabClock } from '../cluster/cluster.ts'
+
+/** The result of `work`, or a rejection with the signal's reason as soon as it is aborted; `work` itself is not ended. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work
+  let give: (reason: unknown) => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => (give = reject))
+  const onAbort = () => give(signal.reason)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** A view of a cluster, and what must be over before the cluster may be taken away. */
+export interface Interruptible {
+  readonly cluster: Cluster
+  /** Resolves when no node is just being started. */
+  readonly settled: () => Promise<void>
+}
+
+/** Wraps `cluster` for one script; `down` is not for scripts and stays as it is. */
+export function interruptible(cluster: Cluster, signal: AbortSignal): Interruptible {
+  const starting = new Set<Promise<void>>()
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted()
+    return await unlessAborted(work(), signal)
+  }
+  const start = async (id: number) =>
+    await guarded(async () => {
+      const started = cluster.start(id)
+      starting.add(started)
+      try {
+        await started
+      } finally {
+        starting.delete(started)
+      }
+    })
+  const clock: LabClock = {
+    nowMs: () => cluster.clock.nowMs(),
+    sleep: async ms => await guarded(async () => await cluster.clock.sleep(ms)),
+  }
+  const view: Cluster = {
+    spec: cluster.spec,
+    bootstrap: cluster.bootstrap,
+    capabilities: cluster.capabilities,
+    clock,
+    random: cluster.random,
+    nodes: async () => await guarded(async () => await cluster.nodes()),
+    kill: async id => await guarded(async () => await cluster.kill(id)),
+    stop: async id => await guarded(async () => await cluster.stop(id)),
+    start,
+    restart: async id => {
+      await view.stop(id)
+      await view.start(id)
+    },
+    pause: async id => await guarded(async () => await cluster.pause(id)),
+    resume: async id => await guarded(async () => await cluster.resume(id)),
+    wipe: async id => await guarded(async () => await cluster.wipe(id)),
+    waitReady: async options => await guarded(async () => await cluster.waitReady({ ...options, signal })),
+    kafkaOptions: () => cluster.kafkaOptions(),
+    quorum: async () => await guarded(async () => await cluster.quorum()),
+    logs: async (id, options) => await cluster.logs(id, options),
+    down: async options => await cluster.down(options),
+    ...extras(cluster, guarded),
+  }
+  const settled = async () => void (await Promise.allSettled([...starting]))
+  return { cluster: view, settled }
+}
+
+/** What only some runtimes can do. */
+function extras(
+  cluster: Cluster,
+  guarded: <T>(work: () => Promise<T>) => Promise<T>,
+): Pick<Cluster, 'partition' | 'healPartition' | 'powerFailure'> {
+  return {
+    ...(cluster.partition && {
+      partition: async groups => await guarded(async () => await cluster.partition?.(groups)),
+    }),
+    ...(cluster.healPartition && {
+      healPartition: async () => await guarded(async () => await cluster.healPartition?.()),
+    }),
+    ...(cluster.powerFailure && {
+      powerFailure: async ids => await guarded(async () => await cluster.powerFailure?.(ids)),
+    }),
+  }
+}
