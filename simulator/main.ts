@@ -49,7 +49,7 @@ async function many(options: SimulatorOptions): Promise<number> {
       if (passedMs() - shownMs < 10_000) return
       shownMs = passedMs()
       console.log(
-        `${totals.seeds} seeds, ${totals.failed} failed, ${Math.round(totals.simulatedMs / 60_000)} simulated minutes`,
+        `${seedCount(totals.seeds)}, ${totals.failed} failed, ${Math.round(totals.simulatedMs / 60_000)} simulated minutes`,
       )
     },
   })
@@ -75,11 +75,15 @@ function account(outcome: SeedOutcome): void {
   console.log(`FAILED ${failure}${swarm}\n  replay: make sim SEED=${seed}`)
 }
 
+function seedCount(count: number): string {
+  return `${count} seed${count === 1 ? '' : 's'}`
+}
+
 function summary(realMs: number): string {
   const { seeds, failed, simulatedMs, events, acknowledged, faults, cpuMs } = totals
   const perCore = simulatedMs / Math.max(1, cpuMs)
   return [
-    `${seeds - failed} passed, ${failed} failed: ${seeds} seeds, each twice, in ${(realMs / 1000).toFixed(1)} s`,
+    `${seeds - failed} passed, ${failed} failed: ${seedCount(seeds)}, each twice, in ${(realMs / 1000).toFixed(1)} s`,
     `${acknowledged} records acknowledged, ${faults} faults, ${events} events`,
     `${(simulatedMs / 60_000).toFixed(1)} simulated minutes: ${(simulatedMs / realMs).toFixed(1)} per wall-clock minute, ${perCore.toFixed(1)} per minute of CPU`,
   ].join('\n')
