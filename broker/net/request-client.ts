@@ -150,7 +150,8 @@ class PeerConnection {
       const response = codec(exchangeOf(pending.api).response, pending.version).decode(reader) as never
       pending.resolve({ response, version: pending.version })
     } catch (error) {
-      pending.reject(error as Error)
+      // Whoever asked cannot know what became of the request, as after a lost connection.
+      pending.reject(this.#error(`sent an answer that cannot be read: ${(error as Error).message}`))
       throw error
     }
   }

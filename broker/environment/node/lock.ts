@@ -12,13 +12,18 @@ interface Holder {
   readonly began: string
 }
 
-/** Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and brackets. */
+/**
+ * Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and brackets. Undefined when there is no such process, or only what
+ * is left of one that nobody has waited for yet (state Z or X): it holds nothing any more.
+ */
 function beganOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return /[ZXx]/.test(state) ? undefined : (fields[18] ?? '')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined
     throw error
   }
 }

@@ -38,6 +38,25 @@ describe('the lock of a directory', () => {
     takeLock(file).release()
   })
 
+  it('is free once its holder is killed, also before anybody has waited for the corpse', async () => {
+    // The shell starts the holder, kills it, and becomes a program that never waits for it.
+    const code = `const { takeLock } = await import('#broker/environment/node/lock.ts'); takeLock(process.argv[1]); console.log('held'); setInterval(() => {}, 1000)`
+    const script = `"$0" --input-type=module -e "$1" "$2" & read -r line; kill -9 $!; until grep -q '^State:.*Z' /proc/$!/status; do :; done; echo killed; exec sleep 30`
+    const parent = spawn('sh', ['-c', script, process.execPath, code, file], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      cwd: path.resolve(import.meta.dirname, '../../../..'),
+    })
+    try {
+      await once(parent.stdout, 'data')
+      parent.stdin.write('go\n')
+      await once(parent.stdout, 'data')
+      takeLock(file).release()
+    } finally {
+      parent.kill('SIGKILL')
+      await once(parent, 'exit')
+    }
+  })
+
   it('is free when it names a process id that belongs to another process now', () => {
     writeFileSync(file, 'pid=1 began=123456789\n')
     takeLock(file).release()
