@@ -33,6 +33,12 @@ export async function withAdmin<T>(
   })
 }
 
+/** Refuses a topic that is not there; kafkajs would speak of partitions, or make it. */
+export async function requireTopic(admin: Admin, topic: string, cluster: string): Promise<void> {
+  if ((await admin.listTopics()).includes(topic)) return
+  throw failure(`There is no topic ${topic}.`, `./faultline topic list --name ${cluster} shows the topics.`)
+}
+
 /** Errors of kafkajs as failures of the command: one line, no stack. */
 export async function explained<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -2,7 +2,7 @@
 import type { Consumer, EachMessagePayload, Kafka } from 'kafkajs'
 import { usageError } from '../errors.ts'
 import { paint } from '../output.ts'
-import { explained, kafkaOf } from './client.ts'
+import { explained, kafkaOf, requireTopic, withAdmin } from './client.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -25,6 +25,7 @@ export async function consume(topic: string, options: ConsumeOptions, session: S
   if (options.follow === true && options.json === true)
     throw usageError('--follow never ends, so there is no one JSON document: leave --json away.')
   const { kafka } = await kafkaOf(options)
+  await withAdmin(options, async admin => await requireTopic(admin, topic, options.name))
   const groupId = options.group ?? `faultline-consume-${process.pid}-${Date.now()}`
   const records = await explained(async () => await read(kafka, topic, groupId, options, session))
   if (options.group === undefined) await removeGroup(kafka, groupId)

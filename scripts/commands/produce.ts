@@ -1,8 +1,8 @@
 /** `produce`: a few records with kafkajs, and where each of them went. */
 import { createInterface } from 'node:readline'
-import type { Message, RecordMetadata } from 'kafkajs'
-import { usageError } from '../errors.ts'
-import { explained, kafkaOf } from './client.ts'
+import type { Message, PartitionerArgs, PartitionMetadata, RecordMetadata } from 'kafkajs'
+import { failure, usageError } from '../errors.ts'
+import { explained, kafkaOf, withAdmin } from './client.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -32,13 +32,18 @@ export async function produce(
   const { kafka } = await kafkaOf(options)
   const { Partitioners } = (await import('kafkajs')).default
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  const spread = new Spread(topic, Partitioners.DefaultPartitioner(), async () => await partitionsOf(options, topic))
   const sent = await explained(async () => {
     await producer.connect()
     try {
       const result: { count: number; batches: Written[] } = { count: 0, batches: [] }
       for await (const batch of batches(values, options)) {
-        result.batches.push(...written(await producer.send({ topic, acks, messages: batch })))
-        result.count += batch.length
+        for await (const part of spread.parts(batch)) {
+          const answer = await producer.send({ topic, acks, messages: part })
+          if (acks !== 0 && answer.length === 0) throw failure(`${part.length} records were not acknowledged.`)
+          result.batches.push(...written(answer))
+          result.count += part.length
+        }
       }
       return result
     } finally {
@@ -46,11 +51,62 @@ export async function produce(
     }
   })
   const { count } = sent
-  session.output.result(
-    { topic, ...sent },
-    () =>
-      `${count} record${count === 1 ? '' : 's'} written to ${topic}${acks === 0 ? ', none acknowledged (acks=0)' : ' and acknowledged'}.`,
+  session.output.result({ topic, ...sent }, () =>
+    count === 0
+      ? `There was nothing to write: 0 records written to ${topic}.`
+      : `${count} record${count === 1 ? '' : 's'} written to ${topic}${acks === 0 ? ', none acknowledged (acks=0)' : ' and acknowledged'}.`,
   )
+}
+
+/** Undefined when there is no such topic yet: the first record makes it, where brokers may create topics. */
+async function partitionsOf(options: ProduceOptions, topic: string): Promise<PartitionMetadata[] | undefined> {
+  return await withAdmin(options, async admin => {
+    if (!(await admin.listTopics()).includes(topic)) return undefined
+    return (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions
+  })
+}
+
+/**
+ * Splits a batch by partition. When a leader moves during a send to several brokers, kafkajs may forget the part of the old leader and
+ * still report success; with one partition in a send there is no other part.
+ */
+class Spread {
+  readonly #topic: string
+  readonly #partitioner: (args: PartitionerArgs) => number
+  readonly #ask: () => Promise<PartitionMetadata[] | undefined>
+  #partitions: PartitionMetadata[] | undefined
+
+  constructor(
+    topic: string,
+    partitioner: (args: PartitionerArgs) => number,
+    ask: () => Promise<PartitionMetadata[] | undefined>,
+  ) {
+    this.#topic = topic
+    this.#partitioner = partitioner
+    this.#ask = ask
+  }
+
+  /** One after the other, each to be asked for when the one before has been sent. */
+  async *parts(batch: readonly Message[]): AsyncGenerator<Message[]> {
+    let rest = batch
+    this.#partitions ??= await this.#ask()
+    if (this.#partitions === undefined) {
+      yield rest.slice(0, 1)
+      rest = rest.slice(1)
+      this.#partitions = await this.#ask()
+    }
+    const partitionMetadata = this.#partitions
+    if (rest.length === 0) return
+    if (partitionMetadata === undefined) throw failure(`There is no topic ${this.#topic}.`)
+    const parts = new Map<number, Message[]>()
+    for (const message of rest) {
+      const partition = this.#partitioner({ topic: this.#topic, partitionMetadata, message })
+      const part = parts.get(partition)
+      if (part === undefined) parts.set(partition, [{ ...message, partition }])
+      else part.push({ ...message, partition })
+    }
+    yield* parts.values()
+  }
 }
 
 /** Where a batch went: kafkajs tells the offset of the first record of each partition. */

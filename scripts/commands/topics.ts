@@ -1,8 +1,8 @@
 /** topic create, list, describe, delete. */
 import type { ITopicMetadata } from 'kafkajs'
 import { parseSettings } from '../cluster/spec.ts'
-import { failure } from '../errors.ts'
-import { withAdmin } from './client.ts'
+import { failure, usageError } from '../errors.ts'
+import { requireTopic, withAdmin } from './client.ts'
 import { table } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -17,18 +17,23 @@ export async function createTopic(name: string, options: CreateOptions, session:
   const settings = parseSettings(options.set)
   await withAdmin(options, async (admin, cluster) => {
     const replicas = options.replicas ?? Math.min(3, cluster.spec.brokers)
-    const created = await admin.createTopics({
-      waitForLeaders: true,
-      topics: [
-        {
-          topic: name,
-          numPartitions: options.partitions,
-          replicationFactor: replicas,
-          configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
-        },
-      ],
-    })
-    if (!created) throw failure(`There is a topic ${name} already.`, `./faultline topic describe ${name}`)
+    const created = await admin
+      .createTopics({
+        waitForLeaders: true,
+        topics: [
+          {
+            topic: name,
+            numPartitions: options.partitions,
+            replicationFactor: replicas,
+            configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
+          },
+        ],
+      })
+      .catch((error: unknown) => {
+        throw refusedSettings(error, options.set)
+      })
+    if (!created)
+      throw failure(`There is a topic ${name} already.`, `./faultline topic describe ${name} --name ${options.name}`)
     const document = { name, partitions: options.partitions, replicas, settings }
     session.output.result(document, () => `Created ${name}: ${options.partitions} partitions, ${replicas} replicas.`)
   })
@@ -58,6 +63,7 @@ export async function listTopics(
 export async function describeTopic(name: string, options: CommonOptions, session: Session): Promise<void> {
   const { ConfigResourceTypes } = (await import('kafkajs')).default
   const document = await withAdmin(options, async admin => {
+    await requireTopic(admin, name, options.name)
     const { topics } = await admin.fetchTopicMetadata({ topics: [name] })
     const offsets = await admin.fetchTopicOffsets(name)
     const { resources } = await admin.describeConfigs({
@@ -78,6 +84,19 @@ export async function describeTopic(name: string, options: CommonOptions, sessio
   const settings = Object.entries(document.settings).map(([key, value]) => `${key}=${value}`)
   session.output.result(document, () =>
     [settings.length === 0 ? '' : `${settings.join('\n')}\n`, text].join('\n').trimStart(),
+  )
+}
+
+/** kafkajs passes on the code of the refusal only; what it is about is known here. */
+function refusedSettings(error: unknown, set: readonly string[]): unknown {
+  const parts = error instanceof Error && 'errors' in error && Array.isArray(error.errors) ? error.errors : [error]
+  const invalid = parts.some(
+    (part: unknown) => part instanceof Error && 'type' in part && part.type === 'INVALID_CONFIG',
+  )
+  if (!invalid || set.length === 0) return error
+  return usageError(
+    `The broker refuses the topic settings ${set.join(', ')}: a name is not known, or a value does not fit.`,
+    'The names are those of Kafka’s topic configs: https://kafka.apache.org/documentation/#topicconfigs',
   )
 }
 
