@@ -25,9 +25,11 @@ export async function beginUp(spec: ClusterSpec): Promise<ClusterRecord | undefi
     )
   }
   if (record.phase === 'up') {
+    // A lab picks its ports itself and knows no --port.
+    const second = `another name starts a second one: --name ${spec.name}-2 (and with up: --port ${record.spec.port + 1_000})`
     throw failure(
       `A cluster named ${spec.name} is up already (or its processes died; ./faultline status --name ${spec.name} tells).`,
-      `${down} takes it away; another name starts a second one: --name ${spec.name}-2 --port ${record.spec.port + 1_000}`,
+      `${down} takes it away; ${second}`,
     )
   }
   if (record.phase === 'starting') {
@@ -57,7 +59,7 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
   const options = `--runtime ${kept.runtime} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`}`
   throw usageError(
     `The cluster ${kept.name} is down with its data kept, and has another shape: ${options}.`,
-    `Continue it with these options, or drop its data with ./faultline down --name ${kept.name}.`,
+    `./faultline up --name ${kept.name} continues it as it was; or drop its data with ./faultline down --name ${kept.name}.`,
   )
 }
 
@@ -68,7 +70,9 @@ export function findCluster(name: string): ClusterRecord {
   const others = clusterNames()
   throw failure(
     `There is no cluster named ${name} in ${stateHome()}.`,
-    others.length === 0 ? './faultline up starts one.' : `There is: ${others.join(', ')}. Say which with --name.`,
+    others.length === 0
+      ? `./faultline up --name ${name} starts one.`
+      : `There is: ${others.join(', ')}. Say which with --name.`,
   )
 }
 

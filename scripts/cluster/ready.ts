@@ -60,7 +60,10 @@ class ReadyCheck {
 
   async everyBrokerIsUnfenced(): Promise<void> {
     const expected = (await this.#upBrokers()).map(node => node.id)
-    if (expected.length === 0) throw failure('No broker of this cluster is up.', './faultline start BROKER starts one.')
+    if (expected.length === 0) {
+      const { name } = this.#options.spec
+      throw failure(`No broker of ${name} is up.`, `./faultline start all --name ${name} starts them.`)
+    }
     await Promise.all(
       expected.map(id =>
         this.#until(`broker ${id}`, async () => {

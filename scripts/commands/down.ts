@@ -23,7 +23,7 @@ export async function down(options: DownOptions, session: Session): Promise<void
       : gone
           .map(
             ({ name, dataKept }) =>
-              `${name} is down${dataKept ? '; its data is kept, ./faultline up continues it' : ''}.`,
+              `${name} is down${dataKept ? `; its data is kept, ./faultline up --name ${name} continues it` : ''}.`,
           )
           .join('\n'),
   )

@@ -7,7 +7,7 @@ import { attachCluster } from '../cluster/runtimes.ts'
 import { usageError } from '../errors.ts'
 import { table } from './describe.ts'
 import type { CommonOptions } from './options.ts'
-import { resolveNodes } from './options.ts'
+import { resolveNodesFor } from './options.ts'
 import type { Session } from './session.ts'
 
 interface FaultKind {
@@ -15,6 +15,8 @@ interface FaultKind {
   readonly summary: string
   readonly needs: readonly Capability[]
   readonly heals: string
+  /** The operation that decides which nodes `all` means. */
+  readonly verb: 'kill' | 'stop' | 'pause'
   apply(cluster: Cluster, id: number): Promise<void>
 }
 
@@ -23,6 +25,7 @@ export const faultKinds: readonly FaultKind[] = [
     name: 'kill',
     summary: 'the node ends at once (SIGKILL), as in a crash; what it wrote stays',
     needs: ['kill'],
+    verb: 'kill',
     heals: 'the node is started again',
     apply: (cluster, id) => cluster.kill(id),
   },
@@ -30,6 +33,7 @@ export const faultKinds: readonly FaultKind[] = [
     name: 'stop',
     summary: 'the node shuts down in an orderly way, as for maintenance',
     needs: ['stop'],
+    verb: 'stop',
     heals: 'the node is started again',
     apply: (cluster, id) => cluster.stop(id),
   },
@@ -37,6 +41,7 @@ export const faultKinds: readonly FaultKind[] = [
     name: 'pause',
     summary: 'the node freezes with open connections, as in a long garbage collection or a stuck virtual machine',
     needs: ['pause'],
+    verb: 'pause',
     heals: 'the node goes on',
     apply: (cluster, id) => cluster.pause(id),
   },
@@ -45,6 +50,7 @@ export const faultKinds: readonly FaultKind[] = [
     summary:
       'the node ends at once and comes up again on an empty disk only when healed, as after the exchange of a disk',
     needs: ['kill', 'wipe'],
+    verb: 'kill',
     heals: 'the node is started again and copies what it lost from the others',
     async apply(cluster, id) {
       await cluster.kill(id)
@@ -67,7 +73,7 @@ export async function addFault(
     )
   }
   const cluster = await attachCluster(options.name)
-  const ids = await resolveNodes(cluster, names)
+  const ids = await resolveNodesFor(kind.verb, cluster, names, message => session.output.note(message))
   await Promise.all(ids.map(id => kind.apply(cluster, id)))
   await show(cluster, session)
 }
@@ -91,12 +97,15 @@ export async function healFaults(
   session: Session,
 ): Promise<void> {
   if (ids.length === 0 && options.all !== true)
-    throw usageError('Which fault?', './faultline fault list names them; --all heals all.')
+    throw usageError('Which fault?', `./faultline fault list --name ${options.name} names them; --all heals all.`)
   const cluster = await attachCluster(options.name)
   const faults = activeFaults(await cluster.nodes())
   const unknown = ids.find(id => !faults.some(fault => fault.id === id))
   if (unknown !== undefined)
-    throw usageError(`There is no fault ${unknown} at work.`, './faultline fault list names them.')
+    throw usageError(
+      `There is no fault ${unknown} at work.`,
+      `./faultline fault list --name ${options.name} names them.`,
+    )
   const chosen = options.all === true ? faults : faults.filter(fault => ids.includes(fault.id))
   await Promise.all(
     chosen.map(fault => (fault.name === 'pause' ? cluster.resume(fault.node) : cluster.start(fault.node))),

@@ -52,7 +52,7 @@ async function metadataOf(cluster: Cluster): Promise<MetadataView> {
   }
   throw failure(
     `No broker of ${cluster.spec.name} answers${problems.length === 0 ? ': none is running' : `: ${problems.join('; ')}`}.`,
-    './faultline status',
+    `./faultline status --name ${cluster.spec.name}`,
   )
 }
 

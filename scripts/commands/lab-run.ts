@@ -10,7 +10,7 @@ import { projectRoot } from '../cluster/state.ts'
 import { exitCodes, lacking, usageError } from '../errors.ts'
 import type { Lab } from '../labs/lab.ts'
 import type { LabResult, LabVerdict } from '../labs/result.ts'
-import { listLabs, loadLab, replay, runLab } from '../labs/run.ts'
+import { listLabs, loadLab, replay, requireVariants, runLab } from '../labs/run.ts'
 import { paint } from '../output.ts'
 import { table } from './describe.ts'
 import type { CommonOptions } from './options.ts'
@@ -44,6 +44,7 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
   const labs = names.includes('all')
     ? (await listLabs()).map(lab => lab.name)
     : await Promise.all(names.map(async name => (await loadLab(name)).name))
+  for (const lab of labs) requireVariants(await loadLab(lab), options.variant)
   const runtime = await runtimeByName(runtimeName)
   const available = await runtime.available(engine)
   if (!available.available) throw lacking(available.missing, available.remedy)

@@ -5,7 +5,7 @@ import { failure } from '../errors.ts'
 import type { Verb } from './breaking.ts'
 import { describeCluster, nodeTable } from './describe.ts'
 import type { CommonOptions } from './options.ts'
-import { resolveNodes } from './options.ts'
+import { resolveNodesFor } from './options.ts'
 import type { Session } from './session.ts'
 
 interface OperateOptions extends CommonOptions {
@@ -19,13 +19,13 @@ export async function operate(
   session: Session,
 ): Promise<void> {
   const cluster = await attachCluster(options.name)
-  const ids = await resolveNodes(cluster, names)
   const { output, signal } = session
-  output.progress(`${verb}: node ${ids.join(', ')}`)
+  const ids = await resolveNodesFor(verb, cluster, names, message => output.note(message))
+  output.progress(ids.length === 0 ? `${verb}: there is no node to ${verb}` : `${verb}: node ${ids.join(', ')}`)
   if (verb === 'restart') await rollingRestart(cluster, ids, options.wait !== false, session)
   else await Promise.all(ids.map(id => cluster[verb](id)))
   signal.throwIfAborted()
-  if ((verb === 'start' || verb === 'resume') && options.wait !== false) {
+  if (ids.length > 0 && (verb === 'start' || verb === 'resume') && options.wait !== false) {
     output.progress('Waiting until every broker serves')
     await cluster.waitReady()
   }
@@ -47,7 +47,7 @@ async function rollingRestart(
     await cluster.restart(id)
     if (!wait) continue
     if ((await cluster.nodes()).some(node => node.state === 'dead'))
-      throw failure(`Node ${id} did not come back.`, `./faultline logs ${id}`)
+      throw failure(`Node ${id} did not come back.`, `./faultline logs ${id} --name ${cluster.spec.name}`)
     await cluster.waitReady()
   }
 }

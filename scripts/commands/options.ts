@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import { usageError } from '../errors.ts'
-import type { Cluster } from '../cluster/cluster.ts'
+import type { Cluster, NodeStatus } from '../cluster/cluster.ts'
 import { checkedName, defaultName } from '../cluster/spec.ts'
 
 export interface CommonOptions {
@@ -41,6 +41,44 @@ export async function resolveNodes(cluster: Cluster, names: readonly string[]): 
       )
   }
   return [...new Set(ids)]
+}
+
+type Operation = 'stop' | 'start' | 'restart' | 'kill' | 'pause' | 'resume' | 'wipe'
+
+const up: readonly NodeStatus[] = ['starting', 'running']
+const down: readonly NodeStatus[] = ['stopped', 'dead']
+
+/** The states of a node in which an operation makes sense. */
+const statesFor: Readonly<Record<Operation, readonly NodeStatus[]>> = {
+  stop: up,
+  restart: up,
+  pause: up,
+  kill: [...up, 'paused'],
+  start: down,
+  wipe: down,
+  resume: ['paused'],
+}
+
+/** As `resolveNodes`, but `all` are all that the operation applies to; who is left out is told to `note`. A number is taken as it is. */
+export async function resolveNodesFor(
+  operation: Operation,
+  cluster: Cluster,
+  names: readonly string[],
+  note: (message: string) => void,
+): Promise<number[]> {
+  const ids = await resolveNodes(cluster, names)
+  if (!names.includes('all')) return ids
+  const named = new Set(
+    await resolveNodes(
+      cluster,
+      names.filter(name => name !== 'all'),
+    ),
+  )
+  const left = (await cluster.nodes()).filter(
+    ({ id, state }) => !named.has(id) && !statesFor[operation].includes(state),
+  )
+  for (const { id, state } of left) note(`${operation}: node ${id} is left out, it is ${state}`)
+  return ids.filter(id => !left.some(node => node.id === id))
 }
 
 async function activeController(cluster: Cluster): Promise<number> {

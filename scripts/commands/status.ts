@@ -22,7 +22,9 @@ export async function status(options: CommonOptions, session: Session): Promise<
 }
 
 function phaseText(name: string): string {
-  return readRecord(name)?.phase === 'down' ? `, down with its data kept (./faultline up continues it)` : ''
+  return readRecord(name)?.phase === 'down'
+    ? `, down with its data kept (./faultline up --name ${name} continues it)`
+    : ''
 }
 
 function others(name: string): string[] {

@@ -1,9 +1,10 @@
 /** `up`: from options to a cluster that serves. */
 import { readFileSync } from 'node:fs'
-import type { Cluster, Engine } from '../cluster/cluster.ts'
+import type { Cluster, ClusterSpec, Engine } from '../cluster/cluster.ts'
 import { engines } from '../cluster/cluster.ts'
 import { chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
 import { clusterSpec, parseSettings } from '../cluster/spec.ts'
+import { readRecord } from '../cluster/state.ts'
 import { codeOf, messageOf, usageError } from '../errors.ts'
 import { describeCluster, nodeTable } from './describe.ts'
 import type { CommonOptions } from './options.ts'
@@ -26,10 +27,14 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
     throw usageError(`--security ${given.security} is not there yet: expected none.`, 'Leave the option away.')
   }
   const fromFile = given.topology === undefined ? {} : readTopology(given.topology)
-  const options = { ...fromFile, ...given, set: [...(fromFile.set ?? []), ...given.set] }
+  const kept = keptOptions(given.name)
+  const options = { ...kept, ...fromFile, ...given, set: [...(fromFile.set ?? []), ...given.set] }
   const { output } = session
-  const runtime = options.runtime ?? (await chosenRuntime(options.engine, session))
-  const spec = clusterSpec({ ...options, runtime, dataDir: options.data, settings: parseSettings(options.set) })
+  const settings = { ...kept.settings, ...parseSettings(options.set) }
+  const complete = (runtime: string) => clusterSpec({ ...options, runtime, dataDir: options.data, settings })
+  // What cannot be meant is refused before anything is looked for or said.
+  await requireKnownSettings(complete(options.runtime ?? 'process'))
+  const spec = complete(options.runtime ?? (await chosenRuntime(options.engine, session)))
   if (spec.runtime === 'simulated') {
     throw usageError(
       'A simulated cluster lives in one process, in virtual time: it ends with the command that started it.',
@@ -42,6 +47,37 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
   ).up(spec, { progress: output.progress, signal: session.signal })
   const seconds = (performance.now() - start) / 1000
   await report(cluster, seconds, session)
+}
+
+/** Of a cluster that is down with its data kept: what it was started with holds for whatever is not said again. */
+function keptOptions(
+  name: string,
+): Partial<UpCommandOptions> & { readonly settings?: ClusterSpec['settings']; readonly seed?: number } {
+  const record = readRecord(name)
+  if (record?.phase !== 'down') return {}
+  const { runtime, engine, brokers, controllers, port, dataDir, settings, seed } = record.spec
+  const data = dataDir === undefined ? {} : { data: dataDir }
+  return { runtime, engine, brokers, controllers, port, settings, seed, ...data }
+}
+
+/** Our broker ends at a setting that it does not understand; Kafka's ignores an unknown name, so there nothing can be said before. */
+async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
+  if (spec.engine !== 'faultline' || Object.keys(spec.settings).length === 0) return
+  const [{ parseBrokerConfig }, { ConfigError }, { processNodeProperties }] = await Promise.all([
+    import('#broker/config/parse.ts'),
+    import('#broker/config/table.ts'),
+    import('../cluster/process/runtime.ts'),
+  ])
+  const properties = processNodeProperties({ ...spec, port: spec.port === 0 ? 9092 : spec.port }, 1)
+  try {
+    parseBrokerConfig(new Map(Object.entries(properties)))
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw usageError(
+      `--set is not understood: ${error.message}.`,
+      'Settings have the names of Kafka’s broker configs: https://kafka.apache.org/documentation/#brokerconfigs',
+    )
+  }
 }
 
 async function chosenRuntime(engine: string | undefined, session: Session): Promise<string> {

@@ -86,6 +86,7 @@ export interface RunLabOptions {
 /** Runs a lab from an empty machine to a report. The cluster is taken away again, also after a failure. */
 export async function runLab(name: string, options: RunLabOptions): Promise<LabResult> {
   const lab = await loadLab(name)
+  requireVariants(lab, options.variants)
   const progress = options.progress ?? (() => undefined)
   const startedAt = new Date().toISOString()
   const missing = lab.needs.filter(capability => !options.runtime.capabilities.has(capability))
@@ -130,7 +131,8 @@ export async function runLab(name: string, options: RunLabOptions): Promise<LabR
   })
 }
 
-function selected(lab: Lab, { variants: names, runtime, progress }: RunLabOptions): readonly Variant[] {
+/** Refuses a variant that the lab does not have. */
+export function requireVariants(lab: Lab, names: readonly string[] | undefined): void {
   const unknown = names?.find(name => !lab.variants.some(variant => variant.name === name))
   if (unknown) {
     throw usageError(
@@ -138,6 +140,9 @@ function selected(lab: Lab, { variants: names, runtime, progress }: RunLabOption
       `Its variants are: ${lab.variants.map(v => v.name).join(', ')}.`,
     )
   }
+}
+
+function selected(lab: Lab, { variants: names, runtime, progress }: RunLabOptions): readonly Variant[] {
   return lab.variants.filter(variant => {
     const missing = (variant.needs ?? []).filter(capability => !runtime.capabilities.has(capability))
     if (missing.length > 0)

@@ -226,7 +226,8 @@ export class ComposeCluster implements Cluster {
       )
     }
     const { state } = await this.#describe(id)
-    if (!states.includes(state)) throw failure(`Cannot ${verb} node ${id}: it is ${state}.`, './faultline status')
+    if (!states.includes(state))
+      throw failure(`Cannot ${verb} node ${id}: it is ${state}.`, `./faultline status --name ${this.spec.name}`)
   }
 
   #containerName(id: number): string {

@@ -27,9 +27,12 @@ export class NodeProcess {
   readonly directory: string
   readonly logFile: string
   readonly #file: string
+  /** For the commands that messages propose. */
+  readonly #of: string
 
   constructor(clusterName: string, id: number) {
     this.id = id
+    this.#of = `${id} --name ${clusterName}`
     this.directory = nodeDirectory(clusterName, id)
     this.logFile = join(this.directory, 'broker.log')
     this.#file = join(this.directory, 'process.json')
@@ -80,20 +83,20 @@ export class NodeProcess {
   async stop(timeoutMs: number): Promise<void> {
     const status = await this.status()
     if (status.state === 'paused')
-      throw failure(`Node ${this.id} is paused and cannot shut down.`, `./faultline resume ${this.id}, or kill it.`)
+      throw failure(`Node ${this.id} is paused and cannot shut down.`, `./faultline resume ${this.#of}, or kill it.`)
     const file = this.#expectAlive(status, 'stop')
     writeJson(this.#file, { ...file, intent: 'down' })
     await signalProcess(file.process, 'SIGTERM')
     if (await waitFor(file.process, 'gone', timeoutMs)) return
     throw failure(
       `Node ${this.id} (process ${file.process.pid}) has not shut down within ${timeoutMs / 1000} s.`,
-      `./faultline logs ${this.id} shows what it waits for; ./faultline kill ${this.id} ends it.`,
+      `./faultline logs ${this.#of} shows what it waits for; ./faultline kill ${this.#of} ends it.`,
     )
   }
 
   async pause(): Promise<void> {
     const status = await this.status()
-    if (status.state === 'paused') throw failure(`Node ${this.id} is paused already.`, `./faultline resume ${this.id}`)
+    if (status.state === 'paused') throw failure(`Node ${this.id} is paused already.`, `./faultline resume ${this.#of}`)
     await this.#signal(this.#expectAlive(status, 'pause'), 'SIGSTOP', 'paused')
   }
 
@@ -137,7 +140,7 @@ export class NodeProcess {
     const file = this.#read()
     if (file !== undefined && RUNNING.has(status.state)) return file
     const why = status.state === 'dead' ? 'it has ended by itself' : 'it is stopped'
-    throw failure(`Cannot ${verb} node ${this.id}: ${why}.`, `./faultline start ${this.id}`)
+    throw failure(`Cannot ${verb} node ${this.id}: ${why}.`, `./faultline start ${this.#of}`)
   }
 }
 

@@ -113,7 +113,7 @@ export class ProcessCluster implements Cluster {
     if (state !== 'stopped' && state !== 'dead') {
       throw failure(
         `Node ${id} is ${state}: its disk can be emptied only while it is down.`,
-        `./faultline kill ${id} first.`,
+        `./faultline kill ${id} --name ${this.spec.name} first.`,
       )
     }
     emptyDirectory(dataDirectory(this.spec, id))
