@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** One project per layer of tests (docs/tests.md): each can run alone, `make test` runs all of them. */
+/** One project per layer of tests: each can run alone, `make test` runs all of them. */
 export default defineConfig({
   test: {
     reporters: ['default'],
