@@ -152,7 +152,7 @@ describe('up', () => {
     expect(existsSync(data)).toBe(false)
   })
 
-  test('with a setting the broker refuses says what the broker said', async () => {
+  test('with a setting that makes no sense is a usage error that names it, and starts nothing', async () => {
     const { exitCode, stderr } = await toolkit.start(
       'up',
       '--runtime',
@@ -165,7 +165,7 @@ describe('up', () => {
       'num.partitions=none',
     )
     expect(stderr).toContain('num.partitions')
-    expect(exitCode).toBe(1)
+    expect(exitCode).toBe(2)
     expect(toolkit.isEmpty).toBe(true)
   })
 })
