@@ -148,6 +148,9 @@ export class LabRun {
   }
 
   async #pick(target: Target): Promise<readonly number[]> {
+    const { isKnown } = target
+    if (isKnown !== undefined)
+      await unlessAborted(this.observer.until(`${target.name} is known`, isKnown, untilMs), this.#signal)
     const observation = this.observer.latest
     if (!observation) throw new Error(`cannot tell who is ${target.name}: nothing has been observed yet`)
     const ids = target.pick({ topic: this.workload.topic, observation, nodes: await this.cluster.nodes() })

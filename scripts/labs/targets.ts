@@ -11,6 +11,8 @@ export interface TargetContext {
 export interface Target {
   /** As it reads in the report, e.g. `the leader of partition 0`. */
   readonly name: string
+  /** False while the observer has not heard yet what `pick` needs; who picks waits for it. Absent: always true. */
+  isKnown?(observation: Observation): boolean
   pick(context: TargetContext): readonly number[]
 }
 
@@ -51,6 +53,7 @@ export function followerOf(partition: number, options: { readonly avoidControlle
 
 export const activeController: Target = {
   name: 'the active controller',
+  isKnown: ({ controller }) => controller >= 0,
   pick: ({ observation }) => one(observation.controller, 'no active controller is known'),
 }
 
