@@ -12,7 +12,7 @@ export interface Target {
   /** As it reads in the report, e.g. `the leader of partition 0`. */
   readonly name: string
   /** False while the observer has not heard yet what `pick` needs; who picks waits for it. Absent: always true. */
-  isKnown?(observation: Observation): boolean
+  readonly isKnown?: (observation: Observation) => boolean
   pick(context: TargetContext): readonly number[]
 }
 
