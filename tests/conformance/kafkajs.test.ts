@@ -12,7 +12,7 @@ import {
   type EachMessagePayload,
 } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { partitionOf } from '#broker/coordinator/java-hash.ts'
+import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 
 const ascending = (left: number, right: number): number => left - right

@@ -31,7 +31,7 @@ import {
   type MemberIdentity,
   type SyncRequest,
 } from './classic-requests.ts'
-import type { Effects, GroupRecord, Ticket } from './effects.ts'
+import type { Effects, CoordinatorRecord, Ticket } from '../runtime/effects.ts'
 
 /** A new member may take this long in its first rebalance, whatever its session timeout: it cannot send heartbeats yet. */
 const newMemberJoinTimeoutMs = 300_000
@@ -42,7 +42,7 @@ export class ClassicGroup {
   readonly #limits: GroupLimits
   readonly #effects: Effects
   /** The group as a record, from the state at the time of the call. */
-  readonly #encode: (group: ClassicGroup, nowWallMs: number) => GroupRecord
+  readonly #encode: (group: ClassicGroup, nowWallMs: number) => CoordinatorRecord
   state: ClassicState = 'Empty'
   generationId = 0
   protocolType: string | null = null
@@ -68,7 +68,7 @@ export class ClassicGroup {
     options: {
       limits: GroupLimits
       effects: Effects
-      encode: (group: ClassicGroup, nowWallMs: number) => GroupRecord
+      encode: (group: ClassicGroup, nowWallMs: number) => CoordinatorRecord
       wallMs: number
     },
   ) {

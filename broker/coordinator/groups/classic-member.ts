@@ -1,6 +1,6 @@
 /** One member of a classic group: what it said when it joined, what it was assigned, and whom we owe an answer. */
 import type { ErrorName } from '../../protocol/errors.ts'
-import type { Ticket } from './effects.ts'
+import type { Ticket } from '../runtime/effects.ts'
 
 export interface MemberProtocol {
   readonly name: string

@@ -12,7 +12,7 @@ import { offsetCommitKey, offsetCommitValue } from '../../protocol/records/group
 import type { Fields, Input, Message } from '../../protocol/schema.ts'
 import type { ClassicGroup } from './classic-group.ts'
 import { metadataFor } from './classic-member.ts'
-import type { GroupRecord } from './effects.ts'
+import type { CoordinatorRecord } from '../runtime/effects.ts'
 import type { CommittedOffset } from './group-shard.ts'
 
 /** Record types 0 and 1 are offsets (0: before Kafka 0.9.1, same key), 2 is a group. */
@@ -50,7 +50,12 @@ function versioned<F extends Fields>(
 const offsetKey = (group: string, topic: string, partition: number): Buffer =>
   versioned(offsetCommitKey, offsetType, 0, { group, topic, partition })
 
-export function encodeOffset(group: string, topic: string, partition: number, committed: CommittedOffset): GroupRecord {
+export function encodeOffset(
+  group: string,
+  topic: string,
+  partition: number,
+  committed: CommittedOffset,
+): CoordinatorRecord {
   const version = committed.expireWallMs === undefined ? offsetVersion : expiringOffsetVersion
   const value = {
     offset: committed.offset,
@@ -62,18 +67,18 @@ export function encodeOffset(group: string, topic: string, partition: number, co
   return { key: offsetKey(group, topic, partition), value: versioned(offsetCommitValue, version, version, value) }
 }
 
-export const offsetTombstone = (group: string, topic: string, partition: number): GroupRecord => ({
+export const offsetTombstone = (group: string, topic: string, partition: number): CoordinatorRecord => ({
   key: offsetKey(group, topic, partition),
   value: null,
 })
 
-export const groupTombstone = (group: string): GroupRecord => ({
+export const groupTombstone = (group: string): CoordinatorRecord => ({
   key: versioned(groupMetadataKey, groupType, 0, { group }),
   value: null,
 })
 
 /** The group as it is now; members carry the metadata of the protocol that was chosen. */
-export function encodeGroup(group: ClassicGroup, nowWallMs: number): GroupRecord {
+export function encodeGroup(group: ClassicGroup, nowWallMs: number): CoordinatorRecord {
   const { protocolName } = group
   const members = [...group.members.values()].map(member => ({
     memberId: member.memberId,

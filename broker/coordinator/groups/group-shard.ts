@@ -6,7 +6,8 @@
 import type { ErrorName } from '../../protocol/errors.ts'
 import { ClassicGroup } from './classic-group.ts'
 import type { GroupLimits, MemberIdentity } from './classic-requests.ts'
-import { Effects, type Effect, type Ticket } from './effects.ts'
+import { Effects, type Effect, type Ticket } from '../runtime/effects.ts'
+import type { CoordinatorShard } from '../runtime/shard.ts'
 import * as records from './group-records.ts'
 
 export interface CommittedOffset {
@@ -49,7 +50,7 @@ export interface GroupSummary {
   readonly state: string
 }
 
-export class GroupShard {
+export class GroupShard implements CoordinatorShard {
   readonly #options: ShardOptions
   readonly #effects = new Effects()
   readonly #groups = new Map<string, ClassicGroup>()

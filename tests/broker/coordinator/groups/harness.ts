@@ -2,17 +2,17 @@
 import { GroupShard, type CommitRequest } from '#broker/coordinator/groups/group-shard.ts'
 import type { JoinRequest, SyncRequest } from '#broker/coordinator/groups/classic-requests.ts'
 import type { JoinAnswer, SyncAnswer } from '#broker/coordinator/groups/classic-member.ts'
-import type { AfterPersist, GroupRecord } from '#broker/coordinator/groups/effects.ts'
+import type { AfterPersist, CoordinatorRecord } from '#broker/coordinator/runtime/effects.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
 
 export class ShardHarness {
   shard: GroupShard
   nowMs = 1000
   /** Everything that was committed, in order. */
-  readonly log: GroupRecord[] = []
+  readonly log: CoordinatorRecord[] = []
   /** While true, appends wait in `held`. */
   hold = false
-  readonly held: { records: readonly GroupRecord[]; then: AfterPersist }[] = []
+  readonly held: { records: readonly CoordinatorRecord[]; then: AfterPersist }[] = []
   readonly #initialRebalanceDelayMs: number
   #memberNumber = 0
 
@@ -47,12 +47,13 @@ export class ShardHarness {
     run(this.shard)
     for (const effect of this.shard.takeEffects()) {
       if (effect.kind === 'reply') effect.send()
+      else if (effect.kind !== 'persist') throw new Error(`a group wants ${effect.kind}`)
       else if (this.hold) this.held.push(effect)
       else this.finish(effect, 'NONE')
     }
   }
 
-  finish({ records, then }: { records: readonly GroupRecord[]; then: AfterPersist }, outcome: ErrorName): void {
+  finish({ records, then }: { records: readonly CoordinatorRecord[]; then: AfterPersist }, outcome: ErrorName): void {
     if (outcome === 'NONE') this.log.push(...records)
     this.step(() => then(outcome, this.nowMs))
   }

@@ -3,7 +3,7 @@ import { MetadataImage } from '#broker/controller/image.ts'
 import { Groups } from '#broker/coordinator/groups/groups.ts'
 import { DiskError } from '#broker/environment/environment.ts'
 import type { PartitionLog } from '#broker/log/log.ts'
-import type { Replicas } from '#broker/replication/replication.ts'
+import type { LeadershipListener, Replicas } from '#broker/replication/replication.ts'
 import { FakeTime } from '../../controller/fakes.ts'
 import { testConfig } from '../../controller/harness.ts'
 
@@ -23,14 +23,20 @@ describe('loading a partition of group offsets', () => {
         return { records: Buffer.alloc(0), baseOffset: 0, nextOffset: 5 }
       },
     } as unknown as PartitionLog
-    const replicas = { log: () => log } as unknown as Replicas
+    let listener: LeadershipListener | undefined
+    const watchTopic: Replicas['watchTopic'] = (_topic, given) => {
+      listener = given
+    }
+    const replicas = { log: () => log, watchTopic } as unknown as Replicas
     const metadata = () => MetadataImage.empty('')
     const groups = new Groups({ environment: time.environment, config: testConfig(), replicas, metadata })
-    groups.becameLeader(partition, 1)
+    groups.start()
+    listener?.becameLeader(partition, 1)
     await time.pass(1)
     expect(reads).toBe(2)
     expect(groups.list()).toEqual({ groups: [], loading: true })
-    groups.resigned(partition)
+    listener?.resigned(partition, 2)
     expect(groups.list()).toEqual({ groups: [], loading: false })
+    groups.stop()
   })
 })

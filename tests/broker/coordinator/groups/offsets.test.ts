@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { javaHash, partitionOf } from '#broker/coordinator/java-hash.ts'
+import { javaHash, partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { ShardHarness } from './harness.ts'
 
 const offsetOf = (group: ShardHarness) => group.shard.offsets('g').get('t')?.get(0)?.offset

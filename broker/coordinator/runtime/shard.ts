@@ -1,0 +1,40 @@
+/**
+ * The machine of a coordinator: all the state that lives in one partition of its internal topic. Synchronous, without clock or I/O. Its
+ * durable part is a fold of the partition's records; the same fold runs while loading and, for what it writes itself, at run time.
+ */
+import type { Effect } from './effects.ts'
+
+/** The end of a client's transaction in this partition, as its control record says. */
+export interface TransactionMarker {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly committed: boolean
+  readonly coordinatorEpoch: number
+}
+
+/** What a record's batch says of it. */
+export interface RecordOrigin {
+  readonly offset: number
+  /** -1n: none. */
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  /** Counts only once the commit marker of its producer is replayed. */
+  readonly isTransactional: boolean
+}
+
+export interface CoordinatorShard<Extra = never> {
+  /** Each step begins with the time of day, wall ms, and ends with `takeEffects`. */
+  at(wallMs: number): void
+  takeEffects(): Effect<Extra>[]
+  /** One record of the log, in order. The buffers are views of a log read: what is kept is copied. Unknown kinds are left alone. */
+  replay(key: Buffer, value: Buffer | null, origin: RecordOrigin): void
+  /** A transaction that wrote to this partition ended; absent where the topic has no transactional records. */
+  replayMarker?(marker: TransactionMarker): void
+  /** The log is read to its end: timeouts begin. */
+  loaded(nowMs: number): void
+  /** This broker leads the partition no more: everyone who waits is told NOT_COORDINATOR. */
+  unload(): void
+  /** When `tick` is wanted next, monotonic ms; Infinity: never. */
+  deadlineMs(): number
+  tick(nowMs: number): void
+}
