@@ -39,6 +39,8 @@ export const apiVersions = handler<ApiVersionsRequest, Input<typeof apiVersionsR
       apiVersion >= 3 &&
       !(softwarePattern.test(request.clientSoftwareName) && softwarePattern.test(request.clientSoftwareVersion))
     if (nameless) return { errorCode: errorCode('INVALID_REQUEST'), apiKeys: [] }
+    if (apiVersion >= 3)
+      connection.toldClientSoftware({ name: request.clientSoftwareName, version: request.clientSoftwareVersion })
     const image = services.metadata()
     return {
       errorCode: 0,

@@ -2,19 +2,26 @@
  * Envelope: v0. A broker passes on a client's request to the active controller, with the client's principal and address (KIP-590).
  *
  * Behavior:
- * - Served on controller listeners only; the embedded request is served as if it had come from that client.
+ * - Served on controller listeners only.
+ * - The embedded request is served as that client: its principal and address, not the broker's.
  * - The reply carries the embedded response with its header, as bytes.
- * Errors: INVALID_REQUEST when the embedded bytes are no request; NOT_CONTROLLER when this controller is not the active one.
+ * Errors: PRINCIPAL_DESERIALIZATION_FAILURE when the principal cannot be read; INVALID_REQUEST when the embedded bytes are no request; NOT_CONTROLLER when this controller is not the active one.
  */
 import { errorCode, ProtocolError } from '../protocol/errors.ts'
 import type { EnvelopeRequest, envelopeResponse } from '../protocol/messages/58-envelope.ts'
 import type { Input } from '../protocol/schema.ts'
+import { deserializePrincipal, type Principal } from '../net/principal.ts'
 import { handler, type ConnectionInfo } from './handler.ts'
 
 function hostOf(address: Buffer): string {
   if (address.length === 4) return [...address].join('.')
   const groups = Array.from({ length: address.length >> 1 }, (_, index) => address.readUInt16BE(index * 2).toString(16))
   return groups.join(':')
+}
+
+/** The broker's connection, as far as it stands for its client. */
+function embeddedClient(connection: ConnectionInfo, principal: Principal, clientHost: string): ConnectionInfo {
+  return { ...connection, principal, clientHost }
 }
 
 export const envelope = handler<EnvelopeRequest, Input<typeof envelopeResponse>>({
@@ -24,7 +31,10 @@ export const envelope = handler<EnvelopeRequest, Input<typeof envelopeResponse>>
   fail: (_request, error) => ({ responseData: null, errorCode: errorCode(error) }),
   handle: async (request, { connection, services }) => {
     if (services.controller?.isActive !== true) return { responseData: null, errorCode: errorCode('NOT_CONTROLLER') }
-    const client: ConnectionInfo = { ...connection, clientHost: hostOf(request.clientHostAddress) }
+    const principal = deserializePrincipal(request.requestPrincipal ?? Buffer.alloc(0))
+    if (principal === undefined)
+      return { responseData: null, errorCode: errorCode('PRINCIPAL_DESERIALIZATION_FAILURE') }
+    const client = embeddedClient(connection, principal, hostOf(request.clientHostAddress))
     try {
       const response = await services.dispatch.serveEmbedded(request.requestData, client)
       return { responseData: Buffer.concat(response), errorCode: 0 }

@@ -3,10 +3,9 @@ import { unlessControllerMoves } from '../controller/controller-moved.ts'
 import type { Environment } from '../environment/environment.ts'
 import { NetworkError } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
-import { codec } from '../protocol/codec.ts'
+import { serializePrincipal } from '../net/principal.ts'
 import { errorName } from '../protocol/errors.ts'
 import type { EnvelopeResponse } from '../protocol/messages/58-envelope.ts'
-import { defaultPrincipalData } from '../protocol/records/principal-data.ts'
 import type { MetadataQuorum } from '../raft/raft.ts'
 import type { RequestContext } from './handler.ts'
 import type { Forwarder } from './services.ts'
@@ -59,13 +58,6 @@ export class EnvelopeForwarder implements Forwarder {
       `no controller took the request within ${this.#timeoutMs} ms: ${reason}`,
     )
   }
-}
-
-/** DefaultPrincipalData v0 behind its version, as Kafka's DefaultKafkaPrincipalBuilder writes it. */
-function serializePrincipal(principal: string): Buffer {
-  const [type = '', ...name] = principal.split(':')
-  const body = codec(defaultPrincipalData, 0).encodeToBuffer({ type, name: name.join(':'), tokenAuthenticated: false })
-  return Buffer.concat([Buffer.from([0, 0]), body])
 }
 
 function addressBytes(host: string): Buffer {

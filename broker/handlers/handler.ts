@@ -7,6 +7,8 @@
  */
 import type { Environment } from '../environment/environment.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
+import type { SecurityProtocol } from '../config/listeners.ts'
+import type { Principal } from '../net/principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { Services } from './services.ts'
 
@@ -26,13 +28,23 @@ export interface RequestContext {
   readonly receivedMs: number
 }
 
+export interface ClientSoftware {
+  readonly name: string
+  readonly version: string
+}
+
 export interface ConnectionInfo {
   /** Unique in this process. */
   readonly id: number
   readonly listenerName: string
   readonly listenerKind: ListenerKind
+  readonly securityProtocol: SecurityProtocol
   readonly clientHost: string
-  readonly principal: string
+  /** Who the client is. On a SASL listener User:ANONYMOUS until it has authenticated, so read it when it is needed. */
+  readonly principal: Principal
+  /** What the client said of itself in ApiVersions v3+ (KIP-511); `unknown` until then. */
+  readonly clientSoftware: ClientSoftware
+  toldClientSoftware(software: ClientSoftware): void
   /** Runs once when the connection is gone, so that parked requests are dropped; the function returned takes `run` back. */
   onClose(run: () => void): () => void
   isOpen(): boolean

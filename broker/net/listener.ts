@@ -1,8 +1,9 @@
 /** Binds the addresses of this node's listeners and owns the connections that come in. */
 import type { Environment, Listener, Socket } from '../environment/environment.ts'
 import type { ListenerConfig } from '../config/listeners.ts'
-import type { ConnectionInfo, ListenerKind } from '../handlers/handler.ts'
+import type { ClientSoftware, ConnectionInfo, ListenerKind } from '../handlers/handler.ts'
 import { Connection, type Reply } from './connection.ts'
+import { anonymous } from './principal.ts'
 
 export interface ServerOptions {
   readonly maxFrameBytes: number
@@ -12,8 +13,7 @@ export interface ServerOptions {
   readonly serve: (frame: Buffer, connection: ConnectionInfo) => Reply | Promise<Reply>
 }
 
-/** Principal of a connection that did not authenticate, as Kafka names it. */
-const anonymous = 'User:ANONYMOUS'
+const unknownSoftware: ClientSoftware = { name: 'unknown', version: 'unknown' }
 
 export class Server {
   readonly #environment: Environment
@@ -35,7 +35,7 @@ export class Server {
   async listen(listener: ListenerConfig, kind: ListenerKind): Promise<number> {
     const host = listener.host === '' ? '0.0.0.0' : listener.host
     const bound = await this.#environment.network.listen({ host, port: listener.port }, socket =>
-      this.#accept(socket, listener.name, kind),
+      this.#accept(socket, listener, kind),
     )
     this.#listeners.push(bound)
     return bound.address.port
@@ -48,20 +48,28 @@ export class Server {
     await Promise.all(closing)
   }
 
-  #accept(socket: Socket, listenerName: string, listenerKind: ListenerKind): void {
+  #accept(socket: Socket, listener: ListenerConfig, listenerKind: ListenerKind): void {
     if (this.#connections.size >= this.#options.maxConnections) {
       this.#environment.log.warn('refused a connection: max.connections reached', { client: socket.remote.host })
       socket.handle({ data: () => undefined, closed: () => undefined })
       socket.destroy()
       return
     }
+    let software = unknownSoftware
     const gone = new Set<() => void>()
     const info: ConnectionInfo = {
       id: this.#nextId++,
-      listenerName,
+      listenerName: listener.name,
       listenerKind,
+      securityProtocol: listener.securityProtocol,
       clientHost: socket.remote.host,
       principal: anonymous,
+      get clientSoftware() {
+        return software
+      },
+      toldClientSoftware: told => {
+        software = told
+      },
       onClose: run => {
         if (connection.isOpen) gone.add(run)
         else run()

@@ -2,6 +2,7 @@
  * Brokers with the real ReplicaManager, log and handlers on simulated disks, a controller of a few lines, and a network that carries encoded
  * messages with one millisecond of delay. Time moves only when the test says so.
  */
+import { anonymous } from '#broker/net/principal.ts'
 import { parseBrokerConfig } from '#broker/config/parse.ts'
 import type { BrokerConfig } from '#broker/config/broker-config.ts'
 import { logConfig, resolveTopicConfig } from '#broker/config/topic-config.ts'
@@ -219,7 +220,10 @@ export class TestBroker {
         listenerName: 'PLAINTEXT',
         listenerKind: 'broker',
         clientHost: '127.0.0.1',
-        principal: 'User:ANONYMOUS',
+        securityProtocol: 'PLAINTEXT',
+        principal: anonymous,
+        clientSoftware: { name: 'test', version: '1' },
+        toldClientSoftware: () => undefined,
         onClose: options.onClose ?? (() => () => {}),
         isOpen: () => generation === this.generation,
       },
