@@ -15,6 +15,7 @@ import type {
   UserScramCredentialRecord,
   Uuid,
 } from './metadata-record.ts'
+import type { FeatureName } from './features.ts'
 import { imageToRecords } from './image-to-records.ts'
 
 export type { Endpoint, FeatureRange, MetadataRecord, Uuid } from './metadata-record.ts'
@@ -178,8 +179,13 @@ export class MetadataImage implements ImageState {
     return this.brokers.get(id)?.fenced === false
   }
 
+  /** Finalized level of a feature, 0 when it is off. */
+  feature(name: FeatureName): number {
+    return this.features.get(name) ?? 0
+  }
+
   metadataVersion(): number {
-    return this.features.get('metadata.version') ?? 0
+    return this.feature('metadata.version')
   }
 
   /** Records that rebuild this image from an empty one: the content of a snapshot. */

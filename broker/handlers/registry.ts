@@ -28,6 +28,7 @@ import { beginQuorumEpoch } from './53-begin-quorum-epoch.ts'
 import { endQuorumEpoch } from './54-end-quorum-epoch.ts'
 import { describeQuorum } from './55-describe-quorum.ts'
 import { alterPartition } from './56-alter-partition.ts'
+import { updateFeatures } from './57-update-features.ts'
 import { envelope } from './58-envelope.ts'
 import { fetchSnapshot } from './59-fetch-snapshot.ts'
 import { describeCluster } from './60-describe-cluster.ts'
@@ -71,6 +72,7 @@ export const handlers: readonly Handler[] = [
   endQuorumEpoch,
   describeQuorum,
   alterPartition,
+  updateFeatures,
   envelope,
   fetchSnapshot,
   describeCluster,

@@ -63,10 +63,16 @@ export class Harness {
   committed = MetadataImage.empty(clusterId)
   epoch = 1
 
-  constructor(options: { config?: Readonly<Record<string, string>>; seed?: number } = {}) {
+  constructor(options: { config?: Readonly<Record<string, string>>; seed?: number; metadataVersion?: number } = {}) {
     const config = testConfig({ 'auto.leader.rebalance.enable': 'false', ...options.config })
     const random = seededRandom(options.seed ?? 1)
-    this.machine = new ControllerMachine({ nodeId: 1, clusterId, config, random })
+    const { metadataVersion } = options
+    const bootstrap: MetadataRecord[] | undefined =
+      metadataVersion === undefined
+        ? undefined
+        : [{ type: 'FeatureLevel', name: 'metadata.version', featureLevel: metadataVersion }]
+    const machine = { nodeId: 1, clusterId, config, random }
+    this.machine = new ControllerMachine(bootstrap === undefined ? machine : { ...machine, bootstrap })
     this.activate()
   }
 
