@@ -70,8 +70,13 @@ export class DirectoryAssignments {
     for (const partitionIndex of indexes) {
       const partition = topic.partitions.get(partitionIndex)
       const place = partition?.replicas.indexOf(nodeId) ?? -1
-      if (partition === undefined || place < 0) continue
       const key = `${topic.id}/${partitionIndex}`
+      if (partition === undefined || place < 0) {
+        // Should it come back, the controller has to be told again.
+        this.#pending.delete(key)
+        this.#told.delete(key)
+        continue
+      }
       const directory = directoryOf({ topic: topic.name, partition: partitionIndex })
       if (directory === undefined || directory === partition.directories[place]) {
         this.#pending.delete(key)

@@ -23,6 +23,8 @@ import { createPartitions } from './37-create-partitions.ts'
 import { deleteGroups } from './42-delete-groups.ts'
 import { electLeaders } from './43-elect-leaders.ts'
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts'
+import { alterPartitionReassignments } from './45-alter-partition-reassignments.ts'
+import { listPartitionReassignments } from './46-list-partition-reassignments.ts'
 import { vote } from './52-vote.ts'
 import { beginQuorumEpoch } from './53-begin-quorum-epoch.ts'
 import { endQuorumEpoch } from './54-end-quorum-epoch.ts'
@@ -67,6 +69,8 @@ export const handlers: readonly Handler[] = [
   deleteGroups,
   electLeaders,
   incrementalAlterConfigs,
+  alterPartitionReassignments,
+  listPartitionReassignments,
   vote,
   beginQuorumEpoch,
   endQuorumEpoch,

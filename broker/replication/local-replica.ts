@@ -44,6 +44,9 @@ export interface ReadOutcome {
   readonly abortedTransactions?: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
 }
 
+/** Its log directory failed; its topic was deleted; the partition was reassigned to other brokers. */
+export type GoneReason = 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION' | 'NOT_LEADER_OR_FOLLOWER'
+
 export interface ReplicaOwner {
   /** Consequences of a step of the machine. */
   effects(replica: LocalReplica, effects: PartitionEffects): void
@@ -67,8 +70,8 @@ export class LocalReplica {
   readonly machine: PartitionMachine
   readonly meter = new ByteMeter()
   readonly waitingForCommit = new CommitQueue<ErrorName | 'NONE'>()
-  /** Its log directory failed, or it was deleted: no access to the log any more. */
-  gone: 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION' | undefined = undefined
+  /** No access to the log any more. */
+  gone: GoneReason | undefined = undefined
   private readonly owner: ReplicaOwner
 
   constructor(parts: { log: PartitionLog; machine: PartitionMachine; owner: ReplicaOwner }) {

@@ -14,7 +14,7 @@ import { FetchSessions } from './fetch-sessions.ts'
 import { FetcherPool } from './fetcher-pool.ts'
 import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
 import { IsrProposals } from './isr-proposals.ts'
-import { LocalReplica, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
+import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { Purgatory, type CommitWaiter } from './purgatory.ts'
@@ -137,10 +137,10 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const existing = this.replicas.get(topic.name)?.get(partition)
     if (!state.replicas.includes(this.parts.brokerId)) {
       this.offline.delete(offlineKey(topicPartition))
-      if (existing !== undefined && existing.topicId === topic.id) this.remove(existing)
+      if (existing !== undefined && existing.topicId === topic.id) this.remove(existing, 'NOT_LEADER_OR_FOLLOWER')
       return
     }
-    if (existing !== undefined && existing.topicId !== topic.id) this.remove(existing)
+    if (existing !== undefined && existing.topicId !== topic.id) this.remove(existing, 'UNKNOWN_TOPIC_OR_PARTITION')
     try {
       const replica = this.open(topic, topicPartition)
       if (replica === undefined || replica.gone !== undefined) return
@@ -229,15 +229,15 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   private deleteTopic(topic: TopicImage): void {
     for (const replica of Array.from(this.replicas.get(topic.name)?.values() ?? [])) {
-      if (replica.topicId === topic.id) this.remove(replica)
+      if (replica.topicId === topic.id) this.remove(replica, 'UNKNOWN_TOPIC_OR_PARTITION')
     }
     for (const partition of topic.partitions.keys()) this.offline.delete(offlineKey({ topic: topic.name, partition }))
   }
 
   /** The partition is no longer assigned to this broker: its log goes. */
-  private remove(replica: LocalReplica): void {
+  private remove(replica: LocalReplica, reason: GoneReason): void {
     const { topicPartition } = replica
-    this.detach(replica, 'UNKNOWN_TOPIC_OR_PARTITION')
+    this.detach(replica, reason)
     const partitions = this.replicas.get(topicPartition.topic)
     partitions?.delete(topicPartition.partition)
     if (partitions?.size === 0) this.replicas.delete(topicPartition.topic)
@@ -250,7 +250,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   /** No access to its log from now on; whoever waits is told. */
-  private detach(replica: LocalReplica, reason: 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION'): void {
+  private detach(replica: LocalReplica, reason: GoneReason): void {
     if (replica.gone !== undefined) return
     replica.gone = reason
     this.fetchers.remove(replica)

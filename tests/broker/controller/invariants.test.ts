@@ -7,6 +7,7 @@ import { assignDirectories, createPartitions, deleteTopics, electLeaders } from 
 import { createTopics } from '#broker/controller/create-topics.ts'
 import { applyRecords, compareImages, ImageBuilder } from '#broker/controller/image-builder.ts'
 import { MetadataImage } from '#broker/controller/image.ts'
+import { reassignPartitions } from '#broker/controller/reassign-partitions.ts'
 import { registerBroker, unregisterBroker } from '#broker/controller/register-broker.ts'
 import { clusterId, Harness } from './harness.ts'
 
@@ -112,6 +113,15 @@ const steps: fc.Arbitrary<Step>[] = [
   fc.constantFrom(0, 1).map(electionType => life => {
     life.harness.propose(electLeaders, { electionType: life.unclean ? electionType : 0, topicPartitions: null })
   }),
+  // Another target, or back.
+  fc.tuple(fc.nat(), fc.option(fc.shuffledSubarray(brokerIds, { minLength: 1 }))).map(([choice, replicas]) => life => {
+    const name = pick(life.topics(), choice)
+    if (name === undefined) return
+    life.harness.propose(reassignPartitions, {
+      allowReplicationFactorChange: choice % 2 === 0,
+      topics: [{ name, partitions: [{ partitionIndex: 0, replicas }] }],
+    })
+  }),
   broker.map(id => life => {
     if (life.incarnations % 4 === 0) life.harness.propose(unregisterBroker, { brokerId: id })
   }),
@@ -122,9 +132,12 @@ const steps: fc.Arbitrary<Step>[] = [
 function checkPartitions({ image }: Harness): void {
   for (const topic of image.topicsById.values()) {
     for (const [index, partition] of topic.partitions) {
-      const { isr, replicas, leader } = partition
+      const { isr, replicas, leader, addingReplicas, removingReplicas } = partition
       const leads = image.brokers.get(leader)
       const broken = {
+        'no replicas': replicas.length === 0,
+        'a broker twice in the replicas': new Set(replicas).size !== replicas.length,
+        'a mark on what is no replica': [...addingReplicas, ...removingReplicas].some(id => !replicas.includes(id)),
         'an empty ISR': isr.length === 0,
         'a broker twice in the ISR': new Set(isr).size !== isr.length,
         'an ISR outside of the replicas': isr.some(id => !replicas.includes(id)),

@@ -253,6 +253,39 @@ describe('three brokers', () => {
     expect(cluster.broker(2).logs.get({ topic: 'events', partition: 0 })).toBeUndefined()
   })
 
+  test('a replica that is reassigned away gives up its log, and whoever waited there is told to look for the leader', async () => {
+    const cluster = new TestCluster(3)
+    cluster.createTopic('events', [1, 2])
+    expect(await cluster.until(cluster.broker(1).produce('events', ['a']))).toMatchObject({ errorCode: ok })
+    cluster.change('events', { replicas: [2, 3, 1], addingReplicas: [3], removingReplicas: [1], directories: [] })
+    await cluster.time.run(1000)
+    // 3 has joined; what it fetched was all there is.
+    expect(cluster.partition('events').isr).toEqual([1, 2, 3])
+    cluster.cut.add('3>1')
+    const waiting = cluster.broker(1).produce('events', ['b'], { timeoutMs: 60_000 })
+    await cluster.time.run(100)
+    cluster.cut.delete('3>1')
+    const target = {
+      replicas: [2, 3],
+      addingReplicas: [],
+      removingReplicas: [],
+      isr: [2, 3],
+      leader: 2,
+      directories: [],
+    }
+    cluster.change('events', target)
+    expect(await cluster.until(waiting)).toMatchObject({ errorCode: errorCode('NOT_LEADER_OR_FOLLOWER') })
+    expect(cluster.broker(1).manager.find('events', 0)).toBe('NOT_LEADER_OR_FOLLOWER')
+    expect(cluster.broker(1).logs.get({ topic: 'events', partition: 0 })).toBeUndefined()
+    // And back: an empty log that fetches all of it again.
+    cluster.change('events', { replicas: [2, 3, 1], addingReplicas: [1], directories: [] })
+    await cluster.time.run(1000)
+    expect(cluster.partition('events').isr).toEqual([2, 3, 1])
+    expect(cluster.broker(1).replica('events').log.logEndOffset).toBe(
+      cluster.broker(2).replica('events').log.logEndOffset,
+    )
+  })
+
   test('a topic that was deleted and created again under its name starts empty', async () => {
     const cluster = new TestCluster(2)
     const topicId = cluster.createTopic('events', [1, 2])
