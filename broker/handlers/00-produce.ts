@@ -22,7 +22,7 @@ import type { Input } from '../protocol/schema.ts'
 import { refusedAppend, type AppendEntry, type AppendOutcome } from '../replication/appends.ts'
 import { batchFlags } from '../replication/record-batches.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, noReply, type RequestContext } from './handler.ts'
+import { handler, noReply, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
 import type { BrokerServices } from './services.ts'
 
@@ -142,6 +142,7 @@ export const produce = handler<ProduceRequest, Response>({
   apiKey: 0,
   versions: [3, 13],
   listeners: ['broker'],
+  authorization: [right('Write', 'Topic'), right('Write', 'TransactionalId')],
   fail: (request, error, message) => ({
     responses: request.topicData.map(({ name, topicId, partitionData }) => ({
       name,

@@ -25,7 +25,7 @@ import type { PartitionAnswer, WantedPartition } from '../replication/fetch-sess
 import type { FetchEntry } from '../replication/fetches.ts'
 import { failedRead, type ReadOutcome } from '../replication/local-replica.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
 import type { BrokerServices } from './services.ts'
 
@@ -178,6 +178,7 @@ export const fetch = handler<FetchRequest, Response>({
   apiKey: 1,
   versions: [4, 18],
   listeners: ['broker', 'controller'],
+  authorization: [right('Read', 'Topic'), right('ClusterAction', 'Cluster')],
   fail: (request, error, _message, { apiVersion }) => ({
     errorCode: errorCode(error),
     // Before v7 there is no error for the whole response.

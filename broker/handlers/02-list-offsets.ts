@@ -17,7 +17,7 @@ import type { Input } from '../protocol/schema.ts'
 import type { Isolation } from '../replication/local-replica.ts'
 import { findOffset, offsetTimestamps, type OffsetQuery } from '../replication/offset-lookup.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 import type { BrokerServices } from './services.ts'
 
 type Response = Input<typeof listOffsetsResponse>
@@ -69,6 +69,7 @@ export const listOffsets = handler<ListOffsetsRequest, Response>({
   apiKey: 2,
   versions: [1, 11],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Topic')],
   fail: (request, error, _message, { apiVersion }) => ({
     topics: request.topics.map(({ name, partitions }) => ({
       name,

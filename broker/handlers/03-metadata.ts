@@ -17,7 +17,7 @@ import { internalTopics, invalidTopicName } from '../controller/topic-names.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { MetadataRequest, metadataResponse } from '../protocol/messages/03-metadata.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 import {
   aliveNodes,
   allClusterOperations,
@@ -103,6 +103,7 @@ export const metadata = handler<MetadataRequest, Response>({
   apiKey: 3,
   versions: [0, 13],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Topic'), right('Create', 'Topic'), right('Create', 'Cluster')],
   fail: refused,
   handle: (request, context) => {
     if (isMalformed(request, context.apiVersion)) return refused(request, 'INVALID_REQUEST')

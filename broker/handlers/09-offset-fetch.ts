@@ -13,7 +13,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { OffsetFetchRequest, offsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof offsetFetchResponse>
 
@@ -104,6 +104,7 @@ export const offsetFetch = handler<OffsetFetchRequest, Response>({
   apiKey: 9,
   versions: [1, 10],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Group'), right('Describe', 'Topic')],
   fail: (request, error, _message, context) => answer(request, context, () => error),
   handle: (request, context) => {
     const { groups } = brokerOf(context)

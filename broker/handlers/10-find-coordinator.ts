@@ -15,7 +15,7 @@ import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
 import type { FindCoordinatorRequest, findCoordinatorResponse } from '../protocol/messages/10-find-coordinator.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof findCoordinatorResponse>
 
@@ -67,6 +67,7 @@ export const findCoordinator = handler<FindCoordinatorRequest, Response>({
   apiKey: 10,
   versions: [0, 6],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Group'), right('Describe', 'TransactionalId'), right('ClusterAction', 'Cluster')],
   fail: (request, error, _message, { apiVersion }) => answer(request, apiVersion, () => refuse(error)),
   handle: (request, context) => answer(request, context.apiVersion, key => find(key, request.keyType, context)),
 })

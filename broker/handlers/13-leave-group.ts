@@ -9,7 +9,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { LeaveGroupRequest, leaveGroupResponse } from '../protocol/messages/13-leave-group.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 const firstVersionWithMembers = 3
 
@@ -17,6 +17,7 @@ export const leaveGroup = handler<LeaveGroupRequest, Input<typeof leaveGroupResp
   apiKey: 13,
   versions: [0, 5],
   listeners: ['broker'],
+  authorization: [right('Read', 'Group')],
   fail: (_request, error) => ({ errorCode: errorCode(error), members: [] }),
   handle: (request, context) => {
     const several = context.apiVersion >= firstVersionWithMembers

@@ -13,7 +13,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DescribeGroupsRequest, describeGroupsResponse } from '../protocol/messages/15-describe-groups.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof describeGroupsResponse>
 type Described = Response['groups'][number]
@@ -49,6 +49,7 @@ export const describeGroups = handler<DescribeGroupsRequest, Response>({
   apiKey: 15,
   versions: [0, 6],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Group')],
   fail: (request, error) => ({ groups: request.groups.map(groupId => refuse(groupId, error)) }),
   handle: (request, context) => {
     const notFound = context.apiVersion >= firstVersionWithNotFound ? 'GROUP_ID_NOT_FOUND' : 'NONE'

@@ -8,7 +8,7 @@ import { errorCode } from '../protocol/errors.ts'
 import type { ListGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 const groupType = 'Classic'
 
@@ -19,6 +19,7 @@ export const listGroups = handler<ListGroupsRequest, Input<typeof listGroupsResp
   apiKey: 16,
   versions: [0, 5],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Cluster'), right('Describe', 'Group')],
   fail: (_request, error) => ({ errorCode: errorCode(error), groups: [] }),
   handle: (request, context) => {
     const { groups, loading } = brokerOf(context).groups.list()

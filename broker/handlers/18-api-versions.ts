@@ -33,6 +33,7 @@ export const apiVersions = handler<ApiVersionsRequest, Input<typeof apiVersionsR
   apiKey: apiVersionsKey,
   versions: [0, 4],
   listeners: ['broker', 'controller'],
+  authorization: 'anyone',
   fail: (_request, error) => ({ errorCode: errorCode(error), apiKeys: [] }),
   handle: (request, { apiVersion, connection, services }) => {
     const nameless =

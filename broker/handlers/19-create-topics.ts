@@ -14,7 +14,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { CreateTopicsRequest, createTopicsResponse } from '../protocol/messages/19-create-topics.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof createTopicsResponse>
 
@@ -26,6 +26,7 @@ export const createTopics = handler<CreateTopicsRequest, Response>({
   apiKey: 19,
   versions: [2, 7],
   listeners: ['broker', 'controller'],
+  authorization: [right('Create', 'Cluster'), right('Create', 'Topic'), right('DescribeConfigs', 'Topic')],
   forwardToController: true,
   fail: refused,
   handle: (request, context) =>

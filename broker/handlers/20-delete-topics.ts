@@ -12,7 +12,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DeleteTopicsRequest, deleteTopicsResponse } from '../protocol/messages/20-delete-topics.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof deleteTopicsResponse>
 const firstVersionWithIds = 6
@@ -31,6 +31,7 @@ export const deleteTopics = handler<DeleteTopicsRequest, Response>({
   apiKey: 20,
   versions: [1, 6],
   listeners: ['broker', 'controller'],
+  authorization: [right('Delete', 'Cluster'), right('Describe', 'Topic'), right('Delete', 'Topic')],
   forwardToController: true,
   fail: (request, error, message, { apiVersion }) => refused(request, apiVersion, error, message),
   handle: (request, context) =>

@@ -13,7 +13,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { InitProducerIdRequest, initProducerIdResponse } from '../protocol/messages/22-init-producer-id.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof initProducerIdResponse>
 
@@ -25,6 +25,7 @@ export const initProducerId = handler<InitProducerIdRequest, Response>({
   apiKey: 22,
   versions: [0, 5],
   listeners: ['broker'],
+  authorization: [right('Write', 'TransactionalId'), right('IdempotentWrite', 'Cluster'), right('Write', 'Topic')],
   fail: (_request, error) => failed(error),
   handle: async ({ transactionalId, producerId, producerEpoch }, context) => {
     if (transactionalId === '' || (producerId === -1n) !== (producerEpoch === -1)) return failed('INVALID_REQUEST')

@@ -17,7 +17,7 @@ import type {
 import type { Input } from '../protocol/schema.ts'
 import { findEpochEnd } from '../replication/offset-lookup.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof offsetForLeaderEpochResponse>
 
@@ -29,6 +29,7 @@ export const offsetForLeaderEpoch = handler<OffsetForLeaderEpochRequest, Respons
   apiKey: 23,
   versions: [2, 4],
   listeners: ['broker'],
+  authorization: [right('ClusterAction', 'Cluster'), right('Describe', 'Topic')],
   fail: (request, error) => ({
     topics: request.topics.map(({ topic, partitions }) => ({
       topic,

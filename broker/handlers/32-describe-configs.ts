@@ -18,7 +18,7 @@ import { invalidTopicName } from '../controller/topic-names.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DescribeConfigsRequest, describeConfigsResponse } from '../protocol/messages/32-describe-configs.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof describeConfigsResponse>
 type Result = Response['results'][number]
@@ -144,6 +144,11 @@ export const describeConfigs = handler<DescribeConfigsRequest, Response>({
   apiKey: 32,
   versions: [1, 4],
   listeners: ['broker', 'controller'],
+  authorization: [
+    right('DescribeConfigs', 'Topic'),
+    right('DescribeConfigs', 'Cluster'),
+    right('DescribeConfigs', 'Group'),
+  ],
   fail: ({ resources }, error, message) => ({
     results: resources.map(resource => failed(resource, { error, message })),
   }),

@@ -12,7 +12,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { AlterConfigsRequest, alterConfigsResponse } from '../protocol/messages/33-alter-configs.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof alterConfigsResponse>
 
@@ -25,6 +25,7 @@ export const alterConfigs = handler<AlterConfigsRequest, Response>({
   apiKey: 33,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
+  authorization: [right('AlterConfigs', 'Topic'), right('AlterConfigs', 'Cluster'), right('AlterConfigs', 'Group')],
   forwardToController: true,
   fail: refused,
   handle: (request, context) =>

@@ -12,7 +12,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { CreatePartitionsRequest, createPartitionsResponse } from '../protocol/messages/37-create-partitions.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof createPartitionsResponse>
 
@@ -24,6 +24,7 @@ export const createPartitions = handler<CreatePartitionsRequest, Response>({
   apiKey: 37,
   versions: [0, 3],
   listeners: ['broker', 'controller'],
+  authorization: [right('Describe', 'Topic'), right('Alter', 'Topic')],
   forwardToController: true,
   fail: refused,
   handle: (request, context) =>

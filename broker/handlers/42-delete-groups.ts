@@ -8,12 +8,13 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DeleteGroupsRequest, deleteGroupsResponse } from '../protocol/messages/42-delete-groups.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 export const deleteGroups = handler<DeleteGroupsRequest, Input<typeof deleteGroupsResponse>>({
   apiKey: 42,
   versions: [0, 2],
   listeners: ['broker'],
+  authorization: [right('Delete', 'Group')],
   fail: (request, error) => ({
     results: request.groupsNames.map(groupId => ({ groupId, errorCode: errorCode(error) })),
   }),

@@ -11,7 +11,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { ElectLeadersRequest, electLeadersResponse } from '../protocol/messages/43-elect-leaders.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof electLeadersResponse>
 
@@ -29,6 +29,7 @@ export const electLeaders = handler<ElectLeadersRequest, Response>({
   apiKey: 43,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
+  authorization: [requestRight('Alter')],
   forwardToController: true,
   fail: (request, error, message, { apiVersion }) => refused(request, apiVersion, error, message),
   handle: (request, context) =>

@@ -15,7 +15,7 @@ import type {
 } from '../protocol/messages/44-incremental-alter-configs.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 
 type Response = Input<typeof incrementalAlterConfigsResponse>
 
@@ -28,6 +28,7 @@ export const incrementalAlterConfigs = handler<IncrementalAlterConfigsRequest, R
   apiKey: 44,
   versions: [0, 1],
   listeners: ['broker', 'controller'],
+  authorization: [right('AlterConfigs', 'Topic'), right('AlterConfigs', 'Cluster'), right('AlterConfigs', 'Group')],
   forwardToController: true,
   fail: refused,
   handle: (request, context) =>

@@ -15,7 +15,7 @@ import type {
 } from '../protocol/messages/45-alter-partition-reassignments.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof alterPartitionReassignmentsResponse>
 
@@ -29,6 +29,7 @@ export const alterPartitionReassignments = handler<AlterPartitionReassignmentsRe
   apiKey: 45,
   versions: [0, 1],
   listeners: ['broker', 'controller'],
+  authorization: [requestRight('Alter')],
   forwardToController: true,
   fail: (_request, error, message) => refused(error, message),
   handle: (request, context) =>

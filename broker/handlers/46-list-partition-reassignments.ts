@@ -12,7 +12,7 @@ import type {
 } from '../protocol/messages/46-list-partition-reassignments.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof listPartitionReassignmentsResponse>
 
@@ -26,6 +26,7 @@ export const listPartitionReassignments = handler<ListPartitionReassignmentsRequ
   apiKey: 46,
   versions: [0, 0],
   listeners: ['broker', 'controller'],
+  authorization: [requestRight('Describe')],
   forwardToController: true,
   fail: (_request, error, message) => refused(error, message),
   handle: (request, context) =>

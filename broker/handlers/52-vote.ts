@@ -11,12 +11,13 @@ import { errorCode } from '../protocol/errors.ts'
 import type { VoteRequest } from '../protocol/messages/52-vote.ts'
 import { answerElectionRequest } from '../raft/election-handler.ts'
 import { voteFromWire } from '../raft/quorum-wire.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 export const vote = handler<VoteRequest, object>({
   apiKey: 52,
   versions: [0, 2],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), topics: [] }),
   handle: (request, context) => answerElectionRequest(voteFromWire(request), context),
 })

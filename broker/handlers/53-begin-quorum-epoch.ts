@@ -9,12 +9,13 @@ import { errorCode } from '../protocol/errors.ts'
 import type { BeginQuorumEpochRequest } from '../protocol/messages/53-begin-quorum-epoch.ts'
 import { answerElectionRequest } from '../raft/election-handler.ts'
 import { beginQuorumEpochFromWire } from '../raft/quorum-wire.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 export const beginQuorumEpoch = handler<BeginQuorumEpochRequest, object>({
   apiKey: 53,
   versions: [0, 1],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), topics: [] }),
   handle: (request, context) => answerElectionRequest(beginQuorumEpochFromWire(request), context),
 })

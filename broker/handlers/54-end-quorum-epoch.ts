@@ -9,12 +9,13 @@ import { errorCode } from '../protocol/errors.ts'
 import type { EndQuorumEpochRequest } from '../protocol/messages/54-end-quorum-epoch.ts'
 import { answerElectionRequest } from '../raft/election-handler.ts'
 import { endQuorumEpochFromWire } from '../raft/quorum-wire.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 export const endQuorumEpoch = handler<EndQuorumEpochRequest, object>({
   apiKey: 54,
   versions: [0, 1],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), topics: [] }),
   handle: (request, context) => answerElectionRequest(endQuorumEpochFromWire(request), context),
 })

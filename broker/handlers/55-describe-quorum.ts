@@ -12,7 +12,7 @@ import type { describeQuorumResponse, DescribeQuorumRequest } from '../protocol/
 import type { ReplicaProgress } from '../raft/leader-progress.ts'
 import { metadataTopic } from '../raft/quorum-wire.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, requestRight, type RequestContext } from './handler.ts'
 
 type DescribeQuorumResponseInput = Input<typeof describeQuorumResponse>
 
@@ -20,6 +20,7 @@ export const describeQuorum = handler<DescribeQuorumRequest, DescribeQuorumRespo
   apiKey: 55,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
+  authorization: [requestRight('Describe')],
   forwardToController: true,
   fail: (_request, error, message) => ({ errorCode: errorCode(error), errorMessage: message, topics: [], nodes: [] }),
   handle: (request, context) => {

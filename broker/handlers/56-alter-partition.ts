@@ -10,7 +10,7 @@ import { errorCode } from '../protocol/errors.ts'
 import type { AlterPartitionRequest, alterPartitionResponse } from '../protocol/messages/56-alter-partition.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof alterPartitionResponse>
 const firstVersionWithEpochs = 3
@@ -34,6 +34,7 @@ export const alterPartition = handler<AlterPartitionRequest, Response>({
   apiKey: 56,
   versions: [2, 3],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), topics: [] }),
   handle: (request, context) =>
     submit(context, operation, withEpochs(request, context.apiVersion), {

@@ -10,7 +10,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { UpdateFeaturesRequest, updateFeaturesResponse } from '../protocol/messages/57-update-features.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof updateFeaturesResponse>
 
@@ -24,6 +24,7 @@ export const updateFeatures = handler<UpdateFeaturesRequest, Response>({
   apiKey: 57,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
+  authorization: [requestRight('Alter')],
   forwardToController: true,
   fail: (_request, error, message) => refused(error, message),
   handle: (request, context) =>

@@ -11,7 +11,7 @@ import { errorCode, ProtocolError } from '../protocol/errors.ts'
 import type { EnvelopeRequest, envelopeResponse } from '../protocol/messages/58-envelope.ts'
 import type { Input } from '../protocol/schema.ts'
 import { deserializePrincipal, type Principal } from '../net/principal.ts'
-import { handler, type ConnectionInfo } from './handler.ts'
+import { handler, requestRight, type ConnectionInfo } from './handler.ts'
 
 function hostOf(address: Buffer): string {
   if (address.length === 4) return [...address].join('.')
@@ -28,6 +28,7 @@ export const envelope = handler<EnvelopeRequest, Input<typeof envelopeResponse>>
   apiKey: 58,
   versions: [0, 0],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ responseData: null, errorCode: errorCode(error) }),
   handle: async (request, { connection, services }) => {
     if (services.controller?.isActive !== true) return { responseData: null, errorCode: errorCode('NOT_CONTROLLER') }

@@ -12,7 +12,7 @@ import { errorCode } from '../protocol/errors.ts'
 import type { fetchSnapshotResponse, FetchSnapshotRequest } from '../protocol/messages/59-fetch-snapshot.ts'
 import { fetchSnapshotFromWire, fetchSnapshotResponseToWire } from '../raft/quorum-wire.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type FetchSnapshotResponseInput = Input<typeof fetchSnapshotResponse>
 
@@ -20,6 +20,7 @@ export const fetchSnapshot = handler<FetchSnapshotRequest, FetchSnapshotResponse
   apiKey: 59,
   versions: [0, 1],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), topics: [] }),
   handle: async (request, context) => {
     const { quorum } = context.services

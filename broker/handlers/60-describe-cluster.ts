@@ -50,6 +50,7 @@ export const describeCluster = handler<DescribeClusterRequest, Response>({
   apiKey: 60,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
+  authorization: 'anyone',
   fail: refused,
   handle: (request, context) => {
     const { services, connection, apiVersion } = context

@@ -15,7 +15,7 @@ import type {
 } from '../protocol/messages/62-broker-registration.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof brokerRegistrationResponse>
 
@@ -23,6 +23,7 @@ export const brokerRegistration = handler<BrokerRegistrationRequest, Response>({
   apiKey: 62,
   versions: [0, 4],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error) }),
   handle: (request, context) =>
     submit(context, registerBroker, request, {

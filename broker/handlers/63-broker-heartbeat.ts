@@ -11,7 +11,7 @@ import { errorCode } from '../protocol/errors.ts'
 import type { BrokerHeartbeatRequest, brokerHeartbeatResponse } from '../protocol/messages/63-broker-heartbeat.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof brokerHeartbeatResponse>
 
@@ -19,6 +19,7 @@ export const brokerHeartbeat = handler<BrokerHeartbeatRequest, Response>({
   apiKey: 63,
   versions: [0, 2],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), shouldShutDown: false }),
   handle: (request, context) =>
     submit(context, operation, request, {

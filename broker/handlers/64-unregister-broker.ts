@@ -9,7 +9,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { UnregisterBrokerRequest, unregisterBrokerResponse } from '../protocol/messages/64-unregister-broker.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof unregisterBrokerResponse>
 
@@ -19,6 +19,7 @@ export const unregisterBroker = handler<UnregisterBrokerRequest, Response>({
   apiKey: 64,
   versions: [0, 0],
   listeners: ['broker', 'controller'],
+  authorization: [requestRight('Alter')],
   forwardToController: true,
   fail: (_request, error, message) => refused(error, message),
   handle: (request, context) =>

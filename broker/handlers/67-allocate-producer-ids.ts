@@ -11,7 +11,7 @@ import type {
 } from '../protocol/messages/67-allocate-producer-ids.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof allocateProducerIdsResponse>
 
@@ -25,6 +25,7 @@ export const allocateProducerIds = handler<AllocateProducerIdsRequest, Response>
   apiKey: 67,
   versions: [0, 0],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => refused(error),
   handle: (request, context) => submit(context, operation, request, { reply: (reply): Response => reply, refused }),
 })

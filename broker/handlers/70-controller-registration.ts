@@ -11,7 +11,7 @@ import type {
 } from '../protocol/messages/70-controller-registration.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof controllerRegistrationResponse>
 
@@ -21,6 +21,7 @@ export const controllerRegistration = handler<ControllerRegistrationRequest, Res
   apiKey: 70,
   versions: [0, 0],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error, message) => refused(error, message),
   handle: (request, context) =>
     submit(context, registerController, request, {

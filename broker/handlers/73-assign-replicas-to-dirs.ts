@@ -11,7 +11,7 @@ import type {
 } from '../protocol/messages/73-assign-replicas-to-dirs.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof assignReplicasToDirsResponse>
 
@@ -19,6 +19,7 @@ export const assignReplicasToDirs = handler<AssignReplicasToDirsRequest, Respons
   apiKey: 73,
   versions: [0, 0],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error) => ({ errorCode: errorCode(error), directories: [] }),
   handle: (request, context) =>
     submit(context, assignDirectories, request, {

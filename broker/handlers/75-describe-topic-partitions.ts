@@ -15,7 +15,7 @@ import type {
   describeTopicPartitionsResponse,
 } from '../protocol/messages/75-describe-topic-partitions.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler } from './handler.ts'
+import { handler, right } from './handler.ts'
 import { allTopicOperations, viewPartition } from './topic-metadata.ts'
 
 type Response = Input<typeof describeTopicPartitionsResponse>
@@ -65,6 +65,7 @@ export const describeTopicPartitions = handler<DescribeTopicPartitionsRequest, R
   apiKey: 75,
   versions: [0, 0],
   listeners: ['broker'],
+  authorization: [right('Describe', 'Topic')],
   fail: (request, error) => ({ topics: request.topics.map(({ name }) => failed(name, error)) }),
   handle: (request, context) => {
     const image = context.services.metadata()

@@ -10,7 +10,7 @@
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { UpdateRaftVoterRequest, updateRaftVoterResponse } from '../protocol/messages/82-update-raft-voter.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler, type RequestContext } from './handler.ts'
+import { handler, requestRight, type RequestContext } from './handler.ts'
 
 type UpdateRaftVoterResponseInput = Input<typeof updateRaftVoterResponse>
 
@@ -18,6 +18,7 @@ export const updateRaftVoter = handler<UpdateRaftVoterRequest, UpdateRaftVoterRe
   apiKey: 82,
   versions: [0, 0],
   listeners: ['controller'],
+  authorization: [requestRight('ClusterAction')],
   fail: (_request, error, _message, context) => answer(error, context),
   handle: (request, context) => answer(judge(request, context), context),
 })

@@ -13,8 +13,10 @@ import { errorCode, ProtocolError, type ErrorName } from '../protocol/errors.ts'
 import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '../protocol/headers.ts'
 import { messagesOf, type Exchange } from '../protocol/messages/index.ts'
 import { Reader } from '../protocol/reader.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { noReply, type ConnectionInfo, type Handler, type RequestContext } from './handler.ts'
 import { advertisedRange, apiVersionsKey } from './18-api-versions.ts'
+import { ServedRequest } from './request-context.ts'
 import type { Dispatch, Services } from './services.ts'
 
 const framePrefixBytes = 4
@@ -24,6 +26,15 @@ function exchangeOf(header: RequestHeader): Exchange {
   const exchange = messagesOf(header.requestApiKey)
   if (exchange === undefined) throw new ProtocolError(`unknown API key ${header.requestApiKey}`)
   return exchange
+}
+
+/** Whether the sender has those rights that the request needs as a whole. */
+function mayBegin(handler: Handler, context: RequestContext): boolean {
+  if (handler.authorization === 'anyone') return true
+  return handler.authorization.every(
+    ({ scope, operation, resourceType }) =>
+      scope === 'resource' || context.authorize(operation, resourceType, clusterName),
+  )
 }
 
 export class Dispatcher implements Dispatch {
@@ -83,21 +94,16 @@ export class Dispatcher implements Dispatch {
 
   #context(header: RequestHeader, frame: Buffer, connection: ConnectionInfo): RequestContext {
     if (this.#services === undefined) throw new Error('a request came before the node was put together')
-    return {
-      apiKey: header.requestApiKey,
-      apiVersion: header.requestApiVersion,
-      clientId: header.clientId,
-      frame,
-      connection,
-      services: this.#services,
-      config: this.#config,
-      environment: this.#environment,
-      receivedMs: this.#environment.clock.monotonicMs(),
-    }
+    const node = { services: this.#services, config: this.#config, environment: this.#environment }
+    return new ServedRequest(header, frame, connection, node)
   }
 
   #handle(handler: Handler, request: never, context: RequestContext, header: RequestHeader): Reply | Promise<Reply> {
     try {
+      if (context.services.authorizer !== undefined && !mayBegin(handler, context)) {
+        const error = 'CLUSTER_AUTHORIZATION_FAILED'
+        return this.#encode(header, handler.fail(request, error, 'The request is not authorized.', context))
+      }
       const result = handler.handle(request, context)
       if (!(result instanceof Promise)) return result === noReply ? undefined : this.#encode(header, result)
       return result.then(

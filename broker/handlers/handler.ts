@@ -4,12 +4,22 @@
  *
  * `handle` is called in the order in which requests came in on a connection. What it does before its first await is therefore ordered
  * (Produce appends there); what it awaits may overlap with later requests of the same connection. Replies leave in request order.
+ *
+ * Every handler declares in `authorization` which rights its requests need, all of them:
+ * - `requestRight('ClusterAction')`: a right on the cluster without which the whole request is refused. Dispatch asks for it before `handle` and
+ *   answers with `fail`, CLUSTER_AUTHORIZATION_FAILED. A request that is forwarded is asked about on the controller, for its original sender.
+ * - `right('Read', 'Topic')`: the handler itself asks `context.authorize('Read', 'Topic', name)` for each resource the request names, before it
+ *   does anything for that resource, and refuses or hides the ones it may not touch as Kafka does.
+ * - `'anyone'`: whoever has a connection. A decision to state, not a default.
+ * tests/broker/handlers/authorization.test.ts has a refused and a permitted case for every registered API, and fails for one without.
  */
 import type { Environment } from '../environment/environment.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { SecurityProtocol } from '../config/listeners.ts'
 import type { Principal } from '../net/principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
+import type { AclOperation, ResourceType } from '../security/authorization/acl.ts'
+import type { Purpose } from '../security/authorization/authorizer.ts'
 import type { Services } from './services.ts'
 
 export type ListenerKind = 'broker' | 'controller'
@@ -26,6 +36,15 @@ export interface RequestContext {
   readonly environment: Environment
   /** Monotonic ms when the request was read. */
   readonly receivedMs: number
+  /**
+   * Whether the sender has the right; always without an authorizer. `purpose` is 'filter' where the request did not name the resource and only
+   * learns which ones there are.
+   */
+  authorize(operation: AclOperation, resourceType: ResourceType, name: string, purpose?: Purpose): boolean
+  /** Whether the sender has the right on at least one resource of the type (KIP-679). */
+  authorizeByResourceType(operation: AclOperation, resourceType: ResourceType): boolean
+  /** What the sender may do to the resource: a bit per code of AclOperation (KIP-430). */
+  authorizedOperations(resourceType: ResourceType, name: string): number
 }
 
 export interface ClientSoftware {
@@ -53,11 +72,33 @@ export interface ConnectionInfo {
 /** Returned instead of a response when the protocol has none (Produce with acks=0). */
 export const noReply: unique symbol = Symbol('noReply')
 
+/** A right that a request needs. */
+export interface Right {
+  readonly operation: AclOperation
+  readonly resourceType: ResourceType
+  /** Who asks for it: dispatch, once for the request, or the handler, for each resource. */
+  readonly scope: 'request' | 'resource'
+}
+
+export type Authorization = readonly [Right, ...Right[]] | 'anyone'
+
+/** A right that the handler asks for with `context.authorize`, per resource. */
+export function right(operation: AclOperation, resourceType: ResourceType): Right {
+  return { operation, resourceType, scope: 'resource' }
+}
+
+/** A right on the cluster that dispatch asks for; without it the whole request is refused. */
+export function requestRight(operation: AclOperation): Right {
+  return { operation, resourceType: 'Cluster', scope: 'request' }
+}
+
 export interface Handler<Request = never, Response = object> {
   readonly apiKey: number
   /** Versions this broker serves, a subset of those the message has. */
   readonly versions: readonly [minimum: number, maximum: number]
   readonly listeners: readonly ListenerKind[]
+  /** All rights that a request may need; see above. */
+  readonly authorization: Authorization
   /** On a broker listener: wrap into an Envelope and send to the active controller (KIP-590). */
   readonly forwardToController?: boolean
   handle(request: Request, context: RequestContext): Response | typeof noReply | Promise<Response | typeof noReply>

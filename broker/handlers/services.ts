@@ -6,6 +6,7 @@ import type { MetadataImage } from '../controller/image.ts'
 import type { Groups } from '../coordinator/groups/groups.ts'
 import type { RaftDriver } from '../raft/raft-driver.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
+import type { Authorizer } from '../security/authorization/authorizer.ts'
 import type { ConnectionInfo, RequestContext } from './handler.ts'
 
 /** Sends a client's request to the active controller and brings the answer back (KIP-590). */
@@ -27,6 +28,8 @@ interface EveryNode {
   readonly listeners: Listeners
   readonly quorum: RaftDriver
   readonly dispatch: Dispatch
+  /** Undefined: everyone may do everything. */
+  readonly authorizer?: Authorizer
   metadata(): MetadataImage
 }
 

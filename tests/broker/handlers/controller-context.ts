@@ -5,7 +5,9 @@ import { createTopics } from '#broker/controller/create-topics.ts'
 import { isRefusal } from '#broker/controller/operation.ts'
 import { MetadataPublisher } from '#broker/controller/publisher.ts'
 import { registerBroker } from '#broker/controller/register-broker.ts'
-import type { Handler, ListenerKind, RequestContext } from '#broker/handlers/handler.ts'
+import type { ConnectionInfo, Handler, ListenerKind, RequestContext } from '#broker/handlers/handler.ts'
+import { ServedRequest } from '#broker/handlers/request-context.ts'
+import type { Services } from '#broker/handlers/services.ts'
 import { codec } from '#broker/protocol/codec.ts'
 import type { DecodedFields, EncodableFields, Fields, Message } from '#broker/protocol/schema.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
@@ -88,7 +90,9 @@ export class TestNode {
     const connection = { listenerKind: as.listenerKind ?? 'broker', listenerName: as.listenerName ?? 'PLAINTEXT' }
     const { config } = this
     const { environment } = this.time
-    return { apiKey, apiVersion, services, connection, config, environment, receivedMs: 0 } as unknown as RequestContext
+    const node = { services: services as unknown as Services, config, environment }
+    const header = { requestApiKey: apiKey, requestApiVersion: apiVersion, correlationId: 1, clientId: null }
+    return new ServedRequest(header, Buffer.alloc(0), connection as ConnectionInfo, node)
   }
 
   #autoCreate(names: Iterable<string>): ReadonlyMap<string, ErrorName> {

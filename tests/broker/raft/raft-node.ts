@@ -50,6 +50,7 @@ const fetchMetadata = handler<FetchRequest, object>({
   apiKey: 1,
   versions: [4, 18],
   listeners: ['controller'],
+  authorization: 'anyone',
   fail: () => ({ errorCode: -1, responses: [] }),
   handle: (request, context) => handleMetadataFetch(request, context),
 })

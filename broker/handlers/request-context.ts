@@ -1,0 +1,55 @@
+/** What a handler knows of the request it serves, made once per request by dispatch. */
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Environment } from '../environment/environment.ts'
+import type { RequestHeader } from '../protocol/headers.ts'
+import { operationCodes, operationsOf, type AclOperation, type ResourceType } from '../security/authorization/acl.ts'
+import type { Purpose } from '../security/authorization/authorizer.ts'
+import type { ConnectionInfo, RequestContext } from './handler.ts'
+import type { Services } from './services.ts'
+
+export class ServedRequest implements RequestContext {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly clientId: string | null
+  readonly frame: Buffer
+  readonly connection: ConnectionInfo
+  readonly services: Services
+  readonly config: BrokerConfig
+  readonly environment: Environment
+  readonly receivedMs: number
+
+  constructor(
+    header: RequestHeader,
+    frame: Buffer,
+    connection: ConnectionInfo,
+    node: { readonly services: Services; readonly config: BrokerConfig; readonly environment: Environment },
+  ) {
+    this.apiKey = header.requestApiKey
+    this.apiVersion = header.requestApiVersion
+    this.clientId = header.clientId
+    this.frame = frame
+    this.connection = connection
+    this.services = node.services
+    this.config = node.config
+    this.environment = node.environment
+    this.receivedMs = node.environment.clock.monotonicMs()
+  }
+
+  authorize(operation: AclOperation, resourceType: ResourceType, name: string, purpose: Purpose = 'access'): boolean {
+    const { authorizer } = this.services
+    return authorizer === undefined || authorizer.authorize(this.connection, operation, resourceType, name, purpose)
+  }
+
+  authorizeByResourceType(operation: AclOperation, resourceType: ResourceType): boolean {
+    const { authorizer } = this.services
+    return authorizer === undefined || authorizer.authorizeByResourceType(this.connection, operation, resourceType)
+  }
+
+  authorizedOperations(resourceType: ResourceType, name: string): number {
+    return operationsOf[resourceType].reduce(
+      (set, operation) =>
+        this.authorize(operation, resourceType, name, 'filter') ? set | (1 << operationCodes[operation]) : set,
+      0,
+    )
+  }
+}

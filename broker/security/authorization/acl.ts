@@ -1,0 +1,45 @@
+/**
+ * Words of access control: Kafka's operations, resource types, pattern types and permissions with their codes, which are the same on the
+ * wire (KIP-140) and in metadata records. Only those a stored ACL may have; ANY, MATCH and UNKNOWN belong to filters.
+ */
+
+export const operationCodes = {
+  All: 2,
+  Read: 3,
+  Write: 4,
+  Create: 5,
+  Delete: 6,
+  Alter: 7,
+  Describe: 8,
+  ClusterAction: 9,
+  DescribeConfigs: 10,
+  AlterConfigs: 11,
+  IdempotentWrite: 12,
+  CreateTokens: 13,
+  DescribeTokens: 14,
+  TwoPhaseCommit: 15,
+} as const
+export type AclOperation = Exclude<keyof typeof operationCodes, 'All'>
+
+export const resourceCodes = {
+  Topic: 2,
+  Group: 3,
+  Cluster: 4,
+  TransactionalId: 5,
+  DelegationToken: 6,
+  User: 7,
+} as const
+export type ResourceType = keyof typeof resourceCodes
+
+/** The only resource of the type Cluster. */
+export const clusterName = 'kafka-cluster'
+
+/** The operations that make sense for a resource type: what "authorized operations" in responses may name (KIP-430). */
+export const operationsOf: Readonly<Record<ResourceType, readonly AclOperation[]>> = {
+  Topic: ['Read', 'Write', 'Create', 'Delete', 'Alter', 'Describe', 'DescribeConfigs', 'AlterConfigs'],
+  Group: ['Read', 'Delete', 'Describe', 'DescribeConfigs', 'AlterConfigs'],
+  Cluster: ['Create', 'Alter', 'Describe', 'ClusterAction', 'DescribeConfigs', 'AlterConfigs', 'IdempotentWrite'],
+  TransactionalId: ['Write', 'Describe', 'TwoPhaseCommit'],
+  DelegationToken: ['Describe'],
+  User: ['CreateTokens', 'DescribeTokens'],
+}
