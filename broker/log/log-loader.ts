@@ -25,7 +25,10 @@ import {
 import type { LogConfig } from './log.ts'
 import { ProducerSnapshots } from './producer-snapshots.ts'
 import { ProducerStates } from './producer-state.ts'
+import type { CompletedTransaction } from './producer-state.ts'
 import { Segment } from './segment.ts'
+import type { AbortedTransaction } from './transaction-index.ts'
+import { TransactionIndexes } from './transaction-indexes.ts'
 
 export interface LoadOptions {
   readonly disk: Disk
@@ -50,6 +53,7 @@ export interface LoadedLog {
   readonly epochs: LeaderEpochs
   readonly producers: ProducerStates
   readonly snapshots: ProducerSnapshots
+  readonly transactions: TransactionIndexes
 }
 
 /** Bytes read at a time while batches are checked. */
@@ -59,11 +63,20 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const { disk, directory } = options
   const names = removeLeftovers(disk, directory)
   const snapshots = new ProducerSnapshots(disk, directory, names)
+  const transactions = new TransactionIndexes(disk, names)
   const epochs = loadEpochs(options)
   let segments = openSegments(options, names)
   const recoverFrom = Math.max(options.recoveryPoint, options.logStartOffset)
-  if (!options.cleanShutdown) segments = recover(options, segments, recoverFrom, epochs)
-  else checkIndexes(options, segments)
+  /** Base offset of the first segment whose transaction index is made anew. */
+  let reindexFrom = Infinity
+  if (!options.cleanShutdown) {
+    reindexFrom = segments.findLast(segment => segment.baseOffset <= recoverFrom)?.baseOffset ?? 0
+    segments = recover(options, segments, recoverFrom, epochs)
+    // What was derived from bytes above the recovery point may be older, or newer, than these bytes.
+    for (const segment of segments)
+      if (segment.baseOffset >= reindexFrom) transactions.truncateTo(segment, segment.baseOffset)
+    snapshots.retain(offset => offset <= reindexFrom)
+  } else checkIndexes(options, segments)
 
   if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
     const fields = {
@@ -75,7 +88,10 @@ export function loadLog(options: LoadOptions): LoadedLog {
       'The log ends before its start offset: everything in it was deleted already; starting empty.',
       fields,
     )
-    for (const segment of segments) removeSegment(disk, segment)
+    for (const segment of segments) {
+      transactions.forget(segment)
+      removeSegment(disk, segment)
+    }
     segments = []
     epochs.clear()
     snapshots.retain(() => false)
@@ -91,34 +107,51 @@ export function loadLog(options: LoadOptions): LoadedLog {
   snapshots.retain(offset => offset <= logEndOffset && (baseOffsets.has(offset) || offset === newest))
   const producers = new ProducerStates()
   const recoveryPoint = options.cleanShutdown ? logEndOffset : Math.min(options.recoveryPoint, logEndOffset)
-  const loaded = { segments, logStartOffset, logEndOffset, recoveryPoint, epochs, producers, snapshots }
-  rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs })
+  const offsets = { logStartOffset, logEndOffset, recoveryPoint }
+  const loaded = { ...offsets, segments, epochs, producers, snapshots, transactions }
+  rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs, reindexFrom })
   active.makeWritable()
   return loaded
 }
 
-/** Producer state of everything below the log end: newest snapshot, then the headers of the batches after it. */
+/**
+ * Producer state of everything below the log end: newest snapshot, then the headers of the batches after it. What lies
+ * below the log start in the first segment counts too: a transaction may have begun there.
+ */
 export function rebuildProducers(
-  log: LoadedLog,
-  options: { readonly wallMs: number; readonly expirationMs: number },
+  log: Pick<LoadedLog, 'producers' | 'snapshots' | 'segments' | 'logEndOffset' | 'transactions'>,
+  options: {
+    readonly wallMs: number
+    readonly expirationMs: number
+    /** Segments from this base offset on get their aborted transactions written to their index. */
+    readonly reindexFrom?: number
+  },
 ): void {
-  log.producers.clear()
-  const snapshot = log.snapshots.newest(log.logStartOffset, log.logEndOffset)
-  if (snapshot !== undefined) log.producers.load(snapshot.producers, options.wallMs, options.expirationMs)
-  const from = snapshot?.offset ?? log.logStartOffset
+  const { producers, segments } = log
+  producers.clear()
+  const firstOffset = segments[0]?.baseOffset ?? 0
+  const snapshot = log.snapshots.newest(firstOffset, log.logEndOffset)
+  if (snapshot !== undefined) producers.load(snapshot.producers, options.wallMs, options.expirationMs)
+  const from = snapshot?.offset ?? firstOffset
   if (from >= log.logEndOffset) return
-  for (const segment of log.segments.slice(
-    Math.max(
-      0,
-      log.segments.findLastIndex(segment => segment.baseOffset <= from),
-    ),
-  )) {
+  const reindexFrom = options.reindexFrom ?? Infinity
+  const first = segments.findLastIndex(segment => segment.baseOffset <= from)
+  for (const segment of segments.slice(Math.max(0, first))) {
     segment.scan(segment.positionOf(from), (bytes, at, position, size) => {
       const header = new BatchView(bytes, at)
-      if (header.hasProducerId) log.producers.apply(header.isControl ? wholeBatch(segment, position, size) : header)
+      if (!header.hasProducerId) return true
+      const completed = producers.apply(header.isControl ? wholeBatch(segment, position, size) : header)
+      if (completed?.aborted === true && segment.baseOffset >= reindexFrom)
+        log.transactions.append(segment, abortedTransaction(completed, producers))
       return true
     })
   }
+}
+
+/** The entry of the transaction index for a transaction that was just aborted. */
+export function abortedTransaction(completed: CompletedTransaction, producers: ProducerStates): AbortedTransaction {
+  const { producerId, firstOffset, lastOffset } = completed
+  return { producerId, firstOffset, lastOffset, lastStableOffset: producers.lastStableOffset(completed) }
 }
 
 function wholeBatch(segment: Segment, position: number, size: number): BatchView {

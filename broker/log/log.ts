@@ -5,6 +5,7 @@
  * and nothing of a failed append is ever acknowledged. Offsets are exclusive ends unless named `last…`.
  */
 import type { ErrorName } from '../protocol/errors.ts'
+import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 
 export interface TopicPartition {
   readonly topic: string
@@ -18,6 +19,12 @@ export interface AppendRequest {
   readonly origin: AppendOrigin
   readonly leaderEpoch: number
   readonly wallMs: number
+  /** Transactional records need `verification`, or a transaction that has records here already (KIP-890). */
+  readonly requireVerification?: boolean
+  /** From `startVerification`, after the transaction coordinator agreed. */
+  readonly verification?: VerificationGuard | undefined
+  /** For markers: from 2 on their epoch must be above the one of the transaction's records (KIP-1228). */
+  readonly transactionVersion?: number
 }
 
 export type AppendResult =
@@ -117,6 +124,13 @@ export interface PartitionLog {
    * `records` may hold several batches for origins other than 'client'. The buffer is modified and written, not kept.
    */
   appendAsLeader(records: Buffer, request: AppendRequest): AppendResult
+  /**
+   * Before the first transactional append of a producer: a guard, to be given to `appendAsLeader` once the coordinator
+   * agreed. 'ongoing' when its transaction has records here already and nobody needs to be asked.
+   */
+  startVerification(
+    producer: VerifiedProducer,
+  ): VerificationGuard | 'ongoing' | { readonly refused: ErrorName; readonly message: string }
   /** Appends batches that already carry offsets and epochs. Refuses a gap or an overlap with an assertion: the caller truncates first. */
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number }
 

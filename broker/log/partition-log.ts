@@ -21,7 +21,7 @@ import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { snapshotSuffix } from './log-files.ts'
-import { loadLog, rebuildProducers } from './log-loader.ts'
+import { abortedTransaction, loadLog, rebuildProducers } from './log-loader.ts'
 import { LogReader, nothingAt, segmentOf } from './log-reader.ts'
 import type {
   AppendRequest,
@@ -37,7 +37,7 @@ import type {
 } from './log.ts'
 import type { PartitionLogOptions } from './partition-log-options.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
-import type { CompletedTransaction, ProducerStates } from './producer-state.ts'
+import type { CompletedTransaction, ProducerRefusal, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
 import { newestTimestamp } from './read-batches.ts'
 import { checkReplicated } from './replicated-batches.ts'
@@ -46,7 +46,8 @@ import { rollJitterMs } from './roll-jitter.ts'
 import { Segment } from './segment.ts'
 import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
-import { TransactionIndexes } from './transaction-indexes.ts'
+import type { TransactionIndexes } from './transaction-indexes.ts'
+import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 
 /** Large enough that short bursts stay in memory, small enough that the kernel's limits stay out of sight. */
 const defaultWritebackBytes = 64 * 1024 * 1024
@@ -116,10 +117,11 @@ export class SegmentedLog implements PartitionLog {
     this.startOffset = loaded.logStartOffset
     this.endOffset = loaded.logEndOffset
     this.removal = new DelayedRemoval(environment, this.log)
-    this.transactions = new TransactionIndexes(environment.disk)
+    this.transactions = loaded.transactions
     this.durability = new Durability(environment, this, {
       recoveryPoint: loaded.recoveryPoint,
-      created,
+      // A process that was killed may have made files whose names it never fsynced.
+      created: created || (!options.cleanShutdown && options.topicId !== ''),
       writebackBytes: options.writebackBytes ?? defaultWritebackBytes,
     })
     if (loaded.logEndOffset < (options.recoveryPoint ?? 0) || loaded.logStartOffset < (options.logStartOffset ?? 0)) {
@@ -190,11 +192,15 @@ export class SegmentedLog implements PartitionLog {
 
   private checkProducers(append: ValidatedAppend, request: AppendRequest): AppendResult | undefined {
     for (const batch of append.batches) {
-      const found = this.producerStates.check(batch, request.origin)
+      const found = this.producerStates.check(batch, request)
       if (found === undefined) continue
       return 'duplicate' in found ? { duplicate: duplicateInfo(found.duplicate, this.config) } : found
     }
     return undefined
+  }
+
+  startVerification(producer: VerifiedProducer): VerificationGuard | 'ongoing' | ProducerRefusal {
+    return this.producerStates.startVerification(producer, this.environment.clock.wallMs())
   }
 
   private storageRefusal(error: DiskError): { refused: ErrorName; message: string } {
@@ -262,12 +268,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   private recordAborted(segment: Segment, completed: CompletedTransaction): void {
-    this.transactions.append(segment, {
-      producerId: completed.producerId,
-      firstOffset: completed.firstOffset,
-      lastOffset: completed.lastOffset,
-      lastStableOffset: this.producerStates.lastStableOffset(completed),
-    })
+    this.transactions.append(segment, abortedTransaction(completed, this.producerStates))
     this.durability.directoryDirty = true
   }
 
@@ -401,17 +402,9 @@ export class SegmentedLog implements PartitionLog {
   }
 
   private rebuildProducers(): void {
-    const { segments, startOffset, endOffset, recoveryPoint, epochs, producerStates, snapshots } = this
+    const { segments, endOffset: logEndOffset, producerStates: producers, snapshots, transactions } = this
     rebuildProducers(
-      {
-        segments,
-        logStartOffset: startOffset,
-        logEndOffset: endOffset,
-        recoveryPoint,
-        epochs,
-        producers: producerStates,
-        snapshots,
-      },
+      { segments, logEndOffset, producers, snapshots, transactions },
       { wallMs: this.environment.clock.wallMs(), expirationMs: this.producerIdExpirationMs },
     )
     this.producerStates.highWatermarkRaised(this.highWatermark)

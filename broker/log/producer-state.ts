@@ -11,6 +11,8 @@ import type { BatchView } from '../protocol/records/batch.ts'
 import { endTransactionMarkerOf } from '../protocol/records/batch-read.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { AppendOrigin, ProducerEntry } from './log.ts'
+import { Verifications } from './transaction-verification.ts'
+import type { Verification, VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 
 /**
  * Batches remembered per producer, for telling a repeated batch from a new one: max.in.flight of an idempotent
@@ -50,47 +52,75 @@ interface OpenTransaction {
   readonly firstOffset: number
 }
 
-export type ProducerCheck =
-  { readonly duplicate: BatchMetadata } | { readonly refused: ErrorName; readonly message: string }
+export interface ProducerRefusal {
+  readonly refused: ErrorName
+  readonly message: string
+}
+
+export type ProducerCheck = { readonly duplicate: BatchMetadata } | ProducerRefusal
+
+/** What an append says about itself, see AppendRequest in log.ts. */
+export interface ProducerCheckOptions {
+  readonly origin: AppendOrigin
+  readonly requireVerification?: boolean
+  readonly verification?: VerificationGuard | undefined
+  readonly transactionVersion?: number
+}
+
+const largestEpoch = 0x7fff
+/** From this version of transactions on every transaction has an epoch of its own (KIP-890). */
+const epochPerTransactionSince = 2
 
 export class ProducerStates {
   private readonly producers = new Map<bigint, ProducerState>()
+  private readonly verifications = new Verifications()
   /** By first offset, rising. */
   private open: OpenTransaction[] = []
   /** Ended, but their markers are not below the high watermark yet. */
   private unreplicated: { readonly firstOffset: number; readonly lastOffset: number }[] = []
 
   /** Whether the batch may be appended; undefined: yes. */
-  check(batch: BatchView, origin: AppendOrigin): ProducerCheck | undefined {
+  check(batch: BatchView, options: ProducerCheckOptions): ProducerCheck | undefined {
+    const { origin } = options
     if (!batch.hasProducerId || origin === 'raft') return undefined
-    const producerId = batch.producerId
+    const { producerId } = batch
     const entry = this.producers.get(producerId)
-    if (entry === undefined) return undefined
-    if (origin === 'client') {
+    if (origin === 'client' && entry !== undefined) {
       const duplicate = findDuplicate(entry, batch)
       if (duplicate !== undefined) return { duplicate }
     }
+    if (batch.isControl) return entry && checkMarker(entry, batch, options.transactionVersion ?? 0)
     const epoch = batch.producerEpoch
-    if (epoch < entry.producerEpoch) {
-      const message = `Producer ${producerId} sent epoch ${epoch}, but epoch ${entry.producerEpoch} was seen already.`
-      return { refused: 'INVALID_PRODUCER_EPOCH', message }
+    if (entry !== undefined && epoch < entry.producerEpoch) return staleEpoch(entry, epoch)
+    if (batch.isTransactional && options.requireVerification === true && !isOngoing(entry, epoch)) {
+      if (this.verifications.get(producerId)?.guard !== options.verification || options.verification === undefined)
+        return { refused: 'INVALID_TXN_STATE', message: 'Record was not part of an ongoing transaction' }
     }
-    if (batch.isControl) return checkMarker(entry, batch)
     if (origin === 'client') {
-      const outOfOrder = checkSequence(entry, epoch, batch.baseSequence)
+      const outOfOrder = checkSequence(entry, batch, this.verifications.get(producerId))
       if (outOfOrder !== undefined) return { refused: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message: outOfOrder }
     }
-    if (entry.currentTxnFirstOffset >= 0 && !batch.isTransactional) {
+    if (entry !== undefined && entry.currentTxnFirstOffset >= 0 && !batch.isTransactional) {
       const message = `Producer ${producerId} sent a batch outside of its open transaction, which began at offset ${entry.currentTxnFirstOffset}.`
       return { refused: 'INVALID_TXN_STATE', message }
     }
     return undefined
   }
 
+  /** Begins a verification, unless the transaction is under way here. */
+  startVerification(producer: VerifiedProducer, wallMs: number): VerificationGuard | 'ongoing' | ProducerRefusal {
+    const entry = this.producers.get(producer.producerId)
+    if (entry !== undefined && producer.producerEpoch < entry.producerEpoch)
+      return staleEpoch(entry, producer.producerEpoch)
+    if (isOngoing(entry, producer.producerEpoch)) return 'ongoing'
+    return this.verifications.start(producer, wallMs).guard
+  }
+
   /** Takes a batch that is in the log, offsets stamped. Returns the transaction that it ended. */
   apply(batch: BatchView): CompletedTransaction | undefined {
     if (!batch.hasProducerId) return undefined
     const entry = this.entryFor(batch.producerId)
+    if (batch.isTransactional) this.verifications.end(entry.producerId)
     if (batch.isControl) return this.applyMarker(entry, batch)
     const { producerEpoch, maxTimestamp, baseOffset, lastOffset } = batch
     raiseEpoch(entry, producerEpoch)
@@ -176,6 +206,7 @@ export class ProducerStates {
       if (entry.currentTxnFirstOffset < 0 && nowWallMs - entry.lastTimestamp >= expirationMs)
         this.producers.delete(producerId)
     }
+    this.verifications.expire(nowWallMs, expirationMs)
   }
 
   clear(): void {
@@ -237,8 +268,32 @@ function firstSequenceOf(batch: BatchMetadata): number {
   return first >= 0 ? first : first + 0x80000000
 }
 
+/** Whether the transaction of exactly this epoch has records here. */
+function isOngoing(entry: ProducerState | undefined, epoch: number): boolean {
+  return entry !== undefined && entry.currentTxnFirstOffset >= 0 && entry.producerEpoch === epoch
+}
+
+function staleEpoch(entry: ProducerState, epoch: number): ProducerRefusal {
+  const message = `Producer ${entry.producerId} sent epoch ${epoch}, but epoch ${entry.producerEpoch} was seen already.`
+  return { refused: 'INVALID_PRODUCER_EPOCH', message }
+}
+
 /** The reason why a data batch with this sequence may not follow, undefined when it may. */
-function checkSequence(entry: ProducerState, epoch: number, baseSequence: number): string | undefined {
+function checkSequence(
+  entry: ProducerState | undefined,
+  batch: BatchView,
+  verification: Verification | undefined,
+): string | undefined {
+  const { baseSequence } = batch
+  if (verification !== undefined) {
+    if (verification.supportsEpochBump && baseSequence !== 0 && (entry === undefined || entry.batches.length === 0))
+      return `Producer ${batch.producerId} began a transaction with sequence ${baseSequence}, expected 0.`
+    if (baseSequence > verification.lowestSequence)
+      return `Producer ${batch.producerId} sent sequence ${baseSequence}, but ${verification.lowestSequence} was seen and has to come first.`
+  }
+  // An unknown producer (expired, or all of its records deleted) may go on with any sequence (KIP-360).
+  if (entry === undefined) return undefined
+  const epoch = batch.producerEpoch
   if (epoch !== entry.producerEpoch) {
     if (baseSequence === 0 || entry.producerEpoch < 0) return undefined
     return `Producer ${entry.producerId} began epoch ${epoch} with sequence ${baseSequence}, expected 0 (epoch known so far: ${entry.producerEpoch}).`
@@ -248,7 +303,17 @@ function checkSequence(entry: ProducerState, epoch: number, baseSequence: number
   return `Producer ${entry.producerId} sent sequence ${baseSequence}, expected ${expected}.`
 }
 
-function checkMarker(entry: ProducerState, batch: BatchView): ProducerCheck | undefined {
+/**
+ * Whether the marker's epochs are good. With an epoch per transaction a marker carries an epoch above that of its
+ * records, so one with the epoch known here is late: it would end the next transaction. Unless none is open: then it is
+ * a marker written again, and harmless; also at the largest epoch, which cannot be raised (KIP-1228).
+ */
+function checkMarker(entry: ProducerState, batch: BatchView, transactionVersion: number): ProducerRefusal | undefined {
+  const epoch = batch.producerEpoch
+  if (epoch < entry.producerEpoch) return staleEpoch(entry, epoch)
+  if (transactionVersion >= epochPerTransactionSince && epoch === entry.producerEpoch) {
+    if (entry.currentTxnFirstOffset >= 0 && epoch !== largestEpoch) return staleEpoch(entry, epoch)
+  }
   const marker = endTransactionMarkerOf(batch)
   if (marker === undefined || marker.coordinatorEpoch >= entry.coordinatorEpoch) return undefined
   const message = `A transaction marker for producer ${entry.producerId} has coordinator epoch ${marker.coordinatorEpoch}, but ${entry.coordinatorEpoch} was seen already.`
