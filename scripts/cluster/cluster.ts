@@ -157,6 +157,8 @@ export interface Runtime {
   available(engine: Engine): Promise<Availability>
   /** Starts the cluster and waits until it is ready. Leaves nothing behind when it fails. */
   up(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
+  /** Like `up`, for a cluster that shall outlive the command, where that differs: a simulation then gets a process of its own. */
+  upAndStay?(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
   /** A cluster that an earlier `up` started, from its state directory. */
   attach(name: string): Promise<Cluster>
 }

@@ -35,16 +35,10 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
   // What cannot be meant is refused before anything is looked for or said.
   await requireKnownSettings(complete(options.runtime ?? 'process'))
   const spec = complete(options.runtime ?? (await chosenRuntime(options.engine, session)))
-  if (spec.runtime === 'simulated') {
-    throw usageError(
-      'A simulated cluster lives in one process, in virtual time: it ends with the command that started it.',
-      './faultline lab run 00-durability --runtime simulated runs a lab in it; make sim runs many seeds.',
-    )
-  }
   const start = performance.now()
-  const cluster = await (
-    await runtimeByName(spec.runtime)
-  ).up(spec, { progress: output.progress, signal: session.signal })
+  const runtime = await runtimeByName(spec.runtime)
+  const starting = { progress: output.progress, signal: session.signal }
+  const cluster = await (runtime.upAndStay?.(spec, starting) ?? runtime.up(spec, starting))
   const seconds = (performance.now() - start) / 1000
   await report(cluster, seconds, session)
 }

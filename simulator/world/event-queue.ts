@@ -19,6 +19,7 @@ export type EventKind =
   | 'client-timer'
   | 'fault'
   | 'control'
+  | 'outside'
 
 export class WorldEvent {
   readonly timeUs: number
@@ -78,6 +79,17 @@ export class EventQueue {
       if (event.run !== undefined) return event
       this.#cancelled--
     }
+  }
+
+  /** When the next event is due; undefined when there is none. */
+  nextTimeUs(): number | undefined {
+    while (this.#heap[0]?.run === undefined) {
+      const cancelled = this.#take()
+      if (cancelled === undefined) return undefined
+      cancelled.queued = false
+      this.#cancelled--
+    }
+    return this.#heap[0].timeUs
   }
 
   cancel(event: WorldEvent): void {

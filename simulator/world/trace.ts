@@ -13,11 +13,11 @@ interface TraceEntry extends LogEvent {
 export class Trace {
   readonly #world: World
   readonly #levelFloor: number
-  readonly #onLine: ((line: string) => void) | undefined
+  readonly #onLine: ((line: string, node: string) => void) | undefined
   readonly #entries: TraceEntry[] = []
   #next = 0
 
-  constructor(world: World, level: LogLevel, onLine: ((line: string) => void) | undefined) {
+  constructor(world: World, level: LogLevel, onLine: ((line: string, node: string) => void) | undefined) {
     this.#world = world
     this.#levelFloor = logLevelOrder[level]
     this.#onLine = onLine
@@ -27,7 +27,7 @@ export class Trace {
     if (logLevelOrder[level] < this.#levelFloor) return
     const entry = { timeUs: this.#world.nowUs, who, level, message, fields, wallMs }
     this.#entries[this.#next++ % eventsKept] = entry
-    this.#onLine?.(format(entry))
+    this.#onLine?.(format(entry), who)
   }
 
   /** Oldest first; of one node only, when asked. */

@@ -9,6 +9,7 @@ import { type Drain, Drainer } from './drain.ts'
 import { type EventKind, EventQueue, WorldEvent } from './event-queue.ts'
 import { NodeCrashed, SimulationFailure } from './failure.ts'
 import { SimulatedNode } from './node.ts'
+import type { Pace } from './pace.ts'
 import { Prng } from './prng.ts'
 import { catchRejections } from './rejections.ts'
 import { RollingHash } from './rolling-hash.ts'
@@ -23,7 +24,7 @@ export interface WorldOptions {
   /** Log lines from this level on are kept for the report of a failure. Default: info. */
   readonly logLevel?: LogLevel
   /** Also told of every line as it is logged. */
-  readonly onLine?: (line: string) => void
+  readonly onLine?: (line: string, node: string) => void
 }
 
 export interface RunOptions {
@@ -34,6 +35,8 @@ export interface RunOptions {
    * that find nobody. Left out: the run ends at once.
    */
   readonly onFailure?: (failure: SimulationFailure) => void
+  /** Holds virtual time to real time. Such a run cannot be replayed: it depends on when something came from outside. */
+  readonly pace?: Pace
 }
 
 /** So many events without the clock moving mean that the code runs in circles. */
@@ -64,6 +67,7 @@ export class World {
   #holds = 0
   #outlived = false
   #onFailure: RunOptions['onFailure']
+  #pace: Pace | undefined
 
   constructor(options: WorldOptions) {
     this.seed = options.seed
@@ -152,6 +156,14 @@ export class World {
     }
   }
 
+  /** Of a run with a pace: something from outside happens now. May be called at any time, also between events. */
+  inject(run: () => void): void {
+    const pace = this.#pace
+    if (pace === undefined) throw new Error('only a world with a pace can hear from outside')
+    this.schedule('outside', undefined, Math.max(0, pace.nowUs() - this.#nowUs), run)
+    pace.wake()
+  }
+
   /** Adds what an event did to the fingerprint. */
   note(...values: number[]): void {
     for (const value of values) this.#hash.add(value)
@@ -169,6 +181,8 @@ export class World {
   async run<T>(scenario: () => Promise<T>, options: RunOptions = {}): Promise<T> {
     const limitUs = this.#nowUs + (options.limitMs ?? dayMs) * 1000
     this.#onFailure = options.onFailure
+    const { pace } = options
+    this.#pace = pace
     const release = catchRejections(reason => {
       if (!(reason instanceof NodeCrashed)) this.fail(reason, 'in a promise that nobody handled')
     })
@@ -189,6 +203,7 @@ export class World {
           this.#check()
           if (this.#failure !== undefined && !this.#outlives()) return reject(this.#describeFailure())
           if (outcome !== undefined) return outcome()
+          if (pace !== undefined && !this.#isDue(pace)) return pace.wait(this.#queue.nextTimeUs(), step)
           this.#runNext(limitUs)
           this.#drainer.whenQuiet(step)
         }
@@ -197,6 +212,11 @@ export class World {
     } finally {
       release()
     }
+  }
+
+  #isDue(pace: Pace): boolean {
+    const timeUs = this.#queue.nextTimeUs()
+    return timeUs !== undefined && timeUs <= pace.nowUs()
   }
 
   /** After a failure: whether the run goes on, without the machines. */
@@ -277,4 +297,5 @@ const kindNumbers: Readonly<Record<EventKind, number>> = {
   'client-timer': 10,
   fault: 11,
   control: 12,
+  outside: 13,
 }

@@ -42,7 +42,11 @@ describe('./faultline', () => {
     ['a missing argument', ['kill'], "missing required argument 'broker'"],
     ['a setting without a value', ['up', '--runtime', 'process', '--set', 'a'], 'expected key=value'],
     ['a lab that is none', ['lab', 'run', '99-nothing'], 'there is no such lab'],
-    ['a simulation that should stay', ['up', '--runtime', 'simulated'], 'it ends with the command that started it'],
+    [
+      'a directory for simulated disks',
+      ['up', '--runtime', 'simulated', '--data', '/tmp/x'],
+      '--data means nothing here',
+    ],
     ['a variant that is none', ['lab', 'run', '07', '--variant', 'nope'], 'has no variant nope'],
     [
       'a broker setting that is none',

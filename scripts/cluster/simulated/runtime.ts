@@ -2,14 +2,25 @@
  * The runtime `simulated`: a whole cluster and its clients in this process, in virtual time, from a seed. While it is up, the globals of
  * the process (timers, clock, chance) belong to the simulation, so that unmodified kafkajs clients live in it too.
  *
- * Nothing of it outlives the command: `up` alone would leave nothing behind, it is for labs.
+ * Nothing of that outlives the command: it is for labs. `upAndStay` puts the same nodes into a process of their own, in real time, for
+ * clients that know nothing of a simulation.
  */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Node } from '#broker/node.ts'
 import { enterVirtualGlobals } from '#simulator/clients/virtual-globals.ts'
 import type { SimulationFailure } from '#simulator/world/failure.ts'
 import { World } from '#simulator/world/world.ts'
-import { usageError } from '../../errors.ts'
+import { failure, usageError } from '../../errors.ts'
+import { randomUuid } from '../apache-kafka/uuid.ts'
+import { poll } from '../clock.ts'
 import type { Availability, Cluster, ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
+import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { freeBasePort, requireFreePorts } from '../ports.ts'
+import { removeState, stateDirectory, writeRecord } from '../state.ts'
+import { hostLogPath } from './host-protocol.ts'
+import { HostedCluster, readHostFile } from './hosted-cluster.ts'
 import { SimulatedCluster, simulatedCapabilities } from './simulated-cluster.ts'
 import type { MakeBroker } from './simulated-node.ts'
 
@@ -30,14 +41,66 @@ export const simulatedRuntime: Runtime = {
     })
   },
   up,
+  upAndStay,
   attach(name: string): Promise<Cluster> {
-    return Promise.reject(
-      usageError(
-        `The cluster ${name} is simulated: it lived in the command that started it.`,
-        'Use --runtime process for a cluster that stays, or run a lab: ./faultline lab run LAB --runtime simulated',
-      ),
-    )
+    return Promise.resolve(new HostedCluster(findCluster(name)))
   },
+}
+
+const hostMain = fileURLToPath(new URL('host.ts', import.meta.url))
+const hostStartTimeoutMs = 30_000
+
+/** Starts the process that hosts the simulation and waits until the cluster serves on its real ports. */
+async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise<Cluster> {
+  const { progress = () => undefined, signal } = options
+  if (request.dataDir !== undefined)
+    throw usageError('--data means nothing here: the disks of a simulated cluster are simulated too.', 'Leave it away.')
+  const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
+  await beginUp(spec)
+  let cluster: HostedCluster | undefined
+  try {
+    const clusterId = randomUuid()
+    const record = {
+      version: 1,
+      spec,
+      clusterId,
+      phase: 'starting',
+      owner: await ownProcess(),
+      foreignData: [],
+    } as const
+    writeRecord(record)
+    if (request.port !== 0) await requireFreePorts(spec)
+    progress(`Starting a simulation of ${spec.brokers} brokers in real time`)
+    cluster = new HostedCluster(record)
+    await startHost(spec.name, signal)
+    if (options.skipReadyCheck !== true)
+      await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+    signal?.throwIfAborted()
+    writeRecord({ ...record, phase: 'up' })
+    return cluster
+  } catch (error) {
+    await cluster?.end()
+    removeState(spec.name)
+    throw error
+  }
+}
+
+async function startHost(name: string, signal: AbortSignal | undefined): Promise<void> {
+  mkdirSync(stateDirectory(name), { recursive: true })
+  const log = openSync(hostLogPath(name), 'a')
+  try {
+    const child = spawn(process.execPath, [hostMain, name], { detached: true, stdio: ['ignore', log, log] })
+    let ended = false
+    child.once('error', () => (ended = true))
+    child.once('exit', () => (ended = true))
+    child.unref()
+    const started = await poll(() => (ended ? 'ended' : readHostFile(name)), { timeoutMs: hostStartTimeoutMs, signal })
+    if (started !== undefined && started !== 'ended') return
+    if (!ended) child.kill('SIGKILL')
+    throw failure(`The simulation did not start:\n${readFileSync(hostLogPath(name), 'utf8').trimEnd()}`)
+  } finally {
+    closeSync(log)
+  }
 }
 
 async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> {
@@ -52,7 +115,7 @@ async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> 
   })
   // Whoever waits in the world would wait for ever when it ends: `down` is told, and the error is not lost.
   ended.catch((error: unknown) => (failure ??= error as SimulationFailure))
-  const cluster = new HostedCluster({ world, spec, makeBroker }, async () => {
+  const cluster = new LabCluster({ world, spec, makeBroker }, async () => {
     end()
     // How it ended is in `failure`.
     await Promise.allSettled([ended])
@@ -70,7 +133,7 @@ async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> 
 }
 
 /** A cluster that owns its world: `down` ends both. */
-class HostedCluster extends SimulatedCluster {
+class LabCluster extends SimulatedCluster {
   readonly #end: () => Promise<void>
   #isDown = false
 

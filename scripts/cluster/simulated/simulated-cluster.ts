@@ -30,10 +30,16 @@ const readyTimeoutMs = 60_000
 const defaultPort = 9092
 const controllerPort = 9093
 
+/** Ports inside the world of a cluster with clients outside: there the advertised address leads out, so brokers use a listener of their own. */
+export const worldPorts = { clients: 9092, brokers: 9094, inspector: 9292 } as const
+
 export interface SimulatedClusterOptions {
   readonly world: World
   readonly spec: ClusterSpec
   readonly makeBroker: MakeBroker
+  /** Where clients outside of the world reach a broker; left out: clients are inside. */
+  readonly outside?: (id: number) => string
+  readonly clusterId?: string
 }
 
 export class SimulatedCluster implements Cluster {
@@ -48,7 +54,8 @@ export class SimulatedCluster implements Cluster {
   readonly #cuts: (readonly [from: string, to: string])[] = []
   #probes = 0
 
-  constructor({ world, spec, makeBroker }: SimulatedClusterOptions) {
+  constructor(options: SimulatedClusterOptions) {
+    const { world, spec, makeBroker } = options
     this.spec = spec
     this.world = world
     this.bootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
@@ -61,8 +68,9 @@ export class SimulatedCluster implements Cluster {
     this.#socketFactory = socketFactory(client) as unknown as ISocketFactory
     this.members = memberIds(spec).map(id => {
       const properties = {
-        ...nodeProperties(spec, id, addresses(spec, id), dataDirectory),
-        'cluster.id': clusterId(spec),
+        ...nodeProperties(spec, id, addresses(options, id), dataDirectory),
+        'cluster.id': options.clusterId ?? clusterId(spec),
+        ...(options.outside === undefined ? {} : { 'inspector.listener': `${hostOf(id)}:${worldPorts.inspector}` }),
       }
       return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
     })
@@ -206,12 +214,15 @@ function clientPort(spec: ClusterSpec): number {
   return spec.port === 0 ? defaultPort : spec.port
 }
 
-function addresses(spec: ClusterSpec, id: number): NodeAddresses {
-  const port = clientPort(spec)
+function addresses({ spec, outside }: SimulatedClusterOptions, id: number): NodeAddresses {
+  const host = hostOf(id)
+  const port = outside === undefined ? clientPort(spec) : worldPorts.clients
+  const forClients = { name: 'PLAINTEXT', port, advertised: outside?.(id) ?? `${host}:${port}` }
+  const forBrokers = { name: 'INTERNAL', port: worldPorts.brokers, advertised: `${host}:${worldPorts.brokers}` }
   return {
-    bindHost: hostOf(id),
-    listeners: [{ name: 'PLAINTEXT', port, advertised: `${hostOf(id)}:${port}` }],
-    interBrokerListener: 'PLAINTEXT',
+    bindHost: host,
+    listeners: outside === undefined ? [forClients] : [forClients, forBrokers],
+    interBrokerListener: outside === undefined ? forClients.name : forBrokers.name,
     controllerPort,
     voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
   }

@@ -90,7 +90,7 @@ export class SimulatedNode {
   kill(): void {
     this.#require(this.isUp, 'is not up')
     this.machine.kill()
-    this.#status = 'dead'
+    this.#status = 'stopped'
   }
 
   /** Controlled shutdown. Rejects when it takes too long; the node is then still up. */
@@ -125,7 +125,7 @@ export class SimulatedNode {
 
   powerFailure(): void {
     this.machine.powerFailure()
-    this.#status = 'dead'
+    this.#status = 'stopped'
   }
 
   pause(): void {

@@ -1,0 +1,121 @@
+/**
+ * The process behind `up --runtime simulated`: a simulated cluster that stays, in real time, with a real port per broker so that any
+ * client can use it. What it loses against a lab's simulation is the replay: when clients ask is no longer decided by a seed.
+ *
+ * Started as `node host.ts NAME` by runtime.ts; ends when it is killed, or with the failure of the simulation on its standard error.
+ */
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { Node } from '#broker/node.ts'
+import { World } from '#simulator/world/world.ts'
+import { failure, messageOf, ToolkitError } from '../../errors.ts'
+import { brokerIds, nodeIds } from '../cluster.ts'
+import { ownProcess } from '../lifecycle.ts'
+import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { nodeDirectory, readRecord, writeJson } from '../state.ts'
+import { openGate } from './gate.ts'
+import { type HostAnswer, type HostFile, hostFilePath, type HostRequest, nodeActions } from './host-protocol.ts'
+import { RealTimePace } from './real-time-pace.ts'
+import { hostOf, SimulatedCluster, worldPorts } from './simulated-cluster.ts'
+
+const requestBytesMax = 1 << 16
+const tenYearsMs = 10 * 365 * 86_400_000
+
+async function main(name: string): Promise<void> {
+  const record = readRecord(name)
+  if (record === undefined) throw failure(`There is no cluster ${name} to simulate.`)
+  const { spec, clusterId } = record
+  for (const id of nodeIds(spec)) mkdirSync(nodeDirectory(name, id), { recursive: true })
+  const logFiles = new Map(nodeIds(spec).map(id => [hostOf(id), join(nodeDirectory(name, id), 'broker.log')]))
+  const world = new World({
+    seed: spec.seed,
+    settings: { startWallMs: Date.now() },
+    onLine: (line, node) => {
+      const file = logFiles.get(node)
+      if (file !== undefined) appendFileSync(file, `${line}\n`)
+    },
+  })
+  const forEver = new Promise<void>(() => undefined)
+  const ended = world.run(() => forEver, { limitMs: tenYearsMs, pace: new RealTimePace() })
+  const cluster = new SimulatedCluster({
+    world,
+    spec,
+    clusterId,
+    makeBroker: options => new Node(options),
+    outside: id => `${HOST}:${brokerPort(spec, id)}`,
+  })
+  const outside = world.node('outside')
+  outside.isServer = false
+  outside.start()
+  for (const id of brokerIds(spec))
+    await openGate({ world, outside, port: brokerPort(spec, id), to: { host: hostOf(id), port: worldPorts.clients } })
+  for (const id of nodeIds(spec)) {
+    const to = { host: hostOf(id), port: worldPorts.inspector }
+    await openGate({ world, outside, port: inspectorPort(spec, id), to })
+  }
+  world.inject(() => cluster.startAll())
+  const controlPort = await serveControl(request => inWorld(world, () => perform(cluster, request)))
+  writeJson(hostFilePath(name), { process: await ownProcess(), controlPort } satisfies HostFile)
+  await ended
+}
+
+/** Runs `work` as something that happens in the world, and brings its outcome out. */
+function inWorld<T>(world: World, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => world.inject(() => void work().then(resolve, reject)))
+}
+
+async function perform(cluster: SimulatedCluster, request: HostRequest): Promise<HostAnswer> {
+  switch (request.do) {
+    case 'states':
+      break
+    case 'partition':
+      await cluster.partition(request.groups)
+      break
+    case 'heal-partition':
+      await cluster.healPartition()
+      break
+    case 'power-failure':
+      await cluster.powerFailure(request.ids)
+      break
+    default:
+      if (!nodeActions.includes(request.do)) throw failure(`A simulated cluster cannot ${request.do as string}.`)
+      await cluster[request.do](request.id)
+  }
+  return { states: (await cluster.nodes()).map(({ id, state }) => ({ id, state })) }
+}
+
+/** Resolves with the port. */
+async function serveControl(perform: (request: HostRequest) => Promise<HostAnswer>): Promise<number> {
+  const server = createServer((incoming, outgoing) => {
+    void readBody(incoming)
+      .then(body => perform(JSON.parse(body) as HostRequest))
+      .catch((error: unknown): HostAnswer => {
+        return { error: messageOf(error), remedy: error instanceof ToolkitError ? error.remedy : undefined }
+      })
+      .then(answer => outgoing.setHeader('content-type', 'application/json').end(JSON.stringify(answer)))
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: HOST, port: 0 }, resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+async function readBody(incoming: IncomingMessage): Promise<string> {
+  if (incoming.method !== 'POST') throw failure('Expected POST with a request as JSON.')
+  let text = ''
+  for await (const chunk of incoming.setEncoding('utf8')) {
+    text += chunk as string
+    if (text.length > requestBytesMax) throw failure(`A request has at most ${requestBytesMax} bytes.`)
+  }
+  return text
+}
+
+const [name] = process.argv.slice(2)
+if (name === undefined) throw failure('Expected the name of a cluster.')
+main(name).catch((error: unknown) => {
+  console.error(error)
+  process.exit(1)
+})

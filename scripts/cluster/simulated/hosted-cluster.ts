@@ -1,0 +1,199 @@
+/** A simulated cluster that lives in a process of its own, as commands see it. Holds no state: everything is asked of the host. */
+import { join } from 'node:path'
+import type { Random } from '#broker/environment/environment.ts'
+import { codeOf, failure, usageError } from '../../errors.ts'
+import { realClock } from '../clock.ts'
+import { brokerIds, nodeIds } from '../cluster.ts'
+import type { Capability, ClientOptions, Cluster, NodeState, NodeStatus, Progress, QuorumView } from '../cluster.ts'
+import { conditionOf, signalProcess, waitFor } from '../process/liveness.ts'
+import { tailOf } from '../process/node-process.ts'
+import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { rolesOf } from '../properties.ts'
+import { seededRandom } from '../random.ts'
+import { askQuorum, waitUntilReady } from '../ready.ts'
+import type { ClusterRecord } from '../state.ts'
+import { nodeDirectory, readJson, removeState } from '../state.ts'
+import { type HostAnswer, type HostFile, hostFilePath, hostLogPath, type HostRequest } from './host-protocol.ts'
+import { dataDirectory } from './simulated-node.ts'
+
+export const hostedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
+  'kill',
+  'stop',
+  'pause',
+  'restart',
+  'wipe',
+  'partition',
+  'power-failure',
+])
+
+const readyTimeoutMs = 60_000
+const endTimeoutMs = 10_000
+
+export class HostedCluster implements Cluster {
+  readonly spec: ClusterRecord['spec']
+  readonly bootstrap: readonly string[]
+  readonly capabilities = hostedCapabilities
+  readonly clock = realClock
+  readonly random: Random
+  #probes = 0
+
+  constructor({ spec }: ClusterRecord) {
+    this.spec = spec
+    this.bootstrap = brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}`)
+    this.random = seededRandom(spec.seed)
+  }
+
+  async nodes(): Promise<readonly NodeState[]> {
+    const states = await this.#states()
+    return nodeIds(this.spec).map(id => this.#describe(id, states.get(id) ?? 'dead'))
+  }
+
+  kill(id: number): Promise<void> {
+    return this.#do({ do: 'kill', id })
+  }
+
+  stop(id: number): Promise<void> {
+    return this.#do({ do: 'stop', id })
+  }
+
+  start(id: number): Promise<void> {
+    return this.#do({ do: 'start', id })
+  }
+
+  async restart(id: number): Promise<void> {
+    await this.stop(id)
+    await this.start(id)
+  }
+
+  pause(id: number): Promise<void> {
+    return this.#do({ do: 'pause', id })
+  }
+
+  resume(id: number): Promise<void> {
+    return this.#do({ do: 'resume', id })
+  }
+
+  wipe(id: number): Promise<void> {
+    return this.#do({ do: 'wipe', id })
+  }
+
+  partition(groups: readonly (readonly number[])[]): Promise<void> {
+    return this.#do({ do: 'partition', groups })
+  }
+
+  healPartition(): Promise<void> {
+    return this.#do({ do: 'heal-partition' })
+  }
+
+  powerFailure(ids: readonly number[]): Promise<void> {
+    return this.#do({ do: 'power-failure', ids })
+  }
+
+  async waitReady(
+    options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly progress?: Progress } = {},
+  ): Promise<void> {
+    await waitUntilReady({
+      spec: this.spec,
+      clock: this.clock,
+      nodes: () => this.nodes(),
+      logs: (id, lines) => this.logs(id, { lines }),
+      probeName: `__faultline_ready_${process.pid}_${Date.now()}_${this.#probes++}`,
+      timeoutMs: options.timeoutMs ?? readyTimeoutMs,
+      signal: options.signal,
+      progress: options.progress,
+    })
+  }
+
+  kafkaOptions(): ClientOptions {
+    return { brokers: [...this.bootstrap] }
+  }
+
+  async quorum(): Promise<QuorumView | undefined> {
+    const nodes = await this.nodes()
+    return await askQuorum(
+      nodes.filter(node => node.roles.includes('broker') && node.state === 'running'),
+      this.clock,
+    )
+  }
+
+  async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
+    return await tailOf(this.#logFile(id), options.lines ?? 200)
+  }
+
+  async down(options: { readonly keepData?: boolean } = {}): Promise<void> {
+    if (options.keepData === true)
+      throw usageError(
+        `The disks of ${this.spec.name} are simulated: they end with the cluster, and there is no data to keep.`,
+        `./faultline down --name ${this.spec.name}`,
+      )
+    await this.end()
+    removeState(this.spec.name)
+  }
+
+  /** Ends the host if it is there, whatever its state. */
+  async end(): Promise<void> {
+    const host = readHostFile(this.spec.name)
+    if (host === undefined) return
+    if (await signalProcess(host.process, 'SIGKILL')) await waitFor(host.process, 'gone', endTimeoutMs)
+  }
+
+  #describe(id: number, state: NodeStatus): NodeState {
+    const roles = rolesOf(this.spec, id)
+    return {
+      id,
+      roles,
+      host: HOST,
+      port: roles.includes('broker') ? brokerPort(this.spec, id) : inspectorPort(this.spec, id),
+      state,
+      dataDir: `simulated:${dataDirectory}`,
+      log: this.#logFile(id),
+      inspector: `http://${HOST}:${inspectorPort(this.spec, id)}`,
+    }
+  }
+
+  #logFile(id: number): string {
+    return join(nodeDirectory(this.spec.name, id), 'broker.log')
+  }
+
+  /** Empty when the host is gone, and all nodes with it. */
+  async #states(): Promise<Map<number, NodeStatus>> {
+    const host = readHostFile(this.spec.name)
+    if (host === undefined || (await conditionOf(host.process)) === 'gone') return new Map()
+    const answer = await ask(host, { do: 'states' })
+    return new Map(answer.states.map(({ id, state }) => [id, state]))
+  }
+
+  async #do(request: HostRequest): Promise<void> {
+    const host = readHostFile(this.spec.name)
+    if (host === undefined || (await conditionOf(host.process)) === 'gone')
+      throw failure(
+        `The process that simulates ${this.spec.name} has ended; ${hostLogPath(this.spec.name)} says why.`,
+        `./faultline down --name ${this.spec.name} cleans up.`,
+      )
+    await ask(host, request)
+  }
+}
+
+/** Undefined until the host serves. */
+export function readHostFile(name: string): HostFile | undefined {
+  return readJson(hostFilePath(name)) as HostFile | undefined
+}
+
+async function ask(host: HostFile, request: HostRequest): Promise<Extract<HostAnswer, { states: unknown }>> {
+  let answer: HostAnswer
+  try {
+    const response = await fetch(`http://${HOST}:${host.controlPort}`, {
+      method: 'POST',
+      body: JSON.stringify(request),
+    })
+    answer = (await response.json()) as HostAnswer
+  } catch (error) {
+    throw failure(
+      `The process ${host.process.pid}, which simulates the cluster, does not answer (${codeOf(error) ?? String(error)}).`,
+      './faultline down ends it.',
+      error,
+    )
+  }
+  if ('error' in answer) throw failure(answer.error, answer.remedy)
+  return answer
+}

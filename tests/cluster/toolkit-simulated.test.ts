@@ -1,0 +1,68 @@
+/** A simulated cluster that stays: commands and real clients use it like any other, over real ports. */
+import { Kafka, logLevel } from 'kafkajs'
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { conditionOf } from '#scripts/cluster/process/liveness.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+import path from 'node:path'
+import type { HostFile } from '#scripts/cluster/simulated/host-protocol.ts'
+
+describe('a simulated cluster in real time', () => {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'dream']
+  let port = 0
+  beforeAll(async () => {
+    port = Number(await freePort())
+  })
+  afterAll(() => toolkit.remove())
+
+  test('comes up on real ports', async () => {
+    const document = await toolkit.document('up', ...name, '--runtime', 'simulated', '--port', String(port))
+    expect(document).toMatchObject({ name: 'dream', runtime: 'simulated', engine: 'faultline', controllers: [] })
+    expect(document.bootstrap).toBe([0, 1, 2].map(step => `127.0.0.1:${port + step}`).join(','))
+    expect(document.brokers.map(({ state }) => state)).toEqual(['running', 'running', 'running'])
+  })
+
+  test('serves a client that knows nothing of a simulation, also while a broker is dead', async () => {
+    const kafka = new Kafka({ brokers: [`127.0.0.1:${port}`, `127.0.0.1:${port + 2}`], logLevel: logLevel.NOTHING })
+    await toolkit.run('topic', 'create', 'letters', '--partitions', '1', ...name)
+    const producer = kafka.producer({ idempotent: true })
+    await producer.connect()
+    const send = (value: string) => producer.send({ topic: 'letters', acks: -1, messages: [{ value }] })
+    await send('a')
+    await toolkit.run('kill', '2', ...name)
+    expect(await toolkit.states('dream')).toEqual(['running', 'stopped', 'running'])
+    await send('b')
+    await toolkit.run('start', '2', ...name)
+    await send('c')
+    await producer.disconnect()
+    expect(await toolkit.values('dream', 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('freezes a broker and lets it go on', async () => {
+    await toolkit.run('pause', '3', ...name)
+    expect(await toolkit.states('dream')).toEqual(['running', 'running', 'paused'])
+    await toolkit.run('fault', 'heal', '--all', ...name)
+    expect(await toolkit.states('dream')).toEqual(['running', 'running', 'running'])
+  })
+
+  test('shows its nodes from within', async () => {
+    const { stdout } = await toolkit.run('inspect', ...name)
+    expect(stdout).toContain('unfenced brokers: 1, 2, 3')
+    expect((await toolkit.run('logs', '1', ...name)).stdout).toContain('node started')
+  })
+
+  test('has no data to keep', async () => {
+    const { exitCode, stderr } = await toolkit.start('down', '--keep-data', ...name)
+    expect(stderr).toContain('there is no data to keep')
+    expect(exitCode).toBe(2)
+  })
+
+  test('goes down and leaves nothing', async () => {
+    const file = path.join(toolkit.home, 'dream', 'simulation.json')
+    const host = JSON.parse(readFileSync(file, 'utf8')) as HostFile
+    await toolkit.run('down', ...name)
+    expect(await conditionOf(host.process)).toBe('gone')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})
