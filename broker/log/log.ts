@@ -186,6 +186,8 @@ export interface LogManager {
   get(partition: TopicPartition): PartitionLog | undefined
   getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig): PartitionLog
   all(): Iterable<PartitionLog>
+  /** Directory that holds the partition's log; undefined when there is none. */
+  directoryOf(partition: TopicPartition): { readonly path: string; readonly id: string } | undefined
   /** Renames the directory to `….<uuid>-delete` and removes it after file.delete.delay.ms. */
   delete(partition: TopicPartition): void
   /** High watermark from replication-offset-checkpoint at start, 0 when unknown. */

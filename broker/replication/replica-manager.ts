@@ -14,6 +14,7 @@ import { FetchSessions } from './fetch-sessions.ts'
 import { FetcherPool } from './fetcher-pool.ts'
 import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
 import { IsrProposals } from './isr-proposals.ts'
+import { describeLogDirs, type DescribedLogDir } from './log-dirs.ts'
 import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -312,6 +313,13 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   /** Every replica here, for the inspector and metrics. */
   *localReplicas(): Iterable<LocalReplica> {
     for (const partitions of this.replicas.values()) yield* partitions.values()
+  }
+
+  /** The log directories, and the logs in them that are `wanted`. */
+  describeLogDirs(wanted: (topicPartition: TopicPartition) => boolean): DescribedLogDir[] {
+    const { environment, logs } = this.parts
+    const highWatermark = (topicPartition: TopicPartition) => this.highWatermark(topicPartition)
+    return describeLogDirs({ disk: environment.disk, logs, highWatermark }, wanted)
   }
 
   get parkedFetches(): number {

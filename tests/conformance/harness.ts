@@ -188,14 +188,34 @@ export class BrokerProcess {
 }
 
 export class Cluster {
-  readonly brokers: readonly BrokerProcess[]
+  readonly brokers: BrokerProcess[]
   readonly clusterId: string
   readonly #directory: string
 
   constructor(directory: string, clusterId: string, brokers: readonly BrokerProcess[]) {
     this.#directory = directory
     this.clusterId = clusterId
-    this.brokers = brokers
+    this.brokers = [...brokers]
+  }
+
+  /** One more node, with the role broker alone, nothing on its disk and the next id; resolves when it serves. */
+  async grow(settings: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
+    const id = Math.max(...this.brokers.map(broker => broker.id)) + 1
+    const added = new BrokerProcess(id, path.join(this.#directory, String(id)), [await freePort(), 0, await freePort()])
+    const voters = this.brokers.filter(({ controllerPort }) => controllerPort > 0)
+    added.configure({
+      'process.roles': 'broker',
+      'node.id': String(id),
+      'cluster.id': this.clusterId,
+      'controller.quorum.voters': voters.map(voter => `${voter.id}@${host}:${voter.controllerPort}`).join(','),
+      listeners: `PLAINTEXT://${host}:${added.port}`,
+      'controller.listener.names': 'CONTROLLER',
+      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      ...settings,
+    })
+    this.brokers.push(added)
+    await added.start()
+    return added
   }
 
   get bootstrap(): string {
@@ -207,7 +227,8 @@ export class Cluster {
   }
 
   get controllers(): string {
-    return this.brokers.map(({ controllerPort }) => `${host}:${controllerPort}`).join(',')
+    const controllers = this.brokers.filter(({ controllerPort }) => controllerPort > 0)
+    return controllers.map(({ controllerPort }) => `${host}:${controllerPort}`).join(',')
   }
 
   /** The first broker, or the one with this id. */

@@ -34,6 +34,60 @@ export async function runJava(
   return { code, output }
 }
 
+export interface LoadResult {
+  readonly acked: number
+  readonly failed: number
+  /** Acknowledged, and not where it should be. */
+  readonly lost: number
+  /** In the log more than once. */
+  readonly twice: number
+  /** Longest time to an acknowledgement, ms. */
+  readonly slowest: number
+}
+
+/** Records written with acks=all at a steady pace, by the Java producer; see Load.java. */
+export class Load {
+  readonly #child: ChildProcess
+  readonly #remove: () => void
+  #output = ''
+
+  constructor(bootstrap: string, topic: string, pace: { perSecond: number; bytes: number }) {
+    const { classes, remove } = compile('Load')
+    this.#remove = remove
+    const args = [bootstrap, topic, String(pace.perSecond), String(pace.bytes)]
+    this.#child = spawn('java', [...jvm, '-cp', classPath(classes), 'Load', ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk))
+  }
+
+  /** What it has said so far, errors of records and of the client too. */
+  get output(): string {
+    return this.#output
+  }
+
+  get isRunning(): boolean {
+    return this.#output.includes('running')
+  }
+
+  /** Ends the load, reads everything back, and tells what became of it. */
+  async finish(): Promise<LoadResult> {
+    const gone = once(this.#child, 'close')
+    this.#child.stdin?.end('\n')
+    await gone
+    const match = /acked (\d+) failed (\d+) lost (\d+) twice (\d+) slowest (\d+)/.exec(this.#output)
+    if (match === null) throw new Error(`the load did not end well:\n${this.#output}`)
+    const [acked = 0, failed = 0, lost = 0, twice = 0, slowest = 0] = match.slice(1).map(Number)
+    return { acked, failed, lost, twice, slowest }
+  }
+
+  stop(): void {
+    this.#child.kill('SIGKILL')
+    this.#remove()
+  }
+}
+
 export interface ToolResult {
   readonly code: number
   readonly output: string

@@ -193,6 +193,21 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
     })
   })
 
+  test('kafka-log-dirs tells where the logs of a broker are, how large they are, and how full the volume is', async () => {
+    await create('measured', 2)
+    await produce('measured', 30)
+    const output = await run('LogDirsCommand', '--describe', '--broker-list', '2', '--topic-list', 'measured')
+    const described = JSON.parse(output.split('\n').find(line => line.startsWith('{')) ?? '') as {
+      brokers: { broker: number; logDirs: { logDir: string; error: string | null; partitions: object[] }[] }[]
+    }
+    expect(described.brokers.map(({ broker }) => broker)).toEqual([2])
+    const [logDir] = described.brokers[0]!.logDirs
+    expect(logDir).toMatchObject({ logDir: cluster.broker(2).dataDirectory, error: null })
+    const partitions = logDir!.partitions as { partition: string; size: number; isFuture: boolean }[]
+    expect(partitions.map(({ partition }) => partition).sort()).toEqual(['measured-0', 'measured-1'])
+    expect(partitions.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThan(30 * 200)
+  })
+
   test('kafka-leader-election and kafka-cluster', async () => {
     await create('elected')
     const election = await tools.run(

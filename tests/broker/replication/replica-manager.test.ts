@@ -303,6 +303,40 @@ describe('three brokers', () => {
   })
 })
 
+describe('the log directories', () => {
+  test('are described with the size of their logs, and as offline when they are', async () => {
+    const cluster = new TestCluster(1, {}, ['/data', '/more'])
+    cluster.createTopic('events', [1], {}, 2)
+    const broker = cluster.broker(1)
+    await broker.produce('events', ['a'], { partition: 0 })
+    const all = broker.manager.describeLogDirs(() => true)
+    expect(all.map(({ path, online }) => [path, online])).toEqual([
+      ['/data', true],
+      ['/more', true],
+    ])
+    const [written] = all[0]!.logs
+    expect(written).toEqual({
+      topicPartition: { topic: 'events', partition: 0 },
+      sizeBytes: broker.replica('events').log.sizeBytes,
+      offsetLag: 0,
+    })
+    expect(written!.sizeBytes).toBeGreaterThan(0)
+    expect(broker.manager.describeLogDirs(({ partition }) => partition === 1).map(({ logs }) => logs.length)).toEqual([
+      0, 1,
+    ])
+    broker.diskFails = true
+    await broker.produce('events', ['b'], { partition: 0 })
+    await cluster.time.settle()
+    expect(broker.manager.describeLogDirs(() => true)[0]).toEqual({
+      path: '/data',
+      online: false,
+      totalBytes: -1,
+      usableBytes: -1,
+      logs: [],
+    })
+  })
+})
+
 describe('a failing disk', () => {
   test('refuses the append with KAFKA_STORAGE_ERROR, and the last directory ends the broker with a clear message', async () => {
     const cluster = new TestCluster(1)

@@ -1,0 +1,113 @@
+/**
+ * A cluster that grows while it is written to: a broker with nothing but its configuration joins, kafka-reassign-partitions gives it its
+ * share, all of it under a steady load of the Java producer with acks=all. Not one acknowledged record may fail, get lost or wait long.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeWith } from '#tests/machine.ts'
+import { eventually, startCluster, type Cluster } from './harness.ts'
+import { KafkaTools, Load } from './java.ts'
+
+const reassign = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
+const topics = 'TopicCommand'
+const partitions = 6
+/** Two cores may be shared with much else: a move may take a while, but nobody may wait for a session to run out. */
+const longestWaitMs = 8_000
+
+interface Plan {
+  readonly version: 1
+  readonly partitions: readonly { readonly topic: string; readonly partition: number; readonly replicas: number[] }[]
+}
+
+describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-plans-'))
+  let cluster: Cluster
+  let tools: KafkaTools
+  let load: Load
+
+  const run = (tool: string, ...args: string[]): Promise<string> =>
+    tools.succeed(tool, '--bootstrap-server', cluster.bootstrap, ...args)
+  const file = (content: object): string => {
+    const name = path.join(folder, 'plan.json')
+    writeFileSync(name, JSON.stringify(content))
+    return name
+  }
+  const planOf = (replicasOf: (partition: number) => number[]): Plan => ({
+    version: 1,
+    partitions: Array.from({ length: partitions }, (_, partition) => ({
+      topic: 'moved',
+      partition,
+      replicas: replicasOf(partition),
+    })),
+  })
+  /** Replicas by partition, as kafka-topics tells them. */
+  const replicas = async (): Promise<number[][]> => {
+    const described = await run(topics, '--describe', '--topic', 'moved')
+    return [...described.matchAll(/\tReplicas: ([\d,]+)\t/g)].map(match => match[1]!.split(',').map(Number))
+  }
+  const complete = (plan: string): Promise<string> =>
+    eventually(
+      'the reassignment is complete',
+      async () => {
+        const output = await run(reassign, '--verify', '--reassignment-json-file', plan)
+        return output.includes('still in progress') ? undefined : output
+      },
+      120_000,
+    )
+
+  beforeAll(async () => {
+    tools = new KafkaTools()
+    cluster = await startCluster({ brokers: 3 })
+    const shape = ['--partitions', String(partitions), '--replication-factor', '3']
+    await run(topics, '--create', '--topic', 'moved', ...shape, '--config', 'min.insync.replicas=2')
+    load = new Load(cluster.bootstrap, 'moved', { perSecond: 300, bytes: 1_000 })
+    await eventually('the load runs', () => (load.isRunning ? true : undefined))
+  })
+
+  afterAll(async () => {
+    load?.stop()
+    await tools?.stop()
+    await cluster?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('a new broker takes its share of the partitions as kafka-reassign-partitions proposes', async () => {
+    await cluster.grow()
+    const wanted = file({ version: 1, topics: [{ topic: 'moved' }] })
+    const output = await run(reassign, '--generate', '--topics-to-move-json-file', wanted, '--broker-list', '1,2,3,4')
+    const proposal = JSON.parse(/Proposed partition reassignment configuration\n(.*)/.exec(output)?.[1] ?? '') as Plan
+    const plan = file(proposal)
+    expect(await run(reassign, '--execute', '--reassignment-json-file', plan)).toContain(
+      'Successfully started partition reassignments for moved-0,moved-1,moved-2,moved-3,moved-4,moved-5',
+    )
+    const verified = await complete(plan)
+    for (let partition = 0; partition < partitions; partition++)
+      expect(verified).toContain(`Reassignment of partition moved-${partition} is completed.`)
+    const now = await replicas()
+    expect(now).toEqual(proposal.partitions.map(each => each.replicas))
+    expect(now.flat().filter(id => id === 4).length).toBeGreaterThan(0)
+    expect(await run(reassign, '--list')).toContain('No partition reassignments found.')
+  })
+
+  test('every partition leaves a broker, leaders too, and its logs go from the disk', async () => {
+    const plan = file(planOf(partition => [2, 3, 4].map((_, index) => 2 + ((partition + index) % 3))))
+    await run(reassign, '--execute', '--reassignment-json-file', plan)
+    await complete(plan)
+    expect((await replicas()).flat()).not.toContain(1)
+    const described = await run(topics, '--describe', '--topic', 'moved')
+    expect(described).not.toMatch(/Leader: (1|none)/)
+    await eventually('no replica on broker 1', async () => {
+      const { partitions: held } = (await cluster.broker(1).state()) as { partitions?: { topic: string }[] }
+      return held?.some(({ topic }) => topic === 'moved') === true ? undefined : true
+    })
+  })
+
+  test('not one record was refused, lost, doubled or late', async () => {
+    const result = await load.finish()
+    expect(result).toMatchObject({ failed: 0, lost: 0, twice: 0 })
+    expect(result.acked).toBeGreaterThan(500)
+    expect(result.slowest).toBeLessThan(longestWaitMs)
+  })
+})
