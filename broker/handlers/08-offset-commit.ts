@@ -10,7 +10,7 @@
  * UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, OFFSET_METADATA_TOO_LARGE.
  */
 import type { TopicImage } from '../controller/image.ts'
-import type { CommitEntry } from '../coordinator/groups/group-shard.ts'
+import type { CommitEntry } from '../coordinator/groups/group-offsets.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { OffsetCommitRequest, offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts'
 import type { Input } from '../protocol/schema.ts'
@@ -20,6 +20,7 @@ import { handler, right, type RequestContext } from './handler.ts'
 type Response = Input<typeof offsetCommitResponse>
 type RequestTopic = OffsetCommitRequest['topics'][number]
 
+const firstVersionWithGroupNotFound = 9
 const firstVersionWithIds = 10
 
 function answerAll(
@@ -76,6 +77,10 @@ export const offsetCommit = handler<OffsetCommitRequest, Response>({
       memberId: request.memberId,
       groupInstanceId: request.groupInstanceId,
       retentionMs: request.retentionTimeMs === -1 ? undefined : request.retentionTimeMs,
+      notFound:
+        context.apiVersion >= firstVersionWithGroupNotFound
+          ? ('GROUP_ID_NOT_FOUND' as const)
+          : ('ILLEGAL_GENERATION' as const),
       entries,
     }
     const outcomes = await brokerOf(context).groups.ask<readonly ErrorName[]>(

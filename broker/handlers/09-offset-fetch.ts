@@ -3,12 +3,13 @@
  *
  * Behavior:
  * - Null topics (v2+) ask for everything the group has committed; a partition without a commit is answered with offset -1.
- * - `requireStable` (v7+) matters with open transactions, which do not exist here: committed offsets are always stable.
+ * - `requireStable` (v7+): a partition that an open transaction has an offset for is answered with UNSTABLE_OFFSET_COMMIT (KIP-447).
  * Versions: v5 leader epoch; v6 flexible; v8 several groups (KIP-709); v9 member id and epoch (KIP-848); v10 topic ids.
- * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, UNKNOWN_TOPIC_ID.
+ * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, UNKNOWN_TOPIC_ID,
+ * UNSTABLE_OFFSET_COMMIT.
  */
 import type { MetadataImage } from '../controller/image.ts'
-import type { CommittedOffset } from '../coordinator/groups/group-shard.ts'
+import type { CommittedOffset, GroupOffsets } from '../coordinator/groups/offset-store.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { OffsetFetchRequest, offsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts'
 import type { Input } from '../protocol/schema.ts'
@@ -53,7 +54,10 @@ function asked(request: OffsetFetchRequest, apiVersion: number, image: MetadataI
   }))
 }
 
-type Offsets = ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>>
+interface Found {
+  readonly offsets: GroupOffsets
+  isUnstable(topic: string, partition: number): boolean
+}
 
 function partitionAnswer(partitionIndex: number, committed: CommittedOffset | undefined, error: ErrorName) {
   return {
@@ -65,35 +69,42 @@ function partitionAnswer(partitionIndex: number, committed: CommittedOffset | un
   }
 }
 
-function topicAnswers(topics: Asked['topics'], offsets: Offsets, image: MetadataImage, error: ErrorName) {
+function topicAnswers(topics: Asked['topics'], found: Found, image: MetadataImage, error: ErrorName) {
+  const { offsets } = found
+  const answerOf = (name: string, index: number, refusal: ErrorName) => {
+    if (refusal !== 'NONE') return partitionAnswer(index, undefined, refusal)
+    if (found.isUnstable(name, index)) return partitionAnswer(index, undefined, 'UNSTABLE_OFFSET_COMMIT')
+    return partitionAnswer(index, offsets.get(name)?.get(index), 'NONE')
+  }
   if (topics === null)
     return [...offsets].map(([name, partitions]) => ({
       name,
       topicId: image.topicsByName.get(name)?.id ?? noId,
-      partitions: [...partitions].map(([index, committed]) => partitionAnswer(index, committed, 'NONE')),
+      partitions: [...partitions.keys()].map(index => answerOf(name, index, 'NONE')),
     }))
   return topics.map(topic => ({
     name: topic.name,
     topicId: topic.topicId,
     partitions: topic.partitionIndexes.map(index =>
-      partitionAnswer(index, offsets.get(topic.name)?.get(index), error === 'NONE' ? topic.error : error),
+      answerOf(topic.name, index, error === 'NONE' ? topic.error : error),
     ),
   }))
 }
 
+const nothing: Found = { offsets: new Map(), isUnstable: () => false }
+
 function answer(
   request: OffsetFetchRequest,
   context: RequestContext,
-  look: (groupId: string) => Offsets | ErrorName,
+  look: (groupId: string) => Found | ErrorName,
 ): Response {
   const image = context.services.metadata()
-  const nothing: Offsets = new Map()
   const groups = asked(request, context.apiVersion, image).map(({ groupId, topics }) => {
     const found = look(groupId)
     const error = typeof found === 'string' ? found : 'NONE'
-    const offsets = typeof found === 'string' ? nothing : found
     // From v8 on an error of the group stands alone; before, every partition repeats it.
     const empty = error !== 'NONE' && context.apiVersion >= firstVersionWithGroups
+    const offsets = typeof found === 'string' ? nothing : found
     return { groupId, errorCode: errorCode(error), topics: empty ? [] : topicAnswers(topics, offsets, image, error) }
   })
   if (context.apiVersion >= firstVersionWithGroups) return { groups }
@@ -109,10 +120,13 @@ export const offsetFetch = handler<OffsetFetchRequest, Response>({
   handle: (request, context) => {
     const { groups } = brokerOf(context)
     return answer(request, context, groupId =>
-      groups.read<Offsets | ErrorName>(
+      groups.read<Found | ErrorName>(
         groupId,
         error => error,
-        shard => shard.offsets(groupId),
+        ({ offsets }) => ({
+          offsets: offsets.of(groupId),
+          isUnstable: (topic, partition) => request.requireStable && offsets.isUnstable(groupId, topic, partition),
+        }),
       ),
     )
   },

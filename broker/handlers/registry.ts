@@ -17,6 +17,7 @@ import { createTopics } from './19-create-topics.ts'
 import { deleteTopics } from './20-delete-topics.ts'
 import { initProducerId } from './22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts'
+import { txnOffsetCommit } from './28-txn-offset-commit.ts'
 import { describeConfigs } from './32-describe-configs.ts'
 import { alterConfigs } from './33-alter-configs.ts'
 import { describeLogDirs } from './35-describe-log-dirs.ts'
@@ -64,6 +65,7 @@ export const handlers: readonly Handler[] = [
   deleteTopics,
   initProducerId,
   offsetForLeaderEpoch,
+  txnOffsetCommit,
   describeConfigs,
   alterConfigs,
   describeLogDirs,

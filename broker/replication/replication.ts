@@ -4,6 +4,7 @@
  */
 import type { ErrorName } from '../protocol/errors.ts'
 import type { MetadataDelta, MetadataImage } from '../controller/image.ts'
+import type { VerificationGuard } from '../log/transaction-verification.ts'
 import type { AppendInfo, PartitionLog, TopicPartition } from '../log/log.ts'
 
 /** Told when this broker starts or stops leading a partition of a watched topic (the coordinators watch their internal topics). */
@@ -30,7 +31,7 @@ export interface Replicas {
   appendForCoordinator(
     partition: TopicPartition,
     records: Buffer,
-    options: { leaderEpoch: number; timeoutMs: number },
+    options: { leaderEpoch: number; timeoutMs: number; verification?: VerificationGuard },
   ): CommittedAppend | { refused: ErrorName }
   /** The log of a local replica, leader or not, for loading a coordinator's state. */
   log(partition: TopicPartition): PartitionLog | undefined

@@ -526,6 +526,15 @@ export class ClassicGroup {
     return 'NONE'
   }
 
+  /** For TxnOffsetCommit. Clients that know no membership (v0-2) are let in whatever the state; KIP-447 made them tell it. */
+  validateTransactionalCommit(identity: MemberIdentity, generationId: number): ErrorName {
+    if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+    if (generationId < 0 && (this.state === 'Empty' || (identity.memberId === '' && identity.groupInstanceId === null)))
+      return 'NONE'
+    const member = this.#validate(identity, generationId)
+    return 'error' in member ? member.error : 'NONE'
+  }
+
   #validate(identity: MemberIdentity, generationId: number): ClassicMember | { error: ErrorName } {
     if (this.state === 'Dead') return { error: 'COORDINATOR_NOT_AVAILABLE' }
     const member = this.#find(identity)

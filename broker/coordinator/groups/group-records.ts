@@ -13,7 +13,7 @@ import type { Fields, Input, Message } from '../../protocol/schema.ts'
 import type { ClassicGroup } from './classic-group.ts'
 import { metadataFor } from './classic-member.ts'
 import type { CoordinatorRecord } from '../runtime/effects.ts'
-import type { CommittedOffset } from './group-shard.ts'
+import type { CommittedOffset } from './offset-store.ts'
 
 /** Record types 0 and 1 are offsets (0: before Kafka 0.9.1, same key), 2 is a group. */
 const oldOffsetType = 0

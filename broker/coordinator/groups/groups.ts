@@ -4,18 +4,44 @@
 import type { BrokerConfig } from '../../config/broker-config.ts'
 import type { MetadataImage } from '../../controller/image.ts'
 import type { Environment, Timer } from '../../environment/environment.ts'
+import type { TopicPartition } from '../../log/log.ts'
+import type { VerificationGuard } from '../../log/transaction-verification.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
+import { coordinatorError } from '../runtime/coordinator-error.ts'
 import { CoordinatorDriver, type ReplicasOfCoordinator } from '../runtime/coordinator-driver.ts'
 import type { Ticket } from '../runtime/effects.ts'
 import type { TransactionMarker } from '../runtime/shard.ts'
-import { GroupShard, type GroupSummary } from './group-shard.ts'
+import { GroupShard, type GroupSummary, type TransactionalCommitRequest } from './group-shard.ts'
 
 export const offsetsTopic = '__consumer_offsets'
+
+/**
+ * Asks the transaction coordinator whether a partition of the topic belongs to the open transaction of the producer, or adds it (KIP-890).
+ * The guard goes along with the append.
+ */
+export type VerifyTransaction = (
+  partition: TopicPartition,
+  transaction: { readonly transactionalId: string; readonly producerId: bigint; readonly producerEpoch: number },
+  support: 'default-error' | 'generic-error' | 'add-partition',
+) => Verified | Promise<Verified>
+
+interface Verified {
+  readonly guard?: VerificationGuard
+  readonly error?: ErrorName
+}
+
+export type TransactionalCommit = Omit<TransactionalCommitRequest, 'producer'> & {
+  readonly transactionalId: string
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly apiVersion: number
+}
 
 export class Groups {
   readonly #environment: Environment
   readonly #config: BrokerConfig
   readonly #driver: CoordinatorDriver<GroupShard>
+  readonly #verifyTransaction: VerifyTransaction | undefined
   #expiryTimer: Timer | undefined
 
   constructor(options: {
@@ -23,10 +49,12 @@ export class Groups {
     config: BrokerConfig
     replicas: ReplicasOfCoordinator
     metadata: () => MetadataImage
+    verifyTransaction?: VerifyTransaction
   }) {
     const { environment, config } = options
     this.#environment = environment
     this.#config = config
+    this.#verifyTransaction = options.verifyTransaction
     this.#driver = new CoordinatorDriver<GroupShard>({
       ...options,
       topic: offsetsTopic,
@@ -40,8 +68,10 @@ export class Groups {
             maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
             maxSize: config['group.max.size'],
           },
-          offsetMetadataMaxBytes: config['offset.metadata.max.bytes'],
-          offsetsRetentionMs: config['offsets.retention.minutes'] * 60_000,
+          offsets: {
+            metadataMaxBytes: config['offset.metadata.max.bytes'],
+            retentionMs: config['offsets.retention.minutes'] * 60_000,
+          },
         }),
     })
   }
@@ -87,6 +117,25 @@ export class Groups {
     return { groups, loading }
   }
 
+  /** TxnOffsetCommit: first the transaction coordinator is asked, then the group; one error per entry, in order. */
+  async commitTransactional(request: TransactionalCommit): Promise<readonly ErrorName[]> {
+    const { groupId, transactionalId, producerId, producerEpoch, apiVersion, entries } = request
+    const refuse = (error: ErrorName): ErrorName[] => entries.map(() => error)
+    if (groupId === '') return refuse('INVALID_GROUP_ID')
+    const partition = this.#driver.partitionFor(groupId)
+    if (partition === undefined) return refuse('COORDINATOR_NOT_AVAILABLE')
+    const producer = { producerId, producerEpoch }
+    const verified = await this.#verifyTransaction?.(
+      { topic: offsetsTopic, partition },
+      { transactionalId, ...producer },
+      apiVersion > 4 ? 'add-partition' : apiVersion > 3 ? 'generic-error' : 'default-error',
+    )
+    if (verified?.error !== undefined) return refuse(verificationError(verified.error))
+    return this.#driver.askPartition<readonly ErrorName[]>(partition, refuse, (shard, ticket) =>
+      shard.commitTransactional({ ...request, producer: { ...producer, verification: verified?.guard } }, ticket),
+    )
+  }
+
   /** A transaction that committed offsets in this partition of the topic ended: WriteTxnMarkers. */
   completeTransaction(partition: number, marker: TransactionMarker): Promise<ErrorName> {
     return this.#driver.completeTransaction(partition, marker)
@@ -103,4 +152,9 @@ export class Groups {
       this.#scheduleExpiry()
     })
   }
+}
+
+/** Clients that know no NETWORK_EXCEPTION here retry this without looking for another coordinator, as Kafka has it. */
+function verificationError(error: ErrorName): ErrorName {
+  return error === 'NETWORK_EXCEPTION' ? 'COORDINATOR_LOAD_IN_PROGRESS' : coordinatorError(error)
 }

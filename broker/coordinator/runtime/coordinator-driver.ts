@@ -6,6 +6,7 @@
 import { DiskError, type Environment, type Timer } from '../../environment/environment.ts'
 import type { MetadataImage } from '../../controller/image.ts'
 import type { PartitionLog, TopicPartition } from '../../log/log.ts'
+import type { VerificationGuard } from '../../log/transaction-verification.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { buildBatch, buildEndTransactionMarker } from '../../protocol/records/batch-build.ts'
 import { endTransactionMarkerOf, readRecords } from '../../protocol/records/batch-read.ts'
@@ -165,9 +166,12 @@ export class CoordinatorDriver<
   }
 
   #persist(loaded: Loaded<Shard>, effect: PersistEffect): void {
+    const { producer } = effect
     const batch = buildBatch(effect.records, {
       timestamp: this.#environment.clock.wallMs(),
-      ...(effect.producer === undefined ? {} : { ...effect.producer, transactional: true }),
+      ...(producer === undefined
+        ? {}
+        : { producerId: producer.producerId, producerEpoch: producer.producerEpoch, transactional: true }),
     })
     const finish = (outcome: ErrorName): void => {
       // A shard that was unloaded meanwhile still owes its clients an answer.
@@ -175,17 +179,18 @@ export class CoordinatorDriver<
       this.#step(loaded, (_shard, nowMs) => effect.then(isCurrent ? outcome : 'NOT_COORDINATOR', nowMs))
       if (isCurrent && outcome !== 'NONE' && effect.applied === true) this.#reload(loaded)
     }
-    const appended = this.#append(loaded, batch)
+    const appended = this.#append(loaded, batch, producer?.verification)
     if (typeof appended === 'string') finish(appended)
     else void appended.then(finish)
   }
 
   /** At once when it is refused, else when its fate is known; never rejects. */
-  #append(loaded: Loaded<Shard>, batch: Buffer): ErrorName | Promise<ErrorName> {
+  #append(loaded: Loaded<Shard>, batch: Buffer, verification?: VerificationGuard): ErrorName | Promise<ErrorName> {
     const { topic, replicas, appendTimeoutMs } = this.#options
     const appended = replicas.appendForCoordinator({ topic, partition: loaded.partition }, batch, {
       leaderEpoch: loaded.leaderEpoch,
       timeoutMs: appendTimeoutMs,
+      ...(verification === undefined ? {} : { verification }),
     })
     if ('refused' in appended) return coordinatorError(appended.refused)
     return appended.committed.then(

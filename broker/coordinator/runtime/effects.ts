@@ -2,6 +2,7 @@
  * What the machine of a coordinator wants done, in order. Replies that depend on records wait in `persist` until these are committed.
  * `Extra` is what only one kind of coordinator can want, such as a request to another broker; its driver performs it.
  */
+import type { VerificationGuard } from '../../log/transaction-verification.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 
 /** Where the answer to one parked request goes. */
@@ -19,6 +20,8 @@ export interface CoordinatorRecord {
 export interface RecordsProducer {
   readonly producerId: bigint
   readonly producerEpoch: number
+  /** That the transaction coordinator was asked (KIP-890). */
+  readonly verification?: VerificationGuard | undefined
 }
 
 /** Runs as a step of the machine once the fate of the records is known; 'NONE' means committed. */

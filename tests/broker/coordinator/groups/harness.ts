@@ -1,18 +1,26 @@
 /** A shard under test: time by hand, every record committed at once unless a test holds it back. */
-import { GroupShard, type CommitRequest } from '#broker/coordinator/groups/group-shard.ts'
+import {
+  GroupShard,
+  type CommitRequest,
+  type TransactionalCommitRequest,
+} from '#broker/coordinator/groups/group-shard.ts'
 import type { JoinRequest, SyncRequest } from '#broker/coordinator/groups/classic-requests.ts'
 import type { JoinAnswer, SyncAnswer } from '#broker/coordinator/groups/classic-member.ts'
-import type { AfterPersist, CoordinatorRecord } from '#broker/coordinator/runtime/effects.ts'
+import type { CoordinatorRecord, PersistEffect } from '#broker/coordinator/runtime/effects.ts'
+import type { RecordOrigin, TransactionMarker } from '#broker/coordinator/runtime/shard.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
+
+/** A record, or the end of a transaction. */
+export type LogEntry = (CoordinatorRecord & { readonly origin: RecordOrigin }) | TransactionMarker
 
 export class ShardHarness {
   shard: GroupShard
   nowMs = 1000
   /** Everything that was committed, in order. */
-  readonly log: CoordinatorRecord[] = []
+  readonly log: LogEntry[] = []
   /** While true, appends wait in `held`. */
   hold = false
-  readonly held: { records: readonly CoordinatorRecord[]; then: AfterPersist }[] = []
+  readonly held: PersistEffect[] = []
   readonly #initialRebalanceDelayMs: number
   #memberNumber = 0
 
@@ -29,8 +37,7 @@ export class ShardHarness {
         maxSessionTimeoutMs: 60_000,
         maxSize: 5,
       },
-      offsetMetadataMaxBytes: 10,
-      offsetsRetentionMs: 100_000,
+      offsets: { metadataMaxBytes: 10, retentionMs: 100_000 },
     })
   }
 
@@ -38,7 +45,10 @@ export class ShardHarness {
   reload(): void {
     this.shard = this.#make()
     this.shard.at(this.nowMs)
-    for (const { key, value } of this.log) this.shard.replay(key, value)
+    for (const entry of this.log) {
+      if ('key' in entry) this.shard.replay(entry.key, entry.value, entry.origin)
+      else this.shard.replayMarker(entry)
+    }
     this.shard.loaded(this.nowMs)
   }
 
@@ -53,8 +63,14 @@ export class ShardHarness {
     }
   }
 
-  finish({ records, then }: { records: readonly CoordinatorRecord[]; then: AfterPersist }, outcome: ErrorName): void {
-    if (outcome === 'NONE') this.log.push(...records)
+  finish({ records, then, producer }: PersistEffect, outcome: ErrorName): void {
+    const { producerId, producerEpoch } = producer ?? { producerId: -1n, producerEpoch: -1 }
+    const isTransactional = producer !== undefined
+    if (outcome === 'NONE')
+      for (const record of records) {
+        const offset = this.log.length
+        this.log.push({ ...record, origin: { offset, producerId, producerEpoch, isTransactional } })
+      }
     this.step(() => then(outcome, this.nowMs))
   }
 
@@ -126,12 +142,35 @@ export class ShardHarness {
       memberId: '',
       groupInstanceId: null,
       retentionMs: undefined,
+      notFound: 'ILLEGAL_GENERATION',
       entries: [{ topic: 't', partition: 0, offset: 7, leaderEpoch: 2, metadata: 'm' }],
       ...over,
     }
     const ticket = { resolve: (answer: readonly ErrorName[]) => void (box.answer = answer) }
     this.step(shard => shard.commit(request, ticket, this.nowMs))
     return box
+  }
+
+  commitTransactional(over: Partial<TransactionalCommitRequest> = {}): { answer: readonly ErrorName[] | undefined } {
+    const box: { answer: readonly ErrorName[] | undefined } = { answer: undefined }
+    const request: TransactionalCommitRequest = {
+      groupId: 'g',
+      generationId: -1,
+      memberId: '',
+      groupInstanceId: null,
+      producer: { producerId: 5n, producerEpoch: 0 },
+      entries: [{ topic: 't', partition: 0, offset: 70, leaderEpoch: 2, metadata: 'm' }],
+      ...over,
+    }
+    const ticket = { resolve: (answer: readonly ErrorName[]) => void (box.answer = answer) }
+    this.step(shard => shard.commitTransactional(request, ticket))
+    return box
+  }
+
+  endTransaction(committed: boolean, producerId = 5n): void {
+    const marker = { producerId, producerEpoch: 0, committed, coordinatorEpoch: 1 }
+    this.log.push(marker)
+    this.step(shard => shard.replayMarker(marker))
   }
 
   get state(): string | undefined {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { javaHash, partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { ShardHarness } from './harness.ts'
 
-const offsetOf = (group: ShardHarness) => group.shard.offsets('g').get('t')?.get(0)?.offset
+const offsetOf = (group: ShardHarness) => group.shard.offsets.of('g').get('t')?.get(0)?.offset
 
 describe('a committed offset', () => {
   it('is visible once its record is replicated, not before', () => {
@@ -31,7 +31,7 @@ describe('a committed offset', () => {
     const group = new ShardHarness()
     group.commit()
     group.reload()
-    expect(group.shard.offsets('g').get('t')?.get(0)).toMatchObject({ offset: 7, leaderEpoch: 2, metadata: 'm' })
+    expect(group.shard.offsets.of('g').get('t')?.get(0)).toMatchObject({ offset: 7, leaderEpoch: 2, metadata: 'm' })
   })
 
   it('with too much metadata is refused while the others of the request are stored', () => {
