@@ -20,6 +20,7 @@ import { Inspector } from './observe/inspector.ts'
 import { nodeView } from './observe/node-view.ts'
 import { RaftDriver } from './raft/raft-driver.ts'
 import { StartupError } from './startup-error.ts'
+import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
 import { openStorage, type Storage } from './storage.ts'
 
 export interface NodeOptions {
@@ -174,6 +175,7 @@ export class Node {
     this.#quorum = quorum
     this.#controller = controller
     this.#broker = broker
+    const authorizer = makeAuthorizer(config, environment.log, publisher, quorum)
     const services: Services = {
       clusterId,
       nodeId,
@@ -181,6 +183,7 @@ export class Node {
       quorum,
       dispatch: this.#dispatcher,
       metadata: () => publisher.image,
+      ...(authorizer === undefined ? {} : { authorizer }),
       ...(controller === undefined ? {} : { controller }),
       ...(broker === undefined ? {} : { broker }),
     }

@@ -2,6 +2,7 @@
  * Broker settings with Kafka 4.3's names, types and defaults, as far as this broker gives them a meaning, plus the ones that ordinary
  * server.properties files carry. Resolved values that depend on others (log.retention.hours, …) are filled in by parse.ts.
  */
+import { accessSettings } from './access-settings.ts'
 import { boolean, double, int, list, long, oneOf, short, string, type Values } from './table.ts'
 
 const forever = Number.MAX_SAFE_INTEGER
@@ -380,6 +381,8 @@ export const brokerConfig = {
     min: 1,
     doc: 'min.insync.replicas of __share_group_state.',
   }),
+  // --- authorization and quotas
+  ...accessSettings,
   // --- observation
   'inspector.listener': string({
     default: '',

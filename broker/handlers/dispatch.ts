@@ -14,6 +14,7 @@ import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '..
 import { messagesOf, type Exchange } from '../protocol/messages/index.ts'
 import { Reader } from '../protocol/reader.ts'
 import { clusterName } from '../security/authorization/acl.ts'
+import { AuthorizerNotReadyError } from '../security/authorization/authorizer.ts'
 import { noReply, type ConnectionInfo, type Handler, type RequestContext } from './handler.ts'
 import { advertisedRange, apiVersionsKey } from './18-api-versions.ts'
 import { ServedRequest } from './request-context.ts'
@@ -78,9 +79,23 @@ export class Dispatcher implements Dispatch {
       throw new ProtocolError(`${this.#stranger(header, connection)}; versions ${minimum} to ${maximum} are served`)
     }
     const context = this.#context(header, frame, connection)
+    const { authorizer } = context.services
+    if (authorizer?.isLoaded === false && !this.#opensEarly(connection.listenerName)) {
+      const kept = Buffer.from(bytes)
+      return authorizer.whenLoaded.then(() => this.serve(kept, connection))
+    }
     if (handler.forwardToController === true && connection.listenerKind === 'broker')
       return this.#forward(handler, reader, context, header)
     return this.#handle(handler, this.#decode(reader, header), context, header)
+  }
+
+  /**
+   * Whether a listener serves before the authorizer has its entries; without the setting, controller listeners do: the quorum needs them to
+   * get at the entries.
+   */
+  #opensEarly(listenerName: string): boolean {
+    const early = this.#config['early.start.listeners']
+    return (early.length === 0 ? this.#config['controller.listener.names'] : early).includes(listenerName)
   }
 
   async serveEmbedded(frame: Buffer, connection: ConnectionInfo): Promise<readonly Uint8Array[]> {
@@ -118,6 +133,9 @@ export class Dispatcher implements Dispatch {
   /** A handler that throws has a bug or met a fault nobody foresaw: the client gets an answer, the log the whole story. */
   #failed(handler: Handler, request: never, context: RequestContext, header: RequestHeader, error: unknown): Reply {
     if (error instanceof ProtocolError) throw error
+    // Whoever asks so early asks again.
+    if (error instanceof AuthorizerNotReadyError)
+      return this.#encode(header, handler.fail(request, 'UNKNOWN_SERVER_ERROR', error.message, context))
     const name = apiByKey(handler.apiKey)?.name ?? String(handler.apiKey)
     this.#environment.log.error('a request failed', {
       api: name,

@@ -43,3 +43,35 @@ export const operationsOf: Readonly<Record<ResourceType, readonly AclOperation[]
   DelegationToken: ['Describe'],
   User: ['CreateTokens', 'DescribeTokens'],
 }
+
+export const patternCodes = { Literal: 3, Prefixed: 4 } as const
+export const permissionCodes = { Deny: 2, Allow: 3 } as const
+
+/** As a pattern of the type literal: every resource. As a host: every host. */
+export const wildcard = '*'
+/** The principal of an entry that holds for everyone, of whatever type. */
+export const wildcardPrincipal = 'User:*'
+
+/** An access control entry with the resources it is about, all in codes as on the wire and in the metadata log. */
+export interface AclBinding {
+  readonly resourceType: number
+  readonly resourceName: string
+  readonly patternType: number
+  readonly principal: string
+  readonly host: string
+  readonly operation: number
+  readonly permissionType: number
+}
+
+/** The same for two entries that say the same. */
+export function aclKey(acl: AclBinding): string {
+  return JSON.stringify([
+    acl.resourceType,
+    acl.resourceName,
+    acl.patternType,
+    acl.principal,
+    acl.host,
+    acl.operation,
+    acl.permissionType,
+  ])
+}
