@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 NODE_FLAGS := --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format sim up down images bench lab clean
+.PHONY: help setup demo test check format sim up down images bench lab docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ images: setup ## build the container image faultline/broker:dev
 
 bench: setup ## measure side by side with Apache Kafka (needs Java and Maven)
 	@node $(NODE_FLAGS) bench/main.ts
+
+docs: setup ## write docs/compatibility.md from the registry and the newest conformance run
+	@node $(NODE_FLAGS) tests/conformance/write-compatibility.ts
 
 clean: down ## remove clusters, reports and installed packages
 	rm -rf .faultline out node_modules

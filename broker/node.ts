@@ -18,6 +18,7 @@ import { Server } from './net/listener.ts'
 import { NetworkRequestClient } from './net/request-client.ts'
 import { Inspector } from './observe/inspector.ts'
 import { nodeView } from './observe/node-view.ts'
+import type { RequestLedger } from './observe/request-ledger.ts'
 import { RaftDriver } from './raft/raft-driver.ts'
 import { StartupError } from './startup-error.ts'
 import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
@@ -70,6 +71,10 @@ export class Node {
   /** The parts, for invariants of the simulator and for the inspector; undefined before `start`. */
   get quorum(): RaftDriver | undefined {
     return this.#quorum
+  }
+
+  get requests(): RequestLedger {
+    return this.#dispatcher.ledger
   }
 
   get publisher(): MetadataPublisher | undefined {

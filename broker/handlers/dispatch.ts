@@ -7,6 +7,7 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Reply } from '../net/connection.ts'
 import { frame as framed } from '../net/framer.ts'
+import { RequestLedger } from '../observe/request-ledger.ts'
 import { apiByKey } from '../protocol/apis.ts'
 import { codec } from '../protocol/codec.ts'
 import { errorCode, ProtocolError, type ErrorName } from '../protocol/errors.ts'
@@ -39,6 +40,7 @@ function mayBegin(handler: Handler, context: RequestContext): boolean {
 }
 
 export class Dispatcher implements Dispatch {
+  readonly ledger = new RequestLedger()
   readonly #environment: Environment
   readonly #config: BrokerConfig
   readonly #handlers: Readonly<Record<ConnectionInfo['listenerKind'], ReadonlyMap<number, Handler>>>
@@ -78,6 +80,7 @@ export class Dispatcher implements Dispatch {
       if (header.requestApiKey === apiVersionsKey) return this.#unsupportedApiVersions(header, connection)
       throw new ProtocolError(`${this.#stranger(header, connection)}; versions ${minimum} to ${maximum} are served`)
     }
+    this.ledger.served(header.requestApiKey, header.requestApiVersion, connection.clientSoftware.name)
     const context = this.#context(header, frame, connection)
     const { authorizer } = context.services
     if (authorizer?.isLoaded === false && !this.#opensEarly(connection.listenerName)) {
@@ -137,6 +140,7 @@ export class Dispatcher implements Dispatch {
     if (error instanceof AuthorizerNotReadyError)
       return this.#encode(header, handler.fail(request, 'UNKNOWN_SERVER_ERROR', error.message, context))
     const name = apiByKey(handler.apiKey)?.name ?? String(handler.apiKey)
+    this.ledger.failed(handler.apiKey, context.apiVersion, context.connection.clientSoftware.name)
     this.#environment.log.error('a request failed', {
       api: name,
       version: context.apiVersion,

@@ -1,5 +1,6 @@
 /**
- * The read-only HTTP view of this node: `/health` (200 when it serves), `/state` (JSON), `/metrics` (Prometheus text). Off unless
+ * The read-only HTTP view of this node: `/health` (200 when it serves), `/state` and `/requests` (JSON), `/metrics`
+ * (Prometheus text). Off unless
  * `inspector.listener` says where. Never changes anything.
  */
 import type { Address, Environment, Listener, Socket } from '../environment/environment.ts'
@@ -9,6 +10,8 @@ export interface NodeView {
   /** Undefined when it serves; else why not, in a few words. */
   unhealthy(): string | undefined
   state(): unknown
+  /** Requests served so far, by API, version and client software. */
+  requests(): unknown
   /** Name, type and value of each metric. */
   metrics(): readonly Metric[]
 }
@@ -62,10 +65,12 @@ export class Inspector {
       case '/':
       case '/state':
         return json(200, this.#view.state())
+      case '/requests':
+        return json(200, this.#view.requests())
       case '/metrics':
         return { status: 200, contentType: 'text/plain; version=0.0.4', body: prometheusText(this.#view.metrics()) }
       default:
-        return text(404, 'there is /health, /state and /metrics')
+        return text(404, 'there is /health, /state, /requests and /metrics')
     }
   }
 }

@@ -100,5 +100,10 @@ function metrics(node: Node): Metric[] {
 }
 
 export function nodeView(node: Node): NodeView {
-  return { unhealthy: () => unhealthy(node), state: () => state(node), metrics: () => metrics(node) }
+  return {
+    unhealthy: () => unhealthy(node),
+    state: () => state(node),
+    requests: () => node.requests.entries(),
+    metrics: () => metrics(node),
+  }
 }

@@ -10,6 +10,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { LedgerEntry } from '#broker/observe/request-ledger.ts'
+import { recordEvidence } from './evidence.ts'
 
 const root = path.resolve(import.meta.dirname, '..', '..')
 const host = '127.0.0.1'
@@ -182,6 +184,11 @@ export class BrokerProcess {
     return JSON.parse((await httpBody(this.#inspectorPort, '/state')) ?? 'null') as Record<string, unknown>
   }
 
+  /** What it has served since it was started; empty when it does not answer any more. */
+  async requests(): Promise<LedgerEntry[]> {
+    return JSON.parse((await httpBody(this.#inspectorPort, '/requests')) ?? '[]') as LedgerEntry[]
+  }
+
   async isHealthy(): Promise<boolean> {
     return (await httpBody(this.#inspectorPort, '/health')) !== undefined
   }
@@ -240,6 +247,7 @@ export class Cluster {
 
   /** Ends every process and removes its data. FAULTLINE_KEEP=1 keeps the folder and prints it. */
   async stop(): Promise<void> {
+    recordEvidence((await Promise.all(this.brokers.map(each => each.requests()))).flat())
     // A quorum that stops all at once cannot confirm anyone's farewell: nothing is gained by asking for it.
     await Promise.all(this.brokers.map(each => (this.brokers.length === 1 ? each.stop() : each.kill())))
     if (process.env['FAULTLINE_KEEP'] === '1') console.log(`kept ${this.#directory}`)
