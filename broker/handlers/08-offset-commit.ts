@@ -15,7 +15,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { OffsetCommitRequest, offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right, type RequestContext } from './handler.ts'
+import { handler, requestRight, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof offsetCommitResponse>
 type RequestTopic = OffsetCommitRequest['topics'][number]
@@ -48,7 +48,7 @@ export const offsetCommit = handler<OffsetCommitRequest, Response>({
   apiKey: 8,
   versions: [2, 10],
   listeners: ['broker'],
-  authorization: [right('Read', 'Group'), right('Read', 'Topic')],
+  authorization: [requestRight('Read', 'Group', ({ groupId }) => groupId), right('Read', 'Topic')],
   fail: (request, error) => answerAll(request, () => error),
   handle: async (request, context) => {
     const entries: CommitEntry[] = []

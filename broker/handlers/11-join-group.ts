@@ -12,7 +12,7 @@ import { errorCode } from '../protocol/errors.ts'
 import type { JoinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof joinGroupResponse>
 
@@ -46,7 +46,7 @@ export const joinGroup = handler<JoinGroupRequest, Response>({
   apiKey: 11,
   versions: [0, 9],
   listeners: ['broker'],
-  authorization: [right('Read', 'Group')],
+  authorization: [requestRight('Read', 'Group', ({ groupId }) => groupId)],
   fail: (request, error, _message, { apiVersion }) => toResponse(refuseJoin(error, request.memberId), apiVersion),
   handle: async (request, context) => {
     const { apiVersion, clientId, connection, environment } = context

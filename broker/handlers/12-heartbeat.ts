@@ -9,13 +9,13 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { HeartbeatRequest, heartbeatResponse } from '../protocol/messages/12-heartbeat.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 export const heartbeat = handler<HeartbeatRequest, Input<typeof heartbeatResponse>>({
   apiKey: 12,
   versions: [0, 4],
   listeners: ['broker'],
-  authorization: [right('Read', 'Group')],
+  authorization: [requestRight('Read', 'Group', ({ groupId }) => groupId)],
   fail: (_request, error) => ({ errorCode: errorCode(error) }),
   handle: (request, context) => {
     const error = brokerOf(context).groups.read<ErrorName>(

@@ -9,7 +9,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { LeaveGroupRequest, leaveGroupResponse } from '../protocol/messages/13-leave-group.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 const firstVersionWithMembers = 3
 
@@ -17,7 +17,7 @@ export const leaveGroup = handler<LeaveGroupRequest, Input<typeof leaveGroupResp
   apiKey: 13,
   versions: [0, 5],
   listeners: ['broker'],
-  authorization: [right('Read', 'Group')],
+  authorization: [requestRight('Read', 'Group', ({ groupId }) => groupId)],
   fail: (_request, error) => ({ errorCode: errorCode(error), members: [] }),
   handle: (request, context) => {
     const several = context.apiVersion >= firstVersionWithMembers

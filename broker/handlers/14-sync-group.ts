@@ -11,7 +11,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { SyncGroupRequest, syncGroupResponse } from '../protocol/messages/14-sync-group.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right } from './handler.ts'
+import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof syncGroupResponse>
 
@@ -29,7 +29,7 @@ export const syncGroup = handler<SyncGroupRequest, Response>({
   apiKey: 14,
   versions: [0, 5],
   listeners: ['broker'],
-  authorization: [right('Read', 'Group')],
+  authorization: [requestRight('Read', 'Group', ({ groupId }) => groupId)],
   fail: (_request, error) => toResponse(refuseSync(error)),
   handle: async (request, context) => {
     if (

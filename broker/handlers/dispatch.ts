@@ -10,11 +10,11 @@ import { frame as framed } from '../net/framer.ts'
 import { RequestLedger } from '../observe/request-ledger.ts'
 import { apiByKey } from '../protocol/apis.ts'
 import { codec } from '../protocol/codec.ts'
-import { errorCode, ProtocolError, type ErrorName } from '../protocol/errors.ts'
+import { errorCode, errorMessage, ProtocolError, type ErrorName } from '../protocol/errors.ts'
 import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '../protocol/headers.ts'
 import { messagesOf, type Exchange } from '../protocol/messages/index.ts'
 import { Reader } from '../protocol/reader.ts'
-import { clusterName } from '../security/authorization/acl.ts'
+import { clusterName, refusalOf } from '../security/authorization/acl.ts'
 import { AuthorizerNotReadyError } from '../security/authorization/authorizer.ts'
 import { noReply, type ConnectionInfo, type Handler, type RequestContext } from './handler.ts'
 import { advertisedRange, apiVersionsKey } from './18-api-versions.ts'
@@ -30,13 +30,15 @@ function exchangeOf(header: RequestHeader): Exchange {
   return exchange
 }
 
-/** Whether the sender has those rights that the request needs as a whole. */
-function mayBegin(handler: Handler, context: RequestContext): boolean {
-  if (handler.authorization === 'anyone') return true
-  return handler.authorization.every(
-    ({ scope, operation, resourceType }) =>
-      scope === 'resource' || context.authorize(operation, resourceType, clusterName),
-  )
+/** Why the request as a whole is refused: the first of the rights it needs as a whole that the sender lacks. */
+function unauthorized(handler: Handler, request: never, context: RequestContext): ErrorName | undefined {
+  if (handler.authorization === 'anyone') return undefined
+  for (const { scope, operation, resourceType, nameOf } of handler.authorization) {
+    if (scope === 'resource') continue
+    const name = nameOf === undefined ? clusterName : nameOf(request, context.apiVersion)
+    if (name !== undefined && !context.authorize(operation, resourceType, name)) return refusalOf[resourceType]
+  }
+  return undefined
 }
 
 export class Dispatcher implements Dispatch {
@@ -118,10 +120,9 @@ export class Dispatcher implements Dispatch {
 
   #handle(handler: Handler, request: never, context: RequestContext, header: RequestHeader): Reply | Promise<Reply> {
     try {
-      if (context.services.authorizer !== undefined && !mayBegin(handler, context)) {
-        const error = 'CLUSTER_AUTHORIZATION_FAILED'
-        return this.#encode(header, handler.fail(request, error, 'The request is not authorized.', context))
-      }
+      const refusal = context.services.authorizer === undefined ? undefined : unauthorized(handler, request, context)
+      if (refusal !== undefined)
+        return this.#encode(header, handler.fail(request, refusal, errorMessage(refusal), context))
       const result = handler.handle(request, context)
       if (!(result instanceof Promise)) return result === noReply ? undefined : this.#encode(header, result)
       return result.then(

@@ -6,8 +6,10 @@
  * (Produce appends there); what it awaits may overlap with later requests of the same connection. Replies leave in request order.
  *
  * Every handler declares in `authorization` which rights its requests need, all of them:
- * - `requestRight('ClusterAction')`: a right on the cluster without which the whole request is refused. Dispatch asks for it before `handle` and
- *   answers with `fail`, CLUSTER_AUTHORIZATION_FAILED. A request that is forwarded is asked about on the controller, for its original sender.
+ * - `requestRight('ClusterAction')`, `requestRight('Read', 'Group', request => request.groupId)`: a right on the cluster, or on the one resource
+ *   that the request is about, without which the whole request is refused. Dispatch asks for it before `handle`, in the order of the list, and
+ *   answers with `fail`: CLUSTER_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED and so on. A request that is forwarded is asked about on the
+ *   controller, for its original sender.
  * - `right('Read', 'Topic')`: the handler itself asks `context.authorize('Read', 'Topic', name)` for each resource the request names, before it
  *   does anything for that resource, and refuses or hides the ones it may not touch as Kafka does.
  * - `'anyone'`: whoever has a connection. A decision to state, not a default.
@@ -73,23 +75,36 @@ export interface ConnectionInfo {
 export const noReply: unique symbol = Symbol('noReply')
 
 /** A right that a request needs. */
-export interface Right {
+export interface Right<Request = never> {
   readonly operation: AclOperation
   readonly resourceType: ResourceType
   /** Who asks for it: dispatch, once for the request, or the handler, for each resource. */
   readonly scope: 'request' | 'resource'
+  /** The resource dispatch asks about; default: the cluster. Undefined: this request needs no such right. */
+  readonly nameOf?: (request: Request, apiVersion: number) => string | undefined
 }
 
-export type Authorization = readonly [Right, ...Right[]] | 'anyone'
+export type Authorization<Request = never> = readonly [Right<Request>, ...Right<Request>[]] | 'anyone'
 
 /** A right that the handler asks for with `context.authorize`, per resource. */
-export function right(operation: AclOperation, resourceType: ResourceType): Right {
+export function right(operation: AclOperation, resourceType: ResourceType): Right<unknown> {
   return { operation, resourceType, scope: 'resource' }
 }
 
 /** A right on the cluster that dispatch asks for; without it the whole request is refused. */
-export function requestRight(operation: AclOperation): Right {
-  return { operation, resourceType: 'Cluster', scope: 'request' }
+export function requestRight(operation: AclOperation): Right<unknown>
+/** The same for the resource that the whole request is about; none when `nameOf` says undefined. */
+export function requestRight<Request>(
+  operation: AclOperation,
+  resourceType: ResourceType,
+  nameOf: (request: Request, apiVersion: number) => string | undefined,
+): Right<Request>
+export function requestRight<Request>(
+  operation: AclOperation,
+  resourceType: ResourceType = 'Cluster',
+  nameOf?: (request: Request, apiVersion: number) => string | undefined,
+): Right<Request> {
+  return { operation, resourceType, scope: 'request', ...(nameOf === undefined ? {} : { nameOf }) }
 }
 
 export interface Handler<Request = never, Response = object> {
@@ -98,7 +113,7 @@ export interface Handler<Request = never, Response = object> {
   readonly versions: readonly [minimum: number, maximum: number]
   readonly listeners: readonly ListenerKind[]
   /** All rights that a request may need; see above. */
-  readonly authorization: Authorization
+  readonly authorization: Authorization<Request>
   /** On a broker listener: wrap into an Envelope and send to the active controller (KIP-590). */
   readonly forwardToController?: boolean
   handle(request: Request, context: RequestContext): Response | typeof noReply | Promise<Response | typeof noReply>

@@ -2,6 +2,7 @@
  * Words of access control: Kafka's operations, resource types, pattern types and permissions with their codes, which are the same on the
  * wire (KIP-140) and in metadata records. Only those a stored ACL may have; ANY, MATCH and UNKNOWN belong to filters.
  */
+import type { ErrorName } from '../../protocol/errors.ts'
 
 export const operationCodes = {
   All: 2,
@@ -30,6 +31,16 @@ export const resourceCodes = {
   User: 7,
 } as const
 export type ResourceType = keyof typeof resourceCodes
+
+/** What a client is told that lacks a right on such a resource. */
+export const refusalOf: Readonly<Record<ResourceType, ErrorName>> = {
+  Topic: 'TOPIC_AUTHORIZATION_FAILED',
+  Group: 'GROUP_AUTHORIZATION_FAILED',
+  Cluster: 'CLUSTER_AUTHORIZATION_FAILED',
+  TransactionalId: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+  DelegationToken: 'DELEGATION_TOKEN_AUTHORIZATION_FAILED',
+  User: 'CLUSTER_AUTHORIZATION_FAILED',
+}
 
 /** The only resource of the type Cluster. */
 export const clusterName = 'kafka-cluster'
