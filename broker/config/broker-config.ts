@@ -282,6 +282,20 @@ export const brokerConfig = {
     default: 5000,
     doc: 'How often high watermarks are written.',
   }),
+  'leader.replication.throttled.rate': long({
+    default: forever,
+    min: 0,
+    update: 'cluster-wide',
+    doc: 'Bytes per second that leaders send to throttled replicas (KIP-73).',
+  }),
+  'follower.replication.throttled.rate': long({
+    default: forever,
+    min: 0,
+    update: 'cluster-wide',
+    doc: 'Bytes per second that throttled replicas fetch (KIP-73).',
+  }),
+  'replication.quota.window.num': int({ default: 11, min: 1, doc: 'Windows over which replication is measured.' }),
+  'replication.quota.window.size.seconds': int({ default: 1, min: 1, doc: 'Length of such a window.' }),
   'num.replica.fetchers': int({ default: 1, update: 'cluster-wide', doc: 'Fetchers per source broker; one is used.' }),
   'replica.selector.class': string({ default: '', doc: 'Selector of the replica to read from.' }),
   'auto.leader.rebalance.enable': boolean({

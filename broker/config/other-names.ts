@@ -143,8 +143,6 @@ export const otherKafkaSettings: ReadonlySet<string> = new Set(
   remote.log.storage.manager.class.path
   remote.log.storage.manager.impl.prefix
   remote.log.storage.system.enable
-  replication.quota.window.num
-  replication.quota.window.size.seconds
   sasl.client.callback.handler.class
   sasl.enabled.mechanisms
   sasl.jaas.config

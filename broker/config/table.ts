@@ -126,7 +126,11 @@ export function oneOf<const T extends string>(
 }
 
 export function list<T extends string = string>(
-  options: Options & { readonly default: readonly NoInfer<T>[]; readonly values?: readonly T[] },
+  options: Options & {
+    readonly default: readonly NoInfer<T>[]
+    readonly values?: readonly T[]
+    readonly pattern?: RegExp
+  },
 ): Setting<readonly T[]> {
   return setting<readonly T[]>(
     'list',
@@ -139,6 +143,8 @@ export function list<T extends string = string>(
       const stranger = parts.find(part => options.values !== undefined && !options.values.some(value => value === part))
       if (stranger !== undefined)
         throw new TypeError(`expected values from ${options.values?.join(', ')}, got "${stranger}"`)
+      if (options.pattern !== undefined && !options.pattern.test(parts.join(',')))
+        throw new TypeError(`expected a value that matches ${options.pattern}, got "${text}"`)
       return parts as T[]
     },
     value => value.join(','),

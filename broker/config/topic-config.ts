@@ -1,9 +1,10 @@
 /** Topic settings of Kafka 4.3 (TopicConfig). The default of each comes from the broker setting named in `brokerName`. */
 import type { LogConfig } from '../log/log.ts'
 import type { BrokerConfig } from './broker-config.ts'
-import { boolean, double, int, list, long, oneOf, parseSetting, string, type Setting, type Values } from './table.ts'
+import { boolean, double, int, list, long, oneOf, parseSetting, type Setting, type Values } from './table.ts'
 
 const forever = Number.MAX_SAFE_INTEGER
+const throttledReplicas = /^(|\*|\d+:\d+(,\d+:\d+)*)$/
 
 export const topicConfig = {
   'cleanup.policy': list({
@@ -61,14 +62,22 @@ export const topicConfig = {
     doc: 'fsync after so many records.',
   }),
   'flush.ms': long({ default: forever, min: 0, brokerName: 'log.flush.interval.ms', doc: 'fsync after so much time.' }),
-  'follower.replication.throttled.replicas': string({ default: '', doc: 'Replicas whose following is throttled.' }),
+  'follower.replication.throttled.replicas': list({
+    default: [],
+    pattern: throttledReplicas,
+    doc: 'Replicas whose following is throttled: partition:broker,… or *.',
+  }),
   'index.interval.bytes': int({
     default: 4096,
     min: 0,
     brokerName: 'log.index.interval.bytes',
     doc: 'Bytes of log between two index entries.',
   }),
-  'leader.replication.throttled.replicas': string({ default: '', doc: 'Replicas whose leading is throttled.' }),
+  'leader.replication.throttled.replicas': list({
+    default: [],
+    pattern: throttledReplicas,
+    doc: 'Replicas whose leading is throttled: partition:broker,… or *.',
+  }),
   'local.retention.bytes': long({
     default: -2,
     min: -2,

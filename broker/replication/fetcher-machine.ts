@@ -10,10 +10,11 @@
  *   fetching         UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER,
  *                    UNKNOWN_TOPIC_OR_PARTITION, any other error      delayed    again after the backoff
  *   any              request lost                                     delayed    again after the backoff
+ *   fetching         held back by the throttle, and behind the leader  fetching   not asked for until the throttle lets it
  *   any              added with a newer leader epoch                  fetching
  *   any              removed                                          (gone)     late answers for it are ignored
  *
- * Sources: KIP-101, KIP-279, KIP-320, KIP-595 (diverging epoch), KIP-227 (sessions), KIP-903 (broker epoch).
+ * Sources: KIP-73 (throttle), KIP-101, KIP-279, KIP-320, KIP-595 (diverging epoch), KIP-227 (sessions), KIP-903 (broker epoch).
  */
 import type { EpochEndOffset } from '../log/log.ts'
 import { FetchSessionClient, type SessionRequest } from './fetch-session-client.ts'
@@ -52,6 +53,8 @@ interface FollowedPartition {
   notBeforeMs: number
   /** In a row. */
   failures: number
+  /** Held all that was committed when it was last answered: never held back. */
+  isCaughtUp: boolean
 }
 
 /**
@@ -71,9 +74,11 @@ export class FetcherMachine {
   private readonly session = new FetchSessionClient<FetchPosition>()
   private asked = new Map<string, FetchPosition>()
   private readonly backoffMs: number
+  private readonly isHeldBack: (position: FetchPosition, nowMs: number) => boolean
 
-  constructor(settings: { backoffMs: number }) {
+  constructor(settings: { backoffMs: number; isHeldBack?: (position: FetchPosition, nowMs: number) => boolean }) {
     this.backoffMs = settings.backoffMs
+    this.isHeldBack = settings.isHeldBack ?? (() => false)
   }
 
   get size(): number {
@@ -91,7 +96,8 @@ export class FetcherMachine {
   /** Follow this partition from now on, or in a newer leader epoch. */
   add(key: string, position: FetchPosition): void {
     this.partitions.delete(key)
-    this.partitions.set(key, { position, resetting: false, notBeforeMs: Number.NEGATIVE_INFINITY, failures: 0 })
+    const notBeforeMs = Number.NEGATIVE_INFINITY
+    this.partitions.set(key, { position, resetting: false, notBeforeMs, failures: 0, isCaughtUp: false })
   }
 
   remove(key: string): void {
@@ -105,6 +111,8 @@ export class FetcherMachine {
     for (const [key, followed] of this.partitions) {
       if (followed.resetting) continue
       if (followed.notBeforeMs > nowMs) earliestMs = Math.min(earliestMs, followed.notBeforeMs)
+      else if (!followed.isCaughtUp && this.isHeldBack(followed.position, nowMs))
+        earliestMs = Math.min(earliestMs, nowMs + this.backoffMs)
       else wanted.set(key, followed.position)
     }
     if (wanted.size === 0) {
@@ -180,6 +188,12 @@ export class FetcherMachine {
     followed.position = { ...position, ...to }
     this.partitions.delete(key)
     this.partitions.set(key, followed)
+  }
+
+  /** Whether the partition holds all that its leader had committed. */
+  caughtUp(key: string, isCaughtUp: boolean): void {
+    const followed = this.partitions.get(key)
+    if (followed !== undefined) followed.isCaughtUp = isCaughtUp
   }
 
   /** Leave the partition alone for a while. */

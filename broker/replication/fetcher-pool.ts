@@ -4,9 +4,11 @@ import type { DiskError, Logger } from '../environment/environment.ts'
 import type { LocalReplica } from './local-replica.ts'
 import { positionKey, ReplicaFetcher, type FetcherHost } from './replica-fetcher.ts'
 import type { ReplicaManagerParts } from './replica-manager-parts.ts'
+import type { ReplicationQuota } from './replication-quotas.ts'
 
 export interface FetcherPoolHost {
   readonly log: Logger
+  readonly quota: ReplicationQuota
   image(): MetadataImage
   diskFailed(replica: LocalReplica, error: DiskError): void
 }
@@ -22,6 +24,7 @@ export class FetcherPool {
     this.fetcherHost = {
       environment: parts.environment,
       log: host.log,
+      quota: host.quota,
       brokerId: parts.brokerId,
       settings: {
         backoffMs: config['replica.fetch.backoff.ms'],

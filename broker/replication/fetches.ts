@@ -5,6 +5,7 @@
 import type { ErrorName } from '../protocol/errors.ts'
 import { failedRead, type Isolation, type LocalReplica, type ReadOutcome } from './local-replica.ts'
 import type { ParkedOperation, Parker, Purgatory } from './purgatory.ts'
+import type { ReplicationQuota } from './replication-quotas.ts'
 
 export interface FetchEntry {
   /** Where to read, or why that is not possible. */
@@ -27,20 +28,57 @@ export interface FetchOptions {
   readonly connection: Parker
 }
 
+/** What a fetch meets on its way. */
+export interface FetchSurroundings {
+  readonly purgatory: Purgatory<LocalReplica>
+  /** What this broker sends to throttled replicas. */
+  readonly quota: ReplicationQuota
+  monotonicMs(): number
+}
+
+/** Only replicas that are not in sync are held back: what is needed to commit must flow. */
+function isHeldBack(target: LocalReplica, { follower }: FetchOptions, surroundings: FetchSurroundings): boolean {
+  const { topic, partition } = target.topicPartition
+  const { quota } = surroundings
+  if (follower === undefined || !quota.isThrottled(topic, partition)) return false
+  return !target.machine.isr.includes(follower.replicaId) && quota.isExceeded(surroundings.monotonicMs())
+}
+
+/** Counts what goes to throttled replicas, in sync or not. */
+function recordThrottled(
+  entries: readonly FetchEntry[],
+  outcomes: readonly ReadOutcome[],
+  surroundings: FetchSurroundings,
+): void {
+  let bytes = 0
+  entries.forEach(({ target }, index) => {
+    if (typeof target === 'string') return
+    const { topic, partition } = target.topicPartition
+    if (surroundings.quota.isThrottled(topic, partition)) bytes += outcomes[index]?.records.length ?? 0
+  })
+  surroundings.quota.record(bytes, surroundings.monotonicMs())
+}
+
 /** Reads each partition, in order, until the response is full. The first batch is returned whatever its size. */
-function readAll(entries: readonly FetchEntry[], options: FetchOptions, isNew: boolean): ReadOutcome[] {
+function readAll(
+  entries: readonly FetchEntry[],
+  options: FetchOptions,
+  surroundings: FetchSurroundings,
+  isNew: boolean,
+): ReadOutcome[] {
   let remainingBytes = options.maxBytes
   let atLeastOneBatch = true
   const { follower, isolation, onlyLeader } = options
   return entries.map(entry => {
     const { target, fetchOffset, currentLeaderEpoch, lastFetchedEpoch } = entry
     if (typeof target === 'string') return failedRead(target)
+    const heldBack = isHeldBack(target, options, surroundings)
     const outcome = target.read({
       fetchOffset,
       currentLeaderEpoch,
       lastFetchedEpoch,
-      maxBytes: Math.min(entry.maxBytes, remainingBytes),
-      atLeastOneBatch,
+      maxBytes: heldBack ? 0 : Math.min(entry.maxBytes, remainingBytes),
+      atLeastOneBatch: atLeastOneBatch && !heldBack,
       isolation,
       onlyLeader,
       ...(follower === undefined ? {} : { follower: { ...follower, logStartOffset: entry.logStartOffset, isNew } }),
@@ -57,18 +95,25 @@ class ParkedFetch implements ParkedOperation<LocalReplica> {
   readonly keys: readonly LocalReplica[]
   private readonly entries = new Map<LocalReplica, { entry: FetchEntry; countedBytes: number }>()
   private readonly options: FetchOptions
+  private readonly surroundings: FetchSurroundings
   private haveBytes: number
   private readonly answer: () => void
 
-  constructor(entries: readonly FetchEntry[], options: FetchOptions, haveBytes: number, answer: () => void) {
+  constructor(
+    entries: readonly FetchEntry[],
+    options: FetchOptions,
+    surroundings: FetchSurroundings,
+    parked: { haveBytes: number; answer: () => void },
+  ) {
     for (const entry of entries) {
       if (typeof entry.target === 'string') continue
       this.entries.set(entry.target, { entry, countedBytes: bytesOf(entry.target, options.isolation) })
     }
     this.keys = [...this.entries.keys()]
     this.options = options
-    this.haveBytes = haveBytes
-    this.answer = answer
+    this.surroundings = surroundings
+    this.haveBytes = parked.haveBytes
+    this.answer = parked.answer
   }
 
   isReady(woken: LocalReplica): boolean {
@@ -79,7 +124,7 @@ class ParkedFetch implements ParkedOperation<LocalReplica> {
     if (woken.machine.refusal(entry.currentLeaderEpoch, this.options.onlyLeader) !== undefined) return true
     const endOffset = woken.endOffset(this.options.isolation)
     if (endOffset < entry.fetchOffset) return true
-    if (endOffset === entry.fetchOffset) return false
+    if (endOffset === entry.fetchOffset || isHeldBack(woken, this.options, this.surroundings)) return false
     if (this.options.minBytes <= 1) return true
     const bytes = bytesOf(woken, this.options.isolation)
     this.haveBytes += Math.min(Math.max(0, bytes - known.countedBytes), entry.maxBytes)
@@ -100,18 +145,23 @@ function bytesOf(replica: LocalReplica, isolation: Isolation): number {
 export function fetchAll(
   entries: readonly FetchEntry[],
   options: FetchOptions,
-  purgatory: Purgatory<LocalReplica>,
+  surroundings: FetchSurroundings,
 ): ReadOutcome[] | Promise<ReadOutcome[]> {
-  const outcomes = readAll(entries, options, true)
-  if (options.maxWaitMs <= 0 || entries.length === 0) return outcomes
+  const settled = (outcomes: ReadOutcome[]): ReadOutcome[] => {
+    if (options.follower !== undefined) recordThrottled(entries, outcomes, surroundings)
+    return outcomes
+  }
+  const outcomes = readAll(entries, options, surroundings, true)
+  if (options.maxWaitMs <= 0 || entries.length === 0) return settled(outcomes)
   let bytes = 0
   for (const outcome of outcomes) {
-    if (outcome.error !== 'NONE' || outcome.divergingEpoch !== undefined) return outcomes
+    if (outcome.error !== 'NONE' || outcome.divergingEpoch !== undefined) return settled(outcomes)
     bytes += outcome.records.length
   }
-  if (bytes >= options.minBytes) return outcomes
+  if (bytes >= options.minBytes) return settled(outcomes)
   return new Promise(resolve => {
-    const parked = new ParkedFetch(entries, options, bytes, () => resolve(readAll(entries, options, false)))
-    purgatory.park(parked, options.maxWaitMs, options.connection)
+    const answer = () => resolve(settled(readAll(entries, options, surroundings, false)))
+    const parked = new ParkedFetch(entries, options, surroundings, { haveBytes: bytes, answer })
+    surroundings.purgatory.park(parked, options.maxWaitMs, options.connection)
   })
 }

@@ -23,6 +23,7 @@ import {
 } from './fetcher-machine.ts'
 import type { LocalReplica } from './local-replica.ts'
 import { wholeBatches } from './record-batches.ts'
+import type { ReplicationQuota } from './replication-quotas.ts'
 
 export interface FetcherSettings {
   readonly backoffMs: number
@@ -38,6 +39,8 @@ export interface FetcherHost {
   readonly log: Logger
   readonly brokerId: number
   readonly settings: FetcherSettings
+  /** What throttled replicas of this broker fetch. */
+  readonly quota: ReplicationQuota
   brokerEpoch(): number
   /** Where the leader's inter-broker listener is now; undefined while it is not registered. */
   leaderAddress(leaderId: number): Address | undefined
@@ -91,7 +94,11 @@ export class ReplicaFetcher {
   constructor(leaderId: number, host: FetcherHost) {
     this.leaderId = leaderId
     this.host = host
-    this.machine = new FetcherMachine({ backoffMs: host.settings.backoffMs })
+    const { quota, settings } = host
+    this.machine = new FetcherMachine({
+      backoffMs: settings.backoffMs,
+      isHeldBack: ({ topic, partition }, nowMs) => quota.isThrottled(topic, partition) && quota.isExceeded(nowMs),
+    })
     this.client = host.newClient()
   }
 
@@ -247,8 +254,12 @@ export class ReplicaFetcher {
         throw new Error(`fetched from ${asked.fetchOffset}, but the log ends at ${replica.log.logEndOffset}`)
       }
       replica.appendFetched(records)
+      const { topic, partition } = replica.topicPartition
+      const { quota, environment } = this.host
+      if (quota.isThrottled(topic, partition)) quota.record(records.length, environment.clock.monotonicMs())
     }
     replica.followLeader(fetched)
+    this.machine.caughtUp(key, replica.log.logEndOffset >= fetched.highWatermark)
     this.machine.moved(key, {
       fetchOffset: replica.log.logEndOffset,
       lastFetchedEpoch: records.length > 0 ? lastEpoch : asked.lastFetchedEpoch,

@@ -21,6 +21,7 @@ import { ProducerIds } from './producer-ids.ts'
 import { Purgatory, type CommitWaiter } from './purgatory.ts'
 import type { CommittedAppend, LeadershipListener, Replicas } from './replication.ts'
 import type { ReplicaManagerParts } from './replica-manager-parts.ts'
+import { ReplicationQuotas } from './replication-quotas.ts'
 
 /** Counts since the start of the process, for metrics. */
 export interface ReplicationCounters {
@@ -41,6 +42,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   /** Assigned here, but their log could not be opened. */
   private readonly offline = new Set<string>()
   private readonly purgatory: Purgatory<LocalReplica>
+  private readonly quotas: ReplicationQuotas
   private readonly proposals: IsrProposals
   private readonly fetchers: FetcherPool
   private readonly listeners = new Map<string, LeadershipListener[]>()
@@ -56,6 +58,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const log = environment.log.child({ component: 'replication' })
     this.image = MetadataImage.empty('')
     this.purgatory = new Purgatory(environment)
+    this.quotas = new ReplicationQuotas(brokerId, config, image => parts.liveConfig(image))
     const slots = config['max.incremental.fetch.session.cache.slots']
     this.sessions = new FetchSessions({ slots, random: environment.random })
     this.producerIds = new ProducerIds({
@@ -88,6 +91,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     })
     this.fetchers = new FetcherPool(parts, {
       log,
+      quota: this.quotas.follower,
       image: () => this.image,
       diskFailed: (replica, error) => this.diskFailed(replica, error),
     })
@@ -104,6 +108,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   applyMetadata(image: MetadataImage, delta: MetadataDelta): void {
     this.image = image
     if (this.isStopped) return
+    this.quotas.applyMetadata(image, delta)
     if (this.isFollowingMetadata) {
       for (const topic of delta.deletedTopics.values()) this.deleteTopic(topic)
       for (const { topic, partitions } of delta.changedTopics.values()) {
@@ -307,7 +312,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   /** Reads for a consumer or follower; a promise only to wait for more bytes. */
   fetch(entries: readonly FetchEntry[], options: FetchOptions): ReadOutcome[] | Promise<ReadOutcome[]> {
-    return fetchAll(entries, options, this.purgatory)
+    const { purgatory, quotas } = this
+    return fetchAll(entries, options, { purgatory, quota: quotas.leader, monotonicMs: () => this.monotonicMs() })
   }
 
   /** Every replica here, for the inspector and metrics. */

@@ -47,6 +47,11 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     const described = await run(topics, '--describe', '--topic', 'moved')
     return [...described.matchAll(/\tReplicas: ([\d,]+)\t/g)].map(match => match[1]!.split(',').map(Number))
   }
+  /** Any broker may answer, and each hears of a change when it does. */
+  const described = (topic: string, as: RegExp): Promise<true> =>
+    eventually(`${topic} is described as ${as}`, async () =>
+      as.test(await run(topics, '--describe', '--topic', topic)) ? true : undefined,
+    )
   const complete = (plan: string): Promise<string> =>
     eventually(
       'the reassignment is complete',
@@ -89,6 +94,40 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     expect(now).toEqual(proposal.partitions.map(each => each.replicas))
     expect(now.flat().filter(id => id === 4).length).toBeGreaterThan(0)
     expect(await run(reassign, '--list')).toContain('No partition reassignments found.')
+  })
+
+  test('a throttled move is slow and can be seen, cancelled, and made again at full speed', async () => {
+    const assignment = ['--replica-assignment', '1:2:3']
+    await run(topics, '--create', '--topic', 'heavy', ...assignment)
+    const sized = ['--num-records', '5000', '--record-size', '1000', '--throughput', '-1']
+    const properties = ['--producer-props', `bootstrap.servers=${cluster.bootstrap}`]
+    await tools.succeed('ProducerPerformance', '--topic', 'heavy', ...sized, ...properties)
+    const plan = file({ version: 1, partitions: [{ topic: 'heavy', partition: 0, replicas: [4, 2, 3] }] })
+    const execute = ['--execute', '--reassignment-json-file', plan]
+    expect(await run(reassign, ...execute, '--throttle', '50000')).toContain(
+      'The inter-broker throttle limit was set to 50000 B/s',
+    )
+    expect(await run(reassign, '--list')).toMatch(/heavy-0: replicas: 4,2,3,1\. adding: 4\. removing: 1\./)
+    await described('heavy', /Replicas: 4,2,3,1\t.*Adding Replicas: 4\tRemoving Replicas: 1/)
+    expect(await run(reassign, '--verify', '--reassignment-json-file', plan)).toContain(
+      'Reassignment of partition heavy-0 is still in progress.',
+    )
+    expect(await run(reassign, '--cancel', '--reassignment-json-file', plan)).toContain(
+      'Successfully cancelled partition reassignment for: heavy-0',
+    )
+    await described('heavy', /Replicas: [123],[123],[123]\tIsr: [123],[123],[123]\t/)
+    const settings = await run(
+      'kafka.admin.ConfigCommand',
+      '--describe',
+      '--entity-type',
+      'topics',
+      '--entity-name',
+      'heavy',
+    )
+    expect(settings).not.toContain('throttled')
+    await run(reassign, ...execute)
+    await complete(plan)
+    await described('heavy', /Replicas: 4,2,3\t/)
   })
 
   test('every partition leaves a broker, leaders too, and its logs go from the disk', async () => {

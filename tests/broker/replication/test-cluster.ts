@@ -5,6 +5,7 @@
 import { anonymous } from '#broker/net/principal.ts'
 import { parseBrokerConfig } from '#broker/config/parse.ts'
 import type { BrokerConfig } from '#broker/config/broker-config.ts'
+import { withOverrides } from '#broker/config/dynamic.ts'
 import { logConfig, resolveTopicConfig } from '#broker/config/topic-config.ts'
 import { applyRecords, compareImages } from '#broker/controller/image-builder.ts'
 import { MetadataImage, type MetadataDelta, type PartitionImage } from '#broker/controller/image.ts'
@@ -109,7 +110,10 @@ export class TestBroker {
       newClient: () => this.cluster.client(this),
       brokerEpoch: () => this.epoch,
       isRegisteredIn: image => image.brokers.get(this.id)?.incarnationId === incarnation,
-      liveConfig: () => config,
+      liveConfig: image =>
+        withOverrides(config, [image.config('broker', ''), image.config('broker', String(this.id))], error => {
+          throw error
+        }),
       directoryFailed: id => this.failedDirectories.push(id),
     })
   }
@@ -378,6 +382,11 @@ export class TestCluster {
 
   change(topic: string, change: Parameters<typeof partitionChange>[2], partition = 0): void {
     this.commit([partitionChange(this.image.topicsByName.get(topic)!.id, partition, change)])
+  }
+
+  /** Sets one setting of a topic, or of all brokers (name ''). */
+  configure(resourceType: 'topic' | 'broker', resourceName: string, name: string, value: string | null): void {
+    this.commit([{ type: 'Config', resourceType: configResource[resourceType], resourceName, name, value }])
   }
 
   /** The broker is gone as far as the controller can tell: fenced, out of every in-sync set, its partitions led by others. */
