@@ -3,6 +3,7 @@
  * server.properties files carry. Resolved values that depend on others (log.retention.hours, …) are filled in by parse.ts.
  */
 import { accessSettings } from './access-settings.ts'
+import { shareSettings } from './share-settings.ts'
 import { boolean, double, int, list, long, oneOf, short, string, type Values } from './table.ts'
 
 const forever = Number.MAX_SAFE_INTEGER
@@ -385,16 +386,7 @@ export const brokerConfig = {
   'transaction.state.log.min.isr': int({ default: 2, min: 1, doc: 'min.insync.replicas of __transaction_state.' }),
   'transaction.state.log.num.partitions': int({ default: 50, min: 1, doc: 'Partitions of __transaction_state.' }),
   'transaction.max.timeout.ms': int({ default: 900_000, min: 1, doc: 'Longest transaction timeout.' }),
-  'share.coordinator.state.topic.replication.factor': short({
-    default: 3,
-    min: 1,
-    doc: 'Replicas of __share_group_state.',
-  }),
-  'share.coordinator.state.topic.min.isr': short({
-    default: 2,
-    min: 1,
-    doc: 'min.insync.replicas of __share_group_state.',
-  }),
+  ...shareSettings,
   // --- authorization and quotas
   ...accessSettings,
   // --- observation

@@ -51,28 +51,9 @@ export const otherKafkaSettings: ReadonlySet<string> = new Set(
   group.coordinator.cached.buffer.max.bytes
   group.coordinator.threads
   group.share.assignment.interval.ms
-  group.share.assignors
-  group.share.delivery.count.limit
-  group.share.heartbeat.interval.ms
-  group.share.initialize.retry.interval.ms
   group.share.max.assignment.interval.ms
-  group.share.max.delivery.count.limit
-  group.share.max.heartbeat.interval.ms
-  group.share.max.partition.max.record.locks
-  group.share.max.record.lock.duration.ms
-  group.share.max.session.timeout.ms
-  group.share.max.share.sessions
-  group.share.max.size
   group.share.min.assignment.interval.ms
-  group.share.min.delivery.count.limit
-  group.share.min.heartbeat.interval.ms
-  group.share.min.partition.max.record.locks
-  group.share.min.record.lock.duration.ms
-  group.share.min.session.timeout.ms
-  group.share.partition.max.record.locks
   group.share.persister.class.name
-  group.share.record.lock.duration.ms
-  group.share.session.timeout.ms
   group.streams.assignment.interval.ms
   group.streams.heartbeat.interval.ms
   group.streams.initial.rebalance.delay.ms
@@ -197,15 +178,8 @@ export const otherKafkaSettings: ReadonlySet<string> = new Set(
   server.max.startup.time.ms
   share.coordinator.append.linger.ms
   share.coordinator.cached.buffer.max.bytes
-  share.coordinator.cold.partition.snapshot.interval.ms
-  share.coordinator.load.buffer.size
-  share.coordinator.snapshot.update.records.per.snapshot
   share.coordinator.state.topic.compression.codec
-  share.coordinator.state.topic.num.partitions
-  share.coordinator.state.topic.prune.interval.ms
-  share.coordinator.state.topic.segment.bytes
   share.coordinator.threads
-  share.coordinator.write.timeout.ms
   share.fetch.purgatory.purge.interval.requests
   socket.connection.setup.timeout.max.ms
   socket.connection.setup.timeout.ms
