@@ -1,5 +1,5 @@
 /** A share partition, the state its coordinator holds, and a member-by-member account of who holds which record: the model it is held against. */
-import { expect } from 'vitest'
+import assert from 'node:assert/strict'
 import { combineBatches, type StateBatch } from '#broker/coordinator/share/state-batches.ts'
 import {
   SharePartition,
@@ -66,7 +66,7 @@ export class ShareWorld {
       if (!this.holdWrites) for (const write of this.heldWrites.splice(0)) this.#finish(write, 'NONE')
       effects = this.partition.takeEffects()
     }
-    expect(this.partition.startOffset).toBeGreaterThanOrEqual(before)
+    assert(this.partition.startOffset >= before)
     this.check()
   }
 
@@ -98,10 +98,10 @@ export class ShareWorld {
 
   #given(member: string, offset: number, deliveryCount: number): void {
     const holder = this.holders.get(offset)
-    expect(holder === undefined || holder.untilMs <= this.nowMs, `${offset} is held by ${holder?.member}`).toBe(true)
-    expect(this.finished.has(offset), `${offset} is done with`).toBe(false)
-    expect(deliveryCount).toBeGreaterThanOrEqual(1)
-    expect(deliveryCount).toBeLessThanOrEqual(limits.maxDeliveryCount)
+    assert(holder === undefined || holder.untilMs <= this.nowMs, `${offset} is held by ${holder?.member}`)
+    assert(!this.finished.has(offset), `${offset} is done with`)
+    assert(deliveryCount >= 1)
+    assert(deliveryCount <= limits.maxDeliveryCount)
     this.holders.set(offset, { member, untilMs: this.nowMs + limits.lockDurationMs })
     this.deliveries.set(offset, (this.deliveries.get(offset) ?? 0) + 1)
   }
@@ -156,11 +156,11 @@ export class ShareWorld {
     const { spans, startOffset, endOffset } = this.partition
     let next = startOffset
     for (const { firstOffset, lastOffset } of spans) {
-      expect(firstOffset).toBe(next)
-      expect(lastOffset).toBeGreaterThanOrEqual(firstOffset)
+      assert.equal(firstOffset, next)
+      assert(lastOffset >= firstOffset)
       next = lastOffset + 1
     }
-    expect(next).toBe(endOffset)
-    expect(endOffset).toBeLessThanOrEqual(Math.max(this.logEnd, this.logStart))
+    assert.equal(next, endOffset)
+    assert(endOffset <= Math.max(this.logEnd, this.logStart))
   }
 }
