@@ -9,6 +9,7 @@ import { DirectoryAssignments } from './controller/directory-assignments.ts'
 import type { MetadataImage } from './controller/image.ts'
 import type { MetadataPublisher } from './controller/publisher.ts'
 import { Groups } from './coordinator/groups/groups.ts'
+import { CoordinatorVerifier } from './coordinator/transactions/verifier.ts'
 import type { Environment } from './environment/environment.ts'
 import { EnvelopeForwarder } from './handlers/forwarder.ts'
 import type { BrokerServices } from './handlers/services.ts'
@@ -64,8 +65,21 @@ export class BrokerRole implements BrokerServices {
       isRegisteredIn: image => image.brokers.get(config['node.id'])?.incarnationId === this.lifecycle.incarnationId,
       liveConfig: image => this.#liveConfig(image),
       directoryFailed: id => this.lifecycle.directoryFailed(id),
+      transactions: new CoordinatorVerifier({
+        environment,
+        client,
+        interBrokerListener: parts.listeners.interBrokerName,
+        requestTimeoutMs: config['request.timeout.ms'],
+        metadata: () => publisher.image,
+      }),
     })
-    this.groups = new Groups({ environment, config, replicas: this.replicas, metadata: () => publisher.image })
+    this.groups = new Groups({
+      environment,
+      config,
+      replicas: this.replicas,
+      metadata: () => publisher.image,
+      verifyTransaction: (...question) => this.replicas.verifyTransaction(...question),
+    })
     this.autoTopics = new AutoTopics(environment, this.#channel, () => this.#liveConfig(publisher.image))
     this.forwarder = new EnvelopeForwarder(environment, client, quorum, config['request.timeout.ms'])
     this.#directoryAssignments = new DirectoryAssignments({

@@ -385,6 +385,26 @@ export const brokerConfig = {
   'transaction.state.log.replication.factor': short({ default: 3, min: 1, doc: 'Replicas of __transaction_state.' }),
   'transaction.state.log.min.isr': int({ default: 2, min: 1, doc: 'min.insync.replicas of __transaction_state.' }),
   'transaction.state.log.num.partitions': int({ default: 50, min: 1, doc: 'Partitions of __transaction_state.' }),
+  'transaction.partition.verification.enable': boolean({
+    default: true,
+    update: 'cluster-wide',
+    doc: 'Whether the leader of a partition asks the coordinator before a transaction begins there.',
+  }),
+  'add.partitions.to.txn.retry.backoff.ms': int({
+    default: 20,
+    min: 1,
+    doc: 'Wait before a coordinator that is busy completing a transaction is asked again.',
+  }),
+  'add.partitions.to.txn.retry.backoff.max.ms': int({
+    default: 100,
+    min: 0,
+    doc: 'Longest such wait altogether; at most request.timeout.ms counts.',
+  }),
+  'producer.id.expiration.check.interval.ms': int({
+    default: 600_000,
+    min: 1,
+    doc: 'How often silent producers are looked for.',
+  }),
   'transaction.max.timeout.ms': int({ default: 900_000, min: 1, doc: 'Longest transaction timeout.' }),
   ...shareSettings,
   // --- authorization and quotas

@@ -6,21 +6,28 @@
  * - acks=0: no reply; an error closes the connection, so that the client refreshes its metadata. acks=1: reply after the append. acks=-1:
  *   reply when all in-sync replicas have it; refused beforehand when they are fewer than min.insync.replicas.
  * - Internal topics take records from the coordinators only, or from a client that calls itself __admin_client.
- * - Transactional batches are refused with INVALID_TXN_STATE: no transaction can have been begun here, which is what Kafka answers to a
- *   producer whose transaction the coordinator does not know.
+ * - The first records of a transaction wait until its coordinator has confirmed that the partition belongs to it; since v12 the
+ *   coordinator adds the partition then (KIP-890). Requests that come meanwhile on the same connection are not held up.
  * Versions: v5 log start offset; v7 zstd (KIP-110); v8 record errors (KIP-467); v9 flexible; v10 leader hints (KIP-951); v13 topic ids (KIP-516).
  * Errors: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, INVALID_REQUIRED_ACKS, NOT_ENOUGH_REPLICAS,
- *   NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT, KAFKA_STORAGE_ERROR, UNSUPPORTED_COMPRESSION_TYPE, INVALID_TXN_STATE, and those of the
+ *   NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT, KAFKA_STORAGE_ERROR, UNSUPPORTED_COMPRESSION_TYPE, INVALID_TXN_STATE,
+ *   TRANSACTIONAL_ID_AUTHORIZATION_FAILED, INVALID_PRODUCER_ID_MAPPING, TRANSACTION_ABORTABLE, CONCURRENT_TRANSACTIONS, and those of the
  *   log: CORRUPT_MESSAGE, INVALID_RECORD, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, OUT_OF_ORDER_SEQUENCE_NUMBER,
  *   INVALID_PRODUCER_EPOCH.
- * Not implemented: transactions.
+ * Not implemented: nothing.
  */
 import type { MetadataImage } from '../controller/image.ts'
 import { errorCode, ProtocolError, type ErrorName } from '../protocol/errors.ts'
 import type { ProduceRequest, produceResponse } from '../protocol/messages/00-produce.ts'
 import type { Input } from '../protocol/schema.ts'
-import { refusedAppend, type AppendEntry, type AppendOutcome } from '../replication/appends.ts'
-import { batchFlags } from '../replication/record-batches.ts'
+import {
+  refusedAppend,
+  type AppendEntry,
+  type AppendOutcome,
+  type TransactionalAppends,
+} from '../replication/appends.ts'
+import { batchFlags, transactionalProducerOf } from '../replication/record-batches.ts'
+import { supportOfProduce } from '../replication/transaction-verifier.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, noReply, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
@@ -80,10 +87,7 @@ function refusal(
     return refusedAppend('INVALID_TOPIC_EXCEPTION', `Clients may not write to the internal topic ${topic}.`)
   }
   if (records === null) return refusedAppend('INVALID_RECORD', 'Expected a record batch, got null.')
-  const { isTransactional, isZstd } = batchFlags(records)
-  if (isTransactional) {
-    return refusedAppend('INVALID_TXN_STATE', 'There is no such transaction: this broker does not do transactions yet.')
-  }
+  const { isZstd } = batchFlags(records)
   if (isZstd && context.apiVersion < zstdSince) {
     return refusedAppend('UNSUPPORTED_COMPRESSION_TYPE', `zstd needs Produce version ${zstdSince} or later.`)
   }
@@ -138,6 +142,32 @@ function closeOnError(items: readonly Item[], outcomes: readonly AppendOutcome[]
   throw new ProtocolError(`Produce with acks=0 to ${topic}-${partition} failed with ${outcomes[failed]?.error}`)
 }
 
+/** The transaction of the request's records; undefined when there is none, or why they are refused as a whole. */
+function transactionOf(
+  request: ProduceRequest,
+  entries: readonly AppendEntry[],
+  context: RequestContext,
+): TransactionalAppends | ErrorName | undefined {
+  let baseSequences: (number | undefined)[] | undefined
+  let first: { readonly producerId: bigint; readonly producerEpoch: number } | undefined
+  for (const [index, { records }] of entries.entries()) {
+    const producer = transactionalProducerOf(records)
+    if (producer === undefined) continue
+    first ??= producer
+    if (producer.producerId !== first.producerId || producer.producerEpoch !== first.producerEpoch)
+      return 'INVALID_PRODUCER_ID_MAPPING'
+    baseSequences ??= []
+    baseSequences[index] = producer.baseSequence
+  }
+  if (first === undefined || baseSequences === undefined) return undefined
+  const { transactionalId } = request
+  if (transactionalId === null || !context.authorize('Write', 'TransactionalId', transactionalId))
+    return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'
+  const { producerId, producerEpoch } = first
+  const transaction = { transactionalId, producerId, producerEpoch }
+  return { transaction, support: supportOfProduce(context.apiVersion), baseSequences }
+}
+
 export const produce = handler<ProduceRequest, Response>({
   apiKey: 0,
   versions: [3, 13],
@@ -157,7 +187,12 @@ export const produce = handler<ProduceRequest, Response>({
     const { acks } = request
     const requiredAcks = acks === 0 || acks === 1 ? acks : -1
     const { connection, apiVersion } = context
-    const appended = broker.replicas.append(entries, { requiredAcks, timeoutMs: request.timeoutMs, connection })
+    const transactional = transactionOf(request, entries, context)
+    const options = { requiredAcks, timeoutMs: request.timeoutMs, connection } as const
+    const appended =
+      typeof transactional === 'string'
+        ? items.map(() => refusedAppend(transactional, null))
+        : broker.replicas.append(entries, options, transactional)
     const answer = (outcomes: readonly AppendOutcome[]): Response | typeof noReply => {
       const merged = merge(items, outcomes)
       if (acks === 0) return closeOnError(items, merged)

@@ -165,6 +165,8 @@ export interface PartitionLog {
   /** Last stable offset candidate: first offset of the earliest open transaction, undefined when none. */
   firstUnstableOffset(): number | undefined
   producers(): readonly ProducerEntry[]
+  /** Forgets producers that were silent for `expirationMs`, except those with an open transaction (KIP-854). */
+  expireProducers(nowWallMs: number, expirationMs: number): void
   /** Aborted transactions whose records may lie in [fromOffset, untilOffset), for read_committed. */
   abortedTransactions?(
     fromOffset: number,

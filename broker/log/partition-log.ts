@@ -455,7 +455,6 @@ export class SegmentedLog implements PartitionLog {
 
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.failure !== undefined || this.closed) return 0
-    this.producerStates.expire(nowWallMs, this.producerIdExpirationMs)
     return this.guard(() => {
       const count = segmentsBeyondRetention(this.segments, {
         config: this.config,
@@ -515,6 +514,10 @@ export class SegmentedLog implements PartitionLog {
 
   producers(): readonly ProducerEntry[] {
     return this.producerStates.entries()
+  }
+
+  expireProducers(nowWallMs: number, expirationMs: number): void {
+    this.producerStates.expire(nowWallMs, expirationMs)
   }
 
   setHighWatermark(offset: number): void {

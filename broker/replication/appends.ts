@@ -4,10 +4,17 @@
  * high watermark passed at once, the answer needs no promise.
  */
 import type { Environment, Timer } from '../environment/environment.ts'
-import type { AppendOrigin } from '../log/log.ts'
+import type { VerificationGuard } from '../log/transaction-verification.ts'
 import type { ErrorName } from '../protocol/errors.ts'
-import type { LocalReplica } from './local-replica.ts'
+import type { LocalReplica, ReplicaAppend } from './local-replica.ts'
 import type { CommitWaiter, Parker } from './purgatory.ts'
+import {
+  produceError,
+  type ProducersTransaction,
+  type TransactionSupport,
+  type TransactionVerifications,
+  type VerificationResult,
+} from './transaction-verifier.ts'
 
 export interface AppendOutcome {
   error: ErrorName
@@ -23,6 +30,10 @@ export interface AppendEntry {
   /** Where to append, or why that is not possible. */
   readonly target: LocalReplica | ErrorName
   readonly records: Buffer
+  /** Of the transaction that the records begin here. */
+  readonly verification?: VerificationGuard | undefined
+  /** Known beforehand: it is not appended. */
+  readonly refused?: AppendOutcome | undefined
 }
 
 export interface AppendOptions {
@@ -74,11 +85,14 @@ class PartitionWait implements CommitWaiter<ErrorName> {
 /** Appends one batch; the bytes of the outcome's offsets are those that the log assigned. */
 export function appendOne(
   entry: AppendEntry,
-  options: { origin: AppendOrigin; needsAllInSync: boolean },
+  options: Omit<ReplicaAppend, 'verification'>,
 ): { readonly outcome: AppendOutcome; readonly replica?: LocalReplica; readonly requiredOffset: number } {
   const { target } = entry
+  if (entry.refused !== undefined) return { outcome: entry.refused, requiredOffset: -1 }
   if (typeof target === 'string') return { outcome: refusedAppend(target, null), requiredOffset: -1 }
-  const result = target.append(entry.records, options)
+  const { origin, needsAllInSync, transactionVersion } = options
+  const { verification } = entry
+  const result = target.append(entry.records, { origin, needsAllInSync, verification, transactionVersion })
   if ('refused' in result) {
     const recordErrors = 'recordErrors' in result ? result.recordErrors : undefined
     return { outcome: refusedAppend(result.refused, result.message, recordErrors), requiredOffset: -1 }
@@ -146,4 +160,80 @@ export function appendAll(
       resolve(outcomes)
     })
   })
+}
+
+/** Resolves once the in-sync replicas have everything below `requiredOffset`, or with the reason why that will not be known. */
+export function whenCommitted(
+  replica: LocalReplica,
+  requiredOffset: number,
+  timeoutMs: number,
+  environment: Pick<Environment, 'timers'>,
+): Promise<'committed' | ErrorName> {
+  return new Promise(resolve => {
+    const end = (error: ErrorName): void => {
+      waiter.isOver = true
+      resolve(error === 'NONE' ? 'committed' : error)
+    }
+    let timer: Timer | undefined = undefined
+    const waiter: CommitWaiter<ErrorName> & { isOver: boolean } = {
+      requiredOffset,
+      isOver: false,
+      settle: error => {
+        timer?.cancel()
+        end(error)
+      },
+    }
+    const known = replica.awaitCommit(waiter)
+    if (known !== undefined) {
+      end(known)
+      return
+    }
+    timer = environment.timers.after(timeoutMs, () => {
+      end('REQUEST_TIMED_OUT')
+      replica.waitingForCommit.noteOver()
+    })
+  })
+}
+
+/** The transaction of a request, and the sequence with which its records of each entry begin; undefined without any. */
+export interface TransactionalAppends {
+  readonly transaction: ProducersTransaction
+  readonly support: TransactionSupport
+  readonly baseSequences: readonly (number | undefined)[]
+}
+
+/**
+ * As `appendAll`, for records of a transaction: those that begin it in their partition wait for its coordinator first.
+ * What waits keeps a copy of its records, since the memory they came in is read into again.
+ */
+export function appendTransactional(
+  entries: readonly AppendEntry[],
+  { transaction, support, baseSequences }: TransactionalAppends,
+  verifications: TransactionVerifications,
+  append: (entries: readonly AppendEntry[]) => AppendOutcome[] | Promise<AppendOutcome[]>,
+): AppendOutcome[] | Promise<AppendOutcome[]> {
+  const indexes: number[] = []
+  const targets: { readonly replica: LocalReplica; readonly baseSequence: number }[] = []
+  entries.forEach(({ target }, index) => {
+    const baseSequence = baseSequences[index]
+    if (typeof target === 'string' || baseSequence === undefined) return
+    indexes.push(index)
+    targets.push({ replica: target, baseSequence })
+  })
+  const verified = verifications.verify(targets, transaction, support)
+  const proceed = (kept: readonly AppendEntry[], results: readonly VerificationResult[]) => {
+    const ready = [...kept]
+    results.forEach(({ guard, error }, at) => {
+      const index = indexes[at] ?? -1
+      const entry = kept[index]
+      if (entry === undefined) return
+      const told = error === undefined ? undefined : produceError(error, support)
+      const refused = told === undefined ? undefined : refusedAppend(told.error, told.message)
+      ready[index] = { target: entry.target, records: entry.records, verification: guard, refused }
+    })
+    return append(ready)
+  }
+  if (!(verified instanceof Promise)) return proceed(entries, verified)
+  const copies = entries.map(entry => ({ ...entry, records: Buffer.from(entry.records) }))
+  return verified.then(results => proceed(copies, results))
 }

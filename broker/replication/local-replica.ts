@@ -5,6 +5,7 @@
  */
 import { DiskError } from '../environment/environment.ts'
 import type { AppendOrigin, AppendResult, EpochEndOffset, PartitionLog, TopicPartition } from '../log/log.ts'
+import type { VerificationGuard, VerifiedProducer } from '../log/transaction-verification.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { ByteMeter } from './byte-meter.ts'
 import type { PartitionEffects, PartitionMachine } from './partition-machine.ts'
@@ -53,8 +54,19 @@ export interface ReplicaOwner {
   /** Records were appended: readers up to the log end may want them. */
   grew(replica: LocalReplica): void
   diskFailed(replica: LocalReplica, error: DiskError): void
+  /** Whether transactional records need a verified transaction (transaction.partition.verification.enable). */
+  verifiesTransactions(): boolean
   monotonicMs(): number
   wallMs(): number
+}
+
+/** How records are appended. `needsAllInSync`: acks=all, refused before the append when the in-sync set is too small. */
+export interface ReplicaAppend {
+  readonly origin: AppendOrigin
+  readonly needsAllInSync: boolean
+  /** See AppendRequest of the log. */
+  readonly verification?: VerificationGuard | undefined
+  readonly transactionVersion?: number | undefined
 }
 
 const noRecords = Buffer.alloc(0)
@@ -99,11 +111,15 @@ export class LocalReplica {
 
   // ------------------------------------------------------------------------------------------------------- as leader
 
-  /** Appends as the leader. `needsAllInSync`: acks=all, refused before the append when the in-sync set is too small. */
-  append(
-    records: Buffer,
-    options: { origin: AppendOrigin; needsAllInSync: boolean },
-  ): AppendResult | { refused: ErrorName; message: string } {
+  /** Before the first records of a transaction, see PartitionLog. */
+  startVerification(producer: VerifiedProducer): VerificationGuard | 'ongoing' | { readonly refused: ErrorName } {
+    if (this.gone !== undefined) return { refused: this.gone }
+    if (this.machine.role !== 'leader') return { refused: 'NOT_LEADER_OR_FOLLOWER' }
+    return this.log.startVerification(producer)
+  }
+
+  /** Appends as the leader. */
+  append(records: Buffer, options: ReplicaAppend): AppendResult {
     const { machine, log } = this
     if (this.gone !== undefined) return { refused: this.gone, message: 'The replica is not available.' }
     if (machine.role !== 'leader') {
@@ -119,6 +135,9 @@ export class LocalReplica {
         origin: options.origin,
         leaderEpoch: machine.leaderEpoch,
         wallMs: this.owner.wallMs(),
+        requireVerification: this.owner.verifiesTransactions(),
+        verification: options.verification,
+        transactionVersion: options.transactionVersion ?? 0,
       })
     } catch (error) {
       if (!(error instanceof DiskError)) throw error

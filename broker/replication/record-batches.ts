@@ -6,6 +6,9 @@
 const lengthAt = 8
 const leaderEpochAt = 12
 const attributesAt = 21
+const producerIdAt = 43
+const producerEpochAt = 51
+const baseSequenceAt = 53
 const overheadBytes = 12
 const headerBytes = 61
 
@@ -31,4 +34,18 @@ export function batchFlags(records: Buffer): { readonly isTransactional: boolean
   if (records.length < headerBytes) return { isTransactional: false, isZstd: false }
   const attributes = records.readInt16BE(attributesAt)
   return { isTransactional: (attributes & transactionalFlag) !== 0, isZstd: (attributes & codecMask) === zstdCodec }
+}
+
+/** Who wrote the first batch, when it belongs to a transaction; undefined for all other batches. */
+export function transactionalProducerOf(
+  records: Buffer,
+): { readonly producerId: bigint; readonly producerEpoch: number; readonly baseSequence: number } | undefined {
+  if (records.length < headerBytes || (records.readInt16BE(attributesAt) & transactionalFlag) === 0) return undefined
+  const producerId = records.readBigInt64BE(producerIdAt)
+  if (producerId < 0n) return undefined
+  return {
+    producerId,
+    producerEpoch: records.readInt16BE(producerEpochAt),
+    baseSequence: records.readInt32BE(baseSequenceAt),
+  }
 }

@@ -6,6 +6,7 @@ import type { LogManager } from '../log/log.ts'
 import type { RequestClient } from '../net/client.ts'
 import type { AlterPartitionRequest, AlterPartitionResponse } from '../protocol/messages/56-alter-partition.ts'
 import type { AllocateProducerIdsResponse } from '../protocol/messages/67-allocate-producer-ids.ts'
+import type { TransactionVerifier } from './transaction-verifier.ts'
 
 type Sender = () => { readonly brokerId: number; readonly brokerEpoch: number }
 
@@ -31,6 +32,8 @@ export interface ReplicaManagerParts {
   isRegisteredIn(image: MetadataImage): boolean
   /** The broker's settings with what was altered at run time. */
   liveConfig(image: MetadataImage): BrokerConfig
+  /** Asks the coordinators of transactions. */
+  readonly transactions: TransactionVerifier
   /** To be reported to the controller with the heartbeats. */
   directoryFailed(directoryId: string): void
 }

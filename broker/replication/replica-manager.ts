@@ -4,12 +4,22 @@
  * Nothing is led or followed before this broker sees its own registration in the metadata: until then the image is that of the past.
  * Sources: KIP-500/KIP-631 (metadata), KIP-112 and KIP-858 (log directories), KIP-455 (reassignment: replicas come and go).
  */
+import type { BrokerConfig } from '../config/broker-config.ts'
 import { logConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts'
 import { MetadataImage, type MetadataDelta, type PartitionImage, type TopicImage } from '../controller/image.ts'
 import { DiskError, type Timer } from '../environment/environment.ts'
 import type { PartitionLog, TopicPartition } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
-import { appendAll, appendOne, type AppendEntry, type AppendOptions, type AppendOutcome } from './appends.ts'
+import {
+  appendAll,
+  appendOne,
+  appendTransactional,
+  whenCommitted,
+  type AppendEntry,
+  type AppendOptions,
+  type AppendOutcome,
+  type TransactionalAppends,
+} from './appends.ts'
 import { FetchSessions } from './fetch-sessions.ts'
 import { FetcherPool } from './fetcher-pool.ts'
 import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
@@ -18,10 +28,19 @@ import { describeLogDirs, type DescribedLogDir } from './log-dirs.ts'
 import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
 import { ProducerIds } from './producer-ids.ts'
-import { Purgatory, type CommitWaiter } from './purgatory.ts'
-import type { CommittedAppend, LeadershipListener, Replicas } from './replication.ts'
+import { Purgatory } from './purgatory.ts'
+import type { CommittedAppend, CoordinatorAppend, LeadershipListener, Replicas } from './replication.ts'
 import type { ReplicaManagerParts } from './replica-manager-parts.ts'
 import { ReplicationQuotas } from './replication-quotas.ts'
+import {
+  TransactionVerifications,
+  type ProducersTransaction,
+  type TransactionSupport,
+  type VerificationResult,
+} from './transaction-verifier.ts'
+
+/** Of appends that a producer does not number. */
+const noSequence = -1
 
 /** Counts since the start of the process, for metrics. */
 export interface ReplicationCounters {
@@ -47,8 +66,11 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   private readonly fetchers: FetcherPool
   private readonly listeners = new Map<string, LeadershipListener[]>()
   private readonly surroundings: PartitionSurroundings
+  private readonly verifications: TransactionVerifications
   private readonly timers: Timer[] = []
   private image: MetadataImage
+  /** The broker's settings as the metadata has them now. */
+  private live: BrokerConfig
   private isFollowingMetadata = false
   private isStopped = false
 
@@ -57,6 +79,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const { environment, config, brokerId } = parts
     const log = environment.log.child({ component: 'replication' })
     this.image = MetadataImage.empty('')
+    this.live = config
     this.purgatory = new Purgatory(environment)
     this.quotas = new ReplicationQuotas(brokerId, config, image => parts.liveConfig(image))
     const slots = config['max.incremental.fetch.session.cache.slots']
@@ -74,6 +97,13 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       localBrokerEpoch: () => parts.brokerEpoch(),
       replicaLagTimeMaxMs: config['replica.lag.time.max.ms'],
     }
+    this.verifications = new TransactionVerifications({
+      environment,
+      verifier: parts.transactions,
+      isEnabled: () => this.live['transaction.partition.verification.enable'],
+      retryBackoffMs: config['add.partitions.to.txn.retry.backoff.ms'],
+      retryTimeoutMs: Math.min(config['add.partitions.to.txn.retry.backoff.max.ms'], config['request.timeout.ms']),
+    })
     this.proposals = new IsrProposals({
       environment,
       log,
@@ -101,12 +131,15 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.repeat(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
     this.repeat(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
     this.repeat(config['log.retention.check.interval.ms'], () => this.enforceRetention())
+    this.repeat(config['producer.id.expiration.check.interval.ms'], () => this.expireProducers())
   }
 
   // -------------------------------------------------------------------------------------------------------- metadata
 
   applyMetadata(image: MetadataImage, delta: MetadataDelta): void {
     this.image = image
+    if (!this.isFollowingMetadata || delta.changedConfigs.some(({ type }) => type === 'broker'))
+      this.live = this.parts.liveConfig(image)
     if (this.isStopped) return
     this.quotas.applyMetadata(image, delta)
     if (this.isFollowingMetadata) {
@@ -288,7 +321,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   private topicConfig(topic: string): TopicConfig {
-    return resolveTopicConfig(this.image.config('topic', topic), this.parts.liveConfig(this.image))
+    return resolveTopicConfig(this.image.config('topic', topic), this.live)
   }
 
   // --------------------------------------------------------------------------------------------------- for handlers
@@ -306,8 +339,15 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   /** Appends for a producer, synchronously; a promise only to wait for the in-sync replicas. */
-  append(entries: readonly AppendEntry[], options: AppendOptions): AppendOutcome[] | Promise<AppendOutcome[]> {
-    return appendAll(entries, options, this.parts.environment)
+  append(
+    entries: readonly AppendEntry[],
+    options: AppendOptions,
+    transactional?: TransactionalAppends,
+  ): AppendOutcome[] | Promise<AppendOutcome[]> {
+    if (transactional === undefined) return appendAll(entries, options, this.parts.environment)
+    return appendTransactional(entries, transactional, this.verifications, ready =>
+      appendAll(ready, options, this.parts.environment),
+    )
   }
 
   /** Reads for a consumer or follower; a promise only to wait for more bytes. */
@@ -346,13 +386,17 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   appendForCoordinator(
     topicPartition: TopicPartition,
     records: Buffer,
-    options: { leaderEpoch: number; timeoutMs: number },
+    options: CoordinatorAppend,
   ): CommittedAppend | { refused: ErrorName } {
     const target = this.get(topicPartition.topic, topicPartition.partition)
     if (target === undefined || target.machine.leaderEpoch !== options.leaderEpoch) {
       return { refused: 'NOT_LEADER_OR_FOLLOWER' }
     }
-    const { outcome, requiredOffset } = appendOne({ target, records }, { origin: 'coordinator', needsAllInSync: true })
+    const { verification, transactionVersion } = options
+    const { outcome, requiredOffset } = appendOne(
+      { target, records, verification },
+      { origin: 'coordinator', needsAllInSync: true, transactionVersion },
+    )
     if (outcome.error !== 'NONE') return { refused: outcome.error }
     const info = {
       firstOffset: outcome.baseOffset,
@@ -360,38 +404,36 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       logAppendTimeMs: outcome.logAppendTimeMs,
       bytes: records.length,
     }
-    return { info, committed: this.whenCommitted(target, requiredOffset, options.timeoutMs) }
+    return { info, committed: whenCommitted(target, requiredOffset, options.timeoutMs, this.parts.environment) }
   }
 
-  private whenCommitted(
-    replica: LocalReplica,
-    requiredOffset: number,
-    timeoutMs: number,
-  ): Promise<'committed' | ErrorName> {
-    return new Promise(resolve => {
-      const end = (error: ErrorName): void => {
-        waiter.isOver = true
-        resolve(error === 'NONE' ? 'committed' : error)
-      }
-      let timer: Timer | undefined = undefined
-      const waiter: CommitWaiter<ErrorName> & { isOver: boolean } = {
-        requiredOffset,
-        isOver: false,
-        settle: error => {
-          timer?.cancel()
-          end(error)
-        },
-      }
-      const known = replica.awaitCommit(waiter)
-      if (known !== undefined) {
-        end(known)
-        return
-      }
-      timer = this.parts.environment.timers.after(timeoutMs, () => {
-        end('REQUEST_TIMED_OUT')
-        replica.waitingForCommit.noteOver()
-      })
-    })
+  /** Appends the marker that ends a transaction, as the leader, and waits until the in-sync replicas have it. */
+  async appendMarker(
+    topicPartition: TopicPartition,
+    marker: Buffer,
+    options: { timeoutMs: number; transactionVersion: number },
+  ): Promise<ErrorName | 'NONE'> {
+    const leaderEpoch = this.leaderEpoch(topicPartition)
+    if (leaderEpoch === undefined) {
+      const target = this.find(topicPartition.topic, topicPartition.partition)
+      return typeof target === 'string' ? target : 'NOT_LEADER_OR_FOLLOWER'
+    }
+    const appended = this.appendForCoordinator(topicPartition, marker, { ...options, leaderEpoch })
+    if ('refused' in appended) return appended.refused
+    const outcome = await appended.committed
+    return outcome === 'committed' ? 'NONE' : outcome
+  }
+
+  verifyTransaction(
+    { topic, partition }: TopicPartition,
+    transaction: ProducersTransaction,
+    support: TransactionSupport,
+  ): VerificationResult | Promise<VerificationResult> {
+    const replica = this.find(topic, partition)
+    if (typeof replica === 'string') return { error: replica }
+    const results = this.verifications.verify([{ replica, baseSequence: noSequence }], transaction, support)
+    const only = ([result]: readonly VerificationResult[]): VerificationResult => result ?? {}
+    return results instanceof Promise ? results.then(only) : only(results)
   }
 
   log(topicPartition: TopicPartition): PartitionLog | undefined {
@@ -435,6 +477,10 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.detach(replica, 'KAFKA_STORAGE_ERROR')
   }
 
+  verifiesTransactions(): boolean {
+    return this.verifications.isEnabled
+  }
+
   monotonicMs(): number {
     return this.parts.environment.clock.monotonicMs()
   }
@@ -470,6 +516,12 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   private enforceRetention(): void {
     for (const replica of this.localReplicas()) replica.enforceRetention()
+  }
+
+  private expireProducers(): void {
+    const expirationMs = this.live['producer.id.expiration.ms']
+    for (const { log, gone } of this.localReplicas())
+      if (gone === undefined) log.expireProducers(this.wallMs(), expirationMs)
   }
 
   private checkpoint(): void {

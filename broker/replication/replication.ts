@@ -4,14 +4,24 @@
  */
 import type { ErrorName } from '../protocol/errors.ts'
 import type { MetadataDelta, MetadataImage } from '../controller/image.ts'
-import type { VerificationGuard } from '../log/transaction-verification.ts'
 import type { AppendInfo, PartitionLog, TopicPartition } from '../log/log.ts'
+import type { VerificationGuard } from '../log/transaction-verification.ts'
+import type { ProducersTransaction, TransactionSupport, VerificationResult } from './transaction-verifier.ts'
 
 /** Told when this broker starts or stops leading a partition of a watched topic (the coordinators watch their internal topics). */
 export interface LeadershipListener {
   /** The local log holds everything that was committed before `leaderEpoch`. */
   becameLeader(partition: TopicPartition, leaderEpoch: number): void
   resigned(partition: TopicPartition, leaderEpoch: number | undefined): void
+}
+
+export interface CoordinatorAppend {
+  readonly leaderEpoch: number
+  readonly timeoutMs: number
+  /** From `verifyTransaction`: for records of a client's transaction. */
+  readonly verification?: VerificationGuard | undefined
+  /** For end-of-transaction markers: the version of transactions they are written by (KIP-1228). */
+  readonly transactionVersion?: number
 }
 
 export interface CommittedAppend {
@@ -31,8 +41,17 @@ export interface Replicas {
   appendForCoordinator(
     partition: TopicPartition,
     records: Buffer,
-    options: { leaderEpoch: number; timeoutMs: number; verification?: VerificationGuard },
+    options: CoordinatorAppend,
   ): CommittedAppend | { refused: ErrorName }
+  /**
+   * Before records of a client's transaction are appended here (TxnOffsetCommit): asks its coordinator, unless the transaction has
+   * records here already. `guard` goes into the append that follows. The errors are those of the coordinator, as they are.
+   */
+  verifyTransaction(
+    partition: TopicPartition,
+    transaction: ProducersTransaction,
+    support: TransactionSupport,
+  ): VerificationResult | Promise<VerificationResult>
   /** The log of a local replica, leader or not, for loading a coordinator's state. */
   log(partition: TopicPartition): PartitionLog | undefined
   /** High watermark of a local replica, undefined when there is none. */

@@ -6,12 +6,11 @@
 import { DiskError, type Environment, type Timer } from '../../environment/environment.ts'
 import type { MetadataImage } from '../../controller/image.ts'
 import type { PartitionLog, TopicPartition } from '../../log/log.ts'
-import type { VerificationGuard } from '../../log/transaction-verification.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { buildBatch, buildEndTransactionMarker } from '../../protocol/records/batch-build.ts'
 import { endTransactionMarkerOf, readRecords } from '../../protocol/records/batch-read.ts'
 import { batches, type BatchView } from '../../protocol/records/batch.ts'
-import type { LeadershipListener, Replicas } from '../../replication/replication.ts'
+import type { CoordinatorAppend, LeadershipListener, Replicas } from '../../replication/replication.ts'
 import { coordinatorError } from './coordinator-error.ts'
 import type { Effect, PersistEffect, Ticket } from './effects.ts'
 import { partitionOf } from './java-hash.ts'
@@ -135,7 +134,8 @@ export class CoordinatorDriver<
       coordinatorEpoch,
       timestamp: this.#environment.clock.wallMs(),
     })
-    const outcome = await this.#append(loaded, batch)
+    const { transactionVersion = 0 } = marker
+    const outcome = await this.#append(loaded, batch, { transactionVersion })
     if (outcome !== 'NONE') return outcome
     if (this.#shards.get(partition) !== loaded) return 'NOT_COORDINATOR'
     this.#step(loaded, shard => shard.replayMarker?.(marker))
@@ -179,18 +179,22 @@ export class CoordinatorDriver<
       this.#step(loaded, (_shard, nowMs) => effect.then(isCurrent ? outcome : 'NOT_COORDINATOR', nowMs))
       if (isCurrent && outcome !== 'NONE' && effect.applied === true) this.#reload(loaded)
     }
-    const appended = this.#append(loaded, batch, producer?.verification)
+    const appended = this.#append(loaded, batch, { verification: producer?.verification })
     if (typeof appended === 'string') finish(appended)
     else void appended.then(finish)
   }
 
   /** At once when it is refused, else when its fate is known; never rejects. */
-  #append(loaded: Loaded<Shard>, batch: Buffer, verification?: VerificationGuard): ErrorName | Promise<ErrorName> {
+  #append(
+    loaded: Loaded<Shard>,
+    batch: Buffer,
+    options: Pick<CoordinatorAppend, 'verification' | 'transactionVersion'>,
+  ): ErrorName | Promise<ErrorName> {
     const { topic, replicas, appendTimeoutMs } = this.#options
     const appended = replicas.appendForCoordinator({ topic, partition: loaded.partition }, batch, {
       leaderEpoch: loaded.leaderEpoch,
       timeoutMs: appendTimeoutMs,
-      ...(verification === undefined ? {} : { verification }),
+      ...options,
     })
     if ('refused' in appended) return coordinatorError(appended.refused)
     return appended.committed.then(

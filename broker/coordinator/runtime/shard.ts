@@ -10,6 +10,8 @@ export interface TransactionMarker {
   readonly producerEpoch: number
   readonly committed: boolean
   readonly coordinatorEpoch: number
+  /** The version of transactions that wrote it, by which its epoch is checked (KIP-1228); default 0. */
+  readonly transactionVersion?: number
 }
 
 /** What a record's batch says of it. */

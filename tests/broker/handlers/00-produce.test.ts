@@ -60,11 +60,6 @@ describe('refusals', () => {
     expect(await errorOf(one(), { version: 13, topicId })).toBe(errorCode('UNKNOWN_TOPIC_ID'))
   })
 
-  test('a transactional batch: no transaction can have begun', async () => {
-    const records = batch({ producerId: 5n, producerEpoch: 0, baseSequence: 0, transactional: true })
-    expect(await errorOf(one(), { records })).toBe(errorCode('INVALID_TXN_STATE'))
-  })
-
   test('an internal topic, unless the client is the admin client', async () => {
     const cluster = new TestCluster(1)
     cluster.createTopic('__consumer_offsets', [1])

@@ -25,6 +25,8 @@ import { fetch } from '#broker/handlers/01-fetch.ts'
 import { listOffsets } from '#broker/handlers/02-list-offsets.ts'
 import { initProducerId } from '#broker/handlers/22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from '#broker/handlers/23-offset-for-leader-epoch.ts'
+import { writeTxnMarkers } from '#broker/handlers/27-write-txn-markers.ts'
+import { describeProducers } from '#broker/handlers/61-describe-producers.ts'
 import { noReply, type Handler } from '#broker/handlers/handler.ts'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { RequestClient } from '#broker/net/client.ts'
@@ -38,11 +40,14 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '#broker/protocol/messages/23-offset-for-leader-epoch.ts'
+import { writeTxnMarkersRequest, writeTxnMarkersResponse } from '#broker/protocol/messages/27-write-txn-markers.ts'
+import { describeProducersRequest, describeProducersResponse } from '#broker/protocol/messages/61-describe-producers.ts'
 import type { AlterPartitionRequest, AlterPartitionResponse } from '#broker/protocol/messages/56-alter-partition.ts'
 import { buildBatch, type BatchOptions } from '#broker/protocol/records/batch-build.ts'
 import type { Message } from '#broker/protocol/schema.ts'
 import { ReplicaManager } from '#broker/replication/replica-manager.ts'
 import type { ControllerLink } from '#broker/replication/replica-manager-parts.ts'
+import type { TransactionVerifier } from '#broker/replication/transaction-verifier.ts'
 import { SimulatedDisk } from '#simulator/disk/simulated-disk.ts'
 import { Prng } from '#simulator/world/prng.ts'
 import { TestTime } from './test-time.ts'
@@ -61,6 +66,8 @@ const served: ReadonlyMap<number, Served> = new Map(
     { handler: fetch, request: fetchRequest, response: fetchResponse },
     { handler: listOffsets, request: listOffsetsRequest, response: listOffsetsResponse },
     { handler: initProducerId, request: initProducerIdRequest, response: initProducerIdResponse },
+    { handler: writeTxnMarkers, request: writeTxnMarkersRequest, response: writeTxnMarkersResponse },
+    { handler: describeProducers, request: describeProducersRequest, response: describeProducersResponse },
     { handler: offsetForLeaderEpoch, request: offsetForLeaderEpochRequest, response: offsetForLeaderEpochResponse },
   ].map(each => [each.handler.apiKey, each as unknown as Served]),
 )
@@ -115,6 +122,7 @@ export class TestBroker {
           throw error
         }),
       directoryFailed: id => this.failedDirectories.push(id),
+      transactions: { verify: (...question) => this.cluster.verifyTransaction(...question) },
     })
   }
 
@@ -233,7 +241,13 @@ export class TestBroker {
       },
       services: { metadata: () => this.image, broker: { replicas: this.manager } },
       config: this.cluster.config,
-      environment: { clock: { monotonicMs: () => this.cluster.time.nowMs } },
+      authorize: () => true,
+      environment: {
+        clock: {
+          monotonicMs: () => this.cluster.time.nowMs,
+          wallMs: () => startWallMs + this.cluster.time.nowMs,
+        },
+      },
       receivedMs: this.cluster.time.nowMs,
     }
     const encode = (response: unknown): Response | undefined => {
@@ -271,6 +285,9 @@ export class TestBroker {
 }
 
 export class TestCluster {
+  /** Plays the transaction coordinator; by default every partition belongs to every transaction. */
+  verifyTransaction: TransactionVerifier['verify'] = (_transaction, partitions) =>
+    Promise.resolve(partitions.map(() => 'NONE' as const))
   readonly time = new TestTime()
   readonly config: BrokerConfig
   readonly brokers = new Map<number, TestBroker>()
