@@ -29,7 +29,7 @@ import {
 import { batchFlags, transactionalProducerOf } from '../replication/record-batches.ts'
 import { supportOfProduce } from '../replication/transaction-verifier.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, noReply, right, type RequestContext } from './handler.ts'
+import { handler, noReply, requestRight, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
 import type { BrokerServices } from './services.ts'
 
@@ -51,6 +51,14 @@ interface Item {
   readonly partition: number
   readonly entry: AppendEntry | undefined
   readonly refused: AppendOutcome | undefined
+}
+
+/** The id the sender must have a right on: only transactional records need one. */
+function transactionalIdOf({ transactionalId, topicData }: ProduceRequest): string | undefined {
+  const isTransactional = topicData.some(({ partitionData }) =>
+    partitionData.some(({ records }) => records !== null && batchFlags(records).isTransactional),
+  )
+  return isTransactional ? (transactionalId ?? '') : undefined
 }
 
 function itemsOf(request: ProduceRequest, context: RequestContext, broker: BrokerServices): Item[] {
@@ -80,6 +88,7 @@ function refusal(
   request: ProduceRequest,
   context: RequestContext,
 ): AppendOutcome | undefined {
+  if (!context.authorize('Write', 'Topic', topic)) return refusedAppend('TOPIC_AUTHORIZATION_FAILED', null)
   if (request.acks < -1 || request.acks > 1) {
     return refusedAppend('INVALID_REQUIRED_ACKS', `Expected acks to be -1, 0 or 1, got ${request.acks}.`)
   }
@@ -172,7 +181,7 @@ export const produce = handler<ProduceRequest, Response>({
   apiKey: 0,
   versions: [3, 13],
   listeners: ['broker'],
-  authorization: [right('Write', 'Topic'), right('Write', 'TransactionalId')],
+  authorization: [right('Write', 'Topic'), requestRight('Write', 'TransactionalId', transactionalIdOf)],
   fail: (request, error, message) => ({
     responses: request.topicData.map(({ name, topicId, partitionData }) => ({
       name,

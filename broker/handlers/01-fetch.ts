@@ -24,8 +24,9 @@ import { handleMetadataFetch, isMetadataFetch } from '../raft/metadata-fetch.ts'
 import type { PartitionAnswer, WantedPartition } from '../replication/fetch-sessions.ts'
 import type { FetchEntry } from '../replication/fetches.ts'
 import { failedRead, type ReadOutcome } from '../replication/local-replica.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right, type RequestContext } from './handler.ts'
+import { handler, requestRight, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
 import type { BrokerServices } from './services.ts'
 
@@ -87,7 +88,7 @@ interface Plan {
  */
 function planOf(
   wanted: readonly WantedPartition[],
-  context: { apiVersion: number; image: MetadataImage; broker: BrokerServices },
+  context: { apiVersion: number; image: MetadataImage; broker: BrokerServices; mayRead: (topic: string) => boolean },
 ): Plan {
   const plan: Plan = { entries: [], indexes: [], outcomes: [] }
   const usesTopicIds = context.apiVersion >= topicIdsSince
@@ -115,8 +116,12 @@ function planOf(
   return plan
 }
 
-function refusal(each: WantedPartition, context: { apiVersion: number; image: MetadataImage }): ErrorName | undefined {
+function refusal(
+  each: WantedPartition,
+  context: { apiVersion: number; image: MetadataImage; mayRead: (topic: string) => boolean },
+): ErrorName | undefined {
   if (each.topic === '') return 'UNKNOWN_TOPIC_ID'
+  if (!context.mayRead(each.topic)) return 'TOPIC_AUTHORIZATION_FAILED'
   if (context.apiVersion >= zstdSince) return undefined
   const isZstd = context.image.config('topic', each.topic).get('compression.type') === 'zstd'
   return isZstd ? 'UNSUPPORTED_COMPRESSION_TYPE' : undefined
@@ -178,7 +183,13 @@ export const fetch = handler<FetchRequest, Response>({
   apiKey: 1,
   versions: [4, 18],
   listeners: ['broker', 'controller'],
-  authorization: [right('Read', 'Topic'), right('ClusterAction', 'Cluster')],
+  authorization: [
+    requestRight('ClusterAction', 'Cluster', (_request, { connection }) =>
+      connection.listenerKind === 'controller' ? clusterName : undefined,
+    ),
+    right('Read', 'Topic'),
+    right('ClusterAction', 'Cluster'),
+  ],
   fail: (request, error, _message, { apiVersion }) => ({
     errorCode: errorCode(error),
     // Before v7 there is no error for the whole response.
@@ -205,6 +216,13 @@ export const fetch = handler<FetchRequest, Response>({
   },
 })
 
+/** Followers need one right for all topics, everyone else one per topic. */
+function readRights(context: RequestContext, isFollower: boolean): (topic: string) => boolean {
+  if (!isFollower) return topic => context.authorize('Read', 'Topic', topic)
+  const mayReplicate = context.authorize('ClusterAction', 'Cluster', clusterName)
+  return () => mayReplicate
+}
+
 function fetchRecords(
   request: FetchRequest,
   context: RequestContext,
@@ -229,7 +247,8 @@ function fetchRecords(
   if ('error' in session) return { errorCode: errorCode(session.error), responses: [] }
   const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
   const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'])
-  const plan = planOf(session.wanted, { apiVersion, image, broker })
+  const mayRead = readRights(context, isFollower)
+  const plan = planOf(session.wanted, { apiVersion, image, broker, mayRead })
   const read = broker.replicas.fetch(plan.entries, {
     maxWaitMs: request.maxWaitMs,
     minBytes: Math.min(request.minBytes, maxBytes),

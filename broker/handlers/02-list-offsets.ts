@@ -88,10 +88,14 @@ export const listOffsets = handler<ListOffsetsRequest, Response>({
         counts.set(key, (counts.get(key) ?? 0) + 1)
       }
     }
+    const hidden = new Set(
+      request.topics.map(({ name }) => name).filter(name => !context.authorize('Describe', 'Topic', name)),
+    )
     return {
       topics: request.topics.map(({ name, partitions }) => ({
         name,
         partitions: partitions.map(({ partitionIndex, currentLeaderEpoch, timestamp }) => {
+          if (hidden.has(name)) return failed(partitionIndex, 'TOPIC_AUTHORIZATION_FAILED', apiVersion)
           if (counts.get(`${name}/${partitionIndex}`) !== 1)
             return failed(partitionIndex, 'INVALID_REQUEST', apiVersion)
           const query = { timestamp, currentLeaderEpoch, onlyLeader, isolation }

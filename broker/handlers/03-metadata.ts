@@ -4,12 +4,13 @@
  * Behavior:
  * - Addresses are those of the listener the client came in on. The "controller" is any live broker: brokers forward (KIP-590).
  * - An unknown topic is created when auto.create.topics.enable and the client both say so; it is answered with an error meanwhile.
+ * - Topics the client may not describe are left out of "all", and are TOPIC_AUTHORIZATION_FAILED when asked for, whether they exist or not. So
+ *   are those that would be created by one who may not create them.
  * - topics null means all (v0: empty); v1+ empty means none.
  * Versions: v1 rack, controller, internal; v4 auto creation is the client's choice (KIP-204); v5 offline replicas; v7 leader epoch;
  * v8 authorized operations (KIP-430, of the cluster until v10); v9 flexible; v10 topic ids (KIP-516), by id from v12; v13 top-level error.
- * Errors: per topic UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION; per partition LEADER_NOT_AVAILABLE,
+ * Errors: per topic TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION; per partition LEADER_NOT_AVAILABLE,
  * LISTENER_NOT_FOUND, REPLICA_NOT_AVAILABLE (v0).
- * Not implemented: authorization (all operations are reported as allowed).
  */
 import type { MetadataImage, TopicImage } from '../controller/image.ts'
 import { zeroUuid } from '../controller/metadata-record.ts'
@@ -17,11 +18,11 @@ import { internalTopics, invalidTopicName } from '../controller/topic-names.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { MetadataRequest, metadataResponse } from '../protocol/messages/03-metadata.ts'
 import type { Input } from '../protocol/schema.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { handler, right, type RequestContext } from './handler.ts'
 import {
   aliveNodes,
-  allClusterOperations,
-  allTopicOperations,
+  clusterOperations,
   controllerForClients,
   operationsNotAsked,
   viewPartition,
@@ -55,15 +56,23 @@ function describeTopic(image: MetadataImage, topic: TopicImage, request: Metadat
     topicId: topic.id,
     isInternal: internalTopics.has(topic.name),
     partitions,
-    topicAuthorizedOperations: request.includeTopicAuthorizedOperations ? allTopicOperations : operationsNotAsked,
+    topicAuthorizedOperations: request.includeTopicAuthorizedOperations
+      ? context.authorizedOperations('Topic', topic.name)
+      : operationsNotAsked,
   }
 }
 
 function missingTopics(names: readonly string[], request: MetadataRequest, context: RequestContext): ResponseTopic[] {
   if (names.length === 0) return []
   const create = request.allowAutoTopicCreation && context.config['auto.create.topics.enable']
-  const answers = create ? context.services.broker?.autoTopics.request(names) : undefined
+  const mayCreateAll = create && context.authorize('Create', 'Cluster', clusterName, 'filter')
+  const forbidden = new Set(
+    create && !mayCreateAll ? names.filter(name => !context.authorize('Create', 'Topic', name)) : [],
+  )
+  const wanted = names.filter(name => !forbidden.has(name))
+  const answers = create && wanted.length > 0 ? context.services.broker?.autoTopics.request(wanted) : undefined
   return names.map(name => {
+    if (forbidden.has(name)) return failedTopic('TOPIC_AUTHORIZATION_FAILED', name)
     const invalid = invalidTopicName(name) !== undefined
     return failedTopic(answers?.get(name) ?? (invalid ? 'INVALID_TOPIC_EXCEPTION' : 'UNKNOWN_TOPIC_OR_PARTITION'), name)
   })
@@ -73,19 +82,34 @@ function describeTopics(image: MetadataImage, request: MetadataRequest, context:
   const describe = (topic: TopicImage) => describeTopic(image, topic, request, context)
   const everything =
     request.topics === null || (context.apiVersion < firstVersionWithNull && request.topics.length === 0)
-  if (everything) return [...image.topicsByName.values()].map(describe)
+  if (everything) {
+    const visible = [...image.topicsByName.values()].filter(({ name }) =>
+      context.authorize('Describe', 'Topic', name, 'filter'),
+    )
+    return visible.map(describe)
+  }
   const asked = request.topics ?? []
   const ids = new Set(asked.map(({ topicId }) => topicId).filter(id => id !== zeroUuid))
   if (ids.size > 0) {
     return [...ids].map(id => {
       const topic = image.topicsById.get(id)
-      return topic === undefined ? failedTopic('UNKNOWN_TOPIC_ID', null, id) : describe(topic)
+      if (topic === undefined) return failedTopic('UNKNOWN_TOPIC_ID', null, id)
+      return context.authorize('Describe', 'Topic', topic.name)
+        ? describe(topic)
+        : failedTopic('TOPIC_AUTHORIZATION_FAILED', null, id)
     })
   }
-  const names = [...new Set(asked.map(({ name }) => name ?? ''))]
+  const allNames = [...new Set(asked.map(({ name }) => name ?? ''))]
+  const visible = new Set(allNames.filter(name => context.authorize('Describe', 'Topic', name)))
+  const names = allNames.filter(name => visible.has(name))
+  const hidden = allNames.filter(name => !visible.has(name))
   const known = names.map(name => image.topicsByName.get(name)).filter(topic => topic !== undefined)
   const missing = names.filter(name => !image.topicsByName.has(name))
-  return [...known.map(describe), ...missingTopics(missing, request, context)]
+  return [
+    ...known.map(describe),
+    ...missingTopics(missing, request, context),
+    ...hidden.map(name => ({ ...failedTopic('TOPIC_AUTHORIZATION_FAILED', name), isInternal: false })),
+  ]
 }
 
 /** Before v12 topics have names, and only names. */
@@ -109,7 +133,7 @@ export const metadata = handler<MetadataRequest, Response>({
     if (isMalformed(request, context.apiVersion)) return refused(request, 'INVALID_REQUEST')
     const image = context.services.metadata()
     const brokers = aliveNodes(image, context.connection.listenerName)
-    const withOperations = request.includeClusterAuthorizedOperations ? allClusterOperations : operationsNotAsked
+    const withOperations = request.includeClusterAuthorizedOperations ? clusterOperations(context) : operationsNotAsked
     return {
       brokers,
       clusterId: context.services.clusterId,

@@ -53,13 +53,16 @@ export const offsetCommit = handler<OffsetCommitRequest, Response>({
   handle: async (request, context) => {
     const entries: CommitEntry[] = []
     const refused = new Map<RequestTopic, Map<number, ErrorName>>()
+    const usesIds = context.apiVersion >= firstVersionWithIds
     for (const topic of request.topics) {
       const known = lookUp(topic, context)
-      const missing = context.apiVersion >= firstVersionWithIds ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
+      const missing = usesIds ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
       const errors = new Map<number, ErrorName>()
       refused.set(topic, errors)
+      const isForbidden = !context.authorize('Read', 'Topic', known?.name ?? topic.name)
       for (const { partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata } of topic.partitions) {
-        if (known === undefined) errors.set(partitionIndex, missing)
+        if (isForbidden && !(known === undefined && usesIds)) errors.set(partitionIndex, 'TOPIC_AUTHORIZATION_FAILED')
+        else if (known === undefined) errors.set(partitionIndex, missing)
         else if (!known.partitions.has(partitionIndex)) errors.set(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION')
         else
           entries.push({

@@ -69,7 +69,8 @@ function partitionAnswer(partitionIndex: number, committed: CommittedOffset | un
   }
 }
 
-function topicAnswers(topics: Asked['topics'], found: Found, image: MetadataImage, error: ErrorName) {
+function topicAnswers(topics: Asked['topics'], found: Found, context: RequestContext, error: ErrorName) {
+  const image = context.services.metadata()
   const { offsets } = found
   const answerOf = (name: string, index: number, refusal: ErrorName) => {
     if (refusal !== 'NONE') return partitionAnswer(index, undefined, refusal)
@@ -77,18 +78,20 @@ function topicAnswers(topics: Asked['topics'], found: Found, image: MetadataImag
     return partitionAnswer(index, offsets.get(name)?.get(index), 'NONE')
   }
   if (topics === null)
-    return [...offsets].map(([name, partitions]) => ({
-      name,
-      topicId: image.topicsByName.get(name)?.id ?? noId,
-      partitions: [...partitions.keys()].map(index => answerOf(name, index, 'NONE')),
-    }))
-  return topics.map(topic => ({
-    name: topic.name,
-    topicId: topic.topicId,
-    partitions: topic.partitionIndexes.map(index =>
-      answerOf(topic.name, index, error === 'NONE' ? topic.error : error),
-    ),
-  }))
+    return [...offsets]
+      .filter(([name]) => context.authorize('Describe', 'Topic', name))
+      .map(([name, partitions]) => ({
+        name,
+        topicId: image.topicsByName.get(name)?.id ?? noId,
+        partitions: [...partitions.keys()].map(index => answerOf(name, index, 'NONE')),
+      }))
+  return topics.map(topic => {
+    const mayNotSee = topic.error === 'NONE' && !context.authorize('Describe', 'Topic', topic.name)
+    const ofTopic = mayNotSee ? 'TOPIC_AUTHORIZATION_FAILED' : topic.error
+    const refusal = error === 'NONE' ? ofTopic : error
+    const partitions = topic.partitionIndexes.map(index => answerOf(topic.name, index, refusal))
+    return { name: topic.name, topicId: topic.topicId, partitions }
+  })
 }
 
 const nothing: Found = { offsets: new Map(), isUnstable: () => false }
@@ -105,7 +108,7 @@ function answer(
     // From v8 on an error of the group stands alone; before, every partition repeats it.
     const empty = error !== 'NONE' && context.apiVersion >= firstVersionWithGroups
     const offsets = typeof found === 'string' ? nothing : found
-    return { groupId, errorCode: errorCode(error), topics: empty ? [] : topicAnswers(topics, offsets, image, error) }
+    return { groupId, errorCode: errorCode(error), topics: empty ? [] : topicAnswers(topics, offsets, context, error) }
   })
   if (context.apiVersion >= firstVersionWithGroups) return { groups }
   return { topics: groups[0]?.topics ?? [], errorCode: groups[0]?.errorCode ?? 0 }
@@ -119,15 +122,16 @@ export const offsetFetch = handler<OffsetFetchRequest, Response>({
   fail: (request, error, _message, context) => answer(request, context, () => error),
   handle: (request, context) => {
     const { groups } = brokerOf(context)
-    return answer(request, context, groupId =>
-      groups.read<Found | ErrorName>(
+    return answer(request, context, groupId => {
+      if (!context.authorize('Describe', 'Group', groupId)) return 'GROUP_AUTHORIZATION_FAILED'
+      return groups.read<Found | ErrorName>(
         groupId,
         error => error,
         ({ offsets }) => ({
           offsets: offsets.of(groupId),
           isUnstable: (topic, partition) => request.requireStable && offsets.isUnstable(groupId, topic, partition),
         }),
-      ),
-    )
+      )
+    })
   },
 })

@@ -38,6 +38,10 @@ function refuse(error: ErrorName, message = errorMessage(error)): Found {
 }
 
 function find(key: string, keyType: number, context: RequestContext): Found {
+  if (keyType === groupKeyType && !context.authorize('Describe', 'Group', key))
+    return refuse('GROUP_AUTHORIZATION_FAILED')
+  if (keyType === transactionKeyType && !context.authorize('Describe', 'TransactionalId', key))
+    return refuse('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
   if (keyType === transactionKeyType) return refuse('UNSUPPORTED_VERSION', noTransactions)
   if (keyType !== groupKeyType) return refuse('INVALID_REQUEST')
   if (key === '') return refuse('INVALID_GROUP_ID')

@@ -55,8 +55,9 @@ export const describeGroups = handler<DescribeGroupsRequest, Response>({
     const notFound = context.apiVersion >= firstVersionWithNotFound ? 'GROUP_ID_NOT_FOUND' : 'NONE'
     const { groups } = brokerOf(context)
     return {
-      groups: request.groups.map(groupId =>
-        groups.read<Described>(
+      groups: request.groups.map(groupId => {
+        if (!context.authorize('Describe', 'Group', groupId)) return refuse(groupId, 'GROUP_AUTHORIZATION_FAILED')
+        const described = groups.read<Described>(
           groupId,
           error => refuse(groupId, error),
           shard => {
@@ -64,8 +65,11 @@ export const describeGroups = handler<DescribeGroupsRequest, Response>({
             if (group === undefined || group.state === 'Dead') return refuse(groupId, notFound, 'Dead')
             return describe(group)
           },
-        ),
-      ),
+        )
+        return request.includeAuthorizedOperations && described.errorCode === 0
+          ? { ...described, authorizedOperations: context.authorizedOperations('Group', groupId) }
+          : described
+      }),
     }
   },
 })

@@ -7,6 +7,7 @@
 import { errorCode } from '../protocol/errors.ts'
 import type { ListGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts'
 import type { Input } from '../protocol/schema.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, right } from './handler.ts'
 
@@ -24,12 +25,16 @@ export const listGroups = handler<ListGroupsRequest, Input<typeof listGroupsResp
   handle: (request, context) => {
     const { groups, loading } = brokerOf(context).groups.list()
     if (loading) return { errorCode: errorCode('COORDINATOR_LOAD_IN_PROGRESS'), groups: [] }
+    const maySeeAll = context.authorize('Describe', 'Cluster', clusterName, 'filter')
     return {
       errorCode: 0,
       groups: groups
         .filter(
-          ({ state }) =>
-            state !== 'Dead' && matches(request.statesFilter, state) && matches(request.typesFilter, groupType),
+          ({ groupId, state }) =>
+            (maySeeAll || context.authorize('Describe', 'Group', groupId, 'filter')) &&
+            state !== 'Dead' &&
+            matches(request.statesFilter, state) &&
+            matches(request.typesFilter, groupType),
         )
         .map(({ groupId, protocolType, state }) => ({ groupId, protocolType, groupState: state, groupType })),
     }

@@ -14,12 +14,42 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { CreateTopicsRequest, createTopicsResponse } from '../protocol/messages/19-create-topics.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler, right } from './handler.ts'
+import { clusterName } from '../security/authorization/acl.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof createTopicsResponse>
 
 function refused({ topics }: CreateTopicsRequest, error: ErrorName, errorMessage: string): Response {
   return { topics: topics.map(({ name }) => ({ name, errorCode: errorCode(error), errorMessage, configs: null })) }
+}
+
+type Topic = CreateTopicsRequest['topics'][number]
+type Result = Response['topics'][number]
+
+/** Who may create in the cluster may create every topic. A name given twice is refused for that, whatever the rights. */
+function sortByCreateRight(topics: readonly Topic[], context: RequestContext) {
+  if (context.authorize('Create', 'Cluster', clusterName, 'filter')) return { allowed: [...topics], forbidden: [] }
+  const names = topics.map(({ name }) => name)
+  const isTwice = (name: string) => names.indexOf(name) !== names.lastIndexOf(name)
+  const isAllowed = ({ name }: Topic) => isTwice(name) || context.authorize('Create', 'Topic', name)
+  const allowed = topics.filter(isAllowed)
+  return { allowed, forbidden: topics.filter(topic => !allowed.includes(topic)).map(({ name }) => name) }
+}
+
+function notAuthorized(name: string): Result {
+  return {
+    name,
+    errorCode: errorCode('TOPIC_AUTHORIZATION_FAILED'),
+    errorMessage: 'Authorization failed.',
+    configs: null,
+  }
+}
+
+/** What the new topic is like is told only to those who may see settings (KIP-525). */
+function withoutSettings(topic: Result, context: RequestContext): Result {
+  if (topic.errorCode !== 0 || context.authorize('DescribeConfigs', 'Topic', topic.name, 'filter')) return topic
+  const topicConfigErrorCode = errorCode('TOPIC_AUTHORIZATION_FAILED')
+  return { ...topic, topicConfigErrorCode, numPartitions: -1, replicationFactor: -1, configs: [] }
 }
 
 export const createTopics = handler<CreateTopicsRequest, Response>({
@@ -29,10 +59,23 @@ export const createTopics = handler<CreateTopicsRequest, Response>({
   authorization: [right('Create', 'Cluster'), right('Create', 'Topic'), right('DescribeConfigs', 'Topic')],
   forwardToController: true,
   fail: refused,
-  handle: (request, context) =>
-    submit<CreateTopicsRequest, { topics: Response['topics'] }, Response>(context, operation, request, {
-      timeoutMs: request.timeoutMs,
-      reply: ({ topics }) => ({ topics }),
-      refused: (error, message) => refused(request, error, message),
-    }),
+  handle: (request, context) => {
+    const { allowed, forbidden } = sortByCreateRight(request.topics, context)
+    type Reply = { topics: Response['topics'] }
+    return submit<CreateTopicsRequest, Reply, Response>(
+      context,
+      operation,
+      { ...request, topics: allowed },
+      {
+        timeoutMs: request.timeoutMs,
+        reply: ({ topics }) => ({
+          topics: [
+            ...topics.map(topic => withoutSettings(topic, context)),
+            ...forbidden.map(name => notAuthorized(name)),
+          ],
+        }),
+        refused: (error, message) => refused(request, error, message),
+      },
+    )
+  },
 })

@@ -12,7 +12,8 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DeleteTopicsRequest, deleteTopicsResponse } from '../protocol/messages/20-delete-topics.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
-import { handler, right } from './handler.ts'
+import { clusterName } from '../security/authorization/acl.ts'
+import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof deleteTopicsResponse>
 const firstVersionWithIds = 6
@@ -27,6 +28,28 @@ function refused(request: DeleteTopicsRequest, apiVersion: number, error: ErrorN
   return { responses: wanted(request, apiVersion).map(({ name, topicId }) => ({ name, topicId, ...failure })) }
 }
 
+type Wanted = ReturnType<typeof wanted>[number]
+
+/** By name a topic the sender may not see does not even exist; by id it is named in the answer only to those who may see it. */
+function sortByDeleteRight(topics: readonly Wanted[], context: RequestContext) {
+  if (context.authorize('Delete', 'Cluster', clusterName, 'filter')) return { allowed: [...topics], forbidden: [] }
+  const image = context.services.controller?.image ?? context.services.metadata()
+  const failure = { errorCode: errorCode('TOPIC_AUTHORIZATION_FAILED'), errorMessage: null }
+  const allowed: Wanted[] = []
+  const forbidden: Response['responses'][number][] = []
+  for (const topic of topics) {
+    const byId = topic.name === null
+    const name = topic.name ?? image.topicsById.get(topic.topicId)?.name
+    const maySee = name !== undefined && context.authorize('Describe', 'Topic', name)
+    const mayDelete = name !== undefined && context.authorize('Delete', 'Topic', name)
+    // What no topic has is the operation's to refuse.
+    const isAllowed = byId ? name === undefined || mayDelete : maySee && (mayDelete || !image.topicsByName.has(name))
+    if (isAllowed) allowed.push(topic)
+    else forbidden.push({ name: maySee ? name : topic.name, topicId: topic.topicId, ...failure })
+  }
+  return { allowed, forbidden }
+}
+
 export const deleteTopics = handler<DeleteTopicsRequest, Response>({
   apiKey: 20,
   versions: [1, 6],
@@ -34,15 +57,17 @@ export const deleteTopics = handler<DeleteTopicsRequest, Response>({
   authorization: [right('Delete', 'Cluster'), right('Describe', 'Topic'), right('Delete', 'Topic')],
   forwardToController: true,
   fail: (request, error, message, { apiVersion }) => refused(request, apiVersion, error, message),
-  handle: (request, context) =>
-    submit(
+  handle: (request, context) => {
+    const { allowed, forbidden } = sortByDeleteRight(wanted(request, context.apiVersion), context)
+    return submit(
       context,
       operation,
-      { topics: wanted(request, context.apiVersion) },
+      { topics: allowed },
       {
         timeoutMs: request.timeoutMs,
-        reply: ({ responses }): Response => ({ responses }),
+        reply: ({ responses }): Response => ({ responses: [...responses, ...forbidden] }),
         refused: (error, message) => refused(request, context.apiVersion, error, message),
       },
-    ),
+    )
+  },
 })

@@ -12,8 +12,9 @@
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { InitProducerIdRequest, initProducerIdResponse } from '../protocol/messages/22-init-producer-id.ts'
 import type { Input } from '../protocol/schema.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, right } from './handler.ts'
+import { handler, requestRight, right } from './handler.ts'
 
 type Response = Input<typeof initProducerIdResponse>
 
@@ -25,11 +26,20 @@ export const initProducerId = handler<InitProducerIdRequest, Response>({
   apiKey: 22,
   versions: [0, 5],
   listeners: ['broker'],
-  authorization: [right('Write', 'TransactionalId'), right('IdempotentWrite', 'Cluster'), right('Write', 'Topic')],
+  authorization: [
+    requestRight('Write', 'TransactionalId', ({ transactionalId }) => transactionalId ?? undefined),
+    right('IdempotentWrite', 'Cluster'),
+    right('Write', 'Topic'),
+  ],
   fail: (_request, error) => failed(error),
   handle: async ({ transactionalId, producerId, producerEpoch }, context) => {
     if (transactionalId === '' || (producerId === -1n) !== (producerEpoch === -1)) return failed('INVALID_REQUEST')
     if (transactionalId !== null) return failed('UNSUPPORTED_VERSION')
+    if (
+      !context.authorize('IdempotentWrite', 'Cluster', clusterName, 'filter') &&
+      !context.authorizeByResourceType('Write', 'Topic')
+    )
+      return failed('CLUSTER_AUTHORIZATION_FAILED')
     const id = await brokerOf(context).replicas.producerIds.next()
     return id === undefined
       ? failed('COORDINATOR_LOAD_IN_PROGRESS')

@@ -16,6 +16,7 @@ import type {
 } from '../protocol/messages/23-offset-for-leader-epoch.ts'
 import type { Input } from '../protocol/schema.ts'
 import { findEpochEnd } from '../replication/offset-lookup.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, right } from './handler.ts'
 
@@ -38,10 +39,14 @@ export const offsetForLeaderEpoch = handler<OffsetForLeaderEpochRequest, Respons
   }),
   handle: (request, context) => {
     const { replicas } = brokerOf(context)
+    const mayReplicate = context.authorize('ClusterAction', 'Cluster', clusterName, 'filter')
+    const maySee = (topic: string) => mayReplicate || context.authorize('Describe', 'Topic', topic)
+    const hidden = new Set(request.topics.map(({ topic }) => topic).filter(topic => !maySee(topic)))
     return {
       topics: request.topics.map(({ topic, partitions }) => ({
         topic,
         partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) => {
+          if (hidden.has(topic)) return failed(partition, 'TOPIC_AUTHORIZATION_FAILED')
           const replica = replicas.find(topic, partition)
           if (typeof replica === 'string') return failed(partition, replica)
           const found = findEpochEnd(replica, { leaderEpoch, currentLeaderEpoch, onlyLeader: true })

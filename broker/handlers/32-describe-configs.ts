@@ -15,9 +15,10 @@ import { brokerSynonyms, configSource, topicSynonyms } from '../controller/effec
 import type { ConfigContext, Synonym } from '../controller/effective-config.ts'
 import { configResourceTypeOf } from '../controller/image-to-records.ts'
 import { invalidTopicName } from '../controller/topic-names.ts'
-import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
 import type { DescribeConfigsRequest, describeConfigsResponse } from '../protocol/messages/32-describe-configs.ts'
 import type { Input } from '../protocol/schema.ts'
+import { configRefusal } from './config-rights.ts'
 import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof describeConfigsResponse>
@@ -152,5 +153,12 @@ export const describeConfigs = handler<DescribeConfigsRequest, Response>({
   fail: ({ resources }, error, message) => ({
     results: resources.map(resource => failed(resource, { error, message })),
   }),
-  handle: (request, context) => ({ results: request.resources.map(resource => resultOf(resource, request, context)) }),
+  handle: (request, context) => ({
+    results: request.resources.map(resource => {
+      const error = configRefusal(context, 'DescribeConfigs', resource)
+      return error === undefined
+        ? resultOf(resource, request, context)
+        : failed(resource, { error, message: errorMessage(error) })
+    }),
+  }),
 })

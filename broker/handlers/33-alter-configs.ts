@@ -11,6 +11,7 @@ import { legacyAlterConfigs as operation } from '../controller/legacy-alter-conf
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { AlterConfigsRequest, alterConfigsResponse } from '../protocol/messages/33-alter-configs.ts'
 import type { Input } from '../protocol/schema.ts'
+import { sortByAlterRight } from './config-rights.ts'
 import { submit } from './controller-services.ts'
 import { handler, right } from './handler.ts'
 
@@ -28,9 +29,16 @@ export const alterConfigs = handler<AlterConfigsRequest, Response>({
   authorization: [right('AlterConfigs', 'Topic'), right('AlterConfigs', 'Cluster'), right('AlterConfigs', 'Group')],
   forwardToController: true,
   fail: refused,
-  handle: (request, context) =>
-    submit(context, operation, request, {
-      reply: ({ responses }): Response => ({ responses }),
-      refused: (error, message) => refused(request, error, message),
-    }),
+  handle: (request, context) => {
+    const { allowed, refused: forbidden } = sortByAlterRight(request.resources, context)
+    return submit(
+      context,
+      operation,
+      { ...request, resources: allowed },
+      {
+        reply: ({ responses }): Response => ({ responses: [...responses, ...forbidden] }),
+        refused: (error, message) => refused(request, error, message),
+      },
+    )
+  },
 })

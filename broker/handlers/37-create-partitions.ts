@@ -16,7 +16,7 @@ import { handler, right } from './handler.ts'
 
 type Response = Input<typeof createPartitionsResponse>
 
-function refused({ topics }: CreatePartitionsRequest, error: ErrorName, errorMessage: string): Response {
+function refused({ topics }: CreatePartitionsRequest, error: ErrorName, errorMessage: string | null): Response {
   return { results: topics.map(({ name }) => ({ name, errorCode: errorCode(error), errorMessage })) }
 }
 
@@ -24,13 +24,29 @@ export const createPartitions = handler<CreatePartitionsRequest, Response>({
   apiKey: 37,
   versions: [0, 3],
   listeners: ['broker', 'controller'],
-  authorization: [right('Describe', 'Topic'), right('Alter', 'Topic')],
+  authorization: [right('Alter', 'Topic')],
   forwardToController: true,
   fail: refused,
-  handle: (request, context) =>
-    submit(context, operation, request, {
-      timeoutMs: request.timeoutMs,
-      reply: ({ results }): Response => ({ results }),
-      refused: (error, message) => refused(request, error, message),
-    }),
+  handle: (request, context) => {
+    const names = request.topics.map(({ name }) => name)
+    // A name given twice is refused for that, whatever the rights.
+    const isTwice = (name: string) => names.indexOf(name) !== names.lastIndexOf(name)
+    const allowed = request.topics.filter(({ name }) => isTwice(name) || context.authorize('Alter', 'Topic', name))
+    const forbidden = request.topics.filter(topic => !allowed.includes(topic))
+    return submit(
+      context,
+      operation,
+      { ...request, topics: allowed },
+      {
+        timeoutMs: request.timeoutMs,
+        reply: ({ results }): Response => ({
+          results: [
+            ...results,
+            ...refused({ ...request, topics: forbidden }, 'TOPIC_AUTHORIZATION_FAILED', null).results,
+          ],
+        }),
+        refused: (error, message) => refused(request, error, message),
+      },
+    )
+  },
 })

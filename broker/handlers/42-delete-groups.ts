@@ -22,6 +22,8 @@ export const deleteGroups = handler<DeleteGroupsRequest, Input<typeof deleteGrou
     const { groups } = brokerOf(context)
     const results = await Promise.all(
       request.groupsNames.map(async groupId => {
+        if (!context.authorize('Delete', 'Group', groupId))
+          return { groupId, errorCode: errorCode('GROUP_AUTHORIZATION_FAILED') }
         const outcome = await groups.ask<ErrorName>(
           groupId,
           error => error,

@@ -14,6 +14,7 @@ import type {
   incrementalAlterConfigsResponse,
 } from '../protocol/messages/44-incremental-alter-configs.ts'
 import type { Input } from '../protocol/schema.ts'
+import { sortByAlterRight } from './config-rights.ts'
 import { submit } from './controller-services.ts'
 import { handler, right } from './handler.ts'
 
@@ -31,9 +32,16 @@ export const incrementalAlterConfigs = handler<IncrementalAlterConfigsRequest, R
   authorization: [right('AlterConfigs', 'Topic'), right('AlterConfigs', 'Cluster'), right('AlterConfigs', 'Group')],
   forwardToController: true,
   fail: refused,
-  handle: (request, context) =>
-    submit(context, operation, request, {
-      reply: ({ responses }): Response => ({ responses }),
-      refused: (error, message) => refused(request, error, message),
-    }),
+  handle: (request, context) => {
+    const { allowed, refused: forbidden } = sortByAlterRight(request.resources, context)
+    return submit(
+      context,
+      operation,
+      { ...request, resources: allowed },
+      {
+        reply: ({ responses }): Response => ({ responses: [...responses, ...forbidden] }),
+        refused: (error, message) => refused(request, error, message),
+      },
+    )
+  },
 })

@@ -4,13 +4,13 @@
  * Behavior: a broker names any live broker as the controller (it forwards); a controller names the active one.
  * Versions: v1 endpoint type (KIP-919); v2 fenced brokers too (KIP-1073).
  * Errors: MISMATCHED_ENDPOINT_TYPE, UNSUPPORTED_ENDPOINT_TYPE.
- * Not implemented: authorization (all operations are reported as allowed).
  */
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DescribeClusterRequest, describeClusterResponse } from '../protocol/messages/60-describe-cluster.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler, type RequestContext } from './handler.ts'
-import { aliveNodes, allClusterOperations, controllerForClients, nodeOf, operationsNotAsked } from './topic-metadata.ts'
+import { clusterName } from '../security/authorization/acl.ts'
+import { handler, requestRight, right, type RequestContext } from './handler.ts'
+import { aliveNodes, clusterOperations, controllerForClients, nodeOf, operationsNotAsked } from './topic-metadata.ts'
 
 type Response = Input<typeof describeClusterResponse>
 
@@ -50,7 +50,12 @@ export const describeCluster = handler<DescribeClusterRequest, Response>({
   apiKey: 60,
   versions: [0, 2],
   listeners: ['broker', 'controller'],
-  authorization: 'anyone',
+  authorization: [
+    requestRight('Alter', 'Cluster', (_request, { connection }) =>
+      connection.listenerKind === 'controller' ? clusterName : undefined,
+    ),
+    right('Describe', 'Cluster'),
+  ],
   fail: refused,
   handle: (request, context) => {
     const { services, connection, apiVersion } = context
@@ -79,7 +84,7 @@ export const describeCluster = handler<DescribeClusterRequest, Response>({
       clusterId: services.clusterId,
       ...(onController ? describeControllers(context) : describeBrokers(request, context)),
       clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-        ? allClusterOperations
+        ? clusterOperations(context)
         : operationsNotAsked,
     }
   },

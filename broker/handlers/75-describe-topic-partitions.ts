@@ -4,7 +4,6 @@
  * Behavior: topics in alphabetical order from the cursor on; an empty list means all. At most 2,000 partitions a page, or fewer if asked;
  * nextCursor says where the next page begins.
  * Errors: INVALID_REQUEST for a cursor outside of the topics asked for; per topic UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
- * Not implemented: authorization (all operations are reported as allowed).
  */
 import type { MetadataImage, TopicImage } from '../controller/image.ts'
 import { zeroUuid } from '../controller/metadata-record.ts'
@@ -15,8 +14,8 @@ import type {
   describeTopicPartitionsResponse,
 } from '../protocol/messages/75-describe-topic-partitions.ts'
 import type { Input } from '../protocol/schema.ts'
-import { handler, right } from './handler.ts'
-import { allTopicOperations, viewPartition } from './topic-metadata.ts'
+import { handler, right, type RequestContext } from './handler.ts'
+import { viewPartition } from './topic-metadata.ts'
 
 type Response = Input<typeof describeTopicPartitionsResponse>
 type ResponseTopic = Response['topics'][number]
@@ -33,7 +32,7 @@ function describe(
   image: MetadataImage,
   topic: TopicImage,
   page: { readonly from: number; readonly limit: number; readonly listenerName: string },
-): ResponseTopic {
+): Omit<ResponseTopic, 'topicAuthorizedOperations'> {
   const options = { listenerName: page.listenerName, onlyAliveReplicas: false, reportMissingListener: false }
   const partitions = []
   for (let index = page.from; index < topic.partitions.size && partitions.length < page.limit; index++) {
@@ -49,7 +48,6 @@ function describe(
     topicId: topic.id,
     isInternal: internalTopics.has(topic.name),
     partitions,
-    topicAuthorizedOperations: allTopicOperations,
   }
 }
 
@@ -59,6 +57,18 @@ function namesFrom(image: MetadataImage, { topics, cursor }: DescribeTopicPartit
   const asked = everything ? [...image.topicsByName.keys()] : topics.map(({ name }) => name)
   const names = [...new Set(asked)].filter(name => cursor === null || name >= cursor.topicName).sort()
   return cursor === null || everything || names.includes(cursor.topicName) ? names : undefined
+}
+
+/** Topics that the sender may see, and those it named but may not: whether these exist is not even looked up. */
+function sortOut(names: readonly string[], request: DescribeTopicPartitionsRequest, context: RequestContext) {
+  const everything = request.topics.length === 0
+  const may = new Set(
+    names.filter(name => context.authorize('Describe', 'Topic', name, everything ? 'filter' : 'access')),
+  )
+  return {
+    visible: names.filter(name => may.has(name)),
+    hidden: everything ? [] : names.filter(name => !may.has(name)),
+  }
 }
 
 export const describeTopicPartitions = handler<DescribeTopicPartitionsRequest, Response>({
@@ -75,10 +85,13 @@ export const describeTopicPartitions = handler<DescribeTopicPartitionsRequest, R
       return { topics: request.topics.map(({ name }) => failed(name, 'INVALID_REQUEST')) }
     }
     let left = Math.max(1, Math.min(mostPartitions, request.responsePartitionLimit))
+    const { visible, hidden } = sortOut(names, request, context)
+    const unauthorized = hidden.map(name => ({ ...failed(name, 'TOPIC_AUTHORIZATION_FAILED'), isInternal: false }))
     const topics: ResponseTopic[] = []
-    for (const name of names) {
+    const page = (nextCursor: Response['nextCursor']) => ({ topics: [...topics, ...unauthorized], nextCursor })
+    for (const name of visible) {
       const from = cursor?.topicName === name ? cursor.partitionIndex : 0
-      if (left === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } }
+      if (left === 0) return page({ topicName: name, partitionIndex: from })
       const topic = image.topicsByName.get(name)
       if (topic === undefined) {
         const invalid = invalidTopicName(name) !== undefined
@@ -86,11 +99,11 @@ export const describeTopicPartitions = handler<DescribeTopicPartitionsRequest, R
         continue
       }
       const described = describe(image, topic, { from, limit: left, listenerName: context.connection.listenerName })
-      topics.push(described)
+      topics.push({ ...described, topicAuthorizedOperations: context.authorizedOperations('Topic', name) })
       left -= described.partitions.length
       const next = from + described.partitions.length
-      if (next < topic.partitions.size) return { topics, nextCursor: { topicName: name, partitionIndex: next } }
+      if (next < topic.partitions.size) return page({ topicName: name, partitionIndex: next })
     }
-    return { topics, nextCursor: null }
+    return page(null)
   },
 })

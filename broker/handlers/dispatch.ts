@@ -35,7 +35,7 @@ function unauthorized(handler: Handler, request: never, context: RequestContext)
   if (handler.authorization === 'anyone') return undefined
   for (const { scope, operation, resourceType, nameOf } of handler.authorization) {
     if (scope === 'resource') continue
-    const name = nameOf === undefined ? clusterName : nameOf(request, context.apiVersion)
+    const name = nameOf === undefined ? clusterName : nameOf(request, context)
     if (name !== undefined && !context.authorize(operation, resourceType, name)) return refusalOf[resourceType]
   }
   return undefined

@@ -81,7 +81,7 @@ export interface Right<Request = never> {
   /** Who asks for it: dispatch, once for the request, or the handler, for each resource. */
   readonly scope: 'request' | 'resource'
   /** The resource dispatch asks about; default: the cluster. Undefined: this request needs no such right. */
-  readonly nameOf?: (request: Request, apiVersion: number) => string | undefined
+  readonly nameOf?: (request: Request, context: RequestContext) => string | undefined
 }
 
 export type Authorization<Request = never> = readonly [Right<Request>, ...Right<Request>[]] | 'anyone'
@@ -97,12 +97,12 @@ export function requestRight(operation: AclOperation): Right<unknown>
 export function requestRight<Request>(
   operation: AclOperation,
   resourceType: ResourceType,
-  nameOf: (request: Request, apiVersion: number) => string | undefined,
+  nameOf: (request: Request, context: RequestContext) => string | undefined,
 ): Right<Request>
 export function requestRight<Request>(
   operation: AclOperation,
   resourceType: ResourceType = 'Cluster',
-  nameOf?: (request: Request, apiVersion: number) => string | undefined,
+  nameOf?: (request: Request, context: RequestContext) => string | undefined,
 ): Right<Request> {
   return { operation, resourceType, scope: 'request', ...(nameOf === undefined ? {} : { nameOf }) }
 }

@@ -5,14 +5,16 @@
 import { hasOnlineDirectory } from '../controller/partition-change.ts'
 import type { BrokerImage, MetadataImage, PartitionImage } from '../controller/image.ts'
 import type { ErrorName } from '../protocol/errors.ts'
+import { clusterName } from '../security/authorization/acl.ts'
+import type { RequestContext } from './handler.ts'
 
-/** AclOperation codes as a bit set: all that make sense for the resource, since there is no authorizer. */
-export const allTopicOperations = bits(3, 4, 5, 6, 7, 8, 10, 11)
-export const allClusterOperations = bits(5, 7, 8, 9, 10, 11, 12)
 export const operationsNotAsked = -2_147_483_648
 
-function bits(...operations: number[]): number {
-  return operations.reduce((set, operation) => set | (1 << operation), 0)
+/** What the sender may do with the cluster, as far as it may know. */
+export function clusterOperations(context: RequestContext): number {
+  return context.authorize('Describe', 'Cluster', clusterName)
+    ? context.authorizedOperations('Cluster', clusterName)
+    : 0
 }
 
 export interface Node {

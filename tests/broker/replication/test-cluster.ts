@@ -28,6 +28,7 @@ import { offsetForLeaderEpoch } from '#broker/handlers/23-offset-for-leader-epoc
 import { writeTxnMarkers } from '#broker/handlers/27-write-txn-markers.ts'
 import { describeProducers } from '#broker/handlers/61-describe-producers.ts'
 import { noReply, type Handler } from '#broker/handlers/handler.ts'
+import { ServedRequest } from '#broker/handlers/request-context.ts'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { RequestClient } from '#broker/net/client.ts'
 import { codec } from '#broker/protocol/codec.ts'
@@ -222,40 +223,37 @@ export class TestBroker {
     if (api === undefined) throw new Error(`no handler for key ${apiKey}`)
     const decoded = codec(api.request, version).decode(codec(api.request, version).encodeToBuffer(body))
     const generation = this.generation
-    const context = {
-      apiKey,
-      apiVersion: version,
-      clientId: options.clientId ?? 'test',
-      frame: Buffer.alloc(0),
-      connection: {
-        id: 1,
-        listenerName: 'PLAINTEXT',
-        listenerKind: 'broker',
-        clientHost: '127.0.0.1',
-        securityProtocol: 'PLAINTEXT',
-        principal: anonymous,
-        clientSoftware: { name: 'test', version: '1' },
-        toldClientSoftware: () => undefined,
-        onClose: options.onClose ?? (() => () => {}),
-        isOpen: () => generation === this.generation,
-      },
+    const connection = {
+      id: 1,
+      listenerName: 'PLAINTEXT',
+      listenerKind: 'broker' as const,
+      clientHost: '127.0.0.1',
+      securityProtocol: 'PLAINTEXT' as const,
+      principal: anonymous,
+      clientSoftware: { name: 'test', version: '1' },
+      toldClientSoftware: () => undefined,
+      onClose: options.onClose ?? (() => () => {}),
+      isOpen: () => generation === this.generation,
+    }
+    const node = {
       services: { metadata: () => this.image, broker: { replicas: this.manager } },
       config: this.cluster.config,
-      authorize: () => true,
       environment: {
         clock: {
           monotonicMs: () => this.cluster.time.nowMs,
           wallMs: () => startWallMs + this.cluster.time.nowMs,
         },
       },
-      receivedMs: this.cluster.time.nowMs,
     }
+    const clientId = options.clientId ?? 'test'
+    const header = { requestApiKey: apiKey, requestApiVersion: version, correlationId: 1, clientId }
+    const context = new ServedRequest(header, Buffer.alloc(0), connection, node as never)
     const encode = (response: unknown): Response | undefined => {
       if (response === noReply) return undefined
       const bytes = codec(api.response, version).encodeToBuffer(response as never)
       return codec(api.response, version).decode(bytes) as Response
     }
-    const result = api.handler.handle(decoded as never, context as never)
+    const result = api.handler.handle(decoded as never, context)
     return result instanceof Promise ? result.then(encode) : Promise.resolve(encode(result))
   }
 
