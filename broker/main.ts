@@ -66,10 +66,11 @@ function parsed(): ParsedConfig {
   }
 }
 
-const { config, ignored } = parsed()
+const { config, ignored, unknown } = parsed()
 const environment = nodeEnvironment({ logLevel: config['log.level'], logFormat: config['log.format'] })
 const { log } = environment
 if (ignored.length > 0) log.info('settings without effect here', { settings: ignored.join(', ') })
+for (const message of unknown) log.warn('ignored a setting', { reason: message })
 const node = new Node({ config, environment })
 
 let stopping = false

@@ -1,16 +1,17 @@
 /** From key/value text to a checked BrokerConfig: defaults, settings that derive from others, relations between settings. */
-import { brokerConfig, type BrokerConfig } from './broker-config.ts'
+import { brokerConfig, givenSettings, type BrokerConfig } from './broker-config.ts'
 import { parseVoters, resolveListeners } from './listeners.ts'
-import { otherKafkaSettings } from './other-names.ts'
-import { ConfigError, parseTable, unknownSetting } from './table.ts'
+import { ConfigError, parseTable, unknownSetting, type Table } from './table.ts'
 
 /** Of plug-ins and named listeners: Kafka passes these on without knowing them. */
-const prefixed = /^(listener\.name\.|ssl\.|sasl\.|metrics?\.|config\.providers\.)/
+const prefixed = /^(listener\.name\.|ssl\.|sasl\.|metrics?\.|config\.providers\.|rsm\.config\.|rlmm\.config\.)/
 
 export interface ParsedConfig {
   readonly config: BrokerConfig
   /** Keys that were given and have no effect here. */
   readonly ignored: readonly string[]
+  /** Keys that neither Kafka nor we know, each with what may have been meant. They have no effect, as in Kafka. */
+  readonly unknown: readonly string[]
 }
 
 const hourMs = 3_600_000
@@ -28,7 +29,7 @@ function firstGiven(
 
 function derive(config: BrokerConfig, given: ReadonlyMap<string, string>): BrokerConfig {
   const nodeId = config['node.id'] >= 0 ? config['node.id'] : config['broker.id']
-  const logDirs = config['log.dirs'].length > 0 ? config['log.dirs'] : [config['log.dir']]
+  const logDirs = config['log.dirs'].length > 0 ? config['log.dirs'] : config['log.dir']
   const retentionMs = firstGiven(given, [
     ['log.retention.ms', 1],
     ['log.retention.minutes', 60_000],
@@ -42,8 +43,12 @@ function derive(config: BrokerConfig, given: ReadonlyMap<string, string>): Broke
     ['log.roll.jitter.ms', 1],
     ['log.roll.jitter.hours', hourMs],
   ])
+  const flushMs = given.has('log.flush.interval.ms')
+    ? config['log.flush.interval.ms']
+    : config['log.flush.scheduler.interval.ms']
   return {
     ...config,
+    'log.flush.interval.ms': flushMs,
     'node.id': nodeId,
     'broker.id': nodeId,
     'log.dirs': logDirs,
@@ -93,16 +98,17 @@ function check(config: BrokerConfig): void {
 
 /** @throws ConfigError that names the setting, what was expected and what came. */
 export function parseBrokerConfig(given: ReadonlyMap<string, string>): ParsedConfig {
-  const known = new Map<string, string>()
-  const without: string[] = []
-  for (const [name, text] of given) {
-    if (name in brokerConfig) known.set(name, text)
-    else if (otherKafkaSettings.has(name) || prefixed.test(name)) without.push(name)
-    else throw new ConfigError(name, unknownSetting(name, Object.keys(brokerConfig)))
-  }
-  const config = derive(parseTable(brokerConfig, known), known)
+  const isSilent = (name: string): boolean => (brokerConfig as Table)[name]?.doc.startsWith('No effect here') === true
+  const names = [...given.keys()]
+  const config = { ...derive(parseTable(brokerConfig, given), given), [givenSettings]: given }
   check(config)
-  return { config, ignored: without }
+  return {
+    config,
+    ignored: names.filter(name => (name in brokerConfig ? isSilent(name) : prefixed.test(name))),
+    unknown: names
+      .filter(name => !(name in brokerConfig) && !prefixed.test(name))
+      .map(name => unknownSetting(name, Object.keys(brokerConfig))),
+  }
 }
 
 const environmentPrefix = 'KAFKA_'

@@ -4,7 +4,6 @@ import type { BrokerConfig } from './broker-config.ts'
 import { boolean, double, int, list, long, oneOf, parseSetting, type Setting, type Values } from './table.ts'
 
 const forever = Number.MAX_SAFE_INTEGER
-const throttledReplicas = /^(|\*|\d+:\d+(,\d+:\d+)*)$/
 
 export const topicConfig = {
   'cleanup.policy': list({
@@ -15,8 +14,9 @@ export const topicConfig = {
   }),
   'compression.gzip.level': int({
     default: -1,
-    min: -1,
+    min: 1,
     max: 9,
+    or: -1,
     brokerName: 'compression.gzip.level',
     doc: 'Level used when compression.type asks the broker to compress with gzip.',
   }),
@@ -45,10 +45,6 @@ export const topicConfig = {
     brokerName: 'log.cleaner.delete.retention.ms',
     doc: 'How long tombstones of compacted topics are kept.',
   }),
-  'errors.deadletterqueue.group.enable': boolean({
-    default: false,
-    doc: 'Whether share groups may write undeliverable records to this topic.',
-  }),
   'file.delete.delay.ms': long({
     default: 60_000,
     min: 0,
@@ -64,8 +60,8 @@ export const topicConfig = {
   'flush.ms': long({ default: forever, min: 0, brokerName: 'log.flush.interval.ms', doc: 'fsync after so much time.' }),
   'follower.replication.throttled.replicas': list({
     default: [],
-    pattern: throttledReplicas,
-    doc: 'Replicas whose following is throttled: partition:broker,… or *.',
+    doc: 'Replicas whose following is throttled: partition:broker, or *.',
+    check: throttledReplicasError,
   }),
   'index.interval.bytes': int({
     default: 4096,
@@ -75,8 +71,8 @@ export const topicConfig = {
   }),
   'leader.replication.throttled.replicas': list({
     default: [],
-    pattern: throttledReplicas,
-    doc: 'Replicas whose leading is throttled: partition:broker,… or *.',
+    doc: 'Replicas whose leading is throttled: partition:broker, or *.',
+    check: throttledReplicasError,
   }),
   'local.retention.bytes': long({
     default: -2,
@@ -154,7 +150,6 @@ export const topicConfig = {
   'remote.storage.enable': boolean({ default: false, doc: 'Tiered storage. Not there yet: true is refused.' }),
   'retention.bytes': long({
     default: -1,
-    min: -1,
     brokerName: 'log.retention.bytes',
     doc: 'Size at which old segments are deleted; -1 for no limit.',
   }),
@@ -194,6 +189,11 @@ export const topicConfig = {
     doc: 'Whether a replica outside the in-sync set may lead, losing records.',
   }),
 } as const
+
+function throttledReplicasError(parts: readonly string[]): string | undefined {
+  const isFine = parts.join(',') === '*' || parts.every(part => /^\d+:\d+$/.test(part))
+  return isFine ? undefined : 'must be the literal "*" or a list of replicas in the form [partitionId]:[brokerId],…'
+}
 
 export type TopicConfig = Values<typeof topicConfig>
 export type TopicConfigName = keyof typeof topicConfig

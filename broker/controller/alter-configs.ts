@@ -6,7 +6,7 @@
 import { brokerConfig } from '../config/broker-config.ts'
 import { ConfigError, parseSetting, type Setting } from '../config/table.ts'
 import { topicConfig } from '../config/topic-config.ts'
-import { brokerSynonyms, topicSynonyms } from './effective-config.ts'
+import { effectiveTopicValue } from './effective-config.ts'
 import { configResourceTypeId, configResourceTypeOf } from './image-to-records.ts'
 import type { ConfigResourceType } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
@@ -78,7 +78,7 @@ function alterResource(state: ControllerState, resource: AlterConfigsResource): 
   const next = new Map(current)
   const records: MetadataRecord[] = []
   for (const change of resource.configs) {
-    const value = valueAfter(state, type, current, change)
+    const value = valueAfter(type, current, change)
     if (value !== null && typeof value === 'object') return value
     if (value === null) next.delete(change.name)
     else next.set(change.name, value)
@@ -136,7 +136,6 @@ function resourceError({ image }: ControllerState, type: ConfigResourceType, nam
 }
 
 function valueAfter(
-  state: ControllerState,
   type: 'topic' | 'broker',
   current: ReadonlyMap<string, string>,
   { name, configOperation, value }: AlterableConfig,
@@ -148,30 +147,13 @@ function valueAfter(
     const verb = configOperation === alterOperation.append ? 'APPEND' : 'SUBTRACT'
     return itemError('INVALID_CONFIG', `Can't ${verb} to key ${name} because its type is not LIST.`)
   }
-  const parts = (current.get(name) ?? inheritedList(state, type, name, definition))
-    .split(',')
-    .filter(part => part !== '')
+  // Kafka begins with the default of the table, whatever the brokers have.
+  const parts = (current.get(name) ?? definition.defaultText ?? '').split(',').filter(part => part !== '')
   const given = value.split(',').filter(part => part !== '')
   return configOperation === alterOperation.append
     ? [...parts, ...given.filter((part, index) => !parts.includes(part) && given.indexOf(part) === index)].join(',')
     : parts.filter(part => !given.includes(part)).join(',')
 }
-
-/** What the list is while nobody has set it for the resource. */
-function inheritedList(
-  state: ControllerState,
-  type: 'topic' | 'broker',
-  name: string,
-  definition: Setting<unknown>,
-): string {
-  const synonyms =
-    type === 'topic' && isTopicSetting(name)
-      ? topicSynonyms(state, new Map(), name)
-      : brokerSynonyms(state, name, definition)
-  return synonyms[0]?.value ?? ''
-}
-
-const isTopicSetting = (name: string): name is keyof typeof topicConfig => name in topicConfig
 
 /** Why these settings, all together, are not possible for a topic. */
 export function checkTopicConfig(
@@ -190,10 +172,7 @@ export function checkTopicConfig(
       'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.',
     )
   }
-  const lag = (name: 'min.compaction.lag.ms' | 'max.compaction.lag.ms') => {
-    const text = topicSynonyms(state, overrides, name)[0]?.value ?? ''
-    return Number(text)
-  }
+  const lag = (name: 'min.compaction.lag.ms' | 'max.compaction.lag.ms') => effectiveTopicValue(state, overrides, name)
   if (lag('max.compaction.lag.ms') < lag('min.compaction.lag.ms')) {
     return itemError(
       'INVALID_CONFIG',
@@ -234,6 +213,6 @@ function parseError(name: string, definition: Setting<unknown>, text: string): I
     return undefined
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return itemError('INVALID_CONFIG', `Invalid value ${text} for configuration ${error.message}`)
+    return itemError('INVALID_CONFIG', error.message)
   }
 }

@@ -6,7 +6,7 @@ import { topicConfig, type TopicConfigName } from '../config/topic-config.ts'
 import type { Setting } from '../config/table.ts'
 import { errorCode } from '../protocol/errors.ts'
 import { checkTopicConfig } from './alter-configs.ts'
-import { topicSynonyms } from './effective-config.ts'
+import { effectiveTopicValue, topicSource } from './effective-config.ts'
 import type { PartitionImage } from './image.ts'
 import { partitionRecord } from './image-to-records.ts'
 import { configResource } from './metadata-record.ts'
@@ -270,14 +270,13 @@ export function place(
 function effectiveConfigs(state: ControllerState, topic: CreatableTopic) {
   const overrides = overridesOf(topic)
   return (Object.keys(topicConfig) as TopicConfigName[]).sort().map(name => {
-    const [effective] = topicSynonyms(state, overrides, name)
-    const { sensitive } = topicConfig[name] as Setting<unknown>
+    const definition = topicConfig[name] as Setting<unknown>
     return {
       name,
-      value: sensitive ? null : (effective?.value ?? null),
+      value: definition.format(effectiveTopicValue(state, overrides, name)),
       readOnly: false,
-      configSource: effective?.source ?? 0,
-      isSensitive: sensitive,
+      configSource: topicSource(state, overrides, name),
+      isSensitive: false,
     }
   })
 }

@@ -54,7 +54,7 @@ function keptOptions(
   return { runtime, engine, brokers, controllers, port, settings, seed, ...data }
 }
 
-/** Our broker ends at a setting that it does not understand; Kafka's ignores an unknown name, so there nothing can be said before. */
+/** A broker ignores a name that it does not know, as Kafka's does; whoever types one here has mistyped it. */
 async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
   if (spec.engine !== 'faultline' || Object.keys(spec.settings).length === 0) return
   const [{ parseBrokerConfig }, { ConfigError }, { processNodeProperties }] = await Promise.all([
@@ -63,14 +63,18 @@ async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
     import('../cluster/process/runtime.ts'),
   ])
   const properties = processNodeProperties({ ...spec, port: spec.port === 0 ? 9092 : spec.port }, 1)
-  try {
-    parseBrokerConfig(new Map(Object.entries(properties)))
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+  const refuse = (reason: string): never => {
     throw usageError(
-      `--set is not understood: ${error.message}.`,
+      `--set is not understood: ${reason}.`,
       'Settings have the names of Kafka’s broker configs: https://kafka.apache.org/documentation/#brokerconfigs',
     )
+  }
+  try {
+    const [unknown] = parseBrokerConfig(new Map(Object.entries(properties))).unknown
+    if (unknown !== undefined) refuse(unknown)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    refuse(error.message)
   }
 }
 

@@ -281,7 +281,7 @@ describe('DescribeConfigs', () => {
       { name: 'retention.ms', value: '1000', source: 1 },
       { name: 'log.retention.ms', value: '2000', source: 3 },
       { name: 'log.retention.ms', value: '3000', source: 4 },
-      { name: 'log.retention.ms', value: '604800000', source: 5 },
+      { name: 'log.retention.hours', value: '168', source: 5 },
     ])
   })
 
@@ -308,6 +308,6 @@ describe('DescribeConfigs', () => {
     expect((await describeOne(node, { type: 4, name: '2' })).errorCode).toBe(errorCode('INVALID_REQUEST'))
     expect((await describeOne(node, { type: 2, name: 'no' })).errorCode).toBe(errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
     expect((await describeOne(node, { type: 2, name: 'a b' })).errorCode).toBe(errorCode('INVALID_TOPIC_EXCEPTION'))
-    expect((await describeOne(node, { type: 8, name: '1' })).errorCode).toBe(errorCode('INVALID_REQUEST'))
+    expect((await describeOne(node, { type: 64, name: '1' })).errorCode).toBe(errorCode('INVALID_REQUEST'))
   })
 })

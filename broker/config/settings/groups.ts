@@ -1,0 +1,282 @@
+/** Groups of all kinds, and committed offsets. Facts as in Apache Kafka 4.3. */
+import { int, list, long, oneOf, short } from '../table.ts'
+
+export const groupsSettings = {
+  'group.consumer.assignment.interval.ms': int({
+    default: 1000,
+    min: 0,
+    update: 'cluster-wide',
+    doc: 'Least time between two assignments of a consumer group.',
+  }),
+  'group.consumer.assignors': list({
+    default: ['uniform', 'range'],
+    nonEmpty: true,
+    doc: 'Assignors of consumer groups; the first one is the default.',
+  }),
+  'group.consumer.heartbeat.interval.ms': int({
+    default: 5000,
+    min: 1,
+    doc: 'Heartbeat interval that members of consumer groups are given.',
+  }),
+  'group.consumer.max.assignment.interval.ms': int({
+    default: 15_000,
+    min: 0,
+    doc: 'Upper bound of consumer.assignment.interval.ms.',
+  }),
+  'group.consumer.max.heartbeat.interval.ms': int({
+    default: 15_000,
+    min: 1,
+    doc: 'Upper bound of consumer.heartbeat.interval.ms.',
+  }),
+  'group.consumer.max.session.timeout.ms': int({
+    default: 60_000,
+    min: 1,
+    doc: 'Upper bound of consumer.session.timeout.ms.',
+  }),
+  'group.consumer.max.size': int({ default: 2_147_483_647, min: 1, doc: 'Most members of a consumer group.' }),
+  'group.consumer.migration.policy': oneOf(['DISABLED', 'DOWNGRADE', 'UPGRADE', 'BIDIRECTIONAL'], {
+    anyCase: true,
+    defaultText: 'bidirectional',
+    default: 'BIDIRECTIONAL',
+    doc: 'Which way groups may change between the classic and the consumer protocol.',
+  }),
+  'group.consumer.min.assignment.interval.ms': int({
+    default: 0,
+    min: 0,
+    doc: 'Lower bound of consumer.assignment.interval.ms.',
+  }),
+  'group.consumer.min.heartbeat.interval.ms': int({
+    default: 5000,
+    min: 1,
+    doc: 'Lower bound of consumer.heartbeat.interval.ms.',
+  }),
+  'group.consumer.min.session.timeout.ms': int({
+    default: 45_000,
+    min: 1,
+    doc: 'Lower bound of consumer.session.timeout.ms.',
+  }),
+  'group.consumer.session.timeout.ms': int({
+    default: 45_000,
+    min: 1,
+    doc: 'Silence after which a member of a consumer group is removed.',
+  }),
+  'group.coordinator.append.linger.ms': int({
+    default: -1,
+    min: -1,
+    doc: 'How long the coordinator gathers records before it appends them; -1 adapts to the load.',
+  }),
+  'group.coordinator.background.threads': int({
+    default: 2,
+    min: 1,
+    doc: 'No effect here: one event loop serves all.',
+  }),
+  'group.coordinator.cached.buffer.max.bytes': int({
+    default: 1_048_588,
+    min: 524_288,
+    update: 'cluster-wide',
+    doc: 'No effect here: buffers are not pooled.',
+  }),
+  'group.coordinator.rebalance.protocols': list({
+    default: ['classic', 'consumer', 'streams'],
+    nonEmpty: true,
+    values: ['consumer', 'classic', 'share', 'streams'],
+    doc: 'Group protocols on offer.',
+  }),
+  'group.coordinator.threads': int({ default: 4, min: 1, doc: 'No effect here: one event loop serves all.' }),
+  'group.initial.rebalance.delay.ms': int({
+    default: 3000,
+    doc: 'Wait for more members before a new group’s first rebalance.',
+  }),
+  'group.max.session.timeout.ms': int({ default: 1_800_000, doc: 'Longest session timeout a member may ask for.' }),
+  'group.max.size': int({ default: 2_147_483_647, min: 1, doc: 'Most members of a group.' }),
+  'group.min.session.timeout.ms': int({ default: 6000, doc: 'Shortest session timeout a member may ask for.' }),
+  'group.share.assignment.interval.ms': int({
+    default: 1000,
+    min: 0,
+    update: 'cluster-wide',
+    doc: 'Least time between two assignments of a share group.',
+  }),
+  'group.share.assignors': list({
+    default: ['simple'],
+    nonEmpty: true,
+    doc: 'Assignors of share groups; the first one is used.',
+  }),
+  'group.share.delivery.count.limit': int({
+    default: 5,
+    min: 2,
+    max: 10,
+    doc: 'How often a record is delivered to a share group at most.',
+  }),
+  'group.share.heartbeat.interval.ms': int({
+    default: 5000,
+    min: 1,
+    doc: 'Heartbeat interval that members of share groups are given.',
+  }),
+  'group.share.max.assignment.interval.ms': int({
+    default: 15_000,
+    min: 0,
+    doc: 'Upper bound of share.assignment.interval.ms.',
+  }),
+  'group.share.max.delivery.count.limit': int({
+    default: 10,
+    min: 5,
+    max: 25,
+    doc: 'Upper bound of share.delivery.count.limit.',
+  }),
+  'group.share.max.heartbeat.interval.ms': int({
+    default: 15_000,
+    min: 1,
+    doc: 'Upper bound of share.heartbeat.interval.ms.',
+  }),
+  'group.share.max.partition.max.record.locks': int({
+    default: 4000,
+    min: 2000,
+    max: 10_000,
+    doc: 'Upper bound of share.partition.max.record.locks.',
+  }),
+  'group.share.max.record.lock.duration.ms': int({
+    default: 60_000,
+    min: 30_000,
+    max: 3_600_000,
+    doc: 'Upper bound of share.record.lock.duration.ms.',
+  }),
+  'group.share.max.session.timeout.ms': int({
+    default: 60_000,
+    min: 1,
+    doc: 'Upper bound of share.session.timeout.ms.',
+  }),
+  'group.share.max.share.sessions': int({ default: 2000, min: 1, doc: 'Most share sessions of a broker.' }),
+  'group.share.max.size': int({ default: 200, min: 1, max: 1000, doc: 'Most members of a share group.' }),
+  'group.share.min.assignment.interval.ms': int({
+    default: 0,
+    min: 0,
+    doc: 'Lower bound of share.assignment.interval.ms.',
+  }),
+  'group.share.min.delivery.count.limit': int({
+    default: 2,
+    min: 2,
+    max: 5,
+    doc: 'Lower bound of share.delivery.count.limit.',
+  }),
+  'group.share.min.heartbeat.interval.ms': int({
+    default: 5000,
+    min: 1,
+    doc: 'Lower bound of share.heartbeat.interval.ms.',
+  }),
+  'group.share.min.partition.max.record.locks': int({
+    default: 100,
+    min: 100,
+    max: 2000,
+    doc: 'Lower bound of share.partition.max.record.locks.',
+  }),
+  'group.share.min.record.lock.duration.ms': int({
+    default: 15_000,
+    min: 1000,
+    max: 30_000,
+    doc: 'Lower bound of share.record.lock.duration.ms.',
+  }),
+  'group.share.min.session.timeout.ms': int({
+    default: 45_000,
+    min: 1,
+    doc: 'Lower bound of share.session.timeout.ms.',
+  }),
+  'group.share.partition.max.record.locks': int({
+    default: 2000,
+    min: 100,
+    max: 10_000,
+    doc: 'Most records of a share-partition that are in flight.',
+  }),
+  'group.share.record.lock.duration.ms': int({
+    default: 30_000,
+    min: 1000,
+    max: 3_600_000,
+    doc: 'How long a member of a share group holds a record before others may get it.',
+  }),
+  'group.share.session.timeout.ms': int({
+    default: 45_000,
+    min: 1,
+    doc: 'Silence after which a member of a share group is removed.',
+  }),
+  'group.streams.assignment.interval.ms': int({
+    default: 1000,
+    min: 0,
+    update: 'cluster-wide',
+    doc: 'Least time between two assignments of a streams group.',
+  }),
+  'group.streams.heartbeat.interval.ms': int({
+    default: 5000,
+    min: 1,
+    doc: 'Heartbeat interval that members of streams groups are given.',
+  }),
+  'group.streams.initial.rebalance.delay.ms': int({
+    default: 3000,
+    min: 0,
+    doc: 'Wait for more members before a new streams group’s first assignment.',
+  }),
+  'group.streams.max.assignment.interval.ms': int({
+    default: 15_000,
+    min: 0,
+    doc: 'Upper bound of streams.assignment.interval.ms.',
+  }),
+  'group.streams.max.heartbeat.interval.ms': int({
+    default: 15_000,
+    min: 1,
+    doc: 'Upper bound of streams.heartbeat.interval.ms.',
+  }),
+  'group.streams.max.session.timeout.ms': int({
+    default: 60_000,
+    min: 1,
+    doc: 'Upper bound of streams.session.timeout.ms.',
+  }),
+  'group.streams.max.size': int({ default: 2_147_483_647, min: 1, doc: 'Most members of a streams group.' }),
+  'group.streams.max.standby.replicas': int({
+    default: 2,
+    min: 0,
+    doc: 'Upper bound of streams.num.standby.replicas.',
+  }),
+  'group.streams.min.assignment.interval.ms': int({
+    default: 0,
+    min: 0,
+    doc: 'Lower bound of streams.assignment.interval.ms.',
+  }),
+  'group.streams.min.heartbeat.interval.ms': int({
+    default: 5000,
+    min: 1,
+    doc: 'Lower bound of streams.heartbeat.interval.ms.',
+  }),
+  'group.streams.min.session.timeout.ms': int({
+    default: 45_000,
+    min: 1,
+    doc: 'Lower bound of streams.session.timeout.ms.',
+  }),
+  'group.streams.num.standby.replicas': int({
+    default: 0,
+    min: 0,
+    doc: 'Standby replicas of each task of a streams group.',
+  }),
+  'group.streams.session.timeout.ms': int({
+    default: 45_000,
+    min: 1,
+    doc: 'Silence after which a member of a streams group is removed.',
+  }),
+  'offset.metadata.max.bytes': int({ default: 4096, doc: 'Longest metadata string of a committed offset.' }),
+  'offsets.commit.timeout.ms': int({ default: 5000, min: 1, doc: 'Wait for an offset commit to be replicated.' }),
+  'offsets.load.buffer.size': int({
+    default: 5_242_880,
+    min: 1,
+    doc: 'Bytes read at a time when a coordinator loads.',
+  }),
+  'offsets.retention.check.interval.ms': long({
+    default: 600_000,
+    min: 1,
+    doc: 'How often expired offsets are looked for.',
+  }),
+  'offsets.retention.minutes': int({ default: 10_080, min: 1, doc: 'How long offsets of an empty group are kept.' }),
+  'offsets.topic.compression.codec': int({
+    default: 0,
+    doc: 'Codec of __consumer_offsets batches; only 0 (none) has a meaning here.',
+  }),
+  'offsets.topic.num.partitions': int({ default: 50, min: 1, doc: 'Partitions of __consumer_offsets.' }),
+  'offsets.topic.replication.factor': short({ default: 3, min: 1, doc: 'Replicas of __consumer_offsets.' }),
+  'offsets.topic.segment.bytes': int({ default: 104_857_600, min: 1, doc: 'Segment size of __consumer_offsets.' }),
+} as const

@@ -1,0 +1,167 @@
+/** Who this node is, its part in the quorum, defaults of new topics, and what Kafka has for its operators. Facts as in Apache Kafka 4.3. */
+import { boolean, className, int, list, long, string } from '../table.ts'
+
+export const serverSettings = {
+  'alter.config.policy.class.name': className({ doc: 'No effect here: a policy is a Java class.' }),
+  'auto.create.topics.enable': boolean({ default: true, doc: 'Whether asking for an unknown topic creates it.' }),
+  'background.threads': int({
+    default: 10,
+    min: 1,
+    update: 'cluster-wide',
+    doc: 'No effect here: one event loop serves all.',
+  }),
+  'broker.heartbeat.interval.ms': int({ default: 2000, doc: 'Time between a broker’s heartbeats to the controller.' }),
+  'broker.id': int({ default: -1, doc: 'Older name of node.id.' }),
+  'broker.rack': string({ default: '', unset: true, doc: 'Rack of this broker, for placement.' }),
+  'broker.session.timeout.ms': int({ default: 9000, doc: 'A broker silent for this long is fenced.' }),
+  'client.quota.callback.class': className({ doc: 'No effect here: a callback is a Java class.' }),
+  'config.providers': list({ default: [], update: 'cluster-wide', doc: 'No effect here: providers are Java classes.' }),
+  'controlled.shutdown.enable': boolean({ default: true, doc: 'Whether leaderships are moved away before a stop.' }),
+  'controller.listener.names': list({
+    default: ['CONTROLLER'],
+    unset: true,
+    nonEmpty: true,
+    doc: 'Names of the controller listeners.',
+  }),
+  'controller.quorum.append.linger.ms': int({
+    default: 25,
+    min: 0,
+    doc: 'No effect here: proposals are appended at once.',
+  }),
+  'controller.quorum.auto.join.enable': boolean({
+    default: false,
+    doc: 'Whether a controller that is no voter joins the voters by itself. No effect with static voters.',
+  }),
+  'controller.quorum.bootstrap.servers': list({
+    default: [],
+    doc: 'Endpoints to find the quorum with. Only used with a dynamic quorum, which is not there yet.',
+  }),
+  'controller.quorum.election.backoff.max.ms': int({
+    default: 1000,
+    min: 0,
+    doc: 'Longest random wait between elections.',
+  }),
+  'controller.quorum.election.timeout.ms': int({
+    default: 1000,
+    min: 0,
+    doc: 'Wait without a leader before an election.',
+  }),
+  'controller.quorum.fetch.max.bytes': int({
+    default: 1_048_576,
+    min: 1,
+    doc: 'Most bytes of one fetch of the metadata log.',
+  }),
+  'controller.quorum.fetch.snapshot.max.bytes': int({
+    default: 1_048_576,
+    min: 1,
+    doc: 'Most bytes of one fetch of a metadata snapshot.',
+  }),
+  'controller.quorum.fetch.timeout.ms': int({
+    default: 2000,
+    min: 0,
+    doc: 'Follower: wait for the leader. Leader: wait for a majority to fetch.',
+  }),
+  'controller.quorum.request.timeout.ms': int({ default: 2000, min: 0, doc: 'Timeout of quorum requests.' }),
+  'controller.quorum.retry.backoff.ms': int({
+    default: 20,
+    min: 0,
+    doc: 'Wait before a failed quorum request is sent again.',
+  }),
+  'controller.quorum.voters': list({ default: [], doc: 'Static voters, id@host:port, the same on every node.' }),
+  'controller.quota.window.num': int({
+    default: 11,
+    min: 1,
+    doc: 'Samples kept for the quota of controller mutations.',
+  }),
+  'controller.quota.window.size.seconds': int({
+    default: 1,
+    min: 1,
+    doc: 'Length of a sample for the quota of controller mutations.',
+  }),
+  'controller.socket.timeout.ms': int({ default: 30_000, doc: 'Timeout of requests from a broker to the controller.' }),
+  'create.topic.policy.class.name': className({ doc: 'No effect here: a policy is a Java class.' }),
+  'default.replication.factor': int({ default: 1, doc: 'Replicas of a partition when not said.' }),
+  'delete.topic.enable': boolean({ default: true, doc: 'Whether topics can be deleted.' }),
+  'initial.broker.registration.timeout.ms': int({
+    default: 60_000,
+    doc: 'A broker that cannot register within this time stops.',
+  }),
+  'kafka.metrics.polling.interval.secs': int({
+    default: 10,
+    min: 1,
+    doc: 'No effect here: reporters are Java classes; metrics are at inspector.listener.',
+  }),
+  'kafka.metrics.reporters': list({
+    default: [],
+    doc: 'No effect here: reporters are Java classes; metrics are at inspector.listener.',
+  }),
+  'max.request.partition.size.limit': int({
+    default: 2000,
+    min: 1,
+    doc: 'Most partitions that one request may describe.',
+  }),
+  'metadata.log.dir': string({
+    default: '',
+    unset: true,
+    doc: 'Directory of __cluster_metadata; default: the first log directory.',
+  }),
+  'metadata.log.max.record.bytes.between.snapshots': long({
+    default: 20_971_520,
+    min: 1,
+    doc: 'Bytes of metadata log between snapshots.',
+  }),
+  'metadata.log.max.snapshot.interval.ms': long({
+    default: 3_600_000,
+    min: 0,
+    doc: 'Time between snapshots; 0 for no limit.',
+  }),
+  'metadata.log.segment.bytes': int({
+    default: 1_073_741_824,
+    min: 8_388_608,
+    doc: 'Segment size of the metadata log.',
+  }),
+  'metadata.log.segment.ms': long({ default: 604_800_000, doc: 'Segment age of the metadata log.' }),
+  'metadata.max.idle.interval.ms': int({
+    default: 500,
+    min: 0,
+    doc: 'Idle time after which the active controller writes a no-op record; 0 for never.',
+  }),
+  'metadata.max.retention.bytes': long({ default: 104_857_600, doc: 'Size of metadata log and snapshots kept.' }),
+  'metadata.max.retention.ms': long({ default: 604_800_000, doc: 'Age of metadata log and snapshots kept.' }),
+  'metric.reporters': list({
+    default: ['org.apache.kafka.common.metrics.JmxReporter'],
+    update: 'cluster-wide',
+    doc: 'No effect here: reporters are Java classes; metrics are at inspector.listener.',
+  }),
+  'metrics.num.samples': int({ default: 2, min: 1, doc: 'Samples kept of rates and quotas.' }),
+  'metrics.recording.level': string({ default: 'INFO', doc: 'No effect here: all metrics are recorded.' }),
+  'metrics.sample.window.ms': long({ default: 30_000, min: 1, doc: 'Length of a sample of rates and quotas.' }),
+  'node.id': int({ default: -1, unset: true, min: 0, doc: 'Id of this node, unique in the cluster.' }),
+  'num.io.threads': int({
+    default: 8,
+    min: 1,
+    update: 'cluster-wide',
+    doc: 'No effect here: one event loop serves all.',
+  }),
+  'num.network.threads': int({
+    default: 3,
+    min: 1,
+    update: 'cluster-wide',
+    doc: 'No effect here: one event loop serves all.',
+  }),
+  'num.partitions': int({ default: 1, min: 1, doc: 'Partitions of a topic when not said.' }),
+  'process.roles': list({
+    default: [],
+    unset: true,
+    nonEmpty: true,
+    values: ['broker', 'controller'],
+    doc: 'broker, controller, or both.',
+  }),
+  'quota.window.num': int({ default: 11, min: 1, doc: 'Samples kept for client quotas.' }),
+  'quota.window.size.seconds': int({ default: 1, min: 1, doc: 'Length of a sample for client quotas.' }),
+  'telemetry.max.bytes': int({
+    default: 1_048_576,
+    min: 1,
+    doc: 'Most bytes of metrics that a client may push at a time.',
+  }),
+} as const
