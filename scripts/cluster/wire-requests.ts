@@ -109,6 +109,63 @@ export async function deleteTopic(client: WireClient, name: string, timeoutMs: n
   return code ?? -1
 }
 
+/** AlterPartitionReassignments v0 of one partition; replicas null cancels. Returns the error code of the whole, or of the partition. */
+export async function reassignPartition(
+  client: WireClient,
+  move: { readonly topic: string; readonly partition: number; readonly replicas: readonly number[] | null },
+  timeoutMs: number,
+): Promise<number> {
+  const body = new Writer()
+    .int32(timeoutMs)
+    .compactArray([move], ({ topic, partition, replicas }, writer) => {
+      writer.compactString(topic).compactArray([partition], (index, w) => {
+        w.int32(index)
+        if (replicas === null) w.unsignedVarint(0)
+        else w.compactArray(replicas, (id, each) => each.int32(id))
+        w.noTags()
+      })
+      writer.noTags()
+    })
+    .noTags()
+  const reader = await client.request(45, 0, body, { flexible: true })
+  reader.int32() // throttle time
+  const errorCode = reader.int16()
+  reader.compactString()
+  const [results] = reader.compactArray(r => {
+    r.compactString()
+    const codes = r.compactArray(p => {
+      p.int32()
+      const code = p.int16()
+      p.compactString()
+      p.tags()
+      return code
+    })
+    r.tags()
+    return codes
+  })
+  return errorCode === errorCodes.none ? (results?.[0] ?? -1) : errorCode
+}
+
+/** ListPartitionReassignments v0: the partitions that are being moved, as `topic-index`. */
+export async function listReassignments(client: WireClient): Promise<{ errorCode: number; partitions: string[] }> {
+  const reader = await client.request(46, 0, new Writer().int32(10_000).unsignedVarint(0).noTags(), { flexible: true })
+  reader.int32() // throttle time
+  const errorCode = reader.int16()
+  reader.compactString()
+  const topics = reader.compactArray(r => {
+    const topic = r.compactString()
+    const partitions = r.compactArray(p => {
+      const index = p.int32()
+      for (let list = 0; list < 3; list++) p.compactArray(id => id.int32())
+      p.tags()
+      return `${topic}-${index}`
+    })
+    r.tags()
+    return partitions
+  })
+  return { errorCode, partitions: topics.flat() }
+}
+
 /** Produce v3, acks=all: one batch of one record without a key. Returns the error code and the record's offset. */
 export async function produceOne(
   client: WireClient,

@@ -144,9 +144,9 @@ export class AppendWorkload {
     try {
       const { partitions } = await links.ask(broker, client => topicMetadata(client, this.topic))
       if (partitions.length < this.options.partitions) return `broker ${broker} knows ${partitions.length} partitions`
-      for (const { index, leader, isr } of partitions) {
+      for (const { index, leader, replicas, isr } of partitions) {
         if (leader < 0) return `partition ${index} has no leader`
-        if (isr.length < this.options.replicationFactor)
+        if (isr.length < replicas.length)
           return `partition ${index} has the in-sync replicas ${isr.join(', ') || 'none'}`
         const question = { topic: this.topic, partitions: [index], replicaId: consumer, timestamp: latest } as const
         const end = (await links.ask(leader, client => listOffsets(client, question))).get(index)

@@ -6,6 +6,6 @@ export const brokerOfSeed: Pick<SeedOptions, 'makeBroker' | 'view'> = {
   makeBroker: options => new Node(options),
   view(broker) {
     const node = broker as Node
-    return { quorum: node.quorum, partitions: node.broker?.replicas }
+    return { quorum: node.quorum, partitions: node.broker?.replicas, metadata: node.publisher?.image }
   },
 }

@@ -1,6 +1,7 @@
 /**
  * What must hold after every single event, whatever broke: KRaft's promises (one leader per epoch, epochs and high watermarks that do not
- * go back, committed metadata the same everywhere) and that of replication (committed records the same on every replica).
+ * go back, committed metadata the same everywhere) and that of replication (committed records the same on every replica; a leader and an
+ * in-sync set out of replicas that are never none).
  *
  * Only the node that an event belongs to is looked at, and its log only when its high watermark has moved.
  */
@@ -23,9 +24,26 @@ export interface PartitionsView {
   highWatermark(partition: { topic: string; partition: number }): number | undefined
 }
 
+/** What a broker lets the invariants see of the metadata that it follows. */
+export interface MetadataView {
+  readonly topicsById: ReadonlyMap<
+    string,
+    { readonly name: string; readonly partitions: ReadonlyMap<number, AssignmentView> }
+  >
+}
+
+interface AssignmentView {
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  readonly leader: number
+  readonly addingReplicas: readonly number[]
+  readonly removingReplicas: readonly number[]
+}
+
 export interface BrokerView {
   readonly quorum: QuorumView | undefined
   readonly partitions: PartitionsView | undefined
+  readonly metadata: MetadataView | undefined
 }
 
 export interface InvariantOptions {
@@ -64,6 +82,7 @@ class NodeWatch {
   #incarnation = -1
   #epoch = 0
   #highWatermark = 0
+  #seen: MetadataView | undefined
 
   constructor(node: SimulatedNode, shared: Shared) {
     this.#node = node
@@ -82,13 +101,30 @@ class NodeWatch {
       this.#metadata.newLife()
       for (const log of this.#logs) log.newLife()
     }
-    const { quorum, partitions } = this.#shared.options.view(broker)
+    const { quorum, partitions, metadata } = this.#shared.options.view(broker)
     if (quorum !== undefined) this.#lookAtQuorum(quorum)
+    if (metadata !== undefined && metadata !== this.#seen) this.#lookAtMetadata(metadata)
     if (partitions === undefined) return
     const { topic } = this.#shared.options
     for (const [partition, log] of this.#logs.entries()) {
       const highWatermark = partitions.highWatermark({ topic, partition })
-      if (highWatermark !== undefined) log.committedUntil(highWatermark)
+      // Should the replica be moved here again, it begins with an empty log.
+      if (highWatermark === undefined) log.newLife()
+      else log.committedUntil(highWatermark)
+    }
+  }
+
+  /** Images share what did not change: only the topics that are new to this node are looked at. */
+  #lookAtMetadata(metadata: MetadataView): void {
+    const before = this.#seen
+    this.#seen = metadata
+    for (const [id, topic] of metadata.topicsById) {
+      if (before?.topicsById.get(id) === topic) continue
+      for (const [index, partition] of topic.partitions) {
+        const wrong = wrongWith(partition)
+        if (wrong === undefined) continue
+        throw new Error(`${this.#node.machine.name}: ${topic.name}-${index} has ${wrong}: ${JSON.stringify(partition)}`)
+      }
     }
   }
 
@@ -119,6 +155,15 @@ class NodeWatch {
   }
 }
 
+function wrongWith({ replicas, isr, leader, addingReplicas, removingReplicas }: AssignmentView): string | undefined {
+  const outside = (ids: readonly number[]): boolean => ids.some(id => !replicas.includes(id))
+  if (replicas.length === 0) return 'no replicas'
+  if (new Set(replicas).size !== replicas.length) return 'a replica twice'
+  if (outside(isr)) return 'an in-sync set outside of its replicas'
+  if (leader !== -1 && !replicas.includes(leader)) return 'a leader that is no replica'
+  return outside([...addingReplicas, ...removingReplicas]) ? 'a reassignment outside of its replicas' : undefined
+}
+
 /** One replica of one log: checks what becomes committed on it, each batch once per life of its node. */
 class ReplicaWatch {
   readonly #node: SimulatedNode
@@ -135,6 +180,7 @@ class ReplicaWatch {
   }
 
   newLife(): void {
+    if (this.#until === 0) return
     this.#until = 0
     this.#reader = new LogReader(this.#node.machine.disk, this.#directory)
   }

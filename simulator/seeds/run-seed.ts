@@ -17,6 +17,7 @@ import { SimulationFailure } from '../world/failure.ts'
 import { Prng } from '../world/prng.ts'
 import { World, type WorldOptions } from '../world/world.ts'
 import { type InvariantOptions, watchInvariants } from './invariants.ts'
+import { Mover } from './mover.ts'
 import { Nemesis } from './nemesis.ts'
 import { describeSwarm, drawSwarm, type Swarm } from './swarm.ts'
 
@@ -131,10 +132,15 @@ class SeedRun {
     workload.start()
     this.#recorder.phase('safety')
     const nemesis = this.#nemesis()
+    const mover = this.#mover()
+    const moving = mover?.run()
     await nemesis.run(this.#world.nowMs + this.#swarm.safetyMs)
+    mover?.stop()
+    await moving
     this.#recorder.phase('liveness')
     await nemesis.heal()
     await cluster.waitReady({ timeoutMs: convergeMs })
+    await mover?.settled(convergeMs)
     await workload.moreAcknowledged(5, convergeMs)
     await workload.finish(convergeMs)
     await readReplicaLogs(cluster, this.#recorder, workload.topic)
@@ -160,13 +166,29 @@ class SeedRun {
       swarm: this.#swarm,
       random: new Prng(this.#world.seed, 'nemesis'),
       untilInSync: async () => void (await this.#workload.untilInSync(convergeMs)),
-      report: (kind, brokers, detail) => {
-        this.#faults++
-        this.#world.trace.add('nemesis', 'info', kind, { nodes: brokers, detail })
-        const value = { brokers, target: brokers.map(id => `node ${id}`).join(', '), detail }
-        this.#recorder.append({ process: 'nemesis', type: 'ok', f: kind, value })
-      },
+      report: (kind, brokers, detail) => this.#report(kind, brokers, detail),
     })
+  }
+
+  #mover(): Mover | undefined {
+    const { moveMsMax, workload } = this.#swarm
+    if (moveMsMax === undefined) return undefined
+    return new Mover({
+      world: this.#world,
+      cluster: this.#cluster,
+      random: new Prng(this.#world.seed, 'mover'),
+      topic,
+      partitions: workload.partitions,
+      pauseMsMax: moveMsMax,
+      report: (brokers, detail) => this.#report('reassign', brokers, detail),
+    })
+  }
+
+  #report(kind: string, brokers: readonly number[], detail: string): void {
+    this.#faults++
+    this.#world.trace.add('nemesis', 'info', kind, { nodes: brokers, detail })
+    const value = { brokers, target: brokers.map(id => `node ${id}`).join(', '), detail }
+    this.#recorder.append({ process: 'nemesis', type: 'ok', f: kind, value })
   }
 }
 

@@ -54,6 +54,8 @@ export interface Swarm {
   readonly faultMsMax: number
   /** Length of the phase with faults. */
   readonly safetyMs: number
+  /** Longest pause between two reassignments of a partition, ms; undefined: none. */
+  readonly moveMsMax: number | undefined
 }
 
 export function drawSwarm(seed: number, safetyMs?: number): Swarm {
@@ -92,6 +94,7 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
     faultMsMin,
     faultMsMax: faultMsMin + random.pick([500, 4000, 15_000]),
     safetyMs: safetyMs ?? random.between(30, 90) * 1000,
+    moveMsMax: new Prng(seed, 'moves').pick([undefined, 1_000, 8_000]),
   }
 }
 
@@ -104,8 +107,9 @@ function drawFaults(random: Prng): FaultKind[] {
 
 /** One line for people. */
 export function describeSwarm(swarm: Swarm): string {
-  const { brokers, controllers, workload, faults } = swarm
+  const { brokers, controllers, workload, faults, moveMsMax } = swarm
   const nodes = controllers === 0 ? `${brokers} combined nodes` : `${brokers} brokers, ${controllers} controllers`
   const { producers, consumers, partitions } = workload
-  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}`
+  const moves = moveMsMax === undefined ? '' : '; reassignments'
+  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${moves}`
 }
