@@ -9,6 +9,7 @@ import { DirectoryAssignments } from './controller/directory-assignments.ts'
 import type { MetadataImage } from './controller/image.ts'
 import type { MetadataPublisher } from './controller/publisher.ts'
 import { Groups } from './coordinator/groups/groups.ts'
+import { Transactions } from './coordinator/transactions/transactions.ts'
 import { CoordinatorVerifier } from './coordinator/transactions/verifier.ts'
 import type { Environment } from './environment/environment.ts'
 import { EnvelopeForwarder } from './handlers/forwarder.ts'
@@ -34,6 +35,7 @@ export class BrokerRole implements BrokerServices {
   readonly lifecycle: BrokerLifecycle
   readonly replicas: ReplicaManager
   readonly groups: Groups
+  readonly transactions: Transactions
   readonly autoTopics: AutoTopics
   readonly forwarder: EnvelopeForwarder
   readonly #parts: BrokerRoleParts
@@ -80,6 +82,15 @@ export class BrokerRole implements BrokerServices {
       metadata: () => publisher.image,
       verifyTransaction: (...question) => this.replicas.verifyTransaction(...question),
     })
+    this.transactions = new Transactions({
+      environment,
+      config,
+      replicas: this.replicas,
+      metadata: () => publisher.image,
+      client: new NetworkRequestClient(environment, `broker-${config['node.id']}-txn-marker-sender`),
+      interBrokerListener: parts.listeners.interBrokerName,
+      producerIds: this.replicas.producerIds,
+    })
     this.autoTopics = new AutoTopics(environment, this.#channel, () => this.#liveConfig(publisher.image))
     this.forwarder = new EnvelopeForwarder(environment, client, quorum, config['request.timeout.ms'])
     this.#directoryAssignments = new DirectoryAssignments({
@@ -90,6 +101,7 @@ export class BrokerRole implements BrokerServices {
       directoryOf: partition => logs.directoryOf(partition)?.id,
     })
     this.groups.start()
+    this.transactions.start()
     publisher.subscribe((image, delta) => {
       this.replicas.applyMetadata(image, delta)
       this.#directoryAssignments.metadataApplied(image, delta)
@@ -164,6 +176,7 @@ export class BrokerRole implements BrokerServices {
 
   stop(): void {
     this.groups.stop()
+    this.transactions.stop()
     this.#directoryAssignments.stop()
     this.#channel.close()
     this.lifecycle.stop()

@@ -67,9 +67,6 @@ export class AutoTopics {
   }
 }
 
-/** Kafka's default of transaction.state.log.segment.bytes, which is no setting here. */
-const transactionStateSegmentBytes = 104_857_600
-
 /** Partitions, replicas and settings that a topic of this name gets. */
 export function creatableTopic(name: string, config: BrokerConfig): CreatableTopic {
   const topic = (numPartitions: number, replicationFactor: number, configs: Record<string, string | number>) => ({
@@ -91,7 +88,7 @@ export function creatableTopic(name: string, config: BrokerConfig): CreatableTop
         ...compacted,
         'compression.type': 'uncompressed',
         'min.insync.replicas': config['transaction.state.log.min.isr'],
-        'segment.bytes': transactionStateSegmentBytes,
+        'segment.bytes': config['transaction.state.log.segment.bytes'],
         'unclean.leader.election.enable': 'false',
       })
     default:

@@ -1,25 +1,58 @@
 /**
- * InitProducerId: v0-5. Gives an idempotent producer its id.
+ * InitProducerId: v0-5. Gives a producer its id and epoch.
  *
  * Behavior:
  * - Without a transactional id the answer is always a new id with epoch 0; which id the producer had before does not matter (KIP-360).
- * - With a transactional id: UNSUPPORTED_VERSION, which clients take as final. Kafka's retriable errors would have them wait for a coordinator
- *   that never comes, and an authorization error would be a lie.
- * Versions: v2 flexible; v3 producer id and epoch (KIP-360); v4 PRODUCER_FENCED; v5 TRANSACTION_ABORTABLE (KIP-890).
- * Errors: INVALID_REQUEST, UNSUPPORTED_VERSION, COORDINATOR_LOAD_IN_PROGRESS while no controller hands out ids.
- * Not implemented: transactions.
+ * - With one, the id stays and its epoch rises, so that producers with an older epoch are fenced; an open transaction is aborted first
+ *   (CONCURRENT_TRANSACTIONS until that is done). A producer that says who it is only gets on if nobody has fenced it.
+ * Versions: v2 flexible; v3 producer id and epoch (KIP-360); v4 PRODUCER_FENCED; v5 TRANSACTION_ABORTABLE (KIP-890). v6 (KIP-939) is
+ * unstable and not offered.
+ * Errors: INVALID_REQUEST, COORDINATOR_LOAD_IN_PROGRESS (also while no controller hands out ids), NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE,
+ * INVALID_TRANSACTION_TIMEOUT, CONCURRENT_TRANSACTIONS, PRODUCER_FENCED (INVALID_PRODUCER_EPOCH before v4).
  */
-import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import { refusedProducer, type ProducerAnswer } from '../coordinator/transactions/requests.ts'
+import { errorCode } from '../protocol/errors.ts'
 import type { InitProducerIdRequest, initProducerIdResponse } from '../protocol/messages/22-init-producer-id.ts'
 import type { Input } from '../protocol/schema.ts'
 import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
-import { handler, requestRight, right } from './handler.ts'
+import { handler, requestRight, right, type RequestContext } from './handler.ts'
+import { fencedError } from './transaction-requests.ts'
 
 type Response = Input<typeof initProducerIdResponse>
 
-function failed(error: ErrorName): Response {
-  return { errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 }
+const firstVersionWithFenced = 4
+
+function answer({ error, producerId, producerEpoch }: ProducerAnswer, { apiVersion }: RequestContext): Response {
+  return { errorCode: errorCode(fencedError(error, apiVersion >= firstVersionWithFenced)), producerId, producerEpoch }
+}
+
+async function idempotent(context: RequestContext): Promise<ProducerAnswer> {
+  const isAllowed =
+    context.authorize('IdempotentWrite', 'Cluster', clusterName, 'filter') ||
+    context.authorizeByResourceType('Write', 'Topic')
+  if (!isAllowed) return refusedProducer('CLUSTER_AUTHORIZATION_FAILED')
+  const producerId = await brokerOf(context).replicas.producerIds.next()
+  return producerId === undefined
+    ? refusedProducer('COORDINATOR_LOAD_IN_PROGRESS')
+    : { error: 'NONE', producerId, producerEpoch: 0 }
+}
+
+function serve(request: InitProducerIdRequest, context: RequestContext): ProducerAnswer | Promise<ProducerAnswer> {
+  const { transactionalId, producerId, producerEpoch } = request
+  if ((producerId === -1n) !== (producerEpoch === -1)) return refusedProducer('INVALID_REQUEST')
+  if (transactionalId === null) return idempotent(context)
+  if (transactionalId === '') return refusedProducer('INVALID_REQUEST')
+  const init = {
+    transactionalId,
+    timeoutMs: request.transactionTimeoutMs,
+    expected: producerId === -1n ? undefined : { producerId, producerEpoch },
+    enableTwoPhaseCommit: request.enable2Pc,
+    keepPreparedTransaction: request.keepPreparedTxn,
+  }
+  return brokerOf(context).transactions.ask<ProducerAnswer>(transactionalId, refusedProducer, (shard, ticket) =>
+    shard.initProducerId(init, ticket),
+  )
 }
 
 export const initProducerId = handler<InitProducerIdRequest, Response>({
@@ -31,18 +64,6 @@ export const initProducerId = handler<InitProducerIdRequest, Response>({
     right('IdempotentWrite', 'Cluster'),
     right('Write', 'Topic'),
   ],
-  fail: (_request, error) => failed(error),
-  handle: async ({ transactionalId, producerId, producerEpoch }, context) => {
-    if (transactionalId === '' || (producerId === -1n) !== (producerEpoch === -1)) return failed('INVALID_REQUEST')
-    if (transactionalId !== null) return failed('UNSUPPORTED_VERSION')
-    if (
-      !context.authorize('IdempotentWrite', 'Cluster', clusterName, 'filter') &&
-      !context.authorizeByResourceType('Write', 'Topic')
-    )
-      return failed('CLUSTER_AUTHORIZATION_FAILED')
-    const id = await brokerOf(context).replicas.producerIds.next()
-    return id === undefined
-      ? failed('COORDINATOR_LOAD_IN_PROGRESS')
-      : { errorCode: 0, producerId: id, producerEpoch: 0 }
-  },
+  fail: (_request, error, _message, context) => answer(refusedProducer(error), context),
+  handle: async (request, context) => answer(await serve(request, context), context),
 })

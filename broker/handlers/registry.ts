@@ -17,6 +17,9 @@ import { createTopics } from './19-create-topics.ts'
 import { deleteTopics } from './20-delete-topics.ts'
 import { initProducerId } from './22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts'
+import { addPartitionsToTxn } from './24-add-partitions-to-txn.ts'
+import { addOffsetsToTxn } from './25-add-offsets-to-txn.ts'
+import { endTxn } from './26-end-txn.ts'
 import { writeTxnMarkers } from './27-write-txn-markers.ts'
 import { txnOffsetCommit } from './28-txn-offset-commit.ts'
 import { describeAcls } from './29-describe-acls.ts'
@@ -44,6 +47,8 @@ import { describeProducers } from './61-describe-producers.ts'
 import { brokerRegistration } from './62-broker-registration.ts'
 import { brokerHeartbeat } from './63-broker-heartbeat.ts'
 import { unregisterBroker } from './64-unregister-broker.ts'
+import { describeTransactions } from './65-describe-transactions.ts'
+import { listTransactions } from './66-list-transactions.ts'
 import { allocateProducerIds } from './67-allocate-producer-ids.ts'
 import { controllerRegistration } from './70-controller-registration.ts'
 import { assignReplicasToDirs } from './73-assign-replicas-to-dirs.ts'
@@ -70,6 +75,9 @@ export const handlers: readonly Handler[] = [
   deleteTopics,
   initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
   writeTxnMarkers,
   txnOffsetCommit,
   describeAcls,
@@ -97,6 +105,8 @@ export const handlers: readonly Handler[] = [
   brokerRegistration,
   brokerHeartbeat,
   unregisterBroker,
+  describeTransactions,
+  listTransactions,
   allocateProducerIds,
   controllerRegistration,
   assignReplicasToDirs,

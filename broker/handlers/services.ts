@@ -4,6 +4,7 @@ import type { AutoTopics } from '../controller/auto-topics.ts'
 import type { Controller } from '../controller/controller-driver.ts'
 import type { MetadataImage } from '../controller/image.ts'
 import type { Groups } from '../coordinator/groups/groups.ts'
+import type { Transactions } from '../coordinator/transactions/transactions.ts'
 import type { RaftDriver } from '../raft/raft-driver.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { Authorizer } from '../security/authorization/authorizer.ts'
@@ -36,6 +37,7 @@ interface EveryNode {
 export interface BrokerServices {
   readonly replicas: ReplicaManager
   readonly groups: Groups
+  readonly transactions: Transactions
   readonly autoTopics: AutoTopics
   readonly forwarder: Forwarder
 }

@@ -179,7 +179,7 @@ export class CoordinatorDriver<
       this.#step(loaded, (_shard, nowMs) => effect.then(isCurrent ? outcome : 'NOT_COORDINATOR', nowMs))
       if (isCurrent && outcome !== 'NONE' && effect.applied === true) this.#reload(loaded)
     }
-    const appended = this.#append(loaded, batch, { verification: producer?.verification })
+    const appended = this.#append(loaded, batch, { verification: producer?.verification }, effect.timeoutMs)
     if (typeof appended === 'string') finish(appended)
     else void appended.then(finish)
   }
@@ -189,11 +189,12 @@ export class CoordinatorDriver<
     loaded: Loaded<Shard>,
     batch: Buffer,
     options: Pick<CoordinatorAppend, 'verification' | 'transactionVersion'>,
+    timeoutMs = this.#options.appendTimeoutMs,
   ): ErrorName | Promise<ErrorName> {
-    const { topic, replicas, appendTimeoutMs } = this.#options
+    const { topic, replicas } = this.#options
     const appended = replicas.appendForCoordinator({ topic, partition: loaded.partition }, batch, {
       leaderEpoch: loaded.leaderEpoch,
-      timeoutMs: appendTimeoutMs,
+      timeoutMs,
       ...options,
     })
     if ('refused' in appended) return coordinatorError(appended.refused)

@@ -35,6 +35,8 @@ export interface PersistOptions {
    * thrown away and loaded anew.
    */
   readonly applied?: boolean
+  /** How long the append may wait for the in-sync replicas, when not as long as the driver says. */
+  readonly timeoutMs?: number
 }
 
 export interface PersistEffect extends PersistOptions {

@@ -26,10 +26,6 @@ describe('InitProducerId', () => {
     expect(seen.size).toBe(2500)
   })
 
-  test('a transactional id is refused for good', async () => {
-    expect((await init(new TestCluster(1), { transactionalId: 't' })).errorCode).toBe(errorCode('UNSUPPORTED_VERSION'))
-  })
-
   test('half of an id and epoch is an invalid request', async () => {
     const cluster = new TestCluster(1)
     expect((await init(cluster, { producerId: 5n })).errorCode).toBe(errorCode('INVALID_REQUEST'))
