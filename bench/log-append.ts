@@ -39,6 +39,8 @@ const config: LogConfig = {
   fileDeleteDelayMs: 60_000,
   cleanupPolicy: ['delete'],
   preallocate: false,
+  compressionType: 'producer',
+  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 interface Result {

@@ -62,6 +62,7 @@ function metadataLogConfig(config: BrokerConfig): LogConfig {
     retentionMs: -1,
     retentionBytes: -1,
     maxMessageBytes: 2 ** 31 - 1,
+    compressionType: 'producer',
     messageTimestampType: 'CreateTime',
     messageTimestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
     messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,

@@ -230,6 +230,8 @@ export function logConfig(topic: TopicConfig): LogConfig {
     retentionMs: topic['retention.ms'],
     retentionBytes: topic['retention.bytes'],
     maxMessageBytes: topic['max.message.bytes'],
+    compressionType: topic['compression.type'] === 'uncompressed' ? 'none' : topic['compression.type'],
+    compressionLevels: { gzip: topic['compression.gzip.level'], zstd: topic['compression.zstd.level'] },
     messageTimestampType: topic['message.timestamp.type'],
     messageTimestampBeforeMaxMs: topic['message.timestamp.before.max.ms'],
     messageTimestampAfterMaxMs: topic['message.timestamp.after.max.ms'],

@@ -1,22 +1,28 @@
 /**
- * Decides whether a leader may append what it was sent, and stamps it: two passes over the batch headers, so that
- * nothing is changed unless all of it is accepted. Knows nothing of files. Producer sequences are checked elsewhere
- * (producer-state.ts).
+ * Decides whether a leader may append what it was sent, and stamps it: nothing is changed unless all of it is accepted.
+ * Knows nothing of files. Producer sequences are checked elsewhere (producer-state.ts).
  *
- * Uncompressed batches are walked record by record; compressed payloads pass through as they are, and their timestamps
- * are judged by the batch header. Source: Kafka's rules for produced batches (KIP-32, KIP-98, KIP-467 for the
- * per-record errors).
+ * Batches are walked record by record; a compressed payload is decompressed for that, within a bound, and stored as it
+ * came unless the topic's compression.type asks for another codec. Source: Kafka's rules for produced batches (KIP-32,
+ * KIP-98, KIP-467 for the per-record errors, KIP-937 for the bounds of timestamps).
  */
 import { batchBytes, BatchView, stampMaxTimestamp, stampOffsetAndEpoch } from '../protocol/records/batch.ts'
+import type { CompressionName } from '../protocol/records/batch.ts'
+import { compressionNames } from '../protocol/records/batch.ts'
 import { checkBatchBytes, checkBatchCounts, RecordWalk } from '../protocol/records/batch-validate.ts'
+import { CompressedDataError } from '../protocol/records/compressed-data.ts'
+import { decompress, maxDecompressedBytes } from '../protocol/records/compression.ts'
 import type { ErrorName } from '../protocol/errors.ts'
-import type { AppendInfo, AppendRequest, AppendResult, LogConfig } from './log.ts'
+import { renumber, rewriteBatch } from './batch-rewrite.ts'
+import type { AppendInfo, AppendRequest, AppendResult, LogConfig, TopicPartition } from './log.ts'
 import type { BatchMetadata } from './producer-state.ts'
 
 export type Refusal = Extract<AppendResult, { refused: ErrorName }>
 
 /** What was found about an append that is allowed. */
 export interface ValidatedAppend {
+  /** What to store: the bytes that came, or others in their place. */
+  readonly records: Buffer
   readonly batches: readonly BatchView[]
   /** Largest timestamp of each batch as its records say; undefined where the header is to be believed. */
   readonly maxTimestamps: readonly (number | undefined)[]
@@ -29,24 +35,39 @@ export function validateForLeader(
   records: Buffer,
   request: AppendRequest,
   config: LogConfig,
+  at: TopicPartition,
 ): ValidatedAppend | Refusal {
   const batches: BatchView[] = []
   const maxTimestamps: (number | undefined)[] = []
+  let isRewritten = false
   if (records.length === 0)
     return { refused: 'INVALID_RECORD', message: 'Expected at least one record batch, got none.' }
-  for (let at = 0; at < records.length; at += batchBytes(records, at)) {
-    const problem = checkBatchBytes(records, at)
+  for (let start = 0; start < records.length; start += batchBytes(records, start)) {
+    const problem = checkBatchBytes(records, start)
     if (problem !== undefined) return refuse(problem)
-    const batch = new BatchView(records, at)
-    const refusal = validateBatch(batch, request, config)
-    if (typeof refusal === 'object') return refusal
-    batches.push(batch)
-    maxTimestamps.push(refusal)
+    const batch = new BatchView(records, start)
+    const checked = validateBatch(batch, request, config, at)
+    if (typeof checked === 'object' && 'refused' in checked) return checked
+    if (typeof checked === 'object') isRewritten = true
+    batches.push(typeof checked === 'object' ? checked.rewritten : batch)
+    maxTimestamps.push(typeof checked === 'object' ? checked.maxTimestamp : checked)
   }
   if (request.origin === 'client' && batches.length > 1) {
     return { refused: 'INVALID_RECORD', message: `Expected one record batch per partition, got ${batches.length}.` }
   }
-  return { batches, maxTimestamps }
+  return isRewritten ? joined(batches, maxTimestamps) : { records, batches, maxTimestamps }
+}
+
+/** Batches that lie in different buffers, one behind the other. */
+function joined(batches: readonly BatchView[], maxTimestamps: readonly (number | undefined)[]): ValidatedAppend {
+  const records = batches.length === 1 ? batches[0]!.bytes : Buffer.concat(batches.map(batch => batch.bytes))
+  let start = 0
+  const views = batches.map(batch => {
+    const view = new BatchView(records, start)
+    start += batch.sizeBytes
+    return view
+  })
+  return { records, batches: views, maxTimestamps }
 }
 
 /**
@@ -72,20 +93,81 @@ export function stampForLeader(
   return offset - 1
 }
 
-/** The largest timestamp of the records where the batch can be walked, undefined where not; or why it is refused. */
-function validateBatch(batch: BatchView, request: AppendRequest, config: LogConfig): number | undefined | Refusal {
+/** A batch that takes the place of the one that came. */
+interface Rewritten {
+  readonly rewritten: BatchView
+  readonly maxTimestamp: number
+}
+
+/** The largest timestamp of the records, undefined where the header is believed; or the batch to store; or a refusal. */
+function validateBatch(
+  batch: BatchView,
+  request: AppendRequest,
+  config: LogConfig,
+  at: TopicPartition,
+): number | undefined | Rewritten | Refusal {
   const { origin } = request
-  if (origin !== 'raft' && batch.sizeBytes > config.maxMessageBytes) {
-    const message = `The record batch has ${batch.sizeBytes} bytes, more than max.message.bytes (${config.maxMessageBytes}) allows.`
-    return { refused: 'MESSAGE_TOO_LARGE', message }
-  }
+  const tooLarge = origin === 'raft' ? undefined : checkSize(batch, config)
+  if (tooLarge !== undefined) return tooLarge
   const counts = checkBatchCounts(batch)
   if (counts !== undefined) return refuse(counts)
   if (origin === 'client') {
     const refusal = validateClientBatch(batch)
     if (refusal !== undefined) return refusal
   }
-  return batch.isCompressed ? checkHeaderTimestamps(batch, request, config) : walkRecords(batch, request, config)
+  if (batch.isCompressed) return origin === 'raft' ? undefined : validateCompressed(batch, request, config, at)
+  const codec = targetCodec(batch, config)
+  prepareWalk(batch, request, config)
+  const refusal = refusalOf(walk.walk(batch), at)
+  if (refusal !== undefined) return refusal
+  return codec === 'none' ? walk.maxTimestamp : rewritten(batch, batch.payload, codec, config)
+}
+
+function checkSize(batch: BatchView, config: LogConfig): Refusal | undefined {
+  if (batch.sizeBytes <= config.maxMessageBytes) return undefined
+  const message = `The record batch has ${batch.sizeBytes} bytes, more than max.message.bytes (${config.maxMessageBytes}) allows.`
+  return { refused: 'MESSAGE_TOO_LARGE', message }
+}
+
+/** Markers stay uncompressed. */
+function targetCodec(batch: BatchView, config: LogConfig): CompressionName {
+  const source = compressionNames[batch.compressionId] ?? 'none'
+  return config.compressionType === 'producer' || (batch.isControl && source === 'none')
+    ? source
+    : config.compressionType
+}
+
+function validateCompressed(
+  batch: BatchView,
+  request: AppendRequest,
+  config: LogConfig,
+  at: TopicPartition,
+): number | Rewritten | Refusal {
+  let payload: Buffer
+  try {
+    payload = decompress(batch.compressionId, batch.payload, maxDecompressedBytes)
+  } catch (error) {
+    if (!(error instanceof CompressedDataError)) throw error
+    return invalid(error.message)
+  }
+  prepareWalk(batch, request, config)
+  const refusal = refusalOf(walk.walkPayload(batch, payload, 0, payload.length), at)
+  if (refusal !== undefined) return refusal
+  const codec = targetCodec(batch, config)
+  if (!walk.inOrder) return rewritten(batch, renumber(payload, batch.recordsCount), codec, config)
+  return codec === compressionNames[batch.compressionId] ? walk.maxTimestamp : rewritten(batch, payload, codec, config)
+}
+
+function rewritten(batch: BatchView, payload: Buffer, codec: CompressionName, config: LogConfig): Rewritten | Refusal {
+  const view = new BatchView(rewriteBatch(batch, payload, codec, config.compressionLevels))
+  return checkSize(view, config) ?? { rewritten: view, maxTimestamp: walk.maxTimestamp }
+}
+
+function prepareWalk(batch: BatchView, request: AppendRequest, config: LogConfig): void {
+  const createTime = config.messageTimestampType === 'CreateTime'
+  walk.earliestTimestamp = createTime ? request.wallMs - config.messageTimestampBeforeMaxMs : -Infinity
+  walk.latestTimestamp = createTime ? request.wallMs + config.messageTimestampAfterMaxMs : Infinity
+  walk.keysRequired = config.cleanupPolicy.includes('compact') && !batch.isControl
 }
 
 function validateClientBatch(batch: BatchView): Refusal | undefined {
@@ -101,42 +183,29 @@ function validateClientBatch(batch: BatchView): Refusal | undefined {
   return undefined
 }
 
-function walkRecords(batch: BatchView, request: AppendRequest, config: LogConfig): number | Refusal {
-  const createTime = config.messageTimestampType === 'CreateTime'
-  walk.earliestTimestamp = createTime ? request.wallMs - config.messageTimestampBeforeMaxMs : -Infinity
-  walk.latestTimestamp = createTime ? request.wallMs + config.messageTimestampAfterMaxMs : Infinity
-  walk.keysRequired = config.cleanupPolicy.includes('compact') && !batch.isControl
-  const problem = walk.walk(batch)
+/** What the walk found, in Kafka's words. */
+function refusalOf(problem: ReturnType<RecordWalk['walk']>, at: TopicPartition): Refusal | undefined {
   if (problem !== undefined) return refuse(problem)
-  if (walk.badTimestamps.length > 0) {
-    const message = `${walk.badTimestamps.length} records have a timestamp outside of ${walk.earliestTimestamp} to ${walk.latestTimestamp}.`
-    const recordErrors = walk.badTimestamps.map(batchIndex => ({
-      batchIndex,
-      message: 'The timestamp is out of range.',
-    }))
+  const { badTimestamps, missingKeys, earliestTimestamp, latestTimestamp } = walk
+  if (badTimestamps.length === 0 && missingKeys.length === 0) return undefined
+  const noKey = `Compacted topic cannot accept message without key in topic partition ${at.topic}-${at.partition}`
+  const range = `The timestamp should be within [${earliestTimestamp}, ${latestTimestamp}]`
+  const recordErrors = [
+    ...missingKeys.map(batchIndex => ({ batchIndex, message: noKey })),
+    ...badTimestamps.map(({ index, timestamp }) => ({
+      batchIndex: index,
+      message: `Timestamp ${timestamp} of message with offset ${index} is out of range. ${range}`,
+    })),
+  ].sort((a, b) => a.batchIndex - b.batchIndex)
+  if (badTimestamps.length > 0) {
+    const message = 'One or more records have been rejected due to invalid timestamp'
     return { refused: 'INVALID_TIMESTAMP', message, recordErrors }
   }
-  if (walk.missingKeys.length > 0) {
-    const message = `${walk.missingKeys.length} records have no key, but the topic is compacted.`
-    const recordErrors = walk.missingKeys.map(batchIndex => ({
-      batchIndex,
-      message: 'A record of a compacted topic needs a key.',
-    }))
-    return { refused: 'INVALID_RECORD', message, recordErrors }
-  }
-  return walk.maxTimestamp
-}
-
-function checkHeaderTimestamps(batch: BatchView, request: AppendRequest, config: LogConfig): Refusal | undefined {
-  if (config.messageTimestampType !== 'CreateTime') return undefined
-  const { maxTimestamp, baseTimestamp } = batch
-  const tooLate = maxTimestamp > request.wallMs + config.messageTimestampAfterMaxMs
-  const tooEarly = baseTimestamp !== -1 && baseTimestamp < request.wallMs - config.messageTimestampBeforeMaxMs
-  if (!tooLate && !tooEarly) return undefined
-  return {
-    refused: 'INVALID_TIMESTAMP',
-    message: `The batch spans timestamps ${baseTimestamp} to ${maxTimestamp}, which is out of range.`,
-  }
+  const shown = recordErrors
+    .slice(0, 3)
+    .map(({ batchIndex, message }) => `RecordError(batchIndex=${batchIndex}, message='${message}')`)
+  const message = `One or more records have been rejected due to ${recordErrors.length} record errors in total, and only showing the first three errors at most: [${shown.join(', ')}]`
+  return { refused: 'INVALID_RECORD', message, recordErrors }
 }
 
 function refuse(problem: { readonly kind: 'corrupt' | 'invalid'; readonly message: string }): Refusal {

@@ -5,6 +5,8 @@
  * and nothing of a failed append is ever acknowledged. Offsets are exclusive ends unless named `last…`.
  */
 import type { ErrorName } from '../protocol/errors.ts'
+import type { CompressionName } from '../protocol/records/batch.ts'
+import type { CompressionLevels } from '../protocol/records/compression.ts'
 import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 
 export interface TopicPartition {
@@ -104,6 +106,9 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number
   readonly cleanupPolicy: readonly ('delete' | 'compact')[]
   readonly preallocate: boolean
+  /** Codec in which the leader stores batches; 'producer': as they come. */
+  readonly compressionType: 'producer' | CompressionName
+  readonly compressionLevels: CompressionLevels
 }
 
 export interface PartitionLog {

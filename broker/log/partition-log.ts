@@ -171,10 +171,11 @@ export class SegmentedLog implements PartitionLog {
 
   appendAsLeader(records: Buffer, request: AppendRequest): AppendResult {
     if (this.failure !== undefined) return this.storageRefusal(this.failure)
-    const append = validateForLeader(records, request, this.config)
+    const append = validateForLeader(records, request, this.config, this.topicPartition)
     if ('refused' in append) return append
-    if (records.length > this.config.segmentBytes) {
-      const message = `The append has ${records.length} bytes, more than fit into a segment (${this.config.segmentBytes}).`
+    const bytes = append.records.length
+    if (bytes > this.config.segmentBytes) {
+      const message = `The append has ${bytes} bytes, more than fit into a segment (${this.config.segmentBytes}).`
       return { refused: 'RECORD_LIST_TOO_LARGE', message }
     }
     const producerProblem = this.checkProducers(append, request)
@@ -182,12 +183,12 @@ export class SegmentedLog implements PartitionLog {
     const firstOffset = this.endOffset
     const lastOffset = stampForLeader(append, firstOffset, request, this.config)
     try {
-      this.write(records, append.batches, firstOffset, lastOffset, request.wallMs)
+      this.write(append.records, append.batches, firstOffset, lastOffset, request.wallMs)
     } catch (error) {
       return this.storageRefusal(this.fail(error))
     }
     const logAppendTimeMs = this.config.messageTimestampType === 'LogAppendTime' ? request.wallMs : -1
-    return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes: records.length } }
+    return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes } }
   }
 
   private checkProducers(append: ValidatedAppend, request: AppendRequest): AppendResult | undefined {

@@ -2,12 +2,11 @@
  * Finds records by timestamp: the segment by its largest timestamp, the place in it by the time index, the record by
  * decoding one batch.
  *
- * A batch whose codec the broker does not have (snappy, lz4) is answered with its first offset and largest timestamp: a
- * reader that starts there misses nothing. Sources: KIP-33, KIP-734.
+ * A batch that cannot be decompressed is answered with its first offset and largest timestamp: a reader that starts there
+ * misses nothing. Sources: KIP-33, KIP-734.
  */
 import { batchBytes, BatchView, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
-import { readRecords } from '../protocol/records/batch-read.ts'
-import { UnsupportedCodecError } from '../protocol/records/compression.ts'
+import { MalformedBatchError, readRecords } from '../protocol/records/batch-read.ts'
 import type { OffsetAndTimestamp } from './log.ts'
 import type { Segment } from './segment.ts'
 
@@ -67,7 +66,7 @@ function findInBatch(batch: BatchView, timestamp: number, fromOffset: number): O
     const record = readRecords(batch).find(record => record.timestamp >= timestamp && record.offset >= fromOffset)
     return record && { offset: record.offset, timestamp: record.timestamp, leaderEpoch }
   } catch (error) {
-    if (!(error instanceof UnsupportedCodecError)) throw error
+    if (!(error instanceof MalformedBatchError)) throw error
     return { offset: Math.max(batch.baseOffset, fromOffset), timestamp: batch.maxTimestamp, leaderEpoch }
   }
 }

@@ -44,6 +44,8 @@ const config: LogConfig = {
   fileDeleteDelayMs: 60_000,
   cleanupPolicy: ['delete'],
   preallocate: false,
+  compressionType: 'producer',
+  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 function open(name: string, options: Partial<PartitionLogOptions> = {}) {

@@ -6,7 +6,8 @@
  * Source: Kafka message format, "Record".
  */
 import { BatchView, batches } from './batch.ts'
-import { decompress } from './compression.ts'
+import { CompressedDataError } from './compressed-data.ts'
+import { decompress, maxDecompressedBytes } from './compression.ts'
 
 /** Bytes that claim to be records and are not. */
 export class MalformedBatchError extends Error {
@@ -27,13 +28,10 @@ export interface BatchRecord {
   readonly headers: readonly { readonly key: string; readonly value: Buffer | null }[]
 }
 
-/** Upper bound for a decompressed payload: a batch may not unfold into more than this. */
-const maxPayloadBytes = 512 * 1024 * 1024
-
 /** The records of one batch, in offset order. */
 export function readRecords(batch: BatchView | Buffer): BatchRecord[] {
   const view = batch instanceof BatchView ? batch : new BatchView(batch)
-  const payload = view.isCompressed ? decompress(view.compressionId, view.payload, maxPayloadBytes) : view.payload
+  const payload = view.isCompressed ? payloadOf(view) : view.payload
   const reader = new RecordReader(payload)
   const count = view.recordsCount
   if (count < 0 || count > payload.length)
@@ -44,6 +42,15 @@ export function readRecords(batch: BatchView | Buffer): BatchRecord[] {
   for (let index = 0; index < count; index++) records.push(reader.record(baseOffset, baseTimestamp, appendTime))
   reader.expectEnd()
   return records
+}
+
+function payloadOf(view: BatchView): Buffer {
+  try {
+    return decompress(view.compressionId, view.payload, maxDecompressedBytes)
+  } catch (error) {
+    if (!(error instanceof CompressedDataError)) throw error
+    throw new MalformedBatchError(error.message)
+  }
 }
 
 /** The records of every whole batch of a buffer; control batches are left out unless asked for. */

@@ -54,20 +54,27 @@ export class RecordWalk {
   keysRequired = false
 
   maxTimestamp = -1
-  /** Indexes of records out of the bounds and of records without a needed key. */
-  readonly badTimestamps: number[] = []
+  /** Whether the offset deltas are 0, 1, 2, …; where they are not, the walk goes on. */
+  inOrder = true
+  /** Records out of the bounds, and indexes of records without a needed key. */
+  readonly badTimestamps: { readonly index: number; readonly timestamp: number }[] = []
   readonly missingKeys: number[] = []
 
   private at = 0
 
-  /** Walks an uncompressed batch; undefined when every record lies exactly in its frame. */
+  /** Walks an uncompressed batch; undefined when every record lies exactly in its frame and in its place. */
   walk(batch: BatchView): BatchProblem | undefined {
-    const bytes = batch.buffer
-    const end = batch.start + batch.sizeBytes
+    const problem = this.walkPayload(batch, batch.buffer, batch.start + batchHeaderBytes, batch.start + batch.sizeBytes)
+    return problem ?? (this.inOrder ? undefined : invalid('The offsets of the records do not follow each other.'))
+  }
+
+  /** Walks the records of `batch`, which are at `bytes[from, end)`; undefined when every one lies exactly in its frame. */
+  walkPayload(batch: BatchView, bytes: Buffer, from: number, end: number): BatchProblem | undefined {
     const count = batch.recordsCount
     const baseTimestamp = batch.baseTimestamp
-    this.at = batch.start + batchHeaderBytes
+    this.at = from
     this.maxTimestamp = -1
+    this.inOrder = true
     this.badTimestamps.length = 0
     this.missingKeys.length = 0
     for (let index = 0; index < count; index++) {
@@ -85,7 +92,7 @@ export class RecordWalk {
     if (!(size >= 6) || recordEnd > end) return false
     this.at++ // attributes: unused
     const timestamp = baseTimestamp + this.varlong(bytes, recordEnd)
-    if (this.varint(bytes, recordEnd) !== index) return false
+    if (this.varint(bytes, recordEnd) !== index) this.inOrder = false
     const keyBytes = this.varint(bytes, recordEnd)
     if (keyBytes > 0) this.at += keyBytes
     const valueBytes = this.varint(bytes, recordEnd)
@@ -99,11 +106,11 @@ export class RecordWalk {
       const bodyBytes = this.varint(bytes, recordEnd)
       if (bodyBytes > 0) this.at += bodyBytes
     }
-    if (this.at !== recordEnd) return false
+    if (this.at !== recordEnd || Number.isNaN(timestamp)) return false
     if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
-    if (timestamp !== -1 && (timestamp < this.earliestTimestamp || timestamp > this.latestTimestamp))
-      this.badTimestamps.push(index)
     if (this.keysRequired && keyBytes < 0) this.missingKeys.push(index)
+    else if (timestamp !== -1 && (timestamp < this.earliestTimestamp || timestamp > this.latestTimestamp))
+      this.badTimestamps.push({ index, timestamp })
     return true
   }
 

@@ -35,6 +35,8 @@ export const defaultConfig: LogConfig = {
   fileDeleteDelayMs: 1000,
   cleanupPolicy: ['delete'],
   preallocate: false,
+  compressionType: 'producer',
+  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 interface Due {

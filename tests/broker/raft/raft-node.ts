@@ -44,6 +44,8 @@ const logConfig: LogConfig = {
   fileDeleteDelayMs: 1000,
   cleanupPolicy: ['delete'],
   preallocate: false,
+  compressionType: 'producer',
+  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 const fetchMetadata = handler<FetchRequest, object>({
