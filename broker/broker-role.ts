@@ -9,6 +9,8 @@ import { DirectoryAssignments } from './controller/directory-assignments.ts'
 import type { MetadataImage } from './controller/image.ts'
 import type { MetadataPublisher } from './controller/publisher.ts'
 import { Groups } from './coordinator/groups/groups.ts'
+import { shareStateTopic } from './coordinator/share/share-coordinator.ts'
+import { Shares } from './coordinator/share-partitions/shares.ts'
 import { Transactions } from './coordinator/transactions/transactions.ts'
 import { CoordinatorVerifier } from './coordinator/transactions/verifier.ts'
 import type { Environment } from './environment/environment.ts'
@@ -35,6 +37,7 @@ export class BrokerRole implements BrokerServices {
   readonly lifecycle: BrokerLifecycle
   readonly replicas: ReplicaManager
   readonly groups: Groups
+  readonly shares: Shares
   readonly transactions: Transactions
   readonly autoTopics: AutoTopics
   readonly forwarder: EnvelopeForwarder
@@ -100,13 +103,31 @@ export class BrokerRole implements BrokerServices {
       brokerEpoch: () => this.lifecycle.brokerEpoch,
       directoryOf: partition => logs.directoryOf(partition)?.id,
     })
+    this.shares = this.#makeShares()
     this.groups.start()
+    this.shares.start()
     this.transactions.start()
     publisher.subscribe((image, delta) => {
       this.replicas.applyMetadata(image, delta)
       this.#directoryAssignments.metadataApplied(image, delta)
       const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)
       if (deleted.length > 0) this.groups.topicsDeleted(deleted)
+      this.shares.metadataApplied(delta)
+    })
+  }
+
+  #makeShares(): Shares {
+    const { environment, config, listeners, client, publisher } = this.#parts
+    return new Shares({
+      environment,
+      config,
+      liveConfig: () => this.#liveConfig(publisher.image),
+      nodeId: config['node.id'],
+      interBrokerListener: listeners.interBrokerName,
+      client,
+      replicas: this.replicas,
+      metadata: () => publisher.image,
+      createStateTopic: () => void this.autoTopics.request([shareStateTopic]),
     })
   }
 
@@ -175,6 +196,7 @@ export class BrokerRole implements BrokerServices {
   }
 
   stop(): void {
+    this.shares.stop()
     this.groups.stop()
     this.transactions.stop()
     this.#directoryAssignments.stop()

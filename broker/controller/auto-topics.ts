@@ -91,6 +91,18 @@ export function creatableTopic(name: string, config: BrokerConfig): CreatableTop
         'segment.bytes': config['transaction.state.log.segment.bytes'],
         'unclean.leader.election.enable': 'false',
       })
+    case '__share_group_state':
+      return topic(
+        config['share.coordinator.state.topic.num.partitions'],
+        config['share.coordinator.state.topic.replication.factor'],
+        {
+          'cleanup.policy': 'delete',
+          'compression.type': 'producer',
+          'segment.bytes': config['share.coordinator.state.topic.segment.bytes'],
+          'min.insync.replicas': config['share.coordinator.state.topic.min.isr'],
+          'retention.ms': -1,
+        },
+      )
     default:
       return topic(config['num.partitions'], config['default.replication.factor'], {})
   }

@@ -4,16 +4,17 @@
  *
  * Behavior:
  * - The topic is created when it does not exist; until it has a leader the answer is COORDINATOR_NOT_AVAILABLE.
- * - Share groups (key type 2): INVALID_REQUEST.
+ * - Share partitions (key type 2, group:topicId:partition) are for brokers: the leader of the key's partition of `__share_group_state`.
  * Versions: v1 key type; v3 flexible; v4 several keys (KIP-699); v5, v6 as v4.
  * Errors: COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_REQUEST.
- * Not implemented: share groups.
  */
 import { offsetsTopic } from '../coordinator/groups/groups.ts'
+import { shareStateTopic } from '../coordinator/share/share-coordinator.ts'
 import { transactionTopic } from '../coordinator/transactions/transactions.ts'
 import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
 import type { FindCoordinatorRequest, findCoordinatorResponse } from '../protocol/messages/10-find-coordinator.ts'
 import type { Input } from '../protocol/schema.ts'
+import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, right, type RequestContext } from './handler.ts'
 
@@ -30,6 +31,8 @@ interface Found {
 
 const groupKeyType = 0
 const transactionKeyType = 1
+const shareKeyType = 2
+const shareKey = /^[^:]+:[A-Za-z0-9_-]{22}:\d+$/
 const firstVersionWithKeys = 4
 
 function refuse(error: ErrorName, message = errorMessage(error)): Found {
@@ -41,14 +44,25 @@ function find(key: string, keyType: number, context: RequestContext): Found {
     return refuse('GROUP_AUTHORIZATION_FAILED')
   if (keyType === transactionKeyType && !context.authorize('Describe', 'TransactionalId', key))
     return refuse('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
-  const { groups, transactions, autoTopics } = brokerOf(context)
-  if (keyType !== groupKeyType && keyType !== transactionKeyType) return refuse('INVALID_REQUEST')
-  const isGroup = keyType === groupKeyType
-  if (isGroup && key === '') return refuse('INVALID_GROUP_ID')
-  const topic = isGroup ? offsetsTopic : transactionTopic
-  const index = isGroup ? groups.partitionFor(key) : transactions.partitionFor(key)
+  if (keyType === shareKeyType) return findShare(key, context)
+  const { groups, transactions } = brokerOf(context)
+  if (keyType === transactionKeyType) return leaderFor(transactionTopic, transactions.partitionFor(key), context)
+  if (keyType !== groupKeyType) return refuse('INVALID_REQUEST')
+  if (key === '') return refuse('INVALID_GROUP_ID')
+  return leaderFor(offsetsTopic, groups.partitionFor(key), context)
+}
+
+function findShare(key: string, context: RequestContext): Found {
+  const { shares } = brokerOf(context)
+  if (!context.authorize('ClusterAction', 'Cluster', clusterName)) return refuse('CLUSTER_AUTHORIZATION_FAILED')
+  if (!shares.isEnabled || !shareKey.test(key)) return refuse('INVALID_REQUEST')
+  return leaderFor(shareStateTopic, shares.coordinator.partitionFor(key), context)
+}
+
+/** @param index  undefined: the topic does not exist yet, and is created */
+function leaderFor(topic: string, index: number | undefined, context: RequestContext): Found {
   if (index === undefined) {
-    autoTopics.request([topic])
+    brokerOf(context).autoTopics.request([topic])
     return refuse('COORDINATOR_NOT_AVAILABLE')
   }
   const image = context.services.metadata()

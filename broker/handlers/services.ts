@@ -4,6 +4,7 @@ import type { AutoTopics } from '../controller/auto-topics.ts'
 import type { Controller } from '../controller/controller-driver.ts'
 import type { MetadataImage } from '../controller/image.ts'
 import type { Groups } from '../coordinator/groups/groups.ts'
+import type { Shares } from '../coordinator/share-partitions/shares.ts'
 import type { Transactions } from '../coordinator/transactions/transactions.ts'
 import type { RaftDriver } from '../raft/raft-driver.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
@@ -37,6 +38,7 @@ interface EveryNode {
 export interface BrokerServices {
   readonly replicas: ReplicaManager
   readonly groups: Groups
+  readonly shares: Shares
   readonly transactions: Transactions
   readonly autoTopics: AutoTopics
   readonly forwarder: Forwarder

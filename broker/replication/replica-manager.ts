@@ -28,7 +28,7 @@ import { describeLogDirs, type DescribedLogDir } from './log-dirs.ts'
 import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
 import { ProducerIds } from './producer-ids.ts'
-import { Purgatory } from './purgatory.ts'
+import { Purgatory, type ParkedOperation, type Parker } from './purgatory.ts'
 import type { CommittedAppend, CoordinatorAppend, LeadershipListener, Replicas } from './replication.ts'
 import type { ReplicaManagerParts } from './replica-manager-parts.ts'
 import { ReplicationQuotas } from './replication-quotas.ts'
@@ -354,6 +354,15 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   fetch(entries: readonly FetchEntry[], options: FetchOptions): ReadOutcome[] | Promise<ReadOutcome[]> {
     const { purgatory, quotas } = this
     return fetchAll(entries, options, { purgatory, quota: quotas.leader, monotonicMs: () => this.monotonicMs() })
+  }
+
+  /** Parks what waits for records of replicas, as fetches do; `wake` asks all that wait for a replica. */
+  park(operation: ParkedOperation<LocalReplica>, waitMs: number, connection: Parker): void {
+    this.purgatory.park(operation, waitMs, connection)
+  }
+
+  wake(replica: LocalReplica): void {
+    this.purgatory.wake(replica)
   }
 
   /** Every replica here, for the inspector and metrics. */
