@@ -1,12 +1,19 @@
 /**
- * IncrementalAlterConfigs v0-1 as an operation: settings of topics, of one broker, or (name '') of all brokers. Each resource is changed as
- * a whole or not at all. Unknown topic settings are refused; unknown broker settings are kept, since plug-ins may have some.
- * Sources: KIP-339, KIP-226 (dynamic broker settings); messages as Kafka's ConfigAdminManager and ControllerConfigurationValidator.
+ * IncrementalAlterConfigs v0-1 as an operation: settings of topics, groups, client metrics subscriptions, of one broker, or (name '') of all
+ * brokers. Each resource is changed as a whole or not at all.
+ * Sources: KIP-339, KIP-226 (dynamic broker settings); messages as Kafka's ConfigAdminManager and ConfigurationControlManager.
  */
-import { brokerConfig } from '../config/broker-config.ts'
-import { ConfigError, parseSetting, type Setting } from '../config/table.ts'
-import { topicConfig } from '../config/topic-config.ts'
-import { effectiveTopicValue } from './effective-config.ts'
+import { clientMetricsConfig } from '../config/client-metrics-config.ts'
+import { groupConfig } from '../config/group-config.ts'
+import type { Table } from '../config/table.ts'
+import {
+  brokerTable,
+  checkBrokerConfig,
+  checkClientMetrics,
+  checkGroupConfig,
+  checkTopicConfig,
+  topicTable,
+} from './check-configs.ts'
 import { configResourceTypeId, configResourceTypeOf } from './image-to-records.ts'
 import type { ConfigResourceType } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
@@ -42,8 +49,14 @@ export interface AlterConfigsReply {
 }
 
 export const alterOperation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
-type Settings = Readonly<Record<string, Setting<unknown> | undefined>>
-const tables: Readonly<Record<'topic' | 'broker', Settings>> = { topic: topicConfig, broker: brokerConfig }
+const tables: Readonly<Record<ConfigResourceType, Table>> = {
+  topic: topicTable,
+  broker: brokerTable,
+  group: groupConfig,
+  'client-metrics': clientMetricsConfig,
+}
+/** Java's Short.MAX_VALUE. */
+const longestValue = 32_767
 
 export const incrementalAlterConfigs: Operation<AlterConfigsInput, AlterConfigsReply> = (state, request) => {
   const keys = request.resources.map(({ resourceType, resourceName }) => `${resourceType}/${resourceName}`)
@@ -66,12 +79,7 @@ export const incrementalAlterConfigs: Operation<AlterConfigsInput, AlterConfigsR
 
 function alterResource(state: ControllerState, resource: AlterConfigsResource): MetadataRecord[] | ItemError {
   const type = configResourceTypeOf(resource.resourceType)
-  if (type !== 'topic' && type !== 'broker') {
-    return itemError(
-      'INVALID_REQUEST',
-      `Unexpected resource type ${resource.resourceType}: only topics and brokers have settings here.`,
-    )
-  }
+  if (type === undefined) return itemError('INVALID_REQUEST', `Unknown resource type ${resource.resourceType}`)
   const invalid = requestError(resource.configs) ?? resourceError(state, type, resource.resourceName)
   if (invalid !== undefined) return invalid
   const current = state.image.config(type, resource.resourceName)
@@ -80,10 +88,11 @@ function alterResource(state: ControllerState, resource: AlterConfigsResource): 
   for (const change of resource.configs) {
     const value = valueAfter(type, current, change)
     if (value !== null && typeof value === 'object') return value
+    if (value !== null && value.length > longestValue) return tooLong
     if (value === null) next.delete(change.name)
     else next.set(change.name, value)
     // Brokers load files named in their settings again when told the same setting once more.
-    if (value === (current.get(change.name) ?? null) && type === 'topic') continue
+    if (value === (current.get(change.name) ?? null) && type !== 'broker') continue
     records.push({
       type: 'Config',
       resourceType: configResourceTypeId(type),
@@ -93,27 +102,48 @@ function alterResource(state: ControllerState, resource: AlterConfigsResource): 
     })
   }
   const changed = new Set(resource.configs.map(({ name }) => name))
-  const refused =
-    type === 'topic' ? checkTopicConfig(state, next) : checkBrokerConfig(resource.resourceName, next, changed)
-  return refused ?? records
+  return checkConfig(state, { type, name: resource.resourceName, settings: next, changed }) ?? records
+}
+
+const tooLong = itemError(
+  'INVALID_CONFIG',
+  `The configuration value cannot be added because it exceeds the maximum value size of ${longestValue} bytes.`,
+)
+
+function checkConfig(
+  state: ControllerState,
+  altered: {
+    readonly type: ConfigResourceType
+    readonly name: string
+    readonly settings: ReadonlyMap<string, string>
+    readonly changed: ReadonlySet<string>
+  },
+): ItemError | undefined {
+  switch (altered.type) {
+    case 'topic':
+      return checkTopicConfig(state, altered.settings)
+    case 'broker':
+      return checkBrokerConfig(altered.name, altered.settings, altered.changed)
+    case 'group':
+      return checkGroupConfig(state, altered.settings)
+    case 'client-metrics':
+      return checkClientMetrics(altered.settings)
+  }
 }
 
 function requestError(configs: readonly AlterableConfig[]): ItemError | undefined {
   const names = configs.map(({ name }) => name)
-  const duplicates = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))]
-  if (duplicates.length > 0) {
-    return itemError('INVALID_REQUEST', `Error due to duplicate config keys: ${duplicates.join(',')}`)
-  }
+  if (new Set(names).size < names.length) return itemError('INVALID_REQUEST', 'Error due to duplicate config keys')
   const nulls = configs.filter(
     ({ configOperation, value }) => configOperation !== alterOperation.delete && value === null,
   )
   if (nulls.length > 0) {
-    return itemError('INVALID_REQUEST', `Null value not supported for : ${nulls.map(({ name }) => name).join(',')}`)
+    return itemError('INVALID_REQUEST', `Null value not supported for : ${nulls.map(({ name }) => name).join(', ')}`)
   }
   const unknown = configs.find(({ configOperation }) => configOperation < 0 || configOperation > 3)
   return unknown === undefined
     ? undefined
-    : itemError('INVALID_REQUEST', `Unknown operation type ${unknown.configOperation} for ${unknown.name}.`)
+    : itemError('INVALID_REQUEST', `Unknown operations type ${unknown.configOperation}`)
 }
 
 function resourceError({ image }: ControllerState, type: ConfigResourceType, name: string): ItemError | undefined {
@@ -126,6 +156,12 @@ function resourceError({ image }: ControllerState, type: ConfigResourceType, nam
       ? undefined
       : itemError('UNKNOWN_TOPIC_OR_PARTITION', `The topic '${name}' does not exist.`)
   }
+  if (type === 'group') {
+    return name === '' ? itemError('INVALID_REQUEST', 'Default group resources are not allowed.') : undefined
+  }
+  if (type === 'client-metrics') {
+    return name === '' ? itemError('INVALID_REQUEST', "Subscription name can't be empty") : undefined
+  }
   if (name === '') return undefined
   if (!/^-?\d+$/.test(name)) return itemError('INVALID_REQUEST', 'Unable to parse broker name as a base 10 number.')
   const id = Number(name)
@@ -136,7 +172,7 @@ function resourceError({ image }: ControllerState, type: ConfigResourceType, nam
 }
 
 function valueAfter(
-  type: 'topic' | 'broker',
+  type: ConfigResourceType,
   current: ReadonlyMap<string, string>,
   { name, configOperation, value }: AlterableConfig,
 ): string | null | ItemError {
@@ -153,66 +189,4 @@ function valueAfter(
   return configOperation === alterOperation.append
     ? [...parts, ...given.filter((part, index) => !parts.includes(part) && given.indexOf(part) === index)].join(',')
     : parts.filter(part => !given.includes(part)).join(',')
-}
-
-/** Why these settings, all together, are not possible for a topic. */
-export function checkTopicConfig(
-  state: ControllerState,
-  overrides: ReadonlyMap<string, string>,
-): ItemError | undefined {
-  for (const [name, text] of overrides) {
-    const definition = tables.topic[name]
-    if (definition === undefined) return itemError('INVALID_CONFIG', `Unknown topic config name: ${name}`)
-    const invalid = parseError(name, definition, text)
-    if (invalid !== undefined) return invalid
-  }
-  if (overrides.get('remote.storage.enable')?.trim().toLowerCase() === 'true') {
-    return itemError(
-      'INVALID_CONFIG',
-      'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.',
-    )
-  }
-  const lag = (name: 'min.compaction.lag.ms' | 'max.compaction.lag.ms') => effectiveTopicValue(state, overrides, name)
-  if (lag('max.compaction.lag.ms') < lag('min.compaction.lag.ms')) {
-    return itemError(
-      'INVALID_CONFIG',
-      `conflict topic config setting min.compaction.lag.ms (${lag('min.compaction.lag.ms')}) > max.compaction.lag.ms (${lag('max.compaction.lag.ms')})`,
-    )
-  }
-  return undefined
-}
-
-function checkBrokerConfig(
-  resourceName: string,
-  settings: ReadonlyMap<string, string>,
-  changed: ReadonlySet<string>,
-): ItemError | undefined {
-  const known = [...changed].map(name => [name, tables.broker[name]] as const)
-  const fixed = known.filter(([, definition]) => definition?.update === 'read-only').map(([name]) => name)
-  if (fixed.length > 0) {
-    return itemError('INVALID_REQUEST', `Cannot update these configs dynamically: Set(${fixed.join(', ')})`)
-  }
-  const perBroker = known.filter(([, definition]) => definition?.update === 'per-broker').map(([name]) => name)
-  if (resourceName === '' && perBroker.length > 0) {
-    return itemError(
-      'INVALID_REQUEST',
-      `Cannot update these configs at default cluster level, broker id must be specified: Set(${perBroker.join(', ')})`,
-    )
-  }
-  for (const [name, definition] of known) {
-    const text = settings.get(name)
-    const invalid = definition === undefined || text === undefined ? undefined : parseError(name, definition, text)
-    if (invalid !== undefined) return invalid
-  }
-  return undefined
-}
-
-function parseError(name: string, definition: Setting<unknown>, text: string): ItemError | undefined {
-  try {
-    parseSetting(name, definition, text)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return itemError('INVALID_CONFIG', error.message)
-  }
 }

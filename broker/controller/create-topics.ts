@@ -5,7 +5,7 @@
 import { topicConfig, type TopicConfigName } from '../config/topic-config.ts'
 import type { Setting } from '../config/table.ts'
 import { errorCode } from '../protocol/errors.ts'
-import { checkTopicConfig } from './alter-configs.ts'
+import { checkTopicConfig } from './check-configs.ts'
 import { effectiveTopicValue, topicSource } from './effective-config.ts'
 import type { PartitionImage } from './image.ts'
 import { partitionRecord } from './image-to-records.ts'

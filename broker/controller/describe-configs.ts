@@ -99,6 +99,16 @@ export function describeClientMetrics({ image }: ConfigContext, name: string, wa
     })
 }
 
+/** Log levels of this broker. */
+export function describeLoggers(levels: ReadonlyMap<string, string> | undefined, wanted: Wanted): DescribedConfig[] {
+  return [...(levels ?? [])]
+    .filter(([name]) => wanted(name))
+    .map(([name, value]) => ({
+      ...{ name, value, definition: undefined, readOnly: false, isSensitive: false },
+      ...{ source: configSource.dynamicBrokerLogger, synonyms: [] },
+    }))
+}
+
 function brokerEntry(
   name: string,
   synonyms: readonly Synonym[],

@@ -192,4 +192,12 @@ export interface Logger {
   error(message: string, fields?: LogFields): void
   /** A logger whose lines carry these fields too, e.g. `child({ component: 'raft' })`. */
   child(fields: LogFields): Logger
+  /** Missing where the lines are not filtered. */
+  readonly levels?: LogLevels
+}
+
+/** Log levels that can be changed while the node runs, in Kafka's words (TRACE to FATAL), by name of the logger; `root` is all of them. */
+export interface LogLevels {
+  all(): ReadonlyMap<string, string>
+  set(logger: string, level: string): void
 }

@@ -45,7 +45,10 @@ interface Failure {
 
 const invalid = (message: string): Failure => ({ error: 'INVALID_REQUEST', message })
 
-function describe(resource: Resource, { services, config }: RequestContext): configs.DescribedConfig[] | Failure {
+function describe(
+  resource: Resource,
+  { services, config, environment }: RequestContext,
+): configs.DescribedConfig[] | Failure {
   const { resourceName: name, configurationKeys: keys } = resource
   const context = { image: services.metadata(), config, nodeId: services.nodeId }
   const wanted = (each: string): boolean => keys === null || keys.length === 0 || keys.includes(each)
@@ -61,7 +64,7 @@ function describe(resource: Resource, { services, config }: RequestContext): con
       return wrongBroker(name, context.nodeId, ' or empty string,') ?? configs.describeBroker(context, wanted)
     case resourceTypes.brokerLogger:
       if (name === '') return invalid('Broker id must not be empty')
-      return wrongBroker(name, context.nodeId, '') ?? []
+      return wrongBroker(name, context.nodeId, '') ?? configs.describeLoggers(environment.log.levels?.all(), wanted)
     case resourceTypes.clientMetrics:
       if (name === '') return invalid('Client metrics subscription name must not be empty')
       return configs.describeClientMetrics(context, name, wanted)

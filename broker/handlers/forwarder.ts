@@ -26,7 +26,7 @@ export class EnvelopeForwarder implements Forwarder {
     this.#timeoutMs = timeoutMs
   }
 
-  async forward(context: RequestContext): Promise<readonly Uint8Array[]> {
+  async forward(context: Pick<RequestContext, 'frame' | 'connection'>): Promise<readonly Uint8Array[]> {
     const { clock } = this.#environment
     const deadlineMs = clock.monotonicMs() + this.#timeoutMs
     const body = {

@@ -14,7 +14,7 @@ import type { ConnectionInfo, RequestContext } from './handler.ts'
 /** Sends a client's request to the active controller and brings the answer back (KIP-590). */
 export interface Forwarder {
   /** Resolves with the whole response, header included. Rejects with NetworkError when no controller answered in time. */
-  forward(context: RequestContext): Promise<readonly Uint8Array[]>
+  forward(context: Pick<RequestContext, 'frame' | 'connection'>): Promise<readonly Uint8Array[]>
 }
 
 /** The registry, as ApiVersions and Envelope see it. */

@@ -291,7 +291,7 @@ describe('IncrementalAlterConfigs', () => {
     const set: Change = ['retention.ms', 'set', '1']
     expect(alter(harness, 2, 'nobody', [set]).error).toBe('UNKNOWN_TOPIC_OR_PARTITION')
     expect(alter(harness, 2, 'orders', [['nothing', 'set', '1']]).message).toBe('Unknown topic config name: nothing')
-    expect(alter(harness, 2, 'orders', [set, set]).message).toMatch(/duplicate config keys: retention\.ms/)
+    expect(alter(harness, 2, 'orders', [set, set]).message).toMatch(/duplicate config keys/)
     expect(alter(harness, 2, 'orders', [['retention.ms', 'append', '1']]).message).toMatch(/its type is not LIST/)
     expect(alter(harness, 2, 'orders', [['retention.ms', 'set', null]]).error).toBe('INVALID_REQUEST')
     expect(alter(harness, 4, '9', [['log.retention.ms', 'set', '1']]).error).toBe('BROKER_ID_NOT_REGISTERED')

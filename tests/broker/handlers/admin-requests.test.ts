@@ -102,7 +102,9 @@ describe('admin requests to the active controller', () => {
       const change = { name: 'retention.ms', configOperation: 0, value: `${version}` }
       const resources = [{ resourceType: 2, resourceName: 'orders', configs: [change] }]
       const request = { resources, validateOnly: false }
-      const { responses } = await node.ask(incrementalAlterConfigs, configs, version, request)
+      const { responses } = await node.ask(incrementalAlterConfigs, configs, version, request, {
+        listenerKind: 'controller',
+      })
       expect(responses).toMatchObject([{ errorCode: 0, resourceName: 'orders' }])
       expect(node.publisher.image.config('topic', 'orders').get('retention.ms')).toBe(`${version}`)
     }
@@ -133,7 +135,13 @@ describe('admin requests to the active controller', () => {
     expect(deleted.responses).toMatchObject([{ name: 'a', errorCode: code }])
     const change = { name: 'retention.ms', configOperation: 0, value: '1' }
     const resources = [{ resourceType: 2, resourceName: 'orders', configs: [change] }]
-    const altered = await node.ask(incrementalAlterConfigs, configs, 1, { resources, validateOnly: false })
+    const altered = await node.ask(
+      incrementalAlterConfigs,
+      configs,
+      1,
+      { resources, validateOnly: false },
+      { listenerKind: 'controller' },
+    )
     expect(altered.responses).toMatchObject([{ resourceName: 'orders', errorCode: code }])
     const topicPartitions = [{ topic: 'orders', partitions: [0] }]
     expect(await node.ask(electLeaders, elections, 2, { topicPartitions })).toMatchObject({ errorCode: code })
