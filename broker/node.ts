@@ -22,6 +22,7 @@ import type { RequestLedger } from './observe/request-ledger.ts'
 import { RaftDriver } from './raft/raft-driver.ts'
 import { StartupError } from './startup-error.ts'
 import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
+import { makeQuotas } from './security/quotas/make-quotas.ts'
 import { openStorage, type Storage } from './storage.ts'
 
 export interface NodeOptions {
@@ -181,6 +182,7 @@ export class Node {
     this.#controller = controller
     this.#broker = broker
     const authorizer = makeAuthorizer(config, environment.log, publisher, quorum)
+    const quotas = makeQuotas(config, publisher)
     const services: Services = {
       clusterId,
       nodeId,
@@ -188,6 +190,7 @@ export class Node {
       quorum,
       dispatch: this.#dispatcher,
       metadata: () => publisher.image,
+      quotas,
       ...(authorizer === undefined ? {} : { authorizer }),
       ...(controller === undefined ? {} : { controller }),
       ...(broker === undefined ? {} : { broker }),

@@ -1,6 +1,6 @@
 /**
  * DeleteTopics, CreatePartitions, ElectLeaders, AssignReplicasToDirs and preferred-leader balancing as operations.
- * Sources: KIP-4, KIP-195, KIP-183 and KIP-460 (elections), KIP-858 (directories), KIP-599 is not implemented (no controller quota).
+ * Sources: KIP-4, KIP-195, KIP-183 and KIP-460 (elections), KIP-858 (directories), KIP-599 (quota on partitions).
  */
 import { errorCode } from '../protocol/errors.ts'
 import { assignmentError, newPartition, noneAlive, place } from './create-topics.ts'
@@ -10,8 +10,16 @@ import { partitionRecord } from './image-to-records.ts'
 import { allPartitions, electionOf } from './leader-updates.ts'
 import { noLeader, zeroUuid } from './metadata-record.ts'
 import type { MetadataRecord } from './metadata-record.ts'
-import { checkBrokerEpoch, errorFields, isRefusal, itemError, maxRecordsPerUserOperation, refuse } from './operation.ts'
-import type { ControllerState, ItemError, Operation } from './operation.ts'
+import {
+  checkBrokerEpoch,
+  errorFields,
+  isRefusal,
+  itemError,
+  maxRecordsPerUserOperation,
+  refuse,
+  takePartitions,
+} from './operation.ts'
+import type { ControllerState, ItemError, Operation, PartitionQuota } from './operation.ts'
 import { changePartition, hasOnlineDirectory } from './partition-change.ts'
 
 // ------------------------------------------------------------------------------------------------------ delete topics
@@ -19,6 +27,7 @@ import { changePartition, hasOnlineDirectory } from './partition-change.ts'
 export interface DeleteTopicsInput {
   /** By name or, with name null, by id. */
   readonly topics: readonly { readonly name: string | null; readonly topicId: Uuid }[]
+  readonly quota?: PartitionQuota
 }
 
 export interface DeleteTopicsReply {
@@ -37,7 +46,8 @@ export const deleteTopics: Operation<DeleteTopicsInput, DeleteTopicsReply> = (st
   const records: MetadataRecord[] = []
   const responses = request.topics.map(({ name, topicId }) => {
     const topic = name === null ? image.topicsById.get(topicId) : image.topicsByName.get(name)
-    const error = deletionError({ name, topicId }, topic, removed)
+    const error =
+      deletionError({ name, topicId }, topic, removed) ?? takePartitions(request.quota, topic?.partitions.size ?? 0)
     if (error === undefined && topic !== undefined) {
       removed.add(topic.id)
       records.push({ type: 'RemoveTopic', topicId: topic.id })
@@ -72,6 +82,7 @@ function deletionError(
 export interface CreatePartitionsInput {
   readonly topics: readonly CreatePartitionsTopic[]
   readonly validateOnly: boolean
+  readonly quota?: PartitionQuota
 }
 
 interface CreatePartitionsTopic {
@@ -96,7 +107,9 @@ export const createPartitions: Operation<CreatePartitionsInput, CreatePartitions
     const topic = request.topics.find(item => item.name === name)
     const twice = names.indexOf(name) !== names.lastIndexOf(name)
     const added =
-      twice || topic === undefined ? itemError('INVALID_REQUEST', 'Duplicate topic name.') : addPartitions(state, topic)
+      twice || topic === undefined
+        ? itemError('INVALID_REQUEST', 'Duplicate topic name.')
+        : addPartitions(state, topic, request.quota)
     if ('error' in added) return { name, ...errorFields(added) }
     records.push(...added)
     return { name, ...errorFields(undefined) }
@@ -107,7 +120,11 @@ export const createPartitions: Operation<CreatePartitionsInput, CreatePartitions
   return { records: request.validateOnly ? [] : records, reply: { results } }
 }
 
-function addPartitions(state: ControllerState, wanted: CreatePartitionsTopic): MetadataRecord[] | ItemError {
+function addPartitions(
+  state: ControllerState,
+  wanted: CreatePartitionsTopic,
+  quota: PartitionQuota | undefined,
+): MetadataRecord[] | ItemError {
   const topic = state.image.topicsByName.get(wanted.name)
   const first = topic?.partitions.get(0)
   if (topic === undefined || first === undefined) {
@@ -128,6 +145,8 @@ function addPartitions(state: ControllerState, wanted: CreatePartitionsTopic): M
       ? place(state, { partitions: additional, replicationFactor })
       : assignedPartitions(state, wanted.assignments, { additional, replicationFactor, existing })
   if ('error' in partitions) return partitions
+  const exceeded = takePartitions(quota, additional)
+  if (exceeded !== undefined) return exceeded
   return partitions.map((partition, index) => partitionRecord(topic.id, existing + index, partition))
 }
 

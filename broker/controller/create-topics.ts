@@ -12,7 +12,13 @@ import { partitionRecord } from './image-to-records.ts'
 import { configResource } from './metadata-record.ts'
 import type { MetadataRecord, Uuid } from './metadata-record.ts'
 import { errorFields, isActive, itemError, maxRecordsPerUserOperation, refuse } from './operation.ts'
-import type { ControllerState, ItemError, Operation } from './operation.ts'
+import {
+  takePartitions,
+  type ControllerState,
+  type ItemError,
+  type Operation,
+  type PartitionQuota,
+} from './operation.ts'
 import { defaultDirectory } from './partition-change.ts'
 import { placeReplicas } from './replica-placer.ts'
 import { collidingTopic, invalidTopicName } from './topic-names.ts'
@@ -30,6 +36,7 @@ export interface CreatableTopic {
 export interface CreateTopicsInput {
   readonly topics: readonly CreatableTopic[]
   readonly validateOnly: boolean
+  readonly quota?: PartitionQuota
 }
 
 export interface CreatableTopicResult {
@@ -58,7 +65,7 @@ export const createTopics: Operation<CreateTopicsInput, { readonly topics: reado
   const results: CreatableTopicResult[] = []
   for (const topic of request.topics) {
     if (duplicates.has(topic.name)) continue
-    const created = createTopic(state, topic, request.topics)
+    const created = createTopic(state, topic, request)
     if ('error' in created) {
       results.push({ name: topic.name, ...errorFields(created) })
     } else {
@@ -83,12 +90,14 @@ function duplicateNames(topics: readonly CreatableTopic[]): Set<string> {
 function createTopic(
   state: ControllerState,
   topic: CreatableTopic,
-  all: readonly CreatableTopic[],
+  { topics: all, quota }: CreateTopicsInput,
 ): { readonly records: MetadataRecord[]; readonly result: CreatableTopicResult } | ItemError {
   const refusal = nameError(state, topic, all) ?? configError(state, topic)
   if (refusal !== undefined) return refusal
   const partitions = topic.assignments.length > 0 ? assigned(state, topic) : placed(state, topic)
   if ('error' in partitions) return partitions
+  const exceeded = takePartitions(quota, partitions.length)
+  if (exceeded !== undefined) return exceeded
   const topicId = randomUuid(state.random)
   const records: MetadataRecord[] = [{ type: 'Topic', name: topic.name, topicId }]
   for (const { name, value } of topic.configs) {

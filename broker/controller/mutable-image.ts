@@ -371,7 +371,7 @@ function scramKey(credential: { readonly name: string; readonly mechanism: numbe
 }
 
 /** Entities in a fixed order: the same quota may be written with them in another. */
-function quotaKey(entity: readonly QuotaEntity[], key: string): string {
+export function quotaKey(entity: readonly QuotaEntity[], key: string): string {
   const parts = entity.map(part => [part.entityType, part.entityName] as const)
   parts.sort(([first], [second]) => (first < second ? -1 : first > second ? 1 : 0))
   return JSON.stringify([parts, key])

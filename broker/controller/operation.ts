@@ -5,7 +5,7 @@
  */
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Random } from '../environment/environment.ts'
-import { errorCode, type ErrorName } from '../protocol/errors.ts'
+import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
 import type { BrokerHeartbeats } from './broker-heartbeats.ts'
 import type { BrokerImage, MetadataImage } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
@@ -59,6 +59,22 @@ export function itemError(error: ErrorName, message: string | null = null): Item
 export function errorFields(failure: ItemError | undefined): { errorCode: number; errorMessage: string | null } {
   if (failure === undefined) return { errorCode: 0, errorMessage: null }
   return { errorCode: errorCode(failure.error), errorMessage: failure.message }
+}
+
+/**
+ * What is left of a user's quota on changes of partitions (KIP-599). Kept outside the state, like the heartbeat table: it is no one else's
+ * business, and gone with this controller.
+ */
+export interface PartitionQuota {
+  /** False: exceeded; nothing was taken. */
+  take(partitions: number): boolean
+}
+
+/** Why these partitions may not be changed now. */
+export function takePartitions(quota: PartitionQuota | undefined, partitions: number): ItemError | undefined {
+  return quota === undefined || quota.take(partitions)
+    ? undefined
+    : itemError('THROTTLING_QUOTA_EXCEEDED', errorMessage('THROTTLING_QUOTA_EXCEEDED'))
 }
 
 /** Most records one request of a user may make, as in Kafka. */

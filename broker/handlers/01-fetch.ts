@@ -29,6 +29,7 @@ import { brokerOf } from './broker-services.ts'
 import { handler, requestRight, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
 import type { BrokerServices } from './services.ts'
+import { fetchLimitBytes, mayFetch } from './throttling.ts'
 
 type Response = Input<typeof fetchResponse>
 type TopicResponse = Response['responses'][number]
@@ -223,6 +224,13 @@ function readRights(context: RequestContext, isFollower: boolean): (topic: strin
   return () => mayReplicate
 }
 
+/** Bytes on the wire, nearly: the fields of a partition around its records. */
+const partitionFieldsBytes = 40
+
+function sizeOf(found: readonly ReadOutcome[]): number {
+  return found.reduce((sum, { records }) => sum + records.length + partitionFieldsBytes, 0)
+}
+
 function fetchRecords(
   request: FetchRequest,
   context: RequestContext,
@@ -246,7 +254,8 @@ function fetchRecords(
   )
   if ('error' in session) return { errorCode: errorCode(session.error), responses: [] }
   const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
-  const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'])
+  const quotaBytes = isFollower ? Infinity : fetchLimitBytes(context)
+  const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'], quotaBytes)
   const mayRead = readRights(context, isFollower)
   const plan = planOf(session.wanted, { apiVersion, image, broker, mayRead })
   const read = broker.replicas.fetch(plan.entries, {
@@ -266,6 +275,10 @@ function fetchRecords(
       : {}),
   })
   const respond = (found: readonly ReadOutcome[]): Response => {
+    if (!isFollower && !mayFetch(sizeOf(found), context)) {
+      // The session stays as it is, so that what is not told now is told later.
+      return { errorCode: 0, sessionId: request.sessionEpoch > 0 ? request.sessionId : 0, responses: [] }
+    }
     found.forEach((outcome, index) => {
       plan.outcomes[plan.indexes[index] ?? -1] = outcome
     })

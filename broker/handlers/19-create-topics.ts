@@ -9,19 +9,22 @@
  * INVALID_CONFIG, INVALID_REQUEST, POLICY_VIOLATION, NOT_CONTROLLER, REQUEST_TIMED_OUT.
  * Not implemented: the quota on mutations (KIP-599).
  */
-import { createTopics as operation } from '../controller/create-topics.ts'
+import { createTopics as operation, type CreateTopicsInput } from '../controller/create-topics.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { CreateTopicsRequest, createTopicsResponse } from '../protocol/messages/19-create-topics.ts'
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
 import { clusterName } from '../security/authorization/acl.ts'
 import { handler, right, type RequestContext } from './handler.ts'
+import { mutationQuota } from './throttling.ts'
 
 type Response = Input<typeof createTopicsResponse>
 
 function refused({ topics }: CreateTopicsRequest, error: ErrorName, errorMessage: string): Response {
   return { topics: topics.map(({ name }) => ({ name, errorCode: errorCode(error), errorMessage, configs: null })) }
 }
+
+const quotaStrictSince = 6
 
 type Topic = CreateTopicsRequest['topics'][number]
 type Result = Response['topics'][number]
@@ -61,19 +64,19 @@ export const createTopics = handler<CreateTopicsRequest, Response>({
   fail: refused,
   handle: (request, context) => {
     const { allowed, forbidden } = sortByCreateRight(request.topics, context)
+    const quota = mutationQuota(context, quotaStrictSince)
     type Reply = { topics: Response['topics'] }
-    return submit<CreateTopicsRequest, Reply, Response>(
+    return submit<CreateTopicsInput, Reply, Response>(
       context,
       operation,
-      { ...request, topics: allowed },
+      { ...request, topics: allowed, quota },
       {
         timeoutMs: request.timeoutMs,
-        reply: ({ topics }) => ({
-          topics: [
-            ...topics.map(topic => withoutSettings(topic, context)),
-            ...forbidden.map(name => notAuthorized(name)),
-          ],
-        }),
+        reply: ({ topics }) => {
+          context.throttle(quota.throttleMs())
+          const visible = topics.map(topic => withoutSettings(topic, context))
+          return { topics: [...visible, ...forbidden.map(name => notAuthorized(name))] }
+        },
         refused: (error, message) => refused(request, error, message),
       },
     )

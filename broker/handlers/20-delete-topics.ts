@@ -14,9 +14,11 @@ import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
 import { clusterName } from '../security/authorization/acl.ts'
 import { handler, right, type RequestContext } from './handler.ts'
+import { mutationQuota } from './throttling.ts'
 
 type Response = Input<typeof deleteTopicsResponse>
 const firstVersionWithIds = 6
+const quotaStrictSince = 5
 
 function wanted(request: DeleteTopicsRequest, apiVersion: number) {
   if (apiVersion >= firstVersionWithIds) return request.topics
@@ -59,13 +61,17 @@ export const deleteTopics = handler<DeleteTopicsRequest, Response>({
   fail: (request, error, message, { apiVersion }) => refused(request, apiVersion, error, message),
   handle: (request, context) => {
     const { allowed, forbidden } = sortByDeleteRight(wanted(request, context.apiVersion), context)
+    const quota = mutationQuota(context, quotaStrictSince)
     return submit(
       context,
       operation,
-      { topics: allowed },
+      { topics: allowed, quota },
       {
         timeoutMs: request.timeoutMs,
-        reply: ({ responses }): Response => ({ responses: [...responses, ...forbidden] }),
+        reply: ({ responses }): Response => {
+          context.throttle(quota.throttleMs())
+          return { responses: [...responses, ...forbidden] }
+        },
         refused: (error, message) => refused(request, context.apiVersion, error, message),
       },
     )

@@ -13,6 +13,9 @@ import type { CreatePartitionsRequest, createPartitionsResponse } from '../proto
 import type { Input } from '../protocol/schema.ts'
 import { submit } from './controller-services.ts'
 import { handler, right } from './handler.ts'
+import { mutationQuota } from './throttling.ts'
+
+const quotaStrictSince = 3
 
 type Response = Input<typeof createPartitionsResponse>
 
@@ -33,18 +36,18 @@ export const createPartitions = handler<CreatePartitionsRequest, Response>({
     const isTwice = (name: string) => names.indexOf(name) !== names.lastIndexOf(name)
     const allowed = request.topics.filter(({ name }) => isTwice(name) || context.authorize('Alter', 'Topic', name))
     const forbidden = request.topics.filter(topic => !allowed.includes(topic))
+    const quota = mutationQuota(context, quotaStrictSince)
     return submit(
       context,
       operation,
-      { ...request, topics: allowed },
+      { ...request, topics: allowed, quota },
       {
         timeoutMs: request.timeoutMs,
-        reply: ({ results }): Response => ({
-          results: [
-            ...results,
-            ...refused({ ...request, topics: forbidden }, 'TOPIC_AUTHORIZATION_FAILED', null).results,
-          ],
-        }),
+        reply: ({ results }): Response => {
+          context.throttle(quota.throttleMs())
+          const notAllowed = refused({ ...request, topics: forbidden }, 'TOPIC_AUTHORIZATION_FAILED', null)
+          return { results: [...results, ...notAllowed.results] }
+        },
         refused: (error, message) => refused(request, error, message),
       },
     )

@@ -11,15 +11,22 @@ import { RequestLedger } from '../observe/request-ledger.ts'
 import { apiByKey } from '../protocol/apis.ts'
 import { codec } from '../protocol/codec.ts'
 import { errorCode, errorMessage, ProtocolError, type ErrorName } from '../protocol/errors.ts'
-import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from '../protocol/headers.ts'
+import {
+  decodeRequestHeader,
+  decodeResponseHeader,
+  encodeResponseFrame,
+  type RequestHeader,
+} from '../protocol/headers.ts'
 import { messagesOf, type Exchange } from '../protocol/messages/index.ts'
 import { Reader } from '../protocol/reader.ts'
 import { clusterName, refusalOf } from '../security/authorization/acl.ts'
 import { AuthorizerNotReadyError } from '../security/authorization/authorizer.ts'
+import { quotaKeys } from '../security/quotas/quota-limits.ts'
 import { noReply, type ConnectionInfo, type Handler, type RequestContext } from './handler.ts'
 import { advertisedRange, apiVersionsKey } from './18-api-versions.ts'
 import { ServedRequest } from './request-context.ts'
 import type { Dispatch, Services } from './services.ts'
+import { recordRequest } from './throttling.ts'
 
 const framePrefixBytes = 4
 const produceKey = 0
@@ -112,26 +119,43 @@ export class Dispatcher implements Dispatch {
     return codec(exchangeOf(header).request, header.requestApiVersion).decode(reader) as never
   }
 
-  #context(header: RequestHeader, frame: Buffer, connection: ConnectionInfo): RequestContext {
+  #context(header: RequestHeader, frame: Buffer, connection: ConnectionInfo): ServedRequest {
     if (this.#services === undefined) throw new Error('a request came before the node was put together')
     const node = { services: this.#services, config: this.#config, environment: this.#environment }
     return new ServedRequest(header, frame, connection, node)
   }
 
-  #handle(handler: Handler, request: never, context: RequestContext, header: RequestHeader): Reply | Promise<Reply> {
+  #handle(handler: Handler, request: never, context: ServedRequest, header: RequestHeader): Reply | Promise<Reply> {
+    const answer = (response: object | typeof noReply) => this.#answer(handler, request, response, context, header)
     try {
       const refusal = context.services.authorizer === undefined ? undefined : unauthorized(handler, request, context)
-      if (refusal !== undefined)
-        return this.#encode(header, handler.fail(request, refusal, errorMessage(refusal), context))
+      if (refusal !== undefined) return answer(handler.fail(request, refusal, errorMessage(refusal), context))
       const result = handler.handle(request, context)
-      if (!(result instanceof Promise)) return result === noReply ? undefined : this.#encode(header, result)
-      return result.then(
-        response => (response === noReply ? undefined : this.#encode(header, response)),
-        (error: unknown) => this.#failed(handler, request, context, header, error),
-      )
+      context.handledMs = this.#environment.clock.monotonicMs()
+      if (!(result instanceof Promise)) return answer(result)
+      return result.then(answer, (error: unknown) => this.#failed(handler, request, context, header, error))
     } catch (error) {
       return this.#failed(handler, request, context, header, error)
     }
+  }
+
+  /** The reply, with the wait for quotas in it; that wait begins now, for the connection. */
+  #answer(
+    handler: Handler,
+    request: never,
+    response: object | typeof noReply,
+    context: ServedRequest,
+    header: RequestHeader,
+  ): Reply {
+    const { quotas } = context.services
+    if (quotas?.isActive === true) {
+      const tookMs = context.handledMs - context.receivedMs
+      context.throttle(recordRequest(quotas, { handler, request, tookMs }, context))
+    }
+    const { throttleMs } = context
+    if (throttleMs > 0) context.connection.mute(throttleMs)
+    if (response === noReply) return undefined
+    return this.#encode(header, throttleMs > 0 ? { ...response, throttleTimeMs: throttleMs } : response)
   }
 
   /** A handler that throws has a bug or met a fault nobody foresaw: the client gets an answer, the log the whole story. */
@@ -155,13 +179,26 @@ export class Dispatcher implements Dispatch {
     const forwarder = context.services.broker?.forwarder
     if (forwarder === undefined) throw new ProtocolError('a request to forward came to a node without the role broker')
     return forwarder.forward(context).then(
-      response => framed(response),
+      response => {
+        this.#muteLike(response, context, header)
+        return framed(response)
+      },
       (error: Error) => {
         this.#environment.log.warn('could not forward a request to the controller', { reason: error.message })
         const refusal: ErrorName = 'REQUEST_TIMED_OUT'
         return this.#encode(header, handler.fail(this.#decode(reader, header), refusal, error.message, context))
       },
     )
+  }
+
+  /** Changes of metadata are measured on the controller, but the client waits here. */
+  #muteLike(response: readonly Uint8Array[], context: RequestContext, header: RequestHeader): void {
+    if (context.services.quotas?.limits.has(quotaKeys.controllerMutation) !== true) return
+    const reader = new Reader(Buffer.concat(response))
+    decodeResponseHeader(reader, { key: header.requestApiKey, version: header.requestApiVersion })
+    const body = codec(exchangeOf(header).response, header.requestApiVersion).decode(reader)
+    const { throttleTimeMs } = body as { throttleTimeMs?: number }
+    if (throttleTimeMs !== undefined) context.connection.mute(throttleTimeMs)
   }
 
   #encode(header: RequestHeader, response: object): readonly Uint8Array[] {

@@ -45,6 +45,8 @@ export interface RequestContext {
   authorize(operation: AclOperation, resourceType: ResourceType, name: string, purpose?: Purpose): boolean
   /** Whether the sender has the right on at least one resource of the type (KIP-679). */
   authorizeByResourceType(operation: AclOperation, resourceType: ResourceType): boolean
+  /** The client has to wait so long for a quota: the response says so, and its connection is not read until then. The longest wait counts. */
+  throttle(durationMs: number): void
   /** What the sender may do to the resource: a bit per code of AclOperation (KIP-430). */
   authorizedOperations(resourceType: ResourceType, name: string): number
 }
@@ -66,6 +68,8 @@ export interface ConnectionInfo {
   /** What the client said of itself in ApiVersions v3+ (KIP-511); `unknown` until then. */
   readonly clientSoftware: ClientSoftware
   toldClientSoftware(software: ClientSoftware): void
+  /** Begins no further request of this connection for so long (KIP-219). */
+  mute(durationMs: number): void
   /** Runs once when the connection is gone, so that parked requests are dropped; the function returned takes `run` back. */
   onClose(run: () => void): () => void
   isOpen(): boolean

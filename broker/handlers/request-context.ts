@@ -17,6 +17,10 @@ export class ServedRequest implements RequestContext {
   readonly config: BrokerConfig
   readonly environment: Environment
   readonly receivedMs: number
+  /** Monotonic ms when the handler gave the loop back: what it did until then took this node's time. */
+  handledMs: number
+  /** Longest wait for a quota so far, ms. */
+  throttleMs = 0
 
   constructor(
     header: RequestHeader,
@@ -33,6 +37,7 @@ export class ServedRequest implements RequestContext {
     this.config = node.config
     this.environment = node.environment
     this.receivedMs = node.environment.clock.monotonicMs()
+    this.handledMs = this.receivedMs
   }
 
   authorize(operation: AclOperation, resourceType: ResourceType, name: string, purpose: Purpose = 'access'): boolean {
@@ -43,6 +48,10 @@ export class ServedRequest implements RequestContext {
   authorizeByResourceType(operation: AclOperation, resourceType: ResourceType): boolean {
     const { authorizer } = this.services
     return authorizer === undefined || authorizer.authorizeByResourceType(this.connection, operation, resourceType)
+  }
+
+  throttle(durationMs: number): void {
+    this.throttleMs = Math.max(this.throttleMs, durationMs)
   }
 
   authorizedOperations(resourceType: ResourceType, name: string): number {

@@ -9,6 +9,7 @@ import type { Transactions } from '../coordinator/transactions/transactions.ts'
 import type { RaftDriver } from '../raft/raft-driver.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { Authorizer } from '../security/authorization/authorizer.ts'
+import type { ClientQuotas } from '../security/quotas/client-quotas.ts'
 import type { ConnectionInfo, RequestContext } from './handler.ts'
 
 /** Sends a client's request to the active controller and brings the answer back (KIP-590). */
@@ -32,6 +33,7 @@ interface EveryNode {
   readonly dispatch: Dispatch
   /** Undefined: everyone may do everything. */
   readonly authorizer?: Authorizer
+  readonly quotas?: ClientQuotas
   metadata(): MetadataImage
 }
 

@@ -36,6 +36,7 @@ export class Connection {
   #paused = false
   #lastActiveMs: number
   #idleTimer: Timer | undefined
+  #mute: { readonly untilMs: number; readonly timer: Timer } | undefined
   /** Replies gathered while a chunk is worked through, written at once. */
   #outbox: Uint8Array[] | undefined
 
@@ -69,6 +70,19 @@ export class Connection {
     this.#socket.destroy()
   }
 
+  /** Begins no further request for so long: what comes meanwhile waits, and reading stops (KIP-219). The longest wait counts. */
+  mute(durationMs: number): void {
+    const untilMs = this.#environment.clock.monotonicMs() + durationMs
+    if (!this.#open || durationMs <= 0 || untilMs <= (this.#mute?.untilMs ?? -1)) return
+    this.#mute?.timer.cancel()
+    const timer = this.#environment.timers.after(durationMs, () => {
+      this.#mute = undefined
+      this.#guard(() => this.#proceed())
+    })
+    this.#mute = { untilMs, timer }
+    this.#adjustReading()
+  }
+
   #receive(read: (emit: (request: Buffer) => void) => void): void {
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
     this.#outbox = []
@@ -85,7 +99,7 @@ export class Connection {
   }
 
   #full(): boolean {
-    return !this.#writable || this.#slots.length >= this.#options.maxQueued
+    return !this.#writable || this.#mute !== undefined || this.#slots.length >= this.#options.maxQueued
   }
 
   #begin(request: Buffer): void {
@@ -171,6 +185,7 @@ export class Connection {
     if (!this.#open) return
     this.#open = false
     this.#idleTimer?.cancel()
+    this.#mute?.timer.cancel()
     this.#waiting.length = 0
     if (error !== undefined)
       this.#environment.log.debug('connection lost', { client: this.#socket.remote.host, reason: error.message })

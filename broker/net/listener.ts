@@ -70,6 +70,7 @@ export class Server {
       toldClientSoftware: told => {
         software = told
       },
+      mute: durationMs => connection.mute(durationMs),
       onClose: run => {
         if (connection.isOpen) gone.add(run)
         else run()

@@ -232,6 +232,7 @@ export class TestBroker {
       principal: anonymous,
       clientSoftware: { name: 'test', version: '1' },
       toldClientSoftware: () => undefined,
+      mute: () => undefined,
       onClose: options.onClose ?? (() => () => {}),
       isOpen: () => generation === this.generation,
     }

@@ -1,0 +1,237 @@
+/** Quotas: which one holds for whom, and the waits that Kafka's formulas give. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { alterClientQuotas, type QuotaAlteration } from '#broker/controller/alter-client-quotas.ts'
+import { applyRecords } from '#broker/controller/image-builder.ts'
+import { MetadataImage } from '#broker/controller/image.ts'
+import type { QuotaEntity } from '#broker/controller/metadata-record.ts'
+import { isRefusal, type ControllerState } from '#broker/controller/operation.ts'
+import { ClientQuotas } from '#broker/security/quotas/client-quotas.ts'
+import { describeQuotas } from '#broker/security/quotas/describe-quotas.ts'
+import { quotaKeys } from '#broker/security/quotas/quota-limits.ts'
+import { SampledRate, throttleTimeMs } from '#broker/security/quotas/sampled-rate.ts'
+import { TokenBucket } from '#broker/security/quotas/token-bucket.ts'
+
+const window = { samples: 11, sampleMs: 1000 }
+
+function entityOf({ user, client, ip }: { user?: string | null; client?: string | null; ip?: string | null }) {
+  const entity: QuotaEntity[] = []
+  if (user !== undefined) entity.push({ entityType: 'user', entityName: user })
+  if (client !== undefined) entity.push({ entityType: 'client-id', entityName: client })
+  if (ip !== undefined) entity.push({ entityType: 'ip', entityName: ip })
+  return entity
+}
+
+function alter(image: MetadataImage, entries: readonly QuotaAlteration[], validateOnly = false) {
+  const outcome = alterClientQuotas({ image } as ControllerState, { entries, validateOnly })
+  if (isRefusal(outcome)) throw new Error(outcome.message)
+  const at = { offset: image.offset + Math.max(1, outcome.records.length), epoch: 1 }
+  return { ...outcome, image: applyRecords(image, outcome.records, at).image }
+}
+
+const set = (entity: readonly QuotaEntity[], key: string, value: number): QuotaAlteration => ({
+  entity,
+  ops: [{ key, value, remove: false }],
+})
+
+function quotasWith(...entries: readonly QuotaAlteration[]): ClientQuotas {
+  const quotas = new ClientQuotas({ window, controllerWindow: window })
+  quotas.applyMetadata(alter(MetadataImage.empty('c'), entries).image)
+  return quotas
+}
+
+describe('the quota that holds', () => {
+  const levels = [
+    entityOf({ user: 'alice', client: 'app' }),
+    entityOf({ user: 'alice', client: null }),
+    entityOf({ user: 'alice' }),
+    entityOf({ user: null, client: 'app' }),
+    entityOf({ user: null, client: null }),
+    entityOf({ user: null }),
+    entityOf({ client: 'app' }),
+    entityOf({ client: null }),
+  ]
+
+  it.each(levels.map((_, index) => index))('is that of level %i when no more specific one exists', first => {
+    const entries = levels.slice(first).map((entity, index) => set(entity, quotaKeys.produce, first + index + 1))
+    const { limits } = quotasWith(...entries)
+    expect(limits.find(quotaKeys.produce, 'alice', 'app')?.bound).toBe(first + 1)
+  })
+
+  it('is none for somebody nobody set one for', () => {
+    const { limits } = quotasWith(set(entityOf({ user: 'alice' }), quotaKeys.produce, 1))
+    expect(limits.find(quotaKeys.produce, 'bob', 'app')).toBeUndefined()
+    expect(limits.find(quotaKeys.fetch, 'alice', 'app')).toBeUndefined()
+  })
+
+  it('of a user is shared by its clients, that of a default client id is not', () => {
+    const perUser = quotasWith(set(entityOf({ user: 'alice' }), quotaKeys.produce, 100))
+    perUser.record(quotaKeys.produce, { user: 'alice', clientId: 'a' }, 1000, 0)
+    expect(perUser.record(quotaKeys.produce, { user: 'alice', clientId: 'b' }, 100, 0)).toBe(1000)
+    const perClient = quotasWith(set(entityOf({ client: null }), quotaKeys.produce, 100))
+    perClient.record(quotaKeys.produce, { user: 'alice', clientId: 'a' }, 1000, 0)
+    expect(perClient.record(quotaKeys.produce, { user: 'alice', clientId: 'b' }, 100, 0)).toBe(0)
+  })
+
+  it('may be named like anything: a client called default is not the default', () => {
+    const { limits } = quotasWith(set(entityOf({ client: 'default' }), quotaKeys.produce, 7))
+    expect(limits.find(quotaKeys.produce, 'u', 'default')?.bound).toBe(7)
+    expect(limits.find(quotaKeys.produce, 'u', 'other')).toBeUndefined()
+  })
+})
+
+describe('a sampled rate', () => {
+  it('looks back on ten spans at least, so that a burst at the start counts little', () => {
+    const rate = new SampledRate(window)
+    rate.record(1000, 0)
+    expect(rate.windowMs(0)).toBe(10_000)
+    expect(rate.measure(0)).toBe(100)
+    expect(throttleTimeMs(rate, 100, 0)).toBe(0)
+    rate.record(500, 0)
+    // 50 % over the bound, of a window of ten seconds.
+    expect(throttleTimeMs(rate, 100, 0)).toBe(5000)
+  })
+
+  it('forgets what is older than all spans', () => {
+    const rate = new SampledRate(window)
+    rate.record(1000, 0)
+    expect(rate.measure(10_999)).toBeGreaterThan(0)
+    expect(rate.measure(11_000)).toBe(0)
+  })
+
+  it('is within the bound again after the wait, whatever came before', () => {
+    const event = fc.tuple(fc.integer({ min: 0, max: 3000 }), fc.integer({ min: 1, max: 5000 }))
+    fc.assert(
+      fc.property(
+        fc.array(event, { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 2000 }),
+        (events, bound) => {
+          const rate = new SampledRate(window)
+          let nowMs = 0
+          for (const [gapMs, value] of events) rate.record(value, (nowMs += gapMs))
+          const waitMs = throttleTimeMs(rate, bound, nowMs)
+          // At most one span more, since samples begin and end where events were; waits are whole milliseconds.
+          expect(rate.measure(nowMs + waitMs + window.sampleMs)).toBeLessThanOrEqual(bound * (1 + 1e-4))
+        },
+      ),
+    )
+  })
+})
+
+describe('a token bucket', () => {
+  it('starts full, may be overdrawn once, and fills again at the rate', () => {
+    const bucket = new TokenBucket(window)
+    expect(bucket.measure(2, 0)).toBe(22)
+    bucket.take(30, 2, 0)
+    expect(bucket.throttleTimeMs(2, 0)).toBe(4000)
+    expect(bucket.throttleTimeMs(2, 3999)).toBe(1)
+    expect(bucket.throttleTimeMs(2, 4000)).toBe(0)
+    expect(bucket.measure(2, 60_000)).toBe(22)
+  })
+})
+
+describe('a mutation quota', () => {
+  const subject = { user: 'alice', clientId: 'app' }
+  const quotas = () => quotasWith(set(entityOf({ user: 'alice' }), quotaKeys.controllerMutation, 1))
+
+  it('that is strict refuses what comes after it was exceeded, and takes nothing for it', () => {
+    const limited = quotas()
+    let nowMs = 0
+    const quota = limited.mutation(subject, true, () => nowMs)
+    expect(quota.take(15)).toBe(true)
+    expect(quota.throttleMs()).toBe(0)
+    expect(quota.take(1)).toBe(false)
+    expect(quota.throttleMs()).toBe(4000)
+    nowMs = 4000
+    expect(limited.mutation(subject, true, () => nowMs).take(1)).toBe(true)
+  })
+
+  it('that is not strict takes everything and lets the client wait', () => {
+    const quota = quotas().mutation(subject, false, () => 0)
+    expect(quota.take(15)).toBe(true)
+    expect(quota.take(5)).toBe(true)
+    expect(quota.throttleMs()).toBe(9000)
+  })
+})
+
+describe('a request quota', () => {
+  it('makes nobody wait longer than one span', () => {
+    const quotas = quotasWith(set(entityOf({ user: 'alice' }), quotaKeys.request, 1))
+    expect(quotas.recordRequestMs({ user: 'alice', clientId: '' }, 5000, 0)).toBe(1000)
+    expect(quotas.recordRequestMs({ user: 'bob', clientId: '' }, 5000, 0)).toBe(0)
+  })
+})
+
+describe('altering quotas', () => {
+  const empty = MetadataImage.empty('c')
+  const messageOf = (entity: readonly QuotaEntity[], key: string, value: number) =>
+    alter(empty, [set(entity, key, value)]).reply.failures[0]?.message
+
+  it('writes what changes and nothing else', () => {
+    const entity = entityOf({ user: 'alice' })
+    const first = alter(empty, [set(entity, quotaKeys.produce, 5)])
+    expect(first.records).toEqual([{ type: 'ClientQuota', entity, key: quotaKeys.produce, value: 5, remove: false }])
+    expect(alter(first.image, [set(entity, quotaKeys.produce, 5)]).records).toEqual([])
+    expect(alter(empty, [set(entity, quotaKeys.produce, 5)], true).records).toEqual([])
+    const removal = alter(first.image, [{ entity, ops: [{ key: quotaKeys.produce, value: 0, remove: true }] }])
+    expect(removal.image.clientQuotas.size).toBe(0)
+    expect(
+      alter(removal.image, [{ entity, ops: [{ key: quotaKeys.produce, value: 0, remove: true }] }]).records,
+    ).toEqual([])
+  })
+
+  it('refuses what makes no sense, as Kafka does', () => {
+    const user = entityOf({ user: 'alice' })
+    expect(messageOf([], quotaKeys.produce, 1)).toBe('Invalid empty client quota entity')
+    expect(messageOf([{ entityType: 'team', entityName: 'x' }], quotaKeys.produce, 1)).toBe(
+      'Unhandled client quota entity type: team',
+    )
+    expect(messageOf(entityOf({ user: '' }), quotaKeys.produce, 1)).toBe('Empty user not supported')
+    expect(messageOf(user, 'speed', 1)).toBe('Invalid configuration key speed')
+    expect(messageOf(user, quotaKeys.connection, 1)).toBe(`Invalid configuration key ${quotaKeys.connection}`)
+    expect(messageOf(user, quotaKeys.produce, 0)).toBe(`Quota ${quotaKeys.produce} must be greater than 0`)
+    expect(messageOf(user, quotaKeys.produce, 1.5)).toBe(`${quotaKeys.produce} cannot be a fractional value.`)
+    expect(messageOf(user, quotaKeys.request, 1.5)).toBeUndefined()
+    expect(messageOf(entityOf({ ip: '10.0.0.300' }), quotaKeys.connection, 1)).toBe(
+      '10.0.0.300 is not a valid IP or resolvable host.',
+    )
+    expect(messageOf(entityOf({ ip: '10.0.0.3', user: 'a' }), quotaKeys.connection, 1)).toMatch(/combination/)
+    expect(messageOf(entityOf({ ip: null }), quotaKeys.connection, 1)).toBeUndefined()
+  })
+})
+
+describe('describing quotas', () => {
+  const { image } = alter(MetadataImage.empty('c'), [
+    set(entityOf({ user: 'alice' }), quotaKeys.produce, 1),
+    set(entityOf({ user: 'alice', client: 'app' }), quotaKeys.fetch, 2),
+    set(entityOf({ user: null }), quotaKeys.produce, 3),
+    set(entityOf({ ip: '10.0.0.1' }), quotaKeys.connection, 4),
+  ])
+  const find = (components: [string, number, string | null][], strict = false) => {
+    const asked = components.map(([entityType, matchType, match]) => ({ entityType, matchType, match }))
+    const found = describeQuotas(image.clientQuotas, { components: asked, strict })
+    return 'error' in found ? found : found.map(({ values }) => values[0]?.value)
+  }
+
+  it('finds by name, by default and by type, strictly or not', () => {
+    expect(find([])).toEqual([1, 2, 3, 4])
+    expect(find([], true)).toEqual([])
+    expect(find([['user', 0, 'alice']])).toEqual([1, 2])
+    expect(find([['user', 0, 'alice']], true)).toEqual([1])
+    expect(find([['user', 1, null]])).toEqual([3])
+    expect(find([['user', 2, null]])).toEqual([1, 2, 3])
+    expect(find([['ip', 2, null]])).toEqual([4])
+  })
+
+  it('refuses filters that contradict themselves', () => {
+    expect(find([['user', 0, null]])).toMatchObject({ error: 'INVALID_REQUEST' })
+    expect(find([['user', 1, 'alice']])).toMatchObject({ error: 'INVALID_REQUEST' })
+    expect(find([['user', 3, null]])).toMatchObject({ message: 'Unknown match type 3' })
+    expect(find([['team', 2, null]])).toMatchObject({ error: 'UNSUPPORTED_VERSION' })
+    const both: [string, number, null][] = [
+      ['user', 2, null],
+      ['ip', 2, null],
+    ]
+    expect(find(both)).toMatchObject({ error: 'INVALID_REQUEST' })
+  })
+})
