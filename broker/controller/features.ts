@@ -45,7 +45,7 @@ const features: readonly Feature[] = [
     newCluster: metadataVersionLatest,
   },
   // Kafka: 0-2, default 2. 1 is KIP-890 part 1 (flexible records in the log), 2 part 2 (an epoch per transaction).
-  { name: 'transaction.version', minVersion: 0, maxVersion: 2, newCluster: 0 },
+  { name: 'transaction.version', minVersion: 0, maxVersion: 2, newCluster: 2 },
   // Kafka: 0-1, default 1. 1 is KIP-848, the consumer protocol.
   { name: 'group.version', minVersion: 0, maxVersion: 1, newCluster: 0 },
   // Kafka: 0-1, default 1. 1 is KIP-932, share groups.

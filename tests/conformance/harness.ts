@@ -279,6 +279,9 @@ export async function startCluster({ brokers = 1, settings = {} }: ClusterOption
       'offsets.topic.replication.factor': String(brokers),
       // Fifty partitions on three brokers are a hundred and fifty logs to open, and prove nothing more.
       'offsets.topic.num.partitions': '4',
+      'transaction.state.log.replication.factor': String(brokers),
+      'transaction.state.log.min.isr': brokers === 3 ? '2' : '1',
+      'transaction.state.log.num.partitions': '4',
       'group.initial.rebalance.delay.ms': '0',
       ...settings,
     })

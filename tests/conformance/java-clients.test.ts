@@ -35,7 +35,6 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s Java clients', () => {
     ['cooperative', 'hand over partitions one by one under the cooperative protocol'],
     ['static-membership', 'come back to their partitions as static members, without a rebalance'],
     ['positions', 'check positions against leader epochs, and start anew out of range'],
-    ['transactions', 'are refused a transaction at once, with the reason'],
   ])('%s: they %s', name => {
     const result = output.split('\n').find(line => line.startsWith(`ok ${name}`) || line.startsWith(`failed ${name}`))
     if (result !== `ok ${name}`) throw new Error(`${result ?? 'the check did not run'}\n${output}`)

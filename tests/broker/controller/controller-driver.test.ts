@@ -1,3 +1,4 @@
+import { bootstrapRecords } from '#broker/controller/features.ts'
 import { describe, expect, it } from 'vitest'
 import { Controller } from '#broker/controller/controller-driver.ts'
 import { createTopics } from '#broker/controller/create-topics.ts'
@@ -49,9 +50,9 @@ describe('the controller of a node', () => {
     const { quorum, publisher } = start()
     quorum.elect(1)
     expect(publisher.image.metadataVersion()).toBe(30)
-    expect(quorum.log).toHaveLength(1)
+    expect(quorum.log).toHaveLength(bootstrapRecords().length)
     quorum.elect(1)
-    expect(quorum.log).toHaveLength(1)
+    expect(quorum.log).toHaveLength(bootstrapRecords().length)
   })
 
   it('keeps nothing in its state that did not fit into the log', async () => {

@@ -3,6 +3,7 @@ import { incrementalAlterConfigs } from '#broker/controller/alter-configs.ts'
 import { createPartitions, deleteTopics } from '#broker/controller/change-topics.ts'
 import { createTopics } from '#broker/controller/create-topics.ts'
 import type { CreatableTopic } from '#broker/controller/create-topics.ts'
+import { bootstrapRecords } from '#broker/controller/features.ts'
 import { allocateProducerIds } from '#broker/controller/producer-ids.ts'
 import { errorName } from '#broker/protocol/errors.ts'
 import { Harness } from './harness.ts'
@@ -335,16 +336,17 @@ describe('AllocateProducerIds', () => {
 })
 
 describe('a new cluster', () => {
-  it('begins with its metadata.version, and nothing that is not implemented', () => {
+  it('begins with its metadata.version and the levels of new clusters, once', () => {
     const harness = new Harness()
-    expect(harness.log).toEqual([{ type: 'FeatureLevel', name: 'metadata.version', featureLevel: 30 }])
+    expect(harness.log[0]).toEqual({ type: 'FeatureLevel', name: 'metadata.version', featureLevel: 30 })
+    expect(harness.log).toEqual(bootstrapRecords())
     harness.failOver()
-    expect(harness.log).toHaveLength(1)
+    expect(harness.log).toHaveLength(bootstrapRecords().length)
   })
 
   it('writes a NoOp when nothing was written for metadata.max.idle.interval.ms', () => {
     const harness = new Harness()
     harness.pass(1_700)
-    expect(harness.log.slice(1)).toEqual([{ type: 'NoOp' }, { type: 'NoOp' }, { type: 'NoOp' }])
+    expect(harness.log.slice(bootstrapRecords().length)).toEqual([{ type: 'NoOp' }, { type: 'NoOp' }, { type: 'NoOp' }])
   })
 })

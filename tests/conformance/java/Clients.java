@@ -25,7 +25,6 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
@@ -64,8 +63,7 @@ public final class Clients {
             Map.entry("group", clients::group),
             Map.entry("cooperative", clients::cooperative),
             Map.entry("static-membership", clients::staticMembership),
-            Map.entry("positions", clients::positions),
-            Map.entry("transactions", clients::transactions)
+            Map.entry("positions", clients::positions)
         ).forEach((name, check) -> {
             try {
                 check.run("java-" + name);
@@ -313,18 +311,6 @@ public final class Clients {
             expect(Map.of(partition, 0L), consumer.beginningOffsets(List.of(partition)));
             consumer.seek(partition, 1000);
             expect("value-0", read(consumer, 1).get(0));
-        }
-    }
-
-    private void transactions(String name) throws Exception {
-        long before = System.nanoTime();
-        try (KafkaProducer<String, String> producer = producer(Map.of("transactional.id", name, "max.block.ms", "20000"))) {
-            producer.initTransactions();
-            throw new AssertionError("a transaction was begun");
-        } catch (KafkaException refused) {
-            long tookMs = (System.nanoTime() - before) / 1_000_000;
-            if (tookMs > 10_000) throw new AssertionError("refused after " + tookMs + " ms only: " + refused);
-            expect(true, refused.toString().toLowerCase().contains("coordinate transactions"));
         }
     }
 
