@@ -14,6 +14,7 @@ import {
   checkTopicConfig,
   topicTable,
 } from './check-configs.ts'
+import { clearElrRecords, elrSettingError } from './elr-settings.ts'
 import { configResourceTypeId, configResourceTypeOf } from './image-to-records.ts'
 import type { ConfigResourceType } from './image.ts'
 import type { MetadataRecord } from './metadata-record.ts'
@@ -71,6 +72,7 @@ export const incrementalAlterConfigs: Operation<AlterConfigsInput, AlterConfigsR
     const { resourceType, resourceName } = resource
     return { ...errorFields(failure), resourceType, resourceName }
   })
+  records.push(...clearElrRecords(state, records))
   if (records.length > maxRecordsPerUserOperation) {
     return refuse('POLICY_VIOLATION', 'Too many settings in one request.')
   }
@@ -102,7 +104,8 @@ function alterResource(state: ControllerState, resource: AlterConfigsResource): 
     })
   }
   const changed = new Set(resource.configs.map(({ name }) => name))
-  return checkConfig(state, { type, name: resource.resourceName, settings: next, changed }) ?? records
+  const notWithElr = elrSettingError(state, resource, next, changed)
+  return notWithElr ?? checkConfig(state, { type, name: resource.resourceName, settings: next, changed }) ?? records
 }
 
 const tooLong = itemError(

@@ -14,7 +14,7 @@
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import { mergeChange } from './mutable-image.ts'
 import type { MetadataImage, PartitionImage, TopicImage, Uuid } from './image.ts'
-import { electionOf } from './leader-updates.ts'
+import { electionOf, elrRules } from './leader-updates.ts'
 import { leaderRecovered, leaderRecovering, noLeaderChange } from './metadata-record.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import { checkBrokerEpoch, isRefusal } from './operation.ts'
@@ -87,6 +87,7 @@ function alterOne(
     partitionId: partitionIndex,
     partition,
     election: electionOf(state, topic.name),
+    elr: elrRules(state, topic),
     isr: item.newIsrWithEpochs.map(replica => replica.brokerId),
     leaderRecoveryState: item.leaderRecoveryState,
   })

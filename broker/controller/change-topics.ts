@@ -4,10 +4,10 @@
  */
 import { errorCode } from '../protocol/errors.ts'
 import { assignmentError, newPartition, noneAlive, place } from './create-topics.ts'
-import type { MetadataImage, PartitionImage, TopicImage, Uuid } from './image.ts'
+import type { PartitionImage, TopicImage, Uuid } from './image.ts'
 import { applyRecords } from './image-builder.ts'
 import { partitionRecord } from './image-to-records.ts'
-import { allPartitions, electionOf } from './leader-updates.ts'
+import { allPartitions, electionOf, elrRules } from './leader-updates.ts'
 import { noLeader, zeroUuid } from './metadata-record.ts'
 import type { MetadataRecord } from './metadata-record.ts'
 import {
@@ -210,7 +210,7 @@ export const electLeaders: Operation<ElectLeadersInput, ElectLeadersReply> = (st
   const replicaElectionResults = wanted.map(({ topic, partitions }) => ({
     topic,
     partitionResult: partitions
-      .map(partitionId => ({ partitionId, error: electOne(image, { topic, partitionId, election }, records) }))
+      .map(partitionId => ({ partitionId, error: electOne(state, { topic, partitionId, election }, records) }))
       // Of all partitions only those are reported that an election was tried for.
       .filter(({ error }) => !everything || error?.error !== 'ELECTION_NOT_NEEDED')
       .map(({ partitionId, error }) => ({ partitionId, ...errorFields(error) })),
@@ -219,10 +219,11 @@ export const electLeaders: Operation<ElectLeadersInput, ElectLeadersReply> = (st
 }
 
 function electOne(
-  image: MetadataImage,
+  state: ControllerState,
   { topic, partitionId, election }: { topic: string; partitionId: number; election: 'preferred' | 'unclean' },
   records: MetadataRecord[],
 ): ItemError | undefined {
+  const { image } = state
   const topicImage = image.topicsByName.get(topic)
   if (topicImage === undefined) return itemError('UNKNOWN_TOPIC_OR_PARTITION', `No such topic as ${topic}`)
   const partition = topicImage.partitions.get(partitionId)
@@ -231,7 +232,8 @@ function electOne(
   }
   const needed = election === 'preferred' ? partition.leader !== partition.replicas[0] : partition.leader === noLeader
   if (!needed) return itemError('ELECTION_NOT_NEEDED', 'Leader election not needed for topic partition.')
-  const record = changePartition(image, { topicId: topicImage.id, partitionId, partition, election })
+  const elr = elrRules(state, topicImage)
+  const record = changePartition(image, { topicId: topicImage.id, partitionId, partition, election, elr })
   if (record === undefined) {
     return election === 'preferred'
       ? itemError('PREFERRED_LEADER_NOT_AVAILABLE', 'The preferred leader was not available.')
@@ -245,12 +247,14 @@ function electOne(
 export const maxElectionsPerBalance = 1_000
 
 /** `more`: call again at once. */
-export const balanceLeaders: Operation<undefined, { readonly more: boolean }> = ({ image }) => {
+export const balanceLeaders: Operation<undefined, { readonly more: boolean }> = state => {
+  const { image } = state
   const records: MetadataRecord[] = []
   for (const { topic, partitionId, partition } of allPartitions(image)) {
     if (records.length >= maxElectionsPerBalance) return { records, reply: { more: true }, divisible: true }
     if (partition.leader === partition.replicas[0]) continue
-    const record = changePartition(image, { topicId: topic.id, partitionId, partition, election: 'preferred' })
+    const elr = elrRules(state, topic)
+    const record = changePartition(image, { topicId: topic.id, partitionId, partition, election: 'preferred', elr })
     if (record !== undefined) records.push(record)
   }
   return { records, reply: { more: false }, divisible: true }
@@ -261,7 +265,8 @@ export const electUncleanLeaders: Operation<undefined, object> = state => {
   const records: MetadataRecord[] = []
   for (const { topic, partitionId, partition } of allPartitions(state.image)) {
     if (partition.leader !== noLeader || electionOf(state, topic.name) !== 'unclean') continue
-    const record = changePartition(state.image, { topicId: topic.id, partitionId, partition, election: 'unclean' })
+    const target = { topicId: topic.id, partitionId, partition, elr: elrRules(state, topic) }
+    const record = changePartition(state.image, { ...target, election: 'unclean' })
     if (record !== undefined) records.push(record)
   }
   return { records, reply: {}, divisible: true }
@@ -322,7 +327,7 @@ function assignOne(
   const partition = topic.partitions.get(partitionIndex)
   if (partition === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
   if (!partition.replicas.includes(brokerId)) return 'NOT_LEADER_OR_FOLLOWER'
-  const target = { topicId, partitionId: partitionIndex, partition }
+  const target = { topicId, partitionId: partitionIndex, partition, elr: elrRules(state, topic) }
   if (lastCopyIsLost(state, topic.name, partition, brokerId)) return 'NONE'
   const moved = changePartition(state.image, { ...target, directory: { brokerId, id: directory } })
   if (moved === undefined) return 'NONE'
@@ -353,7 +358,7 @@ function assignOne(
 function lastCopyIsLost(state: ControllerState, topic: string, partition: PartitionImage, brokerId: number): boolean {
   return (
     partition.leader === noLeader &&
-    partition.isr.includes(brokerId) &&
+    [...partition.isr, ...partition.lastKnownElr].includes(brokerId) &&
     partition.replicas.length > 1 &&
     electionOf(state, topic) !== 'unclean' &&
     !hasOnlineDirectory(state.image, partition, brokerId)

@@ -56,7 +56,7 @@ const features: readonly Feature[] = [
   {
     name: 'eligible.leader.replicas.version',
     minVersion: 0,
-    maxVersion: 0,
+    maxVersion: 1,
     newCluster: 0,
     needs: [{ level: 1, feature: 'metadata.version', atLeast: 23 }],
   },

@@ -5,7 +5,7 @@
 import type { ControllerState } from './operation.ts'
 import { isActive } from './operation.ts'
 import { changePartition } from './partition-change.ts'
-import type { Election } from './partition-change.ts'
+import type { ElrRules, Election } from './partition-change.ts'
 import { topicSetting } from './effective-config.ts'
 import { brokerRegistrationChange, noLeader } from './metadata-record.ts'
 import type { MetadataRecord, Uuid } from './metadata-record.ts'
@@ -33,28 +33,43 @@ export function electionOf(state: Pick<ControllerState, 'image' | 'config' | 'no
   return topicSetting(state, topic, 'unclean.leader.election.enable') ? 'unclean' : 'online'
 }
 
+/** Undefined while eligible leader replicas are off. */
+export function elrRules(
+  state: Pick<ControllerState, 'image' | 'config' | 'nodeId'>,
+  topic: TopicImage,
+): ElrRules | undefined {
+  if (state.image.feature('eligible.leader.replicas.version') < 1) return undefined
+  const replicas = topic.partitions.get(0)?.replicas.length ?? 1
+  return { minIsr: Math.min(topicSetting(state, topic.name, 'min.insync.replicas'), replicas) }
+}
+
 interface Change {
   /** Leaves ISRs and leaderships. */
   readonly remove?: number
   /** May lead although the state still has it as fenced. */
   readonly add?: number
+  /** Leaves ISRs and leaderships, and may have lost records that others do not have. */
+  readonly uncleanShutdown?: number
 }
 
 function* leaderAndIsrUpdates(
   state: ControllerState,
-  { remove, add }: Change,
+  { remove, add, uncleanShutdown }: Change,
   concerned: (partition: PartitionImage) => boolean,
 ): Generator<MetadataRecord> {
-  const isAcceptable = (id: number) => id !== remove && (id === add || isActive(state.image, id))
+  const leaves = (id: number) => id === remove || id === uncleanShutdown
+  const isAcceptable = (id: number) => !leaves(id) && (id === add || isActive(state.image, id))
   for (const { topic, partitionId, partition } of allPartitions(state.image)) {
     if (!concerned(partition)) continue
+    const rules = elrRules(state, topic)
     const record = changePartition(state.image, {
       topicId: topic.id,
       partitionId,
       partition,
       isAcceptable,
       election: electionOf(state, topic.name),
-      isr: partition.isr.filter(id => id !== remove),
+      isr: partition.isr.filter(id => !leaves(id)),
+      elr: rules && uncleanShutdown !== undefined ? { ...rules, uncleanShutdown } : rules,
     })
     if (record !== undefined) yield record
   }
@@ -62,6 +77,17 @@ function* leaderAndIsrUpdates(
 
 const hasInIsr = (brokerId: number) => (partition: PartitionImage) =>
   partition.isr.includes(brokerId) || partition.leader === brokerId
+
+/**
+ * Out of all ISRs and leaderships, because it is registered anew: what it held counts as lost unless it stopped cleanly (KIP-966).
+ * Without eligible leader replicas nobody would act on the difference.
+ */
+export function shutDownBroker(state: ControllerState, brokerId: number, cleanly: boolean): MetadataRecord[] {
+  const withElr = state.image.feature('eligible.leader.replicas.version') >= 1
+  if (cleanly || !withElr) return [...leaderAndIsrUpdates(state, { remove: brokerId }, hasInIsr(brokerId))]
+  const concerned = (partition: PartitionImage) => hasInIsr(brokerId)(partition) || partition.elr.includes(brokerId)
+  return [...leaderAndIsrUpdates(state, { uncleanShutdown: brokerId }, concerned)]
+}
 
 /** Out of all ISRs and leaderships, then fenced. */
 export function fenceBroker(state: ControllerState, brokerId: number): MetadataRecord[] {

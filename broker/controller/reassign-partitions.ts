@@ -14,7 +14,7 @@
  */
 import { assignmentError } from './create-topics.ts'
 import type { PartitionImage, TopicImage } from './image.ts'
-import { electionOf } from './leader-updates.ts'
+import { electionOf, elrRules } from './leader-updates.ts'
 import type { MetadataRecord, PartitionChangeRecord } from './metadata-record.ts'
 import { errorFields, itemError, maxRecordsPerUserOperation, refuse } from './operation.ts'
 import type { ControllerState, ItemError, Operation } from './operation.ts'
@@ -90,6 +90,7 @@ function reassignOne(state: ControllerState, wanted: Wanted): PartitionChangeRec
     topicId: topic.id,
     partitionId: partitionIndex,
     partition,
+    elr: elrRules(state, topic),
     replicas: [...replicas, ...removing],
     // A target within the replicas of a reassignment under way leaves its marks as they are.
     ...(removing.length > 0 ? { removingReplicas: removing } : {}),
@@ -127,6 +128,7 @@ function cancel(
     partitionId,
     partition,
     election,
+    elr: elrRules(state, topic),
     replicas,
     isr: isr.length === 0 ? [first] : isr,
     removingReplicas: [],

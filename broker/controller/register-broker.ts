@@ -9,7 +9,7 @@
  */
 import type { BrokerImage, Endpoint, MetadataImage } from './image.ts'
 import { sameValue } from './image-builder.ts'
-import { fenceBroker, removeBroker } from './leader-updates.ts'
+import { removeBroker, shutDownBroker } from './leader-updates.ts'
 import type { FeatureRange, MetadataRecord, RegisterBrokerRecord, Uuid } from './metadata-record.ts'
 import { isRefusal, refuse } from './operation.ts'
 import type { ControllerState, Operation, Refusal } from './operation.ts'
@@ -26,6 +26,8 @@ export interface BrokerRegistration {
   readonly isMigratingZkBroker?: boolean
   readonly logDirs: readonly Uuid[]
   readonly cordonedLogDirs?: readonly Uuid[] | null
+  /** Its broker epoch at its last clean shutdown, -1 when that was not clean (v3+). */
+  readonly previousBrokerEpoch?: number
 }
 
 export interface ControllerRegistration {
@@ -60,7 +62,10 @@ export const registerBroker: Operation<BrokerRegistration, { readonly brokerEpoc
     cordonedLogDirs: request.cordonedLogDirs ?? null,
   }
   const records: MetadataRecord[] = []
-  if (existing !== undefined && !amends && !existing.fenced) records.push(...fenceBroker(state, request.brokerId))
+  if (!amends) {
+    const cleanly = existing !== undefined && existing.epoch === request.previousBrokerEpoch
+    records.push(...shutDownBroker(state, request.brokerId, cleanly))
+  }
   records.push(record)
   heartbeats.register(request.brokerId, record.fenced, nowMs)
   return { records, reply: { brokerEpoch: record.brokerEpoch }, divisible: false }

@@ -5,6 +5,7 @@
  * Sources: KIP-584, KIP-778 (kinds of downgrade), KIP-1022; messages as Kafka's FeatureControlManager.
  */
 import { parseVoters } from '../config/listeners.ts'
+import { elrSafetyRecords } from './elr-settings.ts'
 import { metadataVersionOf, supportedFeature, supportedFeatures } from './features.ts'
 import type { FeatureRange, MetadataRecord } from './metadata-record.ts'
 import { itemError } from './operation.ts'
@@ -42,7 +43,9 @@ export const updateFeatures: Operation<UpdateFeaturesInput, UpdateFeaturesReply>
   for (const update of updates.values()) {
     const failure = updateError(state, update, proposed)
     if (failure !== undefined) return { records: [], reply: { failure } }
-    records.push({ type: 'FeatureLevel', name: update.feature, featureLevel: update.maxVersionLevel })
+    const { feature, maxVersionLevel: level } = update
+    records.push(...elrSafetyRecords(state, { feature, level }))
+    records.push({ type: 'FeatureLevel', name: feature, featureLevel: level })
   }
   return { records: request.validateOnly ? [] : records, reply: { failure: undefined } }
 }

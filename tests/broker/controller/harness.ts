@@ -6,7 +6,7 @@ import { alterPartition } from '#broker/controller/alter-partition.ts'
 import { brokerHeartbeat } from '#broker/controller/broker-heartbeat.ts'
 import { ControllerMachine } from '#broker/controller/controller-machine.ts'
 import { createTopics } from '#broker/controller/create-topics.ts'
-import { featureRanges } from '#broker/controller/features.ts'
+import { bootstrapRecords, featureRanges } from '#broker/controller/features.ts'
 import { ImageBuilder } from '#broker/controller/image-builder.ts'
 import { MetadataImage } from '#broker/controller/image.ts'
 import type { PartitionImage } from '#broker/controller/image.ts'
@@ -53,6 +53,8 @@ export interface TestRegistration {
   readonly rack?: string
   readonly port?: number
   readonly cluster?: string
+  /** Left out: it did not stop cleanly. */
+  readonly previousBrokerEpoch?: number
 }
 
 export class Harness {
@@ -63,16 +65,18 @@ export class Harness {
   committed = MetadataImage.empty(clusterId)
   epoch = 1
 
-  constructor(options: { config?: Readonly<Record<string, string>>; seed?: number; metadataVersion?: number } = {}) {
+  constructor(
+    options: { config?: Readonly<Record<string, string>>; seed?: number; metadataVersion?: number; elr?: boolean } = {},
+  ) {
     const config = testConfig({ 'auto.leader.rebalance.enable': 'false', ...options.config })
     const random = seededRandom(options.seed ?? 1)
-    const { metadataVersion } = options
-    const bootstrap: MetadataRecord[] | undefined =
-      metadataVersion === undefined
-        ? undefined
-        : [{ type: 'FeatureLevel', name: 'metadata.version', featureLevel: metadataVersion }]
-    const machine = { nodeId: 1, clusterId, config, random }
-    this.machine = new ControllerMachine(bootstrap === undefined ? machine : { ...machine, bootstrap })
+    const { metadataVersion, elr } = options
+    const level = (name: string, featureLevel: number): MetadataRecord => ({ type: 'FeatureLevel', name, featureLevel })
+    const bootstrap = [
+      ...(metadataVersion === undefined ? bootstrapRecords() : [level('metadata.version', metadataVersion)]),
+      ...(elr === true ? [level('eligible.leader.replicas.version', 1)] : []),
+    ]
+    this.machine = new ControllerMachine({ nodeId: 1, clusterId, config, random, bootstrap })
     this.activate()
   }
 
@@ -149,6 +153,7 @@ export class Harness {
       listeners: [{ name: 'PLAINTEXT', host: '127.0.0.1', port, securityProtocol: 0 }],
       features: featureRanges(),
       rack: options.rack ?? null,
+      previousBrokerEpoch: options.previousBrokerEpoch ?? -1,
       logDirs: (options.directories ?? [`directory${id}`]).map(uuidOf),
     }
   }
