@@ -17,6 +17,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { WriteTxnMarkersRequest, writeTxnMarkersResponse } from '../protocol/messages/27-write-txn-markers.ts'
 import { buildEndTransactionMarker } from '../protocol/records/batch-build.ts'
 import type { Input } from '../protocol/schema.ts'
+import { appendMarker } from '../replication/markers.ts'
 import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, right, type RequestContext } from './handler.ts'
@@ -58,7 +59,7 @@ async function write(at: TopicPartition, marker: Marker, context: RequestContext
     timestamp: context.environment.clock.wallMs(),
   })
   const timeoutMs = context.config['request.timeout.ms']
-  const error = await replicas.appendMarker(at, batch, { timeoutMs, transactionVersion })
+  const error = await appendMarker(replicas, at, batch, { timeoutMs, transactionVersion })
   return { producerId, at, error }
 }
 

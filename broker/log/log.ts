@@ -123,6 +123,8 @@ export interface PartitionLog {
   readonly recoveryPoint: number
   readonly sizeBytes: number
   readonly latestEpoch: number | undefined
+  /** Whether records may be deleted on demand: not where compaction alone decides what goes. */
+  readonly deletesRecords: boolean
 
   /**
    * Validates (header, CRC, sizes, timestamps, producer sequence), assigns offsets, stamps leader epoch in place and appends.

@@ -158,6 +158,9 @@ export class SegmentedLog implements PartitionLog {
   get latestEpoch(): number | undefined {
     return this.epochs.latest?.epoch
   }
+  get deletesRecords(): boolean {
+    return this.config.cleanupPolicy.includes('delete') || !this.config.cleanupPolicy.includes('compact')
+  }
   /** The error that made this log unusable. */
   get failedWith(): DiskError | undefined {
     return this.failure

@@ -51,6 +51,8 @@ export type GoneReason = 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION' | 
 export interface ReplicaOwner {
   /** Consequences of a step of the machine. */
   effects(replica: LocalReplica, effects: PartitionEffects): void
+  /** A follower told where its log starts and ends. */
+  followerFetched(replica: LocalReplica): void
   /** Records were appended: readers up to the log end may want them. */
   grew(replica: LocalReplica): void
   diskFailed(replica: LocalReplica, error: DiskError): void
@@ -152,6 +154,12 @@ export class LocalReplica {
     return result
   }
 
+  /** As the leader; not above the high watermark. Throws DiskError. */
+  raiseLogStart(offset: number): void {
+    this.log.advanceLogStart(offset)
+    this.machine.logStartRaised(this.log.logStartOffset)
+  }
+
   /** Adds a waiter for the commit of an append, or tells the outcome when it is known already. */
   awaitCommit(waiter: CommitWaiter<ErrorName | 'NONE'>): ErrorName | 'NONE' | undefined {
     if (this.gone !== undefined) return this.gone
@@ -200,6 +208,7 @@ export class LocalReplica {
       const { replicaId, brokerEpoch, logStartOffset } = follower
       const fetch = { replicaId, brokerEpoch, fetchOffset, logStartOffset }
       this.apply(machine.followerFetched(fetch, this.owner.monotonicMs()))
+      this.owner.followerFetched(this)
     }
     // After the fetch took effect, so that a follower learns of the high watermark that it has just raised itself.
     if (request.isolation !== 'last-stable' || result.records.length === 0) return this.outcome(result.records)

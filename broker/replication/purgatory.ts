@@ -136,6 +136,11 @@ export class Purgatory<Key extends object> {
     this.woken.add(key)
   }
 
+  /** Something changed that may concern all. */
+  wakeAll(): void {
+    for (const key of this.byKey.keys()) this.wake(key)
+  }
+
   /** Answers all that wait for `key` now: it is going away. */
   flushKey(key: Key): void {
     for (const parked of Array.from(this.byKey.get(key) ?? [])) this.finish(parked)

@@ -30,6 +30,7 @@ import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } f
 import { ProducerIds } from './producer-ids.ts'
 import { Purgatory, type ParkedOperation, type Parker } from './purgatory.ts'
 import type { CommittedAppend, CoordinatorAppend, LeadershipListener, Replicas } from './replication.ts'
+import { deleteRecords, type DeletionEntry, type DeletionOptions, type DeletionOutcome } from './record-deletion.ts'
 import type { ReplicaManagerParts } from './replica-manager-parts.ts'
 import { ReplicationQuotas } from './replication-quotas.ts'
 import {
@@ -61,6 +62,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   /** Assigned here, but their log could not be opened. */
   private readonly offline = new Set<string>()
   private readonly purgatory: Purgatory<LocalReplica>
+  /** Deletions that wait for followers. */
+  private readonly deletions: Purgatory<LocalReplica>
   private readonly quotas: ReplicationQuotas
   private readonly proposals: IsrProposals
   private readonly fetchers: FetcherPool
@@ -81,6 +84,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.image = MetadataImage.empty('')
     this.live = config
     this.purgatory = new Purgatory(environment)
+    this.deletions = new Purgatory(environment)
     this.quotas = new ReplicationQuotas(brokerId, config, image => parts.liveConfig(image))
     const slots = config['max.incremental.fetch.session.cache.slots']
     this.sessions = new FetchSessions({ slots, random: environment.random })
@@ -156,6 +160,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       }
     }
     this.fetchers.retireIdle()
+    // Leaderships and brokers may have come or gone.
+    if (this.deletions.size > 0) this.deletions.wakeAll()
   }
 
   /** Logs of topics that were deleted, or of partitions that moved away, while this broker was down. */
@@ -296,6 +302,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const wasLeader = replica.machine.role === 'leader'
     if (wasLeader) this.resign(replica, reason, undefined)
     this.purgatory.flushKey(replica)
+    this.deletions.wake(replica)
   }
 
   private followConfigs(delta: MetadataDelta): void {
@@ -365,6 +372,15 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.purgatory.wake(replica)
   }
 
+  /** Raises log starts, and waits for the replicas that are alive. */
+  deleteRecords(
+    entries: readonly DeletionEntry[],
+    options: Pick<DeletionOptions, 'timeoutMs' | 'connection'>,
+  ): DeletionOutcome[] | Promise<DeletionOutcome[]> {
+    const isAlive = (id: number): boolean => this.image.brokers.get(id)?.fenced === false
+    return deleteRecords(entries, { ...options, isAlive }, this.deletions)
+  }
+
   /** Every replica here, for the inspector and metrics. */
   *localReplicas(): Iterable<LocalReplica> {
     for (const partitions of this.replicas.values()) yield* partitions.values()
@@ -416,23 +432,6 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     return { info, committed: whenCommitted(target, requiredOffset, options.timeoutMs, this.parts.environment) }
   }
 
-  /** Appends the marker that ends a transaction, as the leader, and waits until the in-sync replicas have it. */
-  async appendMarker(
-    topicPartition: TopicPartition,
-    marker: Buffer,
-    options: { timeoutMs: number; transactionVersion: number },
-  ): Promise<ErrorName | 'NONE'> {
-    const leaderEpoch = this.leaderEpoch(topicPartition)
-    if (leaderEpoch === undefined) {
-      const target = this.find(topicPartition.topic, topicPartition.partition)
-      return typeof target === 'string' ? target : 'NOT_LEADER_OR_FOLLOWER'
-    }
-    const appended = this.appendForCoordinator(topicPartition, marker, { ...options, leaderEpoch })
-    if ('refused' in appended) return appended.refused
-    const outcome = await appended.committed
-    return outcome === 'committed' ? 'NONE' : outcome
-  }
-
   verifyTransaction(
     { topic, partition }: TopicPartition,
     transaction: ProducersTransaction,
@@ -473,6 +472,10 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       this.parts.environment.log.info('proposing a new in-sync set', { ...replica.topicPartition, kind, isr: inSync })
       this.proposals.submit(replica, effects.propose)
     }
+  }
+
+  followerFetched(replica: LocalReplica): void {
+    this.deletions.wake(replica)
   }
 
   grew(replica: LocalReplica): void {
@@ -567,6 +570,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.proposals.stop()
     for (const replica of this.localReplicas()) replica.waitingForCommit.fail('NOT_LEADER_OR_FOLLOWER')
     this.purgatory.flushAll()
+    this.deletions.flushAll()
     this.checkpoint()
     // What was just answered goes out in this turn's microtasks.
     await Promise.resolve()

@@ -25,6 +25,7 @@ import { fetch } from '#broker/handlers/01-fetch.ts'
 import { listOffsets } from '#broker/handlers/02-list-offsets.ts'
 import { initProducerId } from '#broker/handlers/22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from '#broker/handlers/23-offset-for-leader-epoch.ts'
+import { deleteRecords } from '#broker/handlers/21-delete-records.ts'
 import { writeTxnMarkers } from '#broker/handlers/27-write-txn-markers.ts'
 import { describeProducers } from '#broker/handlers/61-describe-producers.ts'
 import { noReply, type Handler } from '#broker/handlers/handler.ts'
@@ -41,6 +42,7 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '#broker/protocol/messages/23-offset-for-leader-epoch.ts'
+import { deleteRecordsRequest, deleteRecordsResponse } from '#broker/protocol/messages/21-delete-records.ts'
 import { writeTxnMarkersRequest, writeTxnMarkersResponse } from '#broker/protocol/messages/27-write-txn-markers.ts'
 import { describeProducersRequest, describeProducersResponse } from '#broker/protocol/messages/61-describe-producers.ts'
 import type { AlterPartitionRequest, AlterPartitionResponse } from '#broker/protocol/messages/56-alter-partition.ts'
@@ -67,6 +69,7 @@ const served: ReadonlyMap<number, Served> = new Map(
     { handler: fetch, request: fetchRequest, response: fetchResponse },
     { handler: listOffsets, request: listOffsetsRequest, response: listOffsetsResponse },
     { handler: initProducerId, request: initProducerIdRequest, response: initProducerIdResponse },
+    { handler: deleteRecords, request: deleteRecordsRequest, response: deleteRecordsResponse },
     { handler: writeTxnMarkers, request: writeTxnMarkersRequest, response: writeTxnMarkersResponse },
     { handler: describeProducers, request: describeProducersRequest, response: describeProducersResponse },
     { handler: offsetForLeaderEpoch, request: offsetForLeaderEpochRequest, response: offsetForLeaderEpochResponse },
