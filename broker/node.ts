@@ -96,9 +96,18 @@ export class Node {
 
   /**
    * Resolves when the node serves: a broker is unfenced, a controller knows the leader of the quorum. Rejects with StartupError, which
-   * says what to do.
+   * says what to do; the directories are closed cleanly then, so that a port in use does not cost a recovery.
    */
   async start(): Promise<void> {
+    try {
+      await this.#start()
+    } catch (error) {
+      if (error instanceof StartupError && this.#storage !== undefined) await this.stop()
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
     const { log, clock } = this.#environment
     const startedMs = clock.monotonicMs()
     this.#assemble()

@@ -8,13 +8,14 @@
  *   its size (KIP-74).
  * - Incremental sessions (KIP-227) name only partitions with news.
  * - A reader whose last epoch is not on our log gets the epoch at which its log parts from ours (KIP-595).
- * - Since v11 followers answer consumers too (KIP-392); we never send anyone to another replica.
+ * - Since v11 followers answer consumers too, and with replica.selector.class RackAwareReplicaSelector the leader sends consumers to a replica
+ *   in their rack (KIP-392).
  * Versions: v5 log start offset; v7 sessions; v9 leader epoch (KIP-320); v10 zstd; v11 rack; v12 flexible, last fetched epoch; v13 topic ids;
  *   v15 replica state with broker epoch (KIP-903); v16 leader hints (KIP-951); v17 directory id, v18 high watermark (metadata log only).
  * Errors: OFFSET_OUT_OF_RANGE, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID,
  *   FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR, FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH,
  *   FETCH_SESSION_TOPIC_ID_ERROR, UNSUPPORTED_COMPRESSION_TYPE.
- * Not implemented: choosing a preferred read replica.
+ * Not implemented: other replica selectors than Kafka's own two.
  */
 import type { MetadataImage } from '../controller/image.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
@@ -22,9 +23,10 @@ import type { FetchRequest, fetchResponse } from '../protocol/messages/01-fetch.
 import type { Input } from '../protocol/schema.ts'
 import { handleMetadataFetch, isMetadataFetch } from '../raft/metadata-fetch.ts'
 import type { PartitionAnswer, WantedPartition } from '../replication/fetch-sessions.ts'
-import type { FetchEntry } from '../replication/fetches.ts'
+import type { FetchEntry, FetchOptions } from '../replication/fetches.ts'
 import { failedRead, type ReadOutcome } from '../replication/local-replica.ts'
 import { clusterName } from '../security/authorization/acl.ts'
+import { preferredReadReplica, rackAwareSelector } from '../replication/preferred-replica.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, requestRight, right, type RequestContext } from './handler.ts'
 import { LeaderHints } from './leader-hints.ts'
@@ -147,6 +149,7 @@ function partitionResponse(
     logStartOffset: outcome.logStartOffset,
     abortedTransactions: options.isReadCommitted && error === 'NONE' ? (outcome.abortedTransactions ?? []) : null,
     records: outcome.records,
+    preferredReadReplica: outcome.preferredReadReplica ?? -1,
     ...(diverging === undefined
       ? {}
       : { divergingEpoch: { epoch: diverging.leaderEpoch, endOffset: diverging.endOffset } }),
@@ -161,6 +164,7 @@ function answerOf(outcome: ReadOutcome): PartitionAnswer {
     logStartOffset: outcome.logStartOffset,
     hasRecords: outcome.records.length > 0,
     isDiverging: outcome.divergingEpoch !== undefined,
+    isElsewhere: outcome.preferredReadReplica !== undefined,
   }
 }
 
@@ -231,6 +235,22 @@ function sizeOf(found: readonly ReadOutcome[]): number {
   return found.reduce((sum, { records }) => sum + records.length + partitionFieldsBytes, 0)
 }
 
+/** How to choose a better replica for a consumer that has told its rack; nothing where that is not wanted. */
+function preference(
+  { rackId }: FetchRequest,
+  { apiVersion, config, connection, services }: RequestContext,
+  isFollower: boolean,
+): Pick<FetchOptions, 'preferredReplica'> {
+  const isWanted = config['replica.selector.class'] === rackAwareSelector
+  if (!isWanted || isFollower || apiVersion < anyReplicaSince || rackId === '') return {}
+  const client = { rackId, listenerName: connection.listenerName }
+  const ownId = services.nodeId
+  return {
+    preferredReplica: (leader, fetchOffset) =>
+      preferredReadReplica(leader, fetchOffset, client, { image: services.metadata(), ownId }),
+  }
+}
+
 function fetchRecords(
   request: FetchRequest,
   context: RequestContext,
@@ -265,6 +285,7 @@ function fetchRecords(
     isolation: isFollower ? 'log-end' : isReadCommitted ? 'last-stable' : 'high-watermark',
     onlyLeader: isFollower || apiVersion < anyReplicaSince,
     connection,
+    ...preference(request, context, isFollower),
     ...(isFollower
       ? {
           follower: {

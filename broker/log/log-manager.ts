@@ -136,8 +136,11 @@ export class DirectoryLogManager implements LogManager {
     if (directory === undefined)
       throw new DiskError('EIO', 'create', partitionDirectoryName(partition), 'every log directory is offline')
     // What the checkpoints say is about an earlier log of this name: a crash must not apply it to the new one.
-    if (directory.mentions(partition))
+    if (directory.mentions(partition)) {
       this.inDirectory(directory, () => directory.checkpointFinally(other => directory.highWatermark(other) ?? 0))
+      // That went wrong: among the directories that are left, if there are any.
+      if (directory.failure !== undefined) return this.getOrCreate(partition, topicId, config)
+    }
     try {
       return this.open(directory, partition, topicId, config)
     } catch (error) {
@@ -198,8 +201,9 @@ export class DirectoryLogManager implements LogManager {
       this.inDirectory(directory, () => {
         for (const log of directory.logs.values()) log.close()
         directory.checkpointFinally(highWatermarkOf)
-        if (directory.online)
-          writeCleanShutdown(this.environment.disk, directory.path, this.options.brokerEpoch?.() ?? -1)
+        // A node that was never registered since its last clean stop is still the one of that stop.
+        const epoch = Math.max(this.options.brokerEpoch?.() ?? -1, directory.previousBrokerEpoch)
+        if (directory.online) writeCleanShutdown(this.environment.disk, directory.path, epoch)
         directory.release()
       })
     }

@@ -42,6 +42,8 @@ export interface PartitionAnswer {
   readonly logStartOffset: number
   readonly hasRecords: boolean
   readonly isDiverging: boolean
+  /** The client is sent to another replica. */
+  readonly isElsewhere: boolean
 }
 
 interface CachedPartition {
@@ -92,7 +94,7 @@ function nextEpoch(epoch: number): number {
 
 /** Whether the response must name the partition; notes what it says. */
 function isNews(cached: CachedPartition, answer: PartitionAnswer): boolean {
-  let isNew = answer.hasRecords || answer.isDiverging || answer.errorCode !== 0
+  let isNew = answer.hasRecords || answer.isDiverging || answer.isElsewhere || answer.errorCode !== 0
   if (cached.toldHighWatermark !== answer.highWatermark) {
     cached.toldHighWatermark = answer.highWatermark
     isNew = true

@@ -25,6 +25,8 @@ export interface FetchOptions {
   readonly isolation: Isolation
   readonly onlyLeader: boolean
   readonly follower?: { readonly replicaId: number; readonly brokerEpoch: number }
+  /** Where a consumer had better read (KIP-392): it is told so and gets no records here. */
+  preferredReplica?(leader: LocalReplica, fetchOffset: number): number | undefined
   readonly connection: Parker
 }
 
@@ -73,6 +75,7 @@ function readAll(
     const { target, fetchOffset, currentLeaderEpoch, lastFetchedEpoch } = entry
     if (typeof target === 'string') return failedRead(target)
     const heldBack = isHeldBack(target, options, surroundings)
+    const preferredReadReplica = options.preferredReplica?.(target, fetchOffset)
     const outcome = target.read({
       fetchOffset,
       currentLeaderEpoch,
@@ -81,6 +84,7 @@ function readAll(
       atLeastOneBatch: atLeastOneBatch && !heldBack,
       isolation,
       onlyLeader,
+      ...(preferredReadReplica === undefined ? {} : { preferredReadReplica }),
       ...(follower === undefined ? {} : { follower: { ...follower, logStartOffset: entry.logStartOffset, isNew } }),
     })
     if (outcome.records.length > 0) {
@@ -156,6 +160,7 @@ export function fetchAll(
   let bytes = 0
   for (const outcome of outcomes) {
     if (outcome.error !== 'NONE' || outcome.divergingEpoch !== undefined) return settled(outcomes)
+    if (outcome.preferredReadReplica !== undefined) return settled(outcomes)
     bytes += outcome.records.length
   }
   if (bytes >= options.minBytes) return settled(outcomes)

@@ -23,6 +23,8 @@ export interface PartitionRead {
   readonly atLeastOneBatch: boolean
   readonly isolation: Isolation
   readonly onlyLeader: boolean
+  /** The reader is sent to this broker and gets no records here. */
+  readonly preferredReadReplica?: number
   /** Set when a follower of this partition reads. */
   readonly follower?: {
     readonly replicaId: number
@@ -41,6 +43,7 @@ export interface ReadOutcome {
   readonly lastStableOffset: number
   readonly logStartOffset: number
   readonly divergingEpoch?: EpochEndOffset
+  readonly preferredReadReplica?: number
   /** With isolation 'last-stable': aborted transactions that overlap the records. */
   readonly abortedTransactions?: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
 }
@@ -181,6 +184,8 @@ export class LocalReplica {
       machine.refusal(request.currentLeaderEpoch, request.onlyLeader) ??
       (follower === undefined ? undefined : machine.followerRefusal(follower, request.currentLeaderEpoch >= 0))
     if (refusal !== undefined) return failedRead(refusal)
+    const { preferredReadReplica } = request
+    if (preferredReadReplica !== undefined) return { ...this.outcome(noRecords), preferredReadReplica }
     try {
       return this.readLog(request)
     } catch (error) {

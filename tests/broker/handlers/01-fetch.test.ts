@@ -25,6 +25,7 @@ interface Ask {
   readonly sessionEpoch?: number
   readonly replica?: { replicaId: number; replicaEpoch: number }
   readonly forgotten?: readonly number[]
+  readonly rackId?: string
 }
 
 function ask(cluster: TestCluster, options: Ask = {}): Promise<FetchResponse | undefined> {
@@ -45,6 +46,7 @@ function ask(cluster: TestCluster, options: Ask = {}): Promise<FetchResponse | u
     sessionId: options.sessionId ?? 0,
     sessionEpoch: options.sessionEpoch ?? -1,
     topics: partitions.length === 0 ? [] : [{ ...named, partitions }],
+    ...(options.rackId === undefined ? {} : { rackId: options.rackId }),
     forgottenTopicsData: options.forgotten === undefined ? [] : [{ ...named, partitions: options.forgotten }],
   })
 }
@@ -286,5 +288,56 @@ describe('sessions', () => {
       partitions: [],
     })
     expect(next!.responses[0]!.partitions[0]!.errorCode).toBe(0)
+  })
+})
+
+describe('a consumer that tells its rack', () => {
+  const selector = { 'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector' }
+
+  async function inRacks(settings: Record<string, string> = selector) {
+    const cluster = new TestCluster(3, settings)
+    cluster.rackOf = id => `rack-${id}`
+    for (const id of [1, 2, 3]) cluster.register(cluster.broker(id))
+    const topicId = cluster.createTopic('events', [1, 2, 3])
+    await cluster.until(cluster.broker(1).produce('events', ['a']))
+    await cluster.until(cluster.broker(1).produce('events', ['b']))
+    return { cluster, topicId }
+  }
+
+  test.each([11, 13, 18])('is sent to the replica in its rack, with version %i', async version => {
+    const { cluster, topicId } = await inRacks()
+    const sent = await first(cluster, { version, topicId, rackId: 'rack-3' })
+    expect(sent).toMatchObject({ errorCode: 0, preferredReadReplica: 3, highWatermark: 2 })
+    expect(valuesOf(sent.records)).toEqual([])
+    const there = await first(cluster, { version, topicId, rackId: 'rack-3', broker: 3 })
+    expect([there.preferredReadReplica, valuesOf(there.records)[0]]).toEqual([-1, 'a'])
+  })
+
+  test('stays with a leader in its rack, and where no replica is in its rack', async () => {
+    const { cluster } = await inRacks()
+    for (const rackId of ['rack-1', 'rack-9', '']) {
+      const read = await first(cluster, { rackId })
+      expect([read.preferredReadReplica, valuesOf(read.records)]).toEqual([-1, ['a', 'b']])
+    }
+  })
+
+  test('is not sent to a replica that is out of sync, fenced, or behind its offset', async () => {
+    const { cluster } = await inRacks()
+    cluster.kill(3)
+    expect((await first(cluster, { rackId: 'rack-3' })).preferredReadReplica).toBe(-1)
+    cluster.cut.add('2>1')
+    await cluster.broker(1).produce('events', ['c'], { acks: 1 })
+    expect((await first(cluster, { rackId: 'rack-2', partitions: [{ fetchOffset: 3 }] })).preferredReadReplica).toBe(-1)
+  })
+
+  test('is answered at once although it would wait for records', async () => {
+    const { cluster } = await inRacks()
+    const read = await ask(cluster, { rackId: 'rack-2', maxWaitMs: 60_000, partitions: [{ fetchOffset: 2 }] })
+    expect(read!.responses[0]!.partitions[0]!.preferredReadReplica).toBe(2)
+  })
+
+  test('is not sent anywhere without the selector', async () => {
+    const { cluster } = await inRacks({})
+    expect((await first(cluster, { rackId: 'rack-3' })).preferredReadReplica).toBe(-1)
   })
 })

@@ -125,6 +125,15 @@ describe('stopping and starting', () => {
   })
 })
 
+test('a node that stops before it is registered keeps the broker epoch of its last clean stop', () => {
+  const machine = new Machine()
+  start(machine, { brokerEpoch: () => 17 }).close(() => 0)
+  const again = start(machine, { brokerEpoch: () => -1 })
+  expect(again.previousBrokerEpoch).toBe(17)
+  again.close(() => 0)
+  expect(start(machine).previousBrokerEpoch).toBe(17)
+})
+
 describe('deletion', () => {
   test('renames the directory at once and removes it after file.delete.delay.ms', () => {
     const machine = new Machine()
@@ -194,6 +203,25 @@ describe('a failing disk', () => {
     machine.failCall = call => (call === at ? new DiskError('ENOSPC', 'write', '/data') : undefined)
     expect(log.appendAsLeader(batchOf(['x']), asClient)).toMatchObject({ refused: 'KAFKA_STORAGE_ERROR' })
     expect(inspect(machine).stat('/data/events-0/00000000000000000000.log')!.bytes).toBe(size)
+  })
+
+  test('a new log is not made in a directory that fails just then', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    fill(manager.getOrCreate(events, topicId, defaultConfig), 3)
+    manager.checkpoint(() => 3)
+    machine.turn()
+    manager.delete(events)
+    // The one directory there is fails while its checkpoints are put right.
+    failing(machine)
+    expect(() => manager.getOrCreate(events, 'BBBBBBBBBBBBBBBBBBBBBQ', defaultConfig)).toThrow(DiskError)
+    machine.failCall = undefined
+    expect(manager.get(events)).toBeUndefined()
+    expect(
+      inspect(machine)
+        .list('/data')
+        .map(entry => entry.name),
+    ).not.toContain('events-0')
   })
 
   test('a node with no usable log directory says why it does not start', () => {

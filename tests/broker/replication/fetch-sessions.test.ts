@@ -32,7 +32,15 @@ function query(sessionId: number, sessionEpoch: number, parts: Partial<SessionQu
 }
 
 function answer(state: Partial<PartitionAnswer> = {}): PartitionAnswer {
-  return { errorCode: 0, highWatermark: 0, logStartOffset: 0, hasRecords: false, isDiverging: false, ...state }
+  return {
+    errorCode: 0,
+    highWatermark: 0,
+    logStartOffset: 0,
+    hasRecords: false,
+    isDiverging: false,
+    isElsewhere: false,
+    ...state,
+  }
 }
 
 function begin(cache: FetchSessions, asked: SessionQuery, nowMs = 0) {

@@ -240,7 +240,7 @@ export class TestBroker {
       isOpen: () => generation === this.generation,
     }
     const node = {
-      services: { metadata: () => this.image, broker: { replicas: this.manager } },
+      services: { nodeId: this.id, metadata: () => this.image, broker: { replicas: this.manager } },
       config: this.cluster.config,
       environment: {
         clock: {
@@ -290,6 +290,7 @@ export class TestCluster {
   /** Plays the transaction coordinator; by default every partition belongs to every transaction. */
   verifyTransaction: TransactionVerifier['verify'] = (_transaction, partitions) =>
     Promise.resolve(partitions.map(() => 'NONE' as const))
+  rackOf: (id: number) => string | null = () => null
   readonly time = new TestTime()
   readonly config: BrokerConfig
   readonly brokers = new Map<number, TestBroker>()
@@ -356,7 +357,7 @@ export class TestCluster {
         brokerEpoch: broker.epoch,
         endPoints: [{ name: 'PLAINTEXT', host: `broker-${broker.id}`, port: 9092, securityProtocol: 0 }],
         features: [],
-        rack: null,
+        rack: this.rackOf(broker.id),
         fenced: false,
         inControlledShutdown: false,
         logDirs: [],
