@@ -17,6 +17,7 @@ import type { Environment } from './environment/environment.ts'
 import { EnvelopeForwarder } from './handlers/forwarder.ts'
 import type { BrokerServices } from './handlers/services.ts'
 import type { RequestClient } from './net/client.ts'
+import type { PeerSecurity } from './net/peer-security.ts'
 import { NetworkRequestClient } from './net/request-client.ts'
 import type { RaftDriver } from './raft/raft-driver.ts'
 import { ReplicaManager } from './replication/replica-manager.ts'
@@ -29,7 +30,10 @@ export interface BrokerRoleParts {
   readonly storage: Storage
   readonly publisher: MetadataPublisher
   readonly quorum: RaftDriver
+  /** To controllers. */
   readonly client: RequestClient
+  /** Of connections to other brokers. */
+  readonly peerSecurity: PeerSecurity
   readonly clusterId: string
 }
 
@@ -65,7 +69,7 @@ export class BrokerRole implements BrokerServices {
       logs,
       controller: this.#channel,
       interBrokerListener: parts.listeners.interBrokerName,
-      newClient: () => new NetworkRequestClient(environment, `broker-${config['node.id']}-fetcher`),
+      newClient: () => new NetworkRequestClient(environment, `broker-${config['node.id']}-fetcher`, parts.peerSecurity),
       brokerEpoch: () => this.lifecycle.brokerEpoch,
       isRegisteredIn: image => image.brokers.get(config['node.id'])?.incarnationId === this.lifecycle.incarnationId,
       liveConfig: image => this.#liveConfig(image),

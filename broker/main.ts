@@ -71,7 +71,17 @@ const environment = nodeEnvironment({ logLevel: config['log.level'], logFormat: 
 const { log } = environment
 if (ignored.length > 0) log.info('settings without effect here', { settings: ignored.join(', ') })
 for (const message of unknown) log.warn('ignored a setting', { reason: message })
-const node = new Node({ config, environment })
+
+function assembled(): Node {
+  try {
+    return new Node({ config, environment })
+  } catch (error) {
+    if (error instanceof StartupError) return refuse(error.message)
+    throw error
+  }
+}
+
+const node = assembled()
 
 let stopping = false
 function stop(signal: string): void {

@@ -8,6 +8,9 @@ import { logConfig, resolveTopicConfig } from './config/topic-config.ts'
 import { BrokerRole } from './broker-role.ts'
 import { Controller } from './controller/controller-driver.ts'
 import { ControllerRegistrar } from './controller/controller-registration.ts'
+import { bootstrapRecords } from './controller/features.ts'
+import type { MetadataRecord } from './controller/metadata-record.ts'
+import { MetadataImage } from './controller/image.ts'
 import { MetadataPublisher } from './controller/publisher.ts'
 import { decodeRecord } from './controller/records.ts'
 import { NetworkError, type Address, type Environment } from './environment/environment.ts'
@@ -20,6 +23,7 @@ import { Inspector } from './observe/inspector.ts'
 import { nodeView } from './observe/node-view.ts'
 import type { RequestLedger } from './observe/request-ledger.ts'
 import { RaftDriver } from './raft/raft-driver.ts'
+import { NodeSecurity } from './node-security.ts'
 import { StartupError } from './startup-error.ts'
 import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
 import { makeQuotas } from './security/quotas/make-quotas.ts'
@@ -40,6 +44,7 @@ export class Node {
   readonly #listeners: Listeners
   readonly #isController: boolean
   readonly #isBroker: boolean
+  readonly #security: NodeSecurity
   readonly #server: Server
   readonly #dispatcher: Dispatcher
   readonly #client: NetworkRequestClient
@@ -59,13 +64,23 @@ export class Node {
     this.#isController = config['process.roles'].includes('controller')
     this.#isBroker = config['process.roles'].includes('broker')
     this.#dispatcher = new Dispatcher(environment, config, handlers)
-    this.#client = new NetworkRequestClient(environment, `node-${config['node.id']}`)
+    this.#security = new NodeSecurity({
+      environment,
+      config,
+      listeners: this.#listeners,
+      metadata: () => this.#publisher?.image ?? MetadataImage.empty(''),
+    })
+    this.#client = new NetworkRequestClient(environment, `node-${config['node.id']}`, this.#security.toControllers)
     this.#server = new Server(environment, {
       maxFrameBytes: config['socket.request.max.bytes'],
       maxQueued: config['queued.max.requests'],
       maxConnections: config['max.connections'],
       idleMs: config['connections.max.idle.ms'],
       serve: (frame, connection) => this.#dispatcher.serve(frame, connection),
+      security: {
+        ...this.#security.server,
+        refuse: (frame, connection, error, message) => this.#dispatcher.refuse(frame, connection, error, message),
+      },
     })
   }
 
@@ -182,6 +197,7 @@ export class Node {
       publisher,
       quorum,
       client: this.#client,
+      peerSecurity: this.#security.toBrokers,
       clusterId,
     }
     const broker = this.#isBroker ? new BrokerRole(parts) : undefined
@@ -237,7 +253,6 @@ export class Node {
     const { config } = this
     const environment = this.#environment
     const nodeId = config['node.id']
-    const bootstrap = quorum.bootstrapRecords?.map(record => decodeRecord(record))
     this.#registrar = new ControllerRegistrar({
       environment,
       client: this.#client,
@@ -259,8 +274,16 @@ export class Node {
       clusterId,
       quorum,
       publisher,
-      ...(bootstrap === undefined ? {} : { bootstrap }),
+      ...this.#bootstrap(quorum),
     })
+  }
+
+  /** First records of a new cluster: those it was formatted with, and the users that the settings name. */
+  #bootstrap(quorum: RaftDriver): { bootstrap?: readonly MetadataRecord[] } {
+    const formatted = quorum.bootstrapRecords?.map(record => decodeRecord(record))
+    const users = this.#security.bootstrapUsers
+    if (users.length === 0) return formatted === undefined ? {} : { bootstrap: formatted }
+    return { bootstrap: [...(formatted ?? bootstrapRecords()), ...users] }
   }
 
   async #bind(address: Address, bind: () => Promise<unknown>): Promise<void> {

@@ -32,5 +32,9 @@ export const brokerConfig = {
 export const givenSettings: unique symbol = Symbol('givenSettings')
 
 export type BrokerConfigTable = typeof brokerConfig
-export type BrokerConfig = Values<BrokerConfigTable> & { readonly [givenSettings]?: ReadonlyMap<string, string> }
+export type BrokerConfig = Values<BrokerConfigTable> & {
+  readonly [givenSettings]?: ReadonlyMap<string, string>
+  /** listener.name.… as altered at run time; goes before what was given. */
+  readonly ofListeners?: ReadonlyMap<string, string>
+}
 export type BrokerConfigName = keyof BrokerConfigTable

@@ -12,8 +12,10 @@ export function withOverrides(
   refused: (error: ConfigError) => void,
 ): BrokerConfig {
   if (overrides.every(each => each.size === 0)) return config
-  const result: Record<string, unknown> = { ...config }
+  const ofListeners = new Map<string, string>()
+  const result: Record<string, unknown> = { ...config, ofListeners }
   for (const [name, text] of overrides.flatMap(each => [...each])) {
+    if (name.startsWith('listener.name.')) ofListeners.set(name, text)
     const setting = (brokerConfig as Readonly<Record<string, Setting<unknown>>>)[name]
     if (setting === undefined || setting.update === 'read-only') continue
     try {

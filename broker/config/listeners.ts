@@ -19,6 +19,10 @@ export const securityProtocolIds: Readonly<Record<SecurityProtocol, number>> = {
   SASL_SSL: 3,
 }
 
+export const usesTls = (protocol: SecurityProtocol): boolean => protocol === 'SSL' || protocol === 'SASL_SSL'
+export const usesSasl = (protocol: SecurityProtocol): boolean =>
+  protocol === 'SASL_PLAINTEXT' || protocol === 'SASL_SSL'
+
 function hostAndPort(setting: string, text: string): Address {
   const match = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(text)
   const port = Number(match?.[2])
@@ -49,11 +53,6 @@ function parseList(config: BrokerConfig, setting: 'listeners' | 'advertised.list
     const securityProtocol = known.get(name)
     if (securityProtocol === undefined)
       throw new ConfigError(setting, `${setting}: listener ${name} has no entry in listener.security.protocol.map`)
-    if (securityProtocol !== 'PLAINTEXT')
-      throw new ConfigError(
-        setting,
-        `${setting}: ${name} asks for ${securityProtocol}, which this version does not offer; use PLAINTEXT`,
-      )
     return { name, securityProtocol, ...hostAndPort(setting, match[2] ?? '') }
   })
 }
@@ -75,6 +74,10 @@ export interface Listeners {
   /** What is registered and told to clients. */
   readonly advertised: readonly ListenerConfig[]
   readonly interBrokerName: string
+  /** Protocols of the listeners that nodes use among themselves: between brokers, and to controllers. */
+  readonly interBrokerProtocol: SecurityProtocol
+  readonly controllerName: string
+  readonly controllerProtocol: SecurityProtocol
 }
 
 const anyHost = new Set(['', '0.0.0.0', '::'])
@@ -99,11 +102,31 @@ export function resolveListeners(config: BrokerConfig): Listeners {
   const advertised = (declared.length > 0 ? declared : broker).map(listener =>
     anyHost.has(listener.host) ? { ...listener, host: 'localhost' } : listener,
   )
-  const interBrokerName = (config['inter.broker.listener.name'] || 'PLAINTEXT').toUpperCase()
+  const interBrokerName = (
+    config['inter.broker.listener.name'] || config['security.inter.broker.protocol']
+  ).toUpperCase()
   if (isBroker && !advertised.some(listener => listener.name === interBrokerName))
     throw new ConfigError(
       'inter.broker.listener.name',
       `inter.broker.listener.name: no advertised listener is named ${interBrokerName}`,
     )
-  return { broker, controller, advertised, interBrokerName }
+  const known = protocols(config)
+  const protocolOf = (name: string): SecurityProtocol => {
+    const protocol = known.get(name)
+    if (protocol !== undefined) return protocol
+    throw new ConfigError(
+      'listener.security.protocol.map',
+      `listener.security.protocol.map: listener ${name} has no entry`,
+    )
+  }
+  const [controllerName = 'CONTROLLER'] = controllerNames
+  return {
+    broker,
+    controller,
+    advertised,
+    interBrokerName,
+    interBrokerProtocol: isBroker ? protocolOf(interBrokerName) : 'PLAINTEXT',
+    controllerName,
+    controllerProtocol: protocolOf(controllerName),
+  }
 }

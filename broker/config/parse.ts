@@ -3,8 +3,8 @@ import { brokerConfig, givenSettings, type BrokerConfig } from './broker-config.
 import { parseVoters, resolveListeners } from './listeners.ts'
 import { ConfigError, parseTable, unknownSetting, type Table } from './table.ts'
 
-/** Of plug-ins and named listeners: Kafka passes these on without knowing them. */
-const prefixed = /^(listener\.name\.|ssl\.|sasl\.|metrics?\.|config\.providers\.|rsm\.config\.|rlmm\.config\.)/
+/** Of plug-ins: Kafka passes these on without knowing them. */
+const prefixed = /^(ssl\.|sasl\.|metrics?\.|config\.providers\.|rsm\.config\.|rlmm\.config\.)/
 
 export interface ParsedConfig {
   readonly config: BrokerConfig
@@ -59,7 +59,7 @@ function derive(config: BrokerConfig, given: ReadonlyMap<string, string>): Broke
   }
 }
 
-function check(config: BrokerConfig): void {
+function check(config: BrokerConfig, given: ReadonlyMap<string, string>): void {
   const fail = (setting: string, message: string): never => {
     throw new ConfigError(setting, `${setting}: ${message}`)
   }
@@ -94,6 +94,8 @@ function check(config: BrokerConfig): void {
   if (config['group.min.session.timeout.ms'] > config['group.max.session.timeout.ms'])
     fail('group.min.session.timeout.ms', 'must not be above group.max.session.timeout.ms')
   resolveListeners(config)
+  if (given.has('security.inter.broker.protocol') && given.has('inter.broker.listener.name'))
+    fail('security.inter.broker.protocol', 'not together with inter.broker.listener.name, which implies it')
 }
 
 /** @throws ConfigError that names the setting, what was expected and what came. */
@@ -101,12 +103,12 @@ export function parseBrokerConfig(given: ReadonlyMap<string, string>): ParsedCon
   const isSilent = (name: string): boolean => (brokerConfig as Table)[name]?.doc.startsWith('No effect here') === true
   const names = [...given.keys()]
   const config = { ...derive(parseTable(brokerConfig, given), given), [givenSettings]: given }
-  check(config)
+  check(config, given)
   return {
     config,
     ignored: names.filter(name => (name in brokerConfig ? isSilent(name) : prefixed.test(name))),
     unknown: names
-      .filter(name => !(name in brokerConfig) && !prefixed.test(name))
+      .filter(name => !(name in brokerConfig) && !name.startsWith('listener.name.') && !prefixed.test(name))
       .map(name => unknownSetting(name, Object.keys(brokerConfig))),
   }
 }

@@ -366,7 +366,7 @@ function directoriesFor(replicas: readonly number[], directories: readonly Uuid[
   return directories
 }
 
-function scramKey(credential: { readonly name: string; readonly mechanism: number }): string {
+export function scramKey(credential: { readonly name: string; readonly mechanism: number }): string {
   return `${credential.mechanism}/${credential.name}`
 }
 

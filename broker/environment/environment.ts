@@ -120,15 +120,52 @@ export interface Address {
   readonly port: number
 }
 
+/** Keys and certificates as PEM text. */
+export interface TlsMaterial {
+  readonly privateKey?: string
+  /** Own certificate first, then what leads to the root. */
+  readonly certificateChain?: string
+  /** Authorities that are trusted; undefined for those that the machine trusts. */
+  readonly trusted?: readonly string[]
+  /** OpenSSL’s names; undefined for the default. */
+  readonly cipherSuites?: readonly string[]
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
+}
+
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
+
+export interface TlsServer extends TlsMaterial {
+  /** `requested`: a client may come without a certificate, but not with one that is not trusted. */
+  readonly clientAuth: 'none' | 'requested' | 'required'
+  /** A client that has not finished its handshake by then is turned away. */
+  readonly handshakeTimeoutMs: number
+}
+
+export interface TlsClient extends TlsMaterial {
+  /** Whether the name in the server's certificate must be the host that was connected to. */
+  readonly verifyHost: boolean
+}
+
 export interface Network {
-  /** Port 0 picks a free one. Rejects with NetworkError when the address cannot be bound. */
-  listen(address: Address, accept: (socket: Socket) => void): Promise<Listener>
-  /** Starts connecting; `opened` or `closed(error)` of the handlers tells how it went. Writes before `opened` are queued. */
-  connect(address: Address, handlers: SocketHandlers & { opened(): void }): Socket
+  /**
+   * Port 0 picks a free one. With `tls` a socket is accepted when its handshake is over. Rejects with NetworkError when the address cannot
+   * be bound, or with code TLS when the keys and certificates cannot be used.
+   */
+  listen(address: Address, accept: (socket: Socket) => void, tls?: TlsServer): Promise<Listener>
+  /**
+   * Starts connecting; `opened` or `closed(error)` of the handlers tells how it went. Writes before `opened` are queued. With `tls` it is
+   * `opened` when the handshake is over.
+   */
+  connect(address: Address, handlers: SocketHandlers & { opened(): void }, tls?: TlsClient): Socket
+  /** The body that an http(s) URL answers with status 200. Rejects with NetworkError. Not on every Environment. */
+  download?(url: string, options: { readonly timeoutMs: number; readonly maxBytes: number }): Promise<Buffer>
 }
 
 export interface Listener {
   readonly address: Address
+  /** Handshakes that begin from now on use these keys. Throws NetworkError TLS when they cannot be used; then nothing changes. */
+  renewTls?(tls: TlsServer): void
   /** Stops accepting; existing sockets live on. Resolves when the port is free. */
   close(): Promise<void>
 }
@@ -157,6 +194,8 @@ export interface ReceiveMemory {
 export interface Socket {
   readonly remote: Address
   readonly local: Address
+  /** DER of the certificate that the peer proved to own and that is trusted; undefined when it has shown none. */
+  readonly peerCertificate?: Buffer | undefined
   /** For accepted sockets: must be called in the same turn as `accept`. */
   handle(handlers: SocketHandlers): void
   /** Queues the chunks in order, by reference; returns false when the caller should wait for `drain`. No-op once closed. */

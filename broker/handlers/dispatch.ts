@@ -110,6 +110,18 @@ export class Dispatcher implements Dispatch {
     return (early.length === 0 ? this.#config['controller.listener.names'] : early).includes(listenerName)
   }
 
+  /** The reply that refuses a request as a whole; none for a request that is not served here at all. */
+  refuse(frame: Buffer, connection: ConnectionInfo, error: ErrorName, message: string): Reply {
+    const reader = new Reader(frame)
+    const header = decodeRequestHeader(reader)
+    const handler = this.#handlers[connection.listenerKind].get(header.requestApiKey)
+    if (handler === undefined) return undefined
+    const [minimum, maximum] = handler.versions
+    if (header.requestApiVersion < minimum || header.requestApiVersion > maximum) return undefined
+    const context = this.#context(header, frame, connection)
+    return this.#encode(header, handler.fail(this.#decode(reader, header), error, message, context))
+  }
+
   async serveEmbedded(frame: Buffer, connection: ConnectionInfo): Promise<readonly Uint8Array[]> {
     const response = Buffer.concat((await this.serve(frame, connection)) ?? [])
     return [response.subarray(framePrefixBytes)]

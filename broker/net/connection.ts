@@ -32,6 +32,8 @@ export class Connection {
   readonly #slots: Slot[] = []
   readonly #waiting: Buffer[] = []
   #open = true
+  /** Takes no more requests; ends when the replies that are due have been written. */
+  #closing = false
   #writable = true
   #paused = false
   #lastActiveMs: number
@@ -83,17 +85,34 @@ export class Connection {
     this.#adjustReading()
   }
 
+  /** Longest frame that is accepted from now on. */
+  limitFrames(maxBytes: number): void {
+    this.#frames.limit(maxBytes)
+  }
+
+  closeAfterReplies(): void {
+    this.#closing = true
+    this.#waiting.length = 0
+    this.#endIfDue()
+  }
+
+  #endIfDue(): void {
+    if (this.#closing && this.#open && this.#slots.length === 0) this.#socket.end()
+  }
+
   #receive(read: (emit: (request: Buffer) => void) => void): void {
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
     this.#outbox = []
     try {
       read(request => {
+        if (this.#closing) return
         // Kept beyond this turn, so not as a view of memory that is read into again.
         if (this.#full() || this.#waiting.length > 0) this.#waiting.push(Buffer.from(request))
         else this.#begin(request)
       })
     } finally {
       this.#flushOutbox()
+      this.#endIfDue()
     }
     this.#adjustReading()
   }
@@ -126,6 +145,7 @@ export class Connection {
     }
     if (gathering) return
     this.#flushOutbox()
+    this.#endIfDue()
     this.#proceed()
   }
 

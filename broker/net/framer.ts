@@ -96,12 +96,17 @@ const leastSpaceBytes = 16 * 1024
  * callback returns; who keeps a frame longer copies it.
  */
 export class FrameSlab {
-  readonly #maxBytes: number
+  #maxBytes: number
   #slab = Buffer.allocUnsafeSlow(smallSlabBytes)
   #start = 0
   #end = 0
 
   constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Longest frame from now on. */
+  limit(maxBytes: number): void {
     this.#maxBytes = maxBytes
   }
 

@@ -1,9 +1,18 @@
 /** Binds the addresses of this node's listeners and owns the connections that come in. */
-import type { Environment, Listener, Socket } from '../environment/environment.ts'
+import type { Environment, Listener, Socket, TlsServer } from '../environment/environment.ts'
 import type { ListenerConfig } from '../config/listeners.ts'
 import type { ClientSoftware, ConnectionInfo, ListenerKind } from '../handlers/handler.ts'
 import { Connection, type Reply } from './connection.ts'
+import type { Authenticate, RequestServer } from './connection-authentication.ts'
 import { anonymous } from './principal.ts'
+import type { ErrorName } from '../protocol/errors.ts'
+
+export interface ServerSecurity {
+  /** What a TLS listener needs; undefined for the others. */
+  readonly tls: (listener: ListenerConfig) => TlsServer | undefined
+  readonly authenticate: Authenticate
+  readonly refuse: (frame: Buffer, connection: ConnectionInfo, error: ErrorName, message: string) => Reply
+}
 
 export interface ServerOptions {
   readonly maxFrameBytes: number
@@ -11,6 +20,8 @@ export interface ServerOptions {
   readonly maxConnections: number
   readonly idleMs: number
   readonly serve: (frame: Buffer, connection: ConnectionInfo) => Reply | Promise<Reply>
+  /** Without it all listeners are PLAINTEXT. */
+  readonly security?: ServerSecurity
 }
 
 const unknownSoftware: ClientSoftware = { name: 'unknown', version: 'unknown' }
@@ -19,7 +30,7 @@ export class Server {
   readonly #environment: Environment
   readonly #options: ServerOptions
   readonly #connections = new Set<Connection>()
-  readonly #listeners: Listener[] = []
+  readonly #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
   #nextId = 1
 
   constructor(environment: Environment, options: ServerOptions) {
@@ -34,16 +45,23 @@ export class Server {
   /** Resolves with the port bound. Rejects with NetworkError when the address is taken. */
   async listen(listener: ListenerConfig, kind: ListenerKind): Promise<number> {
     const host = listener.host === '' ? '0.0.0.0' : listener.host
-    const bound = await this.#environment.network.listen({ host, port: listener.port }, socket =>
-      this.#accept(socket, listener, kind),
+    const bound = await this.#environment.network.listen(
+      { host, port: listener.port },
+      socket => this.#accept(socket, listener, kind),
+      this.#options.security?.tls(listener),
     )
-    this.#listeners.push(bound)
+    this.#listeners.push({ config: listener, bound })
     return bound.address.port
+  }
+
+  /** Handshakes on this listener use these keys from now on. Throws NetworkError TLS when they cannot be used. */
+  renewTls(name: string, tls: TlsServer): void {
+    for (const { config, bound } of this.#listeners) if (config.name === name) bound.renewTls?.(tls)
   }
 
   /** Stops accepting, then closes every connection. */
   async close(): Promise<void> {
-    const closing = this.#listeners.splice(0).map(listener => listener.close())
+    const closing = this.#listeners.splice(0).map(({ bound }) => bound.close())
     for (const connection of this.#connections) connection.destroy()
     await Promise.all(closing)
   }
@@ -63,7 +81,9 @@ export class Server {
       listenerKind,
       securityProtocol: listener.securityProtocol,
       clientHost: socket.remote.host,
-      principal: anonymous,
+      get principal() {
+        return authentication?.principal ?? anonymous
+      },
       get clientSoftware() {
         return software
       },
@@ -80,11 +100,22 @@ export class Server {
     }
     const connection = new Connection(this.#environment, socket, {
       ...this.#options,
-      serve: request => this.#options.serve(request, info),
+      serve: request =>
+        authentication === undefined ? requests.serve(request) : authentication.serve(request, requests),
       closed: () => {
         this.#connections.delete(connection)
         for (const run of gone) run()
       },
+    })
+    const requests: RequestServer = {
+      serve: request => this.#options.serve(request, info),
+      refuse: (request, error, message) => this.#options.security?.refuse(request, info, error, message),
+    }
+    const authentication = this.#options.security?.authenticate(listener, {
+      remote: socket.remote,
+      peerCertificate: socket.peerCertificate,
+      limitFrames: maxBytes => connection.limitFrames(maxBytes),
+      closeAfterReplies: () => connection.closeAfterReplies(),
     })
     this.#connections.add(connection)
   }

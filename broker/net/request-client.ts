@@ -1,4 +1,7 @@
-/** RequestClient over the environment's network: connections are made on first use, versions agreed by ApiVersions, requests pipelined. */
+/**
+ * RequestClient over the environment's network: connections are made on first use, versions agreed by ApiVersions, requests pipelined. With
+ * security, over TLS and after this node has said who it is.
+ */
 import type { Address, Environment, NetworkError as NetworkFault, Socket, Timer } from '../environment/environment.ts'
 import { NetworkError } from '../environment/environment.ts'
 import { apiByKey, type Api } from '../protocol/apis.ts'
@@ -8,6 +11,8 @@ import { ProtocolError } from '../protocol/errors.ts'
 import { decodeResponseHeader, encodeRequestFrame } from '../protocol/headers.ts'
 import { Reader } from '../protocol/reader.ts'
 import type { RequestClient, SendOptions } from './client.ts'
+import { LoginError, logIn } from './peer-login.ts'
+import type { PeerSecurity } from './peer-security.ts'
 import { Framer } from './framer.ts'
 
 interface Pending {
@@ -37,6 +42,8 @@ const apiVersionsKey = 18
 const fetchKey = 1
 const maxResponseBytes = 2 ** 31 - 1
 const negotiationTimeoutMs = 30_000
+/** Of a session that the other side limits, the part after which another connection takes over. */
+const sessionPart = 0.85
 
 function exchangeOf(api: Api): Exchange {
   const exchange = messagesOf(api.key)
@@ -54,28 +61,44 @@ class PeerConnection {
   readonly #ended: () => void
   #queued: Queued[] = []
   #versions: Map<number, { min: number; max: number }> | undefined
+  /** Versions agreed, and logged in where that is asked for. */
+  #isReady = false
   #nextCorrelationId = 0
   #open = true
+  #sessionTimer: Timer | undefined
+  /** New requests go to another connection; this one ends with its last answer. */
+  #retired = false
 
-  constructor(environment: Environment, clientId: string, address: Address, ended: () => void) {
+  constructor(
+    environment: Environment,
+    clientId: string,
+    address: Address,
+    security: PeerSecurity,
+    /** No more requests should come here. */
+    ended: () => void,
+  ) {
     this.#environment = environment
     this.#clientId = clientId
     this.#address = address
     this.#ended = ended
     const framer = new Framer(maxResponseBytes)
-    this.#socket = environment.network.connect(address, {
-      opened: () => undefined,
-      data: chunk => {
-        try {
-          framer.push(chunk, response => this.#receive(response))
-        } catch (error) {
-          if (!(error instanceof ProtocolError)) throw error
-          this.#end(error)
-        }
+    this.#socket = environment.network.connect(
+      address,
+      {
+        opened: () => undefined,
+        data: chunk => {
+          try {
+            framer.push(chunk, response => this.#receive(response))
+          } catch (error) {
+            if (!(error instanceof ProtocolError)) throw error
+            this.#end(error)
+          }
+        },
+        closed: error => this.#end(error),
       },
-      closed: error => this.#end(error),
-    })
-    this.#negotiate()
+      security.tls?.(),
+    )
+    this.#negotiate(security)
   }
 
   send(api: Api, body: object, options: SendOptions, resolve: Queued['resolve'], reject: Queued['reject']): void {
@@ -85,7 +108,7 @@ class PeerConnection {
     }
     const maxVersion = Math.min(options.maxVersion ?? Infinity, api.latestStable)
     const request: Queued = { api, body, maxVersion, timer: this.#deadline(api, options.timeoutMs), resolve, reject }
-    if (this.#versions === undefined) this.#queued.push(request)
+    if (!this.#isReady) this.#queued.push(request)
     else this.#write(request)
   }
 
@@ -93,7 +116,7 @@ class PeerConnection {
     this.#end(undefined)
   }
 
-  #negotiate(): void {
+  #negotiate(security: PeerSecurity): void {
     const api = apiByKey(apiVersionsKey)
     if (api === undefined) throw new Error('ApiVersions is missing from the API table')
     const body = { clientSoftwareName: 'faultline', clientSoftwareVersion: '1' }
@@ -101,13 +124,60 @@ class PeerConnection {
       this.#versions = new Map(
         response.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }]),
       )
-      const queued = this.#queued
-      this.#queued = []
-      for (const request of queued) this.#write(request)
+      const exchange = security.sasl?.()
+      if (exchange === undefined) return this.#release()
+      logIn(exchange, (apiKey, body) => this.#ask(apiKey, body)).then(
+        lifetimeMs => {
+          this.#renewIn(lifetimeMs)
+          this.#release()
+        },
+        (error: unknown) => this.#loginFailed(error),
+      )
     }
     const timer = this.#deadline(api, negotiationTimeoutMs)
     const resolve = done as Queued['resolve']
     this.#transmit({ api, body, maxVersion: 3, timer, resolve, reject: () => undefined }, 3)
+  }
+
+  /** Whatever waited for the connection to be ready. */
+  #release(): void {
+    this.#isReady = true
+    const queued = this.#queued
+    this.#queued = []
+    for (const request of queued) this.#write(request)
+  }
+
+  /** A request of the login, before all others. */
+  #ask<Response>(apiKey: number, body: object): Promise<Response> {
+    const api = apiByKey(apiKey)
+    if (api === undefined) throw new Error(`API key ${apiKey} is missing from the API table`)
+    return new Promise((resolve, reject) => {
+      if (!this.#open) return reject(this.#error('connection closed'))
+      const timer = this.#deadline(api, negotiationTimeoutMs)
+      this.#write({ api, body, maxVersion: api.latestStable, timer, resolve: done => resolve(done.response), reject })
+    })
+  }
+
+  #loginFailed(error: unknown): void {
+    if (!(error instanceof Error)) throw error
+    // A lost connection has told whoever waits already.
+    if (!this.#open) return
+    const reason = error instanceof LoginError ? error.message : `the login failed: ${error.message}`
+    this.#environment.log.warn('could not log in to another node', { node: this.#name, reason })
+    this.#end(new NetworkError('SASL_AUTHENTICATION_FAILED', `${this.#name}: ${reason}`, error))
+  }
+
+  #renewIn(lifetimeMs: number): void {
+    if (lifetimeMs <= 0 || !this.#open) return
+    this.#sessionTimer = this.#environment.timers.after(Math.floor(lifetimeMs * sessionPart), () => {
+      this.#retired = true
+      this.#ended()
+      this.#endIfIdle()
+    })
+  }
+
+  #endIfIdle(): void {
+    if (this.#retired && this.#pending.size === 0) this.#end(undefined)
   }
 
   #deadline(api: Api, timeoutMs: number): Timer {
@@ -149,6 +219,7 @@ class PeerConnection {
       decodeResponseHeader(reader, { key: pending.api.key, version: pending.version })
       const response = codec(exchangeOf(pending.api).response, pending.version).decode(reader) as never
       pending.resolve({ response, version: pending.version })
+      this.#endIfIdle()
     } catch (error) {
       // Whoever asked cannot know what became of the request, as after a lost connection.
       pending.reject(this.#error(`sent an answer that cannot be read: ${(error as Error).message}`))
@@ -169,6 +240,7 @@ class PeerConnection {
   #end(cause: NetworkFault | ProtocolError | undefined): void {
     if (!this.#open) return
     this.#open = false
+    this.#sessionTimer?.cancel()
     this.#socket.destroy()
     this.#ended()
     const error = this.#error(cause?.message ?? 'connection closed', cause)
@@ -187,13 +259,15 @@ class PeerConnection {
 export class NetworkRequestClient implements RequestClient {
   readonly #environment: Environment
   readonly #clientId: string
+  readonly #security: PeerSecurity
   /** Fetch has a connection of its own per peer: replies come in order, and a long poll must not hold back a vote. */
   readonly #connections = new Map<string, PeerConnection>()
   #closed = false
 
-  constructor(environment: Environment, clientId: string) {
+  constructor(environment: Environment, clientId: string, security: PeerSecurity = {}) {
     this.#environment = environment
     this.#clientId = clientId
+    this.#security = security
   }
 
   send<Response>(
@@ -219,7 +293,7 @@ export class NetworkRequestClient implements RequestClient {
     const key = `${to.host}:${to.port}${apiKey === fetchKey ? ' fetch' : ''}`
     let connection = this.#connections.get(key)
     if (connection === undefined) {
-      const made = new PeerConnection(this.#environment, this.#clientId, to, () => {
+      const made = new PeerConnection(this.#environment, this.#clientId, to, this.#security, () => {
         if (this.#connections.get(key) === made) this.#connections.delete(key)
       })
       connection = made

@@ -29,6 +29,11 @@ const firstRetryUs = 1_000_000
 /** Longest pause of a kernel between two attempts to get a packet through. */
 const retransmitPauseUsMax = 200_000
 
+/** TLS would bring the machine's own randomness and threads into a world that has to replay. */
+function noTls(): NetworkError {
+  return new NetworkError('TLS', 'the simulated network has no TLS; use PLAINTEXT or SASL_PLAINTEXT listeners here')
+}
+
 export class SimulatedNetwork {
   readonly world: World
   readonly links: Links
@@ -48,8 +53,14 @@ export class SimulatedNetwork {
   /** The network as the process that now runs on the node sees it. */
   for(node: SimulatedNode): Network {
     return {
-      listen: (address, accept) => this.#listen(node, address, accept),
-      connect: (address, handlers) => this.#connect(node, address, handlers),
+      listen: (address, accept, tls) => {
+        if (tls !== undefined) return Promise.reject(noTls())
+        return this.#listen(node, address, accept)
+      },
+      connect: (address, handlers, tls) => {
+        if (tls !== undefined) throw noTls()
+        return this.#connect(node, address, handlers)
+      },
     }
   }
 

@@ -22,7 +22,11 @@ export interface ClusterOptions {
   readonly brokers?: 1 | 3
   /** Over the settings of the harness. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Security protocol of the listener of clients and brokers, which is then named after it, and of the controllers'. Default: PLAINTEXT. */
+  readonly protocols?: { readonly client: string; readonly controller: string }
 }
+
+const plaintext = { client: 'PLAINTEXT', controller: 'PLAINTEXT' }
 
 const children = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -256,7 +260,11 @@ export class Cluster {
 }
 
 /** A cluster of combined nodes that serves. Always `stop()` it. */
-export async function startCluster({ brokers = 1, settings = {} }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster({
+  brokers = 1,
+  settings = {},
+  protocols = plaintext,
+}: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-conformance-'))
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'x')
   const processes: BrokerProcess[] = []
@@ -271,9 +279,10 @@ export async function startCluster({ brokers = 1, settings = {} }: ClusterOption
       'node.id': String(each.id),
       'cluster.id': clusterId,
       'controller.quorum.voters': voters,
-      listeners: `PLAINTEXT://${host}:${each.port},CONTROLLER://${host}:${each.controllerPort}`,
+      listeners: `${protocols.client}://${host}:${each.port},CONTROLLER://${host}:${each.controllerPort}`,
       'controller.listener.names': 'CONTROLLER',
-      'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      'listener.security.protocol.map': `${protocols.client}:${protocols.client},CONTROLLER:${protocols.controller}`,
+      'inter.broker.listener.name': protocols.client,
       'default.replication.factor': String(brokers),
       'min.insync.replicas': brokers === 3 ? '2' : '1',
       'offsets.topic.replication.factor': String(brokers),

@@ -2,7 +2,7 @@
  * Settings that Kafka's own table does not have: extensions of ours, settings of Kafka's authorizer, and rates that exist only at run time
  * (DynamicConfig). They are described only while they are set.
  */
-import { boolean, long, oneOf, string } from '../table.ts'
+import { boolean, long, oneOf, password, string } from '../table.ts'
 
 const forever = Number.MAX_SAFE_INTEGER
 
@@ -11,6 +11,9 @@ export const extensionSettings = {
     default: '',
     unset: true,
     doc: 'Extension: formats an empty log directory for this cluster at start, instead of kafka-storage format.',
+  }),
+  'bootstrap.scram.credentials': password({
+    doc: 'Extension: SCRAM users of a new cluster, as kafka-storage format --add-scram takes them, separated by semicolons: SCRAM-SHA-256=[name=alice,password=secret]; only the first start of a cluster uses it.',
   }),
   'inspector.listener': string({
     default: '',

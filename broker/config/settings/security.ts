@@ -215,7 +215,9 @@ export const securitySettings = {
     unset: true,
     doc: 'Where the OAuth provider gives tokens.',
   }),
-  'sasl.server.callback.handler.class': className({ doc: 'No effect here: a handler is a Java class.' }),
+  'sasl.server.callback.handler.class': className({
+    doc: 'OAUTHBEARER: OAuthBearerValidatorCallbackHandler, or OAuthBearerUnsecuredValidatorCallbackHandler for tokens that nobody signed; no other.',
+  }),
   'sasl.server.max.receive.size': int({
     default: 524_288,
     doc: 'Most bytes of a SASL message before the client is authenticated.',

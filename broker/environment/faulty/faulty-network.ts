@@ -2,17 +2,27 @@
  * A Network whose links can be dropped. What is written to a dropped link waits and goes out when it heals, as TCP would send it again;
  * what comes in waits in the kernel. An attempt to connect waits likewise.
  */
-import type { Address, Network, Socket, SocketHandlers } from '../environment.ts'
+import {
+  NetworkError,
+  type Address,
+  type Network,
+  type Socket,
+  type SocketHandlers,
+  type TlsClient,
+} from '../environment.ts'
 import type { FaultPlan } from './fault-plan.ts'
 
 export function faultyNetwork(base: Network, plan: FaultPlan): Network {
   return {
-    listen: (address, accept) => base.listen(address, socket => accept(new FaultySocket(plan, socket, socket.remote))),
-    connect(address, handlers) {
+    listen: (address, accept, tls) =>
+      base.listen(address, socket => accept(new FaultySocket(plan, socket, socket.remote)), tls),
+    connect(address, handlers, tls) {
       const socket = new FaultySocket(plan, undefined, address)
-      socket.connect(base, handlers)
+      socket.connect(base, handlers, tls)
       return socket
     },
+    download: (url, options) =>
+      base.download?.(url, options) ?? Promise.reject(new NetworkError('DOWNLOAD', `${url}: not on this network`)),
   }
 }
 
@@ -40,11 +50,15 @@ class FaultySocket implements Socket {
     return this.#base?.local ?? { host: '', port: 0 }
   }
 
-  connect(base: Network, handlers: SocketHandlers & { opened(): void }): void {
+  get peerCertificate(): Buffer | undefined {
+    return this.#base?.peerCertificate
+  }
+
+  connect(base: Network, handlers: SocketHandlers & { opened(): void }, tls: TlsClient | undefined): void {
     this.#handlers = handlers
     this.#open = () => {
       this.#open = undefined
-      this.#base = base.connect(this.remote, { ...this.#wrap(handlers), opened: () => handlers.opened() })
+      this.#base = base.connect(this.remote, { ...this.#wrap(handlers), opened: () => handlers.opened() }, tls)
     }
     this.#adapt()
   }

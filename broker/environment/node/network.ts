@@ -1,15 +1,35 @@
-/** TCP of the real machine. */
+/** TCP of the real machine, with or without TLS. */
 import { connect, createServer, type Server, type TcpNetConnectOpts } from 'node:net'
-import type { Address, Listener, Logger, Network, Socket, SocketHandlers } from '../environment.ts'
+import type {
+  Address,
+  Listener,
+  Logger,
+  Network,
+  Socket,
+  SocketHandlers,
+  TlsClient,
+  TlsServer,
+} from '../environment.ts'
+import { download } from './download.ts'
 import { bindError } from './network-errors.ts'
 import { NodeSocket, plainAddress, writeQueueBytes } from './socket.ts'
+import { connectTls, createTlsServer, type TlsListening } from './tls.ts'
 
 /** @param log told of connections that could not be accepted */
 export function nodeNetwork(log: Logger): Network {
-  return { listen: (address, accept) => listen(log, address, accept), connect: open }
+  return { listen: (address, accept, tls) => listen(log, address, accept, tls), connect: open, download }
 }
 
-function listen(log: Logger, address: Address, accept: (socket: Socket) => void): Promise<Listener> {
+async function listen(
+  log: Logger,
+  address: Address,
+  accept: (socket: Socket) => void,
+  tls: TlsServer | undefined,
+): Promise<Listener> {
+  if (tls !== undefined) {
+    const secured = createTlsServer(log, tls, accept)
+    return bound(secured.server, log, address, secured)
+  }
   const server = createServer({
     noDelay: true,
     keepAlive: true,
@@ -21,12 +41,16 @@ function listen(log: Logger, address: Address, accept: (socket: Socket) => void)
     const remote = { host: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 }
     accept(new NodeSocket(socket, remote))
   })
+  return bound(server, log, address)
+}
+
+function bound(server: Server, log: Logger, address: Address, secured?: TlsListening): Promise<Listener> {
   return new Promise((resolve, reject) => {
     const refused = (error: Error): void => reject(bindError(error, address))
     server.once('error', refused)
     server.listen({ port: address.port, backlog: 1024, ...hostToBind(address.host) }, () => {
       server.off('error', refused)
-      resolve(new NodeListener(server, log))
+      resolve(new NodeListener(server, log, secured))
     })
   })
 }
@@ -39,14 +63,21 @@ function hostToBind(host: string): { host?: string } {
 class NodeListener implements Listener {
   readonly address: Address
   readonly #server: Server
+  readonly #secured: TlsListening | undefined
 
-  constructor(server: Server, log: Logger) {
+  constructor(server: Server, log: Logger, secured: TlsListening | undefined) {
     this.#server = server
+    this.#secured = secured
     const bound = server.address()
     if (bound === null || typeof bound === 'string') throw new Error('A TCP server without an address')
     this.address = { host: plainAddress(bound.address), port: bound.port }
     // After the bind only accept() can fail, for want of descriptors: the kernel keeps the backlog and the next accept may succeed.
     server.on('error', error => log.error('A connection could not be accepted', { address: this.address, error }))
+  }
+
+  renewTls(tls: TlsServer): void {
+    if (this.#secured === undefined) throw new Error('a listener without TLS has no keys to renew')
+    this.#secured.renew(tls)
   }
 
   close(): Promise<void> {
@@ -58,7 +89,7 @@ class NodeListener implements Listener {
   }
 }
 
-function open(address: Address, handlers: SocketHandlers & { opened(): void }): Socket {
+function open(address: Address, handlers: SocketHandlers & { opened(): void }, tls?: TlsClient): Socket {
   const options: TcpNetConnectOpts & { highWaterMark: number } = {
     host: address.host,
     port: address.port,
@@ -67,10 +98,10 @@ function open(address: Address, handlers: SocketHandlers & { opened(): void }): 
     allowHalfOpen: true,
     highWaterMark: writeQueueBytes,
   }
-  const raw = connect(options)
+  const raw = tls === undefined ? connect(options) : connectTls(options, address, tls)
   const socket = new NodeSocket(raw, address)
   socket.handle(handlers)
-  raw.once('connect', () => {
+  raw.once(tls === undefined ? 'connect' : 'secureConnect', () => {
     if (!socket.isClosed) handlers.opened()
   })
   return socket

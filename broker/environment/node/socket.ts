@@ -3,6 +3,7 @@
  * `closed` is called exactly once and never inside a call of the broker; after it the socket delivers nothing and takes nothing.
  */
 import { Socket as RawSocket, type SocketConstructorOpts } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import {
   type Address,
   type NetworkError,
@@ -20,13 +21,15 @@ const lingerMs = 10_000
 
 export class NodeSocket implements Socket {
   readonly remote: Address
+  readonly peerCertificate: Buffer | undefined
   #raw: RawSocket
   #handlers: SocketHandlers | undefined
   #closed = false
   #ending = false
 
-  constructor(raw: RawSocket, remote: Address) {
+  constructor(raw: RawSocket, remote: Address, peerCertificate?: Buffer) {
     this.#raw = raw
+    this.peerCertificate = peerCertificate
     this.remote = remote
   }
 
@@ -41,7 +44,7 @@ export class NodeSocket implements Socket {
   handle(handlers: SocketHandlers): void {
     this.#handlers = handlers
     const direct =
-      handlers.into === undefined
+      handlers.into === undefined || this.#raw instanceof TLSSocket
         ? undefined
         : receivingInto(this.#raw, handlers.into, () => !this.#closed && !this.#ending)
     if (direct !== undefined) this.#raw = direct

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { withOverrides } from '#broker/config/dynamic.ts'
 import { resolveListeners } from '#broker/config/listeners.ts'
+import { securitySetting } from '#broker/config/security.ts'
 import { parseBrokerConfig, propertiesFromEnvironment } from '#broker/config/parse.ts'
 import { parseProperties } from '#broker/config/properties.ts'
 import { logConfig, resolveTopicConfig } from '#broker/config/topic-config.ts'
@@ -13,6 +15,10 @@ const combined = {
 
 const parse = (extra: Record<string, string> = {}) =>
   parseBrokerConfig(new Map(Object.entries({ ...combined, ...extra }))).config
+
+const fail = (error: Error): never => {
+  throw error
+}
 
 describe('broker configuration', () => {
   it('has Kafka’s defaults for what is not said', () => {
@@ -68,8 +74,37 @@ describe('broker configuration', () => {
     expect(listeners.controller).toMatchObject([{ name: 'CONTROLLER', port: 9093 }])
   })
 
-  it('refuses a listener that asks for encryption instead of serving it in the clear', () => {
-    expect(() => parse({ listeners: 'SSL://:9092,CONTROLLER://:9093' })).toThrow('does not offer')
+  it('gives each listener the protocol that the map says, and brokers the listener they are told', () => {
+    const secured = { listeners: 'SSL://:9092,CONTROLLER://:9093', 'security.inter.broker.protocol': 'SSL' }
+    expect(resolveListeners(parse(secured))).toMatchObject({
+      broker: [{ name: 'SSL', securityProtocol: 'SSL' }],
+      interBrokerName: 'SSL',
+      interBrokerProtocol: 'SSL',
+      controllerName: 'CONTROLLER',
+      controllerProtocol: 'PLAINTEXT',
+    })
+    expect(() => parse({ ...secured, 'inter.broker.listener.name': 'SSL' })).toThrow('not together with')
+  })
+
+  it('keeps the settings of single listeners, which go before those of all', () => {
+    const config = parse({
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'listener.name.external.sasl.enabled.mechanisms': 'SCRAM-SHA-256, SCRAM-SHA-512',
+      'listener.name.external.plain.connections.max.reauth.ms': '5',
+    })
+    const enabled = (listener: string) => securitySetting(config, { listener }, 'sasl.enabled.mechanisms')
+    expect(enabled('EXTERNAL')).toEqual(['SCRAM-SHA-256', 'SCRAM-SHA-512'])
+    expect(enabled('INTERNAL')).toEqual(['PLAIN'])
+    const ofPlain = { listener: 'EXTERNAL', mechanism: 'PLAIN' }
+    expect(securitySetting(config, ofPlain, 'connections.max.reauth.ms')).toBe(5)
+    expect(securitySetting(config, { listener: 'EXTERNAL' }, 'connections.max.reauth.ms')).toBe(0)
+    const altered = withOverrides(
+      config,
+      [new Map([['listener.name.internal.sasl.enabled.mechanisms', 'OAUTHBEARER']])],
+      fail,
+    )
+    expect(securitySetting(altered, { listener: 'INTERNAL' }, 'sasl.enabled.mechanisms')).toEqual(['OAUTHBEARER'])
+    expect(securitySetting(altered, { listener: 'EXTERNAL' }, 'sasl.enabled.mechanisms')).toHaveLength(2)
   })
 
   it('reads variables of the apache/kafka image', () => {
