@@ -159,8 +159,9 @@ function transactionOf(
 ): TransactionalAppends | ErrorName | undefined {
   let baseSequences: (number | undefined)[] | undefined
   let first: { readonly producerId: bigint; readonly producerEpoch: number } | undefined
-  for (const [index, { records }] of entries.entries()) {
-    const producer = transactionalProducerOf(records)
+  for (let index = 0; index < entries.length; index++) {
+    const records = entries[index]?.records
+    const producer = records === undefined ? undefined : transactionalProducerOf(records)
     if (producer === undefined) continue
     first ??= producer
     if (producer.producerId !== first.producerId || producer.producerEpoch !== first.producerEpoch)

@@ -90,9 +90,8 @@ export function appendOne(
   const { target } = entry
   if (entry.refused !== undefined) return { outcome: entry.refused, requiredOffset: -1 }
   if (typeof target === 'string') return { outcome: refusedAppend(target, null), requiredOffset: -1 }
-  const { origin, needsAllInSync, transactionVersion } = options
   const { verification } = entry
-  const result = target.append(entry.records, { origin, needsAllInSync, verification, transactionVersion })
+  const result = target.append(entry.records, verification === undefined ? options : { ...options, verification })
   if ('refused' in result) {
     const recordErrors = 'recordErrors' in result ? result.recordErrors : undefined
     return { outcome: refusedAppend(result.refused, result.message, recordErrors), requiredOffset: -1 }

@@ -4,7 +4,7 @@
  * Sources: KIP-79, KIP-207, KIP-320, KIP-405, KIP-734, KIP-1005.
  */
 import { DiskError } from '../environment/environment.ts'
-import type { EpochEndOffset, OffsetAndTimestamp } from '../log/log.ts'
+import type { EpochEndOffset, OffsetAndTimestamp, PartitionLog } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { Isolation, LocalReplica } from './local-replica.ts'
 
@@ -42,7 +42,7 @@ export function findOffset(replica: LocalReplica, query: OffsetQuery): OffsetAnd
       return { offset: untilOffset, timestamp: -1, leaderEpoch: machine.leaderEpoch }
     case offsetTimestamps.earliest:
     case offsetTimestamps.earliestLocal:
-      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch: log.epochAt(log.logStartOffset) ?? -1 }
+      return { offset: log.logStartOffset, timestamp: -1, leaderEpoch: earliestEpoch(log) }
     // Without tiered storage nothing was tiered and nothing waits to be.
     case offsetTimestamps.latestTiered:
     case offsetTimestamps.earliestPendingUpload:
@@ -50,6 +50,12 @@ export function findOffset(replica: LocalReplica, query: OffsetQuery): OffsetAnd
     default:
       return search(replica, query.timestamp, { untilOffset, isUncertain })
   }
+}
+
+/** The epoch of the first record; of an empty log the one in which its first record would be written. */
+function earliestEpoch(log: PartitionLog): number {
+  const isEmpty = log.logStartOffset === log.logEndOffset
+  return log.epochAt(log.logStartOffset) ?? (isEmpty ? log.latestEpoch : undefined) ?? -1
 }
 
 function search(

@@ -39,6 +39,13 @@ describe('ListOffsets', () => {
     expect(await offset(cluster, startWallMs + 31)).toMatchObject({ errorCode: 0, offset: -1, timestamp: -1 })
   })
 
+  test('the start of an empty log has the epoch in which its first record would be written', async () => {
+    const cluster = new TestCluster(1)
+    cluster.createTopic('events', [1])
+    expect(await offset(cluster, -2)).toMatchObject({ errorCode: 0, offset: 0, leaderEpoch: 0 })
+    expect(await offset(cluster, -4)).toMatchObject({ errorCode: 0, offset: 0, leaderEpoch: 0 })
+  })
+
   test('KIP-734: the record with the largest timestamp', async () => {
     expect(await offset(await filled(), -3)).toMatchObject({ offset: 1, timestamp: startWallMs + 30 })
   })
