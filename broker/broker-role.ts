@@ -2,6 +2,7 @@
 import type { BrokerConfig } from './config/broker-config.ts'
 import { withOverrides } from './config/dynamic.ts'
 import { securityProtocolIds, type Listeners } from './config/listeners.ts'
+import { randomUuid } from './controller/uuid.ts'
 import { AutoTopics } from './controller/auto-topics.ts'
 import { BrokerLifecycle } from './controller/broker-lifecycle.ts'
 import { ControllerChannel } from './controller/controller-channel.ts'
@@ -20,6 +21,7 @@ import type { RequestClient } from './net/client.ts'
 import type { PeerSecurity } from './net/peer-security.ts'
 import { NetworkRequestClient } from './net/request-client.ts'
 import type { RaftDriver } from './raft/raft-driver.ts'
+import { ClientTelemetry } from './observe/client-telemetry.ts'
 import { ReplicaManager } from './replication/replica-manager.ts'
 import type { Storage } from './storage.ts'
 
@@ -44,6 +46,7 @@ export class BrokerRole implements BrokerServices {
   readonly shares: Shares
   readonly transactions: Transactions
   readonly autoTopics: AutoTopics
+  readonly telemetry: ClientTelemetry
   readonly forwarder: EnvelopeForwarder
   readonly #parts: BrokerRoleParts
   readonly #channel: ControllerChannel
@@ -107,6 +110,10 @@ export class BrokerRole implements BrokerServices {
       brokerEpoch: () => this.lifecycle.brokerEpoch,
       directoryOf: partition => logs.directoryOf(partition)?.id,
     })
+    this.telemetry = new ClientTelemetry({
+      maxBytes: config['telemetry.max.bytes'],
+      newId: () => randomUuid(environment.random),
+    })
     this.shares = this.#makeShares()
     this.groups.start()
     this.shares.start()
@@ -117,6 +124,8 @@ export class BrokerRole implements BrokerServices {
       const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)
       if (deleted.length > 0) this.groups.topicsDeleted(deleted)
       this.shares.metadataApplied(delta)
+      if (delta.changedConfigs.some(({ type }) => type === 'client-metrics'))
+        this.telemetry.subscribe(image.configsOf('client-metrics'))
     })
   }
 

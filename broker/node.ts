@@ -7,6 +7,7 @@ import { parseVoters, resolveListeners, securityProtocolIds, type Listeners } fr
 import { logConfig, resolveTopicConfig } from './config/topic-config.ts'
 import { BrokerRole } from './broker-role.ts'
 import { Controller } from './controller/controller-driver.ts'
+import { topicSetting } from './controller/effective-config.ts'
 import { ControllerRegistrar } from './controller/controller-registration.ts'
 import { bootstrapRecords } from './controller/features.ts'
 import type { MetadataRecord } from './controller/metadata-record.ts'
@@ -107,6 +108,17 @@ export class Node {
 
   get storage(): Storage | undefined {
     return this.#storage
+  }
+
+  get connectionCount(): number {
+    return this.#server.connectionCount
+  }
+
+  /** As it holds for the topic now. */
+  minInSyncReplicas(topic: string): number {
+    const { image } = this.#publisher ?? {}
+    const context = { config: this.config, nodeId: this.config['node.id'] }
+    return image === undefined ? 1 : topicSetting({ image, ...context }, topic, 'min.insync.replicas')
   }
 
   /**

@@ -170,6 +170,16 @@ export class MetadataImage implements ImageState {
     return this.configs.get(configKey(type, name)) ?? noConfig
   }
 
+  /** The resources of a kind that have settings of their own, by name. */
+  configsOf(type: ConfigResourceType): ReadonlyMap<string, ConfigMap> {
+    const found = new Map<string, ConfigMap>()
+    for (const [key, settings] of this.configs) {
+      const resource = configResourceOf(key)
+      if (resource.type === type) found.set(resource.name, settings)
+    }
+    return found
+  }
+
   partition(topic: string, partition: number): PartitionImage | undefined {
     return this.topicsByName.get(topic)?.partitions.get(partition)
   }

@@ -63,6 +63,7 @@ export interface ConnectionInfo {
   readonly listenerKind: ListenerKind
   readonly securityProtocol: SecurityProtocol
   readonly clientHost: string
+  readonly clientPort: number
   /** Who the client is. On a SASL listener User:ANONYMOUS until it has authenticated, so read it when it is needed. */
   readonly principal: Principal
   /** What the client said of itself in ApiVersions v3+ (KIP-511); `unknown` until then. */

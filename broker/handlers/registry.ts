@@ -56,7 +56,10 @@ import { describeTransactions } from './65-describe-transactions.ts'
 import { listTransactions } from './66-list-transactions.ts'
 import { allocateProducerIds } from './67-allocate-producer-ids.ts'
 import { controllerRegistration } from './70-controller-registration.ts'
+import { getTelemetrySubscriptions } from './71-get-telemetry-subscriptions.ts'
+import { pushTelemetry } from './72-push-telemetry.ts'
 import { assignReplicasToDirs } from './73-assign-replicas-to-dirs.ts'
+import { listConfigResources } from './74-list-config-resources.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
 import { shareFetch } from './78-share-fetch.ts'
 import { shareAcknowledge } from './79-share-acknowledge.ts'
@@ -126,7 +129,10 @@ export const handlers: readonly Handler[] = [
   listTransactions,
   allocateProducerIds,
   controllerRegistration,
+  getTelemetrySubscriptions,
+  pushTelemetry,
   assignReplicasToDirs,
+  listConfigResources,
   describeTopicPartitions,
   shareFetch,
   shareAcknowledge,

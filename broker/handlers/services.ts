@@ -6,6 +6,7 @@ import type { MetadataImage } from '../controller/image.ts'
 import type { Groups } from '../coordinator/groups/groups.ts'
 import type { Shares } from '../coordinator/share-partitions/shares.ts'
 import type { Transactions } from '../coordinator/transactions/transactions.ts'
+import type { ClientTelemetry } from '../observe/client-telemetry.ts'
 import type { RaftDriver } from '../raft/raft-driver.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { Authorizer } from '../security/authorization/authorizer.ts'
@@ -43,6 +44,7 @@ export interface BrokerServices {
   readonly shares: Shares
   readonly transactions: Transactions
   readonly autoTopics: AutoTopics
+  readonly telemetry: ClientTelemetry
   readonly forwarder: Forwarder
 }
 

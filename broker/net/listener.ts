@@ -66,6 +66,10 @@ export class Server {
     await Promise.all(closing)
   }
 
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
   #accept(socket: Socket, listener: ListenerConfig, listenerKind: ListenerKind): void {
     if (this.#connections.size >= this.#options.maxConnections) {
       this.#environment.log.warn('refused a connection: max.connections reached', { client: socket.remote.host })
@@ -81,6 +85,7 @@ export class Server {
       listenerKind,
       securityProtocol: listener.securityProtocol,
       clientHost: socket.remote.host,
+      clientPort: socket.remote.port,
       get principal() {
         return authentication?.principal ?? anonymous
       },

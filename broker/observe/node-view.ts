@@ -1,5 +1,6 @@
 /** What the inspector shows of a node: identity, quorum, brokers, partitions of this node, counters. */
 import type { Node } from '../node.ts'
+import { brokerMetrics } from './metrics.ts'
 import type { Metric, NodeView } from './inspector.ts'
 
 function unhealthy(node: Node): string | undefined {
@@ -96,7 +97,7 @@ function metrics(node: Node): Metric[] {
       values: [{ value: Number(value) }],
     })
   }
-  return list
+  return [...list, ...brokerMetrics(node)]
 }
 
 export function nodeView(node: Node): NodeView {

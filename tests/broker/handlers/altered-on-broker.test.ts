@@ -228,12 +228,6 @@ describe('settings that are not possible', () => {
       'Invalid value x for configuration log.retention.ms: Not a number of type LONG',
     ],
     [
-      'a value that is too long',
-      ['group', 'g', ['a', 'x'.repeat(32_768)]],
-      invalidConfig,
-      'exceeds the maximum value size',
-    ],
-    [
       'an unknown kind of resource',
       ['topic', 'nobody', ['retention.ms', '1']],
       3,

@@ -230,6 +230,7 @@ export class TestBroker {
       id: 1,
       listenerName: 'PLAINTEXT',
       listenerKind: 'broker' as const,
+      clientPort: 1,
       clientHost: '127.0.0.1',
       securityProtocol: 'PLAINTEXT' as const,
       principal: anonymous,
