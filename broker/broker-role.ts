@@ -103,13 +103,7 @@ export class BrokerRole implements BrokerServices {
     })
     this.autoTopics = new AutoTopics(environment, this.#channel, () => this.#liveConfig(publisher.image))
     this.forwarder = new EnvelopeForwarder(environment, client, quorum, config['request.timeout.ms'])
-    this.#directoryAssignments = new DirectoryAssignments({
-      environment,
-      channel: this.#channel,
-      nodeId: config['node.id'],
-      brokerEpoch: () => this.lifecycle.brokerEpoch,
-      directoryOf: partition => logs.directoryOf(partition)?.id,
-    })
+    this.#directoryAssignments = this.#makeDirectoryAssignments(logs)
     this.telemetry = new ClientTelemetry({
       maxBytes: config['telemetry.max.bytes'],
       newId: () => randomUuid(environment.random),
@@ -126,6 +120,16 @@ export class BrokerRole implements BrokerServices {
       this.shares.metadataApplied(delta)
       if (delta.changedConfigs.some(({ type }) => type === 'client-metrics'))
         this.telemetry.subscribe(image.configsOf('client-metrics'))
+    })
+  }
+
+  #makeDirectoryAssignments(logs: NonNullable<Storage['logs']>): DirectoryAssignments {
+    return new DirectoryAssignments({
+      environment: this.#parts.environment,
+      channel: this.#channel,
+      nodeId: this.#parts.config['node.id'],
+      brokerEpoch: () => this.lifecycle.brokerEpoch,
+      directoryOf: partition => logs.directoryOf(partition)?.id,
     })
   }
 
