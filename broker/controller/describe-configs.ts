@@ -126,7 +126,8 @@ function definitionOf(name: string): Setting<unknown> | undefined {
 
 function parsedText(name: string, text: string): string {
   const definition = definitionOf(name)
-  if (definition === undefined) return text
+  // A string is shown as it was written, also where any case is good.
+  if (definition === undefined || definition.type === 'string') return text.trim()
   try {
     return definition.format(definition.parse(text))
   } catch (error) {

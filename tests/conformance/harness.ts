@@ -44,7 +44,7 @@ function portIsFree(port: number): Promise<boolean> {
 const given = new Set<number>()
 
 /** Below the range from which systems take the ports of outgoing connections, so that none is lost between here and the broker. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(11_000, 32_000)
     if (given.has(port) || !(await portIsFree(port))) continue
@@ -191,6 +191,11 @@ export class BrokerProcess {
   /** What it has served since it was started; empty when it does not answer any more. */
   async requests(): Promise<LedgerEntry[]> {
     return JSON.parse((await httpBody(this.#inspectorPort, '/requests')) ?? '[]') as LedgerEntry[]
+  }
+
+  /** Of the inspector: metrics in Prometheus' form. */
+  get metricsAddress(): string {
+    return `http://${host}:${this.#inspectorPort}/metrics`
   }
 
   async isHealthy(): Promise<boolean> {
