@@ -35,6 +35,8 @@ export interface ClusterSpec {
   readonly engine: Engine
   /** Nodes that hold topics: ids 1 … brokers, on `port`, `port` + 1, … */
   readonly brokers: number
+  /** Brokers that joined later, with the ids that follow; they are never controllers. */
+  readonly added?: number
   /** 0: brokers are controllers as well (combined roles); else that many nodes of their own, with ids 101, 102, … */
   readonly controllers: number
   /** Client port of broker 1. 0 picks free ports. */
@@ -159,13 +161,15 @@ export interface Runtime {
   up(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
   /** Like `up`, for a cluster that shall outlive the command, where that differs: a simulation then gets a process of its own. */
   upAndStay?(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
+  /** Adds brokers to a cluster that runs; resolves when they serve. */
+  grow?(name: string, by: number, options?: UpOptions): Promise<Cluster>
   /** A cluster that an earlier `up` started, from its state directory. */
   attach(name: string): Promise<Cluster>
 }
 
 /** The ids of the nodes that clients talk to. */
 export function brokerIds(spec: ClusterSpec): number[] {
-  return Array.from({ length: spec.brokers }, (_, index) => index + 1)
+  return Array.from({ length: spec.brokers + (spec.added ?? 0) }, (_, index) => index + 1)
 }
 
 export const FIRST_CONTROLLER_ID = 101

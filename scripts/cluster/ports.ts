@@ -24,9 +24,10 @@ export function controllerPort(spec: ClusterSpec, id: number): number {
   return spec.port + CONTROLLER_SHIFT + (id >= FIRST_CONTROLLER_ID ? id - FIRST_CONTROLLER_ID : id - 1)
 }
 
-/** Port of a node's read-only HTTP state; controller-only nodes follow the brokers. */
+/** Port of a node's read-only HTTP state; controller-only nodes follow the brokers, and brokers that joined later follow them. */
 export function inspectorPort(spec: ClusterSpec, id: number): number {
-  return spec.port + INSPECTOR_SHIFT + (id >= FIRST_CONTROLLER_ID ? spec.brokers + id - FIRST_CONTROLLER_ID : id - 1)
+  if (id >= FIRST_CONTROLLER_ID) return spec.port + INSPECTOR_SHIFT + spec.brokers + id - FIRST_CONTROLLER_ID
+  return spec.port + INSPECTOR_SHIFT + id - 1 + (id > spec.brokers ? spec.controllers : 0)
 }
 
 /** Every port the cluster takes on this machine, with what it is for. */

@@ -6,7 +6,7 @@ import { engines, runtimeNames } from './cluster.ts'
 import { PORT_SPAN } from './ports.ts'
 
 export const defaultName = 'default'
-const BROKERS_MAX = 99
+export const brokersMax = 99
 const CONTROLLERS_MAX = 9
 
 export interface SpecRequest {
@@ -14,6 +14,7 @@ export interface SpecRequest {
   readonly runtime: string
   readonly engine?: string
   readonly brokers?: number
+  readonly added?: number | undefined
   readonly controllers?: number
   readonly port?: number
   readonly dataDir?: string | undefined
@@ -28,7 +29,8 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
     name: checkedName(request.name ?? defaultName),
     runtime: oneOf<RuntimeName>('--runtime', request.runtime, runtimeNames),
     engine: oneOf<Engine>('--engine', request.engine ?? 'faultline', engines),
-    brokers: integer('--brokers', request.brokers ?? 3, 1, BROKERS_MAX),
+    brokers: integer('--brokers', request.brokers ?? 3, 1, brokersMax),
+    ...(request.added === undefined ? {} : { added: request.added }),
     controllers: integer('--controllers', request.controllers ?? 0, 0, CONTROLLERS_MAX),
     port,
     ...(request.dataDir === undefined ? {} : { dataDir: resolve(request.dataDir) }),

@@ -1,4 +1,4 @@
-/** up, status, logs, inspect, down: a cluster comes, is looked at, and goes. */
+/** up, grow, status, logs, inspect, down: a cluster comes, is looked at, and goes. */
 import type { Command } from 'commander'
 import type { Session } from './session.ts'
 import { collect, wholeNumber, withCommonOptions } from './options.ts'
@@ -23,6 +23,11 @@ export function addClusterCommands(root: Command, session: Session): void {
     .option('--security <kind>', 'none', 'none')
     .option('--topology <file>', 'read these options from a JSON file; options given here win')
     .action(async options => (await import('./up.ts')).up(options, session))
+
+  withCommonOptions(root.command('grow'))
+    .description('add brokers to a cluster that runs; they hold nothing until partitions are moved to them')
+    .option('--by <count>', 'how many', wholeNumber, 1)
+    .action(async options => (await import('./grow.ts')).grow(options, session))
 
   withCommonOptions(root.command('status'))
     .description('which nodes run, who leads the quorum')

@@ -44,14 +44,16 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
 }
 
 /** Of a cluster that is down with its data kept: what it was started with holds for whatever is not said again. */
-function keptOptions(
-  name: string,
-): Partial<UpCommandOptions> & { readonly settings?: ClusterSpec['settings']; readonly seed?: number } {
+function keptOptions(name: string): Partial<UpCommandOptions> & {
+  readonly settings?: ClusterSpec['settings']
+  readonly seed?: number
+  readonly added?: number | undefined
+} {
   const record = readRecord(name)
   if (record?.phase !== 'down') return {}
-  const { runtime, engine, brokers, controllers, port, dataDir, settings, seed } = record.spec
+  const { runtime, engine, brokers, added, controllers, port, dataDir, settings, seed } = record.spec
   const data = dataDir === undefined ? {} : { data: dataDir }
-  return { runtime, engine, brokers, controllers, port, settings, seed, ...data }
+  return { runtime, engine, brokers, added, controllers, port, settings, seed, ...data }
 }
 
 /** A broker ignores a name that it does not know, as Kafka's does; whoever types one here has mistyped it. */
@@ -60,7 +62,7 @@ async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
   const [{ parseBrokerConfig }, { ConfigError }, { processNodeProperties }] = await Promise.all([
     import('#broker/config/parse.ts'),
     import('#broker/config/table.ts'),
-    import('../cluster/process/runtime.ts'),
+    import('../cluster/process/node-files.ts'),
   ])
   const properties = processNodeProperties({ ...spec, port: spec.port === 0 ? 9092 : spec.port }, 1)
   const refuse = (reason: string): never => {

@@ -87,6 +87,16 @@ function lifeOf(engine: Engine): void {
     expect(readFileSync(path.join(directory, 'meta.properties'), 'utf8')).toContain('node.id=3')
   })
 
+  test('grows by a broker that has nothing but its configuration', async () => {
+    const { brokers, bootstrap } = await toolkit.document('grow', ...name)
+    expect(brokers.map(({ id, state }) => ({ id, state }))).toEqual([1, 2, 3, 4].map(id => ({ id, state: 'running' })))
+    expect(brokers[3]?.roles).toEqual(['broker'])
+    expect(bootstrap.split(',')).toHaveLength(4)
+    await toolkit.run('stop', '4', ...name)
+    await toolkit.run('start', '4', ...name)
+    expect(await toolkit.states('life')).toEqual(['running', 'running', 'running', 'running'])
+  })
+
   test('goes down with its data kept, and continues on it', async () => {
     const { brokers } = await toolkit.document('status', ...name)
     const handles = await Promise.all(brokers.map(({ pid }) => identify(pid ?? 0)))

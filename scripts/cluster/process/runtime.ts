@@ -1,21 +1,21 @@
 /** The runtime without any container: every node is a process on the loopback address. Needs nothing but Node.js (and Java for Kafka). */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
 import type { ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
-import { controllerIds, nodeIds } from '../cluster.ts'
+import { nodeIds } from '../cluster.ts'
 import { apacheKafkaEngine } from '../apache-kafka/engine.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { brokerPort, controllerPort, freeBasePort, HOST, requireFreePorts } from '../ports.ts'
-import type { Properties } from '../properties.ts'
-import { formatProperties, nodeProperties } from '../properties.ts'
+import { freeBasePort, requireFreePorts } from '../ports.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory, removeState, writeRecord } from '../state.ts'
+import { dataDirectory, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { faultlineEngine } from './faultline-engine.ts'
+import { growCluster } from './grow.ts'
 import type { ProcessHandle } from './liveness.ts'
+import { writeNodeFiles } from './node-files.ts'
 import { processCapabilities, ProcessCluster } from './process-cluster.ts'
 
 const enginesByName: Readonly<Record<Engine, ProcessEngine>> = {
@@ -28,6 +28,10 @@ export const processRuntime: Runtime = {
   capabilities: processCapabilities,
   available: engine => enginesByName[engine].available(),
   up,
+  async grow(name, by, options = {}) {
+    const record = findCluster(name)
+    return await growCluster(record, enginesByName[record.spec.engine], by, options)
+  },
   attach(name) {
     const record = findCluster(name)
     return Promise.resolve(new ProcessCluster(record, enginesByName[record.spec.engine]))
@@ -49,7 +53,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     if (request.port !== 0) await requireFreePorts(spec)
     await engine.prepare({ progress, signal })
     cluster = new ProcessCluster(record, engine)
-    writeNodeFiles(record, engine)
+    writeNodeFiles(record, engine, nodeIds(spec))
     progress(`Starting ${describe(spec)}`)
     await cluster.startAll({ progress, signal })
     if (options.skipReadyCheck !== true) {
@@ -105,30 +109,6 @@ function clusterIdOnDisk(directories: readonly string[]): string | undefined {
     )
   }
   return [...ids.keys()][0]
-}
-
-function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine): void {
-  const { spec } = record
-  for (const id of nodeIds(spec)) {
-    mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
-    mkdirSync(dataDirectory(spec, id), { recursive: true })
-    const properties = { ...processNodeProperties(spec, id), ...engine.properties(spec, id, record.clusterId) }
-    const file = join(nodeDirectory(spec.name, id), 'server.properties')
-    writeFileSync(file, `# Written by ./faultline up\n${formatProperties(properties)}`)
-  }
-}
-
-/** What a node that is a process of this machine is started with, whatever the engine. */
-export function processNodeProperties(spec: ClusterSpec, id: number): Properties {
-  const port = brokerPort(spec, id)
-  const addresses = {
-    bindHost: HOST,
-    listeners: [{ name: 'PLAINTEXT', port, advertised: `${HOST}:${port}` }],
-    interBrokerListener: 'PLAINTEXT',
-    controllerPort: controllerPort(spec, id),
-    voters: controllerIds(spec).map(voter => `${voter}@${HOST}:${controllerPort(spec, voter)}`),
-  }
-  return nodeProperties(spec, id, addresses, dataDirectory(spec, id))
 }
 
 function requireMemory(spec: ClusterSpec, engine: ProcessEngine): void {

@@ -5,7 +5,7 @@ import { parseProperties } from '#broker/config/properties.ts'
 import { nodeIds } from '#scripts/cluster/cluster.ts'
 import { faultlineEngine } from '#scripts/cluster/process/faultline-engine.ts'
 import { formatProperties } from '#scripts/cluster/properties.ts'
-import { processNodeProperties } from '#scripts/cluster/process/runtime.ts'
+import { processNodeProperties } from '#scripts/cluster/process/node-files.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 
 describe('server.properties', () => {

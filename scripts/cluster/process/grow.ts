@@ -1,0 +1,50 @@
+/** More brokers for a cluster of processes that runs: with nothing but their configuration they find the quorum and register. */
+import { existsSync } from 'node:fs'
+import { failure, lacking, usageError } from '../../errors.ts'
+import type { UpOptions } from '../cluster.ts'
+import { brokerIds } from '../cluster.ts'
+import { brokerPort, HOST, portIsFree } from '../ports.ts'
+import { brokersMax } from '../spec.ts'
+import type { ClusterRecord } from '../state.ts'
+import { dataDirectory, writeRecord } from '../state.ts'
+import type { ProcessEngine } from './engine.ts'
+import { writeNodeFiles } from './node-files.ts'
+import { ProcessCluster } from './process-cluster.ts'
+
+/** The cluster with `by` more brokers. They stay when they do not come to serve, so that their logs can be read; `down` takes them away. */
+export async function growCluster(
+  record: ClusterRecord,
+  engine: ProcessEngine,
+  by: number,
+  { progress = () => {}, signal }: UpOptions,
+): Promise<ProcessCluster> {
+  const { spec } = record
+  if (record.phase !== 'up') {
+    throw failure(`The cluster ${spec.name} is not up.`, `./faultline up --name ${spec.name} starts it.`)
+  }
+  const grown = { ...spec, added: (spec.added ?? 0) + by }
+  const most = brokersMax - brokerIds(spec).length
+  if (by < 1 || by > most) throw usageError(`--by ${by}: expected a number from 1 to ${most}.`)
+  const fresh = brokerIds(grown).filter(id => !brokerIds(spec).includes(id))
+  for (const id of fresh) {
+    const port = brokerPort(grown, id)
+    if (!(await portIsFree(port))) {
+      throw lacking(
+        `Port taken on ${HOST}: ${port} (clients of broker ${id}).`,
+        'Stop what listens there (ss -ltnp shows it).',
+      )
+    }
+  }
+  const outside = spec.dataDir === undefined ? [] : fresh.map(id => dataDirectory(grown, id)).filter(existsSync)
+  const next = { ...record, spec: grown, foreignData: [...record.foreignData, ...outside] }
+  // First what `down` has to take away, then what there is to take away.
+  writeRecord(next)
+  writeNodeFiles(next, engine, fresh)
+  const cluster = new ProcessCluster(next, engine)
+  progress(`Starting broker ${fresh.join(', ')}`)
+  await engine.prepare({ progress, signal })
+  await Promise.all(fresh.map(id => cluster.start(id)))
+  progress('Waiting until every broker serves')
+  await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+  return cluster
+}
