@@ -7,9 +7,10 @@ import { AutoTopics } from './controller/auto-topics.ts'
 import { BrokerLifecycle } from './controller/broker-lifecycle.ts'
 import { ControllerChannel } from './controller/controller-channel.ts'
 import { DirectoryAssignments } from './controller/directory-assignments.ts'
-import type { MetadataImage } from './controller/image.ts'
+import type { MetadataDelta, MetadataImage } from './controller/image.ts'
 import type { MetadataPublisher } from './controller/publisher.ts'
 import { Groups } from './coordinator/groups/groups.ts'
+import { ShareGroupService } from './coordinator/groups/share/share-group-service.ts'
 import { shareStateTopic } from './coordinator/share/share-coordinator.ts'
 import { Shares } from './coordinator/share-partitions/shares.ts'
 import { Transactions } from './coordinator/transactions/transactions.ts'
@@ -44,6 +45,7 @@ export class BrokerRole implements BrokerServices {
   readonly replicas: ReplicaManager
   readonly groups: Groups
   readonly shares: Shares
+  readonly shareGroups: ShareGroupService
   readonly transactions: Transactions
   readonly autoTopics: AutoTopics
   readonly telemetry: ClientTelemetry
@@ -109,18 +111,22 @@ export class BrokerRole implements BrokerServices {
       newId: () => randomUuid(environment.random),
     })
     this.shares = this.#makeShares()
+    this.shareGroups = new ShareGroupService(this.groups, this.shares.persister)
     this.groups.start()
     this.shares.start()
     this.transactions.start()
-    publisher.subscribe((image, delta) => {
-      this.replicas.applyMetadata(image, delta)
-      this.#directoryAssignments.metadataApplied(image, delta)
-      const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)
-      if (deleted.length > 0) this.groups.topicsDeleted(deleted)
-      this.shares.metadataApplied(delta)
-      if (delta.changedConfigs.some(({ type }) => type === 'client-metrics'))
-        this.telemetry.subscribe(image.configsOf('client-metrics'))
-    })
+    publisher.subscribe((image, delta) => this.#metadataApplied(image, delta))
+  }
+
+  #metadataApplied(image: MetadataImage, delta: MetadataDelta): void {
+    this.replicas.applyMetadata(image, delta)
+    this.#directoryAssignments.metadataApplied(image, delta)
+    const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)
+    if (deleted.length > 0) this.groups.topicsDeleted(deleted)
+    this.groups.shareTopicsChanged(delta)
+    this.shares.metadataApplied(delta)
+    if (delta.changedConfigs.some(({ type }) => type === 'client-metrics'))
+      this.telemetry.subscribe(image.configsOf('client-metrics'))
   }
 
   #makeDirectoryAssignments(logs: NonNullable<Storage['logs']>): DirectoryAssignments {

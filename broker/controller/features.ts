@@ -49,7 +49,7 @@ const features: readonly Feature[] = [
   // Kafka: 0-1, default 1. 1 is KIP-848, the consumer protocol.
   { name: 'group.version', minVersion: 0, maxVersion: 1, newCluster: 0 },
   // Kafka: 0-1, default 1. 1 is KIP-932, share groups.
-  { name: 'share.version', minVersion: 0, maxVersion: 1, newCluster: 0 },
+  { name: 'share.version', minVersion: 0, maxVersion: 1, newCluster: 1 },
   // Kafka: 0-1, default 1. 1 is KIP-1071, streams groups.
   { name: 'streams.version', minVersion: 0, maxVersion: 1, newCluster: 0 },
   // Kafka: 0-1, default 1. 1 is KIP-966, needs metadata.version 23.

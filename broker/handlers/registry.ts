@@ -61,6 +61,8 @@ import { pushTelemetry } from './72-push-telemetry.ts'
 import { assignReplicasToDirs } from './73-assign-replicas-to-dirs.ts'
 import { listConfigResources } from './74-list-config-resources.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
+import { shareGroupHeartbeat } from './76-share-group-heartbeat.ts'
+import { shareGroupDescribe } from './77-share-group-describe.ts'
 import { shareFetch } from './78-share-fetch.ts'
 import { shareAcknowledge } from './79-share-acknowledge.ts'
 import { updateRaftVoter } from './82-update-raft-voter.ts'
@@ -134,6 +136,8 @@ export const handlers: readonly Handler[] = [
   assignReplicasToDirs,
   listConfigResources,
   describeTopicPartitions,
+  shareGroupHeartbeat,
+  shareGroupDescribe,
   shareFetch,
   shareAcknowledge,
   updateRaftVoter,

@@ -4,6 +4,7 @@ import type { AutoTopics } from '../controller/auto-topics.ts'
 import type { Controller } from '../controller/controller-driver.ts'
 import type { MetadataImage } from '../controller/image.ts'
 import type { Groups } from '../coordinator/groups/groups.ts'
+import type { ShareGroupService } from '../coordinator/groups/share/share-group-service.ts'
 import type { Shares } from '../coordinator/share-partitions/shares.ts'
 import type { Transactions } from '../coordinator/transactions/transactions.ts'
 import type { ClientTelemetry } from '../observe/client-telemetry.ts'
@@ -42,6 +43,7 @@ export interface BrokerServices {
   readonly replicas: ReplicaManager
   readonly groups: Groups
   readonly shares: Shares
+  readonly shareGroups: ShareGroupService
   readonly transactions: Transactions
   readonly autoTopics: AutoTopics
   readonly telemetry: ClientTelemetry

@@ -4,12 +4,14 @@
  * Sources: KIP-211 (offset expiry), KIP-345, KIP-709 (batched fetch); Kafka's OffsetCommit/GroupMetadata record schemas.
  */
 import type { ErrorName } from '../../protocol/errors.ts'
+import { coordinatorRecordType } from '../../protocol/records/prefixed.ts'
 import { ClassicGroup } from './classic-group.ts'
 import type { GroupLimits, MemberIdentity } from './classic-requests.ts'
 import { Effects, type Effect, type RecordsProducer, type Ticket } from '../runtime/effects.ts'
 import type { CoordinatorShard, RecordOrigin, TransactionMarker } from '../runtime/shard.ts'
 import { Offsets, type CommitEntry, type OffsetLimits } from './group-offsets.ts'
 import * as records from './group-records.ts'
+import { ShareGroups, type ShareGroupsOptions } from './share/share-groups.ts'
 
 export interface CommitRequest extends MemberIdentity {
   readonly groupId: string
@@ -32,6 +34,7 @@ export interface TransactionalCommitRequest extends MemberIdentity {
 export interface ShardOptions {
   readonly limits: GroupLimits
   readonly offsets: OffsetLimits
+  readonly shares: Omit<ShareGroupsOptions, 'isTaken'>
 }
 
 export interface GroupSummary {
@@ -45,11 +48,14 @@ export class GroupShard implements CoordinatorShard {
   readonly #effects = new Effects()
   readonly #groups = new Map<string, ClassicGroup>()
   readonly offsets: Offsets
+  /** Share groups, by names that no other group has. */
+  readonly shares: ShareGroups
   #wallMs = 0
 
   constructor(options: ShardOptions) {
     this.#options = options
     this.offsets = new Offsets(this.#effects, options.offsets)
+    this.shares = new ShareGroups(this.#effects, { ...options.shares, isTaken: groupId => this.#groups.has(groupId) })
   }
 
   // --------------------------------------------------------------------------------------------------- loading
@@ -57,7 +63,10 @@ export class GroupShard implements CoordinatorShard {
   /** One record of the log, in order. Records of kinds we do not know are left alone. */
   replay(key: Buffer, value: Buffer | null, origin: RecordOrigin): void {
     const record = records.decode(key, value)
-    if (record === undefined) return
+    if (record === undefined) {
+      this.shares.replay(coordinatorRecordType(key), key, value)
+      return
+    }
     if (record.kind === 'offset') {
       this.offsets.replay(record, record.committed, origin)
       return
@@ -80,6 +89,7 @@ export class GroupShard implements CoordinatorShard {
     for (const groupId of this.offsets.groupIds())
       if (!this.#groups.has(groupId)) this.#groups.set(groupId, this.#newGroup(groupId))
     for (const group of this.#groups.values()) group.loaded(nowMs)
+    this.shares.loaded(nowMs)
   }
 
   unload(): void {
@@ -91,6 +101,7 @@ export class GroupShard implements CoordinatorShard {
   /** Each step of the machine begins with the time of day and ends with `takeEffects`. */
   at(wallMs: number): void {
     this.#wallMs = wallMs
+    this.shares.at(wallMs)
   }
 
   takeEffects(): Effect[] {
@@ -121,12 +132,13 @@ export class GroupShard implements CoordinatorShard {
   }
 
   deadlineMs(): number {
-    let earliest = Infinity
+    let earliest = this.shares.deadlineMs()
     for (const group of this.#groups.values()) earliest = Math.min(earliest, group.deadlineMs)
     return earliest
   }
 
   tick(nowMs: number): void {
+    this.shares.tick(nowMs)
     for (const group of [...this.#groups.values()]) {
       group.wallMs = this.#wallMs
       group.tick(nowMs)

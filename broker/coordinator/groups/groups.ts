@@ -2,7 +2,7 @@
  * The group coordinator of this broker: one shard per partition of `__consumer_offsets` that it leads, and the expiry of what nobody uses.
  */
 import type { BrokerConfig } from '../../config/broker-config.ts'
-import type { MetadataImage } from '../../controller/image.ts'
+import type { MetadataDelta, MetadataImage } from '../../controller/image.ts'
 import type { Environment, Timer } from '../../environment/environment.ts'
 import type { TopicPartition } from '../../log/log.ts'
 import type { VerificationGuard } from '../../log/transaction-verification.ts'
@@ -11,7 +11,9 @@ import { coordinatorError } from '../runtime/coordinator-error.ts'
 import { CoordinatorDriver, type ReplicasOfCoordinator } from '../runtime/coordinator-driver.ts'
 import type { Ticket } from '../runtime/effects.ts'
 import type { TransactionMarker } from '../runtime/shard.ts'
+import { shareGroupSettings } from '../share-partitions/group-settings.ts'
 import { GroupShard, type GroupSummary, type TransactionalCommitRequest } from './group-shard.ts'
+import type { ShareSettings } from './share/share-heartbeat.ts'
 
 export const offsetsTopic = '__consumer_offsets'
 
@@ -71,6 +73,10 @@ export class Groups {
           offsets: {
             metadataMaxBytes: config['offset.metadata.max.bytes'],
             retentionMs: config['offsets.retention.minutes'] * 60_000,
+          },
+          shares: {
+            image: options.metadata,
+            settings: groupId => shareSettings(options.metadata(), config, groupId),
           },
         }),
     })
@@ -146,6 +152,18 @@ export class Groups {
     this.#driver.each(shard => shard.topicsDeleted(gone))
   }
 
+  /** Share groups look at topics that came, changed or went. */
+  shareTopicsChanged({ changedTopics, deletedTopics }: MetadataDelta): void {
+    const names = [...changedTopics.values()].map(({ topic }) => topic.name)
+    const gone = new Set(deletedTopics.keys())
+    if (names.length === 0 && gone.size === 0) return
+    const deleted = [...deletedTopics.values()].map(({ name }) => name)
+    this.#driver.each((shard, nowMs) => {
+      shard.shares.topicsChanged([...names, ...deleted])
+      if (gone.size > 0) shard.shares.topicsDeleted(gone, nowMs)
+    })
+  }
+
   #scheduleExpiry(): void {
     this.#expiryTimer = this.#environment.timers.after(this.#config['offsets.retention.check.interval.ms'], () => {
       this.#driver.each(shard => shard.expireOffsets())
@@ -157,4 +175,14 @@ export class Groups {
 /** Clients that know no NETWORK_EXCEPTION here retry this without looking for another coordinator, as Kafka has it. */
 function verificationError(error: ErrorName): ErrorName {
   return error === 'NETWORK_EXCEPTION' ? 'COORDINATOR_LOAD_IN_PROGRESS' : coordinatorError(error)
+}
+
+function shareSettings(image: MetadataImage, config: BrokerConfig, groupId: string): ShareSettings {
+  const { sessionTimeoutMs, heartbeatIntervalMs } = shareGroupSettings(image, config, groupId)
+  return {
+    sessionTimeoutMs,
+    heartbeatIntervalMs,
+    maxSize: config['group.share.max.size'],
+    initializeRetryIntervalMs: config['group.share.initialize.retry.interval.ms'],
+  }
 }

@@ -1,4 +1,5 @@
 /** A shard under test: time by hand, every record committed at once unless a test holds it back. */
+import { MetadataImage } from '#broker/controller/image.ts'
 import {
   GroupShard,
   type CommitRequest,
@@ -38,6 +39,15 @@ export class ShardHarness {
         maxSize: 5,
       },
       offsets: { metadataMaxBytes: 10, retentionMs: 100_000 },
+      shares: {
+        image: () => MetadataImage.empty(''),
+        settings: () => ({
+          sessionTimeoutMs: 45_000,
+          heartbeatIntervalMs: 5000,
+          maxSize: 200,
+          initializeRetryIntervalMs: 30_000,
+        }),
+      },
     })
   }
 
