@@ -2,7 +2,7 @@
  * AddOffsetsToTxn: v0-4. Adds the offsets of a group to a transaction: the group's partition of `__consumer_offsets`.
  *
  * Versions: v2 PRODUCER_FENCED; v3 flexible; v4 TRANSACTION_ABORTABLE (KIP-890). Clients of transactions v2 do not send it.
- * Errors: as AddPartitionsToTxn; COORDINATOR_NOT_AVAILABLE while `__consumer_offsets` does not exist.
+ * Errors: as AddPartitionsToTxn; COORDINATOR_NOT_AVAILABLE while `__consumer_offsets` does not exist; it is created.
  */
 import { offsetsTopic } from '../coordinator/groups/groups.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
@@ -17,9 +17,12 @@ const firstVersionWithFenced = 2
 function add(request: AddOffsetsToTxnRequest, context: RequestContext): ErrorName | Promise<ErrorName> {
   const { transactionalId, producerId, producerEpoch, groupId } = request
   if (!context.authorize('Read', 'Group', groupId)) return 'GROUP_AUTHORIZATION_FAILED'
-  const { groups, transactions } = brokerOf(context)
+  const { groups, transactions, autoTopics } = brokerOf(context)
   const partition = groups.partitionFor(groupId)
-  if (partition === undefined) return 'COORDINATOR_NOT_AVAILABLE'
+  if (partition === undefined) {
+    autoTopics.request([offsetsTopic])
+    return 'COORDINATOR_NOT_AVAILABLE'
+  }
   const partitions = new Map([[offsetsTopic, new Set([partition])]])
   const added = { transactionalId, producerId, producerEpoch, partitions, clientTransactionVersion: 0 }
   return transactions.ask<ErrorName>(
