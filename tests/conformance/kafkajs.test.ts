@@ -1,6 +1,6 @@
 /**
  * kafkajs 2.2.4, as published: a client of old versions of every API (Produce 7, Fetch 11, Metadata 6, OffsetFetch 4). Everything it can ask
- * of a broker, except transactions and ACLs.
+ * of a broker, except ACLs; transactions are in transactions.test.ts.
  */
 import {
   CompressionTypes,

@@ -122,13 +122,4 @@ describeWith(['kcat'], 'kcat', () => {
     await succeed(['-P', '-t', 'grouped'], '4\n5\n')
     expect(lines(await consume(2))).toEqual(['4', '5'])
   })
-
-  test('is refused a transaction within seconds, and told so', async () => {
-    const { code, stderr } = await kcat(
-      ['-P', '-t', 'transacted', '-X', 'transactional.id=kcat-transaction', '-X', 'transaction.timeout.ms=5000'],
-      'never\n',
-    )
-    expect(code).not.toBe(0)
-    expect(stderr).toMatch(/transaction/i)
-  })
 })
