@@ -42,13 +42,22 @@ async function produce({ world, cluster }: Scene, index: number, attempts: Attem
       }
       outcome = await transact(producer, { index, number, name, commit: random.below(3) > 0 })
     } catch {
-      await producer?.disconnect().catch(() => undefined)
+      await leave(producer)
       producer = undefined
     }
     attempts.push({ name, producer: index, number, outcome })
     await world.sleep(random.below(100))
   }
-  await producer?.disconnect().catch(() => undefined)
+  await leave(producer)
+}
+
+/** A producer that cannot even take its leave is gone as well. */
+async function leave(producer: Producer | undefined): Promise<void> {
+  try {
+    await producer?.disconnect()
+  } catch (error) {
+    expect(error).toBeInstanceOf(Error)
+  }
 }
 
 async function transact(
