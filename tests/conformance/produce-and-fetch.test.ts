@@ -25,7 +25,12 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
   beforeAll(async () => {
     tools = new KafkaTools()
     const selector = 'org.apache.kafka.common.replica.RackAwareReplicaSelector'
-    const settings = { 'broker.rack': 'here', 'replica.selector.class': selector }
+    const settings = {
+      'broker.rack': 'here',
+      'replica.selector.class': selector,
+      'transaction.state.log.replication.factor': '1',
+      'transaction.state.log.min.isr': '1',
+    }
     cluster = await startCluster({ brokers: 1, settings })
     other = await cluster.grow({ 'broker.rack': 'there', 'replica.selector.class': selector })
   })
@@ -149,5 +154,40 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
     expect(
       await eventually('fetches at the follower', async () => ((await fetches()) > before ? true : undefined)),
     ).toBe(true)
+  })
+
+  test('a log of transactions is sound to DumpLogSegments, read_committed to the end, and its producer is described', async () => {
+    await create('transacted')
+    await tools.succeed(
+      'ProducerPerformance',
+      ...['--topic', 'transacted', '--num-records', '2000', '--record-size', '100', '--throughput', '2000'],
+      ...['--transactional-id', 'measured', '--transaction-duration-ms', '100'],
+      ...['--producer-props', `bootstrap.servers=${cluster.bootstrap}`],
+    )
+    const read = await kcat([
+      '-C',
+      '-t',
+      'transacted',
+      '-o',
+      'beginning',
+      '-e',
+      '-q',
+      '-X',
+      'isolation.level=read_committed',
+    ])
+    expect(lines(read)).toHaveLength(2000)
+    const at = ['--topic', 'transacted', '--partition', '0']
+    const described = await tools.succeed(
+      'TransactionsCommand',
+      ...['--bootstrap-server', cluster.bootstrap, 'describe-producers', ...at],
+    )
+    expect(lines(described).at(-1)).toMatch(/^\d+\s+\d+\s+\d+\s+-?\d+\s+\d+\s+None/)
+    for (const broker of [cluster.broker(), other]) {
+      const file = path.join(broker.dataDirectory, 'transacted-0', '00000000000000000000.log')
+      const dump = await runJava('org.apache.kafka.tools.DumpLogSegments', ['--files', file, '--print-data-log'])
+      expect(dump.output).toContain('endTxnMarker: COMMIT')
+      expect(dump.output).toContain('isTransactional: true')
+      expect(dump.output).not.toMatch(/isvalid: false|non-consecutive|mismatch/i)
+    }
   })
 })
