@@ -22,6 +22,8 @@ export interface SceneOptions {
   readonly properties?: Readonly<Record<string, string>>
   readonly workload?: Partial<AppendOptions>
   readonly controllers?: number
+  /** Brokers that join after the three that the scenario begins with, when the script starts them. */
+  readonly later?: number
   /** Committed records may differ from replica to replica: the invariant that forbids it is off. */
   readonly mayLose?: boolean
 }
@@ -39,7 +41,7 @@ export async function scenario(
       name: 'scenario',
       runtime: 'simulated',
       engine: 'faultline',
-      brokers: 3,
+      brokers: 3 + (options.later ?? 0),
       controllers: options.controllers ?? 0,
       port: 0,
       settings: options.properties ?? {},
@@ -62,7 +64,7 @@ export async function scenario(
   await withVirtualGlobals(world, () =>
     world.run(
       async () => {
-        cluster.startAll()
+        for (const member of cluster.members) if (member.id <= 3 || member.id > 100) member.start()
         await cluster.waitReady()
         await workload.prepare()
         workload.start()

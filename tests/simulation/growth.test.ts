@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest'
+import { listReassignments, reassignPartition } from '#scripts/cluster/wire-requests.ts'
+import { Links } from '#scripts/workload/links.ts'
+import { scenario, wrong, type Scene } from './harness.ts'
+
+const timeoutMs = 5_000
+const partitions = 3
+/** Every partition gives one of its replicas to broker 4. */
+const targets = [
+  [4, 1, 2],
+  [2, 4, 3],
+  [3, 1, 4],
+]
+
+/** A fourth broker joins, takes its share, and one broker dies on the way: the new one, a leader, or whoever comes third. */
+async function growth({ world, cluster, workload }: Scene, victim: number): Promise<void> {
+  const links = new Links(cluster, timeoutMs)
+  await workload.moreAcknowledged(50)
+  await cluster.start(4)
+  await cluster.waitReady()
+  await workload.moreAcknowledged(10)
+  for (const [partition, replicas] of targets.entries()) {
+    const move = { topic: workload.topic, partition, replicas }
+    expect(await links.ask(1, client => reassignPartition(client, move, timeoutMs))).toBe(0)
+    if (partition === 1) await cluster.kill(victim)
+  }
+  links.close()
+  await world.sleep(15_000)
+  // Two of three in-sync replicas are enough to write.
+  await workload.moreAcknowledged(10, 60_000)
+  await cluster.start(victim)
+  await cluster.waitReady({ timeoutMs: 120_000 })
+  const after = new Links(cluster, timeoutMs)
+  const endMs = world.nowMs + 120_000
+  for (;;) {
+    const { errorCode, partitions: moving } = await after.ask(3, listReassignments)
+    if (errorCode === 0 && moving.length === 0) break
+    if (world.nowMs > endMs) throw new Error(`still moving: ${moving.join(', ')}`)
+    await world.sleep(100)
+  }
+  after.close()
+  await workload.moreAcknowledged(20, 60_000)
+  await workload.finish(120_000)
+}
+
+describe('a fourth broker joins and takes partitions while one of the four dies', () => {
+  test.each([
+    { seed: 11, victim: 4 },
+    { seed: 12, victim: 2 },
+    { seed: 13, victim: 3 },
+  ])('seed $seed, broker $victim dies: nothing acknowledged is lost', async ({ seed, victim }) => {
+    const options = { seed, later: 1, controllers: 3, workload: { partitions } }
+    const { verdict } = await scenario(options, scene => growth(scene, victim))
+    expect(wrong(verdict)).toEqual([])
+  })
+})
