@@ -2,7 +2,7 @@
  * A cluster that grows while it is written to: a broker with nothing but its configuration joins, kafka-reassign-partitions gives it its
  * share, all of it under a steady load of the Java producer with acks=all. Not one acknowledged record may fail, get lost or wait long.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -130,6 +130,46 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     await described('heavy', /Replicas: 4,2,3\t/)
   })
 
+  test('another order of replicas is done at once, and kafka-leader-election follows it', async () => {
+    await run(topics, '--create', '--topic', 'elected', '--replica-assignment', '1:2:3')
+    const plan = file({ version: 1, partitions: [{ topic: 'elected', partition: 0, replicas: [2, 1, 3] }] })
+    await run(reassign, '--execute', '--reassignment-json-file', plan)
+    await complete(plan)
+    await described('elected', /Leader: 1\tReplicas: 2,1,3\t/)
+    const elect = (type: string): Promise<string> =>
+      run('LeaderElectionCommand', '--election-type', type, '--topic', 'elected', '--partition', '0')
+    expect(await elect('preferred')).toContain(
+      'Successfully completed leader election (PREFERRED) for partitions elected-0',
+    )
+    await described('elected', /Leader: 2\t/)
+    for (const type of ['preferred', 'unclean'])
+      expect(await elect(type)).toContain('Valid replica already elected for partitions elected-0')
+    const all = await tools.run(
+      'LeaderElectionCommand',
+      ...['--bootstrap-server', cluster.bootstrap, '--election-type', 'preferred', '--all-topic-partitions'],
+    )
+    expect(all.code).toBe(0)
+  })
+
+  test('a broker that is stopped for good is forgotten by kafka-cluster unregister', async () => {
+    const added = await cluster.grow()
+    const endpoints = (): Promise<string> =>
+      tools.succeed(
+        'ClusterTool',
+        'list-endpoints',
+        '--bootstrap-server',
+        cluster.addresses[0]!,
+        '--include-fenced-brokers',
+      )
+    const own = new RegExp(`\\b${added.id}\\s+127\\.0\\.0\\.1\\s+${added.port}\\b`)
+    expect(await endpoints()).toMatch(own)
+    expect(await added.stop()).toBe(0)
+    const unregister = ['unregister', '--bootstrap-server', cluster.addresses[0]!, '--id', String(added.id)]
+    expect(await tools.succeed('ClusterTool', ...unregister)).toContain(`Broker ${added.id} is no longer registered.`)
+    await eventually('it is gone', async () => (own.test(await endpoints()) ? undefined : true))
+    expect((await tools.run('ClusterTool', ...unregister)).output).toContain('is not currently registered')
+  })
+
   test('every partition leaves a broker, leaders too, and its logs go from the disk', async () => {
     const plan = file(planOf(partition => [2, 3, 4].map((_, index) => 2 + ((partition + index) % 3))))
     await run(reassign, '--execute', '--reassignment-json-file', plan)
@@ -137,10 +177,10 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     expect((await replicas()).flat()).not.toContain(1)
     const described = await run(topics, '--describe', '--topic', 'moved')
     expect(described).not.toMatch(/Leader: (1|none)/)
-    await eventually('no replica on broker 1', async () => {
-      const { partitions: held } = (await cluster.broker(1).state()) as { partitions?: { topic: string }[] }
-      return held?.some(({ topic }) => topic === 'moved') === true ? undefined : true
-    })
+    // Renamed at once, and removed after file.delete.delay.ms.
+    const logs = (as: RegExp): string[] => readdirSync(cluster.broker(1).dataDirectory).filter(name => as.test(name))
+    await eventually('no replica on broker 1', () => (logs(/^moved-\d+$/).length === 0 ? true : undefined))
+    expect(logs(/^moved-\d+\.[0-9a-f]{32}-delete$/).length).toBeGreaterThan(0)
   })
 
   test('not one record was refused, lost, doubled or late', async () => {
