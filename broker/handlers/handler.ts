@@ -13,7 +13,7 @@
  * - `right('Read', 'Topic')`: the handler itself asks `context.authorize('Read', 'Topic', name)` for each resource the request names, before it
  *   does anything for that resource, and refuses or hides the ones it may not touch as Kafka does.
  * - `'anyone'`: whoever has a connection. A decision to state, not a default.
- * tests/broker/handlers/authorization.test.ts has a refused and a permitted case for every registered API, and fails for one without.
+ * tests/broker/handlers/authorization-cases.ts has a refused and a permitted case for every registered API, and fails for one without.
  */
 import type { Environment } from '../environment/environment.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
