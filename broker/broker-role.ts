@@ -119,6 +119,7 @@ export class BrokerRole implements BrokerServices {
   }
 
   #metadataApplied(image: MetadataImage, delta: MetadataDelta): void {
+    this.lifecycle.metadataApplied(image, delta)
     this.replicas.applyMetadata(image, delta)
     this.#directoryAssignments.metadataApplied(image, delta)
     const deleted = [...delta.deletedTopics.values()].map(({ name }) => name)

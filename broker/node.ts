@@ -3,6 +3,7 @@
  * only place that knows all parts. Runs on any Environment.
  */
 import type { BrokerConfig } from './config/broker-config.ts'
+import { withOverrides } from './config/dynamic.ts'
 import { parseVoters, resolveListeners, securityProtocolIds, type Listeners } from './config/listeners.ts'
 import { logConfig, resolveTopicConfig } from './config/topic-config.ts'
 import { BrokerRole } from './broker-role.ts'
@@ -75,7 +76,7 @@ export class Node {
     this.#server = new Server(environment, {
       maxFrameBytes: config['socket.request.max.bytes'],
       maxQueued: config['queued.max.requests'],
-      maxConnections: config['max.connections'],
+      maxConnections: () => this.#liveConfig()['max.connections'],
       idleMs: config['connections.max.idle.ms'],
       serve: (frame, connection) => this.#dispatcher.serve(frame, connection),
       security: {
@@ -112,6 +113,14 @@ export class Node {
 
   get connectionCount(): number {
     return this.#server.connectionCount
+  }
+
+  /** With what was altered at run time. */
+  #liveConfig(): BrokerConfig {
+    const { image } = this.#publisher ?? {}
+    if (image === undefined) return this.config
+    const overrides = [image.config('broker', ''), image.config('broker', String(this.config['node.id']))]
+    return withOverrides(this.config, overrides, () => undefined)
   }
 
   /** As it holds for the topic now. */

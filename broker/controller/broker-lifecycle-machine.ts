@@ -102,6 +102,13 @@ export class BrokerLifecycleMachine {
     return this.#registered ? this.#atOnce() : []
   }
 
+  /** The registration says too little: it is made again, by the same incarnation, so that the epoch stays. */
+  refreshRegistration(): LifecycleEffect[] {
+    if (!this.#registered) return []
+    this.#registered = false
+    return this.#atOnce()
+  }
+
   beginShutdown(): LifecycleEffect[] {
     if (this.#state === 'RUNNING') {
       this.#state = 'PENDING_CONTROLLED_SHUTDOWN'

@@ -15,7 +15,8 @@ import type { BrokerHeartbeatResponse } from '../protocol/messages/63-broker-hea
 import type { MetadataQuorum } from '../raft/raft.ts'
 import { BrokerLifecycleMachine } from './broker-lifecycle-machine.ts'
 import type { BrokerState, HeartbeatBody, LifecycleEffect, NoAnswer } from './broker-lifecycle-machine.ts'
-import { featureRanges } from './features.ts'
+import { featureRanges, metadataVersionOf } from './features.ts'
+import type { MetadataDelta, MetadataImage } from './image.ts'
 import type { Endpoint, Uuid } from './metadata-record.ts'
 import { randomUuid } from './uuid.ts'
 
@@ -75,6 +76,20 @@ export class BrokerLifecycle {
   readyToUnfence(): Promise<void> {
     this.#run(this.#machine.readyToUnfence())
     return this.#milestones.unfenced.reached
+  }
+
+  /**
+   * To be told of every change of the metadata. A registration from before metadata.version 3.7-IV2 names no directories; once the level
+   * allows it, they are registered.
+   */
+  metadataApplied(image: MetadataImage, delta: MetadataDelta): void {
+    const { nodeId } = this.#options
+    const isChanged = delta.changedFeatures.has('metadata.version') || delta.changedBrokers.has(nodeId)
+    if (!isChanged || image.metadataVersion() < metadataVersionOf.directories) return
+    const own = image.brokers.get(nodeId)
+    if (own?.incarnationId !== this.incarnationId || own.directories.length > 0) return
+    this.#options.environment.log.info('Registering the log directories, which this metadata.version has.')
+    this.#run(this.#machine.refreshRegistration())
   }
 
   /** A log directory broke: the controller moves its leaderships away. */

@@ -18,6 +18,7 @@ import { mutationQuota } from './throttling.ts'
 
 type Response = Input<typeof deleteTopicsResponse>
 const firstVersionWithIds = 6
+const firstVersionWithDisabled = 3
 const quotaStrictSince = 5
 
 function wanted(request: DeleteTopicsRequest, apiVersion: number) {
@@ -72,7 +73,11 @@ export const deleteTopics = handler<DeleteTopicsRequest, Response>({
           context.throttle(quota.throttleMs())
           return { responses: [...responses, ...forbidden] }
         },
-        refused: (error, message) => refused(request, context.apiVersion, error, message),
+        refused: (error, message) => {
+          // Clients of those versions do not know the error.
+          const isNew = error === 'TOPIC_DELETION_DISABLED' && context.apiVersion < firstVersionWithDisabled
+          return refused(request, context.apiVersion, isNew ? 'INVALID_REQUEST' : error, message)
+        },
       },
     )
   },

@@ -17,7 +17,8 @@ export interface ServerSecurity {
 export interface ServerOptions {
   readonly maxFrameBytes: number
   readonly maxQueued: number
-  readonly maxConnections: number
+  /** As it is now: it may be changed while connections are open. */
+  readonly maxConnections: () => number
   readonly idleMs: number
   readonly serve: (frame: Buffer, connection: ConnectionInfo) => Reply | Promise<Reply>
   /** Without it all listeners are PLAINTEXT. */
@@ -71,7 +72,7 @@ export class Server {
   }
 
   #accept(socket: Socket, listener: ListenerConfig, listenerKind: ListenerKind): void {
-    if (this.#connections.size >= this.#options.maxConnections) {
+    if (this.#connections.size >= this.#options.maxConnections()) {
       this.#environment.log.warn('refused a connection: max.connections reached', { client: socket.remote.host })
       socket.handle({ data: () => undefined, closed: () => undefined })
       socket.destroy()

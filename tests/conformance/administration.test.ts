@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { startApacheKafka, type ApacheKafka } from './apache-kafka.ts'
-import { startCluster, type Cluster } from './harness.ts'
+import { sizedSettings, startCluster, type Cluster } from './harness.ts'
 import { compile, KafkaTools, runJava } from './java.ts'
 
 const configs = 'kafka.admin.ConfigCommand'
@@ -28,11 +28,7 @@ const settings = {
   'delegation.token.secret.key': 'secret',
   'unknown.setting': '5',
   'listener.name.plaintext.max.connections': '700',
-  'offsets.topic.replication.factor': '1',
-  'offsets.topic.num.partitions': '4',
-  'default.replication.factor': '1',
-  'min.insync.replicas': '1',
-  'group.initial.rebalance.delay.ms': '0',
+  'inter.broker.listener.name': 'PLAINTEXT',
 }
 /** Where the two brokers are. */
 const places = new Set(['listeners', 'controller.quorum.voters', 'log.dirs', 'cluster.id', 'inspector.listener'])
@@ -62,7 +58,10 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
 
   test('finds every setting with the value, type, sources and synonyms of Apache Kafka’s broker', async () => {
     const { classes, remove } = compile('Describe')
-    kafka = await startApacheKafka(settings, ['--feature', 'eligible.leader.replicas.version=0'])
+    kafka = await startApacheKafka({ ...sizedSettings(1), ...settings }, [
+      '--feature',
+      'eligible.leader.replicas.version=0',
+    ])
     const described = async (bootstrap: string): Promise<Described[]> => {
       const { code, output } = await runJava('Describe', [bootstrap], classes)
       if (code !== 0) throw new Error(output)

@@ -264,6 +264,22 @@ export class Cluster {
   }
 }
 
+/** What every cluster of a test has, so that it is small and quick. */
+export function sizedSettings(brokers: 1 | 3): Readonly<Record<string, string>> {
+  const leastInSync = brokers === 3 ? '2' : '1'
+  return {
+    'default.replication.factor': String(brokers),
+    'min.insync.replicas': leastInSync,
+    'offsets.topic.replication.factor': String(brokers),
+    // Fifty partitions on three brokers are a hundred and fifty logs to open, and prove nothing more.
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.replication.factor': String(brokers),
+    'transaction.state.log.min.isr': leastInSync,
+    'transaction.state.log.num.partitions': '4',
+    'group.initial.rebalance.delay.ms': '0',
+  }
+}
+
 /** A cluster of combined nodes that serves. Always `stop()` it. */
 export async function startCluster({
   brokers = 1,
@@ -288,15 +304,7 @@ export async function startCluster({
       'controller.listener.names': 'CONTROLLER',
       'listener.security.protocol.map': `${protocols.client}:${protocols.client},CONTROLLER:${protocols.controller}`,
       'inter.broker.listener.name': protocols.client,
-      'default.replication.factor': String(brokers),
-      'min.insync.replicas': brokers === 3 ? '2' : '1',
-      'offsets.topic.replication.factor': String(brokers),
-      // Fifty partitions on three brokers are a hundred and fifty logs to open, and prove nothing more.
-      'offsets.topic.num.partitions': '4',
-      'transaction.state.log.replication.factor': String(brokers),
-      'transaction.state.log.min.isr': brokers === 3 ? '2' : '1',
-      'transaction.state.log.num.partitions': '4',
-      'group.initial.rebalance.delay.ms': '0',
+      ...sizedSettings(brokers),
       ...settings,
     })
   }

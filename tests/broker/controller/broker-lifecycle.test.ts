@@ -51,6 +51,16 @@ describe('the lifecycle of a broker', () => {
     expect(machine.state).toBe('RUNNING')
   })
 
+  it('registers again when its registration says too little, after what is under way', () => {
+    const machine = running()
+    machine.wake(100)
+    expect(machine.refreshRegistration()).toEqual([])
+    expect(kinds(machine.heartbeatAnswered(granted))).toEqual(['wakeAfter 0'])
+    expect(kinds(machine.wake(101))).toEqual(['register'])
+    expect(kinds(machine.registrationAnswered({ brokerEpoch: 5 }))).toEqual(['heartbeat'])
+    expect(machine.state).toBe('RUNNING')
+  })
+
   it('has one request under way at a time, and sends what is urgent right after it', () => {
     const machine = running()
     expect(kinds(machine.wake(100))).toEqual(['heartbeat'])

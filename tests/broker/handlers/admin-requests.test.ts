@@ -157,6 +157,23 @@ describe('admin requests to the active controller', () => {
   })
 })
 
+describe('DeleteTopics where delete.topic.enable is false', () => {
+  it('is refused in words that the client of the version knows', async () => {
+    const node = new TestNode({ 'delete.topic.enable': 'false' })
+    await node.startBrokers(1)
+    await node.createTopic('kept', [1])
+    const errorOf = async (version: number) => {
+      const topics = [{ name: 'kept', topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }]
+      const request = version >= 6 ? { topics, timeoutMs: 1 } : { topicNames: ['kept'], timeoutMs: 1 }
+      return (await node.ask(deleteTopics, deletion, version, request)).responses[0]?.errorCode
+    }
+    expect(await errorOf(2)).toBe(errorCode('INVALID_REQUEST'))
+    expect(await errorOf(3)).toBe(errorCode('TOPIC_DELETION_DISABLED'))
+    expect(await errorOf(6)).toBe(errorCode('TOPIC_DELETION_DISABLED'))
+    expect(node.publisher.image.topicsByName.has('kept')).toBe(true)
+  })
+})
+
 describe('requests of brokers to the active controller', () => {
   it('register, beat and get producer ids in every version', async () => {
     const node = new TestNode()
