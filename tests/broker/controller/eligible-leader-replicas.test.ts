@@ -1,11 +1,11 @@
 /** KIP-966, part 1: sentences of the KIP as scenarios. */
 import { describe, expect, it } from 'vitest'
 import { incrementalAlterConfigs } from '#broker/controller/alter-configs.ts'
-import { electLeaders } from '#broker/controller/change-topics.ts'
+import { assignDirectories, electLeaders } from '#broker/controller/change-topics.ts'
 import { unregisterBroker } from '#broker/controller/register-broker.ts'
 import { updateFeatures } from '#broker/controller/update-features.ts'
 import { errorCode } from '#broker/protocol/errors.ts'
-import { Harness } from './harness.ts'
+import { Harness, uuidOf } from './harness.ts'
 
 /** Brokers 1, 2 and 3 with a topic that wants two in sync, led by 1. */
 function cluster(configs: Readonly<Record<string, string>> = {}): Harness {
@@ -79,7 +79,24 @@ describe('eligible leader replicas', () => {
     expect(harness.partition('orders').leaderRecoveryState).toBe(1)
   })
 
-  it('are elected before anybody else when an operator asks for an unclean election', () => {
+  it('empty, and the disk of the last known leader was replaced: its empty log never leads', () => {
+    const harness = cluster()
+    harness.beat(11_000, 1, 3)
+    harness.beat(11_000, 1)
+    comeBack(harness, 3, false)
+    harness.register(1, { incarnation: 'second', directories: ['fresh'] })
+    harness.heartbeat(1)
+    expect(sets(harness)).toEqual({ leader: -1, isr: [], elr: [], lastKnownElr: [1] })
+    const topicId = harness.image.topicsByName.get('orders')!.id
+    harness.submit(assignDirectories, {
+      brokerId: 1,
+      brokerEpoch: harness.epochOf(1),
+      directories: [{ id: uuidOf('fresh'), topics: [{ topicId, partitions: [{ partitionIndex: 0 }] }] }],
+    })
+    expect(sets(harness).leader).toBe(-1)
+  })
+
+  it('give way to a live replica when none of them lives and an operator asks for an unclean election', () => {
     const harness = cluster()
     harness.beat(11_000, 1, 2)
     harness.beat(11_000, 1)
