@@ -29,6 +29,10 @@ const probes = {
     has: () => existsSync(path.join(kafkaJars, '.complete')),
     remedy: 'run ./faultline doctor --fetch-kafka, or set KAFKA_JARS',
   },
+  'kafka-streams': {
+    has: () => existsSync(path.join(kafkaJars, 'kafka-streams-4.3.1.jar')),
+    remedy: 'run ./faultline doctor --fetch-kafka on an empty folder of jars, or set KAFKA_JARS',
+  },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 
