@@ -12,7 +12,7 @@ import { topicSetting } from './controller/effective-config.ts'
 import { ControllerRegistrar } from './controller/controller-registration.ts'
 import { bootstrapRecords } from './controller/features.ts'
 import type { MetadataRecord } from './controller/metadata-record.ts'
-import { MetadataImage } from './controller/image.ts'
+import { MetadataImage, type MetadataDelta } from './controller/image.ts'
 import { MetadataPublisher } from './controller/publisher.ts'
 import { decodeRecord } from './controller/records.ts'
 import { NetworkError, type Address, type Environment } from './environment/environment.ts'
@@ -242,6 +242,17 @@ export class Node {
       ...(broker === undefined ? {} : { broker }),
     }
     this.#dispatcher.attach(services)
+    publisher.subscribe((image, delta) => this.#followSettings(image, delta))
+  }
+
+  /** New keys and other security settings take effect without a restart (KIP-226). */
+  #followSettings(image: MetadataImage, { changedConfigs }: MetadataDelta): void {
+    const own = String(this.config['node.id'])
+    if (!changedConfigs.some(({ type, name }) => type === 'broker' && (name === '' || name === own))) return
+    const overrides = [image.config('broker', ''), image.config('broker', own)]
+    const refused = (error: Error): void =>
+      this.#environment.log.warn('ignored a dynamic setting', { reason: error.message })
+    this.#security.reconfigure(withOverrides(this.config, overrides, refused), this.#server)
   }
 
   #makeQuorum(storage: Storage): RaftDriver {

@@ -43,7 +43,7 @@ export class ImageBuilder {
       ...topicDifferences(this.previous, image, draft.touchedPartitions),
       changedBrokers: brokerDifferences(this.previous, image, draft.touchedBrokers),
       changedControllers: draft.touchedControllers,
-      changedConfigs: configDifferences(this.previous, image, draft.touchedConfigs),
+      changedConfigs: configDifferences(this.previous, image, draft.touchedConfigs, true),
       changedFeatures: draft.touchedFeatures,
       ...sectionDifferences(this.previous, image),
     }
@@ -127,10 +127,17 @@ function brokerDifferences(
   return changed
 }
 
-function configDifferences(previous: MetadataImage, image: MetadataImage, keys: ReadonlySet<string>): ConfigResource[] {
+function configDifferences(
+  previous: MetadataImage,
+  image: MetadataImage,
+  keys: ReadonlySet<string>,
+  brokersTouched = false,
+): ConfigResource[] {
   return [...keys]
     .filter(key => {
       const { type, name } = configResourceOf(key)
+      // The same setting once more tells a broker to read the file behind it again.
+      if (brokersTouched && type === 'broker') return true
       return !sameMap(previous.config(type, name), image.config(type, name))
     })
     .map(configResourceOf)

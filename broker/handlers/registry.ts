@@ -32,6 +32,10 @@ import { alterConfigs } from './33-alter-configs.ts'
 import { describeLogDirs } from './35-describe-log-dirs.ts'
 import { saslAuthenticate } from './36-sasl-authenticate.ts'
 import { createPartitions } from './37-create-partitions.ts'
+import { createDelegationToken } from './38-create-delegation-token.ts'
+import { renewDelegationToken } from './39-renew-delegation-token.ts'
+import { expireDelegationToken } from './40-expire-delegation-token.ts'
+import { describeDelegationToken } from './41-describe-delegation-token.ts'
 import { deleteGroups } from './42-delete-groups.ts'
 import { electLeaders } from './43-elect-leaders.ts'
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts'
@@ -39,6 +43,8 @@ import { alterPartitionReassignments } from './45-alter-partition-reassignments.
 import { listPartitionReassignments } from './46-list-partition-reassignments.ts'
 import { describeClientQuotas } from './48-describe-client-quotas.ts'
 import { alterClientQuotas } from './49-alter-client-quotas.ts'
+import { describeUserScramCredentials } from './50-describe-user-scram-credentials.ts'
+import { alterUserScramCredentials } from './51-alter-user-scram-credentials.ts'
 import { vote } from './52-vote.ts'
 import { beginQuorumEpoch } from './53-begin-quorum-epoch.ts'
 import { endQuorumEpoch } from './54-end-quorum-epoch.ts'
@@ -107,6 +113,10 @@ export const handlers: readonly Handler[] = [
   describeLogDirs,
   saslAuthenticate,
   createPartitions,
+  createDelegationToken,
+  renewDelegationToken,
+  expireDelegationToken,
+  describeDelegationToken,
   deleteGroups,
   electLeaders,
   incrementalAlterConfigs,
@@ -114,6 +124,8 @@ export const handlers: readonly Handler[] = [
   listPartitionReassignments,
   describeClientQuotas,
   alterClientQuotas,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
   vote,
   beginQuorumEpoch,
   endQuorumEpoch,
