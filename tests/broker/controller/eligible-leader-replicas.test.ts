@@ -84,6 +84,8 @@ describe('eligible leader replicas', () => {
     harness.beat(11_000, 1, 3)
     harness.beat(11_000, 1)
     comeBack(harness, 3, false)
+    harness.beat(11_000, 3)
+    expect(sets(harness)).toEqual({ leader: -1, isr: [], elr: [1], lastKnownElr: [1] })
     harness.register(1, { incarnation: 'second', directories: ['fresh'] })
     harness.heartbeat(1)
     expect(sets(harness)).toEqual({ leader: -1, isr: [], elr: [], lastKnownElr: [1] })
