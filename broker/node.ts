@@ -28,7 +28,7 @@ import { RaftDriver } from './raft/raft-driver.ts'
 import { NodeSecurity } from './node-security.ts'
 import { StartupError } from './startup-error.ts'
 import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
-import { makeQuotas } from './security/quotas/make-quotas.ts'
+import { connectionQuotas, makeQuotas } from './security/quotas/make-quotas.ts'
 import { openStorage, type Storage } from './storage.ts'
 
 export interface NodeOptions {
@@ -78,6 +78,7 @@ export class Node {
       maxQueued: config['queued.max.requests'],
       maxConnections: () => this.#liveConfig()['max.connections'],
       idleMs: config['connections.max.idle.ms'],
+      admissions: connectionQuotas(config, () => this.#publisher?.image),
       serve: (frame, connection) => this.#dispatcher.serve(frame, connection),
       security: {
         ...this.#security.server,

@@ -1,5 +1,5 @@
 /** Binds the addresses of this node's listeners and owns the connections that come in. */
-import type { Environment, Listener, Socket, TlsServer } from '../environment/environment.ts'
+import type { Environment, Listener, Socket, Timer, TlsServer } from '../environment/environment.ts'
 import type { ListenerConfig } from '../config/listeners.ts'
 import type { ClientSoftware, ConnectionInfo, ListenerKind } from '../handlers/handler.ts'
 import { Connection, type Reply } from './connection.ts'
@@ -14,6 +14,17 @@ export interface ServerSecurity {
   readonly refuse: (frame: Buffer, connection: ConnectionInfo, error: ErrorName, message: string) => Reply
 }
 
+/** Begins after a wait, or is let go after one. */
+export type Admission = { readonly waitMs: number } | { readonly refused: string; readonly afterMs: number }
+
+/** Quotas on connections; asked for broker listeners only, so that the quorum stays reachable. */
+export interface Admissions {
+  /** Counts the connection, unless it is refused. */
+  admit(ip: string, nowMs: number): Admission
+  /** Of an admitted connection that is gone. */
+  left(ip: string): void
+}
+
 export interface ServerOptions {
   readonly maxFrameBytes: number
   readonly maxQueued: number
@@ -21,6 +32,7 @@ export interface ServerOptions {
   readonly maxConnections: () => number
   readonly idleMs: number
   readonly serve: (frame: Buffer, connection: ConnectionInfo) => Reply | Promise<Reply>
+  readonly admissions?: Admissions
   /** Without it all listeners are PLAINTEXT. */
   readonly security?: ServerSecurity
 }
@@ -73,9 +85,13 @@ export class Server {
 
   #accept(socket: Socket, listener: ListenerConfig, listenerKind: ListenerKind): void {
     if (this.#connections.size >= this.#options.maxConnections()) {
-      this.#environment.log.warn('refused a connection: max.connections reached', { client: socket.remote.host })
-      socket.handle({ data: () => undefined, closed: () => undefined })
-      socket.destroy()
+      this.#letGo(socket, 'max.connections reached', 0)
+      return
+    }
+    const admissions = listenerKind === 'broker' ? this.#options.admissions : undefined
+    const admission = admissions?.admit(socket.remote.host, this.#environment.clock.monotonicMs())
+    if (admission !== undefined && 'refused' in admission) {
+      this.#letGo(socket, admission.refused, admission.afterMs)
       return
     }
     let software = unknownSoftware
@@ -110,6 +126,7 @@ export class Server {
         authentication === undefined ? requests.serve(request) : authentication.serve(request, requests),
       closed: () => {
         this.#connections.delete(connection)
+        admissions?.left(socket.remote.host)
         for (const run of gone) run()
       },
     })
@@ -124,5 +141,15 @@ export class Server {
       closeAfterReplies: () => connection.closeAfterReplies(),
     })
     this.#connections.add(connection)
+    if (admission !== undefined) connection.mute(admission.waitMs)
+  }
+
+  /** The wait keeps a client that connects again at once from doing so at once. */
+  #letGo(socket: Socket, reason: string, afterMs: number): void {
+    this.#environment.log.warn(`refused a connection: ${reason}`, { client: socket.remote.host })
+    let timer: Timer | undefined
+    socket.handle({ data: () => undefined, closed: () => timer?.cancel() })
+    if (afterMs === 0) socket.destroy()
+    else timer = this.#environment.timers.after(afterMs, () => socket.destroy())
   }
 }

@@ -7,6 +7,7 @@ import { MetadataImage } from '#broker/controller/image.ts'
 import type { QuotaEntity } from '#broker/controller/metadata-record.ts'
 import { isRefusal, type ControllerState } from '#broker/controller/operation.ts'
 import { ClientQuotas } from '#broker/security/quotas/client-quotas.ts'
+import { ConnectionQuotas, parseOverrides } from '#broker/security/quotas/connection-quotas.ts'
 import { describeQuotas } from '#broker/security/quotas/describe-quotas.ts'
 import { quotaKeys } from '#broker/security/quotas/quota-limits.ts'
 import { SampledRate, throttleTimeMs } from '#broker/security/quotas/sampled-rate.ts'
@@ -238,5 +239,37 @@ describe('describing quotas', () => {
       ['ip', 2, null],
     ]
     expect(find(both)).toMatchObject({ error: 'INVALID_REQUEST' })
+  })
+})
+
+describe('connection quotas', () => {
+  const none = { perIp: 2_147_483_647, perIpOverrides: new Map<string, number>(), rate: 2_147_483_647 }
+
+  it('limit the connections of an address, with exceptions', () => {
+    const perIpOverrides = parseOverrides(['10.0.0.2:2', '::1:0'])
+    const quotas = new ConnectionQuotas(window, () => ({ ...none, perIp: 1, perIpOverrides, rateOf: () => undefined }))
+    expect(quotas.admit('10.0.0.1', 0)).toEqual({ waitMs: 0 })
+    expect(quotas.admit('10.0.0.1', 0)).toMatchObject({ afterMs: 0, refused: expect.stringMatching(/too many/) })
+    expect(quotas.admit('::1', 0)).toHaveProperty('refused')
+    quotas.left('10.0.0.1')
+    expect(quotas.admit('10.0.0.1', 0)).toEqual({ waitMs: 0 })
+    const several = [1, 2, 3].map(() => 'waitMs' in quotas.admit('10.0.0.2', 0))
+    expect(several).toEqual([true, true, false])
+  })
+
+  it('let go who connects too fast, after at most one span, and do not count that', () => {
+    const rateOf = (ip: string) => (ip === '10.0.0.1' ? 1 : undefined)
+    const quotas = new ConnectionQuotas(window, () => ({ ...none, rateOf }))
+    const first = Array.from({ length: 12 }, () => 'waitMs' in quotas.admit('10.0.0.1', 0))
+    expect(first).toEqual([...Array.from({ length: 10 }, () => true), false, false])
+    expect(quotas.admit('10.0.0.1', 0)).toMatchObject({ afterMs: 1000 })
+    expect(quotas.admit('10.0.0.2', 0)).toEqual({ waitMs: 0 })
+    expect(quotas.admit('10.0.0.1', 11_000)).toEqual({ waitMs: 0 })
+  })
+
+  it('let everyone wait when all together come too fast', () => {
+    const quotas = new ConnectionQuotas(window, () => ({ ...none, rate: 1, rateOf: () => undefined }))
+    for (let count = 0; count < 10; count++) expect(quotas.admit(`10.0.0.${count}`, 0)).toEqual({ waitMs: 0 })
+    expect(quotas.admit('10.0.1.1', 0)).toEqual({ waitMs: 1000 })
   })
 })
