@@ -99,7 +99,11 @@ export class BrokerRole implements BrokerServices {
       config,
       replicas: this.replicas,
       metadata: () => publisher.image,
-      client: new NetworkRequestClient(environment, `broker-${config['node.id']}-txn-marker-sender`),
+      client: new NetworkRequestClient(
+        environment,
+        `broker-${config['node.id']}-txn-marker-sender`,
+        parts.peerSecurity,
+      ),
       interBrokerListener: parts.listeners.interBrokerName,
       producerIds: this.replicas.producerIds,
     })
