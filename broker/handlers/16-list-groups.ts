@@ -11,8 +11,6 @@ import { clusterName } from '../security/authorization/acl.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, right } from './handler.ts'
 
-const groupType = 'Classic'
-
 const matches = (filter: readonly string[], value: string): boolean =>
   filter.length === 0 || filter.some(wanted => wanted.toLowerCase() === value.toLowerCase())
 
@@ -30,13 +28,18 @@ export const listGroups = handler<ListGroupsRequest, Input<typeof listGroupsResp
       errorCode: 0,
       groups: groups
         .filter(
-          ({ groupId, state }) =>
+          ({ groupId, state, type }) =>
             (maySeeAll || context.authorize('Describe', 'Group', groupId, 'filter')) &&
             state !== 'Dead' &&
             matches(request.statesFilter, state) &&
-            matches(request.typesFilter, groupType),
+            matches(request.typesFilter, type),
         )
-        .map(({ groupId, protocolType, state }) => ({ groupId, protocolType, groupState: state, groupType })),
+        .map(({ groupId, protocolType, state, type }) => ({
+          groupId,
+          protocolType,
+          groupState: state,
+          groupType: type,
+        })),
     }
   },
 })

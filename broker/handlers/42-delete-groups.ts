@@ -19,11 +19,13 @@ export const deleteGroups = handler<DeleteGroupsRequest, Input<typeof deleteGrou
     results: request.groupsNames.map(groupId => ({ groupId, errorCode: errorCode(error) })),
   }),
   handle: async (request, context) => {
-    const { groups } = brokerOf(context)
+    const { groups, shareGroups } = brokerOf(context)
     const results = await Promise.all(
       request.groupsNames.map(async groupId => {
         if (!context.authorize('Delete', 'Group', groupId))
           return { groupId, errorCode: errorCode('GROUP_AUTHORIZATION_FAILED') }
+        const share = await shareGroups.delete(groupId)
+        if (share !== undefined) return { groupId, errorCode: errorCode(share) }
         const outcome = await groups.ask<ErrorName>(
           groupId,
           error => error,

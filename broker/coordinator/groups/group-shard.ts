@@ -39,6 +39,7 @@ export interface ShardOptions {
 
 export interface GroupSummary {
   readonly groupId: string
+  readonly type: 'Classic' | 'Consumer' | 'Share' | 'Streams'
   readonly protocolType: string
   readonly state: string
 }
@@ -124,11 +125,19 @@ export class GroupShard implements CoordinatorShard {
   }
 
   list(): GroupSummary[] {
-    return [...this.#groups.values()].map(({ groupId, protocolType, state }) => ({
+    const others = [...this.#groups.values()].map(({ groupId, protocolType, state }) => ({
       groupId,
+      type: 'Classic' as const,
       protocolType: protocolType ?? '',
       state,
     }))
+    const shares = [...this.shares.all()].map(({ groupId, protocolType, state }) => ({
+      groupId,
+      type: 'Share' as const,
+      protocolType,
+      state,
+    }))
+    return [...others, ...shares]
   }
 
   deadlineMs(): number {
