@@ -289,6 +289,13 @@ export const cases: Readonly<Record<number, readonly Case[]>> = {
   37: [
     needsTopic('Alter', { topics: [{ name: topic, count: 2, assignments: null }], timeoutMs: 100, validateOnly: true }),
   ],
+  38: [
+    {
+      body: { ownerPrincipalType: 'User', ownerPrincipalName: 'bob', renewers: [], maxLifetimeMs: -1 },
+      refused: 'DELEGATION_TOKEN_AUTHORIZATION_FAILED',
+      rights: [on('CreateTokens', 'User', 'User:bob')],
+    },
+  ],
   42: [needsGroup('Delete', { groupsNames: ['g'] })],
   43: [needsCluster('Alter', { electionType: 0, topicPartitions: null, timeoutMs: 100 })],
   44: [
