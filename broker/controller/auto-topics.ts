@@ -42,6 +42,13 @@ export class AutoTopics {
     return answers
   }
 
+  /** Begins to create topics whose shape the caller knows: internal topics of streams groups. */
+  create(topics: readonly CreatableTopic[]): void {
+    const wanted = topics.filter(({ name }) => !this.#inFlight.has(name))
+    for (const { name } of wanted) this.#inFlight.add(name)
+    if (wanted.length > 0) void this.#create(wanted)
+  }
+
   async #create(topics: readonly CreatableTopic[]): Promise<void> {
     const { clock, log } = this.#environment
     const timeoutMs = this.#config()['request.timeout.ms']

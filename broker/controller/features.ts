@@ -47,11 +47,11 @@ const features: readonly Feature[] = [
   // Kafka: 0-2, default 2. 1 is KIP-890 part 1 (flexible records in the log), 2 part 2 (an epoch per transaction).
   { name: 'transaction.version', minVersion: 0, maxVersion: 2, newCluster: 2 },
   // Kafka: 0-1, default 1. 1 is KIP-848, the consumer protocol.
-  { name: 'group.version', minVersion: 0, maxVersion: 1, newCluster: 0 },
+  { name: 'group.version', minVersion: 0, maxVersion: 1, newCluster: 1 },
   // Kafka: 0-1, default 1. 1 is KIP-932, share groups.
   { name: 'share.version', minVersion: 0, maxVersion: 1, newCluster: 1 },
   // Kafka: 0-1, default 1. 1 is KIP-1071, streams groups.
-  { name: 'streams.version', minVersion: 0, maxVersion: 1, newCluster: 0 },
+  { name: 'streams.version', minVersion: 0, maxVersion: 1, newCluster: 1 },
   // Kafka: 0-1, default 1. 1 is KIP-966, needs metadata.version 23.
   {
     name: 'eligible.leader.replicas.version',

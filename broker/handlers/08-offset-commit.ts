@@ -20,7 +20,7 @@ import { handler, requestRight, right, type RequestContext } from './handler.ts'
 type Response = Input<typeof offsetCommitResponse>
 type RequestTopic = OffsetCommitRequest['topics'][number]
 
-const firstVersionWithGroupNotFound = 9
+const firstVersionWithMemberEpochs = 9
 const firstVersionWithIds = 10
 
 function answerAll(
@@ -80,10 +80,7 @@ export const offsetCommit = handler<OffsetCommitRequest, Response>({
       memberId: request.memberId,
       groupInstanceId: request.groupInstanceId,
       retentionMs: request.retentionTimeMs === -1 ? undefined : request.retentionTimeMs,
-      notFound:
-        context.apiVersion >= firstVersionWithGroupNotFound
-          ? ('GROUP_ID_NOT_FOUND' as const)
-          : ('ILLEGAL_GENERATION' as const),
+      knowsMemberEpochs: context.apiVersion >= firstVersionWithMemberEpochs,
       entries,
     }
     const outcomes = await brokerOf(context).groups.ask<readonly ErrorName[]>(

@@ -6,7 +6,7 @@
  * - `requireStable` (v7+): a partition that an open transaction has an offset for is answered with UNSTABLE_OFFSET_COMMIT (KIP-447).
  * Versions: v5 leader epoch; v6 flexible; v8 several groups (KIP-709); v9 member id and epoch (KIP-848); v10 topic ids.
  * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, UNKNOWN_TOPIC_ID,
- * UNSTABLE_OFFSET_COMMIT.
+ * UNSTABLE_OFFSET_COMMIT, UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH.
  */
 import type { MetadataImage } from '../controller/image.ts'
 import type { CommittedOffset, GroupOffsets } from '../coordinator/groups/offset-store.ts'
@@ -27,6 +27,9 @@ interface AskedTopic {
 
 interface Asked {
   readonly groupId: string
+  /** Null and -1 before v9, and from operators. */
+  readonly memberId: string | null
+  readonly memberEpoch: number
   /** Null: all that the group has. */
   readonly topics: readonly AskedTopic[] | null
 }
@@ -42,9 +45,11 @@ function asked(request: OffsetFetchRequest, apiVersion: number, image: MetadataI
     error: 'NONE',
   })
   if (apiVersion < firstVersionWithGroups)
-    return [{ groupId: request.groupId, topics: request.topics?.map(byName) ?? null }]
-  return request.groups.map(({ groupId, topics }) => ({
+    return [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics?.map(byName) ?? null }]
+  return request.groups.map(({ groupId, memberId, memberEpoch, topics }) => ({
     groupId,
+    memberId,
+    memberEpoch,
     topics:
       topics?.map(topic => {
         if (apiVersion < firstVersionWithIds) return byName(topic)
@@ -99,11 +104,12 @@ const nothing: Found = { offsets: new Map(), isUnstable: () => false }
 function answer(
   request: OffsetFetchRequest,
   context: RequestContext,
-  look: (groupId: string) => Found | ErrorName,
+  look: (group: Asked) => Found | ErrorName,
 ): Response {
   const image = context.services.metadata()
-  const groups = asked(request, context.apiVersion, image).map(({ groupId, topics }) => {
-    const found = look(groupId)
+  const groups = asked(request, context.apiVersion, image).map(group => {
+    const { groupId, topics } = group
+    const found = look(group)
     const error = typeof found === 'string' ? found : 'NONE'
     // From v8 on an error of the group stands alone; before, every partition repeats it.
     const empty = error !== 'NONE' && context.apiVersion >= firstVersionWithGroups
@@ -122,15 +128,20 @@ export const offsetFetch = handler<OffsetFetchRequest, Response>({
   fail: (request, error, _message, context) => answer(request, context, () => error),
   handle: (request, context) => {
     const { groups } = brokerOf(context)
-    return answer(request, context, groupId => {
+    return answer(request, context, ({ groupId, memberId, memberEpoch }) => {
       if (!context.authorize('Describe', 'Group', groupId)) return 'GROUP_AUTHORIZATION_FAILED'
       return groups.read<Found | ErrorName>(
         groupId,
         error => error,
-        ({ offsets }) => ({
-          offsets: offsets.of(groupId),
-          isUnstable: (topic, partition) => request.requireStable && offsets.isUnstable(groupId, topic, partition),
-        }),
+        shard => {
+          const error = shard.fetchError(groupId, memberId, memberEpoch)
+          if (error !== 'NONE') return error
+          const { offsets } = shard
+          return {
+            offsets: offsets.of(groupId),
+            isUnstable: (topic, partition) => request.requireStable && offsets.isUnstable(groupId, topic, partition),
+          }
+        },
       )
     })
   },

@@ -69,12 +69,7 @@ export const joinGroup = handler<JoinGroupRequest, Response>({
     const answer = await brokerOf(context).groups.ask<JoinAnswer>(
       request.groupId,
       error => refuseJoin(error, request.memberId),
-      (shard, ticket, nowMs) => {
-        // Someone who claims to be a member of a group that does not exist is wrong; only a newcomer makes a group.
-        const group = request.memberId === '' ? shard.groupOrNew(request.groupId) : shard.group(request.groupId)
-        if (group === undefined) ticket.resolve(refuseJoin('UNKNOWN_MEMBER_ID', request.memberId))
-        else group.join(join, ticket, nowMs)
-      },
+      (shard, ticket, nowMs) => shard.join(request.groupId, join, ticket, nowMs),
     )
     return toResponse(answer, apiVersion)
   },

@@ -22,8 +22,7 @@ export const heartbeat = handler<HeartbeatRequest, Input<typeof heartbeatRespons
       request.groupId,
       // A coordinator that still loads counts as heard: the member must not leave for that.
       refusal => (refusal === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'NONE' : refusal),
-      (shard, nowMs) =>
-        shard.group(request.groupId)?.heartbeat(request, request.generationId, nowMs) ?? 'UNKNOWN_MEMBER_ID',
+      (shard, nowMs) => shard.heartbeat(request.groupId, request, request.generationId, nowMs),
     )
     return { errorCode: errorCode(error) }
   },

@@ -25,10 +25,7 @@ export const leaveGroup = handler<LeaveGroupRequest, Input<typeof leaveGroupResp
     const outcome = brokerOf(context).groups.read<ErrorName | readonly ErrorName[]>(
       request.groupId,
       error => error,
-      (shard, nowMs) => {
-        const group = shard.group(request.groupId)
-        return leaving.map(member => group?.leave(member, nowMs) ?? 'UNKNOWN_MEMBER_ID')
-      },
+      (shard, nowMs) => shard.leave(request.groupId, leaving, nowMs),
     )
     if (typeof outcome === 'string') return { errorCode: errorCode(outcome), members: [] }
     if (!several) return { errorCode: errorCode(outcome[0] ?? 'NONE'), members: [] }

@@ -49,11 +49,7 @@ export const syncGroup = handler<SyncGroupRequest, Response>({
     const answer = await brokerOf(context).groups.ask<SyncAnswer>(
       request.groupId,
       error => refuseSync(orRebalance(error)),
-      (shard, ticket, nowMs) => {
-        const group = shard.group(request.groupId)
-        if (group === undefined) ticket.resolve(refuseSync('UNKNOWN_MEMBER_ID'))
-        else group.sync(sync, ticket, nowMs)
-      },
+      (shard, ticket, nowMs) => shard.sync(request.groupId, sync, ticket, nowMs),
     )
     return toResponse(answer)
   },

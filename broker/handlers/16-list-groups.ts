@@ -28,17 +28,17 @@ export const listGroups = handler<ListGroupsRequest, Input<typeof listGroupsResp
       errorCode: 0,
       groups: groups
         .filter(
-          ({ groupId, state, type }) =>
+          ({ groupId, type, state }) =>
             (maySeeAll || context.authorize('Describe', 'Group', groupId, 'filter')) &&
             state !== 'Dead' &&
             matches(request.statesFilter, state) &&
             matches(request.typesFilter, type),
         )
-        .map(({ groupId, protocolType, state, type }) => ({
+        .map(({ groupId, type, protocolType, state }) => ({
           groupId,
           protocolType,
           groupState: state,
-          groupType: type,
+          groupType: type.toLowerCase(),
         })),
     }
   },

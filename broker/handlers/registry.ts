@@ -41,6 +41,7 @@ import { electLeaders } from './43-elect-leaders.ts'
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts'
 import { alterPartitionReassignments } from './45-alter-partition-reassignments.ts'
 import { listPartitionReassignments } from './46-list-partition-reassignments.ts'
+import { offsetDelete } from './47-offset-delete.ts'
 import { describeClientQuotas } from './48-describe-client-quotas.ts'
 import { alterClientQuotas } from './49-alter-client-quotas.ts'
 import { describeUserScramCredentials } from './50-describe-user-scram-credentials.ts'
@@ -61,6 +62,8 @@ import { unregisterBroker } from './64-unregister-broker.ts'
 import { describeTransactions } from './65-describe-transactions.ts'
 import { listTransactions } from './66-list-transactions.ts'
 import { allocateProducerIds } from './67-allocate-producer-ids.ts'
+import { consumerGroupHeartbeat } from './68-consumer-group-heartbeat.ts'
+import { consumerGroupDescribe } from './69-consumer-group-describe.ts'
 import { controllerRegistration } from './70-controller-registration.ts'
 import { getTelemetrySubscriptions } from './71-get-telemetry-subscriptions.ts'
 import { pushTelemetry } from './72-push-telemetry.ts'
@@ -77,6 +80,8 @@ import { readShareGroupState } from './84-read-share-group-state.ts'
 import { writeShareGroupState } from './85-write-share-group-state.ts'
 import { deleteShareGroupState } from './86-delete-share-group-state.ts'
 import { readShareGroupStateSummary } from './87-read-share-group-state-summary.ts'
+import { streamsGroupHeartbeat } from './88-streams-group-heartbeat.ts'
+import { streamsGroupDescribe } from './89-streams-group-describe.ts'
 import { describeShareGroupOffsets } from './90-describe-share-group-offsets.ts'
 import { alterShareGroupOffsets } from './91-alter-share-group-offsets.ts'
 import { deleteShareGroupOffsets } from './92-delete-share-group-offsets.ts'
@@ -125,6 +130,7 @@ export const handlers: readonly Handler[] = [
   incrementalAlterConfigs,
   alterPartitionReassignments,
   listPartitionReassignments,
+  offsetDelete,
   describeClientQuotas,
   alterClientQuotas,
   describeUserScramCredentials,
@@ -145,6 +151,8 @@ export const handlers: readonly Handler[] = [
   describeTransactions,
   listTransactions,
   allocateProducerIds,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
   controllerRegistration,
   getTelemetrySubscriptions,
   pushTelemetry,
@@ -161,6 +169,8 @@ export const handlers: readonly Handler[] = [
   writeShareGroupState,
   deleteShareGroupState,
   readShareGroupStateSummary,
+  streamsGroupHeartbeat,
+  streamsGroupDescribe,
   describeShareGroupOffsets,
   alterShareGroupOffsets,
   deleteShareGroupOffsets,

@@ -14,7 +14,6 @@
  */
 import type { ErrorName } from '../../protocol/errors.ts'
 import {
-  commonProtocols,
   electProtocol,
   metadataFor,
   sameProtocols,
@@ -23,6 +22,8 @@ import {
   type SyncAnswer,
 } from './classic-member.ts'
 import {
+  assignmentOf,
+  joinRefusal,
   refuseJoin,
   refuseSync,
   type ClassicState,
@@ -32,17 +33,22 @@ import {
   type SyncRequest,
 } from './classic-requests.ts'
 import type { Effects, CoordinatorRecord, Ticket } from '../runtime/effects.ts'
+import { expiryRuleOf, subscribedTopicsOf } from './classic-subscription.ts'
+import type { AnyGroup } from './group.ts'
+import type { ExpiryRule } from './group-offsets.ts'
 
 /** A new member may take this long in its first rebalance, whatever its session timeout: it cannot send heartbeats yet. */
 const newMemberJoinTimeoutMs = 300_000
 const noBytes = Buffer.alloc(0)
 
-export class ClassicGroup {
+export class ClassicGroup implements AnyGroup {
+  readonly type = 'Classic'
   readonly groupId: string
   readonly #limits: GroupLimits
   readonly #effects: Effects
   /** The group as a record, from the state at the time of the call. */
   readonly #encode: (group: ClassicGroup, nowWallMs: number) => CoordinatorRecord
+  readonly #tombstone: (groupId: string) => CoordinatorRecord
   state: ClassicState = 'Empty'
   generationId = 0
   protocolType: string | null = null
@@ -69,6 +75,7 @@ export class ClassicGroup {
       limits: GroupLimits
       effects: Effects
       encode: (group: ClassicGroup, nowWallMs: number) => CoordinatorRecord
+      tombstone: (groupId: string) => CoordinatorRecord
       wallMs: number
     },
   ) {
@@ -76,6 +83,7 @@ export class ClassicGroup {
     this.#limits = options.limits
     this.#effects = options.effects
     this.#encode = options.encode
+    this.#tombstone = options.tombstone
     this.stateChangedWallMs = options.wallMs
     this.#wallMs = options.wallMs
   }
@@ -88,28 +96,10 @@ export class ClassicGroup {
   // ------------------------------------------------------------------------------------------------------------- join
 
   join(request: JoinRequest, ticket: Ticket<JoinAnswer>, nowMs: number): void {
-    const refusal = this.#refuseJoin(request)
+    const refusal = joinRefusal(this, request, this.#limits)
     if (refusal !== undefined) this.#effects.reply(ticket, refuseJoin(refusal, request.memberId))
     else if (request.memberId === '') this.#joinWithoutId(request, ticket, nowMs)
     else this.#joinWithId(request, ticket, nowMs)
-  }
-
-  #refuseJoin(request: JoinRequest): ErrorName | undefined {
-    if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
-    if (
-      request.sessionTimeoutMs < this.#limits.minSessionTimeoutMs ||
-      request.sessionTimeoutMs > this.#limits.maxSessionTimeoutMs
-    )
-      return 'INVALID_SESSION_TIMEOUT'
-    if (request.protocolType === '' || request.protocols.length === 0) return 'INCONSISTENT_GROUP_PROTOCOL'
-    if (this.members.size > 0) {
-      const common = commonProtocols([...this.members.values()])
-      if (request.protocolType !== this.protocolType || !request.protocols.some(({ name }) => common.has(name)))
-        return 'INCONSISTENT_GROUP_PROTOCOL'
-    }
-    const isMember = this.members.has(request.memberId) || this.#static.has(request.groupInstanceId ?? '')
-    if (!isMember && this.members.size >= this.#limits.maxSize) return 'GROUP_MAX_SIZE_REACHED'
-    return undefined
   }
 
   #joinWithoutId(request: JoinRequest, ticket: Ticket<JoinAnswer>, nowMs: number): void {
@@ -269,6 +259,11 @@ export class ClassicGroup {
 
   // -------------------------------------------------------------------------------------------------------- rebalance
 
+  /** Everybody has to join again. */
+  rebalance(nowMs: number): void {
+    this.#prepareRebalance(nowMs)
+  }
+
   #prepareRebalance(nowMs: number): void {
     if (this.state === 'PreparingRebalance') {
       this.#tryCompleteJoin(nowMs)
@@ -367,7 +362,7 @@ export class ClassicGroup {
     else if (this.state === 'CompletingRebalance') this.#syncNow(member, request, ticket)
     else {
       this.#heard(member, nowMs)
-      this.#effects.reply(ticket, this.#assignmentOf(member))
+      this.#effects.reply(ticket, assignmentOf(this, member))
     }
   }
 
@@ -398,16 +393,7 @@ export class ClassicGroup {
       if (ticket === undefined) continue
       member.syncTicket = undefined
       this.#heard(member, nowMs)
-      this.#effects.reply(ticket, this.#assignmentOf(member))
-    }
-  }
-
-  #assignmentOf(member: ClassicMember): SyncAnswer {
-    return {
-      error: 'NONE',
-      protocolType: this.protocolType,
-      protocolName: this.protocolName,
-      assignment: member.assignment,
+      this.#effects.reply(ticket, assignmentOf(this, member))
     }
   }
 
@@ -549,6 +535,28 @@ export class ClassicGroup {
       if (current !== memberId) return { error: 'FENCED_INSTANCE_ID' }
     }
     return this.members.get(memberId) ?? { error: 'UNKNOWN_MEMBER_ID' }
+  }
+
+  // --------------------------------------------------------------------------------------------------- subscriptions
+
+  get isEmpty(): boolean {
+    return this.state === 'Empty' || this.state === 'Dead'
+  }
+
+  subscribedTopics(): ReadonlySet<string> | undefined {
+    return subscribedTopicsOf(this)
+  }
+
+  isSubscribedTo(topic: string): boolean {
+    return this.subscribedTopics()?.has(topic) === true
+  }
+
+  expiryRule(): ExpiryRule | undefined {
+    return expiryRuleOf(this)
+  }
+
+  tombstones(): CoordinatorRecord[] {
+    return [this.#tombstone(this.groupId)]
   }
 
   // ------------------------------------------------------------------------------------------------ loading, unloading

@@ -55,7 +55,7 @@ export function sameProtocols(left: readonly MemberProtocol[], right: readonly M
 }
 
 /** The protocol that all members support and most prefer; ties go to the one that the first members name first. */
-export function electProtocol(members: readonly ClassicMember[]): string {
+export function electProtocol(members: readonly Pick<ClassicMember, 'protocols'>[]): string {
   const candidates = commonProtocols(members)
   const votes = new Map<string, number>()
   for (const { protocols } of members) {
@@ -68,7 +68,7 @@ export function electProtocol(members: readonly ClassicMember[]): string {
   return best
 }
 
-export function commonProtocols(members: readonly ClassicMember[]): Set<string> {
+export function commonProtocols(members: readonly Pick<ClassicMember, 'protocols'>[]): Set<string> {
   const [first, ...others] = members
   const common = new Set(first?.protocols.map(({ name }) => name))
   for (const name of [...common]) {

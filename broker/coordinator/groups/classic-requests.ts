@@ -1,6 +1,12 @@
 /** What comes to a classic group and how it is turned down. */
 import type { ErrorName } from '../../protocol/errors.ts'
-import type { JoinAnswer, MemberProtocol, SyncAnswer } from './classic-member.ts'
+import {
+  commonProtocols,
+  type ClassicMember,
+  type JoinAnswer,
+  type MemberProtocol,
+  type SyncAnswer,
+} from './classic-member.ts'
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
@@ -59,4 +65,35 @@ export function refuseJoin(error: ErrorName, memberId: string): JoinAnswer {
 
 export function refuseSync(error: ErrorName): SyncAnswer {
   return { error, protocolType: null, protocolName: null, assignment: noBytes }
+}
+
+/** What of a group the answers depend on. */
+interface GroupView {
+  readonly state: ClassicState
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly members: ReadonlyMap<string, ClassicMember>
+}
+
+/** Undefined: it may join, as far as the request itself tells. */
+export function joinRefusal(group: GroupView, request: JoinRequest, limits: GroupLimits): ErrorName | undefined {
+  const { sessionTimeoutMs, protocolType, protocols, groupInstanceId } = request
+  if (group.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+  if (sessionTimeoutMs < limits.minSessionTimeoutMs || sessionTimeoutMs > limits.maxSessionTimeoutMs)
+    return 'INVALID_SESSION_TIMEOUT'
+  if (protocolType === '' || protocols.length === 0) return 'INCONSISTENT_GROUP_PROTOCOL'
+  const members = [...group.members.values()]
+  if (members.length > 0) {
+    const common = commonProtocols(members)
+    if (protocolType !== group.protocolType || !protocols.some(({ name }) => common.has(name)))
+      return 'INCONSISTENT_GROUP_PROTOCOL'
+  }
+  const isMember =
+    group.members.has(request.memberId) ||
+    (groupInstanceId !== null && members.some(member => member.groupInstanceId === groupInstanceId))
+  return !isMember && members.length >= limits.maxSize ? 'GROUP_MAX_SIZE_REACHED' : undefined
+}
+
+export function assignmentOf({ protocolType, protocolName }: GroupView, { assignment }: ClassicMember): SyncAnswer {
+  return { error: 'NONE', protocolType, protocolName, assignment }
 }

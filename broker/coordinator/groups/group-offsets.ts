@@ -29,6 +29,8 @@ export interface CommitOptions {
   readonly retentionMs?: number | undefined
   /** Set when the offsets are part of a transaction. */
   readonly producer?: RecordsProducer
+  /** 'NONE': may be committed. */
+  readonly checkEntry?: (entry: CommitEntry) => ErrorName
 }
 
 export interface OffsetLimits {
@@ -101,14 +103,17 @@ export class Offsets {
     entries: readonly CommitEntry[],
     ticket: Ticket<readonly ErrorName[]>,
     nowWallMs: number,
-    { retentionMs, producer }: CommitOptions = {},
+    { retentionMs, producer, checkEntry }: CommitOptions = {},
   ): void {
-    const tooLarge = ({ metadata }: CommitEntry) => metadata.length > this.#limits.metadataMaxBytes
+    const refusals = entries.map((entry): ErrorName => {
+      if (entry.metadata.length > this.#limits.metadataMaxBytes) return 'OFFSET_METADATA_TOO_LARGE'
+      return checkEntry?.(entry) ?? 'NONE'
+    })
     const answer = (outcome: ErrorName): ErrorName[] =>
-      entries.map(entry => (tooLarge(entry) ? 'OFFSET_METADATA_TOO_LARGE' : outcome))
+      refusals.map(refusal => (refusal === 'NONE' ? outcome : refusal))
     const expireWallMs = retentionMs === undefined ? undefined : nowWallMs + retentionMs
     const accepted = entries
-      .filter(entry => !tooLarge(entry))
+      .filter((_entry, index) => refusals[index] === 'NONE')
       .map(({ topic, partition, offset, leaderEpoch, metadata }) => ({
         key: { groupId, topic, partition },
         committed: { offset, leaderEpoch, metadata, commitWallMs: nowWallMs, expireWallMs },

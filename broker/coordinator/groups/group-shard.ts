@@ -6,20 +6,46 @@
 import type { ErrorName } from '../../protocol/errors.ts'
 import { coordinatorRecordType } from '../../protocol/records/prefixed.ts'
 import { ClassicGroup } from './classic-group.ts'
-import type { GroupLimits, MemberIdentity } from './classic-requests.ts'
+import type { JoinAnswer, SyncAnswer } from './classic-member.ts'
+import {
+  refuseJoin,
+  refuseSync,
+  type GroupLimits,
+  type JoinRequest,
+  type MemberIdentity,
+  type SyncRequest,
+} from './classic-requests.ts'
 import { Effects, type Effect, type RecordsProducer, type Ticket } from '../runtime/effects.ts'
 import type { CoordinatorShard, RecordOrigin, TransactionMarker } from '../runtime/shard.ts'
-import { Offsets, type CommitEntry, type OffsetLimits } from './group-offsets.ts'
+import type { MetadataImage } from '../../controller/image.ts'
+import type { Group, GroupTable } from './group.ts'
+import { Offsets, type CommitEntry, type CommitOptions, type OffsetLimits } from './group-offsets.ts'
 import * as records from './group-records.ts'
 import { ShareGroups, type ShareGroupsOptions } from './share/share-groups.ts'
+import { AppliedWrites } from './modern/applied-writes.ts'
+import { ConsumerGroup, type CommitCheck } from './modern/consumer-group.ts'
+import { ConsumerGroups } from './modern/consumer-groups.ts'
+import {
+  heartbeatError,
+  refuseHeartbeat,
+  type ConsumerHeartbeat,
+  type ConsumerSettings,
+  type GroupStep,
+  type HeartbeatAnswer,
+} from './modern/consumer-heartbeat.ts'
+import { decodeConsumerRecord } from './modern/consumer-records.ts'
+import type { StreamsGroup } from './streams/streams-group.ts'
+import { StreamsGroups } from './streams/streams-groups.ts'
+import type { StreamsAnswer, StreamsHeartbeat, StreamsSettings } from './streams/streams-heartbeat.ts'
+import { decodeStreamsRecord } from './streams/streams-records.ts'
 
 export interface CommitRequest extends MemberIdentity {
   readonly groupId: string
   readonly generationId: number
   /** Undefined: the broker's default. */
   readonly retentionMs: number | undefined
-  /** What a member of a group that does not exist is told: GROUP_ID_NOT_FOUND from v9 on, ILLEGAL_GENERATION before. */
-  readonly notFound: ErrorName
+  /** OffsetCommit v9+, whose clients understand GROUP_ID_NOT_FOUND and STALE_MEMBER_EPOCH. */
+  readonly knowsMemberEpochs: boolean
   readonly entries: readonly CommitEntry[]
 }
 
@@ -35,7 +61,13 @@ export interface ShardOptions {
   readonly limits: GroupLimits
   readonly offsets: OffsetLimits
   readonly shares: Omit<ShareGroupsOptions, 'isTaken'>
+  readonly image: () => MetadataImage
+  readonly consumerSettings: (groupId: string) => ConsumerSettings
+  readonly streamsSettings: (groupId: string) => StreamsSettings
 }
+
+/** What a record has that the shard itself has just written. */
+const ownRecord: RecordOrigin = { offset: -1, producerId: -1n, producerEpoch: -1, isTransactional: false }
 
 export interface GroupSummary {
   readonly groupId: string
@@ -47,7 +79,10 @@ export interface GroupSummary {
 export class GroupShard implements CoordinatorShard {
   readonly #options: ShardOptions
   readonly #effects = new Effects()
-  readonly #groups = new Map<string, ClassicGroup>()
+  readonly #groups: GroupTable = new Map<string, Group>()
+  readonly #writes: AppliedWrites
+  readonly #consumers: ConsumerGroups
+  readonly #streams: StreamsGroups
   readonly offsets: Offsets
   /** Share groups, by names that no other group has. */
   readonly shares: ShareGroups
@@ -57,6 +92,10 @@ export class GroupShard implements CoordinatorShard {
     this.#options = options
     this.offsets = new Offsets(this.#effects, options.offsets)
     this.shares = new ShareGroups(this.#effects, { ...options.shares, isTaken: groupId => this.#groups.has(groupId) })
+    this.#writes = new AppliedWrites(this.#effects, ({ key, value }) => this.replay(key, value, ownRecord))
+    const parts = { groups: this.#groups, writes: this.#writes, image: options.image, wallMs: () => this.#wallMs }
+    this.#consumers = new ConsumerGroups({ ...parts, settings: options.consumerSettings })
+    this.#streams = new StreamsGroups({ ...parts, settings: options.streamsSettings })
   }
 
   // --------------------------------------------------------------------------------------------------- loading
@@ -65,7 +104,8 @@ export class GroupShard implements CoordinatorShard {
   replay(key: Buffer, value: Buffer | null, origin: RecordOrigin): void {
     const record = records.decode(key, value)
     if (record === undefined) {
-      this.shares.replay(coordinatorRecordType(key), key, value)
+      const type = coordinatorRecordType(key)
+      if (!this.#replayModern(type, key, value)) this.shares.replay(type, key, value)
       return
     }
     if (record.kind === 'offset') {
@@ -73,12 +113,24 @@ export class GroupShard implements CoordinatorShard {
       return
     }
     if (record.group === undefined) {
-      this.#groups.delete(record.groupId)
+      if (this.#groups.get(record.groupId)?.type === 'Classic') this.#groups.delete(record.groupId)
       return
     }
     const group = this.#newGroup(record.groupId)
     records.restore(group, record.group)
     this.#groups.set(record.groupId, group)
+  }
+
+  /** Whether it is a record of a consumer or streams group. */
+  #replayModern(type: number, key: Buffer, value: Buffer | null): boolean {
+    const consumerRecord = decodeConsumerRecord(type, key, value)
+    if (consumerRecord !== undefined) {
+      this.#consumers.replay(consumerRecord)
+      return true
+    }
+    const streamsRecord = decodeStreamsRecord(type, key, value)
+    if (streamsRecord !== undefined) this.#streams.replay(streamsRecord)
+    return streamsRecord !== undefined
   }
 
   replayMarker(marker: TransactionMarker): void {
@@ -89,12 +141,16 @@ export class GroupShard implements CoordinatorShard {
   loaded(nowMs: number): void {
     for (const groupId of this.offsets.groupIds())
       if (!this.#groups.has(groupId)) this.#groups.set(groupId, this.#newGroup(groupId))
-    for (const group of this.#groups.values()) group.loaded(nowMs)
+    for (const group of this.#groups.values()) {
+      if (group.type === 'Classic') group.loaded(nowMs)
+      else if (group.type === 'Streams') this.#streams.loaded(group, nowMs)
+      else this.#consumers.loaded(group, nowMs)
+    }
     this.shares.loaded(nowMs)
   }
 
   unload(): void {
-    for (const group of this.#groups.values()) group.die('NOT_COORDINATOR')
+    for (const group of this.#groups.values()) if (group.type === 'Classic') group.die('NOT_COORDINATOR')
   }
 
   // ---------------------------------------------------------------------------------------------------- groups
@@ -109,12 +165,15 @@ export class GroupShard implements CoordinatorShard {
     return this.#effects.take()
   }
 
+  /** A classic group. */
   group(groupId: string): ClassicGroup | undefined {
     const group = this.#groups.get(groupId)
-    if (group !== undefined) group.wallMs = this.#wallMs
+    if (group?.type !== 'Classic') return undefined
+    group.wallMs = this.#wallMs
     return group
   }
 
+  /** Only where no group of another kind has the name. */
   groupOrNew(groupId: string): ClassicGroup {
     let group = this.group(groupId)
     if (group === undefined) {
@@ -124,10 +183,30 @@ export class GroupShard implements CoordinatorShard {
     return group
   }
 
+  streamsGroup(groupId: string): StreamsGroup | undefined {
+    const group = this.#groups.get(groupId)
+    return group?.type === 'Streams' ? group : undefined
+  }
+
+  streamsHeartbeat(request: StreamsHeartbeat, ticket: Ticket<StreamsAnswer>, nowMs: number): void {
+    this.#streams.heartbeat(request, ticket, nowMs)
+  }
+
+  /** May a member that tells its epoch read the offsets of its group? Operators tell none. */
+  fetchError(groupId: string, memberId: string | null, memberEpoch: number): ErrorName {
+    const group = this.#groups.get(groupId)
+    return group === undefined || group.type === 'Classic' ? 'NONE' : group.fetchError(memberId, memberEpoch)
+  }
+
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.#groups.get(groupId)
+    return group?.type === 'Consumer' ? group : undefined
+  }
+
   list(): GroupSummary[] {
-    const others = [...this.#groups.values()].map(({ groupId, protocolType, state }) => ({
+    const others = [...this.#groups.values()].map(({ groupId, type, protocolType, state }): GroupSummary => ({
       groupId,
-      type: 'Classic' as const,
+      type,
       protocolType: protocolType ?? '',
       state,
     }))
@@ -149,9 +228,97 @@ export class GroupShard implements CoordinatorShard {
   tick(nowMs: number): void {
     this.shares.tick(nowMs)
     for (const group of [...this.#groups.values()]) {
-      group.wallMs = this.#wallMs
-      group.tick(nowMs)
+      if (group.type === 'Consumer') this.#consumers.tick(group, nowMs)
+      else if (group.type === 'Streams') this.#streams.tick(group, nowMs)
+      else {
+        group.wallMs = this.#wallMs
+        group.tick(nowMs)
+      }
     }
+  }
+
+  /** ConsumerGroupHeartbeat: the first member makes the group, also out of a classic one that has no members. */
+  consumerHeartbeat(
+    request: ConsumerHeartbeat,
+    mayDescribe: (topic: string) => boolean,
+    ticket: Ticket<HeartbeatAnswer>,
+    nowMs: number,
+  ): void {
+    const { groupId, memberEpoch } = request
+    const step = this.#consumers.step(groupId, nowMs, mayDescribe)
+    const notFound = (reason: string): void =>
+      this.#effects.reply(ticket, refuseHeartbeat('GROUP_ID_NOT_FOUND', reason))
+    const group = this.#groups.get(groupId)
+    if (group?.type === 'Consumer') this.#consumers.heartbeat(group, request, step, ticket)
+    else if (memberEpoch !== 0 || group?.type === 'Streams') notFound(`Group ${groupId} is not a consumer group.`)
+    else if (group === undefined || group.isEmpty) this.#foundConsumerGroup(group, request, step, ticket)
+    else {
+      const upgraded = this.#consumers.upgrade(group, step)
+      if (typeof upgraded === 'string') notFound(upgraded)
+      else this.#consumers.heartbeat(upgraded, request, step, ticket)
+    }
+  }
+
+  #foundConsumerGroup(
+    empty: ClassicGroup | undefined,
+    request: ConsumerHeartbeat,
+    step: GroupStep,
+    ticket: Ticket<HeartbeatAnswer>,
+  ): void {
+    const group = new ConsumerGroup(request.groupId)
+    if (heartbeatError(group, request, step) === undefined) {
+      empty?.die('GROUP_ID_NOT_FOUND')
+      for (const record of empty?.tombstones() ?? []) step.write(record)
+      this.#groups.set(request.groupId, group)
+    }
+    this.#consumers.heartbeat(group, request, step, ticket)
+  }
+
+  // ------------------------------------------------------------------------------------- members of the classic protocol
+
+  join(groupId: string, request: JoinRequest, ticket: Ticket<JoinAnswer>, nowMs: number): void {
+    const group = this.#groups.get(groupId)
+    if (group?.type === 'Consumer' && !group.isEmpty) this.#consumers.join(group, request, ticket, nowMs)
+    else {
+      if (group?.type === 'Streams' && !group.isEmpty) {
+        this.#effects.reply(ticket, refuseJoin('INCONSISTENT_GROUP_PROTOCOL', ''))
+        return
+      }
+      // A group of another kind without members makes way.
+      if (group !== undefined && group.type !== 'Classic')
+        for (const record of group.tombstones()) this.#writes.write(record)
+      this.#writes.flush()
+      // Someone who claims to be a member of a group that does not exist is wrong; only a newcomer makes a group.
+      const classic = request.memberId === '' ? this.groupOrNew(groupId) : this.group(groupId)
+      if (classic === undefined) this.#effects.reply(ticket, refuseJoin('UNKNOWN_MEMBER_ID', request.memberId))
+      else classic.join(request, ticket, nowMs)
+    }
+  }
+
+  sync(groupId: string, request: SyncRequest, ticket: Ticket<SyncAnswer>, nowMs: number): void {
+    const group = this.#groups.get(groupId)
+    if (group?.type === 'Consumer') this.#consumers.sync(group, request, ticket, nowMs)
+    else if (group?.type !== 'Classic') this.#effects.reply(ticket, refuseSync('UNKNOWN_MEMBER_ID'))
+    else this.group(groupId)?.sync(request, ticket, nowMs)
+  }
+
+  heartbeat(groupId: string, identity: MemberIdentity, generationId: number, nowMs: number): ErrorName {
+    const group = this.#groups.get(groupId)
+    if (group?.type === 'Consumer') return this.#consumers.classicHeartbeat(group, identity, generationId, nowMs)
+    return this.group(groupId)?.heartbeat(identity, generationId, nowMs) ?? 'UNKNOWN_MEMBER_ID'
+  }
+
+  /** One error per member, in order. */
+  leave(groupId: string, leaving: readonly MemberIdentity[], nowMs: number): ErrorName[] {
+    const group = this.#groups.get(groupId)
+    if (group?.type === 'Consumer') return this.#consumers.classicLeave(group, leaving, nowMs)
+    return leaving.map(member => this.group(groupId)?.leave(member, nowMs) ?? 'UNKNOWN_MEMBER_ID')
+  }
+
+  /** Topics came, changed or went: groups that subscribe to them look at their next heartbeat. */
+  topicsChanged(names: readonly string[]): void {
+    for (const group of this.#groups.values())
+      if (group.type !== 'Classic' && names.some(name => group.isSubscribedTo(name))) group.isMetadataStale = true
   }
 
   #newGroup(groupId: string): ClassicGroup {
@@ -159,6 +326,7 @@ export class GroupShard implements CoordinatorShard {
       limits: this.#options.limits,
       effects: this.#effects,
       encode: records.encodeGroup,
+      tombstone: records.groupTombstone,
       wallMs: this.#wallMs,
     })
   }
@@ -167,32 +335,42 @@ export class GroupShard implements CoordinatorShard {
 
   /** The answer has one error per entry, in order. */
   commit(request: CommitRequest, ticket: Ticket<readonly ErrorName[]>, nowMs: number): void {
-    const { groupId, generationId, entries, retentionMs } = request
-    const group = this.group(groupId)
-    const error =
+    const { groupId, generationId, entries, retentionMs, knowsMemberEpochs } = request
+    const group = this.#groups.get(groupId)
+    const check =
       group === undefined
-        ? this.#validateStranger(groupId, generationId, request.notFound)
-        : group.validateCommit(request, generationId, nowMs)
-    if (error === 'NONE') this.offsets.commit(groupId, entries, ticket, this.#wallMs, { retentionMs })
-    else this.#refuseCommit(entries, error, ticket)
+        ? this.#validateStranger(groupId, generationId, knowsMemberEpochs ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION')
+        : group.type === 'Classic'
+          ? group.validateCommit(request, generationId, nowMs)
+          : group.commitCheck({ ...request, epoch: generationId }, { isTransactional: false, knowsMemberEpochs })
+    this.#commitIf(check, groupId, entries, ticket, { retentionMs })
   }
 
   commitTransactional(request: TransactionalCommitRequest, ticket: Ticket<readonly ErrorName[]>): void {
     const { groupId, generationId, entries, producer } = request
-    const group = this.group(groupId)
-    const error =
+    const group = this.#groups.get(groupId)
+    const check =
       group === undefined
         ? this.#validateStranger(groupId, generationId, 'ILLEGAL_GENERATION')
-        : group.validateTransactionalCommit(request, generationId)
-    if (error === 'NONE') this.offsets.commit(groupId, entries, ticket, this.#wallMs, { producer })
-    else this.#refuseCommit(entries, error, ticket)
+        : group.type === 'Classic'
+          ? group.validateTransactionalCommit(request, generationId)
+          : group.commitCheck({ ...request, epoch: generationId }, { isTransactional: true, knowsMemberEpochs: true })
+    this.#commitIf(check, groupId, entries, ticket, { producer }, withoutStaleEpochs)
   }
 
-  #refuseCommit(entries: readonly CommitEntry[], error: ErrorName, ticket: Ticket<readonly ErrorName[]>): void {
-    this.#effects.reply(
-      ticket,
-      entries.map(() => error),
-    )
+  /** `check`: of the member, or of the member and each partition. */
+  #commitIf(
+    check: ErrorName | CommitCheck,
+    groupId: string,
+    entries: readonly CommitEntry[],
+    ticket: Ticket<readonly ErrorName[]>,
+    options: CommitOptions,
+    told: (error: ErrorName) => ErrorName = error => error,
+  ): void {
+    const image = this.#options.image()
+    const checkEntry = ({ topic, partition }: CommitEntry): ErrorName =>
+      told(typeof check === 'string' ? check : check({ name: topic, id: image.topicsByName.get(topic)?.id }, partition))
+    this.offsets.commit(groupId, entries, ticket, this.#wallMs, { ...options, checkEntry })
   }
 
   /** A consumer that assigns itself, or an operator, makes a group; a member of a group that does not exist is wrong. */
@@ -205,19 +383,46 @@ export class GroupShard implements CoordinatorShard {
   // ------------------------------------------------------------------------------------------ deletion, expiry
 
   deleteGroup(groupId: string, ticket: Ticket<ErrorName>): void {
-    const group = this.group(groupId)
+    const group = this.#groups.get(groupId)
     if (group === undefined || group.state === 'Dead') this.#effects.reply(ticket, 'GROUP_ID_NOT_FOUND')
     else if (group.state !== 'Empty') this.#effects.reply(ticket, 'NON_EMPTY_GROUP')
-    else {
+    else if (group.type !== 'Classic') {
+      for (const record of [...this.offsets.tombstones(groupId), ...group.tombstones()]) this.#writes.write(record)
+      this.#writes.answer<ErrorName>(ticket, 'NONE', error => error)
+    } else {
       group.die('GROUP_ID_NOT_FOUND')
-      this.#effects.persist([...this.offsets.tombstones(groupId), records.groupTombstone(groupId)], outcome => {
+      this.#effects.persist([...this.offsets.tombstones(groupId), ...group.tombstones()], outcome => {
         if (this.#groups.get(groupId) === group) this.#groups.delete(groupId)
         if (outcome === 'NONE') this.offsets.forget(groupId)
         // The offsets are still there, and so is the group that owns them.
-        else this.groupOrNew(groupId)
+        else if (!this.#groups.has(groupId)) this.groupOrNew(groupId)
         this.#effects.reply(ticket, outcome)
       })
     }
+  }
+
+  /** OffsetDelete: offsets of topics that the group reads stay. One error per partition, in order, or one for all. */
+  deleteOffsets(
+    groupId: string,
+    partitions: readonly { readonly topic: string; readonly partition: number }[],
+    ticket: Ticket<ErrorName | readonly ErrorName[]>,
+  ): void {
+    const group = this.#groups.get(groupId)
+    const refusal = group === undefined ? 'GROUP_ID_NOT_FOUND' : offsetDeleteError(group)
+    if (group === undefined || refusal !== undefined) {
+      this.#effects.reply(ticket, refusal ?? 'GROUP_ID_NOT_FOUND')
+      return
+    }
+    const isRead = (topic: string): boolean => group.isSubscribedTo(topic)
+    const answer = (outcome: ErrorName): ErrorName | ErrorName[] =>
+      outcome === 'NONE'
+        ? partitions.map(({ topic }) => (isRead(topic) ? 'GROUP_SUBSCRIBED_TO_TOPIC' : 'NONE'))
+        : outcome
+    this.offsets.delete(
+      groupId,
+      partitions.filter(({ topic }) => !isRead(topic)),
+      { resolve: outcome => ticket.resolve(answer(outcome)) },
+    )
   }
 
   topicsDeleted(topics: ReadonlySet<string>): void {
@@ -227,19 +432,36 @@ export class GroupShard implements CoordinatorShard {
   /** Drops offsets that nobody uses; a group that is empty of members and of offsets goes too. */
   expireOffsets(): void {
     for (const group of [...this.#groups.values()]) {
-      if (group.state !== 'Empty') continue
-      const unusedSinceWallMs = group.protocolType === null ? undefined : group.stateChangedWallMs
-      this.offsets.expire(group.groupId, { unusedSinceWallMs, isSubscribed: () => false }, this.#wallMs)
-      this.#retire(group)
+      const rule = group.expiryRule()
+      if (rule === undefined) continue
+      this.offsets.expire(group.groupId, rule, this.#wallMs)
+      if (group.isEmpty && group.state === 'Empty') this.#retire(group)
     }
   }
 
   /** An empty group without offsets leaves no trace. */
-  #retire(group: ClassicGroup): void {
+  #retire(group: Group): void {
     if (!this.offsets.isEmpty(group.groupId)) return
+    if (group.type !== 'Classic') {
+      for (const record of group.tombstones()) this.#writes.write(record)
+      this.#writes.flush()
+      return
+    }
     const { generationId } = group
     group.die('GROUP_ID_NOT_FOUND')
     this.#groups.delete(group.groupId)
-    if (generationId > 0) this.#effects.persist([records.groupTombstone(group.groupId)], () => undefined)
+    if (generationId > 0) this.#effects.persist(group.tombstones(), () => undefined)
   }
+}
+
+/** TxnOffsetCommit has no error for member epochs. */
+function withoutStaleEpochs(error: ErrorName): ErrorName {
+  return error === 'STALE_MEMBER_EPOCH' ? 'ILLEGAL_GENERATION' : error
+}
+
+/** Members of classic groups that are no consumers do not say what they read. */
+function offsetDeleteError(group: Group): ErrorName | undefined {
+  if (group.state === 'Dead') return 'GROUP_ID_NOT_FOUND'
+  const isUnreadable = group.type === 'Classic' && !group.isEmpty && group.subscribedTopics() === undefined
+  return isUnreadable ? 'NON_EMPTY_GROUP' : undefined
 }

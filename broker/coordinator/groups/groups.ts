@@ -2,6 +2,7 @@
  * The group coordinator of this broker: one shard per partition of `__consumer_offsets` that it leads, and the expiry of what nobody uses.
  */
 import type { BrokerConfig } from '../../config/broker-config.ts'
+import { resolveGroupConfig } from '../../config/group-config.ts'
 import type { MetadataDelta, MetadataImage } from '../../controller/image.ts'
 import type { Environment, Timer } from '../../environment/environment.ts'
 import type { TopicPartition } from '../../log/log.ts'
@@ -14,6 +15,11 @@ import type { TransactionMarker } from '../runtime/shard.ts'
 import { shareGroupSettings } from '../share-partitions/group-settings.ts'
 import { GroupShard, type GroupSummary, type TransactionalCommitRequest } from './group-shard.ts'
 import type { ShareSettings } from './share/share-heartbeat.ts'
+
+import { rangeAssignor } from './modern/assignors/range.ts'
+import { uniformAssignor } from './modern/assignors/uniform.ts'
+import type { ConsumerSettings } from './modern/consumer-heartbeat.ts'
+import type { StreamsSettings } from './streams/streams-heartbeat.ts'
 
 export const offsetsTopic = '__consumer_offsets'
 
@@ -39,10 +45,13 @@ export type TransactionalCommit = Omit<TransactionalCommitRequest, 'producer'> &
   readonly apiVersion: number
 }
 
+const consumerAssignors = [uniformAssignor, rangeAssignor]
+
 export class Groups {
   readonly #environment: Environment
   readonly #config: BrokerConfig
   readonly #driver: CoordinatorDriver<GroupShard>
+  readonly #metadata: () => MetadataImage
   readonly #verifyTransaction: VerifyTransaction | undefined
   #expiryTimer: Timer | undefined
 
@@ -56,6 +65,7 @@ export class Groups {
     const { environment, config } = options
     this.#environment = environment
     this.#config = config
+    this.#metadata = options.metadata
     this.#verifyTransaction = options.verifyTransaction
     this.#driver = new CoordinatorDriver<GroupShard>({
       ...options,
@@ -70,6 +80,9 @@ export class Groups {
             maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
             maxSize: config['group.max.size'],
           },
+          image: options.metadata,
+          consumerSettings: groupId => this.#consumerSettings(groupId),
+          streamsSettings: groupId => this.#streamsSettings(groupId),
           offsets: {
             metadataMaxBytes: config['offset.metadata.max.bytes'],
             retentionMs: config['offsets.retention.minutes'] * 60_000,
@@ -80,6 +93,47 @@ export class Groups {
           },
         }),
     })
+  }
+
+  /** Group protocols that clients may use: by level of the feature, and by setting. */
+  offers(protocol: 'consumer' | 'share' | 'streams'): boolean {
+    const feature = protocol === 'consumer' ? 'group.version' : (`${protocol}.version` as const)
+    const isOn = this.#metadata().feature(feature) >= 1
+    return isOn && (protocol === 'share' || this.#config['group.coordinator.rebalance.protocols'].includes(protocol))
+  }
+
+  /** Of consumer groups; the first one is the default. */
+  assignorNames(): readonly string[] {
+    return this.#config['group.consumer.assignors']
+  }
+
+  #consumerSettings(groupId: string): ConsumerSettings {
+    const config = this.#config
+    const group = resolveGroupConfig(this.#metadata().config('group', groupId), config)
+    return {
+      sessionTimeoutMs: group['consumer.session.timeout.ms'],
+      heartbeatIntervalMs: group['consumer.heartbeat.interval.ms'],
+      assignmentIntervalMs: group['consumer.assignment.interval.ms'],
+      regexRefreshIntervalMs: config['group.consumer.regex.refresh.interval.ms'],
+      maxSize: config['group.consumer.max.size'],
+      migrationPolicy: config['group.consumer.migration.policy'],
+      minSessionTimeoutMs: config['group.min.session.timeout.ms'],
+      maxSessionTimeoutMs: config['group.max.session.timeout.ms'],
+      classicMaxSize: config['group.max.size'],
+      assignors: this.assignorNames().flatMap(name => consumerAssignors.find(each => each.name === name) ?? []),
+    }
+  }
+
+  #streamsSettings(groupId: string): StreamsSettings {
+    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#config)
+    return {
+      sessionTimeoutMs: group['streams.session.timeout.ms'],
+      heartbeatIntervalMs: group['streams.heartbeat.interval.ms'],
+      assignmentIntervalMs: group['streams.assignment.interval.ms'],
+      initialRebalanceDelayMs: group['streams.initial.rebalance.delay.ms'],
+      standbyReplicas: group['streams.num.standby.replicas'],
+      maxSize: this.#config['group.streams.max.size'],
+    }
   }
 
   start(): void {
@@ -147,9 +201,12 @@ export class Groups {
     return this.#driver.completeTransaction(partition, marker)
   }
 
-  topicsDeleted(topics: readonly string[]): void {
-    const gone = new Set(topics)
-    this.#driver.each(shard => shard.topicsDeleted(gone))
+  metadataApplied({ deletedTopics, changedTopics, image }: MetadataDelta): void {
+    const deleted = [...deletedTopics.values()].map(({ name }) => name)
+    const changed = [...changedTopics.keys()].flatMap(id => image.topicsById.get(id)?.name ?? [])
+    if (deleted.length + changed.length > 0) this.#driver.each(shard => shard.topicsChanged([...deleted, ...changed]))
+    const gone = new Set(deleted)
+    if (gone.size > 0) this.#driver.each(shard => shard.topicsDeleted(gone))
   }
 
   /** Share groups look at topics that came, changed or went. */

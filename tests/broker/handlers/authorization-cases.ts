@@ -371,6 +371,8 @@ export const cases: Readonly<Record<number, readonly Case[]>> = {
   75: [needsTopic('Describe', { topics: [{ name: topic }] })],
   76: [needsGroup('Read', { groupId: 'g', memberId: 'm', memberEpoch: 0 })],
   77: [needsGroup('Describe', { groupIds: ['g'], includeAuthorizedOperations: false })],
+  88: [needsGroup('Read', { groupId: 'g', memberId: 'm', memberEpoch: -1, endpointInformationEpoch: 0 })],
+  89: [needsGroup('Describe', { groupIds: ['g'], includeAuthorizedOperations: false })],
   78: [
     needsGroup('Read', {
       groupId: 'g',

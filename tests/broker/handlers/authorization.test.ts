@@ -52,8 +52,10 @@ const broker = {
     ask: (_id: string, refuse: (error: ErrorName) => unknown) => Promise.resolve(refuse('NOT_COORDINATOR')),
     read: (_id: string, refuse: (error: ErrorName) => unknown) => refuse('NOT_COORDINATOR'),
     partitionFor: () => 0,
+    offers: () => true,
+    assignorNames: () => ['uniform'],
     list: () => ({
-      groups: ['g', 'h'].map(groupId => ({ groupId, protocolType: 'consumer', state: 'Stable', groupType: 'Classic' })),
+      groups: ['g', 'h'].map(groupId => ({ groupId, protocolType: 'consumer', state: 'Stable', type: 'Classic' })),
       loading: false,
     }),
   },

@@ -152,6 +152,10 @@ export abstract class ModernGroup<Member extends ModernMember> {
 
   // ---------------------------------------------------------------------------------------------------------- target
 
+  targetRecord(memberId: string, assignment: Assignment | null): CoordinatorRecord {
+    return this.records.target(memberId, assignment)
+  }
+
   /** The last target is not older than `intervalMs` (group.*.assignment.interval.ms): the next one has to wait. */
   mustAwaitAssignment(intervalMs: number, nowWallMs: number): boolean {
     return intervalMs > 0 && this.assignmentTimestampMs > 0 && nowWallMs < this.assignmentTimestampMs + intervalMs

@@ -1,5 +1,4 @@
 /** A shard under test: time by hand, every record committed at once unless a test holds it back. */
-import { MetadataImage } from '#broker/controller/image.ts'
 import {
   GroupShard,
   type CommitRequest,
@@ -9,6 +8,11 @@ import type { JoinRequest, SyncRequest } from '#broker/coordinator/groups/classi
 import type { JoinAnswer, SyncAnswer } from '#broker/coordinator/groups/classic-member.ts'
 import type { CoordinatorRecord, PersistEffect } from '#broker/coordinator/runtime/effects.ts'
 import type { RecordOrigin, TransactionMarker } from '#broker/coordinator/runtime/shard.ts'
+import { MetadataImage } from '#broker/controller/image.ts'
+import { rangeAssignor } from '#broker/coordinator/groups/modern/assignors/range.ts'
+import { uniformAssignor } from '#broker/coordinator/groups/modern/assignors/uniform.ts'
+import type { ConsumerSettings } from '#broker/coordinator/groups/modern/consumer-heartbeat.ts'
+import type { StreamsSettings } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
 
 /** A record, or the end of a transaction. */
@@ -19,6 +23,27 @@ export class ShardHarness {
   nowMs = 1000
   /** Everything that was committed, in order. */
   readonly log: LogEntry[] = []
+  image = MetadataImage.empty('')
+  consumerSettings: ConsumerSettings = {
+    sessionTimeoutMs: 45_000,
+    heartbeatIntervalMs: 5000,
+    assignmentIntervalMs: 0,
+    regexRefreshIntervalMs: 600_000,
+    maxSize: 10,
+    migrationPolicy: 'BIDIRECTIONAL',
+    minSessionTimeoutMs: 6000,
+    maxSessionTimeoutMs: 60_000,
+    classicMaxSize: 10,
+    assignors: [uniformAssignor, rangeAssignor],
+  }
+  streamsSettings: StreamsSettings = {
+    sessionTimeoutMs: 45_000,
+    heartbeatIntervalMs: 5000,
+    assignmentIntervalMs: 0,
+    initialRebalanceDelayMs: 0,
+    standbyReplicas: 0,
+    maxSize: 10,
+  }
   /** While true, appends wait in `held`. */
   hold = false
   readonly held: PersistEffect[] = []
@@ -40,7 +65,7 @@ export class ShardHarness {
       },
       offsets: { metadataMaxBytes: 10, retentionMs: 100_000 },
       shares: {
-        image: () => MetadataImage.empty(''),
+        image: () => this.image,
         settings: () => ({
           sessionTimeoutMs: 45_000,
           heartbeatIntervalMs: 5000,
@@ -48,6 +73,9 @@ export class ShardHarness {
           initializeRetryIntervalMs: 30_000,
         }),
       },
+      image: () => this.image,
+      consumerSettings: () => this.consumerSettings,
+      streamsSettings: () => this.streamsSettings,
     })
   }
 
@@ -110,7 +138,7 @@ export class ShardHarness {
       ...over,
     }
     const ticket = { resolve: (answer: JoinAnswer) => void (box.answer = answer) }
-    this.step(shard => shard.groupOrNew('g').join(request, ticket, this.nowMs))
+    this.step(shard => shard.join('g', request, ticket, this.nowMs))
     return box
   }
 
@@ -124,14 +152,14 @@ export class ShardHarness {
       ...over,
     }
     const ticket = { resolve: (answer: SyncAnswer) => void (box.answer = answer) }
-    this.step(shard => shard.groupOrNew('g').sync(request, ticket, this.nowMs))
+    this.step(shard => shard.sync('g', request, ticket, this.nowMs))
     return box
   }
 
   heartbeat(memberId: string, generationId: number, groupInstanceId: string | null = null): ErrorName {
     let error: ErrorName = 'UNKNOWN_SERVER_ERROR'
     this.step(shard => {
-      error = shard.groupOrNew('g').heartbeat({ memberId, groupInstanceId }, generationId, this.nowMs)
+      error = shard.heartbeat('g', { memberId, groupInstanceId }, generationId, this.nowMs)
     })
     return error
   }
@@ -139,7 +167,7 @@ export class ShardHarness {
   leave(memberId: string): ErrorName {
     let error: ErrorName = 'UNKNOWN_SERVER_ERROR'
     this.step(shard => {
-      error = shard.groupOrNew('g').leave({ memberId, groupInstanceId: null }, this.nowMs)
+      error = shard.leave('g', [{ memberId, groupInstanceId: null }], this.nowMs)[0] ?? 'NONE'
     })
     return error
   }
@@ -152,7 +180,7 @@ export class ShardHarness {
       memberId: '',
       groupInstanceId: null,
       retentionMs: undefined,
-      notFound: 'ILLEGAL_GENERATION',
+      knowsMemberEpochs: false,
       entries: [{ topic: 't', partition: 0, offset: 7, leaderEpoch: 2, metadata: 'm' }],
       ...over,
     }
