@@ -51,6 +51,7 @@ export class BrokerRole implements BrokerServices {
   readonly telemetry: ClientTelemetry
   readonly forwarder: EnvelopeForwarder
   readonly #parts: BrokerRoleParts
+  readonly #clients: RequestClient[] = []
   readonly #channel: ControllerChannel
   readonly #directoryAssignments: DirectoryAssignments
 
@@ -81,7 +82,7 @@ export class BrokerRole implements BrokerServices {
       directoryFailed: id => this.lifecycle.directoryFailed(id),
       transactions: new CoordinatorVerifier({
         environment,
-        client,
+        client: this.#clientOfBrokers('txn-verifier'),
         interBrokerListener: parts.listeners.interBrokerName,
         requestTimeoutMs: config['request.timeout.ms'],
         metadata: () => publisher.image,
@@ -99,11 +100,7 @@ export class BrokerRole implements BrokerServices {
       config,
       replicas: this.replicas,
       metadata: () => publisher.image,
-      client: new NetworkRequestClient(
-        environment,
-        `broker-${config['node.id']}-txn-marker-sender`,
-        parts.peerSecurity,
-      ),
+      client: this.#clientOfBrokers('txn-marker-sender'),
       interBrokerListener: parts.listeners.interBrokerName,
       producerIds: this.replicas.producerIds,
     })
@@ -120,6 +117,14 @@ export class BrokerRole implements BrokerServices {
     this.shares.start()
     this.transactions.start()
     publisher.subscribe((image, delta) => this.#metadataApplied(image, delta))
+  }
+
+  /** To other brokers, whose listener may be secured in another way than the controllers'; open until this node stops. */
+  #clientOfBrokers(purpose: string): RequestClient {
+    const { environment, config, peerSecurity } = this.#parts
+    const client = new NetworkRequestClient(environment, `broker-${config['node.id']}-${purpose}`, peerSecurity)
+    this.#clients.push(client)
+    return client
   }
 
   #metadataApplied(image: MetadataImage, delta: MetadataDelta): void {
@@ -144,14 +149,14 @@ export class BrokerRole implements BrokerServices {
   }
 
   #makeShares(): Shares {
-    const { environment, config, listeners, client, publisher } = this.#parts
+    const { environment, config, listeners, publisher } = this.#parts
     return new Shares({
       environment,
       config,
       liveConfig: () => this.#liveConfig(publisher.image),
       nodeId: config['node.id'],
       interBrokerListener: listeners.interBrokerName,
-      client,
+      client: this.#clientOfBrokers('share-persister'),
       replicas: this.replicas,
       metadata: () => publisher.image,
       createStateTopic: () => void this.autoTopics.request([shareStateTopic]),
@@ -229,6 +234,7 @@ export class BrokerRole implements BrokerServices {
     this.#directoryAssignments.stop()
     this.#channel.close()
     this.lifecycle.stop()
+    for (const client of this.#clients) client.close()
   }
 
   #liveConfig(image: MetadataImage): BrokerConfig {
