@@ -1,21 +1,20 @@
 /**
  * Brokers as real processes, for clients that we did not write: `node broker/main.ts server.properties` on free ports of the loopback
- * address, with data in a temporary folder. Signals go to process ids that were started here, to nothing else.
+ * address, with data in a temporary folder; see engine.ts for what else can take their place. Signals go to process ids that were started here, to nothing else.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { NodeFiles } from '#scripts/cluster/process/engine.ts'
 import type { LedgerEntry } from '#broker/observe/request-ledger.ts'
+import { chosenEngine, faultline, httpBody, type NodeEngine } from './engine.ts'
 import { recordEvidence } from './evidence.ts'
 
-const root = path.resolve(import.meta.dirname, '..', '..')
 const host = '127.0.0.1'
-const startDeadlineMs = 60_000
 const stopDeadlineMs = 20_000
 
 export interface ClusterOptions {
@@ -53,21 +52,6 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Body of an HTTP answer with status 200; undefined when nobody answers or not with 200. */
-function httpBody(port: number, url: string): Promise<string | undefined> {
-  return new Promise(resolve => {
-    const request = get({ host, port, path: url, agent: false, timeout: 5_000 }, response => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (body += chunk))
-      response.on('end', () => resolve(response.statusCode === 200 ? body : undefined))
-      response.on('error', () => resolve(undefined))
-    })
-    request.on('timeout', () => request.destroy())
-    request.on('error', () => resolve(undefined))
-  })
-}
-
 /** Asks until the answer is not undefined. For states that announce themselves to nobody. */
 export async function eventually<T>(
   what: string,
@@ -90,10 +74,12 @@ export class BrokerProcess {
   readonly controllerPort: number
   readonly #inspectorPort: number
   readonly #directory: string
+  readonly #engine: NodeEngine
   #child: ChildProcess | undefined
 
-  constructor(id: number, directory: string, ports: readonly [number, number, number]) {
+  constructor(id: number, directory: string, ports: readonly [number, number, number], engine: NodeEngine = faultline) {
     this.id = id
+    this.#engine = engine
     this.#directory = directory
     ;[this.port, this.controllerPort, this.#inspectorPort] = ports
   }
@@ -113,21 +99,23 @@ export class BrokerProcess {
     const properties = {
       ...settings,
       'log.dirs': this.dataDirectory,
-      'inspector.listener': `${host}:${this.#inspectorPort}`,
+      ...(this.#engine.hasInspector ? { 'inspector.listener': `${host}:${this.#inspectorPort}` } : {}),
     }
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
-    writeFileSync(path.join(this.#directory, 'server.properties'), lines.join(''))
+    writeFileSync(this.files.propertiesFile, lines.join(''))
+  }
+
+  get files(): NodeFiles {
+    const propertiesFile = path.join(this.#directory, 'server.properties')
+    return { id: this.id, propertiesFile, dataDir: this.dataDirectory }
   }
 
   /** Resolves when the broker serves; rejects with the end of its log when it ends before. */
   async start(): Promise<void> {
     const log = openSync(this.#logFile, 'a')
-    const main = path.join(root, 'broker', 'main.ts')
-    const child = spawn(process.execPath, [main, path.join(this.#directory, 'server.properties')], {
-      stdio: ['ignore', log, log],
-      // Stripping the types of some two hundred files takes longer than all the rest of a start.
-      env: { ...process.env, NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'faultline') },
-    })
+    const before = this.log().length
+    const { command, args, environment } = this.#engine.launch(this.files)
+    const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...environment } })
     closeSync(log)
     children.add(child)
     child.once('exit', () => children.delete(child))
@@ -137,9 +125,10 @@ export class BrokerProcess {
       async () => {
         if (child.exitCode !== null || child.signalCode !== null)
           throw new Error(`broker ${this.id} ended:\n${this.log().slice(-4000)}`)
-        return httpBody(this.#inspectorPort, '/health')
+        const serves = await this.#engine.isServing(this.#inspectorPort, this.log().slice(before))
+        return serves ? true : undefined
       },
-      startDeadlineMs,
+      this.#engine.startDeadlineMs,
     )
   }
 
@@ -185,11 +174,13 @@ export class BrokerProcess {
 
   /** The inspector's view. */
   async state(): Promise<Record<string, unknown>> {
+    if (!this.#engine.hasInspector) throw new Error('this engine has no inspector: skip the test with oursAlone')
     return JSON.parse((await httpBody(this.#inspectorPort, '/state')) ?? 'null') as Record<string, unknown>
   }
 
-  /** What it has served since it was started; empty when it does not answer any more. */
+  /** What it has served since it was started; empty when it does not answer any more, and without an inspector. */
   async requests(): Promise<LedgerEntry[]> {
+    if (!this.#engine.hasInspector) return []
     return JSON.parse((await httpBody(this.#inspectorPort, '/requests')) ?? '[]') as LedgerEntry[]
   }
 
@@ -199,7 +190,8 @@ export class BrokerProcess {
   }
 
   async isHealthy(): Promise<boolean> {
-    return (await httpBody(this.#inspectorPort, '/health')) !== undefined
+    const runs = this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+    return runs && this.#engine.isServing(this.#inspectorPort, this.log())
   }
 }
 
@@ -217,7 +209,9 @@ export class Cluster {
   /** One more node, with the role broker alone, nothing on its disk and the next id; resolves when it serves. */
   async grow(settings: Readonly<Record<string, string>> = {}): Promise<BrokerProcess> {
     const id = Math.max(...this.brokers.map(broker => broker.id)) + 1
-    const added = new BrokerProcess(id, path.join(this.#directory, String(id)), [await freePort(), 0, await freePort()])
+    const ports = [await freePort(), 0, await freePort()] as const
+    const engine = chosenEngine()
+    const added = new BrokerProcess(id, path.join(this.#directory, String(id)), ports, engine)
     const voters = this.brokers.filter(({ controllerPort }) => controllerPort > 0)
     added.configure({
       'process.roles': 'broker',
@@ -229,6 +223,7 @@ export class Cluster {
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
       ...settings,
     })
+    await engine.format([added.files], this.clusterId)
     this.brokers.push(added)
     await added.start()
     return added
@@ -288,10 +283,11 @@ export async function startCluster({
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-conformance-'))
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'x')
+  const engine = chosenEngine()
   const processes: BrokerProcess[] = []
   for (let id = 1; id <= brokers; id++) {
     const ports = [await freePort(), await freePort(), await freePort()] as const
-    processes.push(new BrokerProcess(id, path.join(directory, String(id)), ports))
+    processes.push(new BrokerProcess(id, path.join(directory, String(id)), ports, engine))
   }
   const voters = processes.map(({ id, controllerPort }) => `${id}@${host}:${controllerPort}`).join(',')
   for (const each of processes) {
@@ -310,6 +306,10 @@ export async function startCluster({
   }
   const cluster = new Cluster(directory, clusterId, processes)
   try {
+    await engine.format(
+      processes.map(({ files }) => files),
+      clusterId,
+    )
     await Promise.all(processes.map(each => each.start()))
   } catch (error) {
     await cluster.stop()

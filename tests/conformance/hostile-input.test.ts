@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { isReference, oursAlone } from './engine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 
 const MiB = 1 << 20
@@ -89,8 +90,9 @@ async function serves(): Promise<void> {
   expect(await cluster.broker().isHealthy()).toBe(true)
 }
 
-/** The log grew by a line that matches. */
+/** The log grew by a line that matches; Apache Kafka has other words. */
 async function logs(reason: RegExp, from: number): Promise<void> {
+  if (isReference) return
   await eventually(`the log says ${reason.source}`, () =>
     reason.test(cluster.broker().log().slice(from)) ? true : undefined,
   )
@@ -244,8 +246,11 @@ describe('a connection', () => {
   })
 })
 
-test('after all of it the broker is the same process, and stops as asked', async () => {
-  await serves()
-  expect(cluster.broker().log()).not.toMatch(/unhandled|uncaught|the node could not/i)
-  expect(await cluster.broker().stop()).toBe(0)
-})
+test.skipIf(isReference)(
+  oursAlone('after all of it the broker is the same process, and stops as asked', 'other log lines'),
+  async () => {
+    await serves()
+    expect(cluster.broker().log()).not.toMatch(/unhandled|uncaught|the node could not/i)
+    expect(await cluster.broker().stop()).toBe(0)
+  },
+)

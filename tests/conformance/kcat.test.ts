@@ -4,6 +4,8 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, statSync } from 'node:fs'
+import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
@@ -57,9 +59,9 @@ describeWith(['kcat'], 'kcat', () => {
     const read = await succeed(['-C', '-t', topic, '-o', 'beginning', '-e', '-q', '-f', '%o %k:%s\n'])
     expect(lines(read)).toEqual(many.map((value, index) => `${index} key-${index}:${value}`))
     // The broker stores the batch as it came.
-    const stored = await eventually('the batch on disk', async () => {
-      const { partitions } = (await cluster.broker().state()) as { partitions: { topic: string; sizeBytes: number }[] }
-      const bytes = partitions.find(each => each.topic === topic)?.sizeBytes ?? 0
+    const file = path.join(cluster.broker().dataDirectory, `${topic}-0`, '00000000000000000000.log')
+    const stored = await eventually('the batch on disk', () => {
+      const bytes = existsSync(file) ? statSync(file).size : 0
       return bytes > 0 ? bytes : undefined
     })
     const plain = many.join('').length

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
+import { isReference, oursAlone } from './engine.ts'
 import { eventually, startCluster, type BrokerProcess, type Cluster } from './harness.ts'
 import { KafkaTools, runJava } from './java.ts'
 
@@ -126,6 +127,8 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
     )
     expect(output).toContain('partition: shortened-0\tlow_watermark: 3')
     expect(lines(await kcat(['-C', '-t', 'shortened', '-o', 'beginning', '-e', '-q']))).toEqual(['d'])
+    // Apache Kafka tells a follower's start only in a checkpoint, a minute later.
+    if (isReference) return
     const { partitions } = (await other.state()) as { partitions: { topic: string; logStartOffset: number }[] }
     expect(partitions.find(each => each.topic === 'shortened')?.logStartOffset).toBe(3)
   })
@@ -141,20 +144,23 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
     expect(await offset('timed', String(Date.now() + 3_600_000))).toMatch(/^timed:0:?$|^$/)
   })
 
-  test('a consumer of librdkafka reads from the replica in its rack', async () => {
-    await create('nearby')
-    await produce('nearby', many)
-    const fetches = async (): Promise<number> =>
-      (await other.requests())
-        .filter(({ apiKey, software }) => apiKey === 1 && software === 'librdkafka')
-        .reduce((sum, { requests }) => sum + requests, 0)
-    const before = await fetches()
-    const read = await kcat(['-C', '-t', 'nearby', '-o', 'beginning', '-e', '-q', '-X', 'client.rack=there'])
-    expect(lines(read)).toEqual(many)
-    expect(
-      await eventually('fetches at the follower', async () => ((await fetches()) > before ? true : undefined)),
-    ).toBe(true)
-  })
+  test.skipIf(isReference)(
+    oursAlone('a consumer of librdkafka reads from the replica in its rack', 'no ledger of requests'),
+    async () => {
+      await create('nearby')
+      await produce('nearby', many)
+      const fetches = async (): Promise<number> =>
+        (await other.requests())
+          .filter(({ apiKey, software }) => apiKey === 1 && software === 'librdkafka')
+          .reduce((sum, { requests }) => sum + requests, 0)
+      const before = await fetches()
+      const read = await kcat(['-C', '-t', 'nearby', '-o', 'beginning', '-e', '-q', '-X', 'client.rack=there'])
+      expect(lines(read)).toEqual(many)
+      expect(
+        await eventually('fetches at the follower', async () => ((await fetches()) > before ? true : undefined)),
+      ).toBe(true)
+    },
+  )
 
   test('a log of transactions is sound to DumpLogSegments, read_committed to the end, and its producer is described', async () => {
     await create('transacted')
