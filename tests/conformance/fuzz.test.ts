@@ -1,0 +1,189 @@
+/**
+ * Every API and version that the broker serves, called with what clients could mean and with damaged forms of it, over real connections to
+ * a real process. It goes on, whatever comes: the process lives, every valid request is answered in the form of its version and none meets a
+ * bug, memory is bounded, and a client beside it notices nothing.
+ *
+ * A finding prints the line that replays it. FUZZ_SEED picks other cases, FUZZ_SECONDS gives them more time (default: 10 per listener), FUZZ_FROM and
+ * FUZZ_TO narrow a replay down.
+ */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ListenerKind } from '#broker/handlers/handler.ts'
+import { handlers } from '#broker/handlers/registry.ts'
+import { apiByKey } from '#broker/protocol/apis.ts'
+import { fuzzCase, type FuzzCase, type Target } from './fuzz/cases.ts'
+import { flaw, send } from './fuzz/session.ts'
+import type { Known } from './fuzz/values.ts'
+import { startCluster, type Cluster } from './harness.ts'
+
+const seed = Number(process.env['FUZZ_SEED'] ?? 1)
+const seconds = Number(process.env['FUZZ_SECONDS'] ?? 10)
+const from = Number(process.env['FUZZ_FROM'] ?? 0)
+const to = Number(process.env['FUZZ_TO'] ?? Infinity)
+
+const MiB = 1 << 20
+const workers = 8
+const validWithinMs = 30_000
+/** A damaged request may ask for a wait of weeks. */
+const damagedWithinMs = 300
+
+let cluster: Cluster
+let known: Known
+
+/** Their word is law: well-formed, they take the node out of its cluster or the leadership away from it, as they ask to. */
+const without = new Set([
+  ...['UnregisterBroker', 'RemoveRaftVoter', 'AddRaftVoter', 'UpdateRaftVoter', 'UpdateFeatures'],
+  ...['Vote', 'BeginQuorumEpoch', 'EndQuorumEpoch', 'BrokerRegistration', 'BrokerHeartbeat', 'AlterPartition'],
+])
+
+function targetsOf(kind: ListenerKind): Target[] {
+  return handlers
+    .filter(each => each.listeners.includes(kind))
+    .filter(({ apiKey }) => !without.has(apiByKey(apiKey)?.name ?? ''))
+    .flatMap(({ apiKey, versions: [minimum, maximum] }) =>
+      Array.from({ length: maximum - minimum + 1 }, (_, index) => ({ apiKey, version: minimum + index })),
+    )
+}
+
+interface Tally {
+  cases: number
+  valid: number
+  readonly ends: Record<'answered' | 'closed' | 'silent', number>
+  readonly findings: string[]
+}
+
+function replay(index: number): string {
+  return `FUZZ_SEED=${seed} FUZZ_FROM=${index} FUZZ_TO=${index + 1} npx vitest run --project conformance tests/conformance/fuzz.test.ts`
+}
+
+/** Where Kafka, too, closes the connection of a well-formed request. */
+const rightlyClosed = /Produce with acks=0 to .* failed|access control entr.* UNKNOWN elements/
+
+function unexpectedEnd(end: 'closed' | 'silent', localPort: number | undefined): string | undefined {
+  const lines = cluster.broker().log().split('\n')
+  const reason = lines.findLast(line => line.includes(`client=127.0.0.1:${localPort} `)) ?? 'the log does not say why'
+  return end === 'closed' && rightlyClosed.test(reason) ? undefined : `the connection was ${end}: ${reason}`
+}
+
+async function judge(fuzz: FuzzCase, port: number, tally: Tally): Promise<void> {
+  const isValid = fuzz.damage === undefined
+  const { end, response, localPort } = await send(fuzz, port, isValid ? validWithinMs : damagedWithinMs)
+  tally.cases++
+  tally.ends[end]++
+  if (!isValid) return
+  tally.valid++
+  const problem =
+    end === 'answered' ? (response === undefined ? undefined : flaw(fuzz, response)) : unexpectedEnd(end, localPort)
+  if (problem !== undefined)
+    tally.findings.push(`${fuzz.name} v${fuzz.version}: ${problem}; replay: ${replay(fuzz.index)}`)
+}
+
+async function run(kind: ListenerKind, port: number): Promise<Tally> {
+  const targets = targetsOf(kind)
+  const tally: Tally = { cases: 0, valid: 0, ends: { answered: 0, closed: 0, silent: 0 }, findings: [] }
+  const deadline = Date.now() + seconds * 1_000
+  let next = from
+  const work = async (): Promise<void> => {
+    while (next < to && Date.now() < deadline) await judge(fuzzCase(seed, next++, targets, known), port, tally)
+  }
+  await Promise.all(Array.from({ length: workers }, work))
+  console.log(
+    `fuzzed the ${kind} listener: ${JSON.stringify({ seed, from, to: next, ...tally, findings: tally.findings.length })}`,
+  )
+  return tally
+}
+
+/** Lines of the log that speak of bugs, each kind once. */
+function bugs(): string[] {
+  const lines = cluster.broker().log().split('\n')
+  const kinds = new Map<string, string>()
+  for (const line of lines) {
+    if (!/a request failed|met a bug|unhandled|uncaught|the node could not|^\S+ \S+ ERROR/i.test(line)) continue
+    const kind = line
+      .replaceAll(/"(time|client)":"[^"]*"/g, '')
+      .replaceAll(/\d+/g, '#')
+      .slice(0, 300)
+    const index = /fuzz-(\d+)/.exec(line)?.[1]
+    if (!kinds.has(kind)) kinds.set(kind, index === undefined ? line : `${line}\nreplay: ${replay(Number(index))}`)
+  }
+  return [...kinds.values()]
+}
+
+beforeAll(async () => {
+  cluster = await startCluster({
+    settings: {
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users': 'User:ANONYMOUS',
+      'share.coordinator.state.topic.replication.factor': '1',
+      'share.coordinator.state.topic.min.isr': '1',
+      'share.coordinator.state.topic.num.partitions': '4',
+    },
+  })
+  const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  await admin.createTopics({
+    topics: [
+      { topic: 'fuzzed', numPartitions: 2 },
+      { topic: 'fuzzed-too', numPartitions: 1 },
+    ],
+    waitForLeaders: true,
+  })
+  await admin.disconnect()
+  known = {
+    clusterId: cluster.clusterId,
+    topics: ['fuzzed', 'fuzzed-too'].map(name => ({ name, id: topicId(name) })),
+  }
+})
+
+afterAll(async () => {
+  await cluster?.stop()
+})
+
+function topicId(name: string): string {
+  const file = path.join(cluster.broker().dataDirectory, `${name}-0`, 'partition.metadata')
+  const id = /topic_id: (\S+)/.exec(readFileSync(file, 'utf8'))?.[1]
+  if (id === undefined) throw new Error(`${file} names no topic id`)
+  return id
+}
+
+/** A client beside the fuzzer writes and reads. */
+async function serves(): Promise<void> {
+  const kafka = new Kafka({ clientId: 'bystander', brokers: cluster.addresses, logLevel: logLevel.NOTHING })
+  const producer = kafka.producer()
+  await producer.connect()
+  const [sent] = await producer.send({ topic: 'fuzzed', messages: [{ value: 'still here', partition: 0 }] })
+  expect(sent?.errorCode).toBe(0)
+  await producer.disconnect()
+}
+
+describe('requests of every API and version, valid and damaged,', () => {
+  test(
+    'to the listener of clients are answered as promised, or end their connection alone',
+    async () => {
+      const before = cluster.broker().residentBytes() ?? 0
+      const tally = await run('broker', cluster.broker().port)
+      expect([...tally.findings, ...bugs()]).toEqual([])
+      expect(tally.valid).toBeGreaterThan(100)
+      expect(await cluster.broker().isHealthy()).toBe(true)
+      await serves()
+      expect((cluster.broker().residentBytes() ?? 0) - before).toBeLessThan(400 * MiB)
+    },
+    600_000 + seconds * 1_000,
+  )
+
+  test(
+    'to the listener of controllers are, too',
+    async () => {
+      const tally = await run('controller', cluster.broker().controllerPort)
+      expect([...tally.findings, ...bugs()]).toEqual([])
+      expect(tally.valid).toBeGreaterThan(100)
+    },
+    600_000 + seconds * 1_000,
+  )
+
+  test('leave a process that stops as asked', async () => {
+    expect(await cluster.broker().stop()).toBe(0)
+  })
+})
