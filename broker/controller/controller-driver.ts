@@ -95,7 +95,8 @@ export class Controller {
   }
 
   #now(): Moment {
-    return { nowMs: this.#environment.clock.monotonicMs(), nextOffset: this.#quorum.logEndOffset }
+    const { clock } = this.#environment
+    return { nowMs: clock.monotonicMs(), wallMs: clock.wallMs(), nextOffset: this.#quorum.logEndOffset }
   }
 
   #leaderChanged({ leaderId, epoch }: LeaderAndEpoch, nodeId: number): void {

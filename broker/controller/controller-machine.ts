@@ -13,6 +13,7 @@ import type { Random } from '../environment/environment.ts'
 import { BrokerHeartbeats } from './broker-heartbeats.ts'
 import { fenceOneStaleBroker } from './broker-heartbeat.ts'
 import { balanceLeaders, electUncleanLeaders } from './change-topics.ts'
+import { removeExpiredTokens } from './delegation-tokens.ts'
 import { bootstrapRecords } from './features.ts'
 import { applyRecords } from './image-builder.ts'
 import { MetadataImage } from './image.ts'
@@ -31,6 +32,8 @@ export interface ControllerOptions {
 
 export interface Moment {
   readonly nowMs: number
+  /** What the calendar says, for what must outlive this process. */
+  readonly wallMs: number
   /** Offset the next record will get. */
   readonly nextOffset: number
 }
@@ -46,6 +49,7 @@ export class ControllerMachine {
   #nextNoOpMs = Infinity
   #nextBalanceMs = Infinity
   #nextUncleanElectionMs = Infinity
+  #nextTokenSweepMs = Infinity
 
   constructor(options: ControllerOptions) {
     this.#options = options
@@ -89,6 +93,7 @@ export class ControllerMachine {
     }
     this.#nextBalanceMs = config['auto.leader.rebalance.enable'] ? moment.nowMs + this.#balanceIntervalMs() : Infinity
     this.#nextUncleanElectionMs = moment.nowMs + uncleanElectionIntervalMs
+    this.#nextTokenSweepMs = this.#tokenSweepAfter(moment.nowMs)
     const records: MetadataRecord[] = []
     if (start.openTransaction) records.push({ type: 'AbortTransaction', reason: 'failover' })
     if (start.image.metadataVersion() === 0) records.push(...(bootstrap ?? bootstrapRecords()))
@@ -100,7 +105,7 @@ export class ControllerMachine {
     this.#epoch = undefined
     this.#image = MetadataImage.empty(this.#options.clusterId)
     this.#heartbeats = this.#newHeartbeats()
-    this.#nextNoOpMs = this.#nextBalanceMs = this.#nextUncleanElectionMs = Infinity
+    this.#nextNoOpMs = this.#nextBalanceMs = this.#nextUncleanElectionMs = this.#nextTokenSweepMs = Infinity
   }
 
   /** Runs an operation and takes its records into the state. The caller must propose them, all and in this order, or revert or deactivate. */
@@ -137,6 +142,10 @@ export class ControllerMachine {
       this.#nextUncleanElectionMs = nowMs + uncleanElectionIntervalMs
       return this.#work(electUncleanLeaders, moment)
     }
+    if (nowMs >= this.#nextTokenSweepMs) {
+      this.#nextTokenSweepMs = this.#tokenSweepAfter(nowMs)
+      return this.#work(removeExpiredTokens, moment)
+    }
     if (nowMs >= this.#nextBalanceMs) {
       const balanced = this.run(balanceLeaders, undefined, moment)
       if (isRefusal(balanced)) return undefined
@@ -158,6 +167,7 @@ export class ControllerMachine {
       this.#heartbeats.nextExpiryMs() ?? Infinity,
       this.#nextBalanceMs,
       this.#nextUncleanElectionMs,
+      this.#nextTokenSweepMs,
       this.#nextNoOpMs,
     )
   }
@@ -182,6 +192,14 @@ export class ControllerMachine {
 
   #newHeartbeats(): BrokerHeartbeats {
     return new BrokerHeartbeats(this.#options.config['broker.session.timeout.ms'])
+  }
+
+  /** Never without a secret: then there are no tokens. */
+  #tokenSweepAfter(nowMs: number): number {
+    const { config } = this.#options
+    return config['delegation.token.secret.key'] === ''
+      ? Infinity
+      : nowMs + config['delegation.token.expiry.check.interval.ms']
   }
 
   #balanceIntervalMs(): number {

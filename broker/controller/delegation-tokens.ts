@@ -1,6 +1,6 @@
 /**
- * Delegation tokens as operations (KIP-48): made, renewed, ended. Times are of the wall clock and come with the request. Tokens that have
- * expired are removed along with the next change. Rules as Kafka's DelegationTokenControlManager.
+ * Delegation tokens as operations (KIP-48): made, renewed, ended, swept away. Times are of the wall clock; the ones of requests come with
+ * them. Rules as Kafka's DelegationTokenControlManager.
  */
 import type { Principal } from '../net/principal.ts'
 import { tokenHmac } from '../security/authentication/token-hmac.ts'
@@ -39,10 +39,12 @@ const secretOf = ({ config }: ControllerState): string => config['delegation.tok
 const isOver = (token: DelegationTokenRecord, wallMs: number): boolean =>
   token.maxTimestamp < wallMs || token.expirationTimestamp < wallMs
 
-function expired({ image }: ControllerState, wallMs: number): MetadataRecord[] {
-  return [...image.delegationTokens.values()]
+/** Due every delegation.token.expiry.check.interval.ms. */
+export const removeExpiredTokens: Operation<undefined, object> = ({ image, wallMs }) => {
+  const records = [...image.delegationTokens.values()]
     .filter(token => isOver(token, wallMs))
-    .map(({ tokenId }) => ({ type: 'RemoveDelegationToken', tokenId }))
+    .map(({ tokenId }): MetadataRecord => ({ type: 'RemoveDelegationToken', tokenId }))
+  return { records, reply: {}, divisible: true }
 }
 
 export const createDelegationToken: Operation<CreateTokenInput, CreateTokenReply> = (state, request) => {
@@ -63,7 +65,7 @@ export const createDelegationToken: Operation<CreateTokenInput, CreateTokenReply
     tokenId: state.random.bytes(16).toString('base64url').replace(/^-/, 'x'),
   }
   const reply = { token, hmac: tokenHmac(secret, token.tokenId) }
-  return { records: [...expired(state, wallMs), token], reply }
+  return { records: [token], reply }
 }
 
 /** The token of this HMAC, if the requester may change it. */

@@ -18,6 +18,7 @@ export interface ControllerState {
   readonly nodeId: number
   readonly random: Random
   readonly nowMs: number
+  readonly wallMs: number
   /** Offset of the first record that this operation writes. */
   readonly nextOffset: number
 }

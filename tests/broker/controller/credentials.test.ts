@@ -12,6 +12,7 @@ import { MetadataImage } from '#broker/controller/image.ts'
 import type { MetadataRecord } from '#broker/controller/metadata-record.ts'
 import { isRefusal, type ControllerState, type Operation } from '#broker/controller/operation.ts'
 import { Principal } from '#broker/net/principal.ts'
+import { Harness } from './harness.ts'
 
 function config(secret: string) {
   return parseBrokerConfig(
@@ -39,7 +40,7 @@ class Fixture {
 
   run<Request, Reply>(operation: Operation<Request, Reply>, request: Request) {
     const random = { below: () => 0, bytes: (count: number) => Buffer.alloc(count, ++this.#seed) }
-    const state = { image: this.image, config: this.#config, random, nowMs: 0, nodeId: 1, nextOffset: 0 }
+    const state = { image: this.image, config: this.#config, random, nowMs: 0, wallMs: 0, nodeId: 1, nextOffset: 0 }
     const outcome = operation(state as unknown as ControllerState, request)
     if (isRefusal(outcome)) return { refused: outcome.refused, records: [] as MetadataRecord[] }
     this.image = applyRecords(this.image, outcome.records, { offset: this.image.offset + 1, epoch: 1 }).image
@@ -135,15 +136,37 @@ describe('a delegation token', () => {
     expect(renew(bob, 60, 10_201).refused).toBe('DELEGATION_TOKEN_EXPIRED')
   })
 
-  it('ends at once when that is asked for, and the next change removes those that have expired', () => {
+  it('ends at once when that is asked for', () => {
     const fixture = new Fixture()
     const { hmac } = created(fixture)
     const request = { hmac, periodMs: -1, requester: bob, wallMs: 10_001 }
     expect(fixture.run(expireDelegationToken, request).reply).toEqual({ expiryTimestampMs: 10_001 })
     expect(fixture.image.delegationTokens.size).toBe(0)
-    created(fixture)
-    fixture.run(createDelegationToken, { ...creation, wallMs: 10_101 })
-    expect([...fixture.image.delegationTokens.values()].map(each => each.issueTimestamp)).toEqual([10_101])
+  })
+
+  it('that has expired is removed by the active controller at its next look, and no other', () => {
+    const settings = {
+      'delegation.token.secret.key': 'key',
+      'delegation.token.expiry.time.ms': '5000',
+      'delegation.token.expiry.check.interval.ms': '3000',
+    }
+    const harness = new Harness({ config: settings })
+    const create = () =>
+      harness.submit(createDelegationToken, { ...creation, wallMs: harness.nowMs }).token.issueTimestamp
+    const issued = () => [...harness.committed.delegationTokens.values()].map(each => each.issueTimestamp)
+    const first = create()
+    harness.pass(4000)
+    const second = create()
+    expect(issued()).toEqual([first, second])
+    harness.pass(1000)
+    expect(issued()).toEqual([first, second])
+    harness.pass(1000)
+    expect(issued()).toEqual([second])
+    harness.failOver()
+    harness.pass(3000)
+    expect(issued()).toEqual([second])
+    harness.pass(3000)
+    expect(issued()).toEqual([])
   })
 
   it('needs a secret', () => {

@@ -99,7 +99,7 @@ export class Harness {
   }
 
   moment() {
-    return { nowMs: this.nowMs, nextOffset: this.log.length }
+    return { nowMs: this.nowMs, wallMs: this.nowMs, nextOffset: this.log.length }
   }
 
   /** Runs and keeps the records, not committed yet. */
