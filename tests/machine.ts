@@ -33,6 +33,7 @@ const probes = {
     has: () => existsSync(path.join(kafkaJars, 'kafka-streams-4.3.1.jar')),
     remedy: 'run ./faultline doctor --fetch-kafka on an empty folder of jars, or set KAFKA_JARS',
   },
+  go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 

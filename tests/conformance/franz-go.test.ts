@@ -1,0 +1,62 @@
+/**
+ * franz-go, a client in Go that we did not write: its own tests, run against three brokers, and a sweep of the calls of its admin client
+ * (go/kadm_test.go). A test of franz-go that needs more than brokers (a SCRAM user, TLS) skips itself.
+ */
+import { execa } from 'execa'
+import path from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeWith } from '../machine.ts'
+import { startCluster, type Cluster } from './harness.ts'
+
+const module = path.join(import.meta.dirname, 'go')
+/** Fewer than its default of half a million: what is proven here is the protocol. */
+const recordsPerTest = '20000'
+const timeoutMs = 480_000
+
+interface GoEvent {
+  readonly Action: string
+  readonly Test?: string
+  readonly Output?: string
+}
+
+describeWith(['go'], 'franz-go', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster({ brokers: 3, settings: { 'auto.create.topics.enable': 'true' } })
+  })
+  afterAll(() => cluster.stop())
+
+  /** Runs a package's tests; the failed ones with their last lines. */
+  const run = async (name: string): Promise<{ passed: number; failed: string[] }> => {
+    const { stdout } = await execa('go', ['test', '-json', '-count=1', `-timeout=${timeoutMs / 1000 - 20}s`, name], {
+      cwd: module,
+      reject: false,
+      timeout: timeoutMs,
+      env: { KGO_SEEDS: cluster.bootstrap, KGO_TEST_RECORDS: recordsPerTest, KGO_LOG_LEVEL: 'none' },
+    })
+    const outputs = new Map<string, string[]>()
+    const failed: string[] = []
+    let passed = 0
+    for (const line of stdout.split('\n')) {
+      if (!line.startsWith('{')) continue
+      const { Action, Test, Output } = JSON.parse(line) as GoEvent
+      const of = Test ?? 'the package'
+      if (Output !== undefined) outputs.set(of, [...(outputs.get(of) ?? []), Output].slice(-12))
+      if (Action === 'pass' && Test !== undefined) passed++
+      if (Action === 'fail') failed.push(`${of}: ${(outputs.get(of) ?? []).join('')}`)
+    }
+    return { passed, failed }
+  }
+
+  test('passes all of its own tests', async () => {
+    const { passed, failed } = await run('github.com/twmb/franz-go/pkg/kgo')
+    expect(failed).toEqual([])
+    expect(passed).toBeGreaterThan(400)
+  })
+
+  test('calls what its admin client has', async () => {
+    const { passed, failed } = await run('.')
+    expect(failed).toEqual([])
+    expect(passed).toBeGreaterThan(7)
+  })
+})
