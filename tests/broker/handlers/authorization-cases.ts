@@ -402,6 +402,9 @@ export const cases: Readonly<Record<number, readonly Case[]>> = {
   85: [needsCluster('ClusterAction', shared({ stateBatches: [] }))],
   86: [needsCluster('ClusterAction', shared({}))],
   87: [needsCluster('ClusterAction', shared({}))],
+  90: [needsGroup('Describe', { groups: [{ groupId: 'g', topics: [] }] })],
+  91: [needsGroup('Read', { groupId: 'g', topics: [] })],
+  92: [needsGroup('Delete', { groupId: 'g', topics: [] })],
 }
 
 function newTopicRights(by: 'Topic' | 'Cluster'): Case['rights'] {
