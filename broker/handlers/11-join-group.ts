@@ -6,6 +6,7 @@
  * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_SESSION_TIMEOUT,
  * INCONSISTENT_GROUP_PROTOCOL, UNKNOWN_MEMBER_ID, MEMBER_ID_REQUIRED, FENCED_INSTANCE_ID, GROUP_MAX_SIZE_REACHED, REBALANCE_IN_PROGRESS.
  */
+import type { Random } from '../environment/environment.ts'
 import { refuseJoin } from '../coordinator/groups/classic-requests.ts'
 import type { JoinAnswer } from '../coordinator/groups/classic-member.ts'
 import { errorCode } from '../protocol/errors.ts'
@@ -36,10 +37,14 @@ function toResponse(answer: JoinAnswer, apiVersion: number): Response {
   }
 }
 
+/** A client id may be as long as a string can be, and the id made of it has to fit into one: three bytes a character at most. */
+const nameCharactersMax = 10_000
+
 /** As Kafka names members: client or instance id, a dash, a random UUID. */
-function uuidText(bytes: Buffer): string {
-  const hex = bytes.toString('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+function newMemberId(name: string, random: Random): string {
+  const hex = random.bytes(16).toString('hex')
+  const uuid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+  return `${name.slice(0, nameCharactersMax)}-${uuid}`
 }
 
 export const joinGroup = handler<JoinGroupRequest, Response>({
@@ -64,7 +69,7 @@ export const joinGroup = handler<JoinGroupRequest, Response>({
       protocols,
       memberIdRequired: apiVersion >= firstVersionWithRequiredId,
       skipAssignmentSupported: apiVersion >= firstVersionWithSkipAssignment,
-      newMemberId: `${request.groupInstanceId ?? clientId ?? ''}-${uuidText(environment.random.bytes(16))}`,
+      newMemberId: newMemberId(request.groupInstanceId ?? clientId ?? '', environment.random),
     }
     const answer = await brokerOf(context).groups.ask<JoinAnswer>(
       request.groupId,

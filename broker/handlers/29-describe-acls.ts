@@ -39,8 +39,8 @@ export const describeAcls = handler<DescribeAclsRequest, Response>({
   listeners: ['broker', 'controller'],
   authorization: [requestRight('Describe')],
   fail: (_request, error, errorMessage) => ({ errorCode: errorCode(error), errorMessage, resources: [] }),
+  check: refuseUnknownFilter,
   handle: (request, { services: { authorizer } }) => {
-    refuseUnknownFilter(request)
     if (authorizer === undefined) {
       const errorMessage = 'No Authorizer is configured on the broker'
       return { errorCode: errorCode('SECURITY_DISABLED'), errorMessage, resources: [] }

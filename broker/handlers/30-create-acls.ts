@@ -28,15 +28,17 @@ export const createAcls = handler<CreateAclsRequest, Response>({
   authorization: [requestRight('Alter')],
   forwardToController: true,
   fail: refused,
+  check: ({ creations }) => {
+    for (const { resourceType, resourcePatternType, operation: right, permissionType } of creations) {
+      if ([resourceType, resourcePatternType, right, permissionType].includes(unknownCode))
+        throw new ProtocolError('an access control entry has UNKNOWN elements')
+    }
+  },
   handle: (request, context) => {
     const creations = request.creations.map(({ resourcePatternType, ...acl }) => ({
       ...acl,
       patternType: resourcePatternType,
     }))
-    for (const { resourceType, patternType, operation: right, permissionType } of creations) {
-      if ([resourceType, patternType, right, permissionType].includes(unknownCode))
-        throw new ProtocolError('an access control entry has UNKNOWN elements')
-    }
     if (context.services.authorizer === undefined)
       return refused(request, 'SECURITY_DISABLED', 'No Authorizer is configured.')
     return submit(

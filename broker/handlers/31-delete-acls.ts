@@ -28,8 +28,10 @@ export const deleteAcls = handler<DeleteAclsRequest, Response>({
   authorization: [requestRight('Alter')],
   forwardToController: true,
   fail: refused,
+  check: ({ filters }) => {
+    for (const filter of filters) refuseUnknownFilter(filter)
+  },
   handle: (request, context) => {
-    for (const filter of request.filters) refuseUnknownFilter(filter)
     if (context.services.authorizer === undefined)
       return refused(request, 'SECURITY_DISABLED', 'No Authorizer is configured.')
     return submit(context, operation, request, {

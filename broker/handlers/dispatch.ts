@@ -30,6 +30,8 @@ import { recordRequest } from './throttling.ts'
 
 const framePrefixBytes = 4
 const produceKey = 0
+/** A request may hold so many elements of arrays. More than any client sends, and a frame of 100 MiB has room for enough to fill our memory. */
+const requestElementsMax = 2_000_000
 
 function exchangeOf(header: RequestHeader): Exchange {
   const exchange = messagesOf(header.requestApiKey)
@@ -81,6 +83,7 @@ export class Dispatcher implements Dispatch {
   serve(bytes: Buffer, connection: ConnectionInfo): Reply | Promise<Reply> {
     const frame = bytes.length >= 2 && bytes.readInt16BE(0) === produceKey ? bytes : Buffer.from(bytes)
     const reader = new Reader(frame)
+    reader.elementsLeft = requestElementsMax
     const header = decodeRequestHeader(reader)
     const handler = this.#handlers[connection.listenerKind].get(header.requestApiKey)
     if (handler === undefined) throw new ProtocolError(this.#stranger(header, connection))
@@ -96,9 +99,11 @@ export class Dispatcher implements Dispatch {
       const kept = Buffer.from(bytes)
       return authorizer.whenLoaded.then(() => this.serve(kept, connection))
     }
+    const request = this.#decode(reader, header)
+    handler.check?.(request)
     if (handler.forwardToController === true && connection.listenerKind === 'broker')
-      return this.#forward(handler, reader, context, header)
-    return this.#handle(handler, this.#decode(reader, header), context, header)
+      return this.#forward(handler, request, context, header)
+    return this.#handle(handler, request, context, header)
   }
 
   /**
@@ -187,7 +192,7 @@ export class Dispatcher implements Dispatch {
     return this.#encode(header, handler.fail(request, 'UNKNOWN_SERVER_ERROR', (error as Error).message, context))
   }
 
-  #forward(handler: Handler, reader: Reader, context: RequestContext, header: RequestHeader): Promise<Reply> {
+  #forward(handler: Handler, request: never, context: RequestContext, header: RequestHeader): Promise<Reply> {
     const forwarder = context.services.broker?.forwarder
     if (forwarder === undefined) throw new ProtocolError('a request to forward came to a node without the role broker')
     return forwarder.forward(context).then(
@@ -198,7 +203,7 @@ export class Dispatcher implements Dispatch {
       (error: Error) => {
         this.#environment.log.warn('could not forward a request to the controller', { reason: error.message })
         const refusal: ErrorName = 'REQUEST_TIMED_OUT'
-        return this.#encode(header, handler.fail(this.#decode(reader, header), refusal, error.message, context))
+        return this.#encode(header, handler.fail(request, refusal, error.message, context))
       },
     )
   }

@@ -119,6 +119,8 @@ export interface Handler<Request = never, Response = object> {
   readonly listeners: readonly ListenerKind[]
   /** All rights that a request may need; see above. */
   readonly authorization: Authorization<Request>
+  /** What Kafka refuses while it reads a request, on whichever listener: throws ProtocolError, which closes the connection. */
+  check?(request: Request): void
   /** On a broker listener: wrap into an Envelope and send to the active controller (KIP-590). */
   readonly forwardToController?: boolean
   handle(request: Request, context: RequestContext): Response | typeof noReply | Promise<Response | typeof noReply>

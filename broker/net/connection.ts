@@ -19,9 +19,16 @@ export interface ConnectionOptions {
   readonly closed: () => void
 }
 
+/** Replies that wait for the one before them may hold so much memory before no further request is begun. */
+const heldBytesMax = 1 << 20
+
 interface Slot {
   reply: Reply
   ready: boolean
+}
+
+function bytesOf(reply: Reply): number {
+  return reply?.reduce((sum, { length }) => sum + length, 0) ?? 0
 }
 
 export class Connection {
@@ -35,6 +42,8 @@ export class Connection {
   /** Takes no more requests; ends when the replies that are due have been written. */
   #closing = false
   #writable = true
+  /** Bytes of the replies that are ready and have to wait. */
+  #heldBytes = 0
   #paused = false
   #lastActiveMs: number
   #idleTimer: Timer | undefined
@@ -118,7 +127,12 @@ export class Connection {
   }
 
   #full(): boolean {
-    return !this.#writable || this.#mute !== undefined || this.#slots.length >= this.#options.maxQueued
+    return (
+      !this.#writable ||
+      this.#mute !== undefined ||
+      this.#slots.length >= this.#options.maxQueued ||
+      this.#heldBytes > heldBytesMax
+    )
   }
 
   #begin(request: Buffer): void {
@@ -137,10 +151,12 @@ export class Connection {
     if (!this.#open) return
     slot.reply = reply
     slot.ready = true
+    this.#heldBytes += bytesOf(reply)
     const gathering = this.#outbox !== undefined
     this.#outbox ??= []
     while (this.#slots[0]?.ready === true) {
       const done = this.#slots.shift()
+      this.#heldBytes -= bytesOf(done?.reply)
       if (done?.reply !== undefined) this.#outbox.push(...done.reply)
     }
     if (gathering) return
@@ -216,7 +232,8 @@ export class Connection {
     if (this.#options.idleMs < 0) return
     this.#idleTimer = this.#environment.timers.after(delayMs, () => {
       const idleMs = this.#environment.clock.monotonicMs() - this.#lastActiveMs
-      if (idleMs >= this.#options.idleMs && this.#slots.length === 0) this.#socket.destroy()
+      // Also when a reply is due: nobody may hold a connection with a request that waits for ever.
+      if (idleMs >= this.#options.idleMs) this.#socket.destroy()
       else this.#watchIdle(Math.max(1, this.#options.idleMs - idleMs))
     })
   }

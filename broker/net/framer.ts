@@ -86,6 +86,8 @@ export class Framer {
   }
 }
 
+/** Most connections are idle, and ten thousand of them should not cost much. */
+const firstSlabBytes = 4 * 1024
 const smallSlabBytes = 64 * 1024
 /** A slab that grew beyond this for one large frame is given back when it is empty. */
 const keptSlabBytes = 1024 * 1024
@@ -97,7 +99,7 @@ const leastSpaceBytes = 16 * 1024
  */
 export class FrameSlab {
   #maxBytes: number
-  #slab = Buffer.allocUnsafeSlow(smallSlabBytes)
+  #slab: Buffer = Buffer.allocUnsafeSlow(firstSlabBytes)
   #start = 0
   #end = 0
 
@@ -113,11 +115,13 @@ export class FrameSlab {
   /** Where the next bytes go. */
   space(): Buffer {
     const kept = this.#end - this.#start
+    const isBusy = this.#end === this.#slab.length && this.#slab.length < smallSlabBytes
     if (kept === 0) {
       this.#start = 0
       this.#end = 0
-      if (this.#slab.length > keptSlabBytes) this.#slab = Buffer.allocUnsafeSlow(smallSlabBytes)
-    } else if (this.#slab.length - this.#end < Math.max(leastSpaceBytes, this.#missing())) this.#makeRoom(kept)
+      if (isBusy || this.#slab.length > keptSlabBytes) this.#slab = Buffer.allocUnsafeSlow(smallSlabBytes)
+    } else if (isBusy) this.#moveTo(Buffer.allocUnsafeSlow(smallSlabBytes))
+    else if (this.#slab.length - this.#end < Math.max(leastSpaceBytes, this.#missing())) this.#makeRoom(kept)
     return this.#slab.subarray(this.#end)
   }
 
@@ -158,10 +162,14 @@ export class FrameSlab {
     let target = this.#slab
     if (wanted > target.length && kept * 2 > target.length)
       target = Buffer.allocUnsafeSlow(Math.min(target.length * 4, this.#maxBytes + lengthBytes + leastSpaceBytes))
-    this.#slab.copy(target, 0, this.#start, this.#end)
+    // What is at the front already must not be copied onto itself at every read of a long frame.
+    if (target !== this.#slab || this.#start > 0) this.#moveTo(target)
+  }
+
+  #moveTo(target: Buffer): void {
+    this.#end = this.#slab.copy(target, 0, this.#start, this.#end)
     this.#slab = target
     this.#start = 0
-    this.#end = kept
   }
 }
 

@@ -84,7 +84,8 @@ export class Server {
   }
 
   #accept(socket: Socket, listener: ListenerConfig, listenerKind: ListenerKind): void {
-    if (this.#connections.size >= this.#options.maxConnections()) {
+    // Clients that use up what there is do not cut off the quorum.
+    if (listenerKind === 'broker' && this.#connections.size >= this.#options.maxConnections()) {
       this.#letGo(socket, 'max.connections reached', 0)
       return
     }

@@ -107,7 +107,7 @@ class VersionCodec implements Codec<unknown, unknown> {
 
   decode(source: Buffer | Reader): unknown {
     const reader = source instanceof Reader ? source : new Reader(source)
-    const { position, end } = reader
+    const { position, end, elementsLeft } = reader
     try {
       const value = this.decodeStruct(reader)
       if (reader !== source) reader.expectEnd()
@@ -115,7 +115,11 @@ class VersionCodec implements Codec<unknown, unknown> {
     } catch (error) {
       // A tagged field may have narrowed the reader.
       reader.end = end
-      throw this.placed(error, () => interpretDecode(this.shape, new Reader(reader.buffer, position, end)))
+      throw this.placed(error, () => {
+        const again = new Reader(reader.buffer, position, end)
+        again.elementsLeft = elementsLeft
+        interpretDecode(this.shape, again)
+      })
     }
   }
 

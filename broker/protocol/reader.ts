@@ -29,6 +29,8 @@ export class Reader {
   position: number
   /** Index behind the last byte that may be read. */
   end: number
+  /** So many elements of arrays may still be read: what a peer sends can grow a hundredfold when it is decoded. */
+  elementsLeft = Infinity
 
   constructor(buffer: Buffer, position = 0, end: number = buffer.length) {
     this.buffer = buffer
@@ -170,6 +172,8 @@ export class Reader {
         `only ${this.remaining} bytes`,
       )
     }
+    if (count > this.elementsLeft) throw this.error(`at most ${this.elementsLeft} elements more`, `${count}`)
+    if (count > 0) this.elementsLeft -= count
     return count
   }
 
