@@ -25,6 +25,8 @@ export const kafkaJars =
 const probes = {
   docker: { has: () => answers('docker', ['info']), remedy: 'start a Docker engine' },
   java: { has: () => answers('java', ['-version']), remedy: 'install Java 17 or newer' },
+  maven: { has: () => answers('mvn', ['-version']), remedy: 'install Maven' },
+  python: { has: () => answers('python3', ['-c', 'import venv, ensurepip']), remedy: 'install Python 3 with venv' },
   'apache-kafka': {
     has: () => existsSync(path.join(kafkaJars, '.complete')),
     remedy: 'run ./faultline doctor --fetch-kafka, or set KAFKA_JARS',

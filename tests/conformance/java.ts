@@ -1,20 +1,22 @@
 /** Java programs of this folder: compiled once against Apache Kafka's jars, run with a small heap. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { kafkaJars } from '#tests/machine.ts'
 
 const sources = path.join(import.meta.dirname, 'java')
-const classPath = (classes: string): string => (classes === '' ? `${kafkaJars}/*` : `${classes}:${kafkaJars}/*`)
+const classPath = (classes: string, jars: string = kafkaJars): string =>
+  classes === '' ? `${jars}/*` : `${classes}:${jars}/*`
 /** A start that compiles little is what counts here, not speed later. */
 const jvm = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
 /** Folder with the classes of one source file; `remove()` it. */
-export function compile(name: string): { classes: string; remove: () => void } {
+export function compile(name: string, jars: string = kafkaJars): { classes: string; remove: () => void } {
   const classes = mkdtempSync(path.join(tmpdir(), 'faultline-classes-'))
-  execFileSync('javac', ['-cp', `${kafkaJars}/*`, '-d', classes, path.join(sources, `${name}.java`)])
+  const from = ['-sourcepath', sources, path.join(sources, `${name}.java`)]
+  execFileSync('javac', ['-nowarn', '-Xlint:none', '-cp', `${jars}/*`, '-d', classes, ...from])
   return { classes, remove: () => rmSync(classes, { recursive: true, force: true }) }
 }
 
@@ -23,8 +25,9 @@ export async function runJava(
   mainClass: string,
   args: readonly string[],
   classes = '',
+  jars: string = kafkaJars,
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawn('java', [...jvm, '-cp', classPath(classes), mainClass, ...args], {
+  const child = spawn('java', [...jvm, '-cp', classPath(classes, jars), mainClass, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -32,6 +35,28 @@ export async function runJava(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, output }
+}
+
+/** Folder with the jars of java/old-clients.xml, beside Apache Kafka's own; fetched through Maven the first time. */
+export async function oldClientJars(): Promise<string> {
+  const target = path.join(path.dirname(kafkaJars), 'old-clients-2.8.2')
+  if (existsSync(target)) return target
+  // Maven wants to write beside its pom, and a folder that is there is complete.
+  mkdirSync(path.dirname(target), { recursive: true })
+  const work = mkdtempSync(path.join(path.dirname(target), 'old-clients-'))
+  try {
+    cpSync(path.join(sources, 'old-clients.xml'), path.join(work, 'pom.xml'))
+    const child = spawn('mvn', ['-B', '-q', 'dependency:copy-dependencies', '-DoutputDirectory=jars'], {
+      cwd: work,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    const [code] = (await once(child, 'close')) as [number | null]
+    if (code !== 0) throw new Error('Maven could not fetch the clients of Apache Kafka 2.8.2')
+    renameSync(path.join(work, 'jars'), target)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+  return target
 }
 
 export interface LoadResult {
