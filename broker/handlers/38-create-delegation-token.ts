@@ -20,6 +20,9 @@ import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof createDelegationTokenResponse>
 
+/** Before it, everyone asked for tokens of their own. */
+const requesterSince = 3
+
 function ownerOf(request: CreateDelegationTokenRequest, { connection }: RequestContext): Principal {
   const { ownerPrincipalType, ownerPrincipalName } = request
   if (ownerPrincipalName === null || ownerPrincipalName === '') return connection.principal
@@ -33,8 +36,9 @@ function refused(request: CreateDelegationTokenRequest, error: ErrorName, contex
     errorCode: errorCode(error),
     principalType: owner.type,
     principalName: owner.name,
-    tokenRequesterPrincipalType: principal.type,
-    tokenRequesterPrincipalName: principal.name,
+    ...(context.apiVersion >= requesterSince
+      ? { tokenRequesterPrincipalType: principal.type, tokenRequesterPrincipalName: principal.name }
+      : {}),
     issueTimestampMs: -1,
     expiryTimestampMs: -1,
     maxTimestampMs: -1,

@@ -19,6 +19,9 @@ import { handler, right, type RequestContext } from './handler.ts'
 
 type Response = Input<typeof describeDelegationTokenResponse>
 
+/** Before it, everyone asked for tokens of their own. */
+const requesterSince = 3
+
 const refused = (error: ErrorName): Response => ({ errorCode: errorCode(error), tokens: [] })
 const principalOf = (text: string): Principal => Principal.parse(text) ?? new Principal('', text)
 
@@ -31,14 +34,15 @@ function isVisible(token: DelegationTokenRecord, context: RequestContext): boole
   )
 }
 
-function described(token: DelegationTokenRecord, secret: string): Response['tokens'][number] {
+function described(token: DelegationTokenRecord, secret: string, apiVersion: number): Response['tokens'][number] {
   const owner = principalOf(token.owner)
   const requester = principalOf(token.requester)
   return {
     principalType: owner.type,
     principalName: owner.name,
-    tokenRequesterPrincipalType: requester.type,
-    tokenRequesterPrincipalName: requester.name,
+    ...(apiVersion >= requesterSince
+      ? { tokenRequesterPrincipalType: requester.type, tokenRequesterPrincipalName: requester.name }
+      : {}),
     issueTimestamp: token.issueTimestamp,
     expiryTimestamp: token.expirationTimestamp,
     maxTimestamp: token.maxTimestamp,
@@ -62,6 +66,6 @@ export const describeDelegationToken = handler<DescribeDelegationTokenRequest, R
     const tokens = [...context.services.metadata().delegationTokens.values()]
       .filter(token => wanted === undefined || wanted.includes(token.owner))
       .filter(token => isVisible(token, context))
-    return { errorCode: 0, tokens: tokens.map(token => described(token, secret)) }
+    return { errorCode: 0, tokens: tokens.map(token => described(token, secret, context.apiVersion)) }
   },
 })

@@ -220,7 +220,12 @@ export class Dispatcher implements Dispatch {
 
   #encode(header: RequestHeader, response: object): readonly Uint8Array[] {
     const { correlationId, requestApiVersion: version } = header
-    return encodeResponseFrame({ version, correlationId }, exchangeOf(header).response, response as never)
+    try {
+      return encodeResponseFrame({ version, correlationId }, exchangeOf(header).response, response as never)
+    } catch (error) {
+      // The fault is ours, not the client's.
+      throw new Error(`a response that its version cannot carry: ${(error as Error).message}`, { cause: error })
+    }
   }
 
   /** ApiVersions in a version we do not know is answered in version 0, with what we do know of ApiVersions itself (KIP-511). */

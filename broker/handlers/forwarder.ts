@@ -44,8 +44,8 @@ export class EnvelopeForwarder implements Forwarder {
           const { response } = await unlessControllerMoves(this.#environment, this.#quorum, address, sent)
           if (response.errorCode === 0 && response.responseData !== null) return [response.responseData]
           reason = errorName(response.errorCode)
-          // Another attempt, or another controller, would not understand it either.
-          if (reason === 'INVALID_REQUEST') break
+          // Another attempt, or another controller, would not understand it either, or meet the same bug.
+          if (reason === 'INVALID_REQUEST' || reason === 'UNKNOWN_SERVER_ERROR') break
         } catch (error) {
           if (!(error instanceof NetworkError)) throw error
           reason = error.message
