@@ -56,6 +56,17 @@ export function send(fuzz: FuzzCase, port: number, withinMs: number): Promise<Ou
   })
 }
 
+/** Where a response says UNKNOWN_SERVER_ERROR, which is what Kafka says when it met a bug. */
+function unknownServerError(value: unknown, path: string): string | undefined {
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined
+  for (const [name, inner] of Object.entries(value)) {
+    if (/errorCode$/i.test(name) && inner === -1) return `${path}${name} is UNKNOWN_SERVER_ERROR`
+    const found = unknownServerError(inner, `${path}${name}.`)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 /** Why a response is not what the version of the API promises; undefined when it is. */
 export function flaw(fuzz: FuzzCase, response: Buffer): string | undefined {
   const exchange = messagesOf(fuzz.apiKey)
@@ -63,9 +74,9 @@ export function flaw(fuzz: FuzzCase, response: Buffer): string | undefined {
   try {
     const reader = new Reader(response)
     decodeResponseHeader(reader, { key: fuzz.apiKey, version: fuzz.version })
-    codec(exchange.response, fuzz.version).decode(reader)
+    const answer = codec(exchange.response, fuzz.version).decode(reader)
     reader.expectEnd()
-    return undefined
+    return unknownServerError(answer, '')
   } catch (error) {
     return (error as Error).message
   }
