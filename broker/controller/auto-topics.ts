@@ -13,6 +13,9 @@ import type { ControllerChannel } from './controller-channel.ts'
 import type { CreatableTopic } from './create-topics.ts'
 import { invalidTopicName } from './topic-names.ts'
 
+/** Topics that are being created at a time: who asks for more is told to ask again, and gets them then. */
+const inFlightMax = 1_000
+
 export class AutoTopics {
   readonly #environment: Environment
   readonly #channel: Pick<ControllerChannel, 'createTopics'>
@@ -30,13 +33,14 @@ export class AutoTopics {
   request(names: Iterable<string>): ReadonlyMap<string, ErrorName> {
     const answers = new Map<string, ErrorName>()
     const wanted: CreatableTopic[] = []
+    const config = this.#config()
     for (const name of names) {
       if (answers.has(name)) continue
       const invalid = invalidTopicName(name) !== undefined
       answers.set(name, invalid ? 'INVALID_TOPIC_EXCEPTION' : 'UNKNOWN_TOPIC_OR_PARTITION')
-      if (invalid || this.#inFlight.has(name)) continue
+      if (invalid || this.#inFlight.has(name) || this.#inFlight.size >= inFlightMax) continue
       this.#inFlight.add(name)
-      wanted.push(creatableTopic(name, this.#config()))
+      wanted.push(creatableTopic(name, config))
     }
     if (wanted.length > 0) void this.#create(wanted)
     return answers

@@ -61,23 +61,24 @@ export const createTopics: Operation<CreateTopicsInput, { readonly topics: reado
   request,
 ) => {
   const duplicates = duplicateNames(request.topics)
+  const firstNames = firstOfMetricsName(request.topics)
   const records: MetadataRecord[] = []
   const results: CreatableTopicResult[] = []
   for (const topic of request.topics) {
     if (duplicates.has(topic.name)) continue
-    const created = createTopic(state, topic, request)
+    const created = createTopic(state, topic, request, firstNames)
     if ('error' in created) {
       results.push({ name: topic.name, ...errorFields(created) })
     } else {
       records.push(...created.records)
       results.push(created.result)
     }
+    // At once, not after the last of a million.
+    if (records.length > maxRecordsPerUserOperation)
+      return refuse('POLICY_VIOLATION', 'Excessively large number of partitions per request.')
   }
   for (const name of duplicates) {
     results.push({ name, ...errorFields(itemError('INVALID_REQUEST', 'Duplicate topic name.')) })
-  }
-  if (records.length > maxRecordsPerUserOperation) {
-    return refuse('POLICY_VIOLATION', 'Excessively large number of partitions per request.')
   }
   return { records: request.validateOnly ? [] : records, reply: { topics: results } }
 }
@@ -87,12 +88,25 @@ function duplicateNames(topics: readonly CreatableTopic[]): Set<string> {
   return new Set(topics.map(topic => topic.name).filter(name => seen.has(name) || !seen.add(name)))
 }
 
+const metricsName = (name: string): string => name.replaceAll('.', '_')
+
+/** By the name that topics have in metrics, the first in the alphabet of those of the request. */
+function firstOfMetricsName(topics: readonly CreatableTopic[]): Map<string, string> {
+  const first = new Map<string, string>()
+  for (const { name } of topics) {
+    const known = first.get(metricsName(name))
+    if (known === undefined || name < known) first.set(metricsName(name), name)
+  }
+  return first
+}
+
 function createTopic(
   state: ControllerState,
   topic: CreatableTopic,
-  { topics: all, quota }: CreateTopicsInput,
+  { quota }: CreateTopicsInput,
+  firstNames: ReadonlyMap<string, string>,
 ): { readonly records: MetadataRecord[]; readonly result: CreatableTopicResult } | ItemError {
-  const refusal = nameError(state, topic, all) ?? configError(state, topic)
+  const refusal = nameError(state, topic, firstNames) ?? configError(state, topic)
   if (refusal !== undefined) return refusal
   const partitions = topic.assignments.length > 0 ? assigned(state, topic) : placed(state, topic)
   if ('error' in partitions) return partitions
@@ -122,7 +136,7 @@ function createTopic(
 function nameError(
   { image }: ControllerState,
   { name }: CreatableTopic,
-  all: readonly CreatableTopic[],
+  firstNames: ReadonlyMap<string, string>,
 ): ItemError | undefined {
   const invalid = invalidTopicName(name)
   if (invalid !== undefined) return itemError('INVALID_TOPIC_EXCEPTION', invalid)
@@ -131,12 +145,9 @@ function nameError(
   if (colliding !== undefined) {
     return itemError('INVALID_TOPIC_EXCEPTION', `Topic '${name}' collides with existing topic: ${colliding}`)
   }
-  const twin = all.find(other => other.name < name && other.name.replaceAll('.', '_') === name.replaceAll('.', '_'))
-  if (twin !== undefined) {
-    return itemError(
-      'INVALID_TOPIC_EXCEPTION',
-      `Topic '${name}' collides with another topic of the request: ${twin.name}`,
-    )
+  const twin = firstNames.get(metricsName(name))
+  if (twin !== undefined && twin < name) {
+    return itemError('INVALID_TOPIC_EXCEPTION', `Topic '${name}' collides with another topic of the request: ${twin}`)
   }
   return undefined
 }
