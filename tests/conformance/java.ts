@@ -37,21 +37,25 @@ export async function runJava(
   return { code, output }
 }
 
-/** Folder with the jars of java/old-clients.xml, beside Apache Kafka's own; fetched through Maven the first time. */
-export async function oldClientJars(): Promise<string> {
-  const target = path.join(path.dirname(kafkaJars), 'old-clients-2.8.2')
+export const oldClientJars = (): Promise<string> => jarsOf('old-clients', '2.8.2')
+/** To be used with Apache Kafka's own. */
+export const metadataShellJars = (): Promise<string> => jarsOf('metadata-shell', '4.3.1')
+
+/** Folder with the jars that java/NAME.xml names, beside Apache Kafka's own; fetched through Maven the first time. */
+async function jarsOf(name: string, version: string): Promise<string> {
+  const target = path.join(path.dirname(kafkaJars), `${name}-${version}`)
   if (existsSync(target)) return target
   // Maven wants to write beside its pom, and a folder that is there is complete.
   mkdirSync(path.dirname(target), { recursive: true })
-  const work = mkdtempSync(path.join(path.dirname(target), 'old-clients-'))
+  const work = mkdtempSync(path.join(path.dirname(target), `${name}-`))
   try {
-    cpSync(path.join(sources, 'old-clients.xml'), path.join(work, 'pom.xml'))
+    cpSync(path.join(sources, `${name}.xml`), path.join(work, 'pom.xml'))
     const child = spawn('mvn', ['-B', '-q', 'dependency:copy-dependencies', '-DoutputDirectory=jars'], {
       cwd: work,
       stdio: ['ignore', 'inherit', 'inherit'],
     })
     const [code] = (await once(child, 'close')) as [number | null]
-    if (code !== 0) throw new Error('Maven could not fetch the clients of Apache Kafka 2.8.2')
+    if (code !== 0) throw new Error(`Maven could not fetch ${name} ${version}`)
     renameSync(path.join(work, 'jars'), target)
   } finally {
     rmSync(work, { recursive: true, force: true })
