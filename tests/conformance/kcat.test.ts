@@ -1,6 +1,6 @@
 /**
  * kcat, and with it librdkafka as the distribution ships it: every codec of the record format end to end, metadata, offsets by time, a
- * consumer group, an idempotent producer.
+ * consumer group, an idempotent and a transactional producer.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -114,6 +114,17 @@ describeWith(['kcat'], 'kcat', () => {
     )
     const read = await succeed(['-C', '-t', 'idempotent', '-o', 'beginning', '-e', '-q'])
     expect(lines(read)).toEqual(many)
+  })
+
+  test('writes all of its input in one transaction', async () => {
+    await succeed(
+      ['-P', '-t', 'transacted', '-X', 'transactional.id=kcat', '-X', 'batch.num.messages=50'],
+      `${many.join('\n')}\n`,
+    )
+    const read = await succeed(['-C', '-t', 'transacted', '-o', 'beginning', '-e', '-q', '-f', '%o %s\n'])
+    // One offset after the records is the marker's: the transaction was committed, once.
+    expect(lines(read)).toEqual(many.map((value, index) => `${index} ${value}`))
+    expect(await succeed(['-Q', '-t', 'transacted:0:-1'])).toContain(`offset ${many.length + 1}`)
   })
 
   test('reads as a group, commits, and goes on where the group was', async () => {
