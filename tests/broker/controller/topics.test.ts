@@ -55,6 +55,22 @@ describe('CreateTopics', () => {
     expect(harness.image.config('topic', 'orders')).toEqual(new Map([['segment.bytes', '2000000']]))
   })
 
+  it('of names that collide with each other creates the first of the alphabet, wherever it stands', () => {
+    const harness = threeBrokers()
+    const created = create(harness, [creatable('a_b.c'), creatable('a.b.c'), creatable('a.b_c'), creatable('other')])
+    const refused = created.filter(({ errorCode }) => errorName(errorCode) === 'INVALID_TOPIC_EXCEPTION')
+    expect(refused.map(({ name }) => name)).toEqual(['a_b.c', 'a.b_c'])
+    expect([...harness.image.topicsByName.keys()]).toEqual(['a.b.c', 'other'])
+  })
+
+  it('refuses a hundred thousand topics in one request as a whole', () => {
+    const harness = threeBrokers()
+    const topics = Array.from({ length: 100_000 }, (_, index) => creatable(`topic-${index}`))
+    expect(harness.propose(createTopics, { topics, validateOnly: false })).toMatchObject({
+      refused: 'POLICY_VIOLATION',
+    })
+  })
+
   it('only validates when asked to', () => {
     const harness = threeBrokers()
     const { length } = harness.log
