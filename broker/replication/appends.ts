@@ -203,7 +203,8 @@ export interface TransactionalAppends {
 
 /**
  * As `appendAll`, for records of a transaction: those that begin it in their partition wait for its coordinator first.
- * What waits keeps a copy of its records, since the memory they came in is read into again.
+ * What waits keeps a copy of its records, since the memory they came in is read into again. What the producer sends meanwhile waits
+ * behind it, or it would overtake: Kafka serves one request of a connection at a time.
  */
 export function appendTransactional(
   entries: readonly AppendEntry[],
@@ -219,7 +220,6 @@ export function appendTransactional(
     indexes.push(index)
     targets.push({ replica: target, baseSequence })
   })
-  const verified = verifications.verify(targets, transaction, support)
   const proceed = (kept: readonly AppendEntry[], results: readonly VerificationResult[]) => {
     const ready = [...kept]
     results.forEach(({ guard, error }, at) => {
@@ -232,7 +232,13 @@ export function appendTransactional(
     })
     return append(ready)
   }
-  if (!(verified instanceof Promise)) return proceed(entries, verified)
+  const verify = () => verifications.verify(targets, transaction, support)
+  const verified = verifications.isWaiting(transaction.producerId) ? undefined : verify()
+  if (verified !== undefined && !(verified instanceof Promise)) return proceed(entries, verified)
   const copies = entries.map(entry => ({ ...entry, records: Buffer.from(entry.records) }))
-  return verified.then(results => proceed(copies, results))
+  return verifications.inOrder(transaction.producerId, async () => {
+    const results = await (verified ?? verify())
+    // Not awaited here: who comes next waits for the append, not for the in-sync replicas.
+    return { outcomes: proceed(copies, results) }
+  })
 }

@@ -94,6 +94,8 @@ export function produceError(
 
 export class TransactionVerifications {
   private readonly parts: VerificationParts
+  /** By producer: settles when the newest of its appends that wait is done. */
+  private readonly tails = new Map<bigint, Promise<void>>()
 
   constructor(parts: VerificationParts) {
     this.parts = parts
@@ -101,6 +103,23 @@ export class TransactionVerifications {
 
   get isEnabled(): boolean {
     return this.parts.isEnabled()
+  }
+
+  /** Whether records of the producer wait for a coordinator: later ones of it have to wait behind them. */
+  isWaiting(producerId: bigint): boolean {
+    return this.tails.has(producerId)
+  }
+
+  /** Runs `work`, which ends with an append, after all earlier work of the same producer; resolves with what became of the append. */
+  inOrder<T>(producerId: bigint, work: () => Promise<{ readonly outcomes: T | Promise<T> }>): Promise<T> {
+    const before = this.tails.get(producerId)
+    const begun = before === undefined ? work() : before.then(work)
+    const forget = (): void => {
+      if (this.tails.get(producerId) === tail) this.tails.delete(producerId)
+    }
+    const tail: Promise<void> = begun.then(forget, forget)
+    this.tails.set(producerId, tail)
+    return begun.then(({ outcomes }) => outcomes)
   }
 
   /** A result for each target: at once when nobody has to be asked. */

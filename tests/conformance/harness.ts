@@ -221,6 +221,8 @@ export class Cluster {
       listeners: `PLAINTEXT://${host}:${added.port}`,
       'controller.listener.names': 'CONTROLLER',
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      // Internal topics are made by whichever broker is asked first, with what it was told.
+      ...sizedSettings(voters.length >= 3 ? 3 : 1),
       ...settings,
     })
     await engine.format([added.files], this.clusterId)

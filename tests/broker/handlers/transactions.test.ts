@@ -197,6 +197,18 @@ describe('before a transaction begins in a partition', () => {
     expect(asked).toBe(3)
   })
 
+  test('what the producer sends meanwhile waits behind it, whoever is answered first', async () => {
+    const cluster = one()
+    const answers: (() => void)[] = []
+    cluster.verifyTransaction = () => new Promise(resolve => answers.push(() => resolve(['NONE'])))
+    const first = send(cluster, 'a', { version: 12 })
+    const second = send(cluster, 'b', { version: 12, sequence: 1 })
+    const third = send(cluster, 'c', { version: 12, sequence: 2 })
+    for (const answer of answers.splice(0).reverse()) answer()
+    expect(await Promise.all([first, second, third])).toEqual([0, 1, 2])
+    expect(answers).toEqual([])
+  })
+
   test('an answer is worth nothing once a marker was written', async () => {
     const cluster = one()
     let answer: (() => void) | undefined

@@ -196,14 +196,20 @@ export class ShareGroups {
     this.#writes.answer<ErrorName>(ticket, refusal ?? 'NONE', error => error)
   }
 
-  /** A group without members gets other start offsets: a new state epoch keeps leaders from writing what they knew. */
+  /**
+   * A group without members gets other start offsets: a new state epoch keeps leaders from writing what they knew. A group that is not there
+   * is made, so that offsets can be set before its first member comes.
+   */
   beginAlter(groupId: string, altered: Assignment, ticket: Ticket<ErrorName | Initialization>, nowMs: number): void {
-    const group = this.#groups.get(groupId)
-    if (group === undefined || !group.isEmpty) {
-      const error = group === undefined ? 'GROUP_ID_NOT_FOUND' : 'NON_EMPTY_GROUP'
+    const known = this.#groups.get(groupId)
+    const isRefused = known === undefined ? this.#options.isTaken(groupId) : !known.isEmpty
+    if (isRefused) {
+      const error = known === undefined ? 'GROUP_ID_NOT_FOUND' : 'NON_EMPTY_GROUP'
       this.#writes.answer<ErrorName | Initialization>(ticket, error, failed => failed)
       return
     }
+    const group = known ?? new ShareGroup(groupId)
+    this.#groups.set(groupId, group)
     const { image, write } = this.#step(groupId, nowMs)
     group.refreshMetadata(image, true, write)
     const initializing = union(group.partitions.initializing, altered)
