@@ -13,9 +13,16 @@ function update(harness: Harness, feature: string, maxVersionLevel: number, upgr
   return harness.submit(updateFeatures, { featureUpdates, validateOnly: false }).failure
 }
 
+/** As after an upgrade of the software, before anybody raised the level. */
+function withoutGroups(): Harness {
+  const harness = new Harness()
+  expect(update(harness, 'group.version', 0, safe)).toBeUndefined()
+  return harness
+}
+
 describe('a feature level', () => {
   it('goes up and down again within what is supported, and is read by name', () => {
-    const harness = new Harness()
+    const harness = withoutGroups()
     expect(harness.image.feature('group.version')).toBe(0)
     expect(update(harness, 'group.version', 1)).toBeUndefined()
     expect(harness.image.feature('group.version')).toBe(1)
@@ -34,14 +41,15 @@ describe('a feature level', () => {
     ['unknown.version', 1, upgrade, 'Local controller 1 does not support this feature.'],
   ]
   it.each(refusals)('%s=%i with upgrade type %i is refused', (feature, level, type, reason) => {
-    const harness = new Harness()
+    const harness = withoutGroups()
     const failure = update(harness, feature, level, type)
     expect(failure).toMatchObject({ error: 'INVALID_UPDATE_VERSION' })
     expect(failure?.message).toContain(`Invalid update version ${level} for feature ${feature}. ${reason}`)
   })
 
   it('is raised only when every registered broker and controller knows it', () => {
-    const harness = new Harness()
+    const harness = withoutGroups()
+    expect(update(harness, 'share.version', 0, safe)).toBeUndefined()
     const old = { name: 'group.version', minSupportedVersion: 0, maxSupportedVersion: 0 }
     const others = featureRanges().filter(({ name }) => name !== 'group.version')
     harness.submit(registerBroker, { ...harness.registration(7), features: [...others, old] })
@@ -89,14 +97,14 @@ describe('a request', () => {
     { feature: 'share.version', maxVersionLevel: 9, upgradeType: upgrade },
   ]
   it('updates all its features or none', () => {
-    const harness = new Harness()
+    const harness = withoutGroups()
     const { failure } = harness.submit(updateFeatures, { featureUpdates: both, validateOnly: false })
     expect(failure?.error).toBe('INVALID_UPDATE_VERSION')
     expect(harness.image.feature('group.version')).toBe(0)
   })
 
   it('that only validates changes nothing', () => {
-    const harness = new Harness()
+    const harness = withoutGroups()
     const before = harness.log.length
     const reply = harness.submit(updateFeatures, { featureUpdates: both.slice(0, 1), validateOnly: true })
     expect(reply.failure).toBeUndefined()
