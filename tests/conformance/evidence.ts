@@ -8,6 +8,9 @@ import { expect } from 'vitest'
 import type { LedgerEntry } from '#broker/observe/request-ledger.ts'
 import { evidenceFolder, type Evidence } from './compatibility-page.ts'
 
+/** What these send comes from no client that somebody uses. */
+const noClients: ReadonlySet<string> = new Set(['fuzz', 'hostile-input'])
+
 let written = 0
 
 /** Called when a test's cluster ends. Requests that met a bug prove nothing; neither do those of our own brokers to each other. */
@@ -15,6 +18,7 @@ export function recordEvidence(entries: readonly LedgerEntry[]): void {
   const { testPath } = expect.getState()
   if (testPath === undefined || entries.length === 0) return
   const test = path.basename(testPath, '.test.ts')
+  if (noClients.has(test)) return
   const served = entries.filter(({ requests, failures, software }) => requests > failures && software !== 'faultline')
   mkdirSync(evidenceFolder, { recursive: true })
   writeFileSync(
