@@ -6,10 +6,15 @@ import { failure, messageOf, ToolkitError } from '../errors.ts'
 import type { CommonOptions } from './options.ts'
 
 export async function kafkaOf(options: CommonOptions): Promise<{ kafka: Kafka; cluster: Cluster }> {
-  const [{ default: kafkajs }, cluster] = await Promise.all([import('kafkajs'), attachCluster(options.name)])
+  const [{ default: kafkajs }, { endingSpins }, cluster] = await Promise.all([
+    import('kafkajs'),
+    import('../workload/kafkajs-goodbye.ts'),
+    attachCluster(options.name),
+  ])
   const kafka = new kafkajs.Kafka({
     clientId: 'faultline',
     logLevel: kafkajs.logLevel.NOTHING,
+    logCreator: endingSpins(() => () => undefined),
     // About 10 s in all: as long as a group's coordinator needs to come up on a slow machine.
     retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 },
     ...cluster.kafkaOptions(),

@@ -64,7 +64,8 @@ async function read(
   try {
     await done
   } finally {
-    await consumer.disconnect()
+    const { sayGoodbye } = await import('../workload/kafkajs-goodbye.ts')
+    await sayGoodbye(consumer)
   }
   return records
 }

@@ -7,6 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Offset, Value } from '../history/operation.ts'
 import type { ClientRecorder, HistoryRecorder } from '../history/recorder.ts'
 import { clientTimes, kafkaClient } from './kafkajs-client.ts'
+import { sayGoodbye } from './kafkajs-goodbye.ts'
 
 const groupTimes = {
   sessionTimeout: 10_000,
@@ -81,7 +82,7 @@ class Reader {
   /** Records nothing from now on, then says goodbye. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await this.#consumer.disconnect()
+    await sayGoodbye(this.#consumer)
   }
 
   #batch({ batch }: EachBatchPayload): void {

@@ -9,6 +9,7 @@ import { Kafka, logLevel, type KafkaConfig, type logCreator } from 'kafkajs'
 import { errorName, errorTable, type ErrorName } from '#broker/protocol/errors.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OperationError } from '../history/operation.ts'
+import { endingSpins } from './kafkajs-goodbye.ts'
 
 /** Times that fit a lab: a client that waits 30 s for a dead broker would hide what there is to see. */
 export const clientTimes = {
@@ -50,7 +51,7 @@ export function kafkaClient(
     ...(socketFactory ? { socketFactory } : {}),
     clientId,
     logLevel: logLevel.ERROR,
-    logCreator: log.creator,
+    logCreator: endingSpins(log.creator),
   })
 }
 
