@@ -4,9 +4,9 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { parseProperties } from '#broker/config/properties.ts'
-import { failure, messageOf } from '../../errors.ts'
+import { failure } from '../../errors.ts'
+import { sh } from '../../shell.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
 import { projectRoot } from '../state.ts'
@@ -64,15 +64,11 @@ async function formatWithTool(node: NodeFiles, clusterId: string, { signal }: Pr
   const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile]
   // Short-lived: the interpreter and the simplest collector start fastest.
   const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-  try {
-    await execa(javaCommand(), [...fast, ...javaArguments('kafka.tools.StorageTool'), ...args], {
-      timeout: 120_000,
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
-    })
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${messageOf(error).slice(-1_500)}`)
-  }
+  const java = [javaCommand(), ...fast, ...javaArguments('kafka.tools.StorageTool'), ...args]
+  const { ok, stdall } = await sh({ timeoutMs: 120_000, signal })`${java}`
+  if (ok) return
+  signal?.throwIfAborted()
+  throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${stdall.trimEnd().slice(-1_500)}`)
 }
 
 /**
