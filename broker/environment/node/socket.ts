@@ -3,7 +3,6 @@
  * `closed` is called exactly once and never inside a call of the broker; after it the socket delivers nothing and takes nothing.
  */
 import { Socket as RawSocket, type SocketConstructorOpts } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import {
   type Address,
   type NetworkError,
@@ -44,7 +43,7 @@ export class NodeSocket implements Socket {
   handle(handlers: SocketHandlers): void {
     this.#handlers = handlers
     const direct =
-      handlers.into === undefined || this.#raw instanceof TLSSocket
+      handlers.into === undefined || isTls(this.#raw)
         ? undefined
         : receivingInto(this.#raw, handlers.into, () => !this.#closed && !this.#ending)
     if (direct !== undefined) this.#raw = direct
@@ -111,6 +110,11 @@ export class NodeSocket implements Socket {
     this.#closed = true
     this.#handlers?.closed(error)
   }
+}
+
+/** Asked so and not by the class, whose module a node without TLS need not load. */
+function isTls(socket: RawSocket): boolean {
+  return 'encrypted' in socket
 }
 
 interface UserBufferHandle {

@@ -3,17 +3,13 @@
  * everyone or refuses clients without a certificate too, and Kafka's ssl.client.auth=requested lies between the two.
  */
 import { isIP, type Server } from 'node:net'
-import {
-  connect,
-  createSecureContext,
-  createServer,
-  type ConnectionOptions,
-  type SecureContextOptions,
-  type TLSSocket,
-} from 'node:tls'
+import type { ConnectionOptions, SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Address, Logger, Socket, TlsClient, TlsMaterial, TlsServer } from '../environment.ts'
 import { NetworkError } from '../environment.ts'
 import { NodeSocket, plainAddress, writeQueueBytes } from './socket.ts'
+
+/** Loaded by the first use: it costs 5 MB of memory, and most nodes of a test cluster have no TLS. */
+const nodeTls = () => process.getBuiltinModule('node:tls')
 
 export interface TlsListening {
   readonly server: Server
@@ -36,7 +32,7 @@ function contextOptions(tls: TlsMaterial): SecureContextOptions {
 function checked(tls: TlsMaterial): SecureContextOptions {
   const options = contextOptions(tls)
   try {
-    createSecureContext(options)
+    nodeTls().createSecureContext(options)
   } catch (error) {
     throw unusable(error)
   }
@@ -49,7 +45,7 @@ function unusable(error: unknown): NetworkError {
 
 export function createTlsServer(log: Logger, tls: TlsServer, accept: (socket: Socket) => void): TlsListening {
   let { clientAuth } = tls
-  const server = createServer({
+  const server = nodeTls().createServer({
     ...checked(tls),
     requestCert: true,
     rejectUnauthorized: false,
@@ -97,7 +93,7 @@ function refusalOf(
 
 export function connectTls(options: ConnectionOptions, address: Address, tls: TlsClient): TLSSocket {
   try {
-    return connect({
+    return nodeTls().connect({
       ...options,
       ...contextOptions(tls),
       // The name is sent too, for servers with several certificates; an address is not a name.
