@@ -4,10 +4,9 @@
  *
  * The probe topic is removed again; its name begins like Kafka's internal topics, so that tools which hide those hide it too.
  */
-import type { ISocketFactory } from 'kafkajs'
 import { failure, messageOf } from '../errors.ts'
 import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './cluster.ts'
-import type { Endpoint } from './wire.ts'
+import type { ConnectionOptions, Endpoint } from './wire.ts'
 import { WireClient } from './wire.ts'
 import {
   createTopic,
@@ -29,7 +28,8 @@ export interface ReadyOptions {
   /** Differs from every earlier probe of this cluster. */
   readonly probeName: string
   readonly timeoutMs: number
-  readonly socketFactory?: ISocketFactory | undefined
+  /** How to connect to a broker. */
+  readonly client: ConnectionOptions
   readonly signal?: AbortSignal | undefined
   readonly progress?: Progress | undefined
 }
@@ -179,7 +179,7 @@ class ReadyCheck {
     if (open?.isOpen === true) return open
     const node = (await this.#options.nodes()).find(candidate => candidate.id === id)
     if (node === undefined) throw new Error(`there is no node ${id}`)
-    const client = await WireClient.open(node, this.#options.socketFactory)
+    const client = await WireClient.open(node, this.#options.client)
     const meanwhile = this.#clients.get(id)
     if (meanwhile?.isOpen === true) {
       client.close()
@@ -201,16 +201,16 @@ const TOPIC_DELETION_DISABLED = 73
 export async function askQuorum(
   endpoints: readonly Endpoint[],
   clock: LabClock,
-  socketFactory?: ISocketFactory,
+  client: ConnectionOptions,
 ): Promise<QuorumView | undefined> {
   const ask = async (endpoint: Endpoint): Promise<QuorumView> => {
-    const client = await WireClient.open(endpoint, socketFactory)
+    const connection = await WireClient.open(endpoint, client)
     try {
-      const view = await within(clock, ATTEMPT_MS, describeQuorum(client))
+      const view = await within(clock, ATTEMPT_MS, describeQuorum(connection))
       if (view === undefined) throw new Error('no leader')
       return view
     } finally {
-      client.close()
+      connection.close()
     }
   }
   try {

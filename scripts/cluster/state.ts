@@ -5,6 +5,7 @@
  *   node-ID/server.properties       what the node was started with
  *   node-ID/process.json            its process, and what we last wanted of it (process runtime)
  *   node-ID/broker.log, node-ID/data
+ *   security/                       keys, users, files for clients (security/material.ts)
  *
  * Files are replaced as a whole (write, then rename), so that a command that ends in the middle leaves the old or the new content.
  */

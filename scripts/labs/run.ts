@@ -9,6 +9,7 @@ import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
 import type { Capability, Cluster, ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
+import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory, writeHistory, type RunDescription } from '../history/file.ts'
 import { isRecordOperation, type History } from '../history/operation.ts'
 import { HistoryRecorder } from '../history/recorder.ts'
@@ -79,6 +80,8 @@ export interface RunLabOptions {
   readonly predict?: ((lab: Lab) => Promise<number | undefined>) | undefined
   readonly progress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
+  /** Of the cluster; default: none. */
+  readonly security?: SecurityKind | undefined
   /** Name of the cluster; default: made from the lab. */
   readonly name?: string | undefined
 }
@@ -164,6 +167,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
     controllers,
     port: 0,
     settings,
+    ...(options.security === undefined || options.security === 'none' ? {} : { security: options.security }),
     seed: options.seed,
   }
 }

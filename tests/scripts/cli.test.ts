@@ -54,7 +54,17 @@ describe('./faultline', () => {
       'unknown setting no.such.key',
     ],
     ['no broker at all', ['up', '--brokers', '0'], '--brokers must be a whole number from 1 to 99, got 0'],
-    ['security that is not there yet', ['up', '--security', 'tls'], '--security tls is not there yet'],
+    ['security that is none', ['up', '--security', 'ssl'], '--security must be one of none, sasl, tls, mtls, sasl-tls'],
+    [
+      'TLS on a simulated network',
+      ['up', '--runtime', 'simulated', '--security', 'mtls'],
+      '--security mtls is not there on the runtime simulated',
+    ],
+    [
+      'secrets in virtual time',
+      ['lab', 'run', '01', '--runtime', 'simulated', '--security', 'sasl', '--no-predict'],
+      'A run in virtual time has no security',
+    ],
   ])('takes %s for a usage error: exit code 2 and one error line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await run(...args)
     expect(stderr).toContain(message)

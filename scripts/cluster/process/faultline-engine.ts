@@ -23,8 +23,9 @@ export const faultlineEngine: ProcessEngine = {
 
   format: () => Promise.resolve(),
 
-  properties: (spec, id, clusterId) => ({
+  properties: (spec, id, clusterId, scramUsers = []) => ({
     'cluster.id': clusterId,
+    ...(scramUsers.length === 0 ? {} : { 'bootstrap.scram.credentials': scramUsers.join(';') }),
     'inspector.listener': `${HOST}:${inspectorPort(spec, id)}`,
   }),
 

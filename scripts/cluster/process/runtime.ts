@@ -8,7 +8,9 @@ import { nodeIds } from '../cluster.ts'
 import { apacheKafkaEngine } from '../apache-kafka/engine.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { freeBasePort, requireFreePorts } from '../ports.ts'
+import { freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { writeClientFiles } from '../security/clients.ts'
+import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
@@ -52,7 +54,9 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
     await engine.prepare({ progress, signal })
+    const security = await makeSecurity(spec, [HOST, 'localhost'])
     cluster = new ProcessCluster(record, engine)
+    if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeNodeFiles(record, engine, nodeIds(spec))
     progress(`Starting ${describe(spec)}`)
     await cluster.startAll({ progress, signal })
