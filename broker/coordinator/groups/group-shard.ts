@@ -26,7 +26,6 @@ import { AppliedWrites } from './modern/applied-writes.ts'
 import { ConsumerGroup, type CommitCheck } from './modern/consumer-group.ts'
 import { ConsumerGroups } from './modern/consumer-groups.ts'
 import {
-  heartbeatError,
   refuseHeartbeat,
   type ConsumerHeartbeat,
   type ConsumerSettings,
@@ -34,6 +33,7 @@ import {
   type HeartbeatAnswer,
 } from './modern/consumer-heartbeat.ts'
 import { decodeConsumerRecord } from './modern/consumer-records.ts'
+import { heartbeatRefusal } from './modern/heartbeat-checks.ts'
 import type { StreamsGroup } from './streams/streams-group.ts'
 import { StreamsGroups } from './streams/streams-groups.ts'
 import type { StreamsAnswer, StreamsHeartbeat, StreamsSettings } from './streams/streams-heartbeat.ts'
@@ -266,7 +266,7 @@ export class GroupShard implements CoordinatorShard {
     ticket: Ticket<HeartbeatAnswer>,
   ): void {
     const group = new ConsumerGroup(request.groupId)
-    if (heartbeatError(group, request, step) === undefined) {
+    if (heartbeatRefusal(group, request, step.settings) === undefined) {
       empty?.die('GROUP_ID_NOT_FOUND')
       for (const record of empty?.tombstones() ?? []) step.write(record)
       this.#groups.set(request.groupId, group)

@@ -13,10 +13,7 @@ import type { AppliedWrites } from './applied-writes.ts'
 import { heartbeatAsClassic, joinAsClassic, joinError, leaveAsClassic, syncAsClassic } from './consumer-classic.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import {
-  fence,
   heartbeat,
-  heartbeatError,
-  leave,
   refuseHeartbeat,
   type ConsumerHeartbeat,
   type ConsumerSettings,
@@ -25,6 +22,8 @@ import {
 } from './consumer-heartbeat.ts'
 import type { ConsumerMember } from './consumer-member.ts'
 import type { ConsumerRecord } from './consumer-records.ts'
+import { fence, leave } from './departure.ts'
+import { heartbeatRefusal } from './heartbeat-checks.ts'
 import { downgrade, mayDowngrade, upgrade } from './migration.ts'
 
 export interface ConsumerGroupsParts {
@@ -151,10 +150,13 @@ export class ConsumerGroups {
 
   /** `group`: the one that the member belongs to, or a new one for the first member. */
   heartbeat(group: ConsumerGroup, request: ConsumerHeartbeat, step: GroupStep, ticket: Ticket<HeartbeatAnswer>): void {
-    const isLeaving = request.memberEpoch < 0
-    const refused = isLeaving ? undefined : heartbeatError(group, request, step)
-    const answer = refused ?? (isLeaving ? leave(group, request, step) : heartbeat(group, request, step))
-    this.#parts.writes.answer(ticket, answer, (error: ErrorName) => refuseHeartbeat(error))
+    this.#parts.writes.answer(ticket, this.#answer(group, request, step), error => refuseHeartbeat(error))
+  }
+
+  #answer(group: ConsumerGroup, request: ConsumerHeartbeat, step: GroupStep): HeartbeatAnswer {
+    if (request.memberEpoch < 0) return leave(group, request, step)
+    const refusal = heartbeatRefusal(group, request, step.settings)
+    return refusal === undefined ? heartbeat(group, request, step) : refuseHeartbeat(refusal.error, refusal.message)
   }
 
   /** Members whose time ran out are fenced. */

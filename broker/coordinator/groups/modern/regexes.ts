@@ -17,7 +17,7 @@ export function regexError(regex: string): string | undefined {
     RE2JS.compile(regex)
     return undefined
   } catch (error) {
-    return `SubscribedTopicRegex \`${regex}\` is not a valid regular expression: ${(error as Error).message}.`
+    return `${regex} is no pattern in RE2's syntax: ${(error as Error).message}.`
   }
 }
 
