@@ -7,6 +7,7 @@ import { brokerOfSeed } from './seeds/broker.ts'
 import { parseOptions, type SimulatorOptions, usage } from './seeds/options.ts'
 import { runPool, type SeedOutcome } from './seeds/pool.ts'
 import { runTwice } from './seeds/run-twice.ts'
+import { Watchdog } from './watchdog/watchdog.ts'
 
 const totals = { seeds: 0, failed: 0, simulatedMs: 0, events: 0, acknowledged: 0, faults: 0, cpuMs: 0 }
 
@@ -23,12 +24,15 @@ function main(argv: readonly string[]): Promise<number> {
 
 async function one(options: SimulatorOptions): Promise<number> {
   const seed = options.seeds[0]!
+  const watchdog = new Watchdog({ reportTo: process.stderr.fd })
   const report = await runTwice({
     seed,
+    onWorld: world => watchdog.watch(world),
     ...brokerOfSeed,
     ...(options.safetyMs === undefined ? {} : { safetyMs: options.safetyMs }),
     ...(options.verbose ? { world: { logLevel: 'debug', onLine: (line: string) => console.log(line) } } : {}),
   })
+  watchdog.rest()
   for (const line of report.trace ?? []) console.log(line)
   account({ seed, report })
   console.log(summary(report.realMs))
