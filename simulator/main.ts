@@ -9,6 +9,7 @@ import { runPool, type SeedOutcome } from './seeds/pool.ts'
 import { runTwice } from './seeds/run-twice.ts'
 import { Watchdog } from './watchdog/watchdog.ts'
 
+const deeds = new Map<string, number>()
 const totals = { seeds: 0, failed: 0, simulatedMs: 0, events: 0, acknowledged: 0, faults: 0, cpuMs: 0 }
 
 function main(argv: readonly string[]): Promise<number> {
@@ -72,6 +73,7 @@ function account(outcome: SeedOutcome): void {
     totals.acknowledged += report.acknowledged
     totals.faults += report.faults
     totals.cpuMs += report.cpuMs
+    for (const [actor, count] of Object.entries(report.deeds)) deeds.set(actor, (deeds.get(actor) ?? 0) + count)
   }
   if (failure === undefined) return
   totals.failed++
@@ -89,6 +91,7 @@ function summary(realMs: number): string {
   return [
     `${seeds - failed} passed, ${failed} failed: ${seedCount(seeds)}, each twice, in ${(realMs / 1000).toFixed(1)} s`,
     `${acknowledged} records acknowledged, ${faults} faults, ${events} events`,
+    ...[...deeds].map(([actor, count]) => `${actor}: ${count}`).sort(),
     `${(simulatedMs / 60_000).toFixed(1)} simulated minutes: ${(simulatedMs / realMs).toFixed(1)} per wall-clock minute, ${perCore.toFixed(1)} per minute of CPU`,
   ].join('\n')
 }
