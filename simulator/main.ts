@@ -7,7 +7,9 @@ import { brokerOfSeed } from './seeds/broker.ts'
 import { parseOptions, type SimulatorOptions, usage } from './seeds/options.ts'
 import { runPool, type SeedOutcome } from './seeds/pool.ts'
 import { runTwice } from './seeds/run-twice.ts'
+import { Watchdog } from './watchdog/watchdog.ts'
 
+const deeds = new Map<string, number>()
 const totals = { seeds: 0, failed: 0, simulatedMs: 0, events: 0, acknowledged: 0, faults: 0, cpuMs: 0 }
 
 function main(argv: readonly string[]): Promise<number> {
@@ -23,12 +25,15 @@ function main(argv: readonly string[]): Promise<number> {
 
 async function one(options: SimulatorOptions): Promise<number> {
   const seed = options.seeds[0]!
+  const watchdog = new Watchdog({ reportTo: process.stderr.fd })
   const report = await runTwice({
     seed,
+    onWorld: world => watchdog.watch(world),
     ...brokerOfSeed,
     ...(options.safetyMs === undefined ? {} : { safetyMs: options.safetyMs }),
     ...(options.verbose ? { world: { logLevel: 'debug', onLine: (line: string) => console.log(line) } } : {}),
   })
+  watchdog.rest()
   for (const line of report.trace ?? []) console.log(line)
   account({ seed, report })
   console.log(summary(report.realMs))
@@ -68,6 +73,7 @@ function account(outcome: SeedOutcome): void {
     totals.acknowledged += report.acknowledged
     totals.faults += report.faults
     totals.cpuMs += report.cpuMs
+    for (const [actor, count] of Object.entries(report.deeds)) deeds.set(actor, (deeds.get(actor) ?? 0) + count)
   }
   if (failure === undefined) return
   totals.failed++
@@ -85,6 +91,7 @@ function summary(realMs: number): string {
   return [
     `${seeds - failed} passed, ${failed} failed: ${seedCount(seeds)}, each twice, in ${(realMs / 1000).toFixed(1)} s`,
     `${acknowledged} records acknowledged, ${faults} faults, ${events} events`,
+    ...[...deeds].map(([actor, count]) => `${actor}: ${count}`).sort(),
     `${(simulatedMs / 60_000).toFixed(1)} simulated minutes: ${(simulatedMs / realMs).toFixed(1)} per wall-clock minute, ${perCore.toFixed(1)} per minute of CPU`,
   ].join('\n')
 }

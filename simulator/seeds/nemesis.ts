@@ -44,6 +44,8 @@ export class Nemesis {
       if (world.nowMs >= endMs) break
       await this.#one(random.pick(swarm.faults))
     }
+    // Without faults the time belongs to the clients alone.
+    if (this.#running && world.nowMs < endMs) await world.sleep(endMs - world.nowMs)
   }
 
   /** Mends everything. */

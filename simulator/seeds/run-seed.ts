@@ -12,6 +12,8 @@ import type { History } from '#scripts/history/operation.ts'
 import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
 import { Observer } from '#scripts/workload/observer.ts'
 import { readReplicaLogs } from '#scripts/workload/replica-logs.ts'
+import { within, type Actor } from '../actors/actor.ts'
+import { makeActor, settingsFor } from '../actors/actors.ts'
 import { withVirtualGlobals } from '../clients/virtual-globals.ts'
 import { SimulationFailure } from '../world/failure.ts'
 import { Prng } from '../world/prng.ts'
@@ -41,6 +43,8 @@ export interface SeedResult {
   readonly virtualMs: number
   readonly acknowledged: number
   readonly faults: number
+  /** How much each actor did. */
+  readonly deeds: Readonly<Record<string, number>>
   /** Undefined when all is well. */
   readonly failure?: string
   /** The newest log lines of all nodes before the failure. */
@@ -75,6 +79,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
     virtualMs: world.nowMs,
     acknowledged: run.acknowledged,
     faults: run.faults,
+    deeds: run.deeds,
     history: run.history,
     ...problem,
   }
@@ -94,6 +99,7 @@ class SeedRun {
   readonly #cluster: SimulatedCluster
   readonly #recorder: HistoryRecorder
   readonly #workload: AppendWorkload
+  readonly #actors: readonly Actor[]
   #faults = 0
 
   constructor(world: World, swarm: Swarm, { makeBroker, view }: SeedOptions) {
@@ -107,10 +113,17 @@ class SeedRun {
       ...appendDefaults,
       ...swarm.workload,
     })
+    const stage = { world, cluster: this.#cluster, secured: false }
+    this.#actors = swarm.actors.map(kind => makeActor(kind, stage))
   }
 
   get acknowledged(): number {
     return this.#workload.producers.acknowledged
+  }
+
+  /** What the actors did. */
+  get deeds(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#actors.map(({ name, deeds }) => [name, deeds]))
   }
 
   get faults(): number {
@@ -127,6 +140,7 @@ class SeedRun {
     cluster.startAll()
     await cluster.waitReady()
     await workload.prepare()
+    for (const actor of this.#actors) await actor.prepare()
     const observer = new Observer(cluster, this.#recorder, workload.topic)
     observer.start()
     workload.start()
@@ -134,8 +148,10 @@ class SeedRun {
     const nemesis = this.#nemesis()
     const mover = this.#mover()
     const moving = mover?.run()
+    const acting = this.#actors.map(actor => this.#act(actor))
     await nemesis.run(this.#world.nowMs + this.#swarm.safetyMs)
     mover?.stop()
+    for (const actor of this.#actors) actor.stop()
     await moving
     this.#recorder.phase('liveness')
     await nemesis.heal()
@@ -145,6 +161,17 @@ class SeedRun {
     await workload.finish(convergeMs)
     await readReplicaLogs(cluster, this.#recorder, workload.topic)
     await observer.stop()
+    await within(this.#world, convergeMs, 'actors come to rest', Promise.all(acting))
+    for (const actor of this.#actors) await actor.conclude(this.#world.nowMs + convergeMs)
+  }
+
+  /** What an actor cannot take ends the run at once. */
+  async #act(actor: Actor): Promise<void> {
+    try {
+      await actor.run()
+    } catch (error) {
+      this.#world.fail(error, actor.name)
+    }
   }
 
   /** What the checkers say of the history. */
@@ -200,7 +227,7 @@ function specOf(seed: number, swarm: Swarm): ClusterSpec {
     brokers: swarm.brokers,
     controllers: swarm.controllers,
     port: 0,
-    settings: {},
+    settings: settingsFor(swarm.actors),
     seed,
   }
 }

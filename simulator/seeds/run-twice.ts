@@ -41,6 +41,7 @@ async function firstDifference(options: SeedOptions): Promise<string> {
   const record = async (): Promise<Step[]> => {
     const steps: Step[] = []
     const onWorld = (world: World): void => {
+      options.onWorld?.(world)
       world.onEvent(node =>
         steps.push({ hash: world.hash, what: `${world.nowUs} us, ${node?.name ?? 'world or client'}` }),
       )

@@ -4,6 +4,7 @@
  *
  * Source: Groce et al., "Swarm Testing", 2012; TigerBeetle's simulator.
  */
+import { type ActorKind, actorKinds } from '../actors/actors.ts'
 import { Prng } from '../world/prng.ts'
 import type { WorldSettings } from '../world/settings.ts'
 
@@ -56,6 +57,8 @@ export interface Swarm {
   readonly safetyMs: number
   /** Longest pause between two reassignments of a partition, ms; undefined: none. */
   readonly moveMsMax: number | undefined
+  /** Who else uses the cluster meanwhile. */
+  readonly actors: readonly ActorKind[]
 }
 
 export function drawSwarm(seed: number, safetyMs?: number): Swarm {
@@ -95,6 +98,7 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
     faultMsMax: faultMsMin + random.pick([500, 4000, 15_000]),
     safetyMs: safetyMs ?? random.between(30, 90) * 1000,
     moveMsMax: new Prng(seed, 'moves').pick([undefined, 1_000, 8_000]),
+    actors: drawActors(new Prng(seed, 'actors')),
   }
 }
 
@@ -105,11 +109,17 @@ function drawFaults(random: Prng): FaultKind[] {
   return chosen.length > 0 ? chosen : ['kill']
 }
 
+/** At most two: each costs time, and what is wrong shows in a small company, too. */
+function drawActors(random: Prng): ActorKind[] {
+  return random.shuffle(actorKinds).slice(0, random.pick([0, 1, 1, 2]))
+}
+
 /** One line for people. */
 export function describeSwarm(swarm: Swarm): string {
-  const { brokers, controllers, workload, faults, moveMsMax } = swarm
+  const { brokers, controllers, workload, faults, moveMsMax, actors } = swarm
   const nodes = controllers === 0 ? `${brokers} combined nodes` : `${brokers} brokers, ${controllers} controllers`
   const { producers, consumers, partitions } = workload
   const moves = moveMsMax === undefined ? '' : '; reassignments'
-  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${moves}`
+  const company = actors.length === 0 ? '' : `; ${actors.join(', ')}`
+  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${moves}${company}`
 }

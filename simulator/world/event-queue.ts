@@ -4,22 +4,36 @@
  */
 import type { SimulatedNode } from './node.ts'
 
-/** What an event is, for traces, hashes and statistics. */
-export type EventKind =
-  | 'start'
-  | 'timer'
-  | 'soon'
-  | 'fsync'
-  | 'listen'
-  | 'accept'
-  | 'opened'
-  | 'data'
-  | 'drain'
-  | 'closed'
-  | 'client-timer'
-  | 'fault'
-  | 'control'
-  | 'outside'
+/** What an event is, for traces, hashes and statistics; its place in the list is its number in a hash. */
+const eventKinds = [
+  'start',
+  'timer',
+  'soon',
+  'fsync',
+  'listen',
+  'accept',
+  'opened',
+  'data',
+  'drain',
+  'closed',
+  'client-timer',
+  'fault',
+  'control',
+  'outside',
+] as const
+export type EventKind = (typeof eventKinds)[number]
+
+const kindNumbers = Object.fromEntries(eventKinds.map((kind, number) => [kind, number])) as Record<EventKind, number>
+
+export function eventKindNumber(kind: EventKind): number {
+  return kindNumbers[kind]
+}
+
+export function eventKindOf(number: number): EventKind {
+  const kind = eventKinds[number]
+  if (kind === undefined) throw new RangeError(`Expected the number of a kind of event, got ${number}`)
+  return kind
+}
 
 export class WorldEvent {
   readonly timeUs: number

@@ -6,7 +6,7 @@
  */
 import type { LogLevel } from '#broker/environment/environment.ts'
 import { type Drain, Drainer } from './drain.ts'
-import { type EventKind, EventQueue, WorldEvent } from './event-queue.ts'
+import { type EventKind, eventKindNumber, EventQueue, WorldEvent } from './event-queue.ts'
 import { NodeCrashed, SimulationFailure } from './failure.ts'
 import { SimulatedNode } from './node.ts'
 import type { Pace } from './pace.ts'
@@ -39,6 +39,16 @@ export interface RunOptions {
   readonly pace?: Pace
 }
 
+/** An event that is about to run, in numbers. */
+export interface BegunEvent {
+  /** How many ran before it, and itself. */
+  readonly number: number
+  readonly timeUs: number
+  readonly kindNumber: number
+  /** Of the machine whose process runs it; -1: the world itself, or a client. */
+  readonly machineIndex: number
+}
+
 /** So many events without the clock moving mean that the code runs in circles. */
 const eventsPerInstantMax = 500_000
 
@@ -57,6 +67,7 @@ export class World {
   readonly #drainer: Drainer
   readonly #nodes = new Map<string, SimulatedNode>()
   readonly #checks: ((node: SimulatedNode | undefined) => void)[] = []
+  #beforeEvent: ((event: BegunEvent) => void) | undefined
   #nowUs = 0
   #sequence = 0
   #eventsRun = 0
@@ -144,6 +155,12 @@ export class World {
   /** Calls `check` after every event, with the node whose event it was. It must be cheap, and throws when an invariant does not hold. */
   onEvent(check: (node: SimulatedNode | undefined) => void): void {
     this.#checks.push(check)
+  }
+
+  /** Calls `listener` before each event. One listener at a time. */
+  beforeEvent(listener: (event: BegunEvent) => void): void {
+    if (this.#beforeEvent !== undefined) throw new Error('somebody listens already to what happens in this world')
+    this.#beforeEvent = listener
   }
 
   /** Stops the clock while something real (a file of the host) is under way: how long it takes must not change the run. */
@@ -269,7 +286,12 @@ export class World {
     this.#eventsRun++
     this.#node = node
     this.#where = node === undefined ? event.kind : `${event.kind} of ${node.name}`
-    this.note(this.#nowUs, kindNumbers[event.kind] * 64 + (node?.index ?? 63), event.bytes, event.crc)
+    const kindNumber = eventKindNumber(event.kind)
+    if (this.#beforeEvent !== undefined) {
+      const machineIndex = node?.index ?? -1
+      this.#beforeEvent({ number: this.#eventsRun, timeUs: this.#nowUs, kindNumber, machineIndex })
+    }
+    this.note(this.#nowUs, kindNumber * 64 + (node?.index ?? 63), event.bytes, event.crc)
     try {
       run()
     } catch (error) {
@@ -281,21 +303,4 @@ export class World {
     const { cause, where } = this.#failure!
     return new SimulationFailure({ seed: this.seed, timeMs: this.nowMs, where, trace: this.trace.lines(), cause })
   }
-}
-
-const kindNumbers: Readonly<Record<EventKind, number>> = {
-  start: 0,
-  timer: 1,
-  soon: 2,
-  fsync: 3,
-  listen: 4,
-  accept: 5,
-  opened: 6,
-  data: 7,
-  drain: 8,
-  closed: 9,
-  'client-timer': 10,
-  fault: 11,
-  control: 12,
-  outside: 13,
 }

@@ -9,7 +9,7 @@ import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { decodeTransaction } from '#broker/coordinator/transactions/transaction-records.ts'
 import { readRecords } from '#broker/protocol/records/batch-read.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
-import { TransactionalProducer } from './transactional-client.ts'
+import { TransactionalProducer } from '#simulator/actors/transactional-producer.ts'
 import {
   onCluster,
   partitions,

@@ -5,7 +5,7 @@ import { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.t
 import { withVirtualGlobals } from '#simulator/clients/virtual-globals.ts'
 import { brokerOfSeed } from '#simulator/seeds/broker.ts'
 import { World } from '#simulator/world/world.ts'
-import { Wire } from './transactional-client.ts'
+import { Wire } from '#simulator/actors/wire.ts'
 
 export const topic = 'events'
 export const partitions = [0, 1, 2]

@@ -1,22 +1,16 @@
 /**
- * A transactional producer and a reader of a few lines, for both versions of the transaction protocol. Repeats every request until it is
- * answered for good, as real producers do, so that what it was told must be true in the end.
+ * Requests of actors to whoever is the right broker at the time, on the broker's own codec. Repeats what the network or the cluster asks to
+ * repeat, as real clients do, so that what it was told must be true in the end.
  */
 import type { Address } from '#broker/environment/environment.ts'
 import { NetworkRequestClient } from '#broker/net/request-client.ts'
 import { errorName, type ErrorName } from '#broker/protocol/errors.ts'
-import type { ProduceResponse } from '#broker/protocol/messages/00-produce.ts'
 import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import type { MetadataResponse } from '#broker/protocol/messages/03-metadata.ts'
 import type { OffsetFetchResponse } from '#broker/protocol/messages/09-offset-fetch.ts'
 import type { FindCoordinatorResponse } from '#broker/protocol/messages/10-find-coordinator.ts'
-import type { InitProducerIdResponse } from '#broker/protocol/messages/22-init-producer-id.ts'
-import type { AddPartitionsToTxnResponse } from '#broker/protocol/messages/24-add-partitions-to-txn.ts'
-import type { AddOffsetsToTxnResponse } from '#broker/protocol/messages/25-add-offsets-to-txn.ts'
-import type { EndTxnResponse } from '#broker/protocol/messages/26-end-txn.ts'
-import type { TxnOffsetCommitResponse } from '#broker/protocol/messages/28-txn-offset-commit.ts'
+import type { CreateTopicsResponse } from '#broker/protocol/messages/19-create-topics.ts'
 import type { DescribeTransactionsResponse } from '#broker/protocol/messages/65-describe-transactions.ts'
-import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import { readRecords } from '#broker/protocol/records/batch-read.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
 import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
@@ -37,9 +31,11 @@ const again: ReadonlySet<ErrorName> = new Set<ErrorName>([
   'FENCED_LEADER_EPOCH',
   'NETWORK_EXCEPTION',
 ])
-const requestTimeoutMs = 3000
+export const requestTimeoutMs = 3000
 const backoffMs = 50
-const transactionKeyType = 1
+export const keyTypes = { group: 0, transaction: 1 } as const
+/** How long a request is repeated. */
+const patienceMs = 120_000
 
 export interface Seen {
   readonly values: readonly string[]
@@ -51,6 +47,7 @@ export interface Seen {
 export class Wire {
   readonly cluster: SimulatedCluster
   readonly #client: NetworkRequestClient
+  #turn = 0
 
   constructor(cluster: SimulatedCluster) {
     this.cluster = cluster
@@ -69,7 +66,7 @@ export class Wire {
   /** Repeats `ask` while the network or the cluster says so; any other error is thrown. */
   async patiently<Answer>(what: string, ask: () => Promise<{ error: ErrorName; answer: Answer }>): Promise<Answer> {
     const { world } = this.cluster
-    const deadlineMs = world.nowMs + 120_000
+    const deadlineMs = world.nowMs + patienceMs
     let last = 'nothing'
     while (world.nowMs < deadlineMs) {
       try {
@@ -87,18 +84,35 @@ export class Wire {
   }
 
   /** Any broker, then another. */
-  #turn = 0
-  #any(): Address {
+  any(): Address {
     const [host = '', port = ''] = (this.cluster.bootstrap[this.#turn++ % this.cluster.bootstrap.length] ?? '').split(
       ':',
     )
     return { host, port: Number(port) }
   }
 
+  /** With the broker's defaults for what is left out; a topic that is there is right, too. */
+  async createTopic(topic: {
+    readonly name: string
+    readonly partitions: number
+    readonly settings?: Readonly<Record<string, string>>
+  }): Promise<void> {
+    const { name, partitions, settings = {} } = topic
+    const configs = Object.entries(settings).map(([key, value]) => ({ name: key, value }))
+    const wanted = { name, numPartitions: partitions, replicationFactor: 3, assignments: [], configs }
+    await this.patiently(`create ${name}`, async () => {
+      const body = { topics: [wanted], timeoutMs: requestTimeoutMs, validateOnly: false }
+      const { topics } = await this.send<CreateTopicsResponse>(this.any(), 19, body, 7)
+      const error = errorName(topics[0]?.errorCode ?? -1)
+      return { error: error === 'TOPIC_ALREADY_EXISTS' ? 'NONE' : error, answer: undefined }
+    })
+    for (let partition = 0; partition < partitions; partition++) await this.leader(name, partition)
+  }
+
   async coordinator(key: string, keyType: number): Promise<Address & { readonly id: number }> {
     return this.patiently(`coordinator of ${key}`, async () => {
       const body = { coordinatorKeys: [key], keyType }
-      const { coordinators } = await this.send<FindCoordinatorResponse>(this.#any(), 10, body, 6)
+      const { coordinators } = await this.send<FindCoordinatorResponse>(this.any(), 10, body, 6)
       const { errorCode: code, host, port, nodeId } = coordinators[0]!
       return { error: errorName(code), answer: { host, port, id: nodeId } }
     })
@@ -107,7 +121,7 @@ export class Wire {
   async leader(topic: string, partition: number): Promise<Address> {
     return this.patiently(`leader of ${topic}-${partition}`, async () => {
       const body = { topics: [{ name: topic }], allowAutoTopicCreation: false }
-      const { topics, brokers } = await this.send<MetadataResponse>(this.#any(), 3, body, 12)
+      const { topics, brokers } = await this.send<MetadataResponse>(this.any(), 3, body, 12)
       const found = topics[0]?.partitions.find(each => each.partitionIndex === partition)
       const broker = brokers.find(({ nodeId }) => nodeId === found?.leaderId)
       if (broker === undefined) return { error: 'LEADER_NOT_AVAILABLE', answer: { host: '', port: 0 } }
@@ -145,7 +159,7 @@ export class Wire {
         groups: [{ groupId: group, topics: [{ name: topic, partitionIndexes: [partition] }] }],
         requireStable: true,
       }
-      const { groups } = await this.send<OffsetFetchResponse>(await this.coordinator(group, 0), 9, body, 9)
+      const { groups } = await this.send<OffsetFetchResponse>(await this.coordinator(group, keyTypes.group), 9, body, 9)
       const found = groups[0]!
       const part = found.topics[0]?.partitions[0]
       const error = found.errorCode === 0 ? (part?.errorCode ?? 0) : found.errorCode
@@ -155,7 +169,7 @@ export class Wire {
 
   async transactionState(transactionalId: string): Promise<string> {
     return this.patiently(`state of ${transactionalId}`, async () => {
-      const to = await this.coordinator(transactionalId, transactionKeyType)
+      const to = await this.coordinator(transactionalId, keyTypes.transaction)
       const body = { transactionalIds: [transactionalId] }
       const { transactionStates } = await this.send<DescribeTransactionsResponse>(to, 65, body, 0)
       const { errorCode: code, transactionState } = transactionStates[0]!
@@ -164,9 +178,13 @@ export class Wire {
   }
 }
 
-class Refused extends Error {
+/** An answer that no repetition changes. */
+export class Refused extends Error {
+  readonly error: ErrorName
+
   constructor(what: string, error: ErrorName) {
     super(`${what}: ${error}`)
+    this.error = error
   }
 }
 
@@ -185,113 +203,4 @@ function committedValues(
       for (const { value } of readRecords(batch)) values.push(String(value))
   }
   return values
-}
-
-/** One transactional id. `version` 2 adds partitions by writing to them, and gets a new epoch with every transaction. */
-export class TransactionalProducer {
-  readonly transactionalId: string
-  readonly #wire: Wire
-  readonly #version: 0 | 2
-  #producerId = -1n
-  #producerEpoch = -1
-  #sequences = new Map<string, number>()
-  #added = new Set<string>()
-
-  constructor(wire: Wire, transactionalId: string, version: 0 | 2) {
-    this.#wire = wire
-    this.transactionalId = transactionalId
-    this.#version = version
-  }
-
-  get #identity() {
-    const { transactionalId } = this
-    return { transactionalId, producerId: this.#producerId, producerEpoch: this.#producerEpoch }
-  }
-
-  #coordinator(): Promise<Address> {
-    return this.#wire.coordinator(this.transactionalId, transactionKeyType)
-  }
-
-  async init(): Promise<void> {
-    const body = { transactionalId: this.transactionalId, transactionTimeoutMs: 60_000 }
-    const answer = await this.#wire.patiently('InitProducerId', async () => {
-      const reply = await this.#wire.send<InitProducerIdResponse>(await this.#coordinator(), 22, body, 5)
-      return { error: errorName(reply.errorCode), answer: reply }
-    })
-    this.#begin(answer)
-  }
-
-  #begin({ producerId, producerEpoch }: { readonly producerId: bigint; readonly producerEpoch: number }): void {
-    this.#producerId = producerId
-    this.#producerEpoch = producerEpoch
-    this.#sequences = new Map()
-    this.#added = new Set()
-  }
-
-  async send(topic: string, partition: number, value: string): Promise<void> {
-    const key = `${topic}-${partition}`
-    if (this.#version === 0 && !this.#added.has(key)) await this.#addPartition(topic, partition)
-    this.#added.add(key)
-    const baseSequence = this.#sequences.get(key) ?? 0
-    const { producerId, producerEpoch } = this.#identity
-    const batch = { timestamp: 1, producerId, producerEpoch, baseSequence, transactional: true }
-    const body = {
-      transactionalId: this.transactionalId,
-      acks: -1,
-      timeoutMs: requestTimeoutMs,
-      topicData: [{ name: topic, partitionData: [{ index: partition, records: buildBatch([{ value }], batch) }] }],
-    }
-    await this.#wire.patiently(`produce to ${key}`, async () => {
-      const to = await this.#wire.leader(topic, partition)
-      const { responses } = await this.#wire.send<ProduceResponse>(to, 0, body, this.#version === 0 ? 11 : 12)
-      return { error: errorName(responses[0]!.partitionResponses[0]!.errorCode), answer: undefined }
-    })
-    this.#sequences.set(key, baseSequence + 1)
-  }
-
-  async #addPartition(topic: string, partition: number): Promise<void> {
-    const { transactionalId, producerId, producerEpoch } = this.#identity
-    const body = {
-      v3AndBelowTransactionalId: transactionalId,
-      v3AndBelowProducerId: producerId,
-      v3AndBelowProducerEpoch: producerEpoch,
-      v3AndBelowTopics: [{ name: topic, partitions: [partition] }],
-    }
-    await this.#wire.patiently('AddPartitionsToTxn', async () => {
-      const reply = await this.#wire.send<AddPartitionsToTxnResponse>(await this.#coordinator(), 24, body, 3)
-      const code = reply.resultsByTopicV3AndBelow[0]!.resultsByPartition[0]!.partitionErrorCode
-      return { error: errorName(code), answer: undefined }
-    })
-  }
-
-  async sendOffset(groupId: string, topic: string, partition: number, offset: number): Promise<void> {
-    if (this.#version === 0)
-      await this.#wire.patiently('AddOffsetsToTxn', async () => {
-        const body = { ...this.#identity, groupId }
-        const reply = await this.#wire.send<AddOffsetsToTxnResponse>(await this.#coordinator(), 25, body, 3)
-        return { error: errorName(reply.errorCode), answer: undefined }
-      })
-    const committed = { partitionIndex: partition, committedOffset: offset, committedMetadata: '' }
-    const body = { ...this.#identity, groupId, topics: [{ name: topic, partitions: [committed] }] }
-    await this.#wire.patiently('TxnOffsetCommit', async () => {
-      const to = await this.#wire.coordinator(groupId, 0)
-      const reply = await this.#wire.send<TxnOffsetCommitResponse>(to, 28, body, this.#version === 0 ? 3 : 5)
-      return { error: errorName(reply.topics[0]!.partitions[0]!.errorCode), answer: undefined }
-    })
-  }
-
-  async end(committed: boolean): Promise<void> {
-    const answer = await this.#wire.patiently('EndTxn', async () => {
-      const body = { ...this.#identity, committed }
-      const reply = await this.#wire.send<EndTxnResponse>(
-        await this.#coordinator(),
-        26,
-        body,
-        this.#version === 0 ? 3 : 5,
-      )
-      return { error: errorName(reply.errorCode), answer: reply }
-    })
-    this.#added = new Set()
-    if (this.#version === 2) this.#begin(answer)
-  }
 }

@@ -1,0 +1,31 @@
+/** All actors by name, and the settings that a cluster needs for them. */
+import { Prng } from '../world/prng.ts'
+import type { Actor, Stage } from './actor.ts'
+import { Transactions } from './transactions.ts'
+
+const makers = {
+  transactions: stage => new Transactions(stage),
+} satisfies Record<string, (stage: Stage) => Actor>
+
+export type ActorKind = keyof typeof makers
+
+export const actorKinds = Object.keys(makers) as ActorKind[]
+
+export function makeActor(kind: ActorKind, stage: Omit<Stage, 'random'>): Actor {
+  const make: (stage: Stage) => Actor = makers[kind]
+  return make({ ...stage, random: new Prng(stage.world.seed, kind) })
+}
+
+/** Fifty partitions of an internal topic cost more than they show. */
+const few = '4'
+
+export function settingsFor(kinds: readonly ActorKind[]): Readonly<Record<string, string>> {
+  if (kinds.length === 0) return {}
+  return {
+    'transaction.state.log.num.partitions': few,
+    'offsets.topic.num.partitions': few,
+    'share.coordinator.state.topic.num.partitions': few,
+    // Timeouts come about within the run.
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': '2000',
+  }
+}
