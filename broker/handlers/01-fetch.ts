@@ -285,6 +285,7 @@ function fetchRecords(
     isolation: isFollower ? 'log-end' : isReadCommitted ? 'last-stable' : 'high-watermark',
     onlyLeader: isFollower || apiVersion < anyReplicaSince,
     connection,
+    memory: context.memory,
     ...preference(request, context, isFollower),
     ...(isFollower
       ? {

@@ -18,6 +18,7 @@
 import type { Environment } from '../environment/environment.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { SecurityProtocol } from '../config/listeners.ts'
+import type { ReadMemory } from '../log/log.ts'
 import type { Principal } from '../net/principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { AclOperation, ResourceType } from '../security/authorization/acl.ts'
@@ -38,6 +39,8 @@ export interface RequestContext {
   readonly environment: Environment
   /** Monotonic ms when the request was read. */
   readonly receivedMs: number
+  /** For records that the response passes on; given back by itself when the response has been written, or is given up. */
+  readonly memory: ReadMemory
   /**
    * Whether the sender has the right; always without an authorizer. `purpose` is 'filter' where the request did not name the resource and only
    * learns which ones there are.

@@ -55,6 +55,16 @@ export interface ReadOptions {
   readonly untilOffset: number
   /** Return the first whole batch even when it is larger than maxBytes (KIP-74). */
   readonly atLeastOneBatch: boolean
+  /** Where the records are read into; default: memory that is left to the garbage collector. */
+  readonly memory?: ReadMemory | undefined
+}
+
+/** Memory that its owner uses again. */
+export interface ReadMemory {
+  /** A buffer of exactly so many bytes, with anything in it. */
+  take(bytes: number): Buffer
+  /** Nobody looks any more at what was taken so far. */
+  giveBack(): void
 }
 
 export interface ReadResult {

@@ -8,7 +8,12 @@ import { ProtocolError } from '../protocol/errors.ts'
 import { FrameSlab } from './framer.ts'
 
 /** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
-export type Reply = readonly Uint8Array[] | undefined
+export type Reply = ReplyChunks | undefined
+
+export interface ReplyChunks extends ReadonlyArray<Uint8Array> {
+  /** Runs once: the memory of the chunks is not needed any more, because they have been written or never will be. */
+  readonly written?: () => void
+}
 
 export interface ConnectionOptions {
   readonly maxFrameBytes: number
@@ -50,6 +55,8 @@ export class Connection {
   #mute: { readonly untilMs: number; readonly timer: Timer } | undefined
   /** Replies gathered while a chunk is worked through, written at once. */
   #outbox: Uint8Array[] | undefined
+  /** Whom to tell when the outbox has been written. */
+  #outboxWritten: (() => void)[] = []
 
   constructor(environment: Environment, socket: Socket, options: ConnectionOptions) {
     this.#environment = environment
@@ -148,7 +155,7 @@ export class Connection {
   }
 
   #finish(slot: Slot, reply: Reply): void {
-    if (!this.#open) return
+    if (!this.#open) return reply?.written?.()
     slot.reply = reply
     slot.ready = true
     this.#heldBytes += bytesOf(reply)
@@ -157,7 +164,9 @@ export class Connection {
     while (this.#slots[0]?.ready === true) {
       const done = this.#slots.shift()
       this.#heldBytes -= bytesOf(done?.reply)
-      if (done?.reply !== undefined) this.#outbox.push(...done.reply)
+      if (done?.reply === undefined) continue
+      this.#outbox.push(...done.reply)
+      if (done.reply.written !== undefined) this.#outboxWritten.push(done.reply.written)
     }
     if (gathering) return
     this.#flushOutbox()
@@ -168,9 +177,16 @@ export class Connection {
   #flushOutbox(): void {
     const chunks = this.#outbox
     this.#outbox = undefined
-    if (chunks === undefined || chunks.length === 0 || !this.#open) return
+    if (chunks === undefined || chunks.length === 0) return
+    let written: (() => void) | undefined
+    if (this.#outboxWritten.length > 0) {
+      const told = this.#outboxWritten
+      this.#outboxWritten = []
+      written = () => told.forEach(tell => tell())
+    }
+    if (!this.#open) return written?.()
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
-    if (!this.#socket.write(chunks)) this.#writable = false
+    if (!this.#socket.write(chunks, written)) this.#writable = false
   }
 
   /** Begins requests that had to wait. */
@@ -223,6 +239,7 @@ export class Connection {
     this.#idleTimer?.cancel()
     this.#mute?.timer.cancel()
     this.#waiting.length = 0
+    for (const { reply } of this.#slots.splice(0)) reply?.written?.()
     if (error !== undefined)
       this.#environment.log.debug('connection lost', { client: this.#socket.remote.host, reason: error.message })
     this.#options.closed()

@@ -4,7 +4,14 @@
  * A DiskError ends the replica: KAFKA_STORAGE_ERROR from then on. Sources: KIP-101, KIP-279, KIP-320, KIP-392, KIP-595 (divergence in Fetch).
  */
 import { DiskError } from '../environment/environment.ts'
-import type { AppendOrigin, AppendResult, EpochEndOffset, PartitionLog, TopicPartition } from '../log/log.ts'
+import type {
+  AppendOrigin,
+  AppendResult,
+  EpochEndOffset,
+  PartitionLog,
+  ReadMemory,
+  TopicPartition,
+} from '../log/log.ts'
 import type { VerificationGuard, VerifiedProducer } from '../log/transaction-verification.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { ByteMeter } from './byte-meter.ts'
@@ -23,6 +30,7 @@ export interface PartitionRead {
   readonly atLeastOneBatch: boolean
   readonly isolation: Isolation
   readonly onlyLeader: boolean
+  readonly memory?: ReadMemory | undefined
   /** The reader is sent to this broker and gets no records here. */
   readonly preferredReadReplica?: number
   /** Set when a follower of this partition reads. */
@@ -207,6 +215,7 @@ export class LocalReplica {
       maxBytes: request.maxBytes,
       untilOffset: this.endOffset(request.isolation),
       atLeastOneBatch: request.atLeastOneBatch,
+      memory: request.memory,
     })
     if ('refused' in result) return failedRead(result.refused)
     if (follower?.isNew === true) {

@@ -62,13 +62,18 @@ export class NodeSocket implements Socket {
     raw.resume()
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#closed || this.#ending) return true
+  write(chunks: readonly Uint8Array[], written?: () => void): boolean {
+    const last = chunks.at(-1)
+    if (this.#closed || this.#ending || last === undefined) {
+      written?.()
+      return true
+    }
     const raw = this.#raw
-    if (chunks.length === 1) return raw.write(chunks[0]!)
+    // They go out in order: who is told of the last one is told of all. Told of an error too, when nothing more is sent.
+    if (chunks.length === 1) return raw.write(last, written)
     raw.cork()
-    let belowMark = true
-    for (const chunk of chunks) belowMark = raw.write(chunk)
+    for (let at = 0; at < chunks.length - 1; at++) raw.write(chunks[at]!)
+    const belowMark = raw.write(last, written)
     raw.uncork()
     return belowMark
   }

@@ -35,9 +35,13 @@ function newestSourceMs(): number {
   return newest
 }
 
+/** Found once per command: all of its brokers run from the same file, and to look at every source takes a while. */
+let entry: string | undefined
+
 /** The file to start a broker with: the bundle if it is as new as the sources, else the sources. */
 export function brokerEntry(): string {
-  return existsSync(bundle) && statSync(bundle).mtimeMs > newestSourceMs() ? bundle : brokerMain
+  entry ??= existsSync(bundle) && statSync(bundle).mtimeMs > newestSourceMs() ? bundle : brokerMain
+  return entry
 }
 
 /** Makes the bundle if it is missing or old. Without esbuild, a tool of this checkout, brokers run from the sources. */
@@ -53,4 +57,5 @@ export async function prepareBrokerBundle(): Promise<void> {
   const made = join(folder, `broker-${process.pid}.cjs`)
   await esbuild.build({ ...brokerBundleOptions, entryPoints: [brokerMain], outfile: made, logLevel: 'warning' })
   renameSync(made, bundle)
+  entry = bundle
 }

@@ -32,6 +32,7 @@ import { noReply, type Handler } from '#broker/handlers/handler.ts'
 import { ServedRequest } from '#broker/handlers/request-context.ts'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { RequestClient } from '#broker/net/client.ts'
+import { MemoryPool } from '#broker/net/memory-pool.ts'
 import { codec } from '#broker/protocol/codec.ts'
 import { errorCode, type ErrorName } from '#broker/protocol/errors.ts'
 import { fetchRequest, fetchResponse } from '#broker/protocol/messages/01-fetch.ts'
@@ -243,6 +244,7 @@ export class TestBroker {
     const node = {
       services: { nodeId: this.id, metadata: () => this.image, broker: { replicas: this.manager } },
       config: this.cluster.config,
+      memory: new MemoryPool(),
       environment: {
         clock: {
           monotonicMs: () => this.cluster.time.nowMs,
