@@ -133,6 +133,15 @@ describe('up', () => {
     expect(toolkit.isEmpty).toBe(true)
   })
 
+  test('whose output nobody reads any more takes everything away again', async () => {
+    const command = toolkit.start('up', '--runtime', 'process', '--brokers', '1', '--port', await freePort())
+    // Before it has written a word: the first one fails.
+    command.stdout.destroy()
+    command.stderr.destroy()
+    expect((await command).exitCode).toBe(141)
+    expect(toolkit.isEmpty).toBe(true)
+  })
+
   test('killed in the middle leaves what the next one explains and down removes', async () => {
     const args = ['up', '--runtime', 'process', '--brokers', '1', '--port', await freePort()]
     const command = toolkit.start(...args)
