@@ -10,6 +10,7 @@ import { parseBrokerConfig, propertiesFromEnvironment, type ParsedConfig } from 
 import { parseProperties } from './config/properties.ts'
 import { ConfigError } from './config/table.ts'
 import { nodeEnvironment } from './environment/node/node-environment.ts'
+import { LogDirectoryError } from './log/meta-properties.ts'
 import { Node } from './node.ts'
 import { StartupError } from './startup-error.ts'
 
@@ -112,7 +113,7 @@ async function start(): Promise<void> {
   } catch (error) {
     // Stopped before it was up: the stop decides how the process ends.
     if (stopping) return
-    if (error instanceof StartupError) log.error(error.message)
+    if (error instanceof StartupError || error instanceof LogDirectoryError) log.error(error.message)
     else log.error('the node could not start', { error })
     process.exit(1)
   }

@@ -360,7 +360,13 @@ export interface ReplayOptions {
  * runtime is given: it gives the same events.
  */
 export async function replay(file: string, options: ReplayOptions = {}): Promise<LabResult> {
-  const { run, history } = await readHistory(file)
+  const { run, history } = await readHistory(file).catch((error: unknown) => {
+    throw failure(
+      `No history can be read from this file: ${messageOf(error)}`,
+      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl',
+      error,
+    )
+  })
   const lab = await loadLab(run.lab)
   const variant = lab.variants.find(candidate => candidate.name === run.variant)
   if (!variant) throw failure(`${file} is of variant ${run.variant}, which ${lab.name} no longer has.`)

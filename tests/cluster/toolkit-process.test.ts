@@ -54,6 +54,18 @@ function lifeOf(engine: Engine): void {
     expect(await toolkit.values('life', 'letters')).toEqual(['a', 'b', 'c'])
   })
 
+  test('begins at the end when asked to, and does not wait there', async () => {
+    const { stdout, stderr } = await toolkit.run('consume', 'letters', '--latest', ...name)
+    expect(stdout).toBe('')
+    expect(stderr).toContain('--follow waits for what comes')
+  })
+
+  test('says that a topic has no such partition', async () => {
+    const { exitCode, stderr } = await toolkit.start('produce', 'letters', 'd', '--partition', '7', ...name)
+    expect(stderr).toContain('The topic letters has no partition 7: it has 2, from 0 to 1.')
+    expect(exitCode).toBe(1)
+  })
+
   test('loses a broker to kill, and gets it back with start', async () => {
     await toolkit.run('kill', '2', ...name)
     expect(await toolkit.states('life')).toEqual(['running', 'stopped', 'running'])
@@ -130,6 +142,15 @@ describe('up', () => {
     expect(stderr).toContain('Interrupted')
     expect(exitCode).toBe(130)
     expect(await conditionOf(node)).toBe('gone')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+
+  test('whose output nobody reads any more takes everything away again', async () => {
+    const command = toolkit.start('up', '--runtime', 'process', '--brokers', '1', '--port', await freePort())
+    // Before it has written a word: the first one fails.
+    command.stdout.destroy()
+    command.stderr.destroy()
+    expect((await command).exitCode).toBe(141)
     expect(toolkit.isEmpty).toBe(true)
   })
 

@@ -56,6 +56,8 @@ const hostStartTimeoutMs = 30_000
 /** Starts the process that hosts the simulation and waits until the cluster serves on its real ports. */
 async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise<Cluster> {
   const { progress = () => undefined, signal } = options
+  if (request.engine !== 'faultline')
+    throw usageError(`The simulator runs our own broker only, not ${request.engine}.`, 'Use --runtime process.')
   if (request.dataDir !== undefined)
     throw usageError('--data means nothing here: the disks of a simulated cluster are simulated too.', 'Leave it away.')
   if (traitsOf(request.security).tls)

@@ -25,7 +25,7 @@ class Cluster {
     }))
   }
 
-  start(id: number): RaftNode {
+  start(id: number, identity: Pick<RaftNodeOptions, 'clusterId'> = {}): RaftNode {
     const environment = this.world.node(`node-${id}`).start()
     const isVoter = this.voters.some(voter => voter.id === id)
     const listen = isVoter ? { listen: { host: `node-${id}`, port } } : {}
@@ -35,6 +35,7 @@ class Cluster {
       directory: '/meta',
       quorum: this.quorum ?? {},
       ...listen,
+      ...identity,
     })
     this.nodes.set(id, node)
     return node
@@ -124,6 +125,22 @@ describe('the driver of the metadata quorum', () => {
       const leader = await cluster.leader()
       expect(leader.driver.describe()?.observers.map(replica => replica.id)).toEqual([4])
       expect(observer.driver.leader).toEqual(leader.driver.leader)
+    }))
+
+  it('says once for each voter that a node of another cluster is refused, and by whom', () =>
+    scenario(11, 1, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      cluster.start(4, { clusterId: 'AAAAAAAAAAAAAAAAAAAAcQ' })
+      const refusals = () => cluster.world.trace.lines().filter(line => line.includes('refuses this node'))
+      await cluster.until('the refusal is logged', () => refusals().length > 0)
+      // Long enough for many more tries.
+      await cluster.world.sleep(2_000)
+      expect(refusals()).toHaveLength(1)
+      expect(refusals()[0]).toMatch(
+        /node-4 .*ERROR.* voter=1 .*node-1.* error=INCONSISTENT_CLUSTER_ID .*of another cluster/,
+      )
+      expect(cluster.nodes.get(4)?.listener.values).toEqual([])
     }))
 
   it('keeps what was committed when the leader dies and the power of all fails', () =>
