@@ -82,14 +82,11 @@ export class Groups {
           },
           image: options.metadata,
           consumerSettings: groupId => this.#consumerSettings(groupId),
+          shareSettings: groupId => shareSettings(options.metadata(), config, groupId),
           streamsSettings: groupId => this.#streamsSettings(groupId),
           offsets: {
             metadataMaxBytes: config['offset.metadata.max.bytes'],
             retentionMs: config['offsets.retention.minutes'] * 60_000,
-          },
-          shares: {
-            image: options.metadata,
-            settings: groupId => shareSettings(options.metadata(), config, groupId),
           },
         }),
     })
@@ -206,18 +203,11 @@ export class Groups {
     const changed = [...changedTopics.keys()].flatMap(id => image.topicsById.get(id)?.name ?? [])
     if (deleted.length + changed.length > 0) this.#driver.each(shard => shard.topicsChanged([...deleted, ...changed]))
     const gone = new Set(deleted)
-    if (gone.size > 0) this.#driver.each(shard => shard.topicsDeleted(gone))
-  }
-
-  /** Share groups look at topics that came, changed or went. */
-  shareTopicsChanged({ changedTopics, deletedTopics }: MetadataDelta): void {
-    const names = [...changedTopics.values()].map(({ topic }) => topic.name)
-    const gone = new Set(deletedTopics.keys())
-    if (names.length === 0 && gone.size === 0) return
-    const deleted = [...deletedTopics.values()].map(({ name }) => name)
+    if (gone.size === 0) return
+    const goneIds = new Set(deletedTopics.keys())
     this.#driver.each((shard, nowMs) => {
-      shard.shares.topicsChanged([...names, ...deleted])
-      if (gone.size > 0) shard.shares.topicsDeleted(gone, nowMs)
+      shard.topicsDeleted(gone)
+      shard.shares.topicsDeleted(goneIds, nowMs)
     })
   }
 

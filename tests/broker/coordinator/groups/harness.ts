@@ -12,6 +12,7 @@ import { MetadataImage } from '#broker/controller/image.ts'
 import { rangeAssignor } from '#broker/coordinator/groups/modern/assignors/range.ts'
 import { uniformAssignor } from '#broker/coordinator/groups/modern/assignors/uniform.ts'
 import type { ConsumerSettings } from '#broker/coordinator/groups/modern/consumer-heartbeat.ts'
+import type { ShareSettings } from '#broker/coordinator/groups/share/share-heartbeat.ts'
 import type { StreamsSettings } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
 
@@ -35,6 +36,12 @@ export class ShardHarness {
     maxSessionTimeoutMs: 60_000,
     classicMaxSize: 10,
     assignors: [uniformAssignor, rangeAssignor],
+  }
+  shareSettings: ShareSettings = {
+    sessionTimeoutMs: 45_000,
+    heartbeatIntervalMs: 5000,
+    maxSize: 3,
+    initializeRetryIntervalMs: 30_000,
   }
   streamsSettings: StreamsSettings = {
     sessionTimeoutMs: 45_000,
@@ -64,17 +71,9 @@ export class ShardHarness {
         maxSize: 5,
       },
       offsets: { metadataMaxBytes: 10, retentionMs: 100_000 },
-      shares: {
-        image: () => this.image,
-        settings: () => ({
-          sessionTimeoutMs: 45_000,
-          heartbeatIntervalMs: 5000,
-          maxSize: 200,
-          initializeRetryIntervalMs: 30_000,
-        }),
-      },
       image: () => this.image,
       consumerSettings: () => this.consumerSettings,
+      shareSettings: () => this.shareSettings,
       streamsSettings: () => this.streamsSettings,
     })
   }
