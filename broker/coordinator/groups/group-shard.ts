@@ -36,6 +36,7 @@ import {
 } from './modern/consumer-heartbeat.ts'
 import { decodeConsumerRecord } from './modern/consumer-records.ts'
 import { heartbeatRefusal } from './modern/heartbeat-checks.ts'
+import type { TopicPatterns } from './modern/topic-patterns.ts'
 import type { StreamsGroup } from './streams/streams-group.ts'
 import { StreamsGroups } from './streams/streams-groups.ts'
 import type { StreamsAnswer, StreamsHeartbeat, StreamsSettings } from './streams/streams-heartbeat.ts'
@@ -65,6 +66,8 @@ export interface ShardOptions {
   readonly image: () => MetadataImage
   readonly consumerSettings: (groupId: string) => ConsumerSettings
   readonly shareSettings: (groupId: string) => ShareSettings
+  /** Of this broker: all shards may share them. */
+  readonly patterns: TopicPatterns
   readonly streamsSettings: (groupId: string) => StreamsSettings
 }
 
@@ -94,7 +97,7 @@ export class GroupShard implements CoordinatorShard {
     this.offsets = new Offsets(this.#effects, options.offsets)
     this.#writes = new AppliedWrites(this.#effects, ({ key, value }) => this.replay(key, value, ownRecord))
     const parts = { groups: this.#groups, writes: this.#writes, image: options.image, wallMs: () => this.#wallMs }
-    this.#consumers = new ConsumerGroups({ ...parts, settings: options.consumerSettings })
+    this.#consumers = new ConsumerGroups({ ...parts, settings: options.consumerSettings, patterns: options.patterns })
     this.#streams = new StreamsGroups({ ...parts, settings: options.streamsSettings })
     this.shares = new ShareGroups({ ...parts, settings: options.shareSettings })
   }
@@ -130,8 +133,12 @@ export class GroupShard implements CoordinatorShard {
     if (streamsRecord !== undefined) this.#streams.replay(streamsRecord)
   }
 
-  replayMarker(marker: TransactionMarker): void {
-    this.offsets.replayMarker(marker)
+  replayMarker(marker: TransactionMarker, origin?: Pick<RecordOrigin, 'isUncommitted'>): void {
+    this.offsets.replayMarker(marker, origin)
+  }
+
+  tailCommitted(): void {
+    this.offsets.tailCommitted()
   }
 
   /** The log is read to its end: sessions begin, and groups that only have offsets exist too. */
@@ -258,7 +265,7 @@ export class GroupShard implements CoordinatorShard {
     ticket: Ticket<HeartbeatAnswer>,
   ): void {
     const group = new ConsumerGroup(request.groupId)
-    if (heartbeatRefusal(group, request, step.settings) === undefined) {
+    if (heartbeatRefusal(group, request, step) === undefined) {
       empty?.die('GROUP_ID_NOT_FOUND')
       for (const record of empty?.tombstones() ?? []) step.write(record)
       this.#groups.set(request.groupId, group)

@@ -19,6 +19,7 @@ import type { ShareSettings } from './share/share-heartbeat.ts'
 import { rangeAssignor } from './modern/assignors/range.ts'
 import { uniformAssignor } from './modern/assignors/uniform.ts'
 import type { ConsumerSettings } from './modern/consumer-heartbeat.ts'
+import { TopicPatterns } from './modern/topic-patterns.ts'
 import type { StreamsSettings } from './streams/streams-heartbeat.ts'
 
 export const offsetsTopic = '__consumer_offsets'
@@ -67,6 +68,7 @@ export class Groups {
     this.#config = config
     this.#metadata = options.metadata
     this.#verifyTransaction = options.verifyTransaction
+    const patterns = new TopicPatterns()
     this.#driver = new CoordinatorDriver<GroupShard>({
       ...options,
       topic: offsetsTopic,
@@ -81,6 +83,7 @@ export class Groups {
             maxSize: config['group.max.size'],
           },
           image: options.metadata,
+          patterns,
           consumerSettings: groupId => this.#consumerSettings(groupId),
           shareSettings: groupId => shareSettings(options.metadata(), config, groupId),
           streamsSettings: groupId => this.#streamsSettings(groupId),
