@@ -132,7 +132,6 @@ export class BrokerRole implements BrokerServices {
     this.replicas.applyMetadata(image, delta)
     this.#directoryAssignments.metadataApplied(image, delta)
     this.groups.metadataApplied(delta)
-    this.groups.shareTopicsChanged(delta)
     this.shares.metadataApplied(delta)
     if (delta.changedConfigs.some(({ type }) => type === 'client-metrics'))
       this.telemetry.subscribe(image.configsOf('client-metrics'))

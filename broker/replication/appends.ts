@@ -161,7 +161,11 @@ export function appendAll(
   })
 }
 
-/** Resolves once the in-sync replicas have everything below `requiredOffset`, or with the reason why that will not be known. */
+/**
+ * Resolves once the in-sync replicas have everything below `requiredOffset`, or with the reason why that will not be known.
+ *
+ * @param timeoutMs  Infinity: as long as this replica leads
+ */
 export function whenCommitted(
   replica: LocalReplica,
   requiredOffset: number,
@@ -187,6 +191,7 @@ export function whenCommitted(
       end(known)
       return
     }
+    if (timeoutMs === Infinity) return
     timer = environment.timers.after(timeoutMs, () => {
       end('REQUEST_TIMED_OUT')
       replica.waitingForCommit.noteOver()

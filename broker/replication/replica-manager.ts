@@ -432,6 +432,17 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     return { info, committed: whenCommitted(target, requiredOffset, options.timeoutMs, this.parts.environment) }
   }
 
+  async whenCommitted(
+    { topic, partition }: TopicPartition,
+    { leaderEpoch, endOffset }: { readonly leaderEpoch: number; readonly endOffset: number },
+  ): Promise<boolean> {
+    const target = this.get(topic, partition)
+    const leads = (): boolean => target?.machine.role === 'leader' && target.machine.leaderEpoch === leaderEpoch
+    if (target === undefined || !leads()) return false
+    await whenCommitted(target, endOffset, Infinity, this.parts.environment)
+    return leads() && target.highWatermark >= endOffset
+  }
+
   verifyTransaction(
     { topic, partition }: TopicPartition,
     transaction: ProducersTransaction,

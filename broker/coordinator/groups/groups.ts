@@ -19,6 +19,7 @@ import type { ShareSettings } from './share/share-heartbeat.ts'
 import { rangeAssignor } from './modern/assignors/range.ts'
 import { uniformAssignor } from './modern/assignors/uniform.ts'
 import type { ConsumerSettings } from './modern/consumer-heartbeat.ts'
+import { TopicPatterns } from './modern/topic-patterns.ts'
 import type { StreamsSettings } from './streams/streams-heartbeat.ts'
 
 export const offsetsTopic = '__consumer_offsets'
@@ -67,6 +68,7 @@ export class Groups {
     this.#config = config
     this.#metadata = options.metadata
     this.#verifyTransaction = options.verifyTransaction
+    const patterns = new TopicPatterns()
     this.#driver = new CoordinatorDriver<GroupShard>({
       ...options,
       topic: offsetsTopic,
@@ -81,15 +83,13 @@ export class Groups {
             maxSize: config['group.max.size'],
           },
           image: options.metadata,
+          patterns,
           consumerSettings: groupId => this.#consumerSettings(groupId),
+          shareSettings: groupId => shareSettings(options.metadata(), config, groupId),
           streamsSettings: groupId => this.#streamsSettings(groupId),
           offsets: {
             metadataMaxBytes: config['offset.metadata.max.bytes'],
             retentionMs: config['offsets.retention.minutes'] * 60_000,
-          },
-          shares: {
-            image: options.metadata,
-            settings: groupId => shareSettings(options.metadata(), config, groupId),
           },
         }),
     })
@@ -206,18 +206,11 @@ export class Groups {
     const changed = [...changedTopics.keys()].flatMap(id => image.topicsById.get(id)?.name ?? [])
     if (deleted.length + changed.length > 0) this.#driver.each(shard => shard.topicsChanged([...deleted, ...changed]))
     const gone = new Set(deleted)
-    if (gone.size > 0) this.#driver.each(shard => shard.topicsDeleted(gone))
-  }
-
-  /** Share groups look at topics that came, changed or went. */
-  shareTopicsChanged({ changedTopics, deletedTopics }: MetadataDelta): void {
-    const names = [...changedTopics.values()].map(({ topic }) => topic.name)
-    const gone = new Set(deletedTopics.keys())
-    if (names.length === 0 && gone.size === 0) return
-    const deleted = [...deletedTopics.values()].map(({ name }) => name)
+    if (gone.size === 0) return
+    const goneIds = new Set(deletedTopics.keys())
     this.#driver.each((shard, nowMs) => {
-      shard.shares.topicsChanged([...names, ...deleted])
-      if (gone.size > 0) shard.shares.topicsDeleted(gone, nowMs)
+      shard.topicsDeleted(gone)
+      shard.shares.topicsDeleted(goneIds, nowMs)
     })
   }
 

@@ -25,6 +25,7 @@ import type { ConsumerRecord } from './consumer-records.ts'
 import { fence, leave } from './departure.ts'
 import { heartbeatRefusal } from './heartbeat-checks.ts'
 import { downgrade, mayDowngrade, upgrade } from './migration.ts'
+import type { TopicPatterns } from './topic-patterns.ts'
 
 export interface ConsumerGroupsParts {
   readonly groups: GroupTable
@@ -32,6 +33,7 @@ export interface ConsumerGroupsParts {
   readonly image: () => MetadataImage
   readonly wallMs: () => number
   readonly settings: (groupId: string) => ConsumerSettings
+  readonly patterns: TopicPatterns
 }
 
 const everyTopic = (): boolean => true
@@ -72,7 +74,7 @@ export class ConsumerGroups {
   }
 
   step(groupId: string, nowMs: number, mayDescribe: (topic: string) => boolean = everyTopic): GroupStep {
-    const { writes, image, wallMs, settings } = this.#parts
+    const { writes, image, wallMs, settings, patterns } = this.#parts
     return {
       image: image(),
       nowMs,
@@ -81,6 +83,7 @@ export class ConsumerGroups {
       write: record => writes.write(record),
       fence: (group, members) => this.#fence(group, members, nowMs),
       mayDescribe,
+      patterns,
     }
   }
 
@@ -155,7 +158,7 @@ export class ConsumerGroups {
 
   #answer(group: ConsumerGroup, request: ConsumerHeartbeat, step: GroupStep): HeartbeatAnswer {
     if (request.memberEpoch < 0) return leave(group, request, step)
-    const refusal = heartbeatRefusal(group, request, step.settings)
+    const refusal = heartbeatRefusal(group, request, step)
     return refusal === undefined ? heartbeat(group, request, step) : refuseHeartbeat(refusal.error, refusal.message)
   }
 

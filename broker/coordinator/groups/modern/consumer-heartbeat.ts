@@ -28,6 +28,7 @@ import type { Write } from './modern-group.ts'
 import { reconcile } from './reconcile.ts'
 import { refreshRegexes } from './regexes.ts'
 import { replaceMember } from './seats.ts'
+import type { TopicPatterns } from './topic-patterns.ts'
 
 export interface ConsumerSettings {
   readonly sessionTimeoutMs: number
@@ -56,6 +57,7 @@ export interface GroupStep {
   readonly fence: (group: ConsumerGroup, members: readonly ConsumerMember[]) => void
   /** Topics that a pattern may stand for. */
   readonly mayDescribe: (topic: string) => boolean
+  readonly patterns: TopicPatterns
 }
 
 export interface ConsumerHeartbeat {

@@ -6,18 +6,19 @@ import type { ErrorName } from '../../../protocol/errors.ts'
 import { partitionsOf, type Assignment } from './assignment.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
 import { leftForNowEpoch, type ConsumerMember } from './consumer-member.ts'
-import type { ConsumerHeartbeat, ConsumerSettings } from './consumer-heartbeat.ts'
-import { regexError } from './regexes.ts'
+import type { ConsumerHeartbeat, GroupStep } from './consumer-heartbeat.ts'
 
 export interface Refusal {
   readonly error: ErrorName
   readonly message: string
 }
 
+type CheckStep = Pick<GroupStep, 'patterns' | 'settings'>
+
 interface Asked {
   readonly group: ConsumerGroup
   readonly request: ConsumerHeartbeat
-  readonly settings: Pick<ConsumerSettings, 'maxSize'>
+  readonly step: CheckStep
   /** Who has the instance id, if one is named; else who has the member id. */
   readonly holder: ConsumerMember | undefined
 }
@@ -28,9 +29,9 @@ const refuse = (error: ErrorName, message: string): Refusal => ({ error, message
 export function heartbeatRefusal(
   group: ConsumerGroup,
   request: ConsumerHeartbeat,
-  settings: Pick<ConsumerSettings, 'maxSize'>,
+  step: CheckStep,
 ): Refusal | undefined {
-  const asked = { group, request, settings, holder: holderOf(group, request) }
+  const asked = { group, request, step, holder: holderOf(group, request) }
   return (
     roomRefusal(asked) ?? patternRefusal(asked) ?? (request.memberEpoch === 0 ? joinRefusal(asked) : stayRefusal(asked))
   )
@@ -42,16 +43,16 @@ function holderOf(group: ConsumerGroup, { memberId, instanceId }: Identity): Con
   return instanceId === null ? group.members.get(memberId) : group.staticMember(instanceId)
 }
 
-function roomRefusal({ group, request, settings: { maxSize } }: Asked): Refusal | undefined {
-  if (group.members.has(request.memberId) || group.members.size < maxSize) return undefined
+function roomRefusal({ group, request, step }: Asked): Refusal | undefined {
+  if (group.members.has(request.memberId) || group.members.size < step.settings.maxSize) return undefined
   return refuse(
     'GROUP_MAX_SIZE_REACHED',
     `Group ${group.groupId} has ${group.members.size} members; group.consumer.max.size allows no more.`,
   )
 }
 
-function patternRefusal({ request: { subscribedTopicRegex: pattern } }: Asked): Refusal | undefined {
-  const problem = pattern === null || pattern === '' ? undefined : regexError(pattern)
+function patternRefusal({ request: { subscribedTopicRegex: pattern }, step }: Asked): Refusal | undefined {
+  const problem = pattern === null || pattern === '' ? undefined : step.patterns.error(pattern)
   return problem === undefined ? undefined : refuse('INVALID_REGULAR_EXPRESSION', problem)
 }
 

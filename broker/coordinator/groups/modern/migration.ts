@@ -38,18 +38,22 @@ export function upgrade(
     if (typeof made === 'string') return cannot(made)
     members.push(made)
   }
-  const { groupId, generationId } = group
+  const { groupId } = group
+  const epoch = firstEpochOf(group)
   const records = consumerRecords(groupId)
   const names = new Set(members.flatMap(({ member }) => [...member.subscribedTopicNames]))
   return [
     ...group.tombstones(),
     ...members.map(({ member }) => memberRecord(groupId, member)),
-    records.epoch(generationId, metadataHash(names, image)),
+    records.epoch(epoch, metadataHash(names, image)),
     ...members.map(({ member, target }) => records.target(member.memberId, target)),
-    records.targetMetadata(generationId, 0),
+    records.targetMetadata(epoch, 0),
     ...members.map(({ member }) => progressRecord(groupId, member)),
   ]
 }
+
+/** That of its generation. Members that still wait for their first one are sent back to join. */
+const firstEpochOf = ({ generationId }: ClassicGroup): number => Math.max(1, generationId)
 
 function consumerMember(
   group: ClassicGroup,
@@ -64,7 +68,7 @@ function consumerMember(
   if ((assigned?.userData?.length ?? 0) > 0) return 'its assignor keeps data of its own, which a consumer group cannot'
   // In the midst of a rebalance its assignment is not known yet, and it keeps what it says it owns.
   const target = assigned === undefined ? ownedBy(subscription, image) : byId(assigned.assignedPartitions, image)
-  const { generationId } = group
+  const epoch = firstEpochOf(group)
   const member: ConsumerMember = {
     ...newConsumerMember(classic.memberId),
     instanceId: classic.groupInstanceId,
@@ -73,9 +77,9 @@ function consumerMember(
     clientHost: classic.clientHost,
     rebalanceTimeoutMs: classic.rebalanceTimeoutMs,
     subscribedTopicNames: new Set(subscription.topics),
-    memberEpoch: generationId,
-    previousMemberEpoch: generationId,
-    assigned: withEpoch(target, generationId),
+    memberEpoch: epoch,
+    previousMemberEpoch: epoch,
+    assigned: withEpoch(target, epoch),
     classic: { sessionTimeoutMs: classic.sessionTimeoutMs, supportedProtocols: protocols },
   }
   return { member, target }

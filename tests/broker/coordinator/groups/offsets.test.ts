@@ -34,6 +34,39 @@ describe('a committed offset', () => {
     expect(group.shard.offsets.of('g').get('t')?.get(0)).toMatchObject({ offset: 7, leaderEpoch: 2, metadata: 'm' })
   })
 
+  it('that a failover finds above the high watermark is visible once it is replicated, as before it', () => {
+    const group = new ShardHarness()
+    const commit = (offset: number) =>
+      group.commit({ entries: [{ topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' }] })
+    commit(1)
+    commit(2)
+    group.reload(1)
+    expect(offsetOf(group)).toBe(1)
+    group.step(shard => shard.tailCommitted())
+    expect(offsetOf(group)).toBe(2)
+    group.reload(0)
+    expect([offsetOf(group), group.state]).toEqual([undefined, 'Empty'])
+    // It does not go as a group without offsets meanwhile, nor is what came later undone.
+    group.step(shard => shard.expireOffsets())
+    group.hold = true
+    commit(3)
+    group.step(shard => shard.tailCommitted())
+    expect([offsetOf(group), group.state]).toEqual([2, 'Empty'])
+    for (const append of group.held.splice(0)) group.finish(append, 'NONE')
+    expect(offsetOf(group)).toBe(3)
+  })
+
+  it('that a failover finds deleted above the high watermark is visible until that is replicated', () => {
+    const group = new ShardHarness()
+    group.commit()
+    const partitions = [{ topic: 't', partition: 0 }]
+    group.step(shard => shard.deleteOffsets('g', partitions, { resolve: () => undefined }))
+    group.reload(1)
+    expect(offsetOf(group)).toBe(7)
+    group.step(shard => shard.tailCommitted())
+    expect(offsetOf(group)).toBeUndefined()
+  })
+
   it('with too much metadata is refused while the others of the request are stored', () => {
     const group = new ShardHarness()
     const commit = group.commit({
