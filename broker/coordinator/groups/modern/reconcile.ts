@@ -6,6 +6,9 @@
  *            → unreleased: all given up, but others still hold what it is to get
  * unrevoked  → stable, unreleased: reports that it owns nothing of what it was to give up
  * unreleased → stable: the others let go
+ *
+ * In groups whose members take steps (`stepsAfterRevocation`), one that has given all up and learns of a target that takes still more from
+ * it is in the epoch after its own meanwhile, not yet in that of the target.
  * Source: KIP-848 "Member state machine"; Kafka 4.3's CurrentAssignmentBuilder.
  */
 import type { Uuid } from '../../../controller/metadata-record.ts'
@@ -32,6 +35,7 @@ export interface Goal {
   /** Existing topics that the member subscribes to: what it does not want any more it loses at once. */
   readonly subscribed: ReadonlySet<Uuid>
   readonly subscriptionChanged: boolean
+  readonly stepsAfterRevocation?: boolean
   /** What the member says it owns; undefined: nothing new. */
   readonly owned: Assignment | undefined
   /** Some member has it, or has yet to give it up. */
@@ -46,7 +50,8 @@ export function reconcile<Member extends Reconcilable>(member: Member, goal: Goa
       if (member.memberEpoch !== goal.epoch) return advance(member, goal)
       return goal.subscriptionChanged ? dropUnsubscribed(member, goal) : member
     case 'unrevoked':
-      if (!stillOwns(member.revoking, goal)) return advance(member, goal)
+      if (!stillOwns(member.revoking, goal))
+        return advance(member, goal, member.memberEpoch + (goal.stepsAfterRevocation === true ? 1 : 0))
       return goal.subscriptionChanged ? dropUnsubscribed(member, goal) : member
     case 'unreleased':
       return advance(member, goal)
@@ -75,15 +80,16 @@ function dropUnsubscribed<Member extends Reconcilable>(member: Member, goal: Goa
   return moved(member, epoch, { state: member.state, assigned, revoking: member.revoking })
 }
 
-function advance<Member extends Reconcilable>(member: Member, goal: Goal): Member {
+/** @param epoch  in which the member is while it has something to give up */
+function advance<Member extends Reconcilable>(member: Member, goal: Goal, epoch = member.memberEpoch): Member {
   const assigned = new Map<Uuid, Map<number, number>>()
   const revoking = new Map<Uuid, Map<number, number>>()
   const coming: { readonly topicId: Uuid; readonly partition: number }[] = []
   let unreleased = false
   for (const topicId of new Set([...goal.target.keys(), ...member.assigned.keys()])) {
     const target = goal.subscribed.has(topicId) ? goal.target.get(topicId) : undefined
-    for (const [partition, epoch] of member.assigned.get(topicId) ?? [])
-      add(target?.has(partition) === true ? assigned : revoking, topicId, partition, epoch)
+    for (const [partition, since] of member.assigned.get(topicId) ?? [])
+      add(target?.has(partition) === true ? assigned : revoking, topicId, partition, since)
     for (const partition of target ?? []) {
       if (assigned.get(topicId)?.has(partition) === true) continue
       const isOwn = member.revoking.get(topicId)?.has(partition) === true
@@ -92,7 +98,7 @@ function advance<Member extends Reconcilable>(member: Member, goal: Goal): Membe
     }
   }
   if (revoking.size > 0 && stillOwns(revoking, goal))
-    return moved(member, member.memberEpoch, { state: 'unrevoked', assigned, revoking })
+    return moved(member, epoch, { state: 'unrevoked', assigned, revoking })
   for (const { topicId, partition } of coming) add(assigned, topicId, partition, goal.epoch)
   return moved(member, goal.epoch, { state: unreleased ? 'unreleased' : 'stable', assigned, revoking: new Map() })
 }
