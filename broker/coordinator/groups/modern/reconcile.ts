@@ -13,7 +13,10 @@
  * | unknown    | it owns nothing: as 'otherwise'; else it is fenced                  |            |               |
  *
  * "May own": until the member itself says what it owns, and that is not among it. What it gave up before it was told to needs no state of
- * its own. Tasks of streams groups move by the same machine.
+ * its own.
+ *
+ * Tasks of streams groups move by the same machine, but in steps (`stepsAfterRevocation`): a member that has given all up and learns of a
+ * goal that takes still more from it is meanwhile in the epoch after its own, not yet in the goal's.
  */
 import type { Uuid } from '../../../controller/metadata-record.ts'
 import { partitionsOf, type Assignment } from './assignment.ts'
@@ -35,6 +38,7 @@ export interface Goal {
   /** Existing topics that the member subscribes to: what it does not want any more it loses at once. */
   readonly subscribed: ReadonlySet<Uuid>
   readonly subscriptionChanged: boolean
+  readonly stepsAfterRevocation?: boolean
   /** What the member says it owns; undefined: nothing new. */
   readonly owned: Assignment | undefined
   /** Some member has it, or has yet to give it up. */
@@ -60,7 +64,7 @@ function dropUnsubscribed<Member extends Reconcilable>(member: Member, goal: Goa
   const { kept, dropped } = divide(member.assigned, topicId => goal.subscribed.has(topicId))
   if (dropped.size === 0) return member
   const revoking = joined(member.revoking, dropped)
-  if (mayOwn(revoking, goal)) return unrevoked(member, kept, revoking)
+  if (mayOwn(revoking, goal)) return unrevoked(member, member.memberEpoch, kept, revoking)
   return reached(member, member.memberEpoch, { state: 'stable', assigned: kept })
 }
 
@@ -69,7 +73,10 @@ function approach<Member extends Reconcilable>(member: Member, goal: Goal): Memb
   const isMeant = (topicId: Uuid, partition: number): boolean =>
     goal.subscribed.has(topicId) && goal.target.get(topicId)?.has(partition) === true
   const { kept, dropped } = divide(member.assigned, isMeant)
-  if (mayOwn(dropped, goal)) return unrevoked(member, kept, dropped)
+  if (mayOwn(dropped, goal)) {
+    const steps = goal.stepsAfterRevocation === true && member.state === 'unrevoked'
+    return unrevoked(member, member.memberEpoch + (steps ? 1 : 0), kept, dropped)
+  }
   const { free, isWaiting } = obtainable(member, kept, goal)
   const state = isWaiting ? 'unreleased' : 'stable'
   return reached(member, goal.epoch, { state, assigned: joined(kept, free) })
@@ -89,10 +96,11 @@ function obtainable(member: Reconcilable, kept: EpochAssignment, goal: Goal) {
 
 function unrevoked<Member extends Reconcilable>(
   member: Member,
+  memberEpoch: number,
   assigned: EpochAssignment,
   revoking: EpochAssignment,
 ): Member {
-  return { ...member, state: 'unrevoked', previousMemberEpoch: member.memberEpoch, assigned, revoking }
+  return { ...member, state: 'unrevoked', memberEpoch, previousMemberEpoch: member.memberEpoch, assigned, revoking }
 }
 
 /** Nothing is left to give up. */
