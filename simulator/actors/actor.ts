@@ -5,6 +5,7 @@
  *   prepare ─► run … stop ─► (the cluster is mended) ─► conclude
  */
 import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
+import type { FaultKind } from '../seeds/fault-kinds.ts'
 import type { Prng } from '../world/prng.ts'
 import type { World } from '../world/world.ts'
 
@@ -14,6 +15,8 @@ export interface Stage {
   readonly cluster: SimulatedCluster
   /** The actor's own chance. */
   readonly random: Prng
+  /** What may happen to the cluster meanwhile: some promises are weaker under some faults. */
+  readonly faults: readonly FaultKind[]
   /** Whether access is controlled: a cluster that does not, knows no access control entries. */
   readonly secured: boolean
 }

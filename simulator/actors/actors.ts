@@ -1,9 +1,11 @@
 /** All actors by name, and the settings that a cluster needs for them. */
 import { Prng } from '../world/prng.ts'
 import type { Actor, Stage } from './actor.ts'
+import { Admin } from './admin.ts'
 import { Transactions } from './transactions.ts'
 
 const makers = {
+  admin: stage => new Admin(stage),
   transactions: stage => new Transactions(stage),
 } satisfies Record<string, (stage: Stage) => Actor>
 

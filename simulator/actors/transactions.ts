@@ -28,6 +28,7 @@ class Worker {
   readonly #wire: Wire
   readonly #options: WorkerOptions
   readonly outcomes = new Map<string, Outcome>()
+  readonly #begun: string[] = []
   running = true
   #attempts = 0
   #lost = 0
@@ -41,6 +42,11 @@ class Worker {
 
   get name(): string {
     return this.#options.name
+  }
+
+  /** Transactional ids that were begun. */
+  get ids(): readonly string[] {
+    return [this.name, ...this.#begun]
   }
 
   get group(): string {
@@ -68,7 +74,15 @@ class Worker {
   /** The number of the first input that is not processed; ends whatever the last producer left open. */
   async settle(): Promise<number> {
     await (await this.#begin()).leave()
+    // The age of a transaction is counted in wall time: after a jump its timeout may be an hour away.
+    if (this.#stage.faults.includes('clock-jump')) for (const id of this.#begun) await this.#fence(id)
     return this.#next
+  }
+
+  async #fence(transactionalId: string): Promise<void> {
+    const transactor = this.#transactor(transactionalId, 5_000)
+    await transactor.begin()
+    await transactor.leave()
   }
 
   async #begin(): Promise<Transactor> {
@@ -139,6 +153,7 @@ class Worker {
     const transactor = this.#transactor(id, 5_000)
     try {
       await transactor.begin()
+      this.#begun.push(id)
       await transactor.send(ledger, 0, `${id}:0`)
     } finally {
       await transactor.leave()
@@ -210,11 +225,22 @@ export class Transactions implements Actor {
         values = seen.values
         const { lastStableOffset, highWatermark } = seen
         if (lastStableOffset === highWatermark) return undefined
-        return `${ledger}-${partition}: the last stable offset stays at ${lastStableOffset} of ${highWatermark}`
+        const open = await this.#open()
+        return `${ledger}-${partition}: the last stable offset stays at ${lastStableOffset} of ${highWatermark}; ${open}`
       })
       for (const worker of this.#workers) this.#judge(worker, partition, values, nextOf.get(worker.name) ?? 0)
     }
     this.#wire.close()
+  }
+
+  /** Transactional ids whose transaction has not come to its end, by their coordinators. */
+  async #open(): Promise<string> {
+    const open: string[] = []
+    for (const id of this.#workers.flatMap(({ ids }) => ids)) {
+      const state = await this.#wire.transactionState(id)
+      if (!['Empty', 'CompleteCommit', 'CompleteAbort'].includes(state)) open.push(`${id} is ${state}`)
+    }
+    return open.length === 0 ? 'no transaction is open' : open.join(', ')
   }
 
   #judge(worker: Worker, partition: number, all: readonly string[], next: number): void {

@@ -5,12 +5,14 @@
 import type { Address } from '#broker/environment/environment.ts'
 import { NetworkRequestClient } from '#broker/net/request-client.ts'
 import { errorName, type ErrorName } from '#broker/protocol/errors.ts'
+import type { ProduceResponse } from '#broker/protocol/messages/00-produce.ts'
 import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import type { MetadataResponse } from '#broker/protocol/messages/03-metadata.ts'
 import type { OffsetFetchResponse } from '#broker/protocol/messages/09-offset-fetch.ts'
 import type { FindCoordinatorResponse } from '#broker/protocol/messages/10-find-coordinator.ts'
 import type { CreateTopicsResponse } from '#broker/protocol/messages/19-create-topics.ts'
 import type { DescribeTransactionsResponse } from '#broker/protocol/messages/65-describe-transactions.ts'
+import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import { readRecords } from '#broker/protocol/records/batch-read.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
 import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
@@ -83,12 +85,18 @@ export class Wire {
     throw new Error(`${what}: not within two minutes, at last ${last}`)
   }
 
+  /** All brokers, whether they run or not. */
+  get brokers(): readonly Address[] {
+    return this.cluster.bootstrap.map(address => {
+      const [host = '', port = ''] = address.split(':')
+      return { host, port: Number(port) }
+    })
+  }
+
   /** Any broker, then another. */
   any(): Address {
-    const [host = '', port = ''] = (this.cluster.bootstrap[this.#turn++ % this.cluster.bootstrap.length] ?? '').split(
-      ':',
-    )
-    return { host, port: Number(port) }
+    const { brokers } = this
+    return brokers[this.#turn++ % brokers.length]!
   }
 
   /** With the broker's defaults for what is left out; a topic that is there is right, too. */
@@ -129,11 +137,41 @@ export class Wire {
     })
   }
 
+  /** Appends one batch, once: nothing is repeated, so that the answer is about this very batch. */
+  async produce(
+    topic: string,
+    partition: number,
+    values: readonly string[],
+  ): Promise<{ readonly error: ErrorName; readonly baseOffset: number }> {
+    const records = buildBatch(
+      values.map(value => ({ value })),
+      { timestamp: 1 },
+    )
+    const topicData = [{ name: topic, partitionData: [{ index: partition, records }] }]
+    const body = { transactionalId: null, acks: -1, timeoutMs: requestTimeoutMs, topicData }
+    const { responses } = await this.send<ProduceResponse>(await this.leader(topic, partition), 0, body, 11)
+    const { errorCode: code, baseOffset } = responses[0]!.partitionResponses[0]!
+    return { error: errorName(code), baseOffset }
+  }
+
+  /** All records of one partition from `offset` up to the high watermark, committed or not. */
+  async readFrom(topic: string, partition: number, offset: number): Promise<Map<number, string>> {
+    const found = new Map<number, string>()
+    for (let fetchOffset = offset; ;) {
+      const { highWatermark, records } = await this.#fetch(topic, partition, fetchOffset, 0)
+      for (const batch of batches(records ?? Buffer.alloc(0))) {
+        fetchOffset = batch.lastOffset + 1
+        if (!batch.isControl) for (const record of readRecords(batch)) found.set(record.offset, String(record.value))
+      }
+      if (fetchOffset >= highWatermark) return found
+    }
+  }
+
   /** One partition from its beginning, as a consumer with isolation level read_committed sees it. */
   async readCommitted(topic: string, partition: number): Promise<Seen> {
     const values: string[] = []
     for (let fetchOffset = 0; ;) {
-      const part = await this.#fetch(topic, partition, fetchOffset)
+      const part = await this.#fetch(topic, partition, fetchOffset, 1)
       const { lastStableOffset, highWatermark, records, abortedTransactions } = part
       values.push(...committedValues(records, abortedTransactions ?? []))
       for (const batch of batches(records ?? Buffer.alloc(0))) fetchOffset = batch.lastOffset + 1
@@ -141,10 +179,10 @@ export class Wire {
     }
   }
 
-  #fetch(topic: string, partition: number, fetchOffset: number) {
+  #fetch(topic: string, partition: number, fetchOffset: number, isolationLevel: 0 | 1) {
     return this.patiently(`fetch of ${topic}-${partition}`, async () => {
       const fetched = { partition, fetchOffset, partitionMaxBytes: 10_000_000 }
-      const limits = { maxWaitMs: 0, minBytes: 0, maxBytes: 10_000_000, isolationLevel: 1 }
+      const limits = { maxWaitMs: 0, minBytes: 0, maxBytes: 10_000_000, isolationLevel }
       const body = { ...limits, topics: [{ topic, partitions: [fetched] }] }
       const { responses } = await this.send<FetchResponse>(await this.leader(topic, partition), 1, body, 12)
       const answer = responses[0]!.partitions[0]!

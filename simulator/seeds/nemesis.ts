@@ -11,7 +11,8 @@ import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-clus
 import type { SimulatedNode } from '#scripts/cluster/simulated/simulated-node.ts'
 import type { Prng } from '../world/prng.ts'
 import type { World } from '../world/world.ts'
-import type { FaultKind, Swarm } from './swarm.ts'
+import type { FaultKind } from './fault-kinds.ts'
+import type { Swarm } from './swarm.ts'
 
 export interface NemesisOptions {
   readonly world: World

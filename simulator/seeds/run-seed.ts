@@ -13,7 +13,7 @@ import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
 import { Observer } from '#scripts/workload/observer.ts'
 import { readReplicaLogs } from '#scripts/workload/replica-logs.ts'
 import { within, type Actor } from '../actors/actor.ts'
-import { makeActor, settingsFor } from '../actors/actors.ts'
+import { type ActorKind, makeActor, settingsFor } from '../actors/actors.ts'
 import { withVirtualGlobals } from '../clients/virtual-globals.ts'
 import { SimulationFailure } from '../world/failure.ts'
 import { Prng } from '../world/prng.ts'
@@ -30,6 +30,8 @@ export interface SeedOptions {
   readonly view: InvariantOptions['view']
   /** Length of the phase with faults; default: drawn from the seed. */
   readonly safetyMs?: number
+  /** Other actors than the seed draws. */
+  readonly actors?: readonly ActorKind[]
   readonly world?: Pick<WorldOptions, 'drain' | 'logLevel' | 'onLine'>
   /** Given the world before anything happens in it, to watch it. */
   readonly onWorld?: (world: World) => void
@@ -59,7 +61,8 @@ const topic = 'events'
 
 export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   const { seed } = options
-  const swarm = drawSwarm(seed, options.safetyMs)
+  const drawn = drawSwarm(seed, options.safetyMs)
+  const swarm = options.actors === undefined ? drawn : { ...drawn, actors: options.actors }
   const world = new World({ seed, settings: swarm.settings, ...options.world })
   options.onWorld?.(world)
   const run = new SeedRun(world, swarm, options)
@@ -113,7 +116,7 @@ class SeedRun {
       ...appendDefaults,
       ...swarm.workload,
     })
-    const stage = { world, cluster: this.#cluster, secured: false }
+    const stage = { world, cluster: this.#cluster, faults: swarm.faults, secured: false }
     this.#actors = swarm.actors.map(kind => makeActor(kind, stage))
   }
 

@@ -7,31 +7,7 @@
 import { type ActorKind, actorKinds } from '../actors/actors.ts'
 import { Prng } from '../world/prng.ts'
 import type { WorldSettings } from '../world/settings.ts'
-
-export type FaultKind =
-  | 'kill'
-  | 'restart'
-  | 'pause'
-  | 'isolate'
-  | 'split'
-  | 'one-way'
-  | 'slow-link'
-  | 'power-failure'
-  | 'clock-jump'
-  | 'kill-all'
-
-const faultKinds: readonly FaultKind[] = [
-  'kill',
-  'restart',
-  'pause',
-  'isolate',
-  'split',
-  'one-way',
-  'slow-link',
-  'power-failure',
-  'clock-jump',
-  'kill-all',
-]
+import { type FaultKind, faultKinds } from './fault-kinds.ts'
 
 export interface Swarm {
   readonly settings: Partial<WorldSettings>
