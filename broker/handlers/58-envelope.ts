@@ -22,7 +22,7 @@ function hostOf(address: Buffer): string {
 /** The broker's connection, as far as it stands for its client. */
 function embeddedClient(connection: ConnectionInfo, principal: Principal, clientHost: string): ConnectionInfo {
   // The client waits on its own connection, not on that of the broker.
-  return { ...connection, principal, clientHost, mute: () => undefined }
+  return { ...connection, principal, clientHost, isForwarded: true, mute: () => undefined }
 }
 
 export const envelope = handler<EnvelopeRequest, Input<typeof envelopeResponse>>({

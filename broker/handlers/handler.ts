@@ -69,6 +69,8 @@ export interface ConnectionInfo {
   readonly clientPort: number
   /** Who the client is. On a SASL listener User:ANONYMOUS until it has authenticated, so read it when it is needed. */
   readonly principal: Principal
+  /** The request came through a broker, which has looked at it (KIP-590). */
+  readonly isForwarded?: true
   /** What the client said of itself in ApiVersions v3+ (KIP-511); `unknown` until then. */
   readonly clientSoftware: ClientSoftware
   toldClientSoftware(software: ClientSoftware): void

@@ -62,6 +62,8 @@ export type GoneReason = 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION' | 
 export interface ReplicaOwner {
   /** Consequences of a step of the machine. */
   effects(replica: LocalReplica, effects: PartitionEffects): void
+  /** The log lost its end, or was begun anew. */
+  cut(replica: LocalReplica): void
   /** A follower told where its log starts and ends. */
   followerFetched(replica: LocalReplica): void
   /** Records were appended: readers up to the log end may want them. */
@@ -91,7 +93,8 @@ export function failedRead(error: ErrorName): ReadOutcome {
 export class LocalReplica {
   readonly topicPartition: TopicPartition
   readonly topicId: string
-  readonly log: PartitionLog
+  /** Another one after a move between log directories. */
+  log: PartitionLog
   readonly machine: PartitionMachine
   readonly meter = new ByteMeter()
   readonly waitingForCommit = new CommitQueue<ErrorName | 'NONE'>()
@@ -279,6 +282,7 @@ export class LocalReplica {
     const lowered = this.machine.truncated(this.log.logEndOffset)
     this.log.setHighWatermark(this.highWatermark)
     this.meter.truncated()
+    this.owner.cut(this)
     return lowered
   }
 
@@ -287,6 +291,14 @@ export class LocalReplica {
     this.machine.restartedAt(offset)
     this.log.setHighWatermark(offset)
     this.meter.truncated()
+    this.owner.cut(this)
+  }
+
+  /** The same records in another log directory. */
+  moveTo(log: PartitionLog): void {
+    this.log = log
+    this.log.setHighWatermark(this.highWatermark)
+    this.machine.logStartRaised(log.logStartOffset)
   }
 
   /** Drops segments beyond retention, but nothing that is not committed. */

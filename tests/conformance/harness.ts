@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Security protocol of the listener of clients and brokers, which is then named after it, and of the controllers'. Default: PLAINTEXT. */
   readonly protocols?: { readonly client: string; readonly controller: string }
+  /** Log directories of each broker; default 1. */
+  readonly logDirs?: number
 }
 
 const plaintext = { client: 'PLAINTEXT', controller: 'PLAINTEXT' }
@@ -94,11 +96,16 @@ export class BrokerProcess {
     return pid
   }
 
-  configure(settings: Readonly<Record<string, string>>): void {
+  /** Paths of its log directories, the one of the metadata first. */
+  logDirectories(count: number): string[] {
+    return Array.from({ length: count }, (_, index) => this.dataDirectory + (index === 0 ? '' : String(index)))
+  }
+
+  configure(settings: Readonly<Record<string, string>>, logDirs = 1): void {
     mkdirSync(this.#directory, { recursive: true })
     const properties = {
       ...settings,
-      'log.dirs': this.dataDirectory,
+      'log.dirs': this.logDirectories(logDirs).join(','),
       ...(this.#engine.hasInspector ? { 'inspector.listener': `${host}:${this.#inspectorPort}` } : {}),
     }
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
@@ -282,6 +289,7 @@ export async function startCluster({
   brokers = 1,
   settings = {},
   protocols = plaintext,
+  logDirs = 1,
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-conformance-'))
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'x')
@@ -293,7 +301,7 @@ export async function startCluster({
   }
   const voters = processes.map(({ id, controllerPort }) => `${id}@${host}:${controllerPort}`).join(',')
   for (const each of processes) {
-    each.configure({
+    const own = {
       'process.roles': 'broker,controller',
       'node.id': String(each.id),
       'cluster.id': clusterId,
@@ -304,7 +312,8 @@ export async function startCluster({
       'inter.broker.listener.name': protocols.client,
       ...sizedSettings(brokers),
       ...settings,
-    })
+    }
+    each.configure(own, logDirs)
   }
   const cluster = new Cluster(directory, clusterId, processes)
   try {

@@ -319,6 +319,7 @@ describe('the log directories', () => {
       topicPartition: { topic: 'events', partition: 0 },
       sizeBytes: broker.replica('events').log.sizeBytes,
       offsetLag: 0,
+      isFuture: false,
     })
     expect(written!.sizeBytes).toBeGreaterThan(0)
     expect(broker.manager.describeLogDirs(({ partition }) => partition === 1).map(({ logs }) => logs.length)).toEqual([
@@ -332,6 +333,7 @@ describe('the log directories', () => {
       online: false,
       totalBytes: -1,
       usableBytes: -1,
+      isCordoned: false,
       logs: [],
     })
   })

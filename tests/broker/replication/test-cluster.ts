@@ -49,6 +49,7 @@ import { describeProducersRequest, describeProducersResponse } from '#broker/pro
 import type { AlterPartitionRequest, AlterPartitionResponse } from '#broker/protocol/messages/56-alter-partition.ts'
 import { buildBatch, type BatchOptions } from '#broker/protocol/records/batch-build.ts'
 import type { Message } from '#broker/protocol/schema.ts'
+import type { ReplicaId } from '#broker/replication/log-dir-moves.ts'
 import { ReplicaManager } from '#broker/replication/replica-manager.ts'
 import type { ControllerLink } from '#broker/replication/replica-manager-parts.ts'
 import type { TransactionVerifier } from '#broker/replication/transaction-verifier.ts'
@@ -88,7 +89,12 @@ export class TestBroker {
   isAlive = false
   halted: string | undefined
   diskFails = false
+  /** Files below it cannot be written. */
+  failingPath: string | undefined
   readonly failedDirectories: string[] = []
+  /** Asked of the controller, which answers when the test calls `done`. */
+  readonly assignments: { replica: ReplicaId; directoryId: string; done: (taken: boolean) => void }[] = []
+  readonly changedDirectories: ReplicaId[] = []
   manager!: ReplicaManager
   logs!: DirectoryLogManager
 
@@ -127,12 +133,30 @@ export class TestBroker {
           throw error
         }),
       directoryFailed: id => this.failedDirectories.push(id),
+      assignDirectory: (replica, directoryId, done) => {
+        this.assignments.push({ replica, directoryId, done })
+        if (this.cluster.assignsDirectories) this.cluster.time.timers.soon(() => this.assigned())
+      },
+      directoryChanged: replica => this.changedDirectories.push(replica),
       transactions: { verify: (...question) => this.cluster.verifyTransaction(...question) },
     })
   }
 
   get incarnation(): string {
     return Buffer.from(`broker ${this.id} life ${this.generation}`.padEnd(16, ' ').slice(0, 16)).toString('base64url')
+  }
+
+  /** The controller takes the first directory that it was asked to take, and says so. */
+  assigned(): void {
+    const { replica, directoryId, done } = this.assignments.shift()!
+    const topic = this.cluster.image.topicsById.get(replica.topicId)
+    const partition = topic?.partitions.get(replica.partition)
+    if (topic === undefined || partition === undefined) return done(false)
+    const directories = partition.replicas.map((id, index) =>
+      id === this.id ? directoryId : partition.directories[index]!,
+    )
+    this.cluster.change(topic.name, { directories }, replica.partition)
+    done(true)
   }
 
   /** kill -9: the disk keeps everything, nothing else survives. */
@@ -193,7 +217,8 @@ export class TestBroker {
       size: () => file.size(),
       read: (target, position) => file.read(target, position),
       write: (chunks, position) => {
-        if (this.diskFails) throw new DiskError('EIO', 'write', file.path)
+        if (this.diskFails || (this.failingPath !== undefined && file.path.startsWith(`${this.failingPath}/`)))
+          throw new DiskError('EIO', 'write', file.path)
         file.write(chunks, position)
       },
       truncate: bytes => file.truncate(bytes),
@@ -305,6 +330,8 @@ export class TestCluster {
   readonly isolated = new Set<number>()
   /** Answers AlterPartition instead of the controller. */
   alterPartitionHook: ((request: AlterPartitionRequest) => AlterPartitionResponse | undefined) | undefined
+  /** False: whoever waits for the controller to take a directory waits for the test. */
+  assignsDirectories = true
   private offset = -1
   private nextTopicId = 1
   private nextProducerId = 0n
