@@ -14,6 +14,7 @@ import {
   appendAll,
   appendForCoordinator,
   appendTransactional,
+  whenCommitted,
   type AppendEntry,
   type AppendOptions,
   type AppendOutcome,

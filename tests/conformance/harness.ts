@@ -69,6 +69,12 @@ export async function eventually<T>(
   }
 }
 
+/** The part of a log that says what went wrong: from its first error on, else its end. */
+function complaint(log: string): string {
+  const from = log.search(/^.*\b(ERROR|FATAL)\b/m)
+  return from < 0 ? log.slice(-4_000) : log.slice(from, from + 4_000)
+}
+
 /** One broker process. */
 export class BrokerProcess {
   readonly id: number
@@ -131,7 +137,7 @@ export class BrokerProcess {
       `broker ${this.id} serves`,
       async () => {
         if (child.exitCode !== null || child.signalCode !== null)
-          throw new Error(`broker ${this.id} ended:\n${this.log().slice(-4000)}`)
+          throw new Error(`broker ${this.id} ended:\n${complaint(this.log().slice(before))}`)
         const serves = await this.#engine.isServing(this.#inspectorPort, this.log().slice(before))
         return serves ? true : undefined
       },
@@ -169,8 +175,9 @@ export class BrokerProcess {
     return readFileSync(this.#logFile, 'utf8')
   }
 
-  /** Resident memory as the kernel counts it; undefined where there is no /proc. */
+  /** Resident memory as the kernel counts it; undefined where there is no /proc, and of a JVM, whose heap takes what it was allowed. */
   residentBytes(): number | undefined {
+    if (!this.#engine.hasInspector) return undefined
     try {
       const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
       return match === null ? undefined : Number(match[1]) * 1024

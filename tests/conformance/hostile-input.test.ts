@@ -9,6 +9,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isReference, oursAlone } from './engine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
+import { createTopics } from './topics.ts'
 
 const MiB = 1 << 20
 /** HOSTILE_CONNECTIONS=10000 needs as many descriptors (ulimit -n). */
@@ -84,7 +85,7 @@ async function serves(): Promise<void> {
   const producer = kafka.producer()
   const admin = kafka.admin()
   await Promise.all([producer.connect(), admin.connect()])
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+  await createTopics(admin, [{ topic, numPartitions: 1 }])
   await producer.send({ topic, messages: [{ value: 'still here' }] })
   expect(await admin.fetchTopicOffsets(topic)).toMatchObject([{ high: '1' }])
   await admin.deleteTopics({ topics: [topic] })
@@ -126,7 +127,7 @@ describe('a frame', () => {
   test.each([
     ['a count of two billion', request(metadataKey, 1, int32(2 ** 31 - 1))],
     ['a count that fills the frame and no more', request(metadataKey, 1, int32(1_000_000), Buffer.alloc(1_000))],
-    ['a negative count', request(metadataKey, 1, int32(-7))],
+    ['a negative count where an array has to be', request(metadataKey, 0, int32(-7))],
     ['a varint that never ends', request(metadataKey, 9, Buffer.from([0]), Buffer.alloc(64, 0xff))],
     ['a string longer than the frame', request(metadataKey, 1, int32(1), int16(32_000), Buffer.from('short'))],
     ['a string of negative length', request(metadataKey, 1, int32(1), int16(-2))],
@@ -136,6 +137,13 @@ describe('a frame', () => {
     const from = logLength()
     await closedAfter(bytes)
     await logs(/broke the protocol/, from)
+  })
+
+  test('with a negative count where null may be is answered: every negative length is null', async () => {
+    const socket = await open()
+    socket.write(request(metadataKey, 1, int32(-7)))
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.readInt32BE(4)).toBe(7)
   })
 
   test('with more elements than any request has closes its connection before they are made', async () => {
@@ -237,7 +245,7 @@ describe('a frame', () => {
     const kafka = new Kafka({ clientId: 'victim', brokers: cluster.addresses, logLevel: logLevel.NOTHING })
     const admin = kafka.admin()
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic: 'victim', numPartitions: 1 }], waitForLeaders: true })
+    await createTopics(admin, [{ topic: 'victim', numPartitions: 1 }])
     const socket = await open()
     const topic = Buffer.concat([int32(1), int16(6), Buffer.from('victim'), int32(1), int32(0)])
     const acks = Buffer.concat([int16(-1), int16(-1), int32(1_000)])

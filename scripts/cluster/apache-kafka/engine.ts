@@ -65,7 +65,7 @@ async function formatWithTool(
   clusterId: string,
   { signal, scramUsers }: FormatOptions,
 ): Promise<void> {
-  const users = scramUsers.flatMap(user => ['--add-scram', user])
+  const users = [...scramUsers, ...firstUsers(node.propertiesFile)].flatMap(user => ['--add-scram', user])
   const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile, ...users]
   // Short-lived: the interpreter and the simplest collector start fastest.
   const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
@@ -74,6 +74,12 @@ async function formatWithTool(
   if (ok) return
   signal?.throwIfAborted()
   throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${stdall.trimEnd().slice(-1_500)}`)
+}
+
+/** SCRAM users that a new cluster has from the start: a setting of our nodes, an argument of kafka-storage. */
+function firstUsers(propertiesFile: string): string[] {
+  const properties = Object.fromEntries(parseProperties(readFileSync(propertiesFile, 'utf8')))
+  return (properties['bootstrap.scram.credentials'] ?? '').split(';').filter(user => user !== '')
 }
 
 /**

@@ -202,6 +202,15 @@ describe('the settings of a listener', () => {
     [{ 'ssl.keystore.location': file('server.p12'), 'ssl.keystore.password': 'x' }, 'password is wrong'],
     [{ 'ssl.keystore.location': file('trust.p12'), 'ssl.keystore.password': 'secret' }, 'holds no private key'],
     [{ 'ssl.keystore.location': file('server.key') }, 'expected at least one PEM certificate'],
+    [{ 'ssl.keystore.location': file('server-both.pem'), 'ssl.keystore.password': 'x' }, 'PEM has no password'],
+    [
+      {
+        'ssl.keystore.location': file('server-both.pem'),
+        'ssl.truststore.location': file('ca.pem'),
+        'ssl.truststore.password': 'x',
+      },
+      'PEM has no password',
+    ],
   ])('%j cannot work, and the error says why', (settings, reason) => {
     expect(() => tlsServer(config(settings), 'SECURE', disk)).toThrow(reason)
   })
