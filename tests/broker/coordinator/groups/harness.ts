@@ -52,6 +52,8 @@ export class ShardHarness {
     standbyReplicas: 0,
     maxSize: 10,
   }
+  /** group.max.size; heeded from the next `reload` on. */
+  maxSize = 5
   /** While true, appends wait in `held`. */
   hold = false
   readonly held: PersistEffect[] = []
@@ -70,7 +72,7 @@ export class ShardHarness {
         initialRebalanceDelayMs: this.#initialRebalanceDelayMs,
         minSessionTimeoutMs: 6000,
         maxSessionTimeoutMs: 60_000,
-        maxSize: 5,
+        maxSize: this.maxSize,
       },
       offsets: { metadataMaxBytes: 10, retentionMs: 100_000 },
       image: () => this.image,
