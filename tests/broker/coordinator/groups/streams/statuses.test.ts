@@ -155,14 +155,19 @@ describe('a member that revokes', () => {
     two.beat()
     expect(names(two.tasks)).toBe('0_0 0_1 1_0 1_1')
   })
+})
 
-  it('in a full group has its place when it comes back', () => {
+describe('a full group', () => {
+  it('takes nobody in, not even a member that comes back before its session is over', () => {
     const group = new StreamsHarness(topicsOfCounting(2))
     group.streamsSettings = { ...group.streamsSettings, maxSize: 1 }
     const one = new StreamsThread(group, 'one')
-    one.beat()
+    expect(one.beat().error).toBe('NONE')
     expect(new StreamsThread(group, 'two').beat().error).toBe('GROUP_MAX_SIZE_REACHED')
+    expect(one.beat().error).toBe('NONE')
     one.lose()
+    expect(one.beat().error).toBe('GROUP_MAX_SIZE_REACHED')
+    group.pass(45_000)
     expect(one.beat().error).toBe('NONE')
   })
 })
