@@ -1,6 +1,7 @@
 /** What members are told besides tasks, and what they learn of each other. */
 import { describe, expect, it } from 'vitest'
 import { counting, StreamsHarness, StreamsThread, names, subtopology, topicsOfCounting } from './streams-harness.ts'
+import { streamsProgressRecord } from '#broker/coordinator/groups/streams/streams-records.ts'
 import type { StreamsAnswer } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
 
 const statuses = (answer: StreamsAnswer | undefined): string[] => answer?.statuses.map(({ status }) => status) ?? []
@@ -154,6 +155,26 @@ describe('a member that revokes', () => {
     expect(group.streams?.members.has('one')).toBe(false)
     two.beat()
     expect(names(two.tasks)).toBe('0_0 0_1 1_0 1_1')
+  })
+})
+
+describe('a member in a state that a newer coordinator left behind', () => {
+  it('must have nothing, and begins from there', () => {
+    const group = new StreamsHarness(topicsOfCounting(2))
+    const one = new StreamsThread(group, 'one')
+    one.beat()
+    const member = group.streams?.members.get('one')
+    if (member === undefined) throw new Error('a member was expected')
+    const { key, value } = streamsProgressRecord('g', { ...member, state: 'unknown' })
+    const origin = { offset: group.log.length, producerId: -1n, producerEpoch: -1, isTransactional: false }
+    group.step(shard => shard.replay(key, value, origin))
+    const epochs = group.streams?.groupEpoch
+    const { memberEpoch } = member
+    expect(group.beatStreams({ memberId: 'one', memberEpoch, owned: one.tasks }).error).toBe('FENCED_MEMBER_EPOCH')
+    expect(group.beatStreams({ memberId: 'one', memberEpoch }).error).toBe('FENCED_MEMBER_EPOCH')
+    expect(group.streams?.groupEpoch).toBe(epochs)
+    const answer = group.beatStreams({ memberId: 'one', memberEpoch, owned: new Map() })
+    expect([answer.error, names(answer.tasks)]).toEqual(['NONE', '0_0 0_1 1_0 1_1'])
   })
 })
 
