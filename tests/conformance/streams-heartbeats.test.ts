@@ -377,7 +377,7 @@ describe('refused', () => {
     expect(await join({}, '')).toBe(codes.INVALID_REQUEST)
     for (const name of ['two', 'three', 'four']) expect(await join({}, name)).toBe(0)
     expect(await join({}, 'five')).toBe(codes.GROUP_MAX_SIZE_REACHED)
-    expect(await join({}, 'two')).toBe(0)
+    expect(await join({}, 'two')).toBe(codes.GROUP_MAX_SIZE_REACHED)
   })
 
   const changelog = { stateChangelogTopics: [internalTopic('sized', 3)] }

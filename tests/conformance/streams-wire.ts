@@ -8,6 +8,7 @@ import { Framer } from '#broker/net/framer.ts'
 import { codec } from '#broker/protocol/codec.ts'
 import { decodeResponseHeader, encodeRequestFrame } from '#broker/protocol/headers.ts'
 import { findCoordinatorRequest, findCoordinatorResponse } from '#broker/protocol/messages/10-find-coordinator.ts'
+import { apiVersionsRequest, apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
 import {
   streamsGroupHeartbeatRequest,
   streamsGroupHeartbeatResponse,
@@ -27,6 +28,7 @@ import type { DecodedFields, EncodableFields, Fields, Input, Message } from '#br
 import { eventually } from './harness.ts'
 
 const frameBytesMax = 10 << 20
+const apiVersionsVersion = 3
 const coordinatorVersion = 4
 const groupResource = 32
 const setOperation = 0
@@ -52,7 +54,11 @@ class Connection {
     const [host = '', port] = address.split(':')
     const socket = connect({ host, port: Number(port) })
     await once(socket, 'connect')
-    return new Connection(socket)
+    const connection = new Connection(socket)
+    // What this asks for is no evidence that a client of users does.
+    const software = { clientSoftwareName: 'faultline', clientSoftwareVersion: '0' }
+    await connection.ask([apiVersionsRequest, apiVersionsResponse], apiVersionsVersion, software)
+    return connection
   }
 
   /** Undefined when nobody listens there. */

@@ -265,6 +265,20 @@ describe('topics that create themselves', () => {
     expect(client.sent).toHaveLength(2)
   })
 
+  it('are remembered with the reason when the controller refuses them, until they are there', async () => {
+    const refusal = { name: 'store', errorCode: errorCode('INVALID_REPLICATION_FACTOR'), errorMessage: 'three of one' }
+    const created = { topics: [{ name: 'store', errorCode: 0, errorMessage: null }] }
+    const { time, topics } = autoTopics(new FakeClient({ topics: [refusal] }, created))
+    const topic = { name: 'store', numPartitions: 1, replicationFactor: 3, assignments: [], configs: [] }
+    topics.create([topic])
+    expect(topics.failureOf('store')).toBeUndefined()
+    await time.settle()
+    expect(topics.failureOf('store')).toContain('three of one')
+    topics.create([topic])
+    await time.settle()
+    expect(topics.failureOf('store')).toBeUndefined()
+  })
+
   it('get the settings of internal topics', () => {
     const client = new FakeClient({ topics: [] })
     autoTopics(client).topics.request(['__consumer_offsets'])

@@ -47,11 +47,11 @@ export function refusalOf(
 
 const joins = ({ memberEpoch }: StreamsHeartbeat): boolean => memberEpoch === 0
 
+/** In a full group there is no joining, not even for a member that comes back under its name: as in Kafka. */
 function place({ group, member, request, maxSize }: Visit): Refusal | undefined {
-  if (member !== undefined) return undefined
-  if (!joins(request))
+  if (!joins(request) && member === undefined)
     return { error: 'UNKNOWN_MEMBER_ID', message: `Group ${group.groupId} has no member ${request.memberId}.` }
-  if (group.members.size < maxSize) return undefined
+  if (!joins(request) || group.members.size < maxSize) return undefined
   return { error: 'GROUP_MAX_SIZE_REACHED', message: `Group ${group.groupId} is full: it may have ${maxSize} members.` }
 }
 

@@ -42,6 +42,8 @@ interface Worker {
 }
 
 interface Process {
+  /** By which equals are told apart: the order of first members. */
+  readonly index: number
   readonly workers: Worker[]
   /** Tasks of all its threads. */
   load: number
@@ -84,7 +86,7 @@ export function assignTasks(
 function workersOf(members: readonly TaskMember[]): Worker[] {
   const processes = new Map<string, Process>()
   return members.map(({ memberId, processId }) => {
-    const process = processes.get(processId) ?? { workers: [], load: 0 }
+    const process = processes.get(processId) ?? { index: processes.size, workers: [], load: 0 }
     processes.set(processId, process)
     const worker = { memberId, process, active: new Set<Task>(), standby: new Set<Task>() }
     process.workers.push(worker)
@@ -159,10 +161,13 @@ function placeActive(all: readonly Task[], workers: readonly Worker[]): void {
     if (worker === undefined) homeless.push(task)
     else shares.give(worker, task)
   }
+  const queue = new ProcessQueue(workers)
   for (const task of homeless) {
-    const worker = least(workers.filter(each => shares.hasRoom(each)))
+    const process = queue.find(({ workers: threads }) => threads.some(each => shares.hasRoom(each)))
+    const worker = least(process?.workers.filter(each => shares.hasRoom(each)) ?? [])
     if (worker === undefined) throw new Error('the shares of all members make up all tasks')
     shares.give(worker, task)
+    queue.loaded(worker.process)
   }
 }
 
@@ -192,12 +197,16 @@ function placeStandbys(stateful: readonly Task[], workers: readonly Worker[], re
     for (const worker of task.former.standby) if (wanted > 0 && giveStandby(worker, task)) wanted--
     missing.set(task, wanted)
   }
+  const queue = new ProcessQueue(workers)
   for (const [task, wanted] of missing)
     for (let replica = 0; replica < wanted; replica++) {
-      const free = workers.filter(({ process }) => !task.processes.has(process))
       // The state is still there, where the task was until now.
-      const worker = task.former.active.find(each => free.includes(each)) ?? least(free)
-      if (worker !== undefined) giveStandby(worker, task)
+      const former = task.former.active.find(({ process }) => !task.processes.has(process))
+      const worker = former ?? least(queue.find(process => !task.processes.has(process))?.workers ?? [])
+      // Not enough processes for so many standbys.
+      if (worker === undefined) break
+      giveStandby(worker, task)
+      queue.loaded(worker.process)
     }
   level(workers)
 }
@@ -241,4 +250,62 @@ function least(workers: readonly Worker[]): Worker | undefined {
 function isLess(left: Worker, right: Worker): boolean {
   const difference = pressureOf(left.process) - pressureOf(right.process)
   return difference === 0 ? loadOf(left) < loadOf(right) : difference < 0
+}
+
+/** Processes by the tasks per thread, least first: a binary heap, so that thousands of tasks are placed in milliseconds. */
+class ProcessQueue {
+  readonly #heap: Process[]
+  readonly #places = new Map<Process, number>()
+
+  constructor(workers: readonly Worker[]) {
+    this.#heap = [...new Set(workers.map(({ process }) => process))].sort(byPressure)
+    for (const [place, process] of this.#heap.entries()) this.#places.set(process, place)
+  }
+
+  /** The first that is suitable. */
+  find(isSuitable: (process: Process) => boolean): Process | undefined {
+    // Places whose parents were looked at: a process is never less than its parent.
+    const open = [0]
+    while (open.length > 0) {
+      let next = 0
+      for (let each = 1; each < open.length; each++) if (this.#isLess(open[each], open[next])) next = each
+      const [place = 0] = open.splice(next, 1)
+      const process = this.#heap[place]
+      if (process === undefined) continue
+      if (isSuitable(process)) return process
+      open.push(...[2 * place + 1, 2 * place + 2].filter(child => child < this.#heap.length))
+    }
+    return undefined
+  }
+
+  #isLess(left = 0, right = 0): boolean {
+    const [one, two] = [this.#heap[left], this.#heap[right]]
+    return one !== undefined && two !== undefined && byPressure(one, two) < 0
+  }
+
+  /** It has more to do than before. */
+  loaded(process: Process): void {
+    let place = this.#places.get(process) ?? 0
+    for (;;) {
+      let least = place
+      for (const child of [2 * place + 1, 2 * place + 2])
+        if (child < this.#heap.length && this.#isLess(child, least)) least = child
+      if (least === place) return
+      const lesser = this.#heap[least]
+      if (lesser === undefined) return
+      this.#set(place, lesser)
+      this.#set(least, process)
+      place = least
+    }
+  }
+
+  #set(place: number, process: Process): void {
+    this.#heap[place] = process
+    this.#places.set(process, place)
+  }
+}
+
+function byPressure(left: Process, right: Process): number {
+  const difference = pressureOf(left) - pressureOf(right)
+  return difference === 0 ? left.index - right.index : difference
 }

@@ -1,6 +1,7 @@
 /** What members are told besides tasks, and what they learn of each other. */
 import { describe, expect, it } from 'vitest'
 import { counting, StreamsHarness, StreamsThread, names, subtopology, topicsOfCounting } from './streams-harness.ts'
+import { streamsProgressRecord } from '#broker/coordinator/groups/streams/streams-records.ts'
 import type { StreamsAnswer } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
 
 const statuses = (answer: StreamsAnswer | undefined): string[] => answer?.statuses.map(({ status }) => status) ?? []
@@ -155,14 +156,39 @@ describe('a member that revokes', () => {
     two.beat()
     expect(names(two.tasks)).toBe('0_0 0_1 1_0 1_1')
   })
+})
 
-  it('in a full group has its place when it comes back', () => {
+describe('a member in a state that a newer coordinator left behind', () => {
+  it('must have nothing, and begins from there', () => {
+    const group = new StreamsHarness(topicsOfCounting(2))
+    const one = new StreamsThread(group, 'one')
+    one.beat()
+    const member = group.streams?.members.get('one')
+    if (member === undefined) throw new Error('a member was expected')
+    const { key, value } = streamsProgressRecord('g', { ...member, state: 'unknown' })
+    const origin = { offset: group.log.length, producerId: -1n, producerEpoch: -1, isTransactional: false }
+    group.step(shard => shard.replay(key, value, origin))
+    const epochs = group.streams?.groupEpoch
+    const { memberEpoch } = member
+    expect(group.beatStreams({ memberId: 'one', memberEpoch, owned: one.tasks }).error).toBe('FENCED_MEMBER_EPOCH')
+    expect(group.beatStreams({ memberId: 'one', memberEpoch }).error).toBe('FENCED_MEMBER_EPOCH')
+    expect(group.streams?.groupEpoch).toBe(epochs)
+    const answer = group.beatStreams({ memberId: 'one', memberEpoch, owned: new Map() })
+    expect([answer.error, names(answer.tasks)]).toEqual(['NONE', '0_0 0_1 1_0 1_1'])
+  })
+})
+
+describe('a full group', () => {
+  it('takes nobody in, not even a member that comes back before its session is over', () => {
     const group = new StreamsHarness(topicsOfCounting(2))
     group.streamsSettings = { ...group.streamsSettings, maxSize: 1 }
     const one = new StreamsThread(group, 'one')
-    one.beat()
+    expect(one.beat().error).toBe('NONE')
     expect(new StreamsThread(group, 'two').beat().error).toBe('GROUP_MAX_SIZE_REACHED')
+    expect(one.beat().error).toBe('NONE')
     one.lose()
+    expect(one.beat().error).toBe('GROUP_MAX_SIZE_REACHED')
+    group.pass(45_000)
     expect(one.beat().error).toBe('NONE')
   })
 })
