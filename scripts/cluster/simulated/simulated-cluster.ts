@@ -31,7 +31,7 @@ const defaultPort = 9092
 const controllerPort = 9093
 
 /** Ports inside the world of a cluster with clients outside: there the advertised address leads out, so brokers use a listener of their own. */
-export const worldPorts = { clients: 9092, brokers: 9094, inspector: 9292 } as const
+export const worldPorts = { clients: 9092, brokers: 9094, inspector: 9292, login: 9095 } as const
 
 export interface SimulatedClusterOptions {
   readonly world: World
@@ -40,6 +40,8 @@ export interface SimulatedClusterOptions {
   /** Where clients outside of the world reach a broker; left out: clients are inside. */
   readonly outside?: (id: number) => string
   readonly clusterId?: string
+  /** A listener of this name on which kafkajs clients log in; its security is up to the settings. */
+  readonly login?: { readonly listener: string; readonly username: string; readonly password: string }
 }
 
 export class SimulatedCluster implements Cluster {
@@ -50,6 +52,9 @@ export class SimulatedCluster implements Cluster {
   readonly clock: LabClock
   readonly random: Random
   readonly members: readonly SimulatedNode[]
+  /** Where kafkajs clients begin. */
+  readonly clientBootstrap: readonly string[]
+  readonly #login: SimulatedClusterOptions['login']
   readonly #socketFactory: ISocketFactory
   readonly #cuts: (readonly [from: string, to: string])[] = []
   #probes = 0
@@ -59,6 +64,9 @@ export class SimulatedCluster implements Cluster {
     this.spec = spec
     this.world = world
     this.bootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
+    this.#login = options.login
+    this.clientBootstrap =
+      options.login === undefined ? this.bootstrap : brokerIds(spec).map(id => `${hostOf(id)}:${worldPorts.login}`)
     this.clock = { nowMs: () => world.nowMs, sleep: ms => world.sleep(ms) }
     this.random = new Prng(spec.seed, 'lab')
     const client = world.node(clientHost)
@@ -146,7 +154,10 @@ export class SimulatedCluster implements Cluster {
   }
 
   kafkaOptions(): ClientOptions {
-    return { brokers: [...this.bootstrap], socketFactory: this.#socketFactory }
+    const reach = { brokers: [...this.clientBootstrap], socketFactory: this.#socketFactory }
+    if (this.#login === undefined) return reach
+    const { username, password } = this.#login
+    return { ...reach, sasl: { mechanism: 'plain', username, password } }
   }
 
   async quorum(): Promise<QuorumView | undefined> {
@@ -214,18 +225,23 @@ function clientPort(spec: ClusterSpec): number {
   return spec.port === 0 ? defaultPort : spec.port
 }
 
-function addresses({ spec, outside }: SimulatedClusterOptions, id: number): NodeAddresses {
+function addresses({ spec, outside, login }: SimulatedClusterOptions, id: number): NodeAddresses {
   const host = hostOf(id)
   const port = outside === undefined ? clientPort(spec) : worldPorts.clients
   const forClients = { name: 'PLAINTEXT', port, advertised: outside?.(id) ?? `${host}:${port}` }
   const forBrokers = { name: 'INTERNAL', port: worldPorts.brokers, advertised: `${host}:${worldPorts.brokers}` }
   return {
     bindHost: host,
-    listeners: outside === undefined ? [forClients] : [forClients, forBrokers],
+    listeners: [forClients, ...(outside === undefined ? [] : [forBrokers]), ...loginListener(login, host)],
     interBrokerListener: outside === undefined ? forClients.name : forBrokers.name,
     controllerPort,
     voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
   }
+}
+
+function loginListener(login: SimulatedClusterOptions['login'], host: string): NodeAddresses['listeners'] {
+  if (login === undefined) return []
+  return [{ name: login.listener, port: worldPorts.login, advertised: `${host}:${worldPorts.login}` }]
 }
 
 /** 16 bytes from the seed, written like Kafka's cluster ids. */
