@@ -63,8 +63,10 @@ class KafkajsTransactor implements Transactor {
     })
   }
 
-  begin(): Promise<void> {
-    return this.#call('connect', this.#producer.connect())
+  /** kafkajs registers its id with its first transaction, not when it connects. */
+  async begin(): Promise<void> {
+    await this.#call('connect', this.#producer.connect())
+    await this.#open()
   }
 
   async send(topic: string, partition: number, value: string): Promise<void> {

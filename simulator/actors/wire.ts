@@ -13,7 +13,7 @@ import type { FindCoordinatorResponse } from '#broker/protocol/messages/10-find-
 import type { CreateTopicsResponse } from '#broker/protocol/messages/19-create-topics.ts'
 import type { DescribeTransactionsResponse } from '#broker/protocol/messages/65-describe-transactions.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
-import { readRecords } from '#broker/protocol/records/batch-read.ts'
+import { type BatchRecord, readRecords } from '#broker/protocol/records/batch-read.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
 import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
 
@@ -126,6 +126,22 @@ export class Wire {
     })
   }
 
+  async topicId(name: string): Promise<string> {
+    return (await this.#describe(name)).topicId
+  }
+
+  async partitionCount(name: string): Promise<number> {
+    return (await this.#describe(name)).partitions.length
+  }
+
+  #describe(name: string) {
+    return this.patiently(`metadata of ${name}`, async () => {
+      const body = { topics: [{ name }], allowAutoTopicCreation: false }
+      const answer = (await this.send<MetadataResponse>(this.any(), 3, body, 12)).topics[0]!
+      return { error: errorName(answer.errorCode), answer }
+    })
+  }
+
   async leader(topic: string, partition: number): Promise<Address> {
     return this.patiently(`leader of ${topic}-${partition}`, async () => {
       const body = { topics: [{ name: topic }], allowAutoTopicCreation: false }
@@ -135,6 +151,11 @@ export class Wire {
       if (broker === undefined) return { error: 'LEADER_NOT_AVAILABLE', answer: { host: '', port: 0 } }
       return { error: 'NONE', answer: { host: broker.host, port: broker.port } }
     })
+  }
+
+  /** The high watermark. */
+  async endOffset(topic: string, partition: number): Promise<number> {
+    return (await this.#fetch(topic, partition, 0, 0)).highWatermark
   }
 
   /** Appends one batch, once: nothing is repeated, so that the answer is about this very batch. */
@@ -162,6 +183,19 @@ export class Wire {
       for (const batch of batches(records ?? Buffer.alloc(0))) {
         fetchOffset = batch.lastOffset + 1
         if (!batch.isControl) for (const record of readRecords(batch)) found.set(record.offset, String(record.value))
+      }
+      if (fetchOffset >= highWatermark) return found
+    }
+  }
+
+  /** The records of one partition from its beginning up to the high watermark, batch by batch, without control batches. */
+  async batchesOf(topic: string, partition: number): Promise<BatchRecord[][]> {
+    const found: BatchRecord[][] = []
+    for (let fetchOffset = 0; ;) {
+      const { highWatermark, records } = await this.#fetch(topic, partition, fetchOffset, 0)
+      for (const batch of batches(records ?? Buffer.alloc(0))) {
+        fetchOffset = batch.lastOffset + 1
+        if (!batch.isControl) found.push(readRecords(batch))
       }
       if (fetchOffset >= highWatermark) return found
     }

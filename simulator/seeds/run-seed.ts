@@ -12,8 +12,11 @@ import type { History } from '#scripts/history/operation.ts'
 import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
 import { Observer } from '#scripts/workload/observer.ts'
 import { readReplicaLogs } from '#scripts/workload/replica-logs.ts'
+import { admit, clientListener, worker, type Access } from '../actors/access.ts'
 import { within, type Actor } from '../actors/actor.ts'
 import { type ActorKind, makeActor, settingsFor } from '../actors/actors.ts'
+import { Trespasser } from '../actors/trespasser.ts'
+import { Wire } from '../actors/wire.ts'
 import { withVirtualGlobals } from '../clients/virtual-globals.ts'
 import { SimulationFailure } from '../world/failure.ts'
 import { Prng } from '../world/prng.ts'
@@ -32,6 +35,8 @@ export interface SeedOptions {
   readonly safetyMs?: number
   /** Other actors than the seed draws. */
   readonly actors?: readonly ActorKind[]
+  /** Controlled access as given, whatever the seed draws. */
+  readonly access?: Access
   readonly world?: Pick<WorldOptions, 'drain' | 'logLevel' | 'onLine'>
   /** Given the world before anything happens in it, to watch it. */
   readonly onWorld?: (world: World) => void
@@ -62,7 +67,7 @@ const topic = 'events'
 export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   const { seed } = options
   const drawn = drawSwarm(seed, options.safetyMs)
-  const swarm = options.actors === undefined ? drawn : { ...drawn, actors: options.actors }
+  const swarm = { ...drawn, actors: options.actors ?? drawn.actors, access: options.access ?? drawn.access }
   const world = new World({ seed, settings: swarm.settings, ...options.world })
   options.onWorld?.(world)
   const run = new SeedRun(world, swarm, options)
@@ -108,7 +113,8 @@ class SeedRun {
   constructor(world: World, swarm: Swarm, { makeBroker, view }: SeedOptions) {
     this.#world = world
     this.#swarm = swarm
-    this.#cluster = new SimulatedCluster({ world, spec: specOf(world.seed, swarm), makeBroker })
+    const login = swarm.access === undefined ? {} : { login: { listener: clientListener, ...worker } }
+    this.#cluster = new SimulatedCluster({ world, spec: specOf(world.seed, swarm), makeBroker, ...login })
     const { partitions } = swarm.workload
     watchInvariants(world, this.#cluster, { view, topic, partitions })
     this.#recorder = new HistoryRecorder({ nowMs: () => world.nowMs })
@@ -116,8 +122,9 @@ class SeedRun {
       ...appendDefaults,
       ...swarm.workload,
     })
-    const stage = { world, cluster: this.#cluster, faults: swarm.faults, secured: false }
-    this.#actors = swarm.actors.map(kind => makeActor(kind, stage))
+    const stage = { world, cluster: this.#cluster, faults: swarm.faults, secured: swarm.access !== undefined }
+    const intruders = stage.secured ? [new Trespasser({ ...stage, random: new Prng(world.seed, 'trespasser') })] : []
+    this.#actors = [...swarm.actors.map(kind => makeActor(kind, stage)), ...intruders]
   }
 
   get acknowledged(): number {
@@ -142,6 +149,7 @@ class SeedRun {
     const workload = this.#workload
     cluster.startAll()
     await cluster.waitReady()
+    await this.#admit()
     await workload.prepare()
     for (const actor of this.#actors) await actor.prepare()
     const observer = new Observer(cluster, this.#recorder, workload.topic)
@@ -166,6 +174,14 @@ class SeedRun {
     await observer.stop()
     await within(this.#world, convergeMs, 'actors come to rest', Promise.all(acting))
     for (const actor of this.#actors) await actor.conclude(this.#world.nowMs + convergeMs)
+  }
+
+  async #admit(): Promise<void> {
+    const { access } = this.#swarm
+    if (access === undefined) return
+    const wire = new Wire(this.#cluster)
+    await admit(wire, access)
+    wire.close()
   }
 
   /** What an actor cannot take ends the run at once. */
@@ -230,7 +246,7 @@ function specOf(seed: number, swarm: Swarm): ClusterSpec {
     brokers: swarm.brokers,
     controllers: swarm.controllers,
     port: 0,
-    settings: settingsFor(swarm.actors),
+    settings: settingsFor(swarm.actors, swarm.access),
     seed,
   }
 }

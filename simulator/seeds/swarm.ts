@@ -4,6 +4,7 @@
  *
  * Source: Groce et al., "Swarm Testing", 2012; TigerBeetle's simulator.
  */
+import type { Access } from '../actors/access.ts'
 import { type ActorKind, actorKinds } from '../actors/actors.ts'
 import { Prng } from '../world/prng.ts'
 import type { WorldSettings } from '../world/settings.ts'
@@ -35,6 +36,8 @@ export interface Swarm {
   readonly moveMsMax: number | undefined
   /** Who else uses the cluster meanwhile. */
   readonly actors: readonly ActorKind[]
+  /** Undefined: everybody may do everything. */
+  readonly access: Access | undefined
 }
 
 export function drawSwarm(seed: number, safetyMs?: number): Swarm {
@@ -75,6 +78,7 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
     safetyMs: safetyMs ?? random.between(30, 90) * 1000,
     moveMsMax: new Prng(seed, 'moves').pick([undefined, 1_000, 8_000]),
     actors: drawActors(new Prng(seed, 'actors')),
+    access: drawAccess(new Prng(seed, 'access')),
   }
 }
 
@@ -90,12 +94,29 @@ function drawActors(random: Prng): ActorKind[] {
   return random.shuffle(actorKinds).slice(0, random.pick([0, 1, 1, 2]))
 }
 
+/** One seed in four. The workload writes some kilobytes a second: the lower limits hold it back. */
+function drawAccess(random: Prng): Access | undefined {
+  if (!random.chance(1, 4)) return undefined
+  const rates = [undefined, undefined, 2_000, 20_000]
+  return { producerByteRate: random.pick(rates), consumerByteRate: random.pick(rates) }
+}
+
 /** One line for people. */
 export function describeSwarm(swarm: Swarm): string {
-  const { brokers, controllers, workload, faults, moveMsMax, actors } = swarm
+  const { brokers, controllers, workload, faults, moveMsMax, actors, access } = swarm
   const nodes = controllers === 0 ? `${brokers} combined nodes` : `${brokers} brokers, ${controllers} controllers`
   const { producers, consumers, partitions } = workload
   const moves = moveMsMax === undefined ? '' : '; reassignments'
   const company = actors.length === 0 ? '' : `; ${actors.join(', ')}`
-  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${moves}${company}`
+  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${moves}${company}${describeAccess(access)}`
+}
+
+function describeAccess(access: Access | undefined): string {
+  if (access === undefined) return ''
+  const { producerByteRate, consumerByteRate } = access
+  const limits = [
+    ...(producerByteRate === undefined ? [] : [`${producerByteRate} B/s in`]),
+    ...(consumerByteRate === undefined ? [] : [`${consumerByteRate} B/s out`]),
+  ]
+  return `; SASL and ACLs${limits.length === 0 ? '' : `, ${limits.join(', ')}`}`
 }

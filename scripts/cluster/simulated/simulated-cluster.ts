@@ -35,7 +35,7 @@ const defaultPort = 9092
 const controllerPort = 9093
 
 /** Ports inside the world of a cluster with clients outside: there the advertised address leads out, so brokers use a listener of their own. */
-export const worldPorts = { clients: 9092, brokers: 9094, inspector: 9292 } as const
+export const worldPorts = { clients: 9092, brokers: 9094, inspector: 9292, login: 9095 } as const
 
 export interface SimulatedClusterOptions {
   readonly world: World
@@ -46,6 +46,8 @@ export interface SimulatedClusterOptions {
   readonly clusterId?: string
   /** Users and passwords, of a cluster that is secured. */
   readonly security?: ClusterSecurity | undefined
+  /** A listener of this name on which kafkajs clients log in; its security is up to the settings. */
+  readonly login?: { readonly listener: string; readonly username: string; readonly password: string }
 }
 
 export class SimulatedCluster implements Cluster {
@@ -56,6 +58,9 @@ export class SimulatedCluster implements Cluster {
   readonly clock: LabClock
   readonly random: Random
   readonly members: readonly SimulatedNode[]
+  /** Where kafkajs clients begin. */
+  readonly clientBootstrap: readonly string[]
+  readonly #login: SimulatedClusterOptions['login']
   readonly #socketFactory: ISocketFactory
   readonly #secrets: ClusterSecurity | undefined
   readonly #cuts: (readonly [from: string, to: string])[] = []
@@ -67,6 +72,9 @@ export class SimulatedCluster implements Cluster {
     this.world = world
     this.#secrets = options.security
     this.bootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
+    this.#login = options.login
+    this.clientBootstrap =
+      options.login === undefined ? this.bootstrap : brokerIds(spec).map(id => `${hostOf(id)}:${worldPorts.login}`)
     this.clock = { nowMs: () => world.nowMs, sleep: ms => world.sleep(ms) }
     this.random = new Prng(spec.seed, 'lab')
     const client = world.node(clientHost)
@@ -156,7 +164,10 @@ export class SimulatedCluster implements Cluster {
   }
 
   kafkaOptions(): ClientOptions {
-    return { brokers: [...this.bootstrap], socketFactory: this.#socketFactory, ...toolkitClient(this.#secrets) }
+    const reach = { brokers: [...this.clientBootstrap], socketFactory: this.#socketFactory }
+    if (this.#login === undefined) return { ...reach, ...toolkitClient(this.#secrets) }
+    const { username, password } = this.#login
+    return { ...reach, sasl: { mechanism: 'plain', username, password } }
   }
 
   async quorum(): Promise<QuorumView | undefined> {
@@ -224,7 +235,7 @@ function clientPort(spec: ClusterSpec): number {
   return spec.port === 0 ? defaultPort : spec.port
 }
 
-function addresses({ spec, outside, security }: SimulatedClusterOptions, id: number): NodeAddresses {
+function addresses({ spec, outside, security, login }: SimulatedClusterOptions, id: number): NodeAddresses {
   const host = hostOf(id)
   const port = outside === undefined ? clientPort(spec) : worldPorts.clients
   const forClients = { name: traitsOf(spec.security).protocol, port, advertised: outside?.(id) ?? `${host}:${port}` }
@@ -233,7 +244,7 @@ function addresses({ spec, outside, security }: SimulatedClusterOptions, id: num
   const names = listeners.map(({ name }) => name)
   return {
     bindHost: host,
-    listeners,
+    listeners: [...listeners, ...loginListener(login, host)],
     interBrokerListener: outside === undefined ? forClients.name : forBrokers.name,
     controllerPort,
     voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
@@ -241,6 +252,11 @@ function addresses({ spec, outside, security }: SimulatedClusterOptions, id: num
       ? {}
       : { security: nodeSecuritySettings(security, { listeners: names, keys: 'files' }) }),
   }
+}
+
+function loginListener(login: SimulatedClusterOptions['login'], host: string): NodeAddresses['listeners'] {
+  if (login === undefined) return []
+  return [{ name: login.listener, port: worldPorts.login, advertised: `${host}:${worldPorts.login}` }]
 }
 
 /** 16 bytes from the seed, written like Kafka's cluster ids. */
