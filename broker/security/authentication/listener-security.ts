@@ -46,7 +46,7 @@ export class ListenerSecurity {
   /** Keys and certificates as they are on disk now. Throws ConfigError. */
   tls(): TlsServer | undefined {
     if (!usesTls(this.#listener.securityProtocol)) return undefined
-    return tlsServer(this.#config, this.#listener.name, this.#options.environment.disk)
+    return tlsServer(this.#config, this.#listener, this.#options.environment.disk)
   }
 
   /** Other settings from now on, for connections yet to come. Throws ConfigError; then everything stays as it was. */
