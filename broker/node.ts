@@ -231,6 +231,7 @@ export class Node {
     const authorizer = makeAuthorizer(config, environment.log, publisher, quorum)
     const quotas = makeQuotas(config, publisher)
     const services: Services = {
+      securityRefusal: next => this.#security.refusalOf(next),
       clusterId,
       nodeId,
       listeners: this.#listeners,
