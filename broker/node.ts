@@ -76,9 +76,9 @@ export class Node {
     this.#server = new Server(environment, {
       maxFrameBytes: config['socket.request.max.bytes'],
       maxQueued: config['queued.max.requests'],
-      maxConnections: () => this.#liveConfig()['max.connections'],
       idleMs: config['connections.max.idle.ms'],
-      admissions: connectionQuotas(config, () => this.#publisher?.image),
+      admissions: this.#connectionQuotas(),
+      backlog: config['socket.listen.backlog.size'],
       serve: (frame, connection) => this.#dispatcher.serve(frame, connection),
       security: {
         ...this.#security.server,
@@ -113,15 +113,17 @@ export class Node {
   }
 
   get connectionCount(): number {
-    return this.#server.connectionCount
+    return this.#server.connectionsCount
   }
 
-  /** With what was altered at run time. */
-  #liveConfig(): BrokerConfig {
-    const { image } = this.#publisher ?? {}
-    if (image === undefined) return this.config
-    const overrides = [image.config('broker', ''), image.config('broker', String(this.config['node.id']))]
-    return withOverrides(this.config, overrides, () => undefined)
+  /** As in Kafka, the quorum's connections have quotas of their own, with the same limits. */
+  #connectionQuotas() {
+    const image = () => this.#publisher?.image
+    const { broker, interBrokerName } = this.#listeners
+    return {
+      broker: connectionQuotas(this.config, image, broker.length > 1 ? interBrokerName : undefined),
+      controller: connectionQuotas(this.config, image),
+    }
   }
 
   /** As it holds for the topic now. */
@@ -231,6 +233,7 @@ export class Node {
     const authorizer = makeAuthorizer(config, environment.log, publisher, quorum)
     const quotas = makeQuotas(config, publisher)
     const services: Services = {
+      securityRefusal: next => this.#security.refusalOf(next),
       clusterId,
       nodeId,
       listeners: this.#listeners,
@@ -254,6 +257,7 @@ export class Node {
     const refused = (error: Error): void =>
       this.#environment.log.warn('ignored a dynamic setting', { reason: error.message })
     this.#security.reconfigure(withOverrides(this.config, overrides, refused), this.#server)
+    this.#server.admitWaiting()
   }
 
   #makeQuorum(storage: Storage): RaftDriver {

@@ -185,7 +185,8 @@ function resourceError({ image }: ControllerState, type: ConfigResourceType, nam
     : itemError('BROKER_ID_NOT_REGISTERED', `No node with id ${id} found.`)
 }
 
-function valueAfter(
+/** What a change makes of one setting; null takes it away. */
+export function valueAfter(
   type: ConfigResourceType,
   current: ReadonlyMap<string, string>,
   { name, configOperation, value }: AlterableConfig,

@@ -158,6 +158,8 @@ export interface Network {
    * `opened` when the handshake is over.
    */
   connect(address: Address, handlers: SocketHandlers & { opened(): void }, tls?: TlsClient): Socket
+  /** Throws NetworkError TLS when nobody could use these keys and certificates. Not on every Environment. */
+  checkTls?(tls: TlsServer): void
   /** The body that an http(s) URL answers with status 200. Rejects with NetworkError. Not on every Environment. */
   download?(url: string, options: { readonly timeoutMs: number; readonly maxBytes: number }): Promise<Buffer>
 }

@@ -1,6 +1,7 @@
 /**
  * What of AlterConfigs and IncrementalAlterConfigs a broker decides itself before it forwards the rest to the active controller (KIP-590):
- * log levels are its own and nobody else's, and settings of a broker are altered by way of that broker. Messages as Kafka's
+ * log levels are its own and nobody else's, and settings of a broker are altered by way of that broker, which refuses what it cannot use.
+ * Messages as Kafka's
  * ConfigAdminManager and RuntimeLoggerManager.
  */
 import { cordonedLogDirsError } from '../config/cordoned-log-dirs.ts'
@@ -13,6 +14,7 @@ import { decodeRequestHeader, decodeResponseHeader, encodeRequestFrame } from '.
 import type { EncodableFields, Fields, Message } from '../protocol/schema.ts'
 import { Reader } from '../protocol/reader.ts'
 import { clusterName } from '../security/authorization/acl.ts'
+import { brokerSettingsRefusal } from './broker-settings-check.ts'
 import type { RequestContext } from './handler.ts'
 
 const sizePrefixBytes = 4
@@ -90,14 +92,15 @@ function ownAnswer(resource: Resource, validateOnly: boolean, context: RequestCo
   const { nodeId } = context.services
   const { resourceName: name } = resource
   if (resource.resourceType === brokerLoggerType) return alterLoggers(resource, validateOnly, context)
-  if (configResourceTypeOf(resource.resourceType) !== 'broker' || name === '') return undefined
+  if (configResourceTypeOf(resource.resourceType) !== 'broker') return undefined
+  if (name === '') return brokerSettingsRefusal(resource, context)
   if (!/^[+-]?\d+$/.test(name)) {
     return itemError('INVALID_REQUEST', `Node id must be an integer, but it is: ${name}`)
   }
   if (Number(name) !== nodeId) {
     return itemError('INVALID_REQUEST', `Unexpected broker id, expected ${nodeId}, but received ${name}`)
   }
-  return cordonError(resource, context)
+  return brokerSettingsRefusal(resource, context) ?? cordonError(resource, context)
 }
 
 /** Only the broker knows its log directories (KIP-1066). */

@@ -33,6 +33,8 @@ const framePrefixBytes = 4
 const produceKey = 0
 /** A request may hold so many elements of arrays. More than any client sends, and a frame of 100 MiB has room for enough to fill our memory. */
 const requestElementsMax = 2_000_000
+/** AlterConfigs and IncrementalAlterConfigs: a broker answers its part itself and forwards the rest. */
+const forwardedInPart: ReadonlySet<number> = new Set([33, 44])
 
 function exchangeOf(header: RequestHeader): Exchange {
   const exchange = messagesOf(header.requestApiKey)
@@ -130,6 +132,10 @@ export class Dispatcher implements Dispatch {
   }
 
   async serveEmbedded(frame: Buffer, connection: ConnectionInfo): Promise<readonly Uint8Array[]> {
+    const apiKey = frame.length >= 2 ? frame.readInt16BE(0) : -1
+    const isForwarded = this.#handlers[connection.listenerKind].get(apiKey)?.forwardToController === true
+    if (!isForwarded && !forwardedInPart.has(apiKey))
+      throw new ProtocolError(`API key ${apiKey} is not one that brokers forward`)
     const reply = await this.serve(frame, connection)
     const response = Buffer.concat(reply ?? [])
     reply?.written?.()

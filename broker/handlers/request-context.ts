@@ -9,6 +9,9 @@ import type { Purpose } from '../security/authorization/authorizer.ts'
 import type { ConnectionInfo, RequestContext } from './handler.ts'
 import type { Services } from './services.ts'
 
+/** What a response can say: a quota far exceeded asks for more than the 25 days of an int32 of milliseconds. */
+const throttleMsMax = 2 ** 31 - 1
+
 export class ServedRequest implements RequestContext {
   readonly apiKey: number
   readonly apiVersion: number
@@ -75,7 +78,7 @@ export class ServedRequest implements RequestContext {
   }
 
   throttle(durationMs: number): void {
-    this.throttleMs = Math.max(this.throttleMs, durationMs)
+    this.throttleMs = Math.max(this.throttleMs, Math.min(Math.round(durationMs), throttleMsMax))
   }
 
   authorizedOperations(resourceType: ResourceType, name: string): number {

@@ -52,6 +52,8 @@ export class Connection {
   #paused = false
   #lastActiveMs: number
   #idleTimer: Timer | undefined
+  /** Came when there were connections enough: see `hold`. */
+  #held = false
   #mute: { readonly untilMs: number; readonly timer: Timer } | undefined
   /** Replies gathered while a chunk is worked through, written at once. */
   #outbox: Uint8Array[] | undefined
@@ -101,6 +103,23 @@ export class Connection {
     this.#adjustReading()
   }
 
+  /** Reads nothing and begins nothing until `release`. */
+  hold(): void {
+    this.#held = true
+    this.#adjustReading()
+  }
+
+  release(): void {
+    this.#held = false
+    this.#lastActiveMs = this.#environment.clock.monotonicMs()
+    this.#guard(() => this.#proceed())
+  }
+
+  /** Monotonic ms when bytes came or went last. */
+  get lastActiveMs(): number {
+    return this.#lastActiveMs
+  }
+
   /** Longest frame that is accepted from now on. */
   limitFrames(maxBytes: number): void {
     this.#frames.limit(maxBytes)
@@ -137,6 +156,7 @@ export class Connection {
     return (
       !this.#writable ||
       this.#mute !== undefined ||
+      this.#held ||
       this.#slots.length >= this.#options.maxQueued ||
       this.#heldBytes > heldBytesMax
     )

@@ -91,6 +91,9 @@ describe('an SSL listener that asks for certificates', () => {
       settings: {
         ...pemSettings(path.join(folder, 'server.pem')),
         'ssl.client.auth': 'required',
+        // The new keys are those of somebody else.
+        'ssl.allow.dn.changes': 'true',
+        'ssl.allow.san.changes': 'true',
         'listener.name.ssl.ssl.endpoint.identification.algorithm': '',
         // The new keys are another's (KIP-978).
         'ssl.allow.dn.changes': 'true',
@@ -130,6 +133,34 @@ describe('an SSL listener that asks for certificates', () => {
     if (isReference) return
     expect(cluster.broker().log()).toMatch(/refused a TLS client.*not trusted/)
     expect(cluster.broker().log()).toMatch(/refused a TLS client.*no certificate/)
+  })
+
+  test('tells a client without a certificate why it is turned away, with a TLS alert', async () => {
+    const { port } = cluster.broker()
+    const error = await new Promise<Error & { code?: string }>((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1', ca: keyText('ca.pem'), servername: 'localhost' })
+      socket.once('error', resolve)
+      socket.once('close', () => reject(new Error('closed without an alert')))
+      // A server of TLS 1.3 judges after the client thinks that all is well.
+      socket.resume()
+    })
+    expect(error.code).toMatch(/ALERT/)
+  })
+
+  test('refuses keys that cannot be used, and keeps the ones it has', async () => {
+    const admin = clientOf(cluster, withKeys('client')).admin()
+    await admin.connect()
+    const alter = (file: string, text: string) => {
+      writeFileSync(path.join(folder, file), text)
+      const configEntries = [{ name: 'listener.name.ssl.ssl.keystore.location', value: path.join(folder, file) }]
+      const resources = [{ type: ConfigResourceTypes.BROKER, name: '1', configEntries }]
+      return admin.alterConfigs({ validateOnly: false, resources })
+    }
+    await expect(alter('none.pem', 'no keys at all')).rejects.toThrow()
+    // A key and the certificate of another one.
+    await expect(alter('mixed.pem', keyText('client.key') + keyText('server.pem'))).rejects.toThrow()
+    await admin.disconnect()
+    expect(await shown()).toContain('CN=localhost')
   })
 
   test('shows new keys without a restart when the same file is named again', async () => {

@@ -128,7 +128,8 @@ describeWith(
     })
 
     test('no node was turned away', () => {
-      for (const broker of cluster.brokers) expect(broker.log()).not.toMatch(/authentication failed|could not log in/)
+      for (const broker of cluster.brokers)
+        expect(broker.log()).not.toMatch(/authentication failed|could not log in|handshake failed/)
     })
   },
 )

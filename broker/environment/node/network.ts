@@ -14,11 +14,11 @@ import type {
 import { download } from './download.ts'
 import { bindError } from './network-errors.ts'
 import { NodeSocket, plainAddress, writeQueueBytes } from './socket.ts'
-import { connectTls, createTlsServer, type TlsListening } from './tls.ts'
+import { checkTls, connectTls, createTlsServer, type TlsListening } from './tls.ts'
 
 /** @param log told of connections that could not be accepted */
 export function nodeNetwork(log: Logger): Network {
-  return { listen: (address, accept, tls) => listen(log, address, accept, tls), connect: open, download }
+  return { listen: (address, accept, tls) => listen(log, address, accept, tls), connect: open, checkTls, download }
 }
 
 async function listen(

@@ -3,7 +3,8 @@
  * JKS file. Whatever cannot be used is a ConfigError that names setting and file and says why.
  */
 import type { BrokerConfig, BrokerConfigName } from '../../config/broker-config.ts'
-import { securitySetting } from '../../config/security.ts'
+import type { ListenerConfig } from '../../config/listeners.ts'
+import { prefixedSetting, securitySetting } from '../../config/security.ts'
 import { ConfigError } from '../../config/table.ts'
 import {
   DiskError,
@@ -24,8 +25,17 @@ const handshakeTimeoutMs = 30_000
 type Setting = <K extends BrokerConfigName>(name: K) => BrokerConfig[K]
 
 /** What a listener needs to serve TLS. */
-export function tlsServer(config: BrokerConfig, listener: string, disk: Disk): TlsServer {
+export function tlsServer(
+  config: BrokerConfig,
+  { name: listener, securityProtocol }: Pick<ListenerConfig, 'name' | 'securityProtocol'>,
+  disk: Disk,
+): TlsServer {
   const setting: Setting = name => securitySetting(config, { listener }, name)
+  // Over SASL_SSL clients have another way to say who they are; there the setting counts with the listener's prefix alone (KIP-684).
+  const clientAuth =
+    securityProtocol === 'SASL_SSL'
+      ? (prefixedSetting(config, { listener }, 'ssl.client.auth') ?? 'none')
+      : setting('ssl.client.auth')
   const identity = identityOf(setting, disk)
   if (identity.privateKey === undefined)
     throw new ConfigError(
@@ -36,7 +46,7 @@ export function tlsServer(config: BrokerConfig, listener: string, disk: Disk): T
     ...identity,
     ...trustOf(setting, disk),
     ...versionsOf(setting),
-    clientAuth: setting('ssl.client.auth'),
+    clientAuth,
     handshakeTimeoutMs,
   }
 }
