@@ -56,6 +56,7 @@ export class BrokerRole implements BrokerServices {
   readonly #clients: RequestClient[] = []
   readonly #channel: ControllerChannel
   readonly #directoryAssignments: DirectoryAssignments
+  #live: { readonly overrides: readonly ReadonlyMap<string, string>[]; readonly config: BrokerConfig } | undefined
 
   constructor(parts: BrokerRoleParts) {
     const { environment, config, storage, publisher, quorum, client } = parts
@@ -95,6 +96,7 @@ export class BrokerRole implements BrokerServices {
     this.groups = new Groups({
       environment,
       config,
+      liveConfig: () => this.#liveConfig(publisher.image),
       replicas: this.replicas,
       metadata: () => publisher.image,
       verifyTransaction: (...question) => this.replicas.verifyTransaction(...question),
@@ -254,12 +256,16 @@ export class BrokerRole implements BrokerServices {
     for (const client of this.#clients) client.close()
   }
 
+  /** The same object as long as nothing was altered. */
   #liveConfig(image: MetadataImage): BrokerConfig {
     const { config, environment } = this.#parts
     const overrides = [image.config('broker', ''), image.config('broker', String(config['node.id']))]
-    return withOverrides(config, overrides, error =>
+    if (overrides.every((each, index) => each === this.#live?.overrides[index])) return this.#live!.config
+    const live = withOverrides(config, overrides, error =>
       environment.log.warn('ignored a dynamic setting', { reason: error.message }),
     )
+    this.#live = { overrides, config: live }
+    return live
   }
 }
 

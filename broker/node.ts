@@ -208,6 +208,9 @@ export class Node {
     const storage = openStorage(environment, config, {
       configOf: () => logConfig(resolveTopicConfig(undefined, config)),
       brokerEpoch: () => this.#broker?.lifecycle.brokerEpoch ?? -1,
+      // Until the metadata says how long they are kept, none is forgotten.
+      producerIdExpirationMs: () =>
+        this.#publisher === undefined ? Number.MAX_SAFE_INTEGER : this.#liveConfig()['producer.id.expiration.ms'],
     })
     const { clusterId } = storage
     const publisher = new MetadataPublisher(clusterId)

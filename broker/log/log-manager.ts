@@ -29,7 +29,8 @@ export interface LogManagerOptions {
   configOf(partition: TopicPartition): LogConfig
   /** For the clean shutdown marker; -1 when the node was never registered. */
   brokerEpoch?(): number
-  readonly producerIdExpirationMs?: number
+  /** producer.id.expiration.ms as it is now. */
+  readonly producerIdExpirationMs?: () => number
 }
 
 type MetadataDirectory = (partition: TopicPartition, topicId: string) => string | undefined
@@ -220,6 +221,10 @@ export class DirectoryLogManager implements LogManager {
       return known
     }
     const name = partitionDirectoryName(partition)
+    const isElsewhere = metadataDirectoryId !== undefined && this.dirs.every(({ id }) => id !== metadataDirectoryId)
+    // An empty log in its place would pass for the log that is there.
+    if (isElsewhere && this.dirs.some(({ online }) => !online))
+      throw new DiskError('EIO', 'create', name, 'the log may be in a directory that is offline')
     const directory = this.placement.choose(partition, metadataDirectoryId)
     if (directory === undefined) throw new DiskError('EIO', 'create', name, 'every log directory is offline')
     // What the checkpoints say is about an earlier log of this name: a crash must not apply it to the new one.

@@ -212,7 +212,8 @@ export interface LogManager {
   start(): void
   get(partition: TopicPartition): PartitionLog | undefined
   /**
-   * A new log goes where `prefer` said, else into `metadataDirectoryId`, else where the fewest logs are. Throws DiskError.
+   * A new log goes where `prefer` said, else into `metadataDirectoryId`, else where the fewest logs are. Throws DiskError, also when the
+   * metadata names a directory that is not here while some directory is offline: that one may hold the log (KIP-858).
    */
   getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig, metadataDirectoryId?: string): PartitionLog
   all(): Iterable<PartitionLog>

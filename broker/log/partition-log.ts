@@ -105,7 +105,7 @@ export class SegmentedLog implements PartitionLog {
       recoveryPoint: options.recoveryPoint ?? 0,
       logStartOffset: options.logStartOffset ?? 0,
       wallMs: environment.clock.wallMs(),
-      producerIdExpirationMs: options.producerIdExpirationMs ?? dayMs,
+      producerIdExpirationMs: options.producerIdExpirationMs?.() ?? dayMs,
       newSegmentJitterMs: () => rollJitterMs(this.config, environment.random),
     })
     this.segments = loaded.segments
@@ -409,7 +409,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   private get producerIdExpirationMs(): number {
-    return this.options.producerIdExpirationMs ?? dayMs
+    return this.options.producerIdExpirationMs?.() ?? dayMs
   }
 
   advanceLogStart(offset: number): void {

@@ -3,6 +3,7 @@
  * Sources: KIP-113, KIP-827 (size of the volume); Kafka's ReplicaManager.describeLogDirs.
  */
 import type { MetadataImage } from '../controller/image.ts'
+import { isReservedDirectory } from '../controller/uuid.ts'
 import { DiskError, type Disk } from '../environment/environment.ts'
 import type { LogManager, PartitionLog, TopicPartition } from '../log/log.ts'
 
@@ -84,4 +85,10 @@ export function directoryInMetadata(
   const owner = topicId === '' ? image.topicsByName.get(topic) : image.topicsById.get(topicId)
   const assigned = owner?.partitions.get(partition)
   return assigned?.directories[assigned.replicas.indexOf(brokerId)]
+}
+
+/** The same; undefined also when the metadata names no directory in particular (unassigned, lost, from before KIP-858). */
+export function namedDirectory(...replica: Parameters<typeof directoryInMetadata>): string | undefined {
+  const id = directoryInMetadata(...replica)
+  return id === undefined || isReservedDirectory(id) ? undefined : id
 }

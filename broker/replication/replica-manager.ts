@@ -24,7 +24,7 @@ import { FetchSessions } from './fetch-sessions.ts'
 import { FetcherPool } from './fetcher-pool.ts'
 import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
 import { IsrProposals } from './isr-proposals.ts'
-import { describeLogDirs, directoryInMetadata, type DescribedLogDir } from './log-dirs.ts'
+import { describeLogDirs, directoryInMetadata, namedDirectory, type DescribedLogDir } from './log-dirs.ts'
 import { LogDirMoves } from './log-dir-moves.ts'
 import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
@@ -219,7 +219,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const found = logs.get(topicPartition)
     if (found !== undefined && found.topicId !== '' && found.topicId !== topic.id) logs.delete(topicPartition)
     const config = this.topicConfig(topic.name)
-    const assigned = directoryInMetadata(this.image, this.parts.brokerId, topicPartition, topic.id)
+    const assigned = namedDirectory(this.image, this.parts.brokerId, topicPartition, topic.id)
     const log = logs.getOrCreate(topicPartition, topic.id, logConfig(config), assigned)
     log.updateConfig(logConfig(config))
     const checkpointed = Math.max(logs.checkpointedHighWatermark(topicPartition), log.logStartOffset)

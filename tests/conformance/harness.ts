@@ -325,7 +325,7 @@ export async function startCluster({
   const cluster = new Cluster(directory, clusterId, processes)
   try {
     await engine.format(
-      processes.map(({ files }) => files),
+      processes.flatMap(each => each.logDirectories(logDirs).map(dataDir => ({ ...each.files, dataDir }))),
       clusterId,
     )
     await Promise.all(processes.map(each => each.start()))

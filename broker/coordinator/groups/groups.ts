@@ -51,6 +51,7 @@ const consumerAssignors = [uniformAssignor, rangeAssignor]
 export class Groups {
   readonly #environment: Environment
   readonly #config: BrokerConfig
+  readonly #liveConfig: () => BrokerConfig
   readonly #driver: CoordinatorDriver<GroupShard>
   readonly #metadata: () => MetadataImage
   readonly #verifyTransaction: VerifyTransaction | undefined
@@ -59,6 +60,8 @@ export class Groups {
   constructor(options: {
     environment: Environment
     config: BrokerConfig
+    /** With what was altered at run time. */
+    liveConfig: () => BrokerConfig
     replicas: ReplicasOfCoordinator
     metadata: () => MetadataImage
     verifyTransaction?: VerifyTransaction
@@ -66,6 +69,7 @@ export class Groups {
     const { environment, config } = options
     this.#environment = environment
     this.#config = config
+    this.#liveConfig = options.liveConfig
     this.#metadata = options.metadata
     this.#verifyTransaction = options.verifyTransaction
     const patterns = new TopicPatterns()
@@ -109,7 +113,7 @@ export class Groups {
 
   #consumerSettings(groupId: string): ConsumerSettings {
     const config = this.#config
-    const group = resolveGroupConfig(this.#metadata().config('group', groupId), config)
+    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#liveConfig())
     return {
       sessionTimeoutMs: group['consumer.session.timeout.ms'],
       heartbeatIntervalMs: group['consumer.heartbeat.interval.ms'],
@@ -125,7 +129,7 @@ export class Groups {
   }
 
   #streamsSettings(groupId: string): StreamsSettings {
-    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#config)
+    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#liveConfig())
     return {
       sessionTimeoutMs: group['streams.session.timeout.ms'],
       heartbeatIntervalMs: group['streams.heartbeat.interval.ms'],

@@ -89,7 +89,7 @@ export class TestBroker {
   isAlive = false
   halted: string | undefined
   diskFails = false
-  /** Files below it cannot be written. */
+  /** Files below it cannot be written, and as a log directory it cannot be opened. */
   failingPath: string | undefined
   readonly failedDirectories: string[] = []
   /** Asked of the controller, which answers when the test calls `done`. */
@@ -230,7 +230,10 @@ export class TestBroker {
       open: (path, mode) => failingFile(disk.open(path, mode)),
       list: path => disk.list(path),
       stat: path => disk.stat(path),
-      makeDirectory: path => disk.makeDirectory(path),
+      makeDirectory: path => {
+        if (path === this.failingPath) throw new DiskError('EIO', 'mkdir', path)
+        disk.makeDirectory(path)
+      },
       rename: (from, to) => disk.rename(from, to),
       remove: path => disk.remove(path),
       syncDirectory: path => disk.syncDirectory(path),

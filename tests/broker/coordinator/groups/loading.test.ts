@@ -32,7 +32,13 @@ describe('loading a partition of group offsets', () => {
     }
     const replicas = { log: () => log, highWatermark: () => 10, watchTopic } as unknown as Replicas
     const metadata = () => MetadataImage.empty('')
-    const groups = new Groups({ environment: time.environment, config: testConfig(), replicas, metadata })
+    const groups = new Groups({
+      environment: time.environment,
+      config: testConfig(),
+      liveConfig: () => testConfig(),
+      replicas,
+      metadata,
+    })
     groups.start()
     listener?.becameLeader(partition, 1)
     await time.pass(1)
