@@ -36,6 +36,8 @@ export interface Ask {
   readonly max?: number
   /** Never spoiled. */
   readonly intact?: boolean
+  /** Never distorted, though it may be damaged. */
+  readonly isAsMeant?: boolean
 }
 
 /** What all actors of a run share. */
@@ -120,12 +122,16 @@ export class Actor {
     this.#socket = undefined
   }
 
-  async ask(api: ApiName, input: Body, { min = 0, max = Infinity, intact = false }: Ask = {}): Promise<Answer> {
+  async ask(
+    api: ApiName,
+    input: Body,
+    { min = 0, max = Infinity, intact = false, isAsMeant = intact }: Ask = {},
+  ): Promise<Answer> {
     const { random, memory, tally } = this.#stage
     const [lowest, highest] = versionsOf(api)
     const from = Math.max(min, lowest)
     const version = from + random.below(Math.min(max, highest) - from + 1)
-    const wants = !intact && chance(random, this.#stage.oneDistortedIn)
+    const wants = !isAsMeant && chance(random, this.#stage.oneDistortedIn)
     const other = wants ? this.#distorted(api, version, input, memory) : undefined
     const { body, frame } = other ?? { body: input, frame: this.#frame(api, version, input) }
     const isDistorted = other !== undefined
