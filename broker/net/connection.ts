@@ -6,6 +6,7 @@
 import type { Environment, NetworkError, Socket, Timer } from '../environment/environment.ts'
 import { ProtocolError } from '../protocol/errors.ts'
 import { FrameSlab } from './framer.ts'
+import type { UnsentReplies } from './unsent-replies.ts'
 
 /** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
 export type Reply = readonly Uint8Array[] | undefined
@@ -17,9 +18,11 @@ export interface ConnectionOptions {
   /** Handles one request, whose bytes are good until the call returns; a ProtocolError, thrown or rejected, closes the connection. */
   readonly serve: (frame: Buffer) => Reply | Promise<Reply>
   readonly closed: () => void
+  /** Of all connections of the node. */
+  readonly unsent: UnsentReplies
 }
 
-/** Replies that wait for the one before them may hold so much memory before no further request is begun. */
+/** Replies that wait, for the one before them or to be written, may hold so much memory before no further request is begun. */
 const heldBytesMax = 1 << 20
 
 interface Slot {
@@ -42,6 +45,8 @@ export class Connection {
   /** Takes no more requests; ends when the replies that are due have been written. */
   #closing = false
   #writable = true
+  /** Bytes written since the peer took everything, at least some of which it has not taken. */
+  #unsentBytes = 0
   /** Bytes of the replies that are ready and have to wait. */
   #heldBytes = 0
   #paused = false
@@ -50,6 +55,7 @@ export class Connection {
   #mute: { readonly untilMs: number; readonly timer: Timer } | undefined
   /** Replies gathered while a chunk is worked through, written at once. */
   #outbox: Uint8Array[] | undefined
+  #outboxBytes = 0
 
   constructor(environment: Environment, socket: Socket, options: ConnectionOptions) {
     this.#environment = environment
@@ -65,6 +71,7 @@ export class Connection {
       },
       drain: () => {
         this.#writable = true
+        this.#forgetUnsent()
         this.#guard(() => this.#proceed())
       },
       closed: error => this.#closed(error),
@@ -123,7 +130,7 @@ export class Connection {
       this.#flushOutbox()
       this.#endIfDue()
     }
-    this.#adjustReading()
+    this.#proceed()
   }
 
   #full(): boolean {
@@ -131,7 +138,7 @@ export class Connection {
       !this.#writable ||
       this.#mute !== undefined ||
       this.#slots.length >= this.#options.maxQueued ||
-      this.#heldBytes > heldBytesMax
+      this.#heldBytes + this.#outboxBytes > heldBytesMax
     )
   }
 
@@ -156,7 +163,9 @@ export class Connection {
     this.#outbox ??= []
     while (this.#slots[0]?.ready === true) {
       const done = this.#slots.shift()
-      this.#heldBytes -= bytesOf(done?.reply)
+      const bytes = bytesOf(done?.reply)
+      this.#heldBytes -= bytes
+      this.#outboxBytes += bytes
       if (done?.reply !== undefined) this.#outbox.push(...done.reply)
     }
     if (gathering) return
@@ -167,10 +176,20 @@ export class Connection {
 
   #flushOutbox(): void {
     const chunks = this.#outbox
+    const bytes = this.#outboxBytes
     this.#outbox = undefined
+    this.#outboxBytes = 0
     if (chunks === undefined || chunks.length === 0 || !this.#open) return
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
-    if (!this.#socket.write(chunks)) this.#writable = false
+    if (this.#socket.write(chunks)) return
+    this.#writable = false
+    this.#unsentBytes += bytes
+    this.#options.unsent.add(bytes)
+  }
+
+  #forgetUnsent(): void {
+    this.#options.unsent.remove(this.#unsentBytes)
+    this.#unsentBytes = 0
   }
 
   /** Begins requests that had to wait. */
@@ -220,6 +239,7 @@ export class Connection {
   #closed(error: NetworkError | undefined): void {
     if (!this.#open) return
     this.#open = false
+    this.#forgetUnsent()
     this.#idleTimer?.cancel()
     this.#mute?.timer.cancel()
     this.#waiting.length = 0

@@ -6,6 +6,7 @@ import { Connection, type Reply } from './connection.ts'
 import type { Authenticate, RequestServer } from './connection-authentication.ts'
 import { anonymous } from './principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
+import { UnsentReplies } from './unsent-replies.ts'
 
 export interface ServerSecurity {
   /** What a TLS listener needs; undefined for the others. */
@@ -43,6 +44,7 @@ export class Server {
   readonly #environment: Environment
   readonly #options: ServerOptions
   readonly #connections = new Set<Connection>()
+  readonly #unsent = new UnsentReplies()
   readonly #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
   #nextId = 1
 
@@ -114,6 +116,7 @@ export class Server {
         software = told
       },
       mute: durationMs => connection.mute(durationMs),
+      replyRoomBytes: () => this.#unsent.roomBytes,
       onClose: run => {
         if (connection.isOpen) gone.add(run)
         else run()
@@ -123,6 +126,7 @@ export class Server {
     }
     const connection = new Connection(this.#environment, socket, {
       ...this.#options,
+      unsent: this.#unsent,
       serve: request =>
         authentication === undefined ? requests.serve(request) : authentication.serve(request, requests),
       closed: () => {
