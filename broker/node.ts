@@ -116,6 +116,14 @@ export class Node {
     return this.#server.connectionsCount
   }
 
+  /** With what was altered at run time. */
+  #liveConfig(): BrokerConfig {
+    const { image } = this.#publisher ?? {}
+    if (image === undefined) return this.config
+    const overrides = [image.config('broker', ''), image.config('broker', String(this.config['node.id']))]
+    return withOverrides(this.config, overrides, () => undefined)
+  }
+
   /** As in Kafka, the quorum's connections have quotas of their own, with the same limits. */
   #connectionQuotas() {
     const image = () => this.#publisher?.image

@@ -6,6 +6,7 @@
 import type { Environment, NetworkError, Socket, Timer } from '../environment/environment.ts'
 import { ProtocolError } from '../protocol/errors.ts'
 import { FrameSlab } from './framer.ts'
+import type { UnsentReplies } from './unsent-replies.ts'
 
 /** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
 export type Reply = ReplyChunks | undefined
@@ -22,9 +23,11 @@ export interface ConnectionOptions {
   /** Handles one request, whose bytes are good until the call returns; a ProtocolError, thrown or rejected, closes the connection. */
   readonly serve: (frame: Buffer) => Reply | Promise<Reply>
   readonly closed: () => void
+  /** Of all connections of the node. */
+  readonly unsent: UnsentReplies
 }
 
-/** Replies that wait for the one before them may hold so much memory before no further request is begun. */
+/** Replies that wait, for the one before them or to be written, may hold so much memory before no further request is begun. */
 const heldBytesMax = 1 << 20
 
 interface Slot {
@@ -47,6 +50,8 @@ export class Connection {
   /** Takes no more requests; ends when the replies that are due have been written. */
   #closing = false
   #writable = true
+  /** Bytes written since the peer took everything, at least some of which it has not taken. */
+  #unsentBytes = 0
   /** Bytes of the replies that are ready and have to wait. */
   #heldBytes = 0
   #paused = false
@@ -57,6 +62,7 @@ export class Connection {
   #mute: { readonly untilMs: number; readonly timer: Timer } | undefined
   /** Replies gathered while a chunk is worked through, written at once. */
   #outbox: Uint8Array[] | undefined
+  #outboxBytes = 0
   /** Whom to tell when the outbox has been written. */
   #outboxWritten: (() => void)[] = []
 
@@ -74,6 +80,7 @@ export class Connection {
       },
       drain: () => {
         this.#writable = true
+        this.#forgetUnsent()
         this.#guard(() => this.#proceed())
       },
       closed: error => this.#closed(error),
@@ -149,7 +156,7 @@ export class Connection {
       this.#flushOutbox()
       this.#endIfDue()
     }
-    this.#adjustReading()
+    this.#proceed()
   }
 
   #full(): boolean {
@@ -158,7 +165,7 @@ export class Connection {
       this.#mute !== undefined ||
       this.#held ||
       this.#slots.length >= this.#options.maxQueued ||
-      this.#heldBytes > heldBytesMax
+      this.#heldBytes + this.#outboxBytes > heldBytesMax
     )
   }
 
@@ -183,8 +190,10 @@ export class Connection {
     this.#outbox ??= []
     while (this.#slots[0]?.ready === true) {
       const done = this.#slots.shift()
-      this.#heldBytes -= bytesOf(done?.reply)
       if (done?.reply === undefined) continue
+      const bytes = bytesOf(done.reply)
+      this.#heldBytes -= bytes
+      this.#outboxBytes += bytes
       this.#outbox.push(...done.reply)
       if (done.reply.written !== undefined) this.#outboxWritten.push(done.reply.written)
     }
@@ -196,7 +205,9 @@ export class Connection {
 
   #flushOutbox(): void {
     const chunks = this.#outbox
+    const bytes = this.#outboxBytes
     this.#outbox = undefined
+    this.#outboxBytes = 0
     if (chunks === undefined || chunks.length === 0) return
     let written: (() => void) | undefined
     if (this.#outboxWritten.length > 0) {
@@ -206,7 +217,15 @@ export class Connection {
     }
     if (!this.#open) return written?.()
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
-    if (!this.#socket.write(chunks, written)) this.#writable = false
+    if (this.#socket.write(chunks, written)) return
+    this.#writable = false
+    this.#unsentBytes += bytes
+    this.#options.unsent.add(bytes)
+  }
+
+  #forgetUnsent(): void {
+    this.#options.unsent.remove(this.#unsentBytes)
+    this.#unsentBytes = 0
   }
 
   /** Begins requests that had to wait. */
@@ -256,6 +275,7 @@ export class Connection {
   #closed(error: NetworkError | undefined): void {
     if (!this.#open) return
     this.#open = false
+    this.#forgetUnsent()
     this.#idleTimer?.cancel()
     this.#mute?.timer.cancel()
     this.#waiting.length = 0

@@ -8,6 +8,7 @@ import { Door, type Admissions } from './door.ts'
 import { hostAddress } from './ip-address.ts'
 import { anonymous } from './principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
+import { UnsentReplies } from './unsent-replies.ts'
 
 export interface ServerSecurity {
   /** What a TLS listener needs; undefined for the others. */
@@ -35,6 +36,7 @@ export class Server {
   readonly #environment: Environment
   readonly #options: ServerOptions
   readonly #doors: Readonly<Record<ListenerKind, Door>>
+  readonly #unsent = new UnsentReplies()
   readonly #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
   #nextId = 1
 
@@ -109,6 +111,7 @@ export class Server {
         software = told
       },
       mute: durationMs => connection.mute(durationMs),
+      replyRoomBytes: () => this.#unsent.roomBytes,
       onClose: run => {
         if (connection.isOpen) gone.add(run)
         else run()
@@ -118,6 +121,7 @@ export class Server {
     }
     const connection = new Connection(this.#environment, socket, {
       ...this.#options,
+      unsent: this.#unsent,
       serve: request =>
         authentication === undefined ? requests.serve(request) : authentication.serve(request, requests),
       closed: () => {

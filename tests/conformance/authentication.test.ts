@@ -91,9 +91,6 @@ describe('an SSL listener that asks for certificates', () => {
       settings: {
         ...pemSettings(path.join(folder, 'server.pem')),
         'ssl.client.auth': 'required',
-        // The new keys are those of somebody else.
-        'ssl.allow.dn.changes': 'true',
-        'ssl.allow.san.changes': 'true',
         'listener.name.ssl.ssl.endpoint.identification.algorithm': '',
         // The new keys are another's (KIP-978).
         'ssl.allow.dn.changes': 'true',

@@ -167,6 +167,9 @@ const compaction = meaningless('nothing compacts logs yet')
 const tiered = meaningless('there is no tiered storage yet')
 const tokens = meaningless('nodes log in to each other with PLAIN or SCRAM, which have no tokens to refresh')
 const storeForm = meaningless('a store is read as what it is found to be')
+/** Of a client on the only listener. */
+const from = (ip: string) => ({ listener: 'PLAINTEXT', ip })
+const atOnce = { waitMs: 0, costsAnother: false }
 const tooMany = { refused: 'the address has too many connections', afterMs: 0 }
 const fixture = (name: string): string => path.join(root, 'tests/broker/security/authentication/fixtures', name)
 const pem = (name: string): string => readFileSync(fixture(name), 'utf8')
@@ -227,28 +230,30 @@ const proofs: Readonly<Record<string, Proof>> = {
   'max.connection.creation.rate': shown([0, true], () => {
     const { quotas, alter } = connections()
     const wait = (): number => {
-      const admission = quotas.admit('10.0.0.1', 0)
-      return 'waitMs' in admission ? admission.waitMs : Number.NaN
+      const admission = quotas.admit(from('10.0.0.1'), 0)
+      return admission !== 'full' && 'waitMs' in admission ? admission.waitMs : Number.NaN
     }
     const before = wait()
     alter('max.connection.creation.rate', '1')
     return [before, Array.from({ length: 20 }, wait).at(-1)! > 0]
   }),
-  'max.connections': elsewhere(
-    'tests/broker/net/server.test.ts',
-    'beyond max.connections, as it is at that moment, a connection is let go',
-  ),
-  'max.connections.per.ip': shown([{ waitMs: 0 }, tooMany], () => {
+  'max.connections': shown([atOnce, 'full'], () => {
     const { quotas, alter } = connections()
-    const before = quotas.admit('10.0.0.1', 0)
-    alter('max.connections.per.ip', '1')
-    return [before, quotas.admit('10.0.0.1', 0)]
+    const before = quotas.admit(from('10.0.0.1'), 0)
+    alter('max.connections', '1')
+    return [before, quotas.admit(from('10.0.0.2'), 0)]
   }),
-  'max.connections.per.ip.overrides': shown([{ waitMs: 0 }, tooMany, { waitMs: 0 }], () => {
+  'max.connections.per.ip': shown([atOnce, tooMany], () => {
     const { quotas, alter } = connections()
-    const before = quotas.admit('10.0.0.1', 0)
+    const before = quotas.admit(from('10.0.0.1'), 0)
+    alter('max.connections.per.ip', '1')
+    return [before, quotas.admit(from('10.0.0.1'), 0)]
+  }),
+  'max.connections.per.ip.overrides': shown([atOnce, tooMany, atOnce], () => {
+    const { quotas, alter } = connections()
+    const before = quotas.admit(from('10.0.0.1'), 0)
     alter('max.connections.per.ip.overrides', '10.0.0.1:1')
-    return [before, quotas.admit('10.0.0.1', 0), quotas.admit('10.0.0.2', 0)]
+    return [before, quotas.admit(from('10.0.0.1'), 0), quotas.admit(from('10.0.0.2'), 0)]
   }),
   'message.max.bytes': log('maxMessageBytes', '28'),
   'metric.reporters': java,

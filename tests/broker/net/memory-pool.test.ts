@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Environment, SocketHandlers } from '#broker/environment/environment.ts'
 import { Connection, type Reply } from '#broker/net/connection.ts'
 import { MemoryPool, type Loan } from '#broker/net/memory-pool.ts'
+import { UnsentReplies } from '#broker/net/unsent-replies.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -136,7 +137,7 @@ describe('a reply in lent memory', () => {
             if (waits) return new Promise(resolve => pending.push({ loan, answer: resolve }))
             return replyOf(loan, mark, 64 * KiB)
           }
-          const options = { maxFrameBytes: 100, maxQueued: 1_000, idleMs: -1, serve, closed: () => undefined }
+          const options = { maxFrameBytes: 100, unsent: new UnsentReplies(), maxQueued: 1_000, idleMs: -1, serve, closed: () => undefined }
           const connection = new Connection(environment, socket, options)
           const ask = (isSlow: boolean): void => {
             waits = isSlow
@@ -171,7 +172,7 @@ describe('a reply in lent memory', () => {
     const socket = new SlowSocket()
     const answers: ((reply: Reply) => void)[] = []
     const serve = (): Promise<Reply> => new Promise(resolve => answers.push(resolve))
-    const options = { maxFrameBytes: 100, maxQueued: 10, idleMs: -1, serve, closed: () => undefined }
+    const options = { maxFrameBytes: 100, unsent: new UnsentReplies(), maxQueued: 10, idleMs: -1, serve, closed: () => undefined }
     const connection = new Connection(environment, socket, options)
     for (const mark of [1, 2, 3, 4]) socket.handlers?.data(Buffer.from([0, 0, 0, 1, mark]))
     answers[0]?.(replyOf(pool.lend(), 1, MiB))

@@ -79,7 +79,13 @@ describe('loading a partition of group offsets', () => {
         return new Promise<boolean>(resolve => (committed = resolve))
       },
     } as unknown as Replicas
-    const groups = new Groups({ environment: time.environment, config: testConfig(), replicas, metadata })
+    const groups = new Groups({
+      environment: time.environment,
+      config: testConfig(),
+      liveConfig: () => testConfig(),
+      replicas,
+      metadata,
+    })
     const read = () =>
       groups.read<unknown>(
         'g',
