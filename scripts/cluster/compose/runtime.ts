@@ -8,7 +8,7 @@ import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { freeBasePort, requireFreePorts } from '../ports.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
+import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
 import { composeCapabilities, ComposeCluster, projectName } from './compose-cluster.ts'
 import { dockerAvailable, ensureImage } from './docker.ts'
 import { composeFile } from './generator.ts'
@@ -110,8 +110,7 @@ function writeFiles(record: ClusterRecord): void {
 function prepareDataDirectories(spec: ClusterSpec): string {
   const uid = process.getuid?.() ?? IMAGE_UID
   for (const id of nodeIds(spec)) {
-    const directory = dataDirectory(spec, id)
-    mkdirSync(directory, { recursive: true })
+    const directory = makeDataDirectory(spec, id)
     if (uid === 0) chownSync(directory, IMAGE_UID, 0)
   }
   return `${uid === 0 ? IMAGE_UID : uid}:0`

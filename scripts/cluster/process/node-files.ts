@@ -7,7 +7,7 @@ import { brokerPort, controllerPort, HOST } from '../ports.ts'
 import type { Properties } from '../properties.ts'
 import { formatProperties, nodeProperties } from '../properties.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory } from '../state.ts'
+import { dataDirectory, makeDataDirectory, nodeDirectory } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 
 /** Folders and server.properties of these nodes. */
@@ -15,7 +15,7 @@ export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids
   const { spec } = record
   for (const id of ids) {
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
-    mkdirSync(dataDirectory(spec, id), { recursive: true })
+    makeDataDirectory(spec, id)
     const properties = { ...processNodeProperties(spec, id), ...engine.properties(spec, id, record.clusterId) }
     const file = join(nodeDirectory(spec.name, id), 'server.properties')
     writeFileSync(file, `# Written by ./faultline up\n${formatProperties(properties)}`)
