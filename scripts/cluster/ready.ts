@@ -4,6 +4,7 @@
  *
  * The probe topic is removed again; its name begins like Kafka's internal topics, so that tools which hide those hide it too.
  */
+import { errorName } from '#broker/protocol/errors.ts'
 import { failure, messageOf } from '../errors.ts'
 import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './cluster.ts'
 import type { ConnectionOptions, Endpoint } from './wire.ts'
@@ -93,7 +94,7 @@ class ReadyCheck {
         createTopic(client, { name: topic, assignments, settings }, ATTEMPT_MS),
       )
       const done = answer.errorCode === errorCodes.none || answer.errorCode === errorCodes.topicAlreadyExists
-      return done ? undefined : `does not create a topic: error ${answer.errorCode} ${answer.message}`
+      return done ? undefined : `does not create a topic: ${errorName(answer.errorCode)} ${answer.message}`
     })
     await Promise.all(ids.map((id, partition) => this.#roundTrip(topic, partition, id)))
     await this.#until('the controller', async () => {
@@ -102,7 +103,7 @@ class ReadyCheck {
         this.#options.progress?.(`The probe topic ${topic} stays: delete.topic.enable is false.`)
       const done =
         code === errorCodes.none || code === errorCodes.unknownTopicOrPartition || code === TOPIC_DELETION_DISABLED
-      return done ? undefined : `does not delete the probe topic: error ${code}`
+      return done ? undefined : `does not delete the probe topic: ${errorName(code)}`
     })
   }
 
@@ -115,12 +116,12 @@ class ReadyCheck {
         const [found] = (await this.#ask(leader, client => metadata(client, [topic]))).topics
         const now = found?.partitions.find(candidate => candidate.index === partition)?.leader
         if (now !== undefined && now >= 0) leader = now
-        return `does not take a record: error ${produced.errorCode}`
+        return `does not take a record: ${errorName(produced.errorCode)}`
       }
       const from = { topic, partition, offset: produced.offset }
       const fetched = await this.#ask(leader, client => fetchFrom(client, from, 500))
       if (fetched.errorCode === errorCodes.none && fetched.batches.includes(value)) return undefined
-      return `does not give the record back: error ${fetched.errorCode}`
+      return `does not give the record back: ${errorName(fetched.errorCode)}`
     })
   }
 

@@ -12,7 +12,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { codeOf, failure } from '../errors.ts'
+import { codeOf, failure, messageOf } from '../errors.ts'
 import type { ClusterSpec } from './cluster.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 
@@ -57,6 +57,21 @@ export function nodeDirectory(name: string, id: number): string {
 /** The folder with `meta.properties` of a node. */
 export function dataDirectory(spec: ClusterSpec, id: number): string {
   return spec.dataDir === undefined ? join(nodeDirectory(spec.name, id), 'data') : join(spec.dataDir, `node-${id}`)
+}
+
+/** Makes the folder of a node's data, which may be anywhere that --data says. */
+export function makeDataDirectory(spec: ClusterSpec, id: number): string {
+  const directory = dataDirectory(spec, id)
+  try {
+    mkdirSync(directory, { recursive: true })
+  } catch (error) {
+    throw failure(
+      `The data directory ${directory} cannot be made: ${messageOf(error)}.`,
+      'Choose another place with --data, or make this one writable.',
+      error,
+    )
+  }
+  return directory
 }
 
 /** Names of all clusters with a state directory, sorted. */

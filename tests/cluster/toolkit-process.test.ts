@@ -1,5 +1,5 @@
 /** Clusters of processes through the command line, on our engine and on Apache Kafka: the same commands, the same answers. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '#scripts/cluster/cluster.ts'
@@ -181,6 +181,17 @@ describe('up', () => {
     expect(await toolkit.values('default', 'kept')).toEqual(['x'])
     await toolkit.run('down')
     expect(existsSync(data)).toBe(false)
+  })
+
+  test('with a directory for the data that cannot be made says so, and starts nothing', async () => {
+    const file = path.join(toolkit.folder, 'a-file')
+    writeFileSync(file, '')
+    const args = ['--runtime', 'process', '--brokers', '1', '--port', await freePort()]
+    const { exitCode, stderr } = await toolkit.start('up', ...args, '--data', path.join(file, 'data'))
+    expect(stderr).toContain(`The data directory ${file}/data/node-1 cannot be made`)
+    expect(stderr).not.toContain('    at ')
+    expect(exitCode).toBe(1)
+    expect(toolkit.isEmpty).toBe(true)
   })
 
   test('with a setting that makes no sense is a usage error that names it, and starts nothing', async () => {

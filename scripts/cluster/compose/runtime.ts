@@ -10,7 +10,7 @@ import { freeBasePort, HOST, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
+import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
 import { composeCapabilities, ComposeCluster, projectName } from './compose-cluster.ts'
 import { dockerAvailable, ensureImage } from './docker.ts'
 import { composeFile, serviceName } from './generator.ts'
@@ -117,8 +117,7 @@ function writeFiles(record: ClusterRecord, security: ClusterSecurity | undefined
 function prepareDataDirectories(spec: ClusterSpec): string {
   const uid = process.getuid?.() ?? IMAGE_UID
   for (const id of nodeIds(spec)) {
-    const directory = dataDirectory(spec, id)
-    mkdirSync(directory, { recursive: true })
+    const directory = makeDataDirectory(spec, id)
     if (uid === 0) chownSync(directory, IMAGE_UID, 0)
   }
   return `${uid === 0 ? IMAGE_UID : uid}:0`

@@ -10,7 +10,7 @@ import { traitsOf } from '../security/kinds.ts'
 import { readSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory } from '../state.ts'
+import { dataDirectory, makeDataDirectory, nodeDirectory } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 
 /** Folders and server.properties of these nodes. */
@@ -19,7 +19,7 @@ export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids
   const security = readSecurity(spec)
   for (const id of ids) {
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
-    mkdirSync(dataDirectory(spec, id), { recursive: true })
+    makeDataDirectory(spec, id)
     const properties = {
       ...processNodeProperties(spec, id, security),
       ...engine.properties(spec, id, record.clusterId, scramUsers(security)),

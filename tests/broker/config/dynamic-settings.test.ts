@@ -470,15 +470,13 @@ describe('every dynamic setting of Kafka 4.3', () => {
 
   const stores = Object.entries(proofs).flatMap(([name, proof]) => (proof.kind === 'tls' ? [{ name, ...proof }] : []))
   test.each(stores)('$name changes the TLS of a listener that runs', ({ name, text, with: more = {} }) => {
-    const isFile =
-      'ssl.keystore.location' in more || name === 'ssl.keystore.location' || more['ssl.keystore.type'] === 'PKCS12'
+    const isFile = more['ssl.keystore.type'] === 'PKCS12'
     const base: Record<string, string> = {
       ...(isFile ? { 'ssl.keystore.location': fixture('server.p12'), 'ssl.keystore.type': 'PKCS12' } : serverKeys),
-      'ssl.keystore.password': 'secret',
+      // Stores of PEM have none.
+      ...(isFile ? { 'ssl.keystore.password': 'secret' } : {}),
       'ssl.key.password': 'secret',
-      ...('ssl.truststore.location' in more || name === 'ssl.truststore.location'
-        ? { 'ssl.truststore.password': 'secret' }
-        : {}),
+      ...(more['ssl.truststore.type'] === 'PKCS12' ? { 'ssl.truststore.password': 'secret' } : {}),
       ...more,
     }
     const outcome = (change: Readonly<Record<string, string>>): string => {

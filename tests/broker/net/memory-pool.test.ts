@@ -137,7 +137,14 @@ describe('a reply in lent memory', () => {
             if (waits) return new Promise(resolve => pending.push({ loan, answer: resolve }))
             return replyOf(loan, mark, 64 * KiB)
           }
-          const options = { maxFrameBytes: 100, unsent: new UnsentReplies(), maxQueued: 1_000, idleMs: -1, serve, closed: () => undefined }
+          const options = {
+            maxFrameBytes: 100,
+            unsent: new UnsentReplies(),
+            maxQueued: 1_000,
+            idleMs: -1,
+            serve,
+            closed: () => undefined,
+          }
           const connection = new Connection(environment, socket, options)
           const ask = (isSlow: boolean): void => {
             waits = isSlow
@@ -172,7 +179,14 @@ describe('a reply in lent memory', () => {
     const socket = new SlowSocket()
     const answers: ((reply: Reply) => void)[] = []
     const serve = (): Promise<Reply> => new Promise(resolve => answers.push(resolve))
-    const options = { maxFrameBytes: 100, unsent: new UnsentReplies(), maxQueued: 10, idleMs: -1, serve, closed: () => undefined }
+    const options = {
+      maxFrameBytes: 100,
+      unsent: new UnsentReplies(),
+      maxQueued: 10,
+      idleMs: -1,
+      serve,
+      closed: () => undefined,
+    }
     const connection = new Connection(environment, socket, options)
     for (const mark of [1, 2, 3, 4]) socket.handlers?.data(Buffer.from([0, 0, 0, 1, mark]))
     answers[0]?.(replyOf(pool.lend(), 1, MiB))

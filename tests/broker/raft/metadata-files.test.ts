@@ -114,6 +114,7 @@ describe('snapshots', () => {
     const bytes = Buffer.concat([...snapshotBatches(values(3), about)])
     const footerAt = [...batches(bytes)].at(-1)?.start ?? 0
     expect(() => readSnapshot(bytes.subarray(0, -1), 'a.checkpoint')).toThrow(/a\.checkpoint.*cut off/)
+    expect(() => readSnapshot(bytes.subarray(0, -1), 'a.checkpoint')).toThrow(LogDirectoryError)
     expect(() => readSnapshot(bytes.subarray(0, footerAt), 'a.checkpoint')).toThrow(/footer is missing/)
     const damaged = Buffer.from(bytes)
     damaged[bytes.length - 5] = 0xff ^ (damaged[bytes.length - 5] ?? 0)
