@@ -142,7 +142,7 @@ function addPartitions(
   const replicationFactor = first.replicas.length
   const partitions =
     wanted.assignments === null
-      ? place(state, { partitions: additional, replicationFactor })
+      ? place(state, { partitions: additional, replicationFactor }, 'existing topic')
       : assignedPartitions(state, wanted.assignments, { additional, replicationFactor, existing })
   if ('error' in partitions) return partitions
   const exceeded = takePartitions(quota, additional)

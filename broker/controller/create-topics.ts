@@ -254,17 +254,23 @@ function placed(state: ControllerState, topic: CreatableTopic): PartitionImage[]
   if (topic.numPartitions < -1 || topic.numPartitions === 0) {
     return itemError('INVALID_PARTITIONS', 'Number of partitions was set to an invalid non-positive value.')
   }
-  return place(state, {
+  const wanted = {
     partitions: topic.numPartitions === -1 ? state.config['num.partitions'] : topic.numPartitions,
     replicationFactor:
       topic.replicationFactor === -1 ? state.config['default.replication.factor'] : topic.replicationFactor,
-  })
+  }
+  return place(state, wanted, 'new topic')
 }
 
-/** New partitions on brokers of the placer's choice. */
+/**
+ * New partitions on brokers of the placer's choice.
+ *
+ * @param of  a topic that exists already is told why in fewer words, as by Kafka
+ */
 export function place(
   state: ControllerState,
   wanted: { readonly partitions: number; readonly replicationFactor: number },
+  of: 'new topic' | 'existing topic',
 ): PartitionImage[] | ItemError {
   if (wanted.partitions > maxRecordsPerUserOperation) {
     return itemError('POLICY_VIOLATION', 'Excessively large number of partitions per request.')
@@ -274,7 +280,10 @@ export function place(
     broker => !broker.inControlledShutdown && !isFullyCordoned(broker),
   )
   const lists = placeReplicas(state.random, usable, wanted)
-  if ('impossible' in lists) return itemError('INVALID_REPLICATION_FACTOR', prefix + lists.impossible)
+  if ('impossible' in lists) {
+    const message = of === 'new topic' ? prefix + lists.impossible : lists.impossible
+    return itemError('INVALID_REPLICATION_FACTOR', message)
+  }
   const partitions: PartitionImage[] = []
   for (const replicas of lists) {
     const partition = newPartition(state, replicas)

@@ -1,6 +1,7 @@
 /** Log directories that get no new replicas. Source: KIP-1066; messages as Apache Kafka 4.3.1 gives them. */
 import { describe, expect, it } from 'vitest'
 import { incrementalAlterConfigs } from '#broker/controller/alter-configs.ts'
+import { createPartitions } from '#broker/controller/change-topics.ts'
 import { createTopics } from '#broker/controller/create-topics.ts'
 import { directoryUnassigned } from '#broker/controller/metadata-record.ts'
 import { Harness, uuidOf } from './harness.ts'
@@ -51,7 +52,12 @@ describe('placement', () => {
 
   it('passes over brokers whose directories are all cordoned, unless they are given by hand', () => {
     const harness = started()
+    create(harness, 'grown')
     harness.heartbeat(1, { cordoned: [a, b] })
+    const topics = [{ name: 'grown', count: 2, assignments: null }]
+    expect(harness.submit(createPartitions, { topics, validateOnly: false }).results).toMatchObject([
+      { errorMessage: 'All brokers are currently fenced, or have all their log directories cordoned.' },
+    ])
     expect(create(harness, 'refused')).toMatchObject({
       errorCode: 38,
       errorMessage:
