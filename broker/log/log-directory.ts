@@ -17,6 +17,7 @@ import type { PartitionOffset } from './checkpoints.ts'
 import { takeCleanShutdown } from './clean-shutdown.ts'
 import {
   isDeletedDirectoryName,
+  isStrayDirectoryName,
   parseFutureDirectoryName,
   parsePartitionDirectoryName,
   partitionKey,
@@ -125,6 +126,8 @@ export class LogDirectory {
       const future = parseFutureDirectoryName(name)
       if (isDeletedDirectoryName(name)) deleted.push(`${this.path}/${name}`)
       else if (future !== undefined) futures.push(found(future, name))
+      else if (isStrayDirectoryName(name))
+        log.info('A log that was set aside at an earlier start is still there.', { directory: `${this.path}/${name}` })
       else if (partition === undefined)
         log.warn('Ignoring a directory that is no partition.', { directory: `${this.path}/${name}` })
       // The metadata log is opened by the quorum, with its own rules for recovery.

@@ -14,6 +14,8 @@ export const snapshotSuffix = '.snapshot'
 export const deletedSuffix = '.deleted'
 /** Directories of deleted partitions: `<topic>-<partition>.<32 hex digits>-delete`. */
 export const deleteDirectorySuffix = '-delete'
+/** Directories of logs that the metadata did not know at a start: `<topic>-<partition>.<32 hex digits>-stray`. */
+export const strayDirectorySuffix = '-stray'
 /** Copies on their way into another log directory: `<topic>-<partition>.<32 hex digits>-future` (KIP-113). */
 export const futureDirectorySuffix = '-future'
 /** Longest name of a file or directory, in bytes. */
@@ -49,7 +51,15 @@ export function parsePartitionDirectoryName(name: string): TopicPartition | unde
 
 /** A topic name may be 249 characters long; with the suffix the directory name must stay below 255. */
 export function deletedDirectoryName(partition: TopicPartition, uniqueHex: string): string {
-  const suffix = `-${partition.partition}.${uniqueHex}${deleteDirectorySuffix}`
+  return shortened(partition, `.${uniqueHex}${deleteDirectorySuffix}`)
+}
+
+export function strayDirectoryName(partition: TopicPartition, uniqueHex: string): string {
+  return shortened(partition, `.${uniqueHex}${strayDirectorySuffix}`)
+}
+
+function shortened(partition: TopicPartition, ending: string): string {
+  const suffix = `-${partition.partition}${ending}`
   return partition.topic.slice(0, Math.max(0, maxNameBytes - suffix.length)) + suffix
 }
 
@@ -67,6 +77,10 @@ export function parseFutureDirectoryName(name: string): TopicPartition | undefin
 
 export function isDeletedDirectoryName(name: string): boolean {
   return /\.[0-9a-f]{32}-delete$/.test(name)
+}
+
+export function isStrayDirectoryName(name: string): boolean {
+  return /\.[0-9a-f]{32}-stray$/.test(name)
 }
 
 /** Key of a partition in maps. */

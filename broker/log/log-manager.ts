@@ -8,7 +8,7 @@
 import { DiskError } from '../environment/environment.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
 import { writeCleanShutdown } from './clean-shutdown.ts'
-import { deletedDirectoryName, partitionDirectoryName, partitionKey } from './log-files.ts'
+import { deletedDirectoryName, partitionDirectoryName, partitionKey, strayDirectoryName } from './log-files.ts'
 import { FutureLogs } from './future-logs.ts'
 import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory } from './log-directory.ts'
@@ -279,24 +279,45 @@ export class DirectoryLogManager implements LogManager {
   }
 
   delete(partition: TopicPartition): void {
-    this.futures.drop(partition)
-    const found = this.byPartition.get(partitionKey(partition))
+    const found = this.forget(partition)
     if (found === undefined) return
-    const { log, directory } = found
-    log.release()
-    this.byPartition.delete(partitionKey(partition))
-    directory.logs.delete(partitionKey(partition))
-    this.retire(directory, partition, partitionDirectoryName(partition), log.fileDeleteDelayMs)
+    this.retire(found.directory, partition, partitionDirectoryName(partition), found.log.fileDeleteDelayMs)
+  }
+
+  setAside(partition: TopicPartition): void {
+    const directory = this.forget(partition)?.directory
+    if (directory !== undefined)
+      this.renameIn(directory, partitionDirectoryName(partition), this.unique(strayDirectoryName, partition))
+  }
+
+  private forget(partition: TopicPartition) {
+    this.futures.drop(partition)
+    const key = partitionKey(partition)
+    const found = this.byPartition.get(key)
+    found?.log.release()
+    this.byPartition.delete(key)
+    found?.directory.logs.delete(key)
+    return found
+  }
+
+  private unique(name: (partition: TopicPartition, uniqueHex: string) => string, partition: TopicPartition): string {
+    return name(partition, this.environment.random.bytes(16).toString('hex'))
+  }
+
+  private renameIn(directory: LogDirectory, from: string, to: string): void {
+    const { disk } = this.environment
+    this.trying(directory, () => {
+      disk.rename(`${directory.path}/${from}`, `${directory.path}/${to}`)
+      disk.syncDirectory(directory.path)
+    })
   }
 
   /** Renames the directory of a log to `….<uuid>-delete`, and removes it later. */
   private retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void {
-    const { disk, random, timers } = this.environment
-    const target = `${directory.path}/${deletedDirectoryName(partition, random.bytes(16).toString('hex'))}`
-    this.trying(directory, () => {
-      disk.rename(`${directory.path}/${name}`, target)
-      disk.syncDirectory(directory.path)
-    })
+    const { disk, timers } = this.environment
+    const deleted = this.unique(deletedDirectoryName, partition)
+    this.renameIn(directory, name, deleted)
+    const target = `${directory.path}/${deleted}`
     const timer = timers.after(delayMs, () => {
       this.removals.delete(target)
       this.trying(directory, () => disk.remove(target))

@@ -228,6 +228,8 @@ export interface LogManager {
   settle(metadataDirectory: (partition: TopicPartition, topicId: string) => string | undefined): void
   /** Renames the directory to `….<uuid>-delete` and removes it after file.delete.delay.ms; a copy under way too. */
   delete(partition: TopicPartition): void
+  /** Of a log that the metadata does not know: renames the directory to `….<uuid>-stray`, where it stays until somebody removes it. */
+  setAside(partition: TopicPartition): void
 
   /** The copy of the partition's log that is on its way into another directory (KIP-113). */
   future(partition: TopicPartition): FutureLog | undefined

@@ -200,6 +200,19 @@ export function whenCommitted(
   })
 }
 
+/** Whether all below `endOffset` came onto the in-sync replicas while this broker led in `leaderEpoch`. */
+export async function committedWhileLeading(
+  replica: LocalReplica,
+  { leaderEpoch, endOffset }: { readonly leaderEpoch: number; readonly endOffset: number },
+  environment: Pick<Environment, 'timers'>,
+): Promise<boolean> {
+  const { machine } = replica
+  const leads = (): boolean => machine.role === 'leader' && machine.leaderEpoch === leaderEpoch
+  if (!leads()) return false
+  await whenCommitted(replica, endOffset, Infinity, environment)
+  return leads() && replica.highWatermark >= endOffset
+}
+
 /** The transaction of a request, and the sequence with which its records of each entry begin; undefined without any. */
 export interface TransactionalAppends {
   readonly transaction: ProducersTransaction

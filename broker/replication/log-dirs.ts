@@ -1,10 +1,10 @@
 /**
- * What lies in the log directories of this broker: for DescribeLogDirs. Reads only.
+ * What lies in the log directories of this broker, for DescribeLogDirs, and what of it the metadata knows.
  * Sources: KIP-113, KIP-827 (size of the volume); Kafka's ReplicaManager.describeLogDirs.
  */
 import type { MetadataImage } from '../controller/image.ts'
 import { isReservedDirectory } from '../controller/uuid.ts'
-import { DiskError, type Disk } from '../environment/environment.ts'
+import { DiskError, type Disk, type Environment } from '../environment/environment.ts'
 import type { LogManager, PartitionLog, TopicPartition } from '../log/log.ts'
 
 export interface DescribedLogDir {
@@ -91,4 +91,19 @@ export function directoryInMetadata(
 export function namedDirectory(...replica: Parameters<typeof directoryInMetadata>): string | undefined {
   const id = directoryInMetadata(...replica)
   return id === undefined || isReservedDirectory(id) ? undefined : id
+}
+
+/**
+ * Logs of topics that were deleted, or of partitions that moved away, while this broker was down, go aside. Nothing removes them: they are also
+ * all that is left when it is the metadata that was lost.
+ */
+export function setStrayLogsAside(
+  { logs, brokerId, environment }: { logs: LogManager; brokerId: number; environment: Pick<Environment, 'log'> },
+  image: MetadataImage,
+): void {
+  for (const { topicPartition, topicId } of Array.from(logs.all())) {
+    if (directoryInMetadata(image, brokerId, topicPartition, topicId) !== undefined) continue
+    environment.log.warn('a log that the metadata does not know is set aside as -stray', { ...topicPartition, topicId })
+    logs.setAside(topicPartition)
+  }
 }

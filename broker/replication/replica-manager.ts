@@ -14,7 +14,7 @@ import {
   appendAll,
   appendForCoordinator,
   appendTransactional,
-  whenCommitted,
+  committedWhileLeading,
   type AppendEntry,
   type AppendOptions,
   type AppendOutcome,
@@ -24,7 +24,13 @@ import { FetchSessions } from './fetch-sessions.ts'
 import { FetcherPool } from './fetcher-pool.ts'
 import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
 import { IsrProposals } from './isr-proposals.ts'
-import { describeLogDirs, directoryInMetadata, namedDirectory, type DescribedLogDir } from './log-dirs.ts'
+import {
+  describeLogDirs,
+  directoryInMetadata,
+  namedDirectory,
+  setStrayLogsAside,
+  type DescribedLogDir,
+} from './log-dirs.ts'
 import { LogDirMoves } from './log-dir-moves.ts'
 import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
@@ -41,9 +47,6 @@ import {
   type TransactionSupport,
   type VerificationResult,
 } from './transaction-verifier.ts'
-
-/** Of appends that a producer does not number. */
-const noSequence = -1
 
 export class ReplicaManager implements Replicas, ReplicaOwner {
   readonly counters: ReplicationCounters = { isrShrinks: 0, isrExpands: 0, failedIsrUpdates: 0, failedPartitions: 0 }
@@ -170,7 +173,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     } else if (this.parts.isRegisteredIn(image)) {
       this.isFollowingMetadata = true
       this.parts.logs.settle((...log) => directoryInMetadata(image, this.parts.brokerId, ...log))
-      this.removeStrayLogs()
+      setStrayLogsAside(this.parts, image)
       for (const topic of image.topicsByName.values()) {
         for (const [partition, state] of topic.partitions) this.take(topic, partition, state)
       }
@@ -178,16 +181,6 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.fetchers.retireIdle()
     // Leaderships and brokers may have come or gone.
     if (this.deletions.size > 0) this.deletions.wakeAll()
-  }
-
-  /** Logs of topics that were deleted, or of partitions that moved away, while this broker was down. */
-  private removeStrayLogs(): void {
-    for (const log of Array.from(this.parts.logs.all())) {
-      const { topic, partition } = log.topicPartition
-      if (directoryInMetadata(this.image, this.parts.brokerId, log.topicPartition, log.topicId) !== undefined) continue
-      this.parts.environment.log.info('removing a log that no topic needs', { topic, partition, topicId: log.topicId })
-      this.parts.logs.delete(log.topicPartition)
-    }
   }
 
   private take(topic: TopicImage, partition: number, state: PartitionImage): void {
@@ -450,13 +443,10 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   async whenCommitted(
     { topic, partition }: TopicPartition,
-    { leaderEpoch, endOffset }: { readonly leaderEpoch: number; readonly endOffset: number },
+    at: { readonly leaderEpoch: number; readonly endOffset: number },
   ): Promise<boolean> {
     const target = this.get(topic, partition)
-    const leads = (): boolean => target?.machine.role === 'leader' && target.machine.leaderEpoch === leaderEpoch
-    if (target === undefined || !leads()) return false
-    await whenCommitted(target, endOffset, Infinity, this.parts.environment)
-    return leads() && target.highWatermark >= endOffset
+    return target !== undefined && (await committedWhileLeading(target, at, this.parts.environment))
   }
 
   verifyTransaction(
@@ -466,9 +456,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   ): VerificationResult | Promise<VerificationResult> {
     const replica = this.find(topic, partition)
     if (typeof replica === 'string') return { error: replica }
-    const results = this.verifications.verify([{ replica, baseSequence: noSequence }], transaction, support)
-    const only = ([result]: readonly VerificationResult[]): VerificationResult => result ?? {}
-    return results instanceof Promise ? results.then(only) : only(results)
+    return this.verifications.verifyAlone(replica, transaction, support)
   }
 
   log(topicPartition: TopicPartition): PartitionLog | undefined {

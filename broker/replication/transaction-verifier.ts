@@ -46,6 +46,9 @@ export interface VerificationParts {
   readonly retryTimeoutMs: number
 }
 
+/** Of appends that a producer does not number. */
+const noSequence = -1
+
 export interface VerificationTarget {
   readonly replica: LocalReplica
   readonly baseSequence: number
@@ -132,6 +135,17 @@ export class TransactionVerifications {
     const results = targets.map(target => start(target, transaction, support))
     if (!results.some(({ guard }) => guard !== undefined)) return results
     return this.ask(targets, results, transaction, support)
+  }
+
+  /** For records without numbers of their producer, as coordinators append them. */
+  verifyAlone(
+    replica: LocalReplica,
+    transaction: ProducersTransaction,
+    support: TransactionSupport,
+  ): VerificationResult | Promise<VerificationResult> {
+    const results = this.verify([{ replica, baseSequence: noSequence }], transaction, support)
+    const only = ([result]: readonly VerificationResult[]): VerificationResult => result ?? {}
+    return results instanceof Promise ? results.then(only) : only(results)
   }
 
   private async ask(

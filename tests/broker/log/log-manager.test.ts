@@ -151,6 +151,31 @@ describe('deletion', () => {
     expect(names()).toEqual([])
   })
 
+  test('a log that is set aside keeps its records under a name that no start takes for a partition, nor removes', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 3)
+    log.flush()
+    manager.setAside(events)
+    expect(manager.get(events)).toBeUndefined()
+    const stray = () =>
+      inspect(machine)
+        .list('/data')
+        .map(entry => entry.name)
+        .filter(name => name.startsWith('events'))
+    expect(stray()).toEqual([expect.stringMatching(/^events-0\.[0-9a-f]{32}-stray$/)])
+    const kept = () =>
+      inspect(machine)
+        .list(`/data/${stray()[0]!}`)
+        .map(entry => entry.name)
+    expect(kept()).toContain('00000000000000000000.log')
+    machine.advance(120_000)
+    manager.close(() => 0)
+    expect(start(machine).get(events)).toBeUndefined()
+    expect(kept()).toContain('00000000000000000000.log')
+  })
+
   test('a new log of the same name starts empty and is not covered by old checkpoints', () => {
     const machine = new Machine()
     const manager = start(machine)

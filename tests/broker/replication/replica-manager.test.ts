@@ -251,6 +251,11 @@ describe('three brokers', () => {
     expect((await cluster.broker(1).produce('events', ['b'])).errorCode).toBe(errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
     cluster.restart(2)
     expect(cluster.broker(2).logs.get({ topic: 'events', partition: 0 })).toBeUndefined()
+    // Aside, and not away: where it is the metadata that was lost, this is all that is left.
+    expect(cluster.broker(2).lines).toContainEqual({
+      message: 'a log that the metadata does not know is set aside as -stray',
+      fields: { topic: 'events', partition: 0, topicId },
+    })
   })
 
   test('a replica that is reassigned away gives up its log, and whoever waited there is told to look for the leader', async () => {
