@@ -30,12 +30,12 @@ function invalid({
   rackId,
   subscribedTopicNames,
 }: ShareGroupHeartbeatRequest): string | undefined {
-  if (memberId.trim() === '') return "MemberId can't be empty."
-  if (groupId.trim() === '') return "GroupId can't be empty."
-  if (rackId?.trim() === '') return "RackId can't be empty."
-  if (memberEpoch < leftEpoch) return `MemberEpoch is invalid.`
+  if (memberId.trim() === '') return 'The member id is empty.'
+  if (groupId.trim() === '') return 'The group id is empty.'
+  if (rackId?.trim() === '') return 'The rack id is empty.'
+  if (memberEpoch < leftEpoch) return `There is no member epoch ${memberEpoch}.`
   const names = subscribedTopicNames ?? []
-  return memberEpoch === 0 && names.length === 0 ? 'SubscribedTopicNames must be set in first request.' : undefined
+  return memberEpoch === 0 && names.length === 0 ? 'A member that joins must subscribe to topics.' : undefined
 }
 
 export const shareGroupHeartbeat = handler<ShareGroupHeartbeatRequest, Response>({
@@ -63,7 +63,7 @@ export const shareGroupHeartbeat = handler<ShareGroupHeartbeatRequest, Response>
       rackId,
       subscribedTopicNames,
       clientId: context.clientId ?? '',
-      clientHost: context.connection.clientHost,
+      clientHost: `/${context.connection.clientHost}`,
     })
     if (answer.error !== 'NONE') return refuse(answer.error, answer.message ?? errorMessage(answer.error))
     const { assignment } = answer

@@ -8,7 +8,9 @@ import { startCluster, type Cluster } from './harness.ts'
 import { RawClient } from './raw-client.ts'
 
 const [joinGroup, syncGroup, heartbeat, leaveGroup] = [11, 14, 12, 13]
-const [offsetCommit, listGroups, createTopics, consumerBeat, consumerDescribe, shareBeat] = [8, 16, 19, 68, 69, 76]
+const [offsetCommit, listGroups, createTopics, consumerBeat, consumerDescribe, shareBeat, shareDescribe] = [
+  8, 16, 19, 68, 69, 76, 77,
+]
 
 interface Beat {
   readonly errorCode: number
@@ -85,8 +87,12 @@ describe('the group coordinator', () => {
     expect(await describeOne('idle')).toEqual(['Stable', 1, 1, [1]])
   })
 
-  test('begins share groups so too', async () => {
+  test('begins share groups so too, and shows where their members are as Java writes addresses', async () => {
     expect(await share('shared')).toMatchObject({ error: 'NONE', memberEpoch: 2 })
+    type Described = { groups: readonly { groupEpoch: number; members: readonly { clientHost: string }[] }[] }
+    const request = { groupIds: ['shared'], includeAuthorizedOperations: false }
+    const { groups } = await client.send<Described>(shareDescribe, request)
+    expect(groups).toMatchObject([{ groupEpoch: 2, members: [{ memberEpoch: 2, clientHost: '/127.0.0.1' }] }])
   })
 
   test.each(['with members', 'empty'])('lets no group take the name of a share group that is %s', async state => {
