@@ -35,10 +35,10 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     cluster = await startCluster({
       brokers: 3,
       settings: {
-        'broker.session.timeout.ms': '3000',
+        'broker.session.timeout.ms': '6000',
         'broker.heartbeat.interval.ms': '500',
         'group.streams.min.session.timeout.ms': '3000',
-        'group.streams.session.timeout.ms': '6000',
+        'group.streams.session.timeout.ms': '10000',
         'group.streams.min.heartbeat.interval.ms': '500',
         'group.streams.heartbeat.interval.ms': '500',
         'group.streams.initial.rebalance.delay.ms': '500',
@@ -80,7 +80,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
           wire.close()
         }
       },
-      60_000,
+      120_000,
     )
 
   /** For who reads why a test failed: where every task is, and what the instances said. */
@@ -114,7 +114,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     return found
   }
 
-  test('gets standbys by a setting of the group, and is described as it is', { timeout: 90_000 }, async () => {
+  test('gets standbys by a setting of the group, and is described as it is', { timeout: 240_000 }, async () => {
     await tools.succeed(
       'kafka.admin.ConfigCommand',
       ...['--bootstrap-server', cluster.bootstrap, '--alter', '--entity-type', 'groups', '--entity-name', group],
@@ -155,7 +155,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     expect(java.filter(({ apiKey }) => apiKey === createTopics)).toEqual([])
   })
 
-  test('tells each instance what the others hold, for interactive queries', { timeout: 60_000 }, async () => {
+  test('tells each instance what the others hold, for interactive queries', { timeout: 120_000 }, async () => {
     const [one] = instances
     const told = await eventually('an instance knows where every partition is', async () => {
       if (one === undefined) throw new Error('no instance')
@@ -182,10 +182,10 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
           throw error
         }
       },
-      90_000,
+      150_000,
     )
 
-  test('counts every word once, though instances and brokers die', { timeout: 170_000 }, async () => {
+  test('counts every word once, though instances and brokers die', { timeout: 400_000 }, async () => {
     const judged = runJava('Words', [cluster.bootstrap, String(words), String(spreadMs)], program.classes)
     const [one, two] = instances
     let step = 0
@@ -216,7 +216,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     expect(active).toBe('0_0 0_1 0_2 0_3 1_0 1_1 1_2 1_3')
   })
 
-  test('is shown, reset and deleted by kafka-streams-groups', { timeout: 90_000 }, async () => {
+  test('is shown, reset and deleted by kafka-streams-groups', { timeout: 240_000 }, async () => {
     expect(await run('--list', '--state')).toMatch(/counting\s+Stable/)
     expect(await run('--describe', '--group', group, '--members', '--verbose')).toMatch(/counting\s+.*ACTIVE:.*1:/)
     expect(await run('--describe', '--group', group, '--state')).toMatch(/counting\s+\S+\s+.*Stable\s+2/)
