@@ -34,10 +34,10 @@ sim: setup ## run the deterministic simulator: SEEDS=200, or one SEED=…
 	@node $(NODE_FLAGS) simulator/main.ts $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200))
 
 lab: setup ## run one lab: NAME=07-acks-matrix RUNTIME=process ENGINE=faultline
-	@./faultline lab run $(NAME) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(ENGINE),--engine $(ENGINE))
+	@./faultline lab run $(or $(NAME),$(error NAME is missing: make lab NAME=07-acks-matrix; ./faultline lab list names them)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(ENGINE),--engine $(ENGINE))
 
 up: setup ## start a local cluster of three brokers
-	@./faultline up
+	@./faultline up $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(ENGINE),--engine $(ENGINE))
 
 down: setup ## stop the cluster and remove its files
 	@./faultline down

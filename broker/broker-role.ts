@@ -1,5 +1,6 @@
 /** The parts of a node that has the role `broker`: replicas, groups, registration, and what they need to talk to the controller. */
 import type { BrokerConfig } from './config/broker-config.ts'
+import { cordonedLogDirs } from './config/cordoned-log-dirs.ts'
 import { withOverrides } from './config/dynamic.ts'
 import { securityProtocolIds, type Listeners } from './config/listeners.ts'
 import { randomUuid } from './controller/uuid.ts'
@@ -7,6 +8,7 @@ import { AutoTopics } from './controller/auto-topics.ts'
 import { BrokerLifecycle } from './controller/broker-lifecycle.ts'
 import { ControllerChannel } from './controller/controller-channel.ts'
 import { DirectoryAssignments } from './controller/directory-assignments.ts'
+import { metadataVersionOf } from './controller/features.ts'
 import type { MetadataDelta, MetadataImage } from './controller/image.ts'
 import type { MetadataPublisher } from './controller/publisher.ts'
 import { Groups } from './coordinator/groups/groups.ts'
@@ -54,6 +56,7 @@ export class BrokerRole implements BrokerServices {
   readonly #clients: RequestClient[] = []
   readonly #channel: ControllerChannel
   readonly #directoryAssignments: DirectoryAssignments
+  #live: { readonly overrides: readonly ReadonlyMap<string, string>[]; readonly config: BrokerConfig } | undefined
 
   constructor(parts: BrokerRoleParts) {
     const { environment, config, storage, publisher, quorum, client } = parts
@@ -80,6 +83,8 @@ export class BrokerRole implements BrokerServices {
       isRegisteredIn: image => image.brokers.get(config['node.id'])?.incarnationId === this.lifecycle.incarnationId,
       liveConfig: image => this.#liveConfig(image),
       directoryFailed: id => this.lifecycle.directoryFailed(id),
+      assignDirectory: (...assignment) => this.#directoryAssignments.assign(...assignment),
+      directoryChanged: replica => this.#directoryAssignments.reconsider(replica),
       transactions: new CoordinatorVerifier({
         environment,
         client: this.#clientOfBrokers('txn-verifier'),
@@ -91,6 +96,7 @@ export class BrokerRole implements BrokerServices {
     this.groups = new Groups({
       environment,
       config,
+      liveConfig: () => this.#liveConfig(publisher.image),
       replicas: this.replicas,
       metadata: () => publisher.image,
       verifyTransaction: (...question) => this.replicas.verifyTransaction(...question),
@@ -106,7 +112,7 @@ export class BrokerRole implements BrokerServices {
     })
     this.autoTopics = new AutoTopics(environment, this.#channel, () => this.#liveConfig(publisher.image))
     this.forwarder = new EnvelopeForwarder(environment, client, quorum, config['request.timeout.ms'])
-    this.#directoryAssignments = this.#makeDirectoryAssignments(logs)
+    this.#directoryAssignments = this.#makeDirectoryAssignments()
     this.telemetry = new ClientTelemetry({
       maxBytes: config['telemetry.max.bytes'],
       newId: () => randomUuid(environment.random),
@@ -129,22 +135,35 @@ export class BrokerRole implements BrokerServices {
 
   #metadataApplied(image: MetadataImage, delta: MetadataDelta): void {
     this.lifecycle.metadataApplied(image, delta)
+    this.#cordonDirectories(image, delta)
     this.replicas.applyMetadata(image, delta)
     this.#directoryAssignments.metadataApplied(image, delta)
     this.groups.metadataApplied(delta)
-    this.groups.shareTopicsChanged(delta)
     this.shares.metadataApplied(delta)
     if (delta.changedConfigs.some(({ type }) => type === 'client-metrics'))
       this.telemetry.subscribe(image.configsOf('client-metrics'))
   }
 
-  #makeDirectoryAssignments(logs: NonNullable<Storage['logs']>): DirectoryAssignments {
+  /** As the settings say now; below its metadata.version there is no such thing (KIP-1066). */
+  #cordonDirectories(image: MetadataImage, delta: MetadataDelta): void {
+    const isChanged =
+      delta.changedFeatures.has('metadata.version') || delta.changedConfigs.some(({ type }) => type === 'broker')
+    if (!isChanged) return
+    const { logs } = this.#parts.storage
+    const isSupported = image.metadataVersion() >= metadataVersionOf.cordonedDirectories
+    const paths = isSupported ? cordonedLogDirs(this.#liveConfig(image)) : new Set<string>()
+    logs?.cordon(paths)
+    const ids = logs?.directories.flatMap(({ path, id, online }) => (online && paths.has(path) ? [id] : [])) ?? []
+    this.lifecycle.directoriesCordoned(isSupported ? ids.sort() : null)
+  }
+
+  #makeDirectoryAssignments(): DirectoryAssignments {
     return new DirectoryAssignments({
       environment: this.#parts.environment,
       channel: this.#channel,
       nodeId: this.#parts.config['node.id'],
       brokerEpoch: () => this.lifecycle.brokerEpoch,
-      directoryOf: partition => logs.directoryOf(partition)?.id,
+      directoryOf: partition => this.replicas.assignedDirectory(partition),
     })
   }
 
@@ -237,12 +256,16 @@ export class BrokerRole implements BrokerServices {
     for (const client of this.#clients) client.close()
   }
 
+  /** The same object as long as nothing was altered. */
   #liveConfig(image: MetadataImage): BrokerConfig {
     const { config, environment } = this.#parts
     const overrides = [image.config('broker', ''), image.config('broker', String(config['node.id']))]
-    return withOverrides(config, overrides, error =>
+    if (overrides.every((each, index) => each === this.#live?.overrides[index])) return this.#live!.config
+    const live = withOverrides(config, overrides, error =>
       environment.log.warn('ignored a dynamic setting', { reason: error.message }),
     )
+    this.#live = { overrides, config: live }
+    return live
   }
 }
 

@@ -4,11 +4,13 @@
  * Exit codes: 0 stopped as asked; 1 could not start or go on; 2 the command line or configuration is wrong.
  */
 import { readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { parseBrokerConfig, propertiesFromEnvironment, type ParsedConfig } from './config/parse.ts'
 import { parseProperties } from './config/properties.ts'
 import { ConfigError } from './config/table.ts'
 import { nodeEnvironment } from './environment/node/node-environment.ts'
+import { LogDirectoryError } from './log/meta-properties.ts'
 import { Node } from './node.ts'
 import { StartupError } from './startup-error.ts'
 
@@ -102,13 +104,19 @@ function stop(signal: string): void {
 process.on('SIGTERM', () => stop('SIGTERM'))
 process.on('SIGINT', () => stop('SIGINT'))
 
-try {
-  await node.start()
-} catch (error) {
-  // Stopped before it was up: the stop decides how the process ends.
-  if (!stopping) {
-    if (error instanceof StartupError) log.error(error.message)
+async function start(): Promise<void> {
+  try {
+    await node.start()
+    // Now rather than at the exit, which a kill -9 leaves out: the next start is faster and needs 6 MB less. Does nothing without
+    // NODE_COMPILE_CACHE, or when the code is there already.
+    flushCompileCache()
+  } catch (error) {
+    // Stopped before it was up: the stop decides how the process ends.
+    if (stopping) return
+    if (error instanceof StartupError || error instanceof LogDirectoryError) log.error(error.message)
     else log.error('the node could not start', { error })
     process.exit(1)
   }
 }
+
+void start()

@@ -69,6 +69,19 @@ export class NodeSecurity {
     return this.#brokers ?? {}
   }
 
+  /** Why a listener of this node could not use these settings; undefined when all could. */
+  refusalOf(config: BrokerConfig): string | undefined {
+    for (const [name, security] of this.#listeners) {
+      try {
+        security.check(config)
+      } catch (error) {
+        if (!(error instanceof ConfigError) && !(error instanceof NetworkError)) throw error
+        return `Listener ${name} cannot use these settings: ${error.message}`
+      }
+    }
+    return undefined
+  }
+
   /** Other settings, or the same ones with other files behind them. What cannot be used changes nothing, and the log says why. */
   reconfigure(config: BrokerConfig, server: Server): void {
     for (const [name, security] of this.#listeners) {

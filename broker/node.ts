@@ -76,9 +76,9 @@ export class Node {
     this.#server = new Server(environment, {
       maxFrameBytes: config['socket.request.max.bytes'],
       maxQueued: config['queued.max.requests'],
-      maxConnections: () => this.#liveConfig()['max.connections'],
       idleMs: config['connections.max.idle.ms'],
-      admissions: connectionQuotas(config, () => this.#publisher?.image),
+      admissions: this.#connectionQuotas(),
+      backlog: config['socket.listen.backlog.size'],
       serve: (frame, connection) => this.#dispatcher.serve(frame, connection),
       security: {
         ...this.#security.server,
@@ -113,7 +113,7 @@ export class Node {
   }
 
   get connectionCount(): number {
-    return this.#server.connectionCount
+    return this.#server.connectionsCount
   }
 
   /** With what was altered at run time. */
@@ -122,6 +122,16 @@ export class Node {
     if (image === undefined) return this.config
     const overrides = [image.config('broker', ''), image.config('broker', String(this.config['node.id']))]
     return withOverrides(this.config, overrides, () => undefined)
+  }
+
+  /** As in Kafka, the quorum's connections have quotas of their own, with the same limits. */
+  #connectionQuotas() {
+    const image = () => this.#publisher?.image
+    const { broker, interBrokerName } = this.#listeners
+    return {
+      broker: connectionQuotas(this.config, image, broker.length > 1 ? interBrokerName : undefined),
+      controller: connectionQuotas(this.config, image),
+    }
   }
 
   /** As it holds for the topic now. */
@@ -206,6 +216,9 @@ export class Node {
     const storage = openStorage(environment, config, {
       configOf: () => logConfig(resolveTopicConfig(undefined, config)),
       brokerEpoch: () => this.#broker?.lifecycle.brokerEpoch ?? -1,
+      // Until the metadata says how long they are kept, none is forgotten.
+      producerIdExpirationMs: () =>
+        this.#publisher === undefined ? Number.MAX_SAFE_INTEGER : this.#liveConfig()['producer.id.expiration.ms'],
     })
     const { clusterId } = storage
     const publisher = new MetadataPublisher(clusterId)
@@ -231,6 +244,7 @@ export class Node {
     const authorizer = makeAuthorizer(config, environment.log, publisher, quorum)
     const quotas = makeQuotas(config, publisher)
     const services: Services = {
+      securityRefusal: next => this.#security.refusalOf(next),
       clusterId,
       nodeId,
       listeners: this.#listeners,
@@ -254,6 +268,7 @@ export class Node {
     const refused = (error: Error): void =>
       this.#environment.log.warn('ignored a dynamic setting', { reason: error.message })
     this.#security.reconfigure(withOverrides(this.config, overrides, refused), this.#server)
+    this.#server.admitWaiting()
   }
 
   #makeQuorum(storage: Storage): RaftDriver {

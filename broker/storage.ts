@@ -75,7 +75,11 @@ function metadataLogConfig(config: BrokerConfig): LogConfig {
 export function openStorage(
   environment: Environment,
   config: BrokerConfig,
-  options: { configOf: (partition: TopicPartition) => LogConfig; brokerEpoch: () => number },
+  options: {
+    configOf: (partition: TopicPartition) => LogConfig
+    brokerEpoch: () => number
+    producerIdExpirationMs: () => number
+  },
 ): Storage {
   const { disk } = environment
   try {
@@ -90,7 +94,7 @@ export function openStorage(
           nodeId,
           configOf: options.configOf,
           brokerEpoch: options.brokerEpoch,
-          producerIdExpirationMs: config['producer.id.expiration.ms'],
+          producerIdExpirationMs: options.producerIdExpirationMs,
         })
       : undefined
     logs?.start()

@@ -1,6 +1,7 @@
 /**
  * The toolkit's command line, `./faultline`. Only parses and dispatches: each command is a file in `commands/`, loaded when it is used.
  */
+import { constants } from 'node:os'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { exitCodes, messageOf, ToolkitError } from './errors.ts'
 import { addBreakingCommands } from './commands/breaking.ts'
@@ -44,8 +45,9 @@ export async function main(args: readonly string[]): Promise<number> {
 
 function explain(error: unknown, session: Session): number {
   if (session.interruptedBy !== undefined) {
-    session.output.note(`Interrupted (${session.interruptedBy}); what was started has been taken away.`)
-    return session.interruptedBy === 'SIGINT' ? 130 : 143
+    if (session.interruptedBy !== 'SIGPIPE')
+      session.output.note(`Interrupted (${session.interruptedBy}); what was started has been taken away.`)
+    return 128 + constants.signals[session.interruptedBy]
   }
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) return usage(error, session.output)
   session.output.error(error)

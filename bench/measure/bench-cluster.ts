@@ -2,7 +2,6 @@
  * Clusters for a measurement: started exactly as the toolkit starts them, with topics whose leaders are known, and always taken away
  * again. What a case does is cut off when its time is over.
  */
-import { execa } from 'execa'
 import type { Cluster, Engine, NodeState } from '#scripts/cluster/cluster.ts'
 import { realClock } from '#scripts/cluster/clock.ts'
 import { processRuntime } from '#scripts/cluster/process/runtime.ts'
@@ -10,6 +9,7 @@ import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { WireClient } from '#scripts/cluster/wire.ts'
 import { createTopic, errorCodes, metadata } from '#scripts/cluster/wire-requests.ts'
 import { failure, messageOf } from '#scripts/errors.ts'
+import { sh } from '#scripts/shell.ts'
 import { cpuSecondsOf } from './process.ts'
 
 const TOPIC_TIMEOUT_MS = 30_000
@@ -112,5 +112,7 @@ export async function withCpu<T>(cluster: Cluster, work: () => Promise<T>): Prom
 
 /** Writes out dirty pages, so that one measurement does not pay for the one before. */
 export async function writeOutDirtyPages(signal: AbortSignal): Promise<void> {
-  await execa('sync', { cancelSignal: signal, timeout: 120_000 })
+  const { ok, stdall } = await sh({ signal, timeoutMs: 120_000 })`sync`
+  signal.throwIfAborted()
+  if (!ok) throw failure(`sync failed or took more than two minutes: ${stdall}`)
 }

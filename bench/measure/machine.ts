@@ -6,10 +6,10 @@
 import { existsSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
-import { execa } from 'execa'
 import { jarsDirectory, kafkaVersion } from '#scripts/cluster/apache-kafka/jars.ts'
 import { javaAvailable, javaCommand } from '#scripts/cluster/apache-kafka/java.ts'
 import { lacking } from '#scripts/errors.ts'
+import { sh } from '#scripts/shell.ts'
 
 export interface Machine {
   readonly cores: number
@@ -33,13 +33,13 @@ export async function requireMachine(work: string): Promise<Machine> {
     throw lacking('The benchmark reads /proc and runs on Linux only.', 'Run it in a Linux machine or container.')
   const java = await javaAvailable()
   if (!java.available) throw lacking(java.missing, java.remedy)
-  if ((await execa(javacCommand(), ['-version'], { reject: false })).failed)
+  if (!(await sh()`${javacCommand()} -version`).ok)
     throw lacking(
       'javac is missing; it compiles the small producer of the case failover.',
       'Install a JDK 17 or newer: apt-get install openjdk-17-jdk-headless, or https://adoptium.net',
     )
   requireJars(work)
-  const { stderr } = await execa(javaCommand(), ['-version'])
+  const { stderr } = await sh()`${javaCommand()} -version`
   return {
     cores: cpus().length,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

@@ -6,6 +6,7 @@ import { jarsDirectory } from '#scripts/cluster/apache-kafka/jars.ts'
 import { javaCommand } from '#scripts/cluster/apache-kafka/java.ts'
 import { poll } from '#scripts/cluster/clock.ts'
 import { failure } from '#scripts/errors.ts'
+import { sh } from '#scripts/shell.ts'
 import { javaArguments } from './java-tools.ts'
 import { javacCommand } from './machine.ts'
 
@@ -25,7 +26,9 @@ export async function compileSteadyProducer(work: string, signal: AbortSignal): 
   mkdirSync(classes, { recursive: true })
   const source = join(import.meta.dirname, '..', 'java', 'SteadyProducer.java')
   const clients = `${jarsDirectory()}/*`
-  await execa(javacCommand(), ['-d', classes, '-cp', clients, source], { cancelSignal: signal, timeout: 120_000 })
+  const compiled = await sh({ signal, timeoutMs: 120_000 })`${javacCommand()} -d ${classes} -cp ${clients} ${source}`
+  signal.throwIfAborted()
+  if (!compiled.ok) throw failure(`SteadyProducer.java does not compile:\n${compiled.stdall}`)
   return classes
 }
 

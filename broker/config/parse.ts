@@ -1,5 +1,6 @@
 /** From key/value text to a checked BrokerConfig: defaults, settings that derive from others, relations between settings. */
 import { brokerConfig, givenSettings, type BrokerConfig } from './broker-config.ts'
+import { cordonedLogDirsError } from './cordoned-log-dirs.ts'
 import { parseVoters, resolveListeners } from './listeners.ts'
 import { ConfigError, parseTable, unknownSetting, type Table } from './table.ts'
 
@@ -93,6 +94,8 @@ function check(config: BrokerConfig, given: ReadonlyMap<string, string>): void {
     )
   if (config['group.min.session.timeout.ms'] > config['group.max.session.timeout.ms'])
     fail('group.min.session.timeout.ms', 'must not be above group.max.session.timeout.ms')
+  const cordoned = cordonedLogDirsError(config['cordoned.log.dirs'], config['log.dirs'])
+  if (cordoned !== undefined && config['process.roles'].includes('broker')) fail('cordoned.log.dirs', cordoned)
   resolveListeners(config)
   if (given.has('security.inter.broker.protocol') && given.has('inter.broker.listener.name'))
     fail('security.inter.broker.protocol', 'not together with inter.broker.listener.name, which implies it')

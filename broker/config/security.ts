@@ -17,18 +17,27 @@ function given(config: BrokerConfig, name: string): string | undefined {
   return (config.ofListeners?.get(name) ?? config[givenSettings]?.get(name))?.trim()
 }
 
+/** The value that was given with a prefix, if there is one. Throws ConfigError like `securitySetting`. */
+export function prefixedSetting<K extends BrokerConfigName>(
+  config: BrokerConfig,
+  scope: Scope,
+  name: K,
+): BrokerConfig[K] | undefined {
+  const definition = brokerConfig[name] as unknown as Setting<BrokerConfig[K]>
+  for (const prefix of prefixes(scope)) {
+    const text = given(config, prefix + name)
+    if (text !== undefined) return parseSetting(prefix + name, definition, text)
+  }
+  return undefined
+}
+
 /** Throws ConfigError, with the whole name of the setting, for a value that cannot be. */
 export function securitySetting<K extends BrokerConfigName>(
   config: BrokerConfig,
   scope: Scope,
   name: K,
 ): BrokerConfig[K] {
-  const definition = brokerConfig[name] as unknown as Setting<BrokerConfig[K]>
-  for (const prefix of prefixes(scope)) {
-    const text = given(config, prefix + name)
-    if (text !== undefined) return parseSetting(prefix + name, definition, text)
-  }
-  return config[name]
+  return prefixedSetting(config, scope, name) ?? config[name]
 }
 
 /** The login module of a mechanism on a listener: has no form without a prefix. */

@@ -12,6 +12,7 @@ import {
   checkClientMetrics,
   checkGroupConfig,
   checkTopicConfig,
+  cordonSettingError,
   topicTable,
 } from './check-configs.ts'
 import { clearElrRecords, elrSettingError } from './elr-settings.ts'
@@ -25,6 +26,8 @@ import { invalidTopicName } from './topic-names.ts'
 export interface AlterConfigsInput {
   readonly resources: readonly AlterConfigsResource[]
   readonly validateOnly: boolean
+  /** By a broker, which has looked at its own settings. */
+  readonly isForwarded?: true | undefined
 }
 
 interface AlterConfigsResource {
@@ -66,7 +69,7 @@ export const incrementalAlterConfigs: Operation<AlterConfigsInput, AlterConfigsR
     const twice = keys.indexOf(keys[index] ?? '') !== keys.lastIndexOf(keys[index] ?? '')
     const altered = twice
       ? itemError('INVALID_REQUEST', 'Each resource must appear at most once.')
-      : alterResource(state, resource)
+      : alterResource(state, resource, request.isForwarded === true)
     const failure = 'error' in altered ? altered : undefined
     if (!('error' in altered)) records.push(...altered)
     const { resourceType, resourceName } = resource
@@ -79,7 +82,11 @@ export const incrementalAlterConfigs: Operation<AlterConfigsInput, AlterConfigsR
   return { records: request.validateOnly ? [] : records, reply: { responses } }
 }
 
-function alterResource(state: ControllerState, resource: AlterConfigsResource): MetadataRecord[] | ItemError {
+function alterResource(
+  state: ControllerState,
+  resource: AlterConfigsResource,
+  isForwarded: boolean,
+): MetadataRecord[] | ItemError {
   const type = configResourceTypeOf(resource.resourceType)
   if (type === undefined) return itemError('INVALID_REQUEST', `Unknown resource type ${resource.resourceType}`)
   const invalid = requestError(resource.configs) ?? resourceError(state, type, resource.resourceName)
@@ -105,6 +112,10 @@ function alterResource(state: ControllerState, resource: AlterConfigsResource): 
   }
   const changed = new Set(resource.configs.map(({ name }) => name))
   const notWithElr = elrSettingError(state, resource, next, changed)
+  if (type === 'broker' && changed.has('cordoned.log.dirs')) {
+    const notCordoned = cordonSettingError(state, { before: current, after: next, isForwarded })
+    if (notCordoned !== undefined) return notCordoned
+  }
   return notWithElr ?? checkConfig(state, { type, name: resource.resourceName, settings: next, changed }) ?? records
 }
 
@@ -174,7 +185,8 @@ function resourceError({ image }: ControllerState, type: ConfigResourceType, nam
     : itemError('BROKER_ID_NOT_REGISTERED', `No node with id ${id} found.`)
 }
 
-function valueAfter(
+/** What a change makes of one setting; null takes it away. */
+export function valueAfter(
   type: ConfigResourceType,
   current: ReadonlyMap<string, string>,
   { name, configOperation, value }: AlterableConfig,

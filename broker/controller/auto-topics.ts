@@ -15,12 +15,15 @@ import { invalidTopicName } from './topic-names.ts'
 
 /** Topics that are being created at a time: who asks for more is told to ask again, and gets them then. */
 const inFlightMax = 1_000
+/** Topics whose last failure is remembered; the oldest is forgotten first. */
+const failuresMax = 1_000
 
 export class AutoTopics {
   readonly #environment: Environment
   readonly #channel: Pick<ControllerChannel, 'createTopics'>
   readonly #config: () => BrokerConfig
   readonly #inFlight = new Set<string>()
+  readonly #failures = new Map<string, string>()
 
   /** `config` as it is now: num.partitions and others may change. */
   constructor(environment: Environment, channel: Pick<ControllerChannel, 'createTopics'>, config: () => BrokerConfig) {
@@ -53,6 +56,17 @@ export class AutoTopics {
     if (wanted.length > 0) void this.#create(wanted)
   }
 
+  /** Why the topic could not be created when somebody asked last; undefined: it could, nobody asked, or that was long ago. */
+  failureOf(name: string): string | undefined {
+    return this.#failures.get(name)
+  }
+
+  #remember(name: string, reason: string): void {
+    const [oldest] = this.#failures.keys()
+    if (oldest !== undefined && this.#failures.size >= failuresMax) this.#failures.delete(oldest)
+    this.#failures.set(name, reason)
+  }
+
   async #create(topics: readonly CreatableTopic[]): Promise<void> {
     const { clock, log } = this.#environment
     const timeoutMs = this.#config()['request.timeout.ms']
@@ -61,8 +75,10 @@ export class AutoTopics {
       const response = await this.#channel.createTopics(topics, { timeoutMs, deadlineMs })
       for (const { name, errorCode, errorMessage } of response.topics) {
         const error = errorName(errorCode)
+        this.#failures.delete(name)
         if (error === 'NONE') log.info('Created a topic that was asked for.', { topic: name })
         else if (error !== 'TOPIC_ALREADY_EXISTS') {
+          this.#remember(name, `${name}: ${errorMessage ?? error}`)
           log.warn('A topic that was asked for could not be created.', { topic: name, error, errorMessage })
         }
       }

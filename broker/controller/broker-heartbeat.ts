@@ -19,10 +19,12 @@ import {
   hasLeaderships,
   unfenceBroker,
 } from './leader-updates.ts'
+import { metadataVersionOf } from './features.ts'
+import { brokerRegistrationChange } from './metadata-record.ts'
 import type { MetadataRecord, Uuid } from './metadata-record.ts'
 import { checkBrokerEpoch, isRefusal } from './operation.ts'
 import type { ControllerState, Operation } from './operation.ts'
-import { applyRecords } from './image-builder.ts'
+import { applyRecords, sameValue } from './image-builder.ts'
 
 export interface BrokerHeartbeatInput {
   readonly brokerId: number
@@ -59,6 +61,7 @@ export const brokerHeartbeat: Operation<BrokerHeartbeatInput, BrokerHeartbeatRep
   }
   const isFenced = next === 'fenced' || next === 'shutdown now'
   heartbeats.touch(brokerId, { fenced: isFenced, metadataOffset: request.currentMetadataOffset, nowMs })
+  records.push(...cordonedDirectoryRecords(state, request))
   records.push(...offlineDirectoryRecords(state, records, request))
   return { records, reply: { isCaughtUp, isFenced, shouldShutDown: next === 'shutdown now' }, divisible: true }
 }
@@ -91,6 +94,18 @@ function recordsFor(state: ControllerState, next: BrokerState, request: BrokerHe
   if (next === 'unfenced') return unfenceBroker(state, request.brokerId, request.brokerEpoch)
   if (next === 'controlled shutdown') return beginControlledShutdown(state, request.brokerId)
   return state.image.brokers.get(request.brokerId)?.fenced === true ? [] : fenceBroker(state, request.brokerId)
+}
+
+/** Which of its directories the broker cordons, where that changed (KIP-1066). */
+function cordonedDirectoryRecords(
+  { image }: ControllerState,
+  { brokerId, brokerEpoch, cordonedLogDirs }: BrokerHeartbeatInput,
+): MetadataRecord[] {
+  const known = image.brokers.get(brokerId)?.cordonedDirectories
+  const isSupported = image.metadataVersion() >= metadataVersionOf.cordonedDirectories
+  if (!isSupported || known === undefined || cordonedLogDirs === undefined || cordonedLogDirs === null) return []
+  if (sameValue([...known].sort(), [...cordonedLogDirs].sort())) return []
+  return [brokerRegistrationChange(brokerId, brokerEpoch, { cordonedLogDirs: [...cordonedLogDirs] })]
 }
 
 /** Directories that failed since; they are judged after what the heartbeat changed already. */

@@ -30,6 +30,8 @@ export interface HeartbeatBody {
   readonly wantFence: boolean
   readonly wantShutDown: boolean
   readonly offlineLogDirs: readonly Uuid[]
+  /** Null while the metadata.version has none. */
+  readonly cordonedLogDirs: readonly Uuid[] | null
 }
 
 export type LifecycleEffect =
@@ -61,6 +63,7 @@ const noControllerIntervalMs = 50
 export class BrokerLifecycleMachine {
   readonly #timing: LifecycleTiming
   readonly #offlineDirectories = new Set<Uuid>()
+  #cordonedDirectories: readonly Uuid[] | null = null
   #state: BrokerState = 'NOT_RUNNING'
   #brokerEpoch = -1
   #registered = false
@@ -100,6 +103,13 @@ export class BrokerLifecycleMachine {
   directoryFailed(id: Uuid): LifecycleEffect[] {
     this.#offlineDirectories.add(id)
     return this.#registered ? this.#atOnce() : []
+  }
+
+  /** These get no new replicas from now on (KIP-1066); null: the metadata.version has none. */
+  directoriesCordoned(ids: readonly Uuid[] | null): LifecycleEffect[] {
+    const isChanged = JSON.stringify(ids) !== JSON.stringify(this.#cordonedDirectories)
+    this.#cordonedDirectories = ids
+    return isChanged && this.#registered ? this.#atOnce() : []
   }
 
   /** The registration says too little: it is made again, by the same incarnation, so that the epoch stays. */
@@ -212,6 +222,7 @@ export class BrokerLifecycleMachine {
       wantFence: !this.#readyToUnfence,
       wantShutDown: this.#state === 'PENDING_CONTROLLED_SHUTDOWN',
       offlineLogDirs: [...this.#offlineDirectories],
+      cordonedLogDirs: this.#cordonedDirectories,
     }
     return [{ kind: 'heartbeat', body }]
   }

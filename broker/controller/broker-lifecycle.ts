@@ -97,6 +97,11 @@ export class BrokerLifecycle {
     this.#run(this.#machine.directoryFailed(id))
   }
 
+  /** Log directories that shall get no new replicas; null while the metadata.version has no such thing. */
+  directoriesCordoned(ids: readonly Uuid[] | null): void {
+    this.#run(this.#machine.directoriesCordoned(ids))
+  }
+
   /**
    * Asks the controller to move all leaderships away. Resolves when it is safe to stop, or with 'timeout' when the controller did not
    * agree in time.

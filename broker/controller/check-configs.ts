@@ -11,6 +11,7 @@ import { generalName } from '../config/synonyms.ts'
 import { ConfigError, parseSetting, type Setting, type Table } from '../config/table.ts'
 import { topicConfig } from '../config/topic-config.ts'
 import { effectiveTopicValue } from './effective-config.ts'
+import { metadataVersionOf } from './features.ts'
 import { itemError } from './operation.ts'
 import type { ControllerState, ItemError } from './operation.ts'
 
@@ -65,6 +66,27 @@ export function checkBrokerConfig(
   if (perBroker.length === 0) return undefined
   const message = 'Cannot update these configs at default cluster level, broker id must be specified'
   return itemError('INVALID_REQUEST', `${message}: ${named(perBroker)}`)
+}
+
+/**
+ * Cordoning needs its metadata.version; and through a controller, which does not know the directories of the broker, it can only be taken
+ * back (KIP-1066).
+ */
+export function cordonSettingError(
+  { image }: ControllerState,
+  settings: { readonly before: Settings; readonly after: Settings; readonly isForwarded: boolean },
+): ItemError | undefined {
+  const name = 'cordoned.log.dirs'
+  if (image.metadataVersion() < metadataVersionOf.cordonedDirectories) {
+    const needed = 'it requires metadata.version >= 4.3-IV0'
+    return itemError('INVALID_CONFIG', `The ${name} configuration value cannot be set because ${needed}`)
+  }
+  const parts = (text: string | undefined) => (text ?? '').split(',').flatMap(part => part.trim() || [])
+  const before = parts(settings.before.get(name))
+  const isLess = before.includes('*') || parts(settings.after.get(name)).every(part => before.includes(part))
+  if (settings.isForwarded || isLess) return undefined
+  const message = `When updating ${name} via controllers,  the new value must be a subset of the current configuration value.`
+  return itemError('INVALID_CONFIG', message)
 }
 
 const clusterLevelOfListeners = new Set(['max.connections', 'max.connection.creation.rate', 'num.network.threads'])

@@ -19,7 +19,7 @@ import {
   type Operation,
   type PartitionQuota,
 } from './operation.ts'
-import { defaultDirectory } from './partition-change.ts'
+import { defaultDirectory, isFullyCordoned } from './partition-change.ts'
 import { placeReplicas } from './replica-placer.ts'
 import { collidingTopic, invalidTopicName } from './topic-names.ts'
 import { randomUuid } from './uuid.ts'
@@ -270,7 +270,9 @@ export function place(
     return itemError('POLICY_VIOLATION', 'Excessively large number of partitions per request.')
   }
   const prefix = `Unable to replicate the partition ${wanted.replicationFactor} time(s): `
-  const usable = [...state.image.brokers.values()].filter(broker => !broker.inControlledShutdown)
+  const usable = [...state.image.brokers.values()].filter(
+    broker => !broker.inControlledShutdown && !isFullyCordoned(broker),
+  )
   const lists = placeReplicas(state.random, usable, wanted)
   if ('impossible' in lists) return itemError('INVALID_REPLICATION_FACTOR', prefix + lists.impossible)
   const partitions: PartitionImage[] = []

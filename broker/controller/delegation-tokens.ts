@@ -3,7 +3,7 @@
  * them. Rules as Kafka's DelegationTokenControlManager.
  */
 import type { Principal } from '../net/principal.ts'
-import { tokenHmac } from '../security/authentication/token-hmac.ts'
+import { isTokenHmac, tokenHmac } from '../security/authentication/token-hmac.ts'
 import type { DelegationTokenRecord, MetadataRecord } from './metadata-record.ts'
 import { refuse, type ControllerState, type Operation, type Refusal } from './operation.ts'
 
@@ -72,7 +72,7 @@ export const createDelegationToken: Operation<CreateTokenInput, CreateTokenReply
 function find(state: ControllerState, { hmac, requester }: ChangeTokenInput): DelegationTokenRecord | Refusal {
   const secret = secretOf(state)
   if (secret === '') return disabled()
-  const token = [...state.image.delegationTokens.values()].find(each => tokenHmac(secret, each.tokenId).equals(hmac))
+  const token = [...state.image.delegationTokens.values()].find(({ tokenId }) => isTokenHmac(secret, tokenId, hmac))
   if (token === undefined) return refuse('DELEGATION_TOKEN_NOT_FOUND', 'Delegation Token is not found on server.')
   const who = String(requester)
   if (token.owner !== who && !token.renewers.includes(who))

@@ -33,6 +33,8 @@ interface Assignment {
   readonly topicId: Uuid
   readonly partitionIndex: number
   readonly directory: Uuid
+  /** The controller answered for it: whether it took it. */
+  readonly done?: (taken: boolean) => void
 }
 
 export class DirectoryAssignments {
@@ -40,6 +42,7 @@ export class DirectoryAssignments {
   readonly #pending = new Map<string, Assignment>()
   /** Told already, by partition: the directory. The controller may keep its own view (see lastCopyIsLost). */
   readonly #told = new Map<string, Uuid>()
+  #image: MetadataImage | undefined
   #timer: Timer | undefined
   #sending = false
   #stopped = false
@@ -50,6 +53,7 @@ export class DirectoryAssignments {
 
   /** Call after the local replicas were brought in line with the image. */
   metadataApplied(image: MetadataImage, delta: MetadataDelta): void {
+    this.#image = image
     for (const id of delta.deletedTopics.keys()) this.#forget(id)
     // A new registration may have other directories: everything is looked at again.
     if (delta.changedBrokers.has(this.#options.nodeId)) {
@@ -58,6 +62,28 @@ export class DirectoryAssignments {
       for (const { topic, partitions } of delta.changedTopics.values()) this.#look(topic, partitions.keys())
     }
     this.#schedule(batchingDelayMs)
+  }
+
+  /**
+   * A replica is about to be in another directory; `directoryOf` says so already. `done` is told once, with whether the controller took it;
+   * never when the replica leaves this broker, or goes elsewhere, before there is an answer.
+   */
+  assign(
+    replica: { readonly topicId: Uuid; readonly partition: number },
+    directory: Uuid,
+    done: (taken: boolean) => void,
+  ): void {
+    const { topicId, partition } = replica
+    this.#pending.set(keyOf(topicId, partition), { topicId, partitionIndex: partition, directory, done })
+    this.#schedule(0)
+  }
+
+  /** `directoryOf` may answer differently for this replica than before. */
+  reconsider({ topicId, partition }: { readonly topicId: Uuid; readonly partition: number }): void {
+    const topic = this.#image?.topicsById.get(topicId)
+    if (topic === undefined) return
+    this.#look(topic, [partition])
+    this.#schedule(0)
   }
 
   stop(): void {
@@ -70,7 +96,7 @@ export class DirectoryAssignments {
     for (const partitionIndex of indexes) {
       const partition = topic.partitions.get(partitionIndex)
       const place = partition?.replicas.indexOf(nodeId) ?? -1
-      const key = `${topic.id}/${partitionIndex}`
+      const key = keyOf(topic.id, partitionIndex)
       if (partition === undefined || place < 0) {
         // Should it come back, the controller has to be told again.
         this.#pending.delete(key)
@@ -78,12 +104,14 @@ export class DirectoryAssignments {
         continue
       }
       const directory = directoryOf({ topic: topic.name, partition: partitionIndex })
+      const pending = this.#pending.get(key)
+      // Somebody waits for the answer to this very assignment.
+      if (pending?.done !== undefined && pending.directory === directory) continue
       if (directory === undefined || directory === partition.directories[place]) {
         this.#pending.delete(key)
         this.#told.delete(key)
-      } else if (this.#told.get(key) !== directory) {
-        this.#pending.set(key, { topicId: topic.id, partitionIndex, directory })
-      }
+      } else if (this.#told.get(key) === directory) this.#pending.delete(key)
+      else this.#pending.set(key, { topicId: topic.id, partitionIndex, directory })
     }
   }
 
@@ -105,6 +133,20 @@ export class DirectoryAssignments {
     })
   }
 
+  /** Replicas that the controller does not have here (any more). */
+  #refused({ directories }: AssignReplicasToDirsResponse): Set<string> {
+    const refused = new Set<string>()
+    for (const { topicId, partitions } of directories.flatMap(({ topics }) => topics)) {
+      for (const { partitionIndex, errorCode: code } of partitions) {
+        if (code === 0) continue
+        refused.add(keyOf(topicId, partitionIndex))
+        const fields = { topicId, partition: partitionIndex, reason: errorName(code) }
+        this.#options.environment.log.warn('The directory of a replica was refused.', fields)
+      }
+    }
+    return refused
+  }
+
   /** Returns after how long to send what is left. */
   async #send(): Promise<number> {
     const { environment, channel, nodeId, brokerEpoch } = this.#options
@@ -115,8 +157,9 @@ export class DirectoryAssignments {
       brokerEpoch: brokerEpoch(),
       directories: grouped(batch.map(([, one]) => one)),
     })
+    let response: AssignReplicasToDirsResponse
     try {
-      const response = await channel.send<AssignReplicasToDirsResponse>(
+      response = await channel.send<AssignReplicasToDirsResponse>(
         assignReplicasToDirsKey,
         body,
         ({ errorCode: code }) => code === notController,
@@ -131,12 +174,20 @@ export class DirectoryAssignments {
       if (!(error instanceof NetworkError)) throw error
       return retryDelayMs
     }
+    const refused = this.#refused(response)
     for (const [key, assignment] of batch) {
       this.#told.set(key, assignment.directory)
-      if (this.#pending.get(key) === assignment) this.#pending.delete(key)
+      // Else it was replaced meanwhile, or the replica is gone.
+      if (this.#pending.get(key) !== assignment) continue
+      this.#pending.delete(key)
+      assignment.done?.(!refused.has(key))
     }
     return 0
   }
+}
+
+function keyOf(topicId: Uuid, partitionIndex: number): string {
+  return `${topicId}/${partitionIndex}`
 }
 
 /** By directory, then by topic, as the request has it. */

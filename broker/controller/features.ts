@@ -35,7 +35,7 @@ export const metadataVersionMin = 7
 export const metadataVersionLatest = 30
 
 /** metadata.version from which controllers are registered (3.7-IV0, KIP-919) and brokers register their directories (3.7-IV2, KIP-858). */
-export const metadataVersionOf = { controllerRegistration: 15, directories: 17 } as const
+export const metadataVersionOf = { controllerRegistration: 15, directories: 17, cordonedDirectories: 30 } as const
 
 const features: readonly Feature[] = [
   {

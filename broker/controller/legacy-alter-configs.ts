@@ -14,11 +14,14 @@ export interface LegacyAlterConfigsInput {
     readonly configs: readonly { readonly name: string; readonly value: string | null }[]
   }[]
   readonly validateOnly: boolean
+  /** See AlterConfigsInput. */
+  readonly isForwarded?: true | undefined
 }
 
 export const legacyAlterConfigs: Operation<LegacyAlterConfigsInput, AlterConfigsReply> = (state, request) =>
   incrementalAlterConfigs(state, {
     validateOnly: request.validateOnly,
+    isForwarded: request.isForwarded,
     resources: request.resources.map(({ resourceType, resourceName, configs }) => {
       const type = configResourceTypeOf(resourceType)
       const current = type === undefined ? [] : [...state.image.config(type, resourceName).keys()]

@@ -19,7 +19,7 @@
  * Kafka's PartitionChangeBuilder. While ELR is off, a set left behind by another implementation is cleared.
  */
 import { sameValue } from './image-builder.ts'
-import type { MetadataImage, PartitionImage, Uuid } from './image.ts'
+import type { BrokerImage, MetadataImage, PartitionImage, Uuid } from './image.ts'
 import {
   directoryLost,
   directoryMigrating,
@@ -176,5 +176,12 @@ export function defaultDirectory(image: MetadataImage, brokerId: number): Uuid {
   const directories = image.brokers.get(brokerId)?.directories
   if (directories === undefined) return directoryUnassigned
   if (directories.length === 0) return directoryMigrating
-  return directories.length === 1 ? directories[0]! : directoryUnassigned
+  if (directories.length === 1) return directories[0]!
+  const open = directories.filter(id => image.brokers.get(brokerId)?.cordonedDirectories.includes(id) === false)
+  return open.length === 1 ? open[0]! : directoryUnassigned
+}
+
+/** The broker has no directory that would take a new replica (KIP-1066). */
+export function isFullyCordoned({ directories, cordonedDirectories }: BrokerImage): boolean {
+  return directories.length > 0 && directories.every(id => cordonedDirectories.includes(id))
 }

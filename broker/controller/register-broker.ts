@@ -25,7 +25,6 @@ export interface BrokerRegistration {
   readonly rack: string | null
   readonly isMigratingZkBroker?: boolean
   readonly logDirs: readonly Uuid[]
-  readonly cordonedLogDirs?: readonly Uuid[] | null
   /** Its broker epoch at its last clean shutdown, -1 when that was not clean (v3+). */
   readonly previousBrokerEpoch?: number
 }
@@ -59,7 +58,8 @@ export const registerBroker: Operation<BrokerRegistration, { readonly brokerEpoc
     fenced: amends ? existing.fenced : true,
     inControlledShutdown: amends && existing.inControlledShutdown,
     logDirs: [...request.logDirs],
-    cordonedLogDirs: request.cordonedLogDirs ?? null,
+    // Until its first heartbeat nobody knows better.
+    cordonedLogDirs: existing?.cordonedDirectories.filter(id => request.logDirs.includes(id)) ?? null,
   }
   const records: MetadataRecord[] = []
   if (!amends) {

@@ -23,7 +23,8 @@ export function placeReplicas(
   if (replicationFactor <= 0) {
     return { impossible: `Invalid replication factor ${replicationFactor}: the replication factor must be positive.` }
   }
-  if (unfenced.length === 0) return { impossible: 'All brokers are currently fenced.' }
+  if (unfenced.length === 0)
+    return { impossible: 'All brokers are currently fenced, or have all their log directories cordoned.' }
   if (replicationFactor > brokers.length) {
     return {
       impossible:

@@ -158,6 +158,8 @@ export interface Network {
    * `opened` when the handshake is over.
    */
   connect(address: Address, handlers: SocketHandlers & { opened(): void }, tls?: TlsClient): Socket
+  /** Throws NetworkError TLS when nobody could use these keys and certificates. Not on every Environment. */
+  checkTls?(tls: TlsServer): void
   /** The body that an http(s) URL answers with status 200. Rejects with NetworkError. Not on every Environment. */
   download?(url: string, options: { readonly timeoutMs: number; readonly maxBytes: number }): Promise<Buffer>
 }
@@ -198,8 +200,11 @@ export interface Socket {
   readonly peerCertificate?: Buffer | undefined
   /** For accepted sockets: must be called in the same turn as `accept`. */
   handle(handlers: SocketHandlers): void
-  /** Queues the chunks in order, by reference; returns false when the caller should wait for `drain`. No-op once closed. */
-  write(chunks: readonly Uint8Array[]): boolean
+  /**
+   * Queues the chunks in order, by reference; returns false when the caller should wait for `drain`. No-op once closed. `written` runs
+   * once, now or later: the memory of the chunks may be used again, because the machine has taken them or the connection is gone.
+   */
+  write(chunks: readonly Uint8Array[], written?: () => void): boolean
   /** Stops and resumes `data`, for back-pressure. */
   pause(): void
   resume(): void

@@ -1,6 +1,8 @@
 /**
  * JoinGroup: v0-9. A member enters a classic group, or a rebalance of it, and is answered when the rebalance has its members.
  *
+ * Behavior:
+ * - The reason that a client gives is logged.
  * Versions: v1 rebalance timeout (KIP-62); v4 a member is told its id first (KIP-394); v5 group instance id (KIP-345); v6 flexible; v7 the
  * protocol type in the answer (KIP-559); v8 reason (KIP-800); v9 skipAssignment (KIP-814).
  * Errors: COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, INVALID_GROUP_ID, INVALID_SESSION_TIMEOUT,
@@ -13,6 +15,7 @@ import { errorCode } from '../protocol/errors.ts'
 import type { JoinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts'
 import type { Input } from '../protocol/schema.ts'
 import { brokerOf } from './broker-services.ts'
+import { shownReason } from './group-reasons.ts'
 import { handler, requestRight } from './handler.ts'
 
 type Response = Input<typeof joinGroupResponse>
@@ -71,6 +74,12 @@ export const joinGroup = handler<JoinGroupRequest, Response>({
       skipAssignmentSupported: apiVersion >= firstVersionWithSkipAssignment,
       newMemberId: newMemberId(request.groupInstanceId ?? clientId ?? '', environment.random),
     }
+    if (request.reason !== null)
+      environment.log.info('a member joins a classic group', {
+        groupId: request.groupId,
+        memberId: request.memberId === '' ? join.newMemberId : request.memberId,
+        reason: shownReason(request.reason),
+      })
     const answer = await brokerOf(context).groups.ask<JoinAnswer>(
       request.groupId,
       error => refuseJoin(error, request.memberId),

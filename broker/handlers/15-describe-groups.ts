@@ -62,7 +62,11 @@ export const describeGroups = handler<DescribeGroupsRequest, Response>({
           error => refuse(groupId, error),
           shard => {
             const group = shard.group(groupId)
-            if (group === undefined || group.state === 'Dead') return refuse(groupId, notFound, 'Dead')
+            if (group === undefined || group.state === 'Dead')
+              return {
+                ...refuse(groupId, notFound, 'Dead'),
+                ...(notFound === 'NONE' ? {} : { errorMessage: `There is no classic group ${groupId}.` }),
+              }
             return describe(group)
           },
         )

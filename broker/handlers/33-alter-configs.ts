@@ -40,7 +40,7 @@ export const alterConfigs = handler<AlterConfigsRequest, Response>({
     return submit(
       context,
       operation,
-      { ...request, resources: allowed },
+      { ...request, resources: allowed, isForwarded: context.connection.isForwarded },
       {
         reply: ({ responses }): Response => ({ responses: [...responses, ...forbidden] }),
         refused: (error, message) => refused(request, error, message),

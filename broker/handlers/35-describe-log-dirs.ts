@@ -1,7 +1,7 @@
 /**
  * DescribeLogDirs: v1-5. The log directories of this broker and the size of what lies in them (KIP-113).
  *
- * Behavior: answered by the broker that is asked, for itself alone. Topics null: all partitions; those that are not here are left out.
+ * Behavior: answered by the broker that is asked, for itself alone. Copies on their way into another directory are told apart from logs. Topics null: all partitions; those that are not here are left out.
  * Versions: v2 flexible; v3 an error of the whole; v4 the size of the volume (KIP-827); v5 cordoned directories (KIP-1066).
  * Errors: per directory KAFKA_STORAGE_ERROR when it is offline.
  */
@@ -17,17 +17,17 @@ type Result = Response['results'][number]
 
 function byTopic(logs: readonly DescribedLog[]): Result['topics'] {
   const topics = new Map<string, Result['topics'][number]['partitions'][number][]>()
-  for (const { topicPartition, sizeBytes, offsetLag } of logs) {
+  for (const { topicPartition, sizeBytes, offsetLag, isFuture } of logs) {
     const { topic, partition } = topicPartition
     const partitions = topics.get(topic) ?? []
-    partitions.push({ partitionIndex: partition, partitionSize: sizeBytes, offsetLag, isFutureKey: false })
+    partitions.push({ partitionIndex: partition, partitionSize: sizeBytes, offsetLag, isFutureKey: isFuture })
     topics.set(topic, partitions)
   }
   return [...topics].map(([name, partitions]) => ({ name, partitions }))
 }
 
-function resultOf({ path, online, totalBytes, usableBytes, logs }: DescribedLogDir): Result {
-  const result = { logDir: path, topics: byTopic(logs), totalBytes, usableBytes }
+function resultOf({ path, online, totalBytes, usableBytes, isCordoned, logs }: DescribedLogDir): Result {
+  const result = { logDir: path, topics: byTopic(logs), totalBytes, usableBytes, isCordoned }
   return { ...result, errorCode: errorCode(online ? 'NONE' : 'KAFKA_STORAGE_ERROR') }
 }
 

@@ -46,7 +46,7 @@ export const incrementalAlterConfigs = handler<IncrementalAlterConfigsRequest, R
     return submit(
       context,
       operation,
-      { ...request, resources: allowed },
+      { ...request, resources: allowed, isForwarded: context.connection.isForwarded },
       {
         reply: ({ responses }): Response => ({ responses: [...responses, ...forbidden] }),
         refused: (error, message) => refused(request, error, message),

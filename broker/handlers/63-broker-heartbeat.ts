@@ -4,7 +4,7 @@
  * Behavior: see controller/broker-heartbeat.ts.
  * Versions: v1 failed log directories (KIP-858); v2 cordoned log directories.
  * Errors: STALE_BROKER_EPOCH, NOT_CONTROLLER.
- * Not implemented: cordoned log directories are ignored.
+ * Not implemented: nothing.
  */
 import { brokerHeartbeat as operation } from '../controller/broker-heartbeat.ts'
 import { errorCode } from '../protocol/errors.ts'

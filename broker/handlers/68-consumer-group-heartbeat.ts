@@ -42,17 +42,19 @@ const isBlank = (text: string | null): boolean => text?.trim() === ''
 function invalid(request: ConsumerGroupHeartbeatRequest, apiVersion: number): string | undefined {
   const { memberEpoch, topicPartitions } = request
   const needsId = apiVersion >= firstVersionWithOwnIds || memberEpoch > 0 || memberEpoch === -1
-  if (needsId && isBlank(request.memberId)) return "MemberId can't be empty."
-  if (isBlank(request.groupId)) return "GroupId can't be empty."
-  if (isBlank(request.instanceId)) return "InstanceId can't be empty."
-  if (isBlank(request.rackId)) return "RackId can't be empty."
-  if (memberEpoch < leftForNow) return 'MemberEpoch is invalid.'
-  if (memberEpoch === leftForNow && request.instanceId === null) return "InstanceId can't be null."
+  if (needsId && isBlank(request.memberId)) return 'The member id is empty.'
+  if (isBlank(request.groupId)) return 'The group id is empty.'
+  if (isBlank(request.instanceId)) return 'The instance id is empty.'
+  if (isBlank(request.rackId)) return 'The rack id is empty.'
+  if (memberEpoch < leftForNow) return `There is no member epoch ${memberEpoch}.`
+  if (memberEpoch === leftForNow && request.instanceId === null)
+    return 'Only a static member, one with an instance id, can leave for a while.'
   if (memberEpoch !== 0) return undefined
-  if (request.rebalanceTimeoutMs === -1) return 'RebalanceTimeoutMs must be provided in first request.'
-  if (topicPartitions === null || topicPartitions.length > 0) return 'TopicPartitions must be empty when (re-)joining.'
+  if (request.rebalanceTimeoutMs === -1) return 'A member that joins must say its rebalance timeout.'
+  if (topicPartitions === null || topicPartitions.length > 0)
+    return 'A member that joins must say that it owns no partitions.'
   if (request.subscribedTopicNames === null && request.subscribedTopicRegex === null)
-    return 'Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.'
+    return 'A member that joins must subscribe, by names or by a pattern.'
   return undefined
 }
 
@@ -68,7 +70,7 @@ function refusalOf(request: ConsumerGroupHeartbeatRequest, context: RequestConte
   if (request.serverAssignor !== null && !assignors.includes(request.serverAssignor))
     return refuseHeartbeat(
       'UNSUPPORTED_ASSIGNOR',
-      `ServerAssignor ${request.serverAssignor} is not supported. Supported assignors: ${assignors.join(', ')}.`,
+      `There is no assignor ${request.serverAssignor} here, but ${assignors.join(', ')}.`,
     )
   return undefined
 }

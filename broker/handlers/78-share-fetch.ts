@@ -148,7 +148,7 @@ async function fetchRecords(
     ...member,
     maxWaitMs: refused.length > 0 ? 0 : maxWaitMs,
     minBytes,
-    maxBytes: Math.min(maxBytes, context.config['fetch.max.bytes']),
+    maxBytes: Math.min(maxBytes, context.config['fetch.max.bytes'], context.connection.replyRoomBytes()),
     maxRecords,
     batchSize,
     mode: request.shareAcquireMode,

@@ -92,7 +92,7 @@ function describeOne(groupId: string, context: RequestContext): Described {
     error => refuse(groupId, error),
     shard => {
       const group = shard.streamsGroup(groupId)
-      if (group === undefined) return refuse(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a streams group.`)
+      if (group === undefined) return refuse(groupId, 'GROUP_ID_NOT_FOUND', `There is no streams group ${groupId}.`)
       const isHidden = [...group.subscribedTopicNames()].some(name => !context.authorize('Describe', 'Topic', name))
       if (isHidden)
         return refuse(

@@ -1,8 +1,10 @@
 /**
  * What of AlterConfigs and IncrementalAlterConfigs a broker decides itself before it forwards the rest to the active controller (KIP-590):
- * log levels are its own and nobody else's, and settings of a broker are altered by way of that broker. Messages as Kafka's
+ * log levels are its own and nobody else's, and settings of a broker are altered by way of that broker, which refuses what it cannot use.
+ * Messages as Kafka's
  * ConfigAdminManager and RuntimeLoggerManager.
  */
+import { cordonedLogDirsError } from '../config/cordoned-log-dirs.ts'
 import { configResourceTypeOf } from '../controller/image-to-records.ts'
 import { errorFields, itemError, type ItemError } from '../controller/operation.ts'
 import { alterOperation } from '../controller/alter-configs.ts'
@@ -12,6 +14,7 @@ import { decodeRequestHeader, decodeResponseHeader, encodeRequestFrame } from '.
 import type { EncodableFields, Fields, Message } from '../protocol/schema.ts'
 import { Reader } from '../protocol/reader.ts'
 import { clusterName } from '../security/authorization/acl.ts'
+import { brokerSettingsRefusal } from './broker-settings-check.ts'
 import type { RequestContext } from './handler.ts'
 
 const sizePrefixBytes = 4
@@ -89,12 +92,26 @@ function ownAnswer(resource: Resource, validateOnly: boolean, context: RequestCo
   const { nodeId } = context.services
   const { resourceName: name } = resource
   if (resource.resourceType === brokerLoggerType) return alterLoggers(resource, validateOnly, context)
-  if (configResourceTypeOf(resource.resourceType) !== 'broker' || name === '') return undefined
+  if (configResourceTypeOf(resource.resourceType) !== 'broker') return undefined
+  if (name === '') return brokerSettingsRefusal(resource, context)
   if (!/^[+-]?\d+$/.test(name)) {
     return itemError('INVALID_REQUEST', `Node id must be an integer, but it is: ${name}`)
   }
-  if (Number(name) === nodeId) return undefined
-  return itemError('INVALID_REQUEST', `Unexpected broker id, expected ${nodeId}, but received ${name}`)
+  if (Number(name) !== nodeId) {
+    return itemError('INVALID_REQUEST', `Unexpected broker id, expected ${nodeId}, but received ${name}`)
+  }
+  return brokerSettingsRefusal(resource, context) ?? cordonError(resource, context)
+}
+
+/** Only the broker knows its log directories (KIP-1066). */
+function cordonError({ configs }: Resource, { config }: RequestContext): ItemError | undefined {
+  const change = configs.find(({ name }) => name === 'cordoned.log.dirs')
+  const isGiven =
+    change?.configOperation !== alterOperation.delete && change?.configOperation !== alterOperation.subtract
+  if (change === undefined || change.value === null || !isGiven) return undefined
+  const paths = change.value.split(',').flatMap(path => (path.trim() === '' ? [] : [path.trim()]))
+  const wrong = cordonedLogDirsError(paths, config['log.dirs'])
+  return wrong === undefined ? undefined : itemError('INVALID_REQUEST', `requirement failed: ${wrong}`)
 }
 
 function alterLoggers(resource: Resource, validateOnly: boolean, context: RequestContext): ItemError | 'done' {

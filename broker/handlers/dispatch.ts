@@ -7,6 +7,7 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Reply } from '../net/connection.ts'
 import { frame as framed } from '../net/framer.ts'
+import { MemoryPool } from '../net/memory-pool.ts'
 import { RequestLedger } from '../observe/request-ledger.ts'
 import { apiByKey } from '../protocol/apis.ts'
 import { codec } from '../protocol/codec.ts'
@@ -32,6 +33,8 @@ const framePrefixBytes = 4
 const produceKey = 0
 /** A request may hold so many elements of arrays. More than any client sends, and a frame of 100 MiB has room for enough to fill our memory. */
 const requestElementsMax = 2_000_000
+/** AlterConfigs and IncrementalAlterConfigs: a broker answers its part itself and forwards the rest. */
+const forwardedInPart: ReadonlySet<number> = new Set([33, 44])
 
 function exchangeOf(header: RequestHeader): Exchange {
   const exchange = messagesOf(header.requestApiKey)
@@ -55,6 +58,7 @@ export class Dispatcher implements Dispatch {
   readonly #environment: Environment
   readonly #config: BrokerConfig
   readonly #handlers: Readonly<Record<ConnectionInfo['listenerKind'], ReadonlyMap<number, Handler>>>
+  readonly #memory = new MemoryPool()
   #services: Services | undefined
 
   constructor(environment: Environment, config: BrokerConfig, handlers: readonly Handler[]) {
@@ -128,7 +132,13 @@ export class Dispatcher implements Dispatch {
   }
 
   async serveEmbedded(frame: Buffer, connection: ConnectionInfo): Promise<readonly Uint8Array[]> {
-    const response = Buffer.concat((await this.serve(frame, connection)) ?? [])
+    const apiKey = frame.length >= 2 ? frame.readInt16BE(0) : -1
+    const isForwarded = this.#handlers[connection.listenerKind].get(apiKey)?.forwardToController === true
+    if (!isForwarded && !forwardedInPart.has(apiKey))
+      throw new ProtocolError(`API key ${apiKey} is not one that brokers forward`)
+    const reply = await this.serve(frame, connection)
+    const response = Buffer.concat(reply ?? [])
+    reply?.written?.()
     return [response.subarray(framePrefixBytes)]
   }
 
@@ -138,7 +148,12 @@ export class Dispatcher implements Dispatch {
 
   #context(header: RequestHeader, frame: Buffer, connection: ConnectionInfo): ServedRequest {
     if (this.#services === undefined) throw new Error('a request came before the node was put together')
-    const node = { services: this.#services, config: this.#config, environment: this.#environment }
+    const node = {
+      services: this.#services,
+      config: this.#config,
+      environment: this.#environment,
+      memory: this.#memory,
+    }
     return new ServedRequest(header, frame, connection, node)
   }
 
@@ -171,12 +186,15 @@ export class Dispatcher implements Dispatch {
     }
     const { throttleMs } = context
     if (throttleMs > 0) context.connection.mute(throttleMs)
-    if (response === noReply) return undefined
-    return this.#encode(header, throttleMs > 0 ? { ...response, throttleTimeMs: throttleMs } : response)
+    if (response === noReply) return context.giveBackWith(undefined)
+    return context.giveBackWith(
+      this.#encode(header, throttleMs > 0 ? { ...response, throttleTimeMs: throttleMs } : response),
+    )
   }
 
   /** A handler that throws has a bug or met a fault nobody foresaw: the client gets an answer, the log the whole story. */
-  #failed(handler: Handler, request: never, context: RequestContext, header: RequestHeader, error: unknown): Reply {
+  #failed(handler: Handler, request: never, context: ServedRequest, header: RequestHeader, error: unknown): Reply {
+    context.giveBackWith(undefined)
     if (error instanceof ProtocolError) throw error
     // Whoever asks so early asks again.
     if (error instanceof AuthorizerNotReadyError)

@@ -3,6 +3,7 @@ import { unlessControllerMoves } from '../controller/controller-moved.ts'
 import type { Environment } from '../environment/environment.ts'
 import { NetworkError } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
+import { addressBytes } from '../net/ip-address.ts'
 import { serializePrincipal } from '../net/principal.ts'
 import { errorName } from '../protocol/errors.ts'
 import type { EnvelopeResponse } from '../protocol/messages/58-envelope.ts'
@@ -12,6 +13,8 @@ import type { Forwarder } from './services.ts'
 
 const envelopeKey = 58
 const retryBackoffMs = 50
+/** Hosts of a simulation have names and no addresses. Nobody has rights because of this one. */
+const noAddress = Buffer.alloc(4)
 
 export class EnvelopeForwarder implements Forwarder {
   readonly #environment: Environment
@@ -32,7 +35,7 @@ export class EnvelopeForwarder implements Forwarder {
     const body = {
       requestData: context.frame,
       requestPrincipal: serializePrincipal(context.connection.principal),
-      clientHostAddress: addressBytes(context.connection.clientHost),
+      clientHostAddress: addressBytes(context.connection.clientHost) ?? noAddress,
     }
     let reason = 'no controller is active'
     while (clock.monotonicMs() < deadlineMs && context.connection.isOpen()) {
@@ -58,11 +61,4 @@ export class EnvelopeForwarder implements Forwarder {
       `no controller took the request within ${this.#timeoutMs} ms: ${reason}`,
     )
   }
-}
-
-function addressBytes(host: string): Buffer {
-  const ipv4 = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host)
-  if (ipv4 !== null) return Buffer.from(ipv4.slice(1).map(Number))
-  // The controller only logs it; an address we cannot read must not stop the request.
-  return Buffer.from([127, 0, 0, 1])
 }

@@ -18,6 +18,7 @@
 import type { Environment } from '../environment/environment.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { SecurityProtocol } from '../config/listeners.ts'
+import type { ReadMemory } from '../log/log.ts'
 import type { Principal } from '../net/principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { AclOperation, ResourceType } from '../security/authorization/acl.ts'
@@ -38,6 +39,8 @@ export interface RequestContext {
   readonly environment: Environment
   /** Monotonic ms when the request was read. */
   readonly receivedMs: number
+  /** For records that the response passes on; given back by itself when the response has been written, or is given up. */
+  readonly memory: ReadMemory
   /**
    * Whether the sender has the right; always without an authorizer. `purpose` is 'filter' where the request did not name the resource and only
    * learns which ones there are.
@@ -66,11 +69,15 @@ export interface ConnectionInfo {
   readonly clientPort: number
   /** Who the client is. On a SASL listener User:ANONYMOUS until it has authenticated, so read it when it is needed. */
   readonly principal: Principal
+  /** The request came through a broker, which has looked at it (KIP-590). */
+  readonly isForwarded?: true
   /** What the client said of itself in ApiVersions v3+ (KIP-511); `unknown` until then. */
   readonly clientSoftware: ClientSoftware
   toldClientSoftware(software: ClientSoftware): void
   /** Begins no further request of this connection for so long (KIP-219). */
   mute(durationMs: number): void
+  /** Bytes that a reply had better stay below, because others are held for clients that do not take them. */
+  replyRoomBytes(): number
   /** Runs once when the connection is gone, so that parked requests are dropped; the function returned takes `run` back. */
   onClose(run: () => void): () => void
   isOpen(): boolean

@@ -1,4 +1,5 @@
 /** What handlers may call: the parts of this node. `broker/node.ts` puts it together. */
+import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Listeners } from '../config/listeners.ts'
 import type { AutoTopics } from '../controller/auto-topics.ts'
 import type { Controller } from '../controller/controller-driver.ts'
@@ -36,6 +37,8 @@ interface EveryNode {
   /** Undefined: everyone may do everything. */
   readonly authorizer?: Authorizer
   readonly quotas?: ClientQuotas
+  /** Why these settings cannot secure this node; undefined when they can. */
+  readonly securityRefusal?: (config: BrokerConfig) => string | undefined
   metadata(): MetadataImage
 }
 

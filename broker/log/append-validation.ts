@@ -6,6 +6,7 @@
  * came unless the topic's compression.type asks for another codec. Source: Kafka's rules for produced batches (KIP-32,
  * KIP-98, KIP-467 for the per-record errors, KIP-937 for the bounds of timestamps).
  */
+import type { DiskError } from '../environment/environment.ts'
 import { batchBytes, BatchView, stampMaxTimestamp, stampOffsetAndEpoch } from '../protocol/records/batch.ts'
 import type { CompressionName } from '../protocol/records/batch.ts'
 import { compressionNames } from '../protocol/records/batch.ts'
@@ -220,4 +221,9 @@ function invalid(message: string): Refusal {
 export function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
   const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? known.timestamp : -1
   return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
+}
+
+/** For a log whose directory failed. */
+export function offlineRefusal({ topic, partition }: TopicPartition, error: DiskError): Refusal {
+  return { refused: 'KAFKA_STORAGE_ERROR', message: `The log of ${topic}-${partition} is offline: ${error.message}.` }
 }

@@ -15,7 +15,12 @@ import {
 } from './checkpoints.ts'
 import type { PartitionOffset } from './checkpoints.ts'
 import { takeCleanShutdown } from './clean-shutdown.ts'
-import { isDeletedDirectoryName, parsePartitionDirectoryName, partitionKey } from './log-files.ts'
+import {
+  isDeletedDirectoryName,
+  parseFutureDirectoryName,
+  parsePartitionDirectoryName,
+  partitionKey,
+} from './log-files.ts'
 import type { TopicPartition } from './log.ts'
 import { claimDirectory, lockDirectory } from './meta-properties.ts'
 import type { SegmentedLog } from './partition-log.ts'
@@ -33,10 +38,22 @@ export interface FoundPartition {
   readonly partition: TopicPartition
   /** Undefined when partition.metadata is missing or damaged. */
   readonly topicId: string | undefined
+  /** Name of its directory. */
+  readonly name: string
+}
+
+/** What `list` finds. */
+export interface DirectoryContents {
+  readonly partitions: readonly FoundPartition[]
+  /** Copies under way. */
+  readonly futures: readonly FoundPartition[]
+  /** Paths of what is left of deleted partitions. */
+  readonly deleted: readonly string[]
 }
 
 export class LogDirectory {
   readonly path: string
+  /** Logs of partitions, and copies under way: never both of one partition. */
   readonly logs = new Map<string, SegmentedLog>()
   id = ''
   online = false
@@ -91,23 +108,29 @@ export class LogDirectory {
     }
   }
 
-  /** Partitions in the directory, by name; and what is left of deleted ones. */
-  list(): { readonly partitions: FoundPartition[]; readonly deleted: string[] } {
+  /** Partitions in the directory, by name; copies under way; and what is left of deleted ones. */
+  list(): DirectoryContents {
     const { disk, log } = this.owner.environment
     const partitions: FoundPartition[] = []
+    const futures: FoundPartition[] = []
     const deleted: string[] = []
+    const found = (partition: TopicPartition, name: string): FoundPartition => ({
+      partition,
+      topicId: readPartitionMetadata(disk, `${this.path}/${name}`),
+      name,
+    })
     const names = disk.list(this.path).filter(entry => entry.kind === 'directory')
     for (const { name } of names.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const partition = parsePartitionDirectoryName(name)
+      const future = parseFutureDirectoryName(name)
       if (isDeletedDirectoryName(name)) deleted.push(`${this.path}/${name}`)
+      else if (future !== undefined) futures.push(found(future, name))
       else if (partition === undefined)
         log.warn('Ignoring a directory that is no partition.', { directory: `${this.path}/${name}` })
       // The metadata log is opened by the quorum, with its own rules for recovery.
-      else if (partition.topic !== '__cluster_metadata') {
-        partitions.push({ partition, topicId: readPartitionMetadata(disk, `${this.path}/${name}`) })
-      }
+      else if (partition.topic !== '__cluster_metadata') partitions.push(found(partition, name))
     }
-    return { partitions, deleted }
+    return { partitions, futures, deleted }
   }
 
   recoveryPoint(partition: TopicPartition): number {
@@ -167,7 +190,8 @@ export class LogDirectory {
   private highWatermarkEntries(highWatermarkOf: (partition: TopicPartition) => number): PartitionOffset[] {
     const entries = [...this.logs.values()].map(log => ({
       partition: log.topicPartition,
-      offset: highWatermarkOf(log.topicPartition),
+      // A copy under way may end below it.
+      offset: Math.min(highWatermarkOf(log.topicPartition), log.logEndOffset),
     }))
     this.highWatermarks = byKey(entries)
     return entries

@@ -14,6 +14,10 @@ export const snapshotSuffix = '.snapshot'
 export const deletedSuffix = '.deleted'
 /** Directories of deleted partitions: `<topic>-<partition>.<32 hex digits>-delete`. */
 export const deleteDirectorySuffix = '-delete'
+/** Copies on their way into another log directory: `<topic>-<partition>.<32 hex digits>-future` (KIP-113). */
+export const futureDirectorySuffix = '-future'
+/** Longest name of a file or directory, in bytes. */
+const maxNameBytes = 255
 
 /** The suffixes of the files that make one segment, the log itself first. */
 export const segmentSuffixes = [logSuffix, indexSuffix, timeIndexSuffix, transactionIndexSuffix] as const
@@ -46,7 +50,19 @@ export function parsePartitionDirectoryName(name: string): TopicPartition | unde
 /** A topic name may be 249 characters long; with the suffix the directory name must stay below 255. */
 export function deletedDirectoryName(partition: TopicPartition, uniqueHex: string): string {
   const suffix = `-${partition.partition}.${uniqueHex}${deleteDirectorySuffix}`
-  return partition.topic.slice(0, Math.max(0, 255 - suffix.length)) + suffix
+  return partition.topic.slice(0, Math.max(0, maxNameBytes - suffix.length)) + suffix
+}
+
+/** Undefined when the name would be too long: a copy is known by its name alone, so nothing of it may be cut off. */
+export function futureDirectoryName(partition: TopicPartition, uniqueHex: string): string | undefined {
+  const name = `${partitionDirectoryName(partition)}.${uniqueHex}${futureDirectorySuffix}`
+  return name.length > maxNameBytes ? undefined : name
+}
+
+/** The partition of which a directory of this name holds a copy under way; undefined when it is none. */
+export function parseFutureDirectoryName(name: string): TopicPartition | undefined {
+  const match = /^(.+)\.[0-9a-f]{32}-future$/.exec(name)
+  return match === null ? undefined : parsePartitionDirectoryName(match[1]!)
 }
 
 export function isDeletedDirectoryName(name: string): boolean {

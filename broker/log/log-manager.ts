@@ -9,8 +9,12 @@ import { DiskError } from '../environment/environment.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
 import { writeCleanShutdown } from './clean-shutdown.ts'
 import { deletedDirectoryName, partitionDirectoryName, partitionKey } from './log-files.ts'
+import { FutureLogs } from './future-logs.ts'
+import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory } from './log-directory.ts'
-import type { LogConfig, LogManager, PartitionLog, TopicPartition } from './log.ts'
+import type { FoundPartition } from './log-directory.ts'
+import { LogPlacement } from './log-placement.ts'
+import type { FutureLog, LogConfig, LogManager, PartitionLog, TopicPartition } from './log.ts'
 import { LogDirectoryError } from './meta-properties.ts'
 import { openPartitionLog } from './partition-log.ts'
 import type { SegmentedLog } from './partition-log.ts'
@@ -25,16 +29,24 @@ export interface LogManagerOptions {
   configOf(partition: TopicPartition): LogConfig
   /** For the clean shutdown marker; -1 when the node was never registered. */
   brokerEpoch?(): number
-  readonly producerIdExpirationMs?: number
+  /** producer.id.expiration.ms as it is now. */
+  readonly producerIdExpirationMs?: () => number
 }
 
+type MetadataDirectory = (partition: TopicPartition, topicId: string) => string | undefined
 type DirectoryFailureListener = (directoryId: string, partitions: readonly TopicPartition[], error: Error) => void
 
 export class DirectoryLogManager implements LogManager {
   private readonly options: LogManagerOptions
   private readonly environment: Environment
   private readonly dirs: LogDirectory[]
-  private readonly byPartition = new Map<string, { readonly log: SegmentedLog; readonly directory: LogDirectory }>()
+  private readonly byPartition = new Map<string, HeldLog>()
+  private readonly futures: FutureLogs
+  private readonly placement: LogPlacement<LogDirectory>
+  /** Logs of partitions of which another directory has a log too; until `settle`. */
+  private rivals: { readonly directory: LogDirectory; readonly found: FoundPartition }[] = []
+  /** Directories that failed with the log of a partition. */
+  private readonly lost = new Map<string, LogDirectory>()
   private readonly listeners: DirectoryFailureListener[] = []
   private readonly removals = new Map<string, Timer>()
   private closed = false
@@ -43,6 +55,15 @@ export class DirectoryLogManager implements LogManager {
     this.options = options
     this.environment = options.environment
     this.dirs = options.logDirs.map(path => new LogDirectory(path, options))
+    this.placement = new LogPlacement(this.dirs)
+    this.futures = new FutureLogs({
+      environment: this.environment,
+      current: partition => this.byPartition.get(partitionKey(partition)),
+      open: (directory, partition, log) => this.open(directory, partition, log),
+      replace: (partition, held) => this.byPartition.set(partitionKey(partition), held),
+      retire: (directory, partition, name, delayMs) => this.retire(directory, partition, name, delayMs),
+      inDirectory: (directory, run) => this.inDirectory(directory, run),
+    })
   }
 
   get directories(): readonly { readonly path: string; readonly id: string; readonly online: boolean }[] {
@@ -60,9 +81,13 @@ export class DirectoryLogManager implements LogManager {
     return this.byPartition.get(partitionKey(partition))?.directory
   }
 
+  lostWith(partition: TopicPartition): string | undefined {
+    return this.byPartition.has(partitionKey(partition)) ? undefined : this.lost.get(partitionKey(partition))?.id
+  }
+
   start(): void {
     for (const directory of this.dirs) {
-      this.inDirectory(directory, () => {
+      this.trying(directory, () => {
         directory.open()
         this.load(directory)
         directory.checkpointNow()
@@ -77,30 +102,36 @@ export class DirectoryLogManager implements LogManager {
   }
 
   private load(directory: LogDirectory): void {
-    const { partitions, deleted } = directory.list()
+    const { partitions, futures, deleted } = directory.list()
     for (const path of deleted) this.environment.disk.remove(path)
-    for (const { partition, topicId } of partitions) {
-      const other = this.byPartition.get(partitionKey(partition))
-      if (other !== undefined) {
-        throw new LogDirectoryError(
-          `${partitionKey(partition)} is in ${other.directory.path} and in ${directory.path}: remove one of them.`,
-        )
+    for (const found of partitions) {
+      const { partition, topicId } = found
+      if (this.byPartition.has(partitionKey(partition))) {
+        this.rivals.push({ directory, found })
+        continue
       }
-      this.open(directory, partition, topicId ?? '', this.options.configOf(partition))
+      const config = this.options.configOf(partition)
+      const log = this.open(directory, partition, { topicId: topicId ?? '', config, name: found.name })
+      this.byPartition.set(partitionKey(partition), { log, directory })
     }
+    for (const found of futures) this.futures.load(directory, found, this.options.configOf(found.partition))
     const fields = { directory: directory.path, partitions: partitions.length, cleanShutdown: directory.cleanShutdown }
-    this.environment.log.info('Loaded a log directory.', fields)
+    this.environment.log.info('Loaded a log directory.', { ...fields, copiesUnderWay: futures.length })
   }
 
-  private open(directory: LogDirectory, partition: TopicPartition, topicId: string, config: LogConfig): SegmentedLog {
+  private open(
+    directory: LogDirectory,
+    partition: TopicPartition,
+    { topicId, config, name, isClosed }: LogToOpen,
+  ): SegmentedLog {
     const { producerIdExpirationMs } = this.options
     const log = openPartitionLog({
       environment: this.environment,
-      directory: `${directory.path}/${partitionDirectoryName(partition)}`,
+      directory: `${directory.path}/${name}`,
       topicPartition: partition,
       topicId,
       config,
-      cleanShutdown: directory.cleanShutdown,
+      cleanShutdown: isClosed ?? directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoint(partition),
       logStartOffset: directory.logStartOffset(partition),
       ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
@@ -111,15 +142,74 @@ export class DirectoryLogManager implements LogManager {
       },
     })
     directory.logs.set(partitionKey(partition), log)
-    this.byPartition.set(partitionKey(partition), { log, directory })
     return log
+  }
+
+  settle(metadataDirectory: MetadataDirectory): void {
+    const partitions = new Map(this.rivals.map(({ found: { partition } }) => [partitionKey(partition), partition]))
+    for (const partition of partitions.values()) this.settleRivals(partition, metadataDirectory)
+    this.rivals = []
+    for (const { log, directory } of this.futures.all()) {
+      const { topicPartition: partition, topicId } = log
+      const current = this.byPartition.get(partitionKey(partition))
+      const wanted = metadataDirectory(partition, topicId)
+      if (wanted === undefined || (current !== undefined && current.log.topicId !== topicId)) {
+        this.futures.drop(partition)
+      } else if (current === undefined && wanted === directory.id) {
+        // The controller knew already that the copy was complete, and the log's directory is gone.
+        this.environment.log.warn('The copy of a log takes its place, since its directory is offline.', {
+          ...partition,
+        })
+        this.trying(directory, () => this.futures.promote(partition, this.options.configOf(partition)))
+      } else if (current === undefined && this.dirs.every(({ online }) => online)) this.futures.drop(partition)
+    }
+  }
+
+  /** Several directories hold a log of the partition: the one that the metadata names stays. */
+  private settleRivals(partition: TopicPartition, metadataDirectory: MetadataDirectory): void {
+    const key = partitionKey(partition)
+    const opened = this.byPartition.get(key)
+    const rivals = this.rivals.filter(
+      ({ found, directory }) => partitionKey(found.partition) === key && directory.online,
+    )
+    if (opened === undefined || rivals.length === 0) return
+    const needed = [
+      { directory: opened.directory, topicId: opened.log.topicId, name: partitionDirectoryName(partition) },
+      ...rivals.map(({ directory, found: { topicId, name } }) => ({ directory, topicId: topicId ?? '', name })),
+    ].flatMap(each => {
+      const wanted = metadataDirectory(partition, each.topicId)
+      return wanted === undefined ? [] : [{ ...each, isNamed: wanted === each.directory.id }]
+    })
+    const winner = needed.length === 1 ? needed[0] : needed.find(({ isNamed }) => isNamed)
+    if (winner === undefined && needed.length > 0) {
+      const paths = [opened, ...rivals].map(({ directory }) => directory.path)
+      this.environment.halt(`${key} is in ${paths.join(' and in ')}: remove all but one of them.`)
+      return
+    }
+    this.environment.log.warn('Several log directories hold a log of a partition; one stays.', {
+      ...partition,
+      stays: winner?.directory.path,
+    })
+    const config = this.options.configOf(partition)
+    for (const { directory, found } of rivals)
+      if (directory !== winner?.directory) this.retire(directory, partition, found.name, config.fileDeleteDelayMs)
+    if (winner === undefined || winner.directory === opened.directory) return
+    this.delete(partition)
+    const { directory, topicId, name } = winner
+    const log = this.trying(directory, () => this.open(directory, partition, { topicId, config, name }))
+    if (log !== undefined) this.byPartition.set(key, { log, directory })
   }
 
   get(partition: TopicPartition): PartitionLog | undefined {
     return this.byPartition.get(partitionKey(partition))?.log
   }
 
-  getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig): PartitionLog {
+  getOrCreate(
+    partition: TopicPartition,
+    topicId: string,
+    config: LogConfig,
+    metadataDirectoryId?: string,
+  ): PartitionLog {
     const known = this.byPartition.get(partitionKey(partition))?.log
     if (known !== undefined) {
       if (known.topicId === '') known.adoptTopicId(topicId)
@@ -130,23 +220,58 @@ export class DirectoryLogManager implements LogManager {
       }
       return known
     }
-    const online = this.dirs.filter(directory => directory.online)
-    const least = Math.min(...online.map(directory => directory.logs.size))
-    const directory = online.find(candidate => candidate.logs.size === least)
-    if (directory === undefined)
-      throw new DiskError('EIO', 'create', partitionDirectoryName(partition), 'every log directory is offline')
+    const name = partitionDirectoryName(partition)
+    const isElsewhere = metadataDirectoryId !== undefined && this.dirs.every(({ id }) => id !== metadataDirectoryId)
+    // An empty log in its place would pass for the log that is there.
+    if (isElsewhere && this.dirs.some(({ online }) => !online))
+      throw new DiskError('EIO', 'create', name, 'the log may be in a directory that is offline')
+    const directory = this.placement.choose(partition, metadataDirectoryId)
+    if (directory === undefined) throw new DiskError('EIO', 'create', name, 'every log directory is offline')
     // What the checkpoints say is about an earlier log of this name: a crash must not apply it to the new one.
     if (directory.mentions(partition)) {
-      this.inDirectory(directory, () => directory.checkpointFinally(other => directory.highWatermark(other) ?? 0))
+      this.trying(directory, () => directory.checkpointFinally(other => directory.highWatermark(other) ?? 0))
       // That went wrong: among the directories that are left, if there are any.
       if (directory.failure !== undefined) return this.getOrCreate(partition, topicId, config)
     }
-    try {
-      return this.open(directory, partition, topicId, config)
-    } catch (error) {
-      if (error instanceof DiskError) this.failDirectory(directory, error)
-      throw error
-    }
+    const log = this.inDirectory(directory, () => this.open(directory, partition, { topicId, config, name }))
+    this.byPartition.set(partitionKey(partition), { log, directory })
+    this.placement.placed(partition)
+    return log
+  }
+
+  future(partition: TopicPartition): FutureLog | undefined {
+    const future = this.futures.get(partition)
+    return future && { log: future.log, path: future.directory.path, directoryId: future.directory.id }
+  }
+
+  futureLogs(): PartitionLog[] {
+    return this.futures.all().map(({ log }) => log)
+  }
+
+  createFuture(partition: TopicPartition, path: string, config: LogConfig): PartitionLog {
+    const directory = this.dirs.find(each => each.path === path && each.online)
+    if (directory === undefined) throw new DiskError('EIO', 'create', path, 'the log directory is offline')
+    return this.futures.create(partition, directory, config)
+  }
+
+  promoteFuture(partition: TopicPartition, config: LogConfig): PartitionLog {
+    return this.futures.promote(partition, config)
+  }
+
+  dropFuture(partition: TopicPartition): void {
+    this.futures.drop(partition)
+  }
+
+  prefer(partition: TopicPartition, path: string): void {
+    this.placement.prefer(partition, path)
+  }
+
+  cordon(paths: ReadonlySet<string>): void {
+    this.placement.cordon(paths)
+  }
+
+  isCordoned(path: string): boolean {
+    return this.placement.isCordoned(path)
   }
 
   all(): Iterable<PartitionLog> {
@@ -154,21 +279,27 @@ export class DirectoryLogManager implements LogManager {
   }
 
   delete(partition: TopicPartition): void {
+    this.futures.drop(partition)
     const found = this.byPartition.get(partitionKey(partition))
     if (found === undefined) return
     const { log, directory } = found
     log.release()
     this.byPartition.delete(partitionKey(partition))
     directory.logs.delete(partitionKey(partition))
+    this.retire(directory, partition, partitionDirectoryName(partition), log.fileDeleteDelayMs)
+  }
+
+  /** Renames the directory of a log to `….<uuid>-delete`, and removes it later. */
+  private retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void {
     const { disk, random, timers } = this.environment
     const target = `${directory.path}/${deletedDirectoryName(partition, random.bytes(16).toString('hex'))}`
-    this.inDirectory(directory, () => {
-      disk.rename(log.directory, target)
+    this.trying(directory, () => {
+      disk.rename(`${directory.path}/${name}`, target)
       disk.syncDirectory(directory.path)
     })
-    const timer = timers.after(log.fileDeleteDelayMs, () => {
+    const timer = timers.after(delayMs, () => {
       this.removals.delete(target)
-      this.inDirectory(directory, () => disk.remove(target))
+      this.trying(directory, () => disk.remove(target))
     })
     this.removals.set(target, timer)
   }
@@ -182,7 +313,7 @@ export class DirectoryLogManager implements LogManager {
   checkpoint(highWatermarkOf: (partition: TopicPartition) => number): void {
     for (const directory of this.dirs) {
       if (!directory.online) continue
-      this.inDirectory(directory, () =>
+      this.trying(directory, () =>
         directory.checkpointLater(highWatermarkOf, error => this.failDirectory(directory, error)),
       )
     }
@@ -198,7 +329,7 @@ export class DirectoryLogManager implements LogManager {
     for (const timer of this.removals.values()) timer.cancel()
     for (const directory of this.dirs) {
       if (!directory.online) continue
-      this.inDirectory(directory, () => {
+      this.trying(directory, () => {
         for (const log of directory.logs.values()) log.close()
         directory.checkpointFinally(highWatermarkOf)
         // A node that was never registered since its last clean stop is still the one of that stop.
@@ -207,16 +338,27 @@ export class DirectoryLogManager implements LogManager {
         directory.release()
       })
     }
-    for (const { log } of this.byPartition.values()) log.release()
+    for (const directory of this.dirs) for (const log of directory.logs.values()) log.release()
   }
 
   /** Runs disk work of one directory: its failure takes the directory offline and nothing else. */
-  private inDirectory(directory: LogDirectory, run: () => void): void {
+  private trying<T>(directory: LogDirectory, run: () => T): T | undefined {
     try {
-      run()
+      return run()
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
       this.failDirectory(directory, error)
+      return undefined
+    }
+  }
+
+  /** The same, for whoever has to know that it failed. */
+  private inDirectory<T>(directory: LogDirectory, run: () => T): T {
+    try {
+      return run()
+    } catch (error) {
+      if (error instanceof DiskError) this.failDirectory(directory, error)
+      throw error
     }
   }
 
@@ -224,7 +366,8 @@ export class DirectoryLogManager implements LogManager {
     if (directory.failure !== undefined) return
     directory.failure = error
     directory.online = false
-    const logs = [...directory.logs.values()]
+    this.futures.directoryFailed(directory, error)
+    const logs = [...this.byPartition.values()].filter(held => held.directory === directory).map(({ log }) => log)
     this.environment.log.error('A log directory failed and is offline until the node is restarted.', {
       directory: directory.path,
       directoryId: directory.id,
@@ -236,6 +379,7 @@ export class DirectoryLogManager implements LogManager {
     for (const log of logs) {
       log.markFailed(error)
       this.byPartition.delete(partitionKey(log.topicPartition))
+      this.lost.set(partitionKey(log.topicPartition), directory)
     }
     // In a later turn: whoever appends right now must get its refusal before its partition is taken away.
     this.environment.timers.soon(() => {

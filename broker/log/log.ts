@@ -55,6 +55,16 @@ export interface ReadOptions {
   readonly untilOffset: number
   /** Return the first whole batch even when it is larger than maxBytes (KIP-74). */
   readonly atLeastOneBatch: boolean
+  /** Where the records are read into; default: memory that is left to the garbage collector. */
+  readonly memory?: ReadMemory | undefined
+}
+
+/** Memory that its owner uses again. */
+export interface ReadMemory {
+  /** A buffer of exactly so many bytes, with anything in it. */
+  take(bytes: number): Buffer
+  /** Nobody looks any more at what was taken so far. */
+  giveBack(): void
 }
 
 export interface ReadResult {
@@ -186,6 +196,14 @@ export interface PartitionLog {
   close(): void
 }
 
+/** A copy of a log on its way into another log directory. */
+export interface FutureLog {
+  readonly log: PartitionLog
+  /** Of the log directory it goes to. */
+  readonly path: string
+  readonly directoryId: string
+}
+
 /** All logs of this node: finds them at start, recovers, checkpoints, retires. `log-manager.ts` implements it. */
 export interface LogManager {
   /** Log directories that work, by directory id (base64url UUID of meta.properties). */
@@ -193,12 +211,41 @@ export interface LogManager {
   /** Loads every partition found on disk; recovers those that were not closed cleanly, from their recovery points. */
   start(): void
   get(partition: TopicPartition): PartitionLog | undefined
-  getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig): PartitionLog
+  /**
+   * A new log goes where `prefer` said, else into `metadataDirectoryId`, else where the fewest logs are. Throws DiskError, also when the
+   * metadata names a directory that is not here while some directory is offline: that one may hold the log (KIP-858).
+   */
+  getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig, metadataDirectoryId?: string): PartitionLog
   all(): Iterable<PartitionLog>
   /** Directory that holds the partition's log; undefined when there is none. */
   directoryOf(partition: TopicPartition): { readonly path: string; readonly id: string } | undefined
-  /** Renames the directory to `….<uuid>-delete` and removes it after file.delete.delay.ms. */
+  /** Id of the directory that failed with the partition's log; undefined when there is a log, or never was one. */
+  lostWith(partition: TopicPartition): string | undefined
+  /**
+   * Once the metadata of this start is known, before logs are used: settles what a stop in the middle of a move left
+   * behind. `metadataDirectory`: where the metadata has the replica of this node, undefined when there is none.
+   */
+  settle(metadataDirectory: (partition: TopicPartition, topicId: string) => string | undefined): void
+  /** Renames the directory to `….<uuid>-delete` and removes it after file.delete.delay.ms; a copy under way too. */
   delete(partition: TopicPartition): void
+
+  /** The copy of the partition's log that is on its way into another directory (KIP-113). */
+  future(partition: TopicPartition): FutureLog | undefined
+  futureLogs(): readonly PartitionLog[]
+  /** An empty copy in the log directory of this path. Throws DiskError. */
+  createFuture(partition: TopicPartition, path: string, config: LogConfig): PartitionLog
+  /**
+   * The copy, which ends where the log ends, becomes the log; the former one is removed. Throws DiskError when the
+   * directory of the copy fails; then the log stays what it was.
+   */
+  promoteFuture(partition: TopicPartition, config: LogConfig): PartitionLog
+  /** Gives the copy up, if there is one. */
+  dropFuture(partition: TopicPartition): void
+  /** The log directory for the log of a partition that is not here yet. */
+  prefer(partition: TopicPartition, path: string): void
+  /** Log directories, by path, that get no new logs while there are others (KIP-1066). */
+  cordon(paths: ReadonlySet<string>): void
+  isCordoned(path: string): boolean
   /** High watermark from replication-offset-checkpoint at start, 0 when unknown. */
   checkpointedHighWatermark(partition: TopicPartition): number
   /** Writes recovery-point-, log-start- and replication-offset-checkpoint. */

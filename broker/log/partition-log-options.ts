@@ -16,7 +16,7 @@ export interface PartitionLogOptions {
   readonly recoveryPoint?: number
   readonly logStartOffset?: number
   /** producer.id.expiration.ms; default one day. */
-  readonly producerIdExpirationMs?: number
+  readonly producerIdExpirationMs?: () => number
   /** Bytes appended after which their write-back is started; default 64 MiB, Infinity leaves it to the kernel. */
   readonly writebackBytes?: number
   /** The log failed; called once. */

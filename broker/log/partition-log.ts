@@ -13,8 +13,7 @@ import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
-import type { ErrorName } from '../protocol/errors.ts'
-import { duplicateInfo, stampForLeader, validateForLeader } from './append-validation.ts'
+import { duplicateInfo, offlineRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
 import type { ValidatedAppend } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
@@ -70,8 +69,8 @@ export class SegmentedLog implements PartitionLog {
   private config: LogConfig
   private segments: Segment[]
   private active: Segment
-  private readonly epochs: LeaderEpochs
-  private readonly producerStates: ProducerStates
+  private epochs: LeaderEpochs
+  private producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
   private readonly reader = new LogReader(this)
@@ -106,7 +105,7 @@ export class SegmentedLog implements PartitionLog {
       recoveryPoint: options.recoveryPoint ?? 0,
       logStartOffset: options.logStartOffset ?? 0,
       wallMs: environment.clock.wallMs(),
-      producerIdExpirationMs: options.producerIdExpirationMs ?? dayMs,
+      producerIdExpirationMs: options.producerIdExpirationMs?.() ?? dayMs,
       newSegmentJitterMs: () => rollJitterMs(this.config, environment.random),
     })
     this.segments = loaded.segments
@@ -173,7 +172,7 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- append
 
   appendAsLeader(records: Buffer, request: AppendRequest): AppendResult {
-    if (this.failure !== undefined) return this.storageRefusal(this.failure)
+    if (this.failure !== undefined) return offlineRefusal(this.topicPartition, this.failure)
     const append = validateForLeader(records, request, this.config, this.topicPartition)
     if ('refused' in append) return append
     const bytes = append.records.length
@@ -188,7 +187,7 @@ export class SegmentedLog implements PartitionLog {
     try {
       this.write(append.records, append.batches, firstOffset, lastOffset, request.wallMs)
     } catch (error) {
-      return this.storageRefusal(this.fail(error))
+      return offlineRefusal(this.topicPartition, this.fail(error))
     }
     const logAppendTimeMs = this.config.messageTimestampType === 'LogAppendTime' ? request.wallMs : -1
     return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes } }
@@ -205,11 +204,6 @@ export class SegmentedLog implements PartitionLog {
 
   startVerification(producer: VerifiedProducer): VerificationGuard | 'ongoing' | ProducerRefusal {
     return this.producerStates.startVerification(producer, this.environment.clock.wallMs())
-  }
-
-  private storageRefusal(error: DiskError): { refused: ErrorName; message: string } {
-    const { topic, partition } = this.topicPartition
-    return { refused: 'KAFKA_STORAGE_ERROR', message: `The log of ${topic}-${partition} is offline: ${error.message}.` }
   }
 
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number } {
@@ -415,7 +409,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   private get producerIdExpirationMs(): number {
-    return this.options.producerIdExpirationMs ?? dayMs
+    return this.options.producerIdExpirationMs?.() ?? dayMs
   }
 
   advanceLogStart(offset: number): void {
@@ -533,6 +527,14 @@ export class SegmentedLog implements PartitionLog {
   abortedTransactions(fromOffset: number, untilOffset: number): readonly AbortedTransaction[] {
     const first = this.segments.indexOf(segmentOf(this.segments, fromOffset))
     return this.transactions.collect(this.segments.slice(first), fromOffset, untilOffset)
+  }
+
+  /** Takes the place of the log of which this one is a complete copy, with what that knows beyond its batches. */
+  succeed(former: SegmentedLog): void {
+    this.producerStates = former.producerStates
+    this.epochs = former.epochs
+    this.epochs.dirty = true
+    this.highWatermark = former.highWatermark
   }
 
   close(): void {

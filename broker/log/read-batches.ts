@@ -18,18 +18,24 @@ export function readWholeBatches(segment: Segment, position: number, limit: numb
   const available = segment.sizeBytes - position
   const wanted = Math.min(available, Math.max(options.maxBytes, options.atLeastOneBatch ? batchHeaderBytes : 0))
   if (wanted < batchHeaderBytes) return emptyBuffer
-  let bytes = wanted > ownMemoryAboveBytes ? Buffer.allocUnsafeSlow(wanted) : Buffer.allocUnsafe(wanted)
+  const { memory } = options
+  let bytes = memory?.take(wanted) ?? allocate(wanted)
   bytes = bytes.subarray(0, segment.read(bytes, position))
   if (bytes.length < batchHeaderBytes) return emptyBuffer
   const firstBytes = batchBytes(bytes, 0)
   if (firstBytes > bytes.length && options.atLeastOneBatch) {
-    bytes = Buffer.allocUnsafeSlow(Math.min(firstBytes, available))
+    const larger = Math.min(firstBytes, available)
+    bytes = memory?.take(larger) ?? allocate(larger)
     bytes = bytes.subarray(0, segment.read(bytes, position))
   }
   let end = 0
   while (isWholeBatch(bytes, end, bytes.length) && lastOffsetOf(bytes, end) < limit) end += batchBytes(bytes, end)
   const used = bytes.subarray(0, end)
-  return bytes.length > ownMemoryAboveBytes && end < bytes.length / 2 ? Buffer.from(used) : used
+  return memory === undefined && bytes.length > ownMemoryAboveBytes && end < bytes.length / 2 ? Buffer.from(used) : used
+}
+
+function allocate(bytes: number): Buffer {
+  return bytes > ownMemoryAboveBytes ? Buffer.allocUnsafeSlow(bytes) : Buffer.allocUnsafe(bytes)
 }
 
 /** Offset that follows the last of these whole batches. */

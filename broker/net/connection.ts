@@ -6,9 +6,15 @@
 import type { Environment, NetworkError, Socket, Timer } from '../environment/environment.ts'
 import { ProtocolError } from '../protocol/errors.ts'
 import { FrameSlab } from './framer.ts'
+import type { UnsentReplies } from './unsent-replies.ts'
 
 /** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
-export type Reply = readonly Uint8Array[] | undefined
+export type Reply = ReplyChunks | undefined
+
+export interface ReplyChunks extends ReadonlyArray<Uint8Array> {
+  /** Runs once: the memory of the chunks is not needed any more, because they have been written or never will be. */
+  readonly written?: () => void
+}
 
 export interface ConnectionOptions {
   readonly maxFrameBytes: number
@@ -17,9 +23,11 @@ export interface ConnectionOptions {
   /** Handles one request, whose bytes are good until the call returns; a ProtocolError, thrown or rejected, closes the connection. */
   readonly serve: (frame: Buffer) => Reply | Promise<Reply>
   readonly closed: () => void
+  /** Of all connections of the node. */
+  readonly unsent: UnsentReplies
 }
 
-/** Replies that wait for the one before them may hold so much memory before no further request is begun. */
+/** Replies that wait, for the one before them or to be written, may hold so much memory before no further request is begun. */
 const heldBytesMax = 1 << 20
 
 interface Slot {
@@ -42,14 +50,21 @@ export class Connection {
   /** Takes no more requests; ends when the replies that are due have been written. */
   #closing = false
   #writable = true
+  /** Bytes written since the peer took everything, at least some of which it has not taken. */
+  #unsentBytes = 0
   /** Bytes of the replies that are ready and have to wait. */
   #heldBytes = 0
   #paused = false
   #lastActiveMs: number
   #idleTimer: Timer | undefined
+  /** Came when there were connections enough: see `hold`. */
+  #held = false
   #mute: { readonly untilMs: number; readonly timer: Timer } | undefined
   /** Replies gathered while a chunk is worked through, written at once. */
   #outbox: Uint8Array[] | undefined
+  #outboxBytes = 0
+  /** Whom to tell when the outbox has been written. */
+  #outboxWritten: (() => void)[] = []
 
   constructor(environment: Environment, socket: Socket, options: ConnectionOptions) {
     this.#environment = environment
@@ -65,6 +80,7 @@ export class Connection {
       },
       drain: () => {
         this.#writable = true
+        this.#forgetUnsent()
         this.#guard(() => this.#proceed())
       },
       closed: error => this.#closed(error),
@@ -92,6 +108,23 @@ export class Connection {
     })
     this.#mute = { untilMs, timer }
     this.#adjustReading()
+  }
+
+  /** Reads nothing and begins nothing until `release`. */
+  hold(): void {
+    this.#held = true
+    this.#adjustReading()
+  }
+
+  release(): void {
+    this.#held = false
+    this.#lastActiveMs = this.#environment.clock.monotonicMs()
+    this.#guard(() => this.#proceed())
+  }
+
+  /** Monotonic ms when bytes came or went last. */
+  get lastActiveMs(): number {
+    return this.#lastActiveMs
   }
 
   /** Longest frame that is accepted from now on. */
@@ -123,15 +156,16 @@ export class Connection {
       this.#flushOutbox()
       this.#endIfDue()
     }
-    this.#adjustReading()
+    this.#proceed()
   }
 
   #full(): boolean {
     return (
       !this.#writable ||
       this.#mute !== undefined ||
+      this.#held ||
       this.#slots.length >= this.#options.maxQueued ||
-      this.#heldBytes > heldBytesMax
+      this.#heldBytes + this.#outboxBytes > heldBytesMax
     )
   }
 
@@ -148,7 +182,7 @@ export class Connection {
   }
 
   #finish(slot: Slot, reply: Reply): void {
-    if (!this.#open) return
+    if (!this.#open) return reply?.written?.()
     slot.reply = reply
     slot.ready = true
     this.#heldBytes += bytesOf(reply)
@@ -156,8 +190,12 @@ export class Connection {
     this.#outbox ??= []
     while (this.#slots[0]?.ready === true) {
       const done = this.#slots.shift()
-      this.#heldBytes -= bytesOf(done?.reply)
-      if (done?.reply !== undefined) this.#outbox.push(...done.reply)
+      if (done?.reply === undefined) continue
+      const bytes = bytesOf(done.reply)
+      this.#heldBytes -= bytes
+      this.#outboxBytes += bytes
+      this.#outbox.push(...done.reply)
+      if (done.reply.written !== undefined) this.#outboxWritten.push(done.reply.written)
     }
     if (gathering) return
     this.#flushOutbox()
@@ -167,10 +205,27 @@ export class Connection {
 
   #flushOutbox(): void {
     const chunks = this.#outbox
+    const bytes = this.#outboxBytes
     this.#outbox = undefined
-    if (chunks === undefined || chunks.length === 0 || !this.#open) return
+    this.#outboxBytes = 0
+    if (chunks === undefined || chunks.length === 0) return
+    let written: (() => void) | undefined
+    if (this.#outboxWritten.length > 0) {
+      const told = this.#outboxWritten
+      this.#outboxWritten = []
+      written = () => told.forEach(tell => tell())
+    }
+    if (!this.#open) return written?.()
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
-    if (!this.#socket.write(chunks)) this.#writable = false
+    if (this.#socket.write(chunks, written)) return
+    this.#writable = false
+    this.#unsentBytes += bytes
+    this.#options.unsent.add(bytes)
+  }
+
+  #forgetUnsent(): void {
+    this.#options.unsent.remove(this.#unsentBytes)
+    this.#unsentBytes = 0
   }
 
   /** Begins requests that had to wait. */
@@ -220,9 +275,11 @@ export class Connection {
   #closed(error: NetworkError | undefined): void {
     if (!this.#open) return
     this.#open = false
+    this.#forgetUnsent()
     this.#idleTimer?.cancel()
     this.#mute?.timer.cancel()
     this.#waiting.length = 0
+    for (const { reply } of this.#slots.splice(0)) reply?.written?.()
     if (error !== undefined)
       this.#environment.log.debug('connection lost', { client: this.#socket.remote.host, reason: error.message })
     this.#options.closed()

@@ -6,6 +6,8 @@
 import { ProtocolError } from '../protocol/errors.ts'
 
 const lengthBytes = 4
+/** Of a frame whose sender is not trusted. */
+const firstPartBytes = 64 * 1024
 
 function frameLength(bytes: Buffer, at: number, maxBytes: number): number {
   const length = bytes.readInt32BE(at)
@@ -18,12 +20,15 @@ function frameLength(bytes: Buffer, at: number, maxBytes: number): number {
 
 export class Framer {
   readonly #maxBytes: number
+  readonly #trustedBytes: number
   /** Bytes of an unfinished frame (length prefix included) and how many of them are filled. */
   #partial: Buffer | undefined
   #filled = 0
 
-  constructor(maxBytes: number) {
+  /** @param trustedBytes  up to here a claimed length is believed and its memory made at once, which spares copies and garbage */
+  constructor(maxBytes: number, trustedBytes = firstPartBytes) {
     this.#maxBytes = maxBytes
+    this.#trustedBytes = trustedBytes
   }
 
   /** Calls `emit` with each complete frame, without its length prefix. Throws ProtocolError on an impossible length. */
@@ -50,7 +55,7 @@ export class Framer {
 
   #keep(bytes: Buffer): void {
     const wanted = bytes.length < lengthBytes ? lengthBytes : lengthBytes + this.#length(bytes)
-    this.#partial = Buffer.allocUnsafeSlow(Math.min(wanted, Math.max(bytes.length * 2, 65_536)))
+    this.#partial = Buffer.allocUnsafeSlow(Math.min(wanted, Math.max(bytes.length * 2, this.#trustedBytes)))
     bytes.copy(this.#partial)
     this.#filled = bytes.length
   }
@@ -75,7 +80,8 @@ export class Framer {
     const needed = this.#filled + count
     let target = this.#partial ?? Buffer.alloc(0)
     if (target.length < needed) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(end, Math.max(needed, target.length * 2)))
+      const larger = Math.max(needed, target.length * 2, this.#trustedBytes)
+      const grown = Buffer.allocUnsafeSlow(Math.min(end, larger))
       target.copy(grown, 0, 0, this.#filled)
       target = grown
     }

@@ -1,11 +1,14 @@
 /** Binds the addresses of this node's listeners and owns the connections that come in. */
-import type { Environment, Listener, Socket, Timer, TlsServer } from '../environment/environment.ts'
+import type { Environment, Listener, Socket, TlsServer } from '../environment/environment.ts'
 import type { ListenerConfig } from '../config/listeners.ts'
 import type { ClientSoftware, ConnectionInfo, ListenerKind } from '../handlers/handler.ts'
 import { Connection, type Reply } from './connection.ts'
 import type { Authenticate, RequestServer } from './connection-authentication.ts'
+import { Door, type Admissions } from './door.ts'
+import { hostAddress } from './ip-address.ts'
 import { anonymous } from './principal.ts'
 import type { ErrorName } from '../protocol/errors.ts'
+import { UnsentReplies } from './unsent-replies.ts'
 
 export interface ServerSecurity {
   /** What a TLS listener needs; undefined for the others. */
@@ -14,25 +17,15 @@ export interface ServerSecurity {
   readonly refuse: (frame: Buffer, connection: ConnectionInfo, error: ErrorName, message: string) => Reply
 }
 
-/** Begins after a wait, or is let go after one. */
-export type Admission = { readonly waitMs: number } | { readonly refused: string; readonly afterMs: number }
-
-/** Quotas on connections; asked for broker listeners only, so that the quorum stays reachable. */
-export interface Admissions {
-  /** Counts the connection, unless it is refused. */
-  admit(ip: string, nowMs: number): Admission
-  /** Of an admitted connection that is gone. */
-  left(ip: string): void
-}
-
 export interface ServerOptions {
   readonly maxFrameBytes: number
   readonly maxQueued: number
-  /** As it is now: it may be changed while connections are open. */
-  readonly maxConnections: () => number
   readonly idleMs: number
   readonly serve: (frame: Buffer, connection: ConnectionInfo) => Reply | Promise<Reply>
-  readonly admissions?: Admissions
+  /** Of clients and brokers, and of the quorum: counted apart, so that clients who use up what there is do not cut that off. */
+  readonly admissions?: Readonly<Record<ListenerKind, Admissions>>
+  /** Connections of a listener that may wait for others to end (socket.listen.backlog.size). */
+  readonly backlog?: number
   /** Without it all listeners are PLAINTEXT. */
   readonly security?: ServerSecurity
 }
@@ -42,17 +35,26 @@ const unknownSoftware: ClientSoftware = { name: 'unknown', version: 'unknown' }
 export class Server {
   readonly #environment: Environment
   readonly #options: ServerOptions
-  readonly #connections = new Set<Connection>()
+  readonly #doors: Readonly<Record<ListenerKind, Door>>
+  readonly #unsent = new UnsentReplies()
   readonly #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
   #nextId = 1
 
   constructor(environment: Environment, options: ServerOptions) {
     this.#environment = environment
     this.#options = options
+    const door = (kind: ListenerKind) => new Door(environment, options.admissions?.[kind], options.backlog)
+    this.#doors = { broker: door('broker'), controller: door('controller') }
   }
 
   get connectionsCount(): number {
-    return this.#connections.size
+    return this.#doors.broker.connectionsCount + this.#doors.controller.connectionsCount
+  }
+
+  /** Quotas on connections may have changed. */
+  admitWaiting(): void {
+    this.#doors.broker.admitWaiting()
+    this.#doors.controller.admitWaiting()
   }
 
   /** Resolves with the port bound. Rejects with NetworkError when the address is taken. */
@@ -75,26 +77,21 @@ export class Server {
   /** Stops accepting, then closes every connection. */
   async close(): Promise<void> {
     const closing = this.#listeners.splice(0).map(({ bound }) => bound.close())
-    for (const connection of this.#connections) connection.destroy()
+    this.#doors.broker.close()
+    this.#doors.controller.close()
     await Promise.all(closing)
   }
 
-  get connectionCount(): number {
-    return this.#connections.size
+  #accept(socket: Socket, listener: ListenerConfig, kind: ListenerKind): void {
+    const arrival = { listener: listener.name, ip: hostAddress(socket.remote.host) }
+    this.#doors[kind].enter(socket, arrival, closed => this.#open(socket, listener, { kind, ip: arrival.ip, closed }))
   }
 
-  #accept(socket: Socket, listener: ListenerConfig, listenerKind: ListenerKind): void {
-    // Clients that use up what there is do not cut off the quorum.
-    if (listenerKind === 'broker' && this.#connections.size >= this.#options.maxConnections()) {
-      this.#letGo(socket, 'max.connections reached', 0)
-      return
-    }
-    const admissions = listenerKind === 'broker' ? this.#options.admissions : undefined
-    const admission = admissions?.admit(socket.remote.host, this.#environment.clock.monotonicMs())
-    if (admission !== undefined && 'refused' in admission) {
-      this.#letGo(socket, admission.refused, admission.afterMs)
-      return
-    }
+  #open(
+    socket: Socket,
+    listener: ListenerConfig,
+    { kind: listenerKind, ip: clientHost, closed }: { kind: ListenerKind; ip: string; closed: () => void },
+  ): Connection {
     let software = unknownSoftware
     const gone = new Set<() => void>()
     const info: ConnectionInfo = {
@@ -102,7 +99,7 @@ export class Server {
       listenerName: listener.name,
       listenerKind,
       securityProtocol: listener.securityProtocol,
-      clientHost: socket.remote.host,
+      clientHost,
       clientPort: socket.remote.port,
       get principal() {
         return authentication?.principal ?? anonymous
@@ -114,6 +111,7 @@ export class Server {
         software = told
       },
       mute: durationMs => connection.mute(durationMs),
+      replyRoomBytes: () => this.#unsent.roomBytes,
       onClose: run => {
         if (connection.isOpen) gone.add(run)
         else run()
@@ -123,11 +121,11 @@ export class Server {
     }
     const connection = new Connection(this.#environment, socket, {
       ...this.#options,
+      unsent: this.#unsent,
       serve: request =>
         authentication === undefined ? requests.serve(request) : authentication.serve(request, requests),
       closed: () => {
-        this.#connections.delete(connection)
-        admissions?.left(socket.remote.host)
+        closed()
         for (const run of gone) run()
       },
     })
@@ -141,16 +139,6 @@ export class Server {
       limitFrames: maxBytes => connection.limitFrames(maxBytes),
       closeAfterReplies: () => connection.closeAfterReplies(),
     })
-    this.#connections.add(connection)
-    if (admission !== undefined) connection.mute(admission.waitMs)
-  }
-
-  /** The wait keeps a client that connects again at once from doing so at once. */
-  #letGo(socket: Socket, reason: string, afterMs: number): void {
-    this.#environment.log.warn(`refused a connection: ${reason}`, { client: socket.remote.host })
-    let timer: Timer | undefined
-    socket.handle({ data: () => undefined, closed: () => timer?.cancel() })
-    if (afterMs === 0) socket.destroy()
-    else timer = this.#environment.timers.after(afterMs, () => socket.destroy())
+    return connection
   }
 }

@@ -41,6 +41,8 @@ interface ApiVersionsReply {
 const apiVersionsKey = 18
 const fetchKey = 1
 const maxResponseBytes = 2 ** 31 - 1
+/** A peer is a node of this cluster; what a follower fetches has mostly a MiB. */
+const trustedResponseBytes = 2 * 1024 * 1024
 const negotiationTimeoutMs = 30_000
 /** Of a session that the other side limits, the part after which another connection takes over. */
 const sessionPart = 0.85
@@ -81,7 +83,7 @@ class PeerConnection {
     this.#clientId = clientId
     this.#address = address
     this.#ended = ended
-    const framer = new Framer(maxResponseBytes)
+    const framer = new Framer(maxResponseBytes, trustedResponseBytes)
     this.#socket = environment.network.connect(
       address,
       {

@@ -135,11 +135,10 @@ export class Reader {
     throw this.error('a varlong of at most 10 bytes', 'a longer one')
   }
 
-  // Lengths: -1 means null. The two spellings, int and compact (varint of length + 1), are told apart by the method.
+  // Lengths: -1 means null, and so does every other negative number, as to Kafka's own readers. The two spellings, int and compact (varint of length + 1), are told apart by the method.
 
   private checkLength(length: number, what: string): number {
     if (length > this.remaining) throw this.error(`${what} of ${length} bytes`, `only ${this.remaining}`)
-    if (length < -1) throw this.error(`a length of ${what}`, `${length}`)
     return length
   }
 
@@ -152,20 +151,19 @@ export class Reader {
   }
 
   compactLength(what: string): number {
-    return this.checkLength(this.uvarint() - 1, what)
+    return this.checkLength((this.uvarint() - 1) | 0, what)
   }
 
-  /** Number of elements, -1 for null; refused when that many elements cannot fit into the bytes that remain. */
+  /** Number of elements, negative for null; refused when that many elements cannot fit into the bytes that remain. */
   count(minimumElementBytes: number): number {
     return this.checkCount(this.int32(), minimumElementBytes)
   }
 
   compactCount(minimumElementBytes: number): number {
-    return this.checkCount(this.uvarint() - 1, minimumElementBytes)
+    return this.checkCount((this.uvarint() - 1) | 0, minimumElementBytes)
   }
 
   private checkCount(count: number, minimumElementBytes: number): number {
-    if (count < -1) throw this.error('a number of elements', `${count}`)
     if (count * minimumElementBytes > this.remaining) {
       throw this.error(
         `${count} elements of at least ${minimumElementBytes} byte${minimumElementBytes === 1 ? '' : 's'}`,

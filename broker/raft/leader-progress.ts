@@ -9,6 +9,8 @@ import { noDirectoryId } from './quorum-messages.ts'
 const checkQuorumFactor = 1.5
 /** An observer that has not fetched for this long is forgotten, ms. */
 const observerSessionTimeoutMs = 300_000
+/** Whoever asks under ever new names pushes out who has been silent for longest. */
+const observersMost = 1_000
 
 export interface ReplicaProgress {
   readonly id: number
@@ -106,11 +108,15 @@ export class LeaderProgress {
     const voter = this.voters.get(key.id)
     if (voter !== undefined) return voter
     const name = `${key.id} ${key.directoryId}`
-    const known = this.observers.get(name)
-    if (known !== undefined) return known
-    const created = newReplica(key.id, key.directoryId)
-    this.observers.set(name, created)
-    return created
+    const observer = this.observers.get(name) ?? newReplica(key.id, key.directoryId)
+    // The one heard last is the last of them.
+    this.observers.delete(name)
+    this.observers.set(name, observer)
+    if (this.observers.size > observersMost) {
+      const [longestSilent] = this.observers.keys()
+      if (longestSilent !== undefined) this.observers.delete(longestSilent)
+    }
+    return observer
   }
 
   /** Raft §5.4.2: an entry is committed by counting only when it is of this epoch; older ones are committed with it. */

@@ -3,6 +3,7 @@
  * them. Knows no file and no quorum.
  * Sources: KIP-595 (LeaderChange), KIP-630 (snapshot header and footer).
  */
+import { LogDirectoryError } from '../log/meta-properties.ts'
 import { codec } from '../protocol/codec.ts'
 import { batches, wholeBatchesBytes, type BatchView } from '../protocol/records/batch.ts'
 import { buildBatch, buildControlBatch, controlTypes } from '../protocol/records/batch-build.ts'
@@ -77,11 +78,12 @@ export interface SnapshotContent {
   readonly records: readonly Buffer[]
 }
 
-/** Reads a whole snapshot. Throws when it is cut off or damaged, naming `path`. */
+/** @throws LogDirectoryError when the snapshot at `path` is cut off or damaged */
 export function readSnapshot(bytes: Buffer, path: string): SnapshotContent {
   const damaged = (why: string): Error =>
-    new Error(
-      `${path}: expected a snapshot from header to footer, ${why}; remove the file to fetch a new one from the leader`,
+    new LogDirectoryError(
+      `${path}: expected a snapshot from header to footer, ${why}; restore the file, or remove it if another voter is healthy, ` +
+        'to fetch a new one from there',
     )
   if (wholeBatchesBytes(bytes) !== bytes.length) throw damaged('the last batch is cut off')
   let lastContainedLogTimestamp: number | undefined

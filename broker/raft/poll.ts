@@ -2,7 +2,7 @@
  * What the quorum machine does of its own accord: deadlines that passed, requests that are due. Runs after every event.
  * Sources: KIP-595, KIP-996.
  */
-import type { QuorumCore } from './quorum-core.ts'
+import { lastEpoch, type QuorumCore } from './quorum-core.ts'
 import { noDirectoryId, type FetchRequest, type QuorumRequest } from './quorum-messages.ts'
 import type { Candidate, Follower, Leader, Prospective, Resigned } from './roles.ts'
 
@@ -34,7 +34,7 @@ function pollRole(core: QuorumCore, nowMs: number): void {
   switch (role.name) {
     case 'unattached':
       if (!core.isVoter) fetchFromAnyVoter(core, nowMs)
-      else if (nowMs >= role.deadlineMs && core.shutdownDeadlineMs === undefined) core.becomeProspective(nowMs)
+      else if (nowMs >= role.deadlineMs && mayStand(core)) core.becomeProspective(nowMs)
       return
     case 'prospective':
       return pollProspective(core, role, nowMs)
@@ -67,9 +67,14 @@ function roleDeadlines(core: QuorumCore): readonly number[] {
 
 // ------------------------------------------------------------------------------------------------------------ elections
 
+/** In the last epoch there can be no other election: who leads it, if anyone, leads it for good. */
+function mayStand(core: QuorumCore): boolean {
+  return core.shutdownDeadlineMs === undefined && core.epoch < lastEpoch
+}
+
 function pollProspective(core: QuorumCore, role: Prospective, nowMs: number): void {
-  if (role.votes.isWon) return core.becomeCandidate(nowMs)
-  if (role.votes.isLost || nowMs >= role.deadlineMs) {
+  if (role.votes.isWon && core.epoch < lastEpoch) return core.becomeCandidate(nowMs)
+  if (role.votes.isWon || role.votes.isLost || nowMs >= role.deadlineMs) {
     if (role.leaderId === undefined) core.becomeUnattached(core.epoch, nowMs)
     else core.becomeFollower(role.leaderId, core.epoch, nowMs)
     return

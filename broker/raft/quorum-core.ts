@@ -49,6 +49,8 @@ export interface Recovered {
 /** Base of the exponential wait after a lost election, ms. */
 const electionBackoffBaseMs = 100
 const electionBackoffExponentMax = 20
+/** Epochs are int32. */
+export const lastEpoch = 2 ** 31 - 1
 
 export class QuorumCore {
   readonly options: MachineOptions

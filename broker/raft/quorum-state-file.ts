@@ -4,6 +4,7 @@
  * Source: KIP-595 "Quorum State"; schema QuorumStateData.
  */
 import type { Disk } from '../environment/environment.ts'
+import { LogDirectoryError } from '../log/meta-properties.ts'
 import { readFile, replaceFile } from '../log/small-files.ts'
 import type { HardState } from './ready.ts'
 
@@ -33,7 +34,7 @@ export class QuorumStateFile {
     if (content === undefined) return undefined
     const state = parse(content.toString('utf8'))
     if (state === undefined) {
-      throw new Error(
+      throw new LogDirectoryError(
         `${this.path}: expected one line of JSON with data_version 0 or 1, leaderId, leaderEpoch and votedId; restore the file, ` +
           'or start this node with an empty metadata log directory if the other voters are healthy',
       )

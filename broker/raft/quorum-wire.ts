@@ -184,16 +184,23 @@ export function fetchResponseToWire(
 ): Input<typeof fetchResponse> {
   if (response.kind !== 'fetch' || response.topLevelError !== 'NONE')
     return { errorCode: errorCode(response.topLevelError), responses: [] }
+  // Earlier versions have no room for it; who speaks them has no use for it either.
+  const forReplicas =
+    context.apiVersion < 12
+      ? {}
+      : {
+          currentLeader: { leaderId: response.leaderId, leaderEpoch: response.epoch },
+          ...(response.divergingEpoch === undefined ? {} : { divergingEpoch: { ...response.divergingEpoch } }),
+          ...(response.snapshotId === undefined
+            ? {}
+            : { snapshotId: { endOffset: response.snapshotId.endOffset, epoch: response.snapshotId.epoch } }),
+        }
   const partition = {
     partitionIndex: 0,
     errorCode: errorCode(response.error),
     highWatermark: response.highWatermark,
     logStartOffset: response.logStartOffset,
-    currentLeader: { leaderId: response.leaderId, leaderEpoch: response.epoch },
-    ...(response.divergingEpoch === undefined ? {} : { divergingEpoch: { ...response.divergingEpoch } }),
-    ...(response.snapshotId === undefined
-      ? {}
-      : { snapshotId: { endOffset: response.snapshotId.endOffset, epoch: response.snapshotId.epoch } }),
+    ...forReplicas,
     abortedTransactions: [],
     records: records ?? Buffer.alloc(0),
   }

@@ -8,7 +8,7 @@
 import { DiskError, type Address, type Environment, type Timer } from '../environment/environment.ts'
 import type { PartitionLog } from '../log/log.ts'
 import type { RequestClient } from '../net/client.ts'
-import { ProtocolError } from '../protocol/errors.ts'
+import { ProtocolError, type ErrorName } from '../protocol/errors.ts'
 import { Delivery } from './delivery.ts'
 import { MetadataLog } from './metadata-log.ts'
 import type { MachineOptions } from './quorum-core.ts'
@@ -60,6 +60,8 @@ export class RaftDriver implements MetadataQuorum {
   private timer: { readonly deadlineMs: number; readonly timer: Timer } | undefined
   private lastToken = 0
   private notedState = ''
+  /** By voter: the error that it refuses this node with, and that was logged. */
+  private readonly refusals = new Map<number, ErrorName>()
   private isCarryingOut = false
   private snapshotInProgress = false
   private lastSnapshotMs: number
@@ -276,6 +278,7 @@ export class RaftDriver implements MetadataQuorum {
       .then(({ response }) => responseFromWire(request.kind, response))
       .then(
         response => {
+          if (response !== undefined) this.noteRefusal(to, request.kind, response.topLevelError)
           if (response === undefined) this.step({ kind: 'failed', from: to, requestId })
           else this.step({ kind: 'response', from: to, requestId, response })
         },
@@ -290,6 +293,29 @@ export class RaftDriver implements MetadataQuorum {
         },
       )
       .catch((error: unknown) => this.environment.halt(`The metadata quorum failed: ${describeError(error)}`))
+  }
+
+  /**
+   * A voter that refuses everything from this node will do so until somebody changes a setting: without a word here the node would only
+   * seem to wait. Said once, since it is asked again after every backoff. A voter that still starts is no news.
+   */
+  private noteRefusal(voter: number, request: QuorumRequest['kind'], error: ErrorName): void {
+    if (error === 'NONE') this.refusals.delete(voter)
+    if (error === 'NONE' || error === 'BROKER_NOT_AVAILABLE' || this.refusals.get(voter) === error) return
+    this.refusals.set(voter, error)
+    const advice =
+      error === 'INCONSISTENT_CLUSTER_ID'
+        ? {
+            advice: 'it is of another cluster: compare cluster.id in meta.properties, and see controller.quorum.voters',
+          }
+        : {}
+    this.environment.log.error('A voter of the metadata quorum refuses this node; trying again.', {
+      voter,
+      address: this.addressOf(voter),
+      request,
+      error,
+      ...advice,
+    })
   }
 
   private armTimer(deadlineMs: number): void {

@@ -4,7 +4,7 @@
  * Sources: KIP-595, KIP-630, KIP-996.
  */
 import { isConsistentLeader, isSameSnapshot, learnLeader } from './answer-requests.ts'
-import type { QuorumCore } from './quorum-core.ts'
+import { lastEpoch, type QuorumCore } from './quorum-core.ts'
 import type {
   EpochEnd,
   FetchedRecords,
@@ -19,7 +19,7 @@ import type { Follower } from './roles.ts'
 
 export function takeResponse(core: QuorumCore, from: number, response: QuorumResponse, nowMs: number): boolean {
   if (response.topLevelError !== 'NONE') return false
-  const outcome = takeHead(core, response, nowMs)
+  const outcome = isVoteOfThisEpoch(core, response) ? 'continue' : takeHead(core, response, nowMs)
   if (outcome !== 'continue') return outcome === 'done'
   switch (response.kind) {
     case 'vote':
@@ -34,6 +34,16 @@ export function takeResponse(core: QuorumCore, from: number, response: QuorumRes
     case 'fetchSnapshot':
       return takeFetchSnapshot(core, response, nowMs)
   }
+}
+
+/**
+ * Votes count whomever their voter takes for the leader. Voters that were told of different leaders of one epoch, or of such as do not lead,
+ * have no other way out of it than the next epoch.
+ */
+function isVoteOfThisEpoch(core: QuorumCore, response: QuorumResponse): boolean {
+  const namesALeader = core.electedId() === undefined && response.leaderId !== core.options.nodeId
+  const isNews = namesALeader && core.options.voters.includes(response.leaderId)
+  return response.kind === 'vote' && response.error === 'NONE' && response.epoch === core.epoch && !isNews
 }
 
 /** The part that all responses share: a newer epoch, or a leader this node did not know. */
@@ -60,8 +70,8 @@ function takeVote(core: QuorumCore, from: number, response: VoteResponse, nowMs:
   if (role.name !== 'prospective' && role.name !== 'candidate') return true
   role.votes.record(from, response.voteGranted)
   if (!role.votes.isWon) return true
-  if (role.name === 'prospective') core.becomeCandidate(nowMs)
-  else core.becomeLeader([...role.votes.granted], nowMs)
+  if (role.name === 'candidate') core.becomeLeader([...role.votes.granted], nowMs)
+  else if (core.epoch < lastEpoch) core.becomeCandidate(nowMs)
   return true
 }
 

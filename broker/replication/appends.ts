@@ -7,6 +7,7 @@ import type { Environment, Timer } from '../environment/environment.ts'
 import type { VerificationGuard } from '../log/transaction-verification.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LocalReplica, ReplicaAppend } from './local-replica.ts'
+import type { CommittedAppend, CoordinatorAppend } from './replication.ts'
 import type { CommitWaiter, Parker } from './purgatory.ts'
 import {
   produceError,
@@ -161,7 +162,11 @@ export function appendAll(
   })
 }
 
-/** Resolves once the in-sync replicas have everything below `requiredOffset`, or with the reason why that will not be known. */
+/**
+ * Resolves once the in-sync replicas have everything below `requiredOffset`, or with the reason why that will not be known.
+ *
+ * @param timeoutMs  Infinity: as long as this replica leads
+ */
 export function whenCommitted(
   replica: LocalReplica,
   requiredOffset: number,
@@ -187,6 +192,7 @@ export function whenCommitted(
       end(known)
       return
     }
+    if (timeoutMs === Infinity) return
     timer = environment.timers.after(timeoutMs, () => {
       end('REQUEST_TIMED_OUT')
       replica.waitingForCommit.noteOver()
@@ -241,4 +247,25 @@ export function appendTransactional(
     // Not awaited here: who comes next waits for the append, not for the in-sync replicas.
     return { outcomes: proceed(copies, results) }
   })
+}
+
+/** Appends records of a coordinator, which waits for their commit. */
+export function appendForCoordinator(
+  target: LocalReplica,
+  records: Buffer,
+  { verification, transactionVersion, timeoutMs }: CoordinatorAppend,
+  environment: Pick<Environment, 'timers'>,
+): CommittedAppend | { refused: ErrorName } {
+  const { outcome, requiredOffset } = appendOne(
+    { target, records, verification },
+    { origin: 'coordinator', needsAllInSync: true, transactionVersion },
+  )
+  if (outcome.error !== 'NONE') return { refused: outcome.error }
+  const info = {
+    firstOffset: outcome.baseOffset,
+    lastOffset: requiredOffset - 1,
+    logAppendTimeMs: outcome.logAppendTimeMs,
+    bytes: records.length,
+  }
+  return { info, committed: whenCommitted(target, requiredOffset, timeoutMs, environment) }
 }

@@ -2,6 +2,7 @@
  * The Fetch path behind the handler: read all partitions within the limits (KIP-74), and when there is too little, wait for more and read
  * again. Whether there is enough meanwhile is estimated (byte-meter.ts); what is answered is always read from the log.
  */
+import type { ReadMemory } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { failedRead, type Isolation, type LocalReplica, type ReadOutcome } from './local-replica.ts'
 import type { ParkedOperation, Parker, Purgatory } from './purgatory.ts'
@@ -28,6 +29,8 @@ export interface FetchOptions {
   /** Where a consumer had better read (KIP-392): it is told so and gets no records here. */
   preferredReplica?(leader: LocalReplica, fetchOffset: number): number | undefined
   readonly connection: Parker
+  /** For the records; given back while the fetch waits. */
+  readonly memory?: ReadMemory
 }
 
 /** What a fetch meets on its way. */
@@ -84,6 +87,7 @@ function readAll(
       atLeastOneBatch: atLeastOneBatch && !heldBack,
       isolation,
       onlyLeader,
+      memory: options.memory,
       ...(preferredReadReplica === undefined ? {} : { preferredReadReplica }),
       ...(follower === undefined ? {} : { follower: { ...follower, logStartOffset: entry.logStartOffset, isNew } }),
     })
@@ -164,6 +168,7 @@ export function fetchAll(
     bytes += outcome.records.length
   }
   if (bytes >= options.minBytes) return settled(outcomes)
+  options.memory?.giveBack()
   return new Promise(resolve => {
     const answer = () => resolve(settled(readAll(entries, options, surroundings, false)))
     const parked = new ParkedFetch(entries, options, surroundings, { haveBytes: bytes, answer })

@@ -4,7 +4,14 @@
  * A DiskError ends the replica: KAFKA_STORAGE_ERROR from then on. Sources: KIP-101, KIP-279, KIP-320, KIP-392, KIP-595 (divergence in Fetch).
  */
 import { DiskError } from '../environment/environment.ts'
-import type { AppendOrigin, AppendResult, EpochEndOffset, PartitionLog, TopicPartition } from '../log/log.ts'
+import type {
+  AppendOrigin,
+  AppendResult,
+  EpochEndOffset,
+  PartitionLog,
+  ReadMemory,
+  TopicPartition,
+} from '../log/log.ts'
 import type { VerificationGuard, VerifiedProducer } from '../log/transaction-verification.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { ByteMeter } from './byte-meter.ts'
@@ -23,6 +30,7 @@ export interface PartitionRead {
   readonly atLeastOneBatch: boolean
   readonly isolation: Isolation
   readonly onlyLeader: boolean
+  readonly memory?: ReadMemory | undefined
   /** The reader is sent to this broker and gets no records here. */
   readonly preferredReadReplica?: number
   /** Set when a follower of this partition reads. */
@@ -54,6 +62,8 @@ export type GoneReason = 'KAFKA_STORAGE_ERROR' | 'UNKNOWN_TOPIC_OR_PARTITION' | 
 export interface ReplicaOwner {
   /** Consequences of a step of the machine. */
   effects(replica: LocalReplica, effects: PartitionEffects): void
+  /** The log lost its end, or was begun anew. */
+  cut(replica: LocalReplica): void
   /** A follower told where its log starts and ends. */
   followerFetched(replica: LocalReplica): void
   /** Records were appended: readers up to the log end may want them. */
@@ -83,7 +93,8 @@ export function failedRead(error: ErrorName): ReadOutcome {
 export class LocalReplica {
   readonly topicPartition: TopicPartition
   readonly topicId: string
-  readonly log: PartitionLog
+  /** Another one after a move between log directories. */
+  log: PartitionLog
   readonly machine: PartitionMachine
   readonly meter = new ByteMeter()
   readonly waitingForCommit = new CommitQueue<ErrorName | 'NONE'>()
@@ -207,6 +218,7 @@ export class LocalReplica {
       maxBytes: request.maxBytes,
       untilOffset: this.endOffset(request.isolation),
       atLeastOneBatch: request.atLeastOneBatch,
+      memory: request.memory,
     })
     if ('refused' in result) return failedRead(result.refused)
     if (follower?.isNew === true) {
@@ -270,6 +282,7 @@ export class LocalReplica {
     const lowered = this.machine.truncated(this.log.logEndOffset)
     this.log.setHighWatermark(this.highWatermark)
     this.meter.truncated()
+    this.owner.cut(this)
     return lowered
   }
 
@@ -278,6 +291,14 @@ export class LocalReplica {
     this.machine.restartedAt(offset)
     this.log.setHighWatermark(offset)
     this.meter.truncated()
+    this.owner.cut(this)
+  }
+
+  /** The same records in another log directory. */
+  moveTo(log: PartitionLog): void {
+    this.log = log
+    this.log.setHighWatermark(this.highWatermark)
+    this.machine.logStartRaised(log.logStartOffset)
   }
 
   /** Drops segments beyond retention, but nothing that is not committed. */

@@ -2,6 +2,8 @@
  * What lies in the log directories of this broker: for DescribeLogDirs. Reads only.
  * Sources: KIP-113, KIP-827 (size of the volume); Kafka's ReplicaManager.describeLogDirs.
  */
+import type { MetadataImage } from '../controller/image.ts'
+import { isReservedDirectory } from '../controller/uuid.ts'
 import { DiskError, type Disk } from '../environment/environment.ts'
 import type { LogManager, PartitionLog, TopicPartition } from '../log/log.ts'
 
@@ -11,14 +13,20 @@ export interface DescribedLogDir {
   readonly online: boolean
   readonly totalBytes: number
   readonly usableBytes: number
+  /** Gets no new logs (KIP-1066). */
+  readonly isCordoned: boolean
   readonly logs: readonly DescribedLog[]
 }
 
 export interface DescribedLog {
   readonly topicPartition: TopicPartition
   readonly sizeBytes: number
-  /** How far the log end is behind the high watermark; -1 when there is no replica that would know. */
+  /**
+   * How far the log end is behind the high watermark, or, of a copy, behind the end of its log; -1 when there is no replica that would know.
+   */
   readonly offsetLag: number
+  /** A copy on its way into this directory. */
+  readonly isFuture: boolean
 }
 
 export interface LogDirsSurroundings {
@@ -34,25 +42,53 @@ export function describeLogDirs(
   wanted: (topicPartition: TopicPartition) => boolean,
 ): DescribedLogDir[] {
   const { disk, logs } = surroundings
-  const describe = (log: PartitionLog): DescribedLog => {
+  const current = (log: PartitionLog): DescribedLog => {
     const { topicPartition, sizeBytes, logEndOffset } = log
     const committed = surroundings.highWatermark(topicPartition)
+    const offsetLag = committed === undefined ? -1 : Math.max(0, committed - logEndOffset)
+    return { topicPartition, sizeBytes, offsetLag, isFuture: false }
+  }
+  const future = ({ topicPartition, sizeBytes, logEndOffset }: PartitionLog): DescribedLog => {
+    const log = logs.get(topicPartition)
     return {
       topicPartition,
       sizeBytes,
-      offsetLag: committed === undefined ? -1 : Math.max(0, committed - logEndOffset),
+      offsetLag: log === undefined ? -1 : log.logEndOffset - logEndOffset,
+      isFuture: true,
     }
   }
   const all = [...logs.all()].filter(log => wanted(log.topicPartition))
+  const futures = logs.futureLogs().filter(log => wanted(log.topicPartition))
   return logs.directories.map(({ path, id, online }) => {
-    const offline = { path, online: false, totalBytes: -1, usableBytes: -1, logs: [] }
+    const isCordoned = logs.isCordoned(path)
+    const offline = { path, online: false, totalBytes: -1, usableBytes: -1, isCordoned, logs: [] }
     if (!online) return offline
     try {
-      const own = all.filter(log => logs.directoryOf(log.topicPartition)?.id === id)
-      return { path, online, ...disk.space(path), logs: own.map(describe) }
+      const own = all.filter(log => logs.directoryOf(log.topicPartition)?.id === id).map(current)
+      const coming = futures.filter(log => logs.future(log.topicPartition)?.directoryId === id).map(future)
+      return { path, online, ...disk.space(path), isCordoned, logs: [...own, ...coming] }
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
       return offline
     }
   })
+}
+
+/** Id of the log directory in which the metadata has a replica of this broker; undefined when it has none here. */
+export function directoryInMetadata(
+  image: MetadataImage,
+  brokerId: number,
+  { topic, partition }: TopicPartition,
+  topicId: string,
+): string | undefined {
+  // Directories from before topic ids existed have none.
+  const owner = topicId === '' ? image.topicsByName.get(topic) : image.topicsById.get(topicId)
+  const assigned = owner?.partitions.get(partition)
+  return assigned?.directories[assigned.replicas.indexOf(brokerId)]
+}
+
+/** The same; undefined also when the metadata names no directory in particular (unassigned, lost, from before KIP-858). */
+export function namedDirectory(...replica: Parameters<typeof directoryInMetadata>): string | undefined {
+  const id = directoryInMetadata(...replica)
+  return id === undefined || isReservedDirectory(id) ? undefined : id
 }

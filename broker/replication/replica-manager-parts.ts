@@ -6,6 +6,7 @@ import type { LogManager } from '../log/log.ts'
 import type { RequestClient } from '../net/client.ts'
 import type { AlterPartitionRequest, AlterPartitionResponse } from '../protocol/messages/56-alter-partition.ts'
 import type { AllocateProducerIdsResponse } from '../protocol/messages/67-allocate-producer-ids.ts'
+import type { ReplicaId } from './log-dir-moves.ts'
 import type { TransactionVerifier } from './transaction-verifier.ts'
 
 type Sender = () => { readonly brokerId: number; readonly brokerEpoch: number }
@@ -36,4 +37,16 @@ export interface ReplicaManagerParts {
   readonly transactions: TransactionVerifier
   /** To be reported to the controller with the heartbeats. */
   directoryFailed(directoryId: string): void
+  /** Tells the controller in which log directory a replica of this broker will be; `done` with whether it took that (KIP-858). */
+  assignDirectory(replica: ReplicaId, directoryId: string, done: (taken: boolean) => void): void
+  /** The controller may have to be told of another log directory of the replica: `ReplicaManager.assignedDirectory`. */
+  directoryChanged(replica: ReplicaId): void
+}
+
+/** Counts since the start of the process, for metrics. */
+export interface ReplicationCounters {
+  isrShrinks: number
+  isrExpands: number
+  failedIsrUpdates: number
+  failedPartitions: number
 }

@@ -7,12 +7,12 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
 import { logConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts'
 import { MetadataImage, type MetadataDelta, type PartitionImage, type TopicImage } from '../controller/image.ts'
-import { DiskError, type Timer } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
 import type { PartitionLog, TopicPartition } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import {
   appendAll,
-  appendOne,
+  appendForCoordinator,
   appendTransactional,
   whenCommitted,
   type AppendEntry,
@@ -24,15 +24,17 @@ import { FetchSessions } from './fetch-sessions.ts'
 import { FetcherPool } from './fetcher-pool.ts'
 import { fetchAll, type FetchEntry, type FetchOptions } from './fetches.ts'
 import { IsrProposals } from './isr-proposals.ts'
-import { describeLogDirs, type DescribedLogDir } from './log-dirs.ts'
+import { describeLogDirs, directoryInMetadata, namedDirectory, type DescribedLogDir } from './log-dirs.ts'
+import { LogDirMoves } from './log-dir-moves.ts'
 import { LocalReplica, type GoneReason, type ReadOutcome, type ReplicaOwner } from './local-replica.ts'
 import { PartitionMachine, type PartitionEffects, type PartitionSurroundings } from './partition-machine.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { Purgatory, type ParkedOperation, type Parker } from './purgatory.ts'
 import type { CommittedAppend, CoordinatorAppend, LeadershipListener, Replicas } from './replication.ts'
 import { deleteRecords, type DeletionEntry, type DeletionOptions, type DeletionOutcome } from './record-deletion.ts'
-import type { ReplicaManagerParts } from './replica-manager-parts.ts'
+import type { ReplicaManagerParts, ReplicationCounters } from './replica-manager-parts.ts'
 import { ReplicationQuotas } from './replication-quotas.ts'
+import { Repeating } from './repeating.ts'
 import {
   TransactionVerifications,
   type ProducersTransaction,
@@ -42,14 +44,6 @@ import {
 
 /** Of appends that a producer does not number. */
 const noSequence = -1
-
-/** Counts since the start of the process, for metrics. */
-export interface ReplicationCounters {
-  isrShrinks: number
-  isrExpands: number
-  failedIsrUpdates: number
-  failedPartitions: number
-}
 
 export class ReplicaManager implements Replicas, ReplicaOwner {
   readonly counters: ReplicationCounters = { isrShrinks: 0, isrExpands: 0, failedIsrUpdates: 0, failedPartitions: 0 }
@@ -70,7 +64,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   private readonly listeners = new Map<string, LeadershipListener[]>()
   private readonly surroundings: PartitionSurroundings
   private readonly verifications: TransactionVerifications
-  private readonly timers: Timer[] = []
+  private readonly repeating: Repeating
+  private readonly moves: LogDirMoves
   private image: MetadataImage
   /** The broker's settings as the metadata has them now. */
   private live: BrokerConfig
@@ -129,13 +124,32 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       image: () => this.image,
       diskFailed: (replica, error) => this.diskFailed(replica, error),
     })
+    this.moves = this.newMoves()
+    this.repeating = new Repeating(environment)
     parts.logs.onDirectoryFailure((directoryId, partitions, error) =>
       this.directoryFailed(directoryId, partitions, error),
     )
-    this.repeat(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
-    this.repeat(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
-    this.repeat(config['log.retention.check.interval.ms'], () => this.enforceRetention())
-    this.repeat(config['producer.id.expiration.check.interval.ms'], () => this.expireProducers())
+    this.repeating.every(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
+    this.repeating.every(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
+    this.repeating.every(config['log.retention.check.interval.ms'], () => this.enforceRetention())
+    this.repeating.every(config['producer.id.expiration.check.interval.ms'], () => this.expireProducers())
+  }
+
+  private newMoves(): LogDirMoves {
+    const { parts } = this
+    const { environment, config } = parts
+    return new LogDirMoves({
+      environment,
+      logs: parts.logs,
+      windows: {
+        count: config['alter.log.dirs.replication.quota.window.num'],
+        lengthMs: config['alter.log.dirs.replication.quota.window.size.seconds'] * 1000,
+      },
+      logConfig: topic => logConfig(this.topicConfig(topic)),
+      assignDirectory: (...assignment) => parts.assignDirectory(...assignment),
+      directoryChanged: replica => parts.directoryChanged(replica),
+      diskFailed: (replica, error) => this.diskFailed(replica, error),
+    })
   }
 
   // -------------------------------------------------------------------------------------------------------- metadata
@@ -146,6 +160,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       this.live = this.parts.liveConfig(image)
     if (this.isStopped) return
     this.quotas.applyMetadata(image, delta)
+    this.moves.limit(this.live['replica.alter.log.dirs.io.max.bytes.per.second'])
     if (this.isFollowingMetadata) {
       for (const topic of delta.deletedTopics.values()) this.deleteTopic(topic)
       for (const { topic, partitions } of delta.changedTopics.values()) {
@@ -154,6 +169,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       this.followConfigs(delta)
     } else if (this.parts.isRegisteredIn(image)) {
       this.isFollowingMetadata = true
+      this.parts.logs.settle((...log) => directoryInMetadata(image, this.parts.brokerId, ...log))
       this.removeStrayLogs()
       for (const topic of image.topicsByName.values()) {
         for (const [partition, state] of topic.partitions) this.take(topic, partition, state)
@@ -168,10 +184,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   private removeStrayLogs(): void {
     for (const log of Array.from(this.parts.logs.all())) {
       const { topic, partition } = log.topicPartition
-      // Directories from before topic ids existed have none.
-      const owner = log.topicId === '' ? this.image.topicsByName.get(topic) : this.image.topicsById.get(log.topicId)
-      const assigned = owner?.partitions.get(partition)
-      if (assigned?.replicas.includes(this.parts.brokerId) === true) continue
+      if (directoryInMetadata(this.image, this.parts.brokerId, log.topicPartition, log.topicId) !== undefined) continue
       this.parts.environment.log.info('removing a log that no topic needs', { topic, partition, topicId: log.topicId })
       this.parts.logs.delete(log.topicPartition)
     }
@@ -206,7 +219,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const found = logs.get(topicPartition)
     if (found !== undefined && found.topicId !== '' && found.topicId !== topic.id) logs.delete(topicPartition)
     const config = this.topicConfig(topic.name)
-    const log = logs.getOrCreate(topicPartition, topic.id, logConfig(config))
+    const assigned = namedDirectory(this.image, this.parts.brokerId, topicPartition, topic.id)
+    const log = logs.getOrCreate(topicPartition, topic.id, logConfig(config), assigned)
     log.updateConfig(logConfig(config))
     const checkpointed = Math.max(logs.checkpointedHighWatermark(topicPartition), log.logStartOffset)
     const highWatermark = Math.min(checkpointed, log.logEndOffset)
@@ -223,6 +237,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       this.replicas.set(topic.name, partitions)
     }
     partitions.set(topicPartition.partition, replica)
+    this.moves.resume(replica)
     return replica
   }
 
@@ -298,6 +313,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   private detach(replica: LocalReplica, reason: GoneReason): void {
     if (replica.gone !== undefined) return
     replica.gone = reason
+    this.moves.forget(replica)
     this.fetchers.remove(replica)
     const wasLeader = replica.machine.role === 'leader'
     if (wasLeader) this.resign(replica, reason, undefined)
@@ -393,6 +409,18 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     return describeLogDirs({ disk: environment.disk, logs, highWatermark }, wanted)
   }
 
+  /** Moves a replica to another log directory of this broker. */
+  alterLogDir(topicPartition: TopicPartition, path: string): ErrorName | 'NONE' {
+    return this.moves.alter(topicPartition, path, this.find(topicPartition.topic, topicPartition.partition))
+  }
+
+  /** Id of the log directory of which the controller shall know for a replica here; undefined while there is no log. */
+  assignedDirectory(topicPartition: TopicPartition): string | undefined {
+    const { logs } = this.parts
+    const current = this.moves.directoryOf(topicPartition) ?? logs.directoryOf(topicPartition)?.id
+    return current ?? logs.lostWith(topicPartition)
+  }
+
   get parkedFetches(): number {
     return this.purgatory.size
   }
@@ -417,19 +445,18 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     if (target === undefined || target.machine.leaderEpoch !== options.leaderEpoch) {
       return { refused: 'NOT_LEADER_OR_FOLLOWER' }
     }
-    const { verification, transactionVersion } = options
-    const { outcome, requiredOffset } = appendOne(
-      { target, records, verification },
-      { origin: 'coordinator', needsAllInSync: true, transactionVersion },
-    )
-    if (outcome.error !== 'NONE') return { refused: outcome.error }
-    const info = {
-      firstOffset: outcome.baseOffset,
-      lastOffset: requiredOffset - 1,
-      logAppendTimeMs: outcome.logAppendTimeMs,
-      bytes: records.length,
-    }
-    return { info, committed: whenCommitted(target, requiredOffset, options.timeoutMs, this.parts.environment) }
+    return appendForCoordinator(target, records, options, this.parts.environment)
+  }
+
+  async whenCommitted(
+    { topic, partition }: TopicPartition,
+    { leaderEpoch, endOffset }: { readonly leaderEpoch: number; readonly endOffset: number },
+  ): Promise<boolean> {
+    const target = this.get(topic, partition)
+    const leads = (): boolean => target?.machine.role === 'leader' && target.machine.leaderEpoch === leaderEpoch
+    if (target === undefined || !leads()) return false
+    await whenCommitted(target, endOffset, Infinity, this.parts.environment)
+    return leads() && target.highWatermark >= endOffset
   }
 
   verifyTransaction(
@@ -480,6 +507,11 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   grew(replica: LocalReplica): void {
     this.purgatory.wake(replica)
+    this.moves.grew(replica)
+  }
+
+  cut(replica: LocalReplica): void {
+    this.moves.cut(replica)
   }
 
   diskFailed(replica: LocalReplica, error: DiskError): void {
@@ -514,6 +546,12 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       const replica = this.get(topicPartition.topic, topicPartition.partition)
       if (replica !== undefined) this.detach(replica, 'KAFKA_STORAGE_ERROR')
     }
+    this.moves.directoryFailed(directoryId)
+    // Where the controller believes a replica to be elsewhere, it has to know first.
+    for (const { topic, partition } of partitions) {
+      const topicId = this.image.topicsByName.get(topic)?.id
+      if (topicId !== undefined) this.parts.directoryChanged({ topicId, partition })
+    }
     this.parts.directoryFailed(directoryId)
     if (logs.directories.some(each => each.online)) return
     environment.halt(`all log directories failed, the last one with: ${error.message}`)
@@ -528,6 +566,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   private enforceRetention(): void {
     for (const replica of this.localReplicas()) replica.enforceRetention()
+    this.moves.enforceRetention(this.wallMs())
   }
 
   private expireProducers(): void {
@@ -551,21 +590,11 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     return this.highWatermark(topicPartition) ?? this.parts.logs.checkpointedHighWatermark(topicPartition)
   }
 
-  private repeat(everyMs: number, run: () => void): void {
-    const index = this.timers.length
-    const next = (): Timer =>
-      this.parts.environment.timers.after(everyMs, () => {
-        if (this.isStopped) return
-        run()
-        this.timers[index] = next()
-      })
-    this.timers.push(next())
-  }
-
   async stop(): Promise<void> {
     if (this.isStopped) return
     this.isStopped = true
-    for (const timer of this.timers) timer.cancel()
+    this.repeating.stop()
+    this.moves.stop()
     this.fetchers.stop()
     this.proposals.stop()
     for (const replica of this.localReplicas()) replica.waitingForCommit.fail('NOT_LEADER_OR_FOLLOWER')

@@ -52,6 +52,11 @@ export interface Replicas {
     transaction: ProducersTransaction,
     support: TransactionSupport,
   ): VerificationResult | Promise<VerificationResult>
+  /** Resolves with true once the in-sync replicas have all below `endOffset`; with false when this broker leads in another epoch, or not. */
+  whenCommitted(
+    partition: TopicPartition,
+    at: { readonly leaderEpoch: number; readonly endOffset: number },
+  ): Promise<boolean>
   /** The log of a local replica, leader or not, for loading a coordinator's state. */
   log(partition: TopicPartition): PartitionLog | undefined
   /** High watermark of a local replica, undefined when there is none. */

@@ -14,4 +14,5 @@ process.argv.splice(
   '/dev/null',
   ...Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`]),
 )
-await import('../../broker/main.ts')
+// Not an import at the top: it reads the arguments when it is loaded.
+void import('../../broker/main.ts')

@@ -7,6 +7,8 @@
  */
 import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
+import type { SecurityDocument } from './security/clients.ts'
+import type { SecurityKind } from './security/kinds.ts'
 
 export const engines = ['faultline', 'apache-kafka'] as const
 export type Engine = (typeof engines)[number]
@@ -45,6 +47,8 @@ export interface ClusterSpec {
   readonly dataDir?: string
   /** Kafka property names and values, the same for all nodes; they win over what the toolkit sets. */
   readonly settings: Readonly<Record<string, string>>
+  /** Of all listeners; left out: none. */
+  readonly security?: SecurityKind
   /** Seeds `cluster.random`, and in the simulator everything. */
   readonly seed: number
 }
@@ -95,6 +99,8 @@ export interface Cluster {
   /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
   readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
+  /** Where clients find what they need to connect; undefined for a cluster without security. */
+  readonly security?: SecurityDocument | undefined
   readonly clock: LabClock
   readonly random: Random
   /** Fresh state of all nodes: brokers by id, then controller-only nodes by id. */

@@ -4,6 +4,7 @@
  */
 import type { ClusterSpec } from './cluster.ts'
 import { brokerIds, controllerIds } from './cluster.ts'
+import { traitsOf } from './security/kinds.ts'
 
 export type Properties = Readonly<Record<string, string>>
 
@@ -17,6 +18,8 @@ export interface NodeAddresses {
   readonly controllerPort: number
   /** `id@host:port` of every voter. */
   readonly voters: readonly string[]
+  /** What secures the listeners. */
+  readonly security?: Properties
 }
 
 /** All properties of node `id`. Settings of the spec win over ours. */
@@ -42,9 +45,10 @@ export function nodeProperties(spec: ClusterSpec, id: number, addresses: NodeAdd
       : {}),
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': ['CONTROLLER', ...addresses.listeners.map(({ name }) => name)]
-      .map(name => `${name}:PLAINTEXT`)
+      .map(name => `${name}:${traitsOf(spec.security).protocol}`)
       .join(','),
     'log.dirs': logDir,
+    ...addresses.security,
     ...clusterDefaults(spec),
     ...spec.settings,
   }

@@ -4,10 +4,10 @@
  *
  * The probe topic is removed again; its name begins like Kafka's internal topics, so that tools which hide those hide it too.
  */
-import type { ISocketFactory } from 'kafkajs'
+import { errorName } from '#broker/protocol/errors.ts'
 import { failure, messageOf } from '../errors.ts'
 import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './cluster.ts'
-import type { Endpoint } from './wire.ts'
+import type { ConnectionOptions, Endpoint } from './wire.ts'
 import { WireClient } from './wire.ts'
 import {
   createTopic,
@@ -29,7 +29,8 @@ export interface ReadyOptions {
   /** Differs from every earlier probe of this cluster. */
   readonly probeName: string
   readonly timeoutMs: number
-  readonly socketFactory?: ISocketFactory | undefined
+  /** How to connect to a broker. */
+  readonly client: ConnectionOptions
   readonly signal?: AbortSignal | undefined
   readonly progress?: Progress | undefined
 }
@@ -93,7 +94,7 @@ class ReadyCheck {
         createTopic(client, { name: topic, assignments, settings }, ATTEMPT_MS),
       )
       const done = answer.errorCode === errorCodes.none || answer.errorCode === errorCodes.topicAlreadyExists
-      return done ? undefined : `does not create a topic: error ${answer.errorCode} ${answer.message}`
+      return done ? undefined : `does not create a topic: ${errorName(answer.errorCode)} ${answer.message}`
     })
     await Promise.all(ids.map((id, partition) => this.#roundTrip(topic, partition, id)))
     await this.#until('the controller', async () => {
@@ -102,7 +103,7 @@ class ReadyCheck {
         this.#options.progress?.(`The probe topic ${topic} stays: delete.topic.enable is false.`)
       const done =
         code === errorCodes.none || code === errorCodes.unknownTopicOrPartition || code === TOPIC_DELETION_DISABLED
-      return done ? undefined : `does not delete the probe topic: error ${code}`
+      return done ? undefined : `does not delete the probe topic: ${errorName(code)}`
     })
   }
 
@@ -115,12 +116,12 @@ class ReadyCheck {
         const [found] = (await this.#ask(leader, client => metadata(client, [topic]))).topics
         const now = found?.partitions.find(candidate => candidate.index === partition)?.leader
         if (now !== undefined && now >= 0) leader = now
-        return `does not take a record: error ${produced.errorCode}`
+        return `does not take a record: ${errorName(produced.errorCode)}`
       }
       const from = { topic, partition, offset: produced.offset }
       const fetched = await this.#ask(leader, client => fetchFrom(client, from, 500))
       if (fetched.errorCode === errorCodes.none && fetched.batches.includes(value)) return undefined
-      return `does not give the record back: error ${fetched.errorCode}`
+      return `does not give the record back: ${errorName(fetched.errorCode)}`
     })
   }
 
@@ -179,7 +180,7 @@ class ReadyCheck {
     if (open?.isOpen === true) return open
     const node = (await this.#options.nodes()).find(candidate => candidate.id === id)
     if (node === undefined) throw new Error(`there is no node ${id}`)
-    const client = await WireClient.open(node, this.#options.socketFactory)
+    const client = await WireClient.open(node, this.#options.client)
     const meanwhile = this.#clients.get(id)
     if (meanwhile?.isOpen === true) {
       client.close()
@@ -201,16 +202,16 @@ const TOPIC_DELETION_DISABLED = 73
 export async function askQuorum(
   endpoints: readonly Endpoint[],
   clock: LabClock,
-  socketFactory?: ISocketFactory,
+  client: ConnectionOptions,
 ): Promise<QuorumView | undefined> {
   const ask = async (endpoint: Endpoint): Promise<QuorumView> => {
-    const client = await WireClient.open(endpoint, socketFactory)
+    const connection = await WireClient.open(endpoint, client)
     try {
-      const view = await within(clock, ATTEMPT_MS, describeQuorum(client))
+      const view = await within(clock, ATTEMPT_MS, describeQuorum(connection))
       if (view === undefined) throw new Error('no leader')
       return view
     } finally {
-      client.close()
+      connection.close()
     }
   }
   try {

@@ -4,6 +4,7 @@ import { usageError } from '../errors.ts'
 import type { ClusterSpec, Engine, RuntimeName } from './cluster.ts'
 import { engines, runtimeNames } from './cluster.ts'
 import { PORT_SPAN } from './ports.ts'
+import { securityKinds, type SecurityKind } from './security/kinds.ts'
 
 export const defaultName = 'default'
 export const brokersMax = 99
@@ -19,11 +20,13 @@ export interface SpecRequest {
   readonly port?: number
   readonly dataDir?: string | undefined
   readonly settings?: Readonly<Record<string, string>>
+  readonly security?: string | undefined
   readonly seed?: number
 }
 
 /** Fills in defaults and refuses, with a usage error, what cannot be meant. */
 export function clusterSpec(request: SpecRequest): ClusterSpec {
+  const security = oneOf<SecurityKind>('--security', request.security ?? 'none', securityKinds)
   const port = integer('--port', request.port ?? 9092, 0, 65_535 - PORT_SPAN)
   return {
     name: checkedName(request.name ?? defaultName),
@@ -35,6 +38,7 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
     port,
     ...(request.dataDir === undefined ? {} : { dataDir: resolve(request.dataDir) }),
     settings: request.settings ?? {},
+    ...(security === 'none' ? {} : { security }),
     seed: integer('--seed', request.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   }
 }

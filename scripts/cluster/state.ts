@@ -5,13 +5,14 @@
  *   node-ID/server.properties       what the node was started with
  *   node-ID/process.json            its process, and what we last wanted of it (process runtime)
  *   node-ID/broker.log, node-ID/data
+ *   security/                       keys, users, files for clients (security/material.ts)
  *
  * Files are replaced as a whole (write, then rename), so that a command that ends in the middle leaves the old or the new content.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { codeOf, failure } from '../errors.ts'
+import { codeOf, failure, messageOf } from '../errors.ts'
 import type { ClusterSpec } from './cluster.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 
@@ -56,6 +57,21 @@ export function nodeDirectory(name: string, id: number): string {
 /** The folder with `meta.properties` of a node. */
 export function dataDirectory(spec: ClusterSpec, id: number): string {
   return spec.dataDir === undefined ? join(nodeDirectory(spec.name, id), 'data') : join(spec.dataDir, `node-${id}`)
+}
+
+/** Makes the folder of a node's data, which may be anywhere that --data says. */
+export function makeDataDirectory(spec: ClusterSpec, id: number): string {
+  const directory = dataDirectory(spec, id)
+  try {
+    mkdirSync(directory, { recursive: true })
+  } catch (error) {
+    throw failure(
+      `The data directory ${directory} cannot be made: ${messageOf(error)}.`,
+      'Choose another place with --data, or make this one writable.',
+      error,
+    )
+  }
+  return directory
 }
 
 /** Names of all clusters with a state directory, sorted. */

@@ -5,11 +5,14 @@
  *
  * Old, non-flexible versions are used wherever Kafka 4.3 still has them: they are the shortest to write down.
  */
-import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import type { ISocketFactory } from 'kafkajs'
+import type { ISocketFactoryArgs, KafkaConfig } from 'kafkajs'
 import { failure } from '../errors.ts'
 import { Reader, Writer } from './wire-format.ts'
+import { directSocket } from './wire-socket.ts'
+
+/** Those of kafkajs: `Cluster.kafkaOptions()` holds them. */
+export type ConnectionOptions = Pick<KafkaConfig, 'socketFactory' | 'ssl' | 'sasl'>
 
 export interface Endpoint {
   readonly host: string
@@ -39,22 +42,47 @@ export class WireClient {
     socket.on('close', () => this.#end(new Error('connection closed')))
   }
 
-  /** Rejects when the endpoint refuses. */
-  static open(endpoint: Endpoint, socketFactory?: ISocketFactory): Promise<WireClient> {
+  /** Resolves when the client is logged in, where that is asked for. Rejects when the endpoint refuses. */
+  static async open(endpoint: Endpoint, options: ConnectionOptions = {}): Promise<WireClient> {
+    const client = await WireClient.#connect(endpoint, options)
+    const { sasl } = options
+    if (sasl === undefined) return client
+    try {
+      if (sasl.mechanism !== 'plain' || !('username' in sasl))
+        throw new Error(`the toolkit logs in with plain, not with ${sasl.mechanism}`)
+      await client.#logIn(sasl.username, sasl.password)
+    } catch (error) {
+      client.close()
+      throw error
+    }
+    return client
+  }
+
+  static #connect(endpoint: Endpoint, options: ConnectionOptions): Promise<WireClient> {
+    const { socketFactory = directSocket, ssl } = options
+    // A socket factory of kafkajs lets `ssl` be absent at run time.
+    const tls = (ssl === true ? {} : ssl === false ? undefined : ssl) as ISocketFactoryArgs['ssl']
     return new Promise((resolve, reject) => {
       let client: WireClient | undefined
       const onConnect = () => {
         if (client !== undefined) resolve(client)
       }
-      // A socket factory of kafkajs has no use for `ssl` here and lets it be absent at run time.
-      const socket: Socket =
-        socketFactory === undefined
-          ? connect({ ...endpoint, noDelay: true }, onConnect)
-          : socketFactory({ ...endpoint, ssl: undefined as never, onConnect })
+      const socket: Socket = socketFactory({ host: endpoint.host, port: endpoint.port, ssl: tls, onConnect })
       client = new WireClient(socket, endpoint)
       socket.once('error', reject)
       socket.once('close', () => reject(new Error('connection closed before it was open')))
     })
+  }
+
+  /** SaslHandshake v1, SaslAuthenticate v0 with PLAIN (RFC 4616). */
+  async #logIn(user: string, password: string): Promise<void> {
+    const handshake = await this.request(17, 1, new Writer().string('PLAIN'))
+    const refused = handshake.int16()
+    if (refused !== 0) throw new Error(`PLAIN is not taken: error ${refused}`)
+    const token = Buffer.from(`\0${user}\0${password}`)
+    const answer = await this.request(36, 0, new Writer().int32(token.length).bytes(token))
+    const errorCode = answer.int16()
+    if (errorCode !== 0) throw new Error(`login as ${user} refused: error ${errorCode} ${answer.string()}`)
   }
 
   /** Sends a request and resolves with the body of its response. Flexible requests have header v2, their responses v1. */

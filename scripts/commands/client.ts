@@ -2,7 +2,7 @@
 import type { Admin, Kafka } from 'kafkajs'
 import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
-import { failure, messageOf, ToolkitError } from '../errors.ts'
+import { failure, messageOf, ToolkitError, usageError } from '../errors.ts'
 import type { CommonOptions } from './options.ts'
 
 export async function kafkaOf(options: CommonOptions): Promise<{ kafka: Kafka; cluster: Cluster }> {
@@ -35,7 +35,7 @@ export async function withAdmin<T>(
     } finally {
       await admin.disconnect()
     }
-  })
+  }, options.name)
 }
 
 /** Refuses a topic that is not there; kafkajs would speak of partitions, or make it. */
@@ -44,14 +44,32 @@ export async function requireTopic(admin: Admin, topic: string, cluster: string)
   throw failure(`There is no topic ${topic}.`, `./faultline topic list --name ${cluster} shows the topics.`)
 }
 
+/** Refuses a name that no topic can have, before anybody is asked. The rules are Kafka's (`Topic.validate`). */
+export function requireTopicName(topic: string): void {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic) && topic !== '.' && topic !== '..') return
+  throw usageError(
+    `${JSON.stringify(topic)} cannot be the name of a topic: expected 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-", and not "." or "..".`,
+  )
+}
+
 /** Errors of kafkajs as failures of the command: one line, no stack. */
-export async function explained<T>(work: () => Promise<T>): Promise<T> {
+export async function explained<T>(work: () => Promise<T>, cluster: string): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof ToolkitError) throw error
-    throw failure(textOf(error), undefined, error)
+    const remedy = isConnectionError(error)
+      ? `./faultline status --name ${cluster} shows which brokers run.`
+      : undefined
+    throw failure(textOf(error), remedy, error)
   }
+}
+
+/** Nobody answered, also after all tries. */
+function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error.name === 'KafkaJSConnectionError' || error.name === 'KafkaJSRequestTimeoutError') return true
+  return isConnectionError(error.cause)
 }
 
 function textOf(error: unknown): string {

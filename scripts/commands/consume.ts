@@ -27,8 +27,10 @@ export async function consume(topic: string, options: ConsumeOptions, session: S
   const { kafka } = await kafkaOf(options)
   await withAdmin(options, async admin => await requireTopic(admin, topic, options.name))
   const groupId = options.group ?? `faultline-consume-${process.pid}-${Date.now()}`
-  const records = await explained(async () => await read(kafka, topic, groupId, options, session))
-  if (options.group === undefined) await removeGroup(kafka, groupId)
+  const records = await explained(async () => await read(kafka, topic, groupId, options, session), options.name)
+  if (options.group === undefined) await removeGroup(kafka, groupId, options.name)
+  if (records.length === 0 && options.latest === true && options.follow !== true && options.count !== 0)
+    session.output.note(`Nothing: --latest begins at the end of ${topic}. --follow waits for what comes.`)
   session.output.result(records, () => '')
 }
 
@@ -39,7 +41,9 @@ async function read(
   options: ConsumeOptions,
   session: Session,
 ): Promise<ConsumedRecord[]> {
-  const limits = options.follow === true ? undefined : await remaining(kafka, topic, options.group)
+  // What begins at the end and has a --count waits for records that are still to come.
+  const endless = options.follow === true || (options.latest === true && options.count !== undefined)
+  const limits = endless ? undefined : await remaining(kafka, topic, options)
   const records: ConsumedRecord[] = []
   if (limits?.size === 0 || options.count === 0) return records
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 })
@@ -82,7 +86,11 @@ async function start(
 }
 
 /** Per partition that still has something to read: the offset (exclusive) to read up to. */
-async function remaining(kafka: Kafka, topic: string, group: string | undefined): Promise<Map<number, number>> {
+async function remaining(
+  kafka: Kafka,
+  topic: string,
+  { group, latest = false }: ConsumeOptions,
+): Promise<Map<number, number>> {
   const admin = kafka.admin()
   await admin.connect()
   try {
@@ -90,12 +98,14 @@ async function remaining(kafka: Kafka, topic: string, group: string | undefined)
     const committed = new Map<number, number>()
     if (group !== undefined) {
       for (const { partitions } of await admin.fetchOffsets({ groupId: group, topics: [topic] })) {
-        for (const { partition, offset } of partitions) committed.set(partition, Number(offset))
+        for (const { partition, offset } of partitions)
+          if (Number(offset) >= 0) committed.set(partition, Number(offset))
       }
     }
-    const open = ends.filter(
-      ({ partition, low, high }) => Number(high) > Math.max(Number(low), committed.get(partition) ?? -1),
-    )
+    const open = ends.filter(({ partition, low, high }) => {
+      const start = committed.get(partition) ?? (latest ? Number(high) : 0)
+      return Number(high) > Math.max(Number(low), start)
+    })
     return new Map(open.map(({ partition, high }) => [partition, Number(high)]))
   } finally {
     await admin.disconnect()
@@ -117,7 +127,7 @@ function accept({ partition, message }: EachMessagePayload, records: ConsumedRec
 }
 
 /** The group was only a means to read: nothing of it should be left. */
-async function removeGroup(kafka: Kafka, groupId: string): Promise<void> {
+async function removeGroup(kafka: Kafka, groupId: string, cluster: string): Promise<void> {
   const admin = kafka.admin()
   await explained(async () => {
     await admin.connect()
@@ -127,5 +137,5 @@ async function removeGroup(kafka: Kafka, groupId: string): Promise<void> {
     } finally {
       await admin.disconnect()
     }
-  })
+  }, cluster)
 }

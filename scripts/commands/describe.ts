@@ -1,5 +1,6 @@
 /** A cluster as `up --json` and `status --json` show it, and as a table. The document is a contract with scripts. */
 import type { Cluster, NodeState, QuorumView } from '../cluster/cluster.ts'
+import type { SecurityDocument } from '../cluster/security/clients.ts'
 import { paint } from '../output.ts'
 
 export interface ClusterDocument {
@@ -11,6 +12,7 @@ export interface ClusterDocument {
   readonly brokers: readonly NodeState[]
   /** Nodes that are controllers and nothing else. */
   readonly controllers: readonly NodeState[]
+  readonly security: SecurityDocument | { readonly kind: 'none' }
 }
 
 export async function describeCluster(cluster: Cluster): Promise<ClusterDocument> {
@@ -22,7 +24,22 @@ export async function describeCluster(cluster: Cluster): Promise<ClusterDocument
     bootstrap: cluster.bootstrap.join(','),
     brokers: nodes.filter(node => node.roles.includes('broker')),
     controllers: nodes.filter(node => !node.roles.includes('broker')),
+    security: cluster.security ?? { kind: 'none' },
   }
+}
+
+/** What somebody must know who wants to connect; no lines for a cluster without security. */
+export function securityLines({ security }: ClusterDocument): string[] {
+  if (!('directory' in security)) return []
+  const names = Object.keys(security.clients)
+  const who = Object.entries(security.clients).map(([name, { mayDo }]) =>
+    mayDo === 'everything' ? `${name} may do everything` : `${name} nothing until an ACL says so`,
+  )
+  const rights = security.authorizer ? `authorizer on: ${who.join(', ')}` : 'no authorizer: everybody may do everything'
+  return [
+    `security: ${security.kind} (${security.protocol}), ${rights}`,
+    `client files: ${security.directory}/ with ${names.join(' and ')} as .properties (Java), .kcat.conf (librdkafka), .kafkajs.json`,
+  ]
 }
 
 const stateColours: Readonly<Record<NodeState['state'], (text: string) => string>> = {

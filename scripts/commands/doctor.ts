@@ -159,10 +159,13 @@ async function leftovers(): Promise<Finding[]> {
         remedy,
       })
     } else if (record.phase === 'up') {
-      const dead = (await (await attachCluster(name)).nodes())
-        .filter(node => node.state === 'dead')
-        .map(node => node.id)
-      const summary = dead.length === 0 ? 'is up' : `node ${dead.join(', ')} has ended by itself`
+      const cluster = await attachCluster(name)
+      const dead = (await cluster.nodes()).filter(node => node.state === 'dead').map(node => node.id)
+      const secured =
+        cluster.security === undefined
+          ? ''
+          : ` (security ${cluster.security.kind}: client files in ${cluster.security.directory})`
+      const summary = dead.length === 0 ? `is up${secured}` : `node ${dead.join(', ')} has ended by itself`
       findings.push({
         name: `cluster ${name}`,
         grade: dead.length === 0 ? 'good' : 'lacking',

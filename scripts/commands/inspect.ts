@@ -40,7 +40,7 @@ async function metadataOf(cluster: Cluster): Promise<MetadataView> {
   const problems: string[] = []
   for (const node of up) {
     try {
-      const client = await WireClient.open(node)
+      const client = await WireClient.open(node, cluster.kafkaOptions())
       try {
         return await allTopics(client)
       } finally {

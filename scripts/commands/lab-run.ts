@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline/promises'
 import type { Engine, RuntimeName } from '../cluster/cluster.ts'
 import { engines, runtimeNames } from '../cluster/cluster.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
+import { securityKinds, type SecurityKind } from '../cluster/security/kinds.ts'
 import { checkedName } from '../cluster/spec.ts'
 import { projectRoot } from '../cluster/state.ts'
 import { exitCodes, lacking, usageError } from '../errors.ts'
@@ -19,6 +20,7 @@ import type { Session } from './session.ts'
 interface RunOptions {
   readonly runtime: string
   readonly engine: string
+  readonly security: string
   readonly seed: number
   readonly variant: readonly string[]
   readonly scale: string
@@ -40,6 +42,7 @@ export async function listAllLabs(_: CommonOptions, session: Session): Promise<v
 export async function runLabs(names: readonly string[], options: RunOptions, session: Session): Promise<void> {
   const runtimeName = chosen<RuntimeName>('--runtime', options.runtime, runtimeNames)
   const engine = chosen<Engine>('--engine', options.engine, engines)
+  const security = chosen<SecurityKind>('--security', options.security, securityKinds)
   const scale = chosen('--scale', options.scale, ['quick', 'full'] as const)
   const labs = names.includes('all')
     ? (await listLabs()).map(lab => lab.name)
@@ -59,6 +62,7 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
     const result = await runLab(lab, {
       runtime,
       engine,
+      security,
       seed: options.seed,
       scale,
       out,

@@ -14,6 +14,7 @@ export function addLabCommands(root: Command, session: Session): void {
     .description('run labs on clusters of their own; a name, its number, or "all"')
     .option('--runtime <runtime>', 'process, compose or simulated', 'process')
     .option('--engine <engine>', 'faultline or apache-kafka', 'faultline')
+    .option('--security <kind>', 'of the cluster, as with up', 'none')
     .option('--seed <seed>', 'what is random comes from it', wholeNumber, 1)
     .option('--variant <variant>', 'only this variant; may be given again', collect, [])
     .option('--scale <scale>', 'quick, or full: five times as long', 'quick')

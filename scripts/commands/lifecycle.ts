@@ -20,7 +20,10 @@ export function addClusterCommands(root: Command, session: Session): void {
     )
     .option('--data <dir>', 'keep the data there (default: .faultline/NAME)')
     .option('--set <key=value>', 'a broker setting, Kafka’s name; may be given again', collect, [])
-    .option('--security <kind>', 'none', 'none')
+    .option(
+      '--security <kind>',
+      'none, sasl (passwords), tls, mtls (client certificates) or sasl-tls, on every listener (default: none)',
+    )
     .option('--topology <file>', 'read these options from a JSON file; options given here win')
     .action(async options => (await import('./up.ts')).up(options, session))
 

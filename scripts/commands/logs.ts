@@ -24,7 +24,13 @@ export async function logs(names: readonly string[], options: LogsOptions, sessi
     texts.map(({ id, lines }) => ({ id, lines })),
     () => texts.flatMap(({ id, lines }) => lines.map(line => prefixed(id, line))).join('\n'),
   )
-  if (options.follow === true) await follow(cluster, ids, session)
+  if (options.follow !== true) return
+  try {
+    await follow(cluster, ids, session)
+  } catch (error) {
+    // Ctrl-C is how it is meant to end.
+    if (!session.signal.aborted) throw error
+  }
 }
 
 async function linesOf(cluster: Cluster, id: number, lines: number): Promise<string[]> {

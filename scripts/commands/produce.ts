@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline'
 import type { Message, PartitionerArgs, PartitionMetadata, RecordMetadata } from 'kafkajs'
 import { failure, usageError } from '../errors.ts'
-import { explained, kafkaOf, withAdmin } from './client.ts'
+import { explained, kafkaOf, requireTopicName, withAdmin } from './client.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -29,6 +29,7 @@ export async function produce(
   ]).get(options.acks)
   if (acks === undefined) throw usageError(`--acks must be 0, 1 or all, got ${options.acks}.`)
   if (values.length > 0 && options.count !== undefined) throw usageError('Give values or --count, not both.')
+  requireTopicName(topic)
   const { kafka } = await kafkaOf(options)
   const { Partitioners } = (await import('kafkajs')).default
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
@@ -40,7 +41,11 @@ export async function produce(
       for await (const batch of batches(values, options)) {
         for await (const part of spread.parts(batch)) {
           const answer = await producer.send({ topic, acks, messages: part })
-          if (acks !== 0 && answer.length === 0) throw failure(`${part.length} records were not acknowledged.`)
+          if (acks !== 0 && answer.length === 0)
+            throw failure(
+              `${part.length} records were not acknowledged.`,
+              `./faultline topic describe ${topic} --name ${options.name} shows which partitions there are.`,
+            )
           result.batches.push(...written(answer))
           result.count += part.length
         }
@@ -49,7 +54,7 @@ export async function produce(
     } finally {
       await producer.disconnect()
     }
-  })
+  }, options.name)
   const { count } = sent
   session.output.result({ topic, ...sent }, () =>
     count === 0
@@ -91,6 +96,7 @@ class Spread {
     let rest = batch
     this.#partitions ??= await this.#ask()
     if (this.#partitions === undefined) {
+      // The topic is to be made by its first record, and will have the partition 0 in any case.
       yield rest.slice(0, 1)
       rest = rest.slice(1)
       this.#partitions = await this.#ask()
@@ -100,6 +106,7 @@ class Spread {
     if (partitionMetadata === undefined) throw failure(`There is no topic ${this.#topic}.`)
     const parts = new Map<number, Message[]>()
     for (const message of rest) {
+      requirePartition(this.#topic, message.partition, partitionMetadata)
       const partition = this.#partitioner({ topic: this.#topic, partitionMetadata, message })
       const part = parts.get(partition)
       if (part === undefined) parts.set(partition, [{ ...message, partition }])
@@ -107,6 +114,15 @@ class Spread {
     }
     yield* parts.values()
   }
+}
+
+/** kafkajs would leave the record out of what it sends, and call that a success. */
+function requirePartition(topic: string, wanted: number | undefined, partitions: readonly PartitionMetadata[]): void {
+  if (wanted === undefined || partitions.some(({ partitionId }) => partitionId === wanted)) return
+  throw failure(
+    `The topic ${topic} has no partition ${wanted}: it has ${partitions.length}, from 0 to ${partitions.length - 1}.`,
+    'Leave --partition away, or take one that is there.',
+  )
 }
 
 /** Where a batch went: kafkajs tells the offset of the first record of each partition. */

@@ -1,5 +1,5 @@
 /** What a running command shares with the frame around it: where it writes, whether it was interrupted, how it ends. */
-import { exitCodes } from '../errors.ts'
+import { codeOf, exitCodes } from '../errors.ts'
 import { Output } from '../output.ts'
 
 export class Session {
@@ -20,6 +20,13 @@ export class Session {
 
   listenForInterrupts(): void {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => this.#interrupt(signal))
+    // Node turns SIGPIPE into an error of the stream. Nobody reads any more (`… | head`): end like a Ctrl-C, but silently.
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.on('error', error => {
+        if (codeOf(error) !== 'EPIPE') throw error
+        this.#interrupt('SIGPIPE')
+      })
+    }
   }
 
   #interrupt(signal: NodeJS.Signals): void {
@@ -31,7 +38,7 @@ export class Session {
       process.exit(130)
     }
     this.interruptedBy = signal
-    this.output.note('Interrupted: cleaning up (once more to leave at once)')
+    if (signal !== 'SIGPIPE') this.output.note('Interrupted: cleaning up (once more to leave at once)')
     this.#abort.abort(new Error(`interrupted by ${signal}`))
   }
 }

@@ -2,7 +2,7 @@
 import type { ITopicMetadata } from 'kafkajs'
 import { parseSettings } from '../cluster/spec.ts'
 import { failure, usageError } from '../errors.ts'
-import { requireTopic, withAdmin } from './client.ts'
+import { requireTopic, requireTopicName, withAdmin } from './client.ts'
 import { table } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -14,6 +14,7 @@ interface CreateOptions extends CommonOptions {
 }
 
 export async function createTopic(name: string, options: CreateOptions, session: Session): Promise<void> {
+  requireTopicName(name)
   const settings = parseSettings(options.set)
   await withAdmin(options, async (admin, cluster) => {
     const replicas = options.replicas ?? Math.min(3, cluster.spec.brokers)

@@ -6,7 +6,7 @@ import { chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
 import { clusterSpec, parseSettings } from '../cluster/spec.ts'
 import { readRecord } from '../cluster/state.ts'
 import { codeOf, messageOf, usageError } from '../errors.ts'
-import { describeCluster, nodeTable } from './describe.ts'
+import { describeCluster, nodeTable, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -18,14 +18,11 @@ export interface UpCommandOptions extends CommonOptions {
   readonly port?: number
   readonly data?: string
   readonly set: readonly string[]
-  readonly security: string
+  readonly security?: string
   readonly topology?: string
 }
 
 export async function up(given: UpCommandOptions, session: Session): Promise<void> {
-  if (given.security !== 'none') {
-    throw usageError(`--security ${given.security} is not there yet: expected none.`, 'Leave the option away.')
-  }
   const fromFile = given.topology === undefined ? {} : readTopology(given.topology)
   const kept = keptOptions(given.name)
   const options = { ...kept, ...fromFile, ...given, set: [...(fromFile.set ?? []), ...given.set] }
@@ -51,9 +48,9 @@ function keptOptions(name: string): Partial<UpCommandOptions> & {
 } {
   const record = readRecord(name)
   if (record?.phase !== 'down') return {}
-  const { runtime, engine, brokers, added, controllers, port, dataDir, settings, seed } = record.spec
+  const { runtime, engine, brokers, added, controllers, port, dataDir, settings, security = 'none', seed } = record.spec
   const data = dataDir === undefined ? {} : { data: dataDir }
-  return { runtime, engine, brokers, added, controllers, port, settings, seed, ...data }
+  return { runtime, engine, brokers, added, controllers, port, settings, security, seed, ...data }
 }
 
 /** A broker ignores a name that it does not know, as Kafka's does; whoever types one here has mistyped it. */
@@ -92,10 +89,24 @@ async function chosenRuntime(engine: string | undefined, session: Session): Prom
 async function report(cluster: Cluster, seconds: number, session: Session): Promise<void> {
   const document = await describeCluster(cluster)
   const text = session.output.json ? '' : await nodeTable(document, await cluster.quorum())
-  session.output.result(document, () => `${text}\n\nUp in ${seconds.toFixed(1)} s.\nbootstrap: ${document.bootstrap}`)
+  session.output.result(document, () =>
+    [text, '', `Up in ${seconds.toFixed(1)} s.`, ...securityLines(document), `bootstrap: ${document.bootstrap}`].join(
+      '\n',
+    ),
+  )
 }
 
-const topologyKeys = new Set(['name', 'runtime', 'engine', 'brokers', 'controllers', 'port', 'data', 'settings'])
+const topologyKeys = new Set([
+  'name',
+  'runtime',
+  'engine',
+  'brokers',
+  'controllers',
+  'port',
+  'data',
+  'security',
+  'settings',
+])
 
 type Topology = Partial<Omit<UpCommandOptions, 'set'>> & { readonly set?: readonly string[] }
 

@@ -78,6 +78,12 @@ export function judge(
   return { verdict: 'valid', reason: `All promises held, and the control was caught: ${controls.join('; ')}.` }
 }
 
+/** On one variant that is judged again: good when it came out as expected once more, a control when it was caught. */
+export function judgeAgain(lab: Lab, variant: VariantResult): { verdict: LabVerdict; reason: string } {
+  if (!variant.asExpected) return judge(lab, [variant], true)
+  return { verdict: 'valid', reason: `Judged again: variant ${variant.name} is ${variant.verdict}, as expected.` }
+}
+
 /** Whether the checks came out as the expectation says. */
 export function matches(
   expected: Expectation,

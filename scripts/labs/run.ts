@@ -9,6 +9,7 @@ import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
 import type { Capability, Cluster, ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
+import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory, writeHistory, type RunDescription } from '../history/file.ts'
 import { isRecordOperation, type History } from '../history/operation.ts'
 import { HistoryRecorder } from '../history/recorder.ts'
@@ -18,7 +19,7 @@ import { Observer } from '../workload/observer.ts'
 import { readReplicaLogs } from '../workload/replica-logs.ts'
 import { interruptible, unlessAborted } from './interruptible.ts'
 import { expectationOn, type Lab, type Variant } from './lab.ts'
-import { judge, matches, type LabResult, type VariantResult } from './result.ts'
+import { judge, judgeAgain, matches, type LabResult, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
 
 const labsFolder = new URL('../../labs/', import.meta.url)
@@ -75,10 +76,14 @@ export interface RunLabOptions {
   /** Only these variants; the lab's verdict is then `unknown` at best. */
   readonly variants?: readonly string[] | undefined
   readonly scale?: 'quick' | 'full' | undefined
+  /** The one variant is run a second time: the question is whether it comes out the same, not what the lab says. */
+  readonly again?: boolean
   /** Asks for a prediction before the run; answers the index of the choice, or undefined. */
   readonly predict?: ((lab: Lab) => Promise<number | undefined>) | undefined
   readonly progress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
+  /** Of the cluster; default: none. */
+  readonly security?: SecurityKind | undefined
   /** Name of the cluster; default: made from the lab. */
   readonly name?: string | undefined
 }
@@ -120,7 +125,11 @@ export async function runLab(name: string, options: RunLabOptions): Promise<LabR
   }
   const variants = runs.map(run => run.result)
   const durationMs = Math.round(performance.now() - startMs)
-  const judged = judge(lab, variants, options.variants !== undefined)
+  const [only] = variants
+  const judged =
+    options.again === true && only !== undefined
+      ? judgeAgain(lab, only)
+      : judge(lab, variants, options.variants !== undefined)
   return await finished(lab, options, {
     startedAt,
     durationMs,
@@ -164,6 +173,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
     controllers,
     port: 0,
     settings,
+    ...(options.security === undefined || options.security === 'none' ? {} : { security: options.security }),
     seed: options.seed,
   }
 }
@@ -356,7 +366,13 @@ export interface ReplayOptions {
  * runtime is given: it gives the same events.
  */
 export async function replay(file: string, options: ReplayOptions = {}): Promise<LabResult> {
-  const { run, history } = await readHistory(file)
+  const { run, history } = await readHistory(file).catch((error: unknown) => {
+    throw failure(
+      `No history can be read from this file: ${messageOf(error)}`,
+      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl',
+      error,
+    )
+  })
   const lab = await loadLab(run.lab)
   const variant = lab.variants.find(candidate => candidate.name === run.variant)
   if (!variant) throw failure(`${file} is of variant ${run.variant}, which ${lab.name} no longer has.`)
@@ -368,6 +384,7 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
       engine,
       seed,
       variants: [variant.name],
+      again: true,
       scale: run.scale,
       ...options,
     })
@@ -378,20 +395,13 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
     acknowledged: acknowledgedIn(history),
     historyFile: file,
   })
-  const judged =
-    variant.role === 'main' && result.verdict !== 'valid'
-      ? judge(lab, [result], true)
-      : {
-          verdict: result.asExpected ? ('valid' as const) : ('invalid' as const),
-          reason: `Judged again: variant ${variant.name} is ${result.verdict}.`,
-        }
   const runtime = { name: run.runtime } as Runtime
   const outcome = {
     startedAt: run.startedAt,
     durationMs: result.durationMs,
     variants: [result],
     histories: [history],
-    ...judged,
+    ...judgeAgain(lab, result),
   }
   return await finished(lab, { runtime, engine, seed, out: options.out }, outcome)
 }

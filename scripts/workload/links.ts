@@ -21,8 +21,7 @@ export class Links {
 
   /** Asks one broker. A failure or a late answer closes the connection, because answers come in order. */
   async ask<T>(broker: number, question: (client: WireClient) => Promise<T>): Promise<T> {
-    const connecting =
-      this.#open.get(broker) ?? WireClient.open(this.#endpoint(broker), this.#cluster.kafkaOptions().socketFactory)
+    const connecting = this.#open.get(broker) ?? WireClient.open(this.#endpoint(broker), this.#cluster.kafkaOptions())
     this.#open.set(broker, connecting)
     try {
       return await this.#within(connecting.then(question), broker)

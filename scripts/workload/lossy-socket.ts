@@ -4,9 +4,10 @@
  *
  * Only whole frames are passed on, so exactly the chosen response is lost and none that came before it.
  */
-import { connect, type Socket } from 'node:net'
-import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs'
+import type { Socket } from 'node:net'
+import type { ISocketFactory } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
+import { directSocket } from '../cluster/wire-socket.ts'
 
 export interface LossyOptions {
   readonly random: Random
@@ -18,13 +19,9 @@ export interface LossyOptions {
 
 const produceKey = 0
 
-/** A socket factory for kafkajs on top of another one (default: TCP). */
-export function lossySocketFactory(options: LossyOptions, inner: ISocketFactory = plainSocket): ISocketFactory {
+/** A socket factory for kafkajs on top of another one (default: TCP or TLS). */
+export function lossySocketFactory(options: LossyOptions, inner: ISocketFactory = directSocket): ISocketFactory {
   return args => makeLossy(inner(args), options)
-}
-
-function plainSocket({ host, port, onConnect }: ISocketFactoryArgs): Socket {
-  return connect({ host, port }, onConnect)
 }
 
 function makeLossy(socket: Socket, { random, loseOneIn, lost }: LossyOptions): Socket {

@@ -86,10 +86,14 @@ export class Endpoint implements Socket {
     if (this.#unread.length > 0) this.#schedule('data', () => this.#deliverUnread())
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    if ((this.#state !== 'open' && this.#state !== 'connecting') || !this.isAlive) return true
-    // The process may use its buffers again: a kernel copies too.
+  write(chunks: readonly Uint8Array[], written?: () => void): boolean {
+    if ((this.#state !== 'open' && this.#state !== 'connecting') || !this.isAlive) {
+      written?.()
+      return true
+    }
+    // A kernel copies too.
     const bytes = Buffer.concat(chunks)
+    written?.()
     if (bytes.length > 0) this.#sendBytes(bytes)
     this.#wantsDrain ||= this.#unreadBytes >= windowBytes
     return !this.#wantsDrain

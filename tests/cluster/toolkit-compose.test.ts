@@ -54,6 +54,22 @@ describeWith(['docker'], 'the image', () => {
     )
   })
 
+  test('is a quorum of its own with listeners and voters that are named localhost', async () => {
+    // In a container localhost has two addresses, and listener and client must mean the same one.
+    const variables = [
+      'KAFKA_NODE_ID=1',
+      'KAFKA_PROCESS_ROLES=broker,controller',
+      'KAFKA_LISTENERS=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
+      'KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://localhost:9092',
+      'KAFKA_CONTROLLER_LISTENER_NAMES=CONTROLLER',
+      'KAFKA_LISTENER_SECURITY_PROTOCOL_MAP=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+      'KAFKA_CONTROLLER_QUORUM_VOTERS=1@localhost:9093',
+      'KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1',
+    ]
+    const container = await healthy(...variables.flatMap(variable => ['-e', variable]))
+    expect(await docker('logs', container)).toContain('node started')
+  })
+
   test('serves clients on this machine with the variables of an apache/kafka example', async () => {
     const port = await freePort()
     const variables = {

@@ -1,5 +1,5 @@
 /** Clusters of processes through the command line, on our engine and on Apache Kafka: the same commands, the same answers. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '#scripts/cluster/cluster.ts'
@@ -52,6 +52,18 @@ function lifeOf(engine: Engine): void {
     await toolkit.run('topic', 'create', 'letters', '--partitions', '2', ...name)
     await toolkit.run('produce', 'letters', 'a', 'b', 'c', ...name)
     expect(await toolkit.values('life', 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('begins at the end when asked to, and does not wait there', async () => {
+    const { stdout, stderr } = await toolkit.run('consume', 'letters', '--latest', ...name)
+    expect(stdout).toBe('')
+    expect(stderr).toContain('--follow waits for what comes')
+  })
+
+  test('says that a topic has no such partition', async () => {
+    const { exitCode, stderr } = await toolkit.start('produce', 'letters', 'd', '--partition', '7', ...name)
+    expect(stderr).toContain('The topic letters has no partition 7: it has 2, from 0 to 1.')
+    expect(exitCode).toBe(1)
   })
 
   test('loses a broker to kill, and gets it back with start', async () => {
@@ -133,6 +145,15 @@ describe('up', () => {
     expect(toolkit.isEmpty).toBe(true)
   })
 
+  test('whose output nobody reads any more takes everything away again', async () => {
+    const command = toolkit.start('up', '--runtime', 'process', '--brokers', '1', '--port', await freePort())
+    // Before it has written a word: the first one fails.
+    command.stdout.destroy()
+    command.stderr.destroy()
+    expect((await command).exitCode).toBe(141)
+    expect(toolkit.isEmpty).toBe(true)
+  })
+
   test('killed in the middle leaves what the next one explains and down removes', async () => {
     const args = ['up', '--runtime', 'process', '--brokers', '1', '--port', await freePort()]
     const command = toolkit.start(...args)
@@ -160,6 +181,17 @@ describe('up', () => {
     expect(await toolkit.values('default', 'kept')).toEqual(['x'])
     await toolkit.run('down')
     expect(existsSync(data)).toBe(false)
+  })
+
+  test('with a directory for the data that cannot be made says so, and starts nothing', async () => {
+    const file = path.join(toolkit.folder, 'a-file')
+    writeFileSync(file, '')
+    const args = ['--runtime', 'process', '--brokers', '1', '--port', await freePort()]
+    const { exitCode, stderr } = await toolkit.start('up', ...args, '--data', path.join(file, 'data'))
+    expect(stderr).toContain(`The data directory ${file}/data/node-1 cannot be made`)
+    expect(stderr).not.toContain('    at ')
+    expect(exitCode).toBe(1)
+    expect(toolkit.isEmpty).toBe(true)
   })
 
   test('with a setting that makes no sense is a usage error that names it, and starts nothing', async () => {

@@ -71,7 +71,7 @@ const methods = [
 ] as const
 
 /** Not offered, so that the client says UnsupportedVersionException. Apache Kafka takes telemetry through a plug-in alone. */
-const notOffered: ReadonlySet<string> = new Set(isReference ? ['clientInstanceId'] : ['alterReplicaLogDirs'])
+const notOffered: ReadonlySet<string> = new Set(isReference ? ['clientInstanceId'] : [])
 
 describeWith(['java', 'apache-kafka'], 'Admin of Apache Kafka’s Java client', () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-admin-'))

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { startApacheKafka, type ApacheKafka } from './apache-kafka.ts'
 import { isReference, oursAlone } from './engine.ts'
-import { sizedSettings, startCluster, type Cluster } from './harness.ts'
+import { eventually, sizedSettings, startCluster, type Cluster } from './harness.ts'
 import { compile, KafkaTools, runJava } from './java.ts'
 
 const configs = 'kafka.admin.ConfigCommand'
@@ -51,13 +51,19 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
 
   const run = (tool: string, ...args: string[]): Promise<string> =>
     tools.succeed(tool, '--bootstrap-server', cluster.bootstrap, ...args)
+  /** The controller answers; the brokers show it a moment later. */
+  const describes = (words: string, ...args: string[]): Promise<true> =>
+    eventually(`--describe says ${words}`, async () =>
+      (await run(configs, '--describe', ...args)).includes(words) ? true : undefined,
+    )
   const refused = async (tool: string, ...args: string[]): Promise<string> => {
     const { code, output } = await tools.run(tool, '--bootstrap-server', cluster.bootstrap, ...args)
     if (code === 0) throw new Error(`${tool} ${args.join(' ')} was not refused:\n${output}`)
     return output
   }
 
-  test('finds every setting with the value, type, sources and synonyms of Apache Kafka’s broker', async () => {
+  const asKafka = 'finds every setting with the value, type, sources and synonyms of Apache Kafka’s broker'
+  test.skipIf(isReference)(oursAlone(asKafka, 'would be compared with itself'), async () => {
     const { classes, remove } = compile('Describe')
     kafka = await startApacheKafka({ ...sizedSettings(1), ...settings }, [
       '--feature',
@@ -111,8 +117,9 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
 
     const group = ['--entity-type', 'groups', '--entity-name', 'tuned']
     await run(configs, '--alter', ...group, '--add-config', 'consumer.session.timeout.ms=50000')
-    expect(await run(configs, '--describe', ...group)).toContain(
+    await describes(
       'consumer.session.timeout.ms=50000 sensitive=false synonyms={DYNAMIC_GROUP_CONFIG:consumer.session.timeout.ms=50000, DEFAULT_CONFIG:group.consumer.session.timeout.ms=45000}',
+      ...group,
     )
     expect(await refused(configs, '--alter', ...group, '--add-config', 'consumer.session.timeout.ms=1')).toContain(
       'consumer.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms',
@@ -120,7 +127,7 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
 
     const everyBroker = ['--entity-type', 'brokers', '--entity-default']
     await run(configs, '--alter', ...everyBroker, '--add-config', 'message.max.bytes=2000000')
-    expect(await run(configs, '--describe', ...everyBroker)).toContain('message.max.bytes=2000000')
+    await describes('message.max.bytes=2000000', ...everyBroker)
     expect(await refused(configs, '--alter', ...everyBroker, '--add-config', 'node.id=9')).toContain(
       'Cannot update these configs dynamically',
     )
@@ -130,10 +137,11 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
   test('lists and changes client metrics subscriptions', async () => {
     const tool = 'ClientMetricsCommand'
     await run(tool, '--alter', '--name', 'slow', '--metrics', 'org.apache.kafka.consumer.', '--interval', '60000')
-    expect(lines(await run(tool, '--list'))).toContain('slow')
+    const isListed = async (): Promise<boolean> => lines(await run(tool, '--list')).includes('slow')
+    await eventually('it is listed', async () => ((await isListed()) ? true : undefined))
     expect(await run(tool, '--describe', '--name', 'slow')).toMatch(/interval\.ms=60000/)
     await run(tool, '--delete', '--name', 'slow')
-    expect(lines(await run(tool, '--list'))).not.toContain('slow')
+    await eventually('it is gone', async () => ((await isListed()) ? undefined : true))
   })
 
   test.skipIf(isReference)(

@@ -9,7 +9,7 @@ import type { LedgerEntry } from '#broker/observe/request-ledger.ts'
 import { evidenceFolder, type Evidence } from './compatibility-page.ts'
 
 /** What these send comes from no client that somebody uses. */
-const noClients: ReadonlySet<string> = new Set(['fuzz', 'hostile-input'])
+const noClients: ReadonlySet<string> = new Set(['fuzz', 'fuzz-sequences', 'fuzz-quorum', 'hostile-input'])
 
 let written = 0
 

@@ -11,6 +11,7 @@ import { startCluster, type Cluster } from './harness.ts'
 const module = path.join(import.meta.dirname, 'go')
 /** Fewer than its default of half a million: what is proven here is the protocol. */
 const recordsPerTest = '20000'
+/** Go gives up before, and says where it hangs. */
 const timeoutMs = 480_000
 
 interface GoEvent {
@@ -48,13 +49,13 @@ describeWith(['go'], 'franz-go', () => {
     return { passed, failed }
   }
 
-  test('passes all of its own tests', async () => {
+  test('passes all of its own tests', { timeout: timeoutMs + 20_000 }, async () => {
     const { passed, failed } = await run('github.com/twmb/franz-go/pkg/kgo')
     expect(failed).toEqual([])
     expect(passed).toBeGreaterThan(400)
   })
 
-  test('calls what its admin client has', async () => {
+  test('calls what its admin client has', { timeout: timeoutMs + 20_000 }, async () => {
     const { passed, failed } = await run('.')
     expect(failed).toEqual([])
     expect(passed).toBeGreaterThan(7)

@@ -13,10 +13,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ListenerKind } from '#broker/handlers/handler.ts'
 import { handlers } from '#broker/handlers/registry.ts'
 import { apiByKey } from '#broker/protocol/apis.ts'
+import { bugLines } from './fuzz/bug-lines.ts'
 import { fuzzCase, type FuzzCase, type Target } from './fuzz/cases.ts'
 import { flaw, send } from './fuzz/session.ts'
 import type { Known } from './fuzz/values.ts'
 import { startCluster, type Cluster } from './harness.ts'
+import { createTopics } from './topics.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
 const seconds = Number(process.env['FUZZ_SECONDS'] ?? 10)
@@ -95,20 +97,12 @@ async function run(kind: ListenerKind, port: number): Promise<Tally> {
   return tally
 }
 
-/** Lines of the log that speak of bugs, each kind once. */
+/** Lines of the log that speak of bugs, with the line that replays them. */
 function bugs(): string[] {
-  const lines = cluster.broker().log().split('\n')
-  const kinds = new Map<string, string>()
-  for (const line of lines) {
-    if (!/a request failed|met a bug|unhandled|uncaught|the node could not|^\S+ \S+ ERROR/i.test(line)) continue
-    const kind = line
-      .replaceAll(/"(time|client)":"[^"]*"/g, '')
-      .replaceAll(/\d+/g, '#')
-      .slice(0, 300)
+  return bugLines(cluster.broker().log()).map(line => {
     const index = /fuzz-(\d+)/.exec(line)?.[1]
-    if (!kinds.has(kind)) kinds.set(kind, index === undefined ? line : `${line}\nreplay: ${replay(Number(index))}`)
-  }
-  return [...kinds.values()]
+    return index === undefined ? line : `${line}\nreplay: ${replay(Number(index))}`
+  })
 }
 
 beforeAll(async () => {
@@ -123,13 +117,10 @@ beforeAll(async () => {
   })
   const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
-  await admin.createTopics({
-    topics: [
-      { topic: 'fuzzed', numPartitions: 2 },
-      { topic: 'fuzzed-too', numPartitions: 1 },
-    ],
-    waitForLeaders: true,
-  })
+  await createTopics(admin, [
+    { topic: 'fuzzed', numPartitions: 2 },
+    { topic: 'fuzzed-too', numPartitions: 1 },
+  ])
   await admin.disconnect()
   known = {
     clusterId: cluster.clusterId,

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Security protocol of the listener of clients and brokers, which is then named after it, and of the controllers'. Default: PLAINTEXT. */
   readonly protocols?: { readonly client: string; readonly controller: string }
+  /** Log directories of each broker; default 1. */
+  readonly logDirs?: number
 }
 
 const plaintext = { client: 'PLAINTEXT', controller: 'PLAINTEXT' }
@@ -67,6 +69,12 @@ export async function eventually<T>(
   }
 }
 
+/** The part of a log that says what went wrong: from its first error on, else its end. */
+function complaint(log: string): string {
+  const from = log.search(/^.*\b(ERROR|FATAL)\b/m)
+  return from < 0 ? log.slice(-4_000) : log.slice(from, from + 4_000)
+}
+
 /** One broker process. */
 export class BrokerProcess {
   readonly id: number
@@ -94,11 +102,16 @@ export class BrokerProcess {
     return pid
   }
 
-  configure(settings: Readonly<Record<string, string>>): void {
+  /** Paths of its log directories, the one of the metadata first. */
+  logDirectories(count: number): string[] {
+    return Array.from({ length: count }, (_, index) => this.dataDirectory + (index === 0 ? '' : String(index)))
+  }
+
+  configure(settings: Readonly<Record<string, string>>, logDirs = 1): void {
     mkdirSync(this.#directory, { recursive: true })
     const properties = {
       ...settings,
-      'log.dirs': this.dataDirectory,
+      'log.dirs': this.logDirectories(logDirs).join(','),
       ...(this.#engine.hasInspector ? { 'inspector.listener': `${host}:${this.#inspectorPort}` } : {}),
     }
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
@@ -124,7 +137,7 @@ export class BrokerProcess {
       `broker ${this.id} serves`,
       async () => {
         if (child.exitCode !== null || child.signalCode !== null)
-          throw new Error(`broker ${this.id} ended:\n${this.log().slice(-4000)}`)
+          throw new Error(`broker ${this.id} ended:\n${complaint(this.log().slice(before))}`)
         const serves = await this.#engine.isServing(this.#inspectorPort, this.log().slice(before))
         return serves ? true : undefined
       },
@@ -162,8 +175,9 @@ export class BrokerProcess {
     return readFileSync(this.#logFile, 'utf8')
   }
 
-  /** Resident memory as the kernel counts it; undefined where there is no /proc. */
+  /** Resident memory as the kernel counts it; undefined where there is no /proc, and of a JVM, whose heap takes what it was allowed. */
   residentBytes(): number | undefined {
+    if (!this.#engine.hasInspector) return undefined
     try {
       const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
       return match === null ? undefined : Number(match[1]) * 1024
@@ -282,6 +296,7 @@ export async function startCluster({
   brokers = 1,
   settings = {},
   protocols = plaintext,
+  logDirs = 1,
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-conformance-'))
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'x')
@@ -293,7 +308,7 @@ export async function startCluster({
   }
   const voters = processes.map(({ id, controllerPort }) => `${id}@${host}:${controllerPort}`).join(',')
   for (const each of processes) {
-    each.configure({
+    const own = {
       'process.roles': 'broker,controller',
       'node.id': String(each.id),
       'cluster.id': clusterId,
@@ -304,12 +319,13 @@ export async function startCluster({
       'inter.broker.listener.name': protocols.client,
       ...sizedSettings(brokers),
       ...settings,
-    })
+    }
+    each.configure(own, logDirs)
   }
   const cluster = new Cluster(directory, clusterId, processes)
   try {
     await engine.format(
-      processes.map(({ files }) => files),
+      processes.flatMap(each => each.logDirectories(logDirs).map(dataDir => ({ ...each.files, dataDir }))),
       clusterId,
     )
     await Promise.all(processes.map(each => each.start()))

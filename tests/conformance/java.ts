@@ -12,10 +12,13 @@ const classPath = (classes: string, jars: string = kafkaJars): string =>
 /** A start that compiles little is what counts here, not speed later. */
 const jvm = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
-/** Folder with the classes of one source file; `remove()` it. */
-export function compile(name: string, jars: string = kafkaJars): { classes: string; remove: () => void } {
+/** Folder with the classes of these source files; `remove()` it. */
+export function compile(
+  names: string | readonly string[],
+  jars: string = kafkaJars,
+): { classes: string; remove: () => void } {
   const classes = mkdtempSync(path.join(tmpdir(), 'faultline-classes-'))
-  const from = ['-sourcepath', sources, path.join(sources, `${name}.java`)]
+  const from = ['-sourcepath', sources, ...[names].flat().map(name => path.join(sources, `${name}.java`))]
   execFileSync('javac', ['-nowarn', '-Xlint:none', '-cp', `${jars}/*`, '-d', classes, ...from])
   return { classes, remove: () => rmSync(classes, { recursive: true, force: true }) }
 }
@@ -35,6 +38,61 @@ export async function runJava(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, output }
+}
+
+/** A program of `classes` that runs on: told by lines on its standard input, heard by lines of its output. */
+export class JavaProgram {
+  readonly #child: ChildProcess
+  readonly #gone: Promise<unknown>
+  #output = ''
+
+  constructor(mainClass: string, args: readonly string[], classes: string) {
+    this.#child = spawn('java', [...jvm, '-cp', classPath(classes), mainClass, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    this.#gone = once(this.#child, 'close')
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk))
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
+  }
+
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
+  /** What matches in its output from now on. */
+  async ask(line: string, answer: RegExp): Promise<string> {
+    const { length } = this.#output
+    this.tell(line)
+    for (;;) {
+      const [found] = answer.exec(this.#output.slice(length)) ?? []
+      if (found !== undefined) return found
+      if (this.hasEnded) throw new Error(`the program ended:\n${this.#output}`)
+      await Promise.race([
+        this.#gone,
+        ...[this.#child.stdout, this.#child.stderr].map(each => each && once(each, 'data')),
+      ])
+    }
+  }
+
+  /** Resolves with the exit code when the program ends by itself. */
+  async end(): Promise<number | null> {
+    await this.#gone
+    return this.#child.exitCode
+  }
+
+  /** kill -9, if it still runs. */
+  async kill(): Promise<void> {
+    if (!this.hasEnded) this.#child.kill('SIGKILL')
+    await this.#gone
+  }
 }
 
 export const oldClientJars = (): Promise<string> => jarsOf('old-clients', '2.8.2')

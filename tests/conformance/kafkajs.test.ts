@@ -14,6 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
+import { createTopics } from './topics.ts'
 
 const ascending = (left: number, right: number): number => left - right
 
@@ -42,8 +43,7 @@ afterAll(async () => {
   await cluster?.stop()
 })
 
-const create = (topic: string, numPartitions = 1): Promise<boolean> =>
-  admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true })
+const create = (topic: string, numPartitions = 1): Promise<boolean> => createTopics(admin, [{ topic, numPartitions }])
 
 interface Reading {
   readonly consumer: Consumer
@@ -114,7 +114,9 @@ describe('the admin client', () => {
       expect(replicas).toContain(leader)
     }
     await admin.deleteTopics({ topics: ['admin-topic'] })
-    expect(await admin.listTopics()).not.toContain('admin-topic')
+    await eventually('the topic is gone', async () =>
+      (await admin.listTopics()).includes('admin-topic') ? undefined : true,
+    )
   })
 
   test('is refused with the reason', async () => {
@@ -136,18 +138,15 @@ describe('the admin client', () => {
   })
 
   test('places replicas where it says', async () => {
-    await admin.createTopics({
-      topics: [
-        {
-          topic: 'placed',
-          replicaAssignment: [
-            { partition: 0, replicas: [3, 1] },
-            { partition: 1, replicas: [2, 3] },
-          ],
-        },
-      ],
-      waitForLeaders: true,
-    })
+    await createTopics(admin, [
+      {
+        topic: 'placed',
+        replicaAssignment: [
+          { partition: 0, replicas: [3, 1] },
+          { partition: 1, replicas: [2, 3] },
+        ],
+      },
+    ])
     const { topics } = await admin.fetchTopicMetadata({ topics: ['placed'] })
     const partitions = new Map(topics[0]?.partitions.map(each => [each.partitionId, each]))
     expect(partitions.get(0)).toMatchObject({ leader: 3, replicas: [3, 1] })
@@ -306,10 +305,7 @@ describe('the producer', () => {
   })
 
   test('is told that a record is too large, and goes on', async () => {
-    await admin.createTopics({
-      topics: [{ topic: 'narrow', configEntries: [{ name: 'max.message.bytes', value: '1000' }] }],
-      waitForLeaders: true,
-    })
+    await createTopics(admin, [{ topic: 'narrow', configEntries: [{ name: 'max.message.bytes', value: '1000' }] }])
     await expect(send('narrow', ['x'.repeat(2000)])).rejects.toMatchObject({ type: 'MESSAGE_TOO_LARGE' })
     await send('narrow', ['small'])
     expect(await admin.fetchTopicOffsets('narrow')).toMatchObject([{ high: '1' }])

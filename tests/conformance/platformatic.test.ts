@@ -12,7 +12,7 @@ import {
   type MessageToProduce,
 } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startCluster, type Cluster } from './harness.ts'
+import { eventually, startCluster, type Cluster } from './harness.ts'
 
 type Text = MessagesStream<string, string, string, string>
 
@@ -66,16 +66,19 @@ describe('the admin client', () => {
       replicas: 3,
       configuration: { 'retention.ms': '3600000' },
     })
-    expect(await admin.listTopics()).toContain('made')
+    // The controller answers; the brokers hear of it a moment later.
+    const isListed = async (): Promise<boolean> => (await admin.listTopics()).includes('made')
+    await eventually('the topic is listed', async () => ((await isListed()) ? true : undefined))
     await admin.createPartitions({ topics: [{ name: 'made', count: 3, assignments: null }] })
-    const metadata = await admin.metadata({ topics: ['made'], forceUpdate: true })
+    const metadata = await eventually('three partitions', async () => {
+      const known = await admin.metadata({ topics: ['made'], forceUpdate: true })
+      return known.topics.get('made')?.partitions.length === 3 ? known : undefined
+    })
     expect(metadata.id).toBe(cluster.clusterId)
     expect([...metadata.brokers.keys()].toSorted((left, right) => left - right)).toEqual([1, 2, 3])
-    const topic = metadata.topics.get('made')
-    expect(topic?.id).toBe(created?.id)
-    expect(topic?.partitions).toHaveLength(3)
+    expect(metadata.topics.get('made')?.id).toBe(created?.id)
     await admin.deleteTopics({ topics: ['made'] })
-    expect(await admin.listTopics()).not.toContain('made')
+    await eventually('the topic is gone', async () => ((await isListed()) ? undefined : true))
   })
 
   test('changes one setting and leaves the others', async () => {
@@ -94,21 +97,24 @@ describe('the admin client', () => {
         },
       ],
     })
-    const [described] = await admin.describeConfigs({
-      includeSynonyms: true,
-      includeDocumentation: true,
-      resources: [
-        { resourceType: topicConfig, resourceName: 'configured', configurationKeys: ['segment.ms', 'retention.ms'] },
-      ],
+    const described = await eventually('the changed setting', async () => {
+      const [resource] = await admin.describeConfigs({
+        includeSynonyms: true,
+        includeDocumentation: true,
+        resources: [
+          { resourceType: topicConfig, resourceName: 'configured', configurationKeys: ['segment.ms', 'retention.ms'] },
+        ],
+      })
+      return resource?.configs.some(({ value }) => value === '1234567') === true ? resource : undefined
     })
-    const values = new Map(described?.configs.map(({ name, value }) => [name, value]))
+    const values = new Map(described.configs.map(({ name, value }) => [name, value]))
     expect(values).toEqual(
       new Map([
         ['segment.ms', '60000'],
         ['retention.ms', '1234567'],
       ]),
     )
-    expect(described?.configs.every(({ documentation }) => documentation !== null && documentation !== '')).toBe(true)
+    expect(described.configs.every(({ documentation }) => documentation !== null && documentation !== '')).toBe(true)
   })
 })
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
+import { isReference } from './engine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { KafkaTools, Load } from './java.ts'
 
@@ -57,7 +58,8 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
       'the reassignment is complete',
       async () => {
         const output = await run(reassign, '--verify', '--reassignment-json-file', plan)
-        return output.includes('still in progress') ? undefined : output
+        // A broker that lags behind the controller knows of no reassignment, and still of the replicas from before.
+        return /still in progress|but replica set is/.test(output) ? undefined : output
       },
       120_000,
     )
@@ -163,7 +165,8 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
       )
     const own = new RegExp(`\\b${added.id}\\s+127\\.0\\.0\\.1\\s+${added.port}\\b`)
     expect(await endpoints()).toMatch(own)
-    expect(await added.stop()).toBe(0)
+    // A JVM that ended in order upon SIGTERM still says 128 + 15.
+    expect(await added.stop()).toBe(isReference ? 143 : 0)
     const unregister = ['unregister', '--bootstrap-server', cluster.addresses[0]!, '--id', String(added.id)]
     expect(await tools.succeed('ClusterTool', ...unregister)).toContain(`Broker ${added.id} is no longer registered.`)
     await eventually('it is gone', async () => (own.test(await endpoints()) ? undefined : true))

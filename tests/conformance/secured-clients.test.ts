@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
+import { isReference } from './engine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { KafkaTools, type ToolResult } from './java.ts'
 import { scramLogin } from './security.ts'
@@ -280,6 +281,8 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'SASL_SSL with a store of keytool
     const output = await scene.produce(alice, 'renewed', { count: 60, perSecond: 10 })
     expect(output).toContain('60 records sent')
     expect(output).not.toContain('Exception')
+    // Apache Kafka logs no logins: there, that nothing failed has to do.
+    if (isReference) return
     const log = scene.cluster.broker().log()
     const logins = [...log.matchAll(/a client authenticated.*?client"?[=:]"?([\d.:]+).*User:alice/g)].map(
       ([, from]) => from,

@@ -8,14 +8,25 @@ const folder = path.resolve(import.meta.dirname, '..', 'broker', 'security', 'au
 export const keyFile = (name: string): string => path.join(folder, name)
 export const keyText = (name: string): string => readFileSync(keyFile(name), 'utf8')
 
-/** Certificate for localhost and 127.0.0.1; trusts the authority that signed it and the clients'. */
-export const tlsSettings: Readonly<Record<string, string>> = {
-  'ssl.keystore.type': 'PKCS12',
-  'ssl.keystore.location': keyFile('server.p12'),
-  'ssl.keystore.password': 'secret',
+const trustSettings: Readonly<Record<string, string>> = {
   'ssl.truststore.type': 'PKCS12',
   'ssl.truststore.location': keyFile('trust.p12'),
   'ssl.truststore.password': 'secret',
+}
+
+/** Keys of a PEM file, which has no password. */
+export const pemSettings = (location: string): Readonly<Record<string, string>> => ({
+  ...trustSettings,
+  'ssl.keystore.type': 'PEM',
+  'ssl.keystore.location': location,
+})
+
+/** Certificate for localhost and 127.0.0.1; trusts the authority that signed it and the clients'. */
+export const tlsSettings: Readonly<Record<string, string>> = {
+  ...trustSettings,
+  'ssl.keystore.type': 'PKCS12',
+  'ssl.keystore.location': keyFile('server.p12'),
+  'ssl.keystore.password': 'secret',
 }
 
 const plainModule = 'org.apache.kafka.common.security.plain.PlainLoginModule'
@@ -34,6 +45,8 @@ export const saslTlsSettings: Readonly<Record<string, string>> = {
   'sasl.mechanism.controller.protocol': 'PLAIN',
   'listener.name.sasl_ssl.plain.sasl.jaas.config': plainLogin,
   'listener.name.controller.plain.sasl.jaas.config': plainLogin,
+  'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config': `${scramModule} required;`,
+  'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': `${scramModule} required;`,
   'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN',
   'bootstrap.scram.credentials':
     'SCRAM-SHA-256=[name=alice,password=alice-secret];SCRAM-SHA-512=[name=alice,password=alice-secret];SCRAM-SHA-512=[name=bob,iterations=8192,password=bob-secret]',

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { compile, runJava } from './java.ts'
+import { createTopics } from './topics.ts'
 
 const words = 3000
 const spreadMs = 30_000
@@ -26,10 +27,10 @@ describeWith(['java', 'kafka-streams'], 'Kafka Streams, exactly once', () => {
     const retry = { initialRetryTime: 50, maxRetryTime: 500, retries: 100 }
     admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING, retry }).admin()
     await admin.connect()
-    await admin.createTopics({
-      topics: ['words', 'counts'].map(topic => ({ topic, numPartitions: 2, replicationFactor: 3 })),
-      waitForLeaders: true,
-    })
+    await createTopics(
+      admin,
+      ['words', 'counts'].map(topic => ({ topic, numPartitions: 2, replicationFactor: 3 })),
+    )
   })
 
   afterAll(async () => {

@@ -169,7 +169,12 @@ describeWith(['java', 'apache-kafka', 'maven'], 'the programs that Apache Kafka 
       ...['--transactional-id', 'timed', '--transaction-duration-ms', '50'],
       ...['--producer-props', `bootstrap.servers=${cluster.bootstrap}`],
     )
-    expect(await run('TransactionsCommand', 'list')).toMatch(/timed\s+\d+\s+\d+\s+CompleteCommit/)
+    const listed = (as: RegExp): Promise<true> =>
+      eventually(`the list says ${as.source}`, async () =>
+        as.test(await run('TransactionsCommand', 'list')) ? true : undefined,
+      )
+    // Its markers are still being written when a producer hears of its commit.
+    await listed(/timed\s+\d+\s+\d+\s+CompleteCommit/)
     const described = await run('TransactionsCommand', 'describe', '--transactional-id', 'timed')
     expect(lines(described).at(-1)).toMatch(/^\d+\s+timed\s+\d+\s+\d+\s+CompleteCommit\s+60000/)
     const producers = await run(
@@ -183,7 +188,7 @@ describeWith(['java', 'apache-kafka', 'maven'], 'the programs that Apache Kafka 
     expect(lines(producers).at(-1)).toMatch(/^\d+\s+\d+\s+/)
     expect(lines(await run('TransactionsCommand', 'find-hanging', '--broker-id', '1'))).toHaveLength(1)
     await run('TransactionsCommand', 'forceTerminateTransaction', '--transactionalId', 'timed')
-    expect(await run('TransactionsCommand', 'list')).toMatch(/timed\s+\d+\s+\d+\s+Empty/)
+    await listed(/timed\s+\d+\s+\d+\s+Empty/)
   })
 
   test('kafka-dump-log reads what the coordinators have written', async () => {

@@ -10,6 +10,7 @@ import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { describeWith } from '#tests/machine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { KafkaTools } from './java.ts'
+import { createTopics } from './topics.ts'
 
 let cluster: Cluster
 let kafka: Kafka
@@ -38,7 +39,7 @@ afterAll(async () => {
 async function create(topic: string, numPartitions = 1): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor: 3 }], waitForLeaders: true })
+  await createTopics(admin, [{ topic, numPartitions, replicationFactor: 3 }])
   await admin.disconnect()
 }
 

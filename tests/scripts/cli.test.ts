@@ -54,7 +54,24 @@ describe('./faultline', () => {
       'unknown setting no.such.key',
     ],
     ['no broker at all', ['up', '--brokers', '0'], '--brokers must be a whole number from 1 to 99, got 0'],
-    ['security that is not there yet', ['up', '--security', 'tls'], '--security tls is not there yet'],
+    ['security that is none', ['up', '--security', 'ssl'], '--security must be one of none, sasl, tls, mtls, sasl-tls'],
+    [
+      'TLS on a simulated network',
+      ['up', '--runtime', 'simulated', '--security', 'mtls'],
+      '--security mtls is not there on the runtime simulated',
+    ],
+    [
+      'secrets in virtual time',
+      ['lab', 'run', '01', '--runtime', 'simulated', '--security', 'sasl', '--no-predict'],
+      'A run in virtual time has no security',
+    ],
+    [
+      'Apache Kafka in the simulator',
+      ['up', '--runtime', 'simulated', '--engine', 'apache-kafka'],
+      'runs our own broker only, not apache-kafka',
+    ],
+    ['a name that no topic can have', ['produce', 'a b', 'x'], '"a b" cannot be the name of a topic'],
+    ['a name that would be a directory', ['topic', 'create', '..'], '".." cannot be the name of a topic'],
   ])('takes %s for a usage error: exit code 2 and one error line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await run(...args)
     expect(stderr).toContain(message)
@@ -126,6 +143,15 @@ describe('./faultline', () => {
     const { exitCode, stderr } = await run('up', '--topology', file)
     expect(stderr).toContain('brockers is not known')
     expect(exitCode).toBe(2)
+  })
+
+  test('says what is wrong with a file that should be a history', async () => {
+    const file = path.join(path.dirname(home), 'no-history.jsonl')
+    writeFileSync(file, '{}\n')
+    const { exitCode, stderr } = await run('lab', 'replay', file)
+    expect(stderr).toContain(`${file}:1: expected a header with format "faultline-history"`)
+    expect(stderr).not.toContain('    at ')
+    expect(exitCode).toBe(1)
   })
 
   test('without the packages it needs, says how to get them: exit code 3', async () => {

@@ -86,7 +86,7 @@ export const networkSettings = {
   'socket.listen.backlog.size': int({
     default: 50,
     min: 1,
-    doc: 'Connections that wait to be accepted. No effect here: the system’s default is used.',
+    doc: 'Connections of a listener that wait for others to end when there are max.connections; the system’s own queue has its default length.',
   }),
   'socket.receive.buffer.bytes': int({ default: 102_400, doc: 'No effect here: the system’s default is used.' }),
   'socket.request.max.bytes': int({ default: 104_857_600, min: 1, doc: 'Largest request accepted.' }),

@@ -270,7 +270,11 @@ export const securitySettings = {
     default: 'DEFAULT',
     doc: 'How the name of a client’s certificate becomes its principal.',
   }),
-  'ssl.protocol': string({ default: 'TLSv1.3', update: 'per-broker', doc: 'Newest version of TLS that is used.' }),
+  'ssl.protocol': string({
+    default: 'TLSv1.3',
+    update: 'per-broker',
+    doc: 'No effect here: ssl.enabled.protocols tells the versions on offer.',
+  }),
   'ssl.provider': string({
     default: '',
     unset: true,

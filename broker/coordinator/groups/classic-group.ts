@@ -10,7 +10,7 @@
  * any                 → Dead: the group is deleted or the coordinator moves away
  *
  * Sources: "Kafka Client-side Assignment Proposal"; KIP-62 (rebalance timeout), KIP-134 (initial delay), KIP-345 (static members),
- * KIP-394 (member id required), KIP-559 (protocol in sync), KIP-814 (static leader skips assignment).
+ * KIP-389 (group.max.size), KIP-394 (member id required), KIP-559 (protocol in sync), KIP-814 (static leader skips assignment).
  */
 import type { ErrorName } from '../../protocol/errors.ts'
 import {
@@ -36,6 +36,7 @@ import type { Effects, CoordinatorRecord, Ticket } from '../runtime/effects.ts'
 import { expiryRuleOf, subscribedTopicsOf } from './classic-subscription.ts'
 import type { AnyGroup } from './group.ts'
 import type { ExpiryRule } from './group-offsets.ts'
+import { JoinPhase } from './join-phase.ts'
 
 /** A new member may take this long in its first rebalance, whatever its session timeout: it cannot send heartbeats yet. */
 const newMemberJoinTimeoutMs = 300_000
@@ -61,11 +62,7 @@ export class ClassicGroup implements AnyGroup {
   /** Ids given out and not used yet, with the deadline after which they are void. */
   readonly #pending = new Map<string, number>()
   readonly #pendingSync = new Set<string>()
-  #joinDeadlineMs = Infinity
-  /** The initial delay goes on while members keep coming, up to this time. */
-  #initialDelayLimitMs = 0
-  #newMembersInDelay = false
-  #inInitialDelay = false
+  readonly #joining = new JoinPhase()
   #syncDeadlineMs = Infinity
   #wallMs: number
 
@@ -97,7 +94,9 @@ export class ClassicGroup implements AnyGroup {
 
   join(request: JoinRequest, ticket: Ticket<JoinAnswer>, nowMs: number): void {
     const refusal = joinRefusal(this, request, this.#limits)
-    if (refusal !== undefined) this.#effects.reply(ticket, refuseJoin(refusal, request.memberId))
+    // A group that is full does not know the member, whatever it is called.
+    const refusedId = refusal === 'GROUP_MAX_SIZE_REACHED' ? '' : request.memberId
+    if (refusal !== undefined) this.#effects.reply(ticket, refuseJoin(refusal, refusedId))
     else if (request.memberId === '') this.#joinWithoutId(request, ticket, nowMs)
     else this.#joinWithId(request, ticket, nowMs)
   }
@@ -149,7 +148,7 @@ export class ClassicGroup implements AnyGroup {
     this.leaderId ??= memberId
     this.members.set(memberId, member)
     if (member.groupInstanceId !== null) this.#static.set(member.groupInstanceId, memberId)
-    this.#newMembersInDelay = true
+    this.#joining.memberCame()
     this.#prepareRebalance(nowMs)
   }
 
@@ -272,17 +271,15 @@ export class ClassicGroup implements AnyGroup {
     if (this.state === 'CompletingRebalance') this.#resetSyncs('REBALANCE_IN_PROGRESS', nowMs)
     const wasEmpty = this.state === 'Empty'
     this.#become('PreparingRebalance')
-    const longestMs = this.#rebalanceTimeoutMs()
-    if (wasEmpty && this.#limits.initialRebalanceDelayMs > 0) {
-      this.#inInitialDelay = true
-      this.#newMembersInDelay = false
-      this.#initialDelayLimitMs = nowMs + longestMs
-      this.#joinDeadlineMs = nowMs + Math.min(this.#limits.initialRebalanceDelayMs, longestMs)
-      return
+    const timeoutMs = this.#rebalanceTimeoutMs()
+    const delayMs = this.#limits.initialRebalanceDelayMs
+    if (wasEmpty && delayMs > 0) this.#joining.beginDelayed(nowMs, { delayMs, timeoutMs })
+    // The first rebalance waits for nobody but during the delay, not for ids that were given out either.
+    else if (wasEmpty) this.#completeJoin(nowMs)
+    else {
+      this.#joining.begin(nowMs, timeoutMs)
+      this.#tryCompleteJoin(nowMs)
     }
-    this.#inInitialDelay = false
-    this.#joinDeadlineMs = nowMs + longestMs
-    this.#tryCompleteJoin(nowMs)
   }
 
   #rebalanceTimeoutMs(): number {
@@ -290,19 +287,8 @@ export class ClassicGroup implements AnyGroup {
   }
 
   #tryCompleteJoin(nowMs: number): void {
-    if (this.state !== 'PreparingRebalance' || this.#inInitialDelay || this.#pending.size > 0) return
+    if (this.state !== 'PreparingRebalance' || this.#joining.isDelayed || this.#pending.size > 0) return
     if ([...this.members.values()].every(member => member.joinTicket !== undefined)) this.#completeJoin(nowMs)
-  }
-
-  #joinDeadlinePassed(nowMs: number): void {
-    if (this.#inInitialDelay && this.#newMembersInDelay && nowMs < this.#initialDelayLimitMs) {
-      // KIP-134: members are still coming, wait another round.
-      this.#newMembersInDelay = false
-      this.#joinDeadlineMs = Math.min(nowMs + this.#limits.initialRebalanceDelayMs, this.#initialDelayLimitMs)
-      return
-    }
-    this.#inInitialDelay = false
-    this.#completeJoin(nowMs)
   }
 
   #completeJoin(nowMs: number): void {
@@ -310,14 +296,14 @@ export class ClassicGroup implements AnyGroup {
       // A static member that is late keeps its place until its session ends.
       if (member.joinTicket === undefined && member.groupInstanceId === null) this.#forget(member)
     }
-    this.#joinDeadlineMs = Infinity
+    this.#joining.end()
     if (this.members.size === 0) {
       this.#becomeEmpty()
       return
     }
     if (![...this.members.values()].some(member => member.joinTicket !== undefined)) {
       // Only absent static members: wait for one to come back, or for all sessions to end.
-      this.#joinDeadlineMs = nowMs + this.#rebalanceTimeoutMs()
+      this.#joining.begin(nowMs, this.#rebalanceTimeoutMs())
       return
     }
     if (this.members.get(this.leaderId ?? '')?.joinTicket === undefined)
@@ -452,7 +438,7 @@ export class ClassicGroup implements AnyGroup {
   #remove(member: ClassicMember, nowMs: number): void {
     this.#forget(member)
     if (this.state === 'PreparingRebalance') {
-      if (this.members.size === 0 && !this.#inInitialDelay) this.#completeJoin(nowMs)
+      if (this.members.size === 0 && !this.#joining.isDelayed) this.#completeJoin(nowMs)
       else this.#tryCompleteJoin(nowMs)
     } else if (this.state === 'Stable' || this.state === 'CompletingRebalance') this.#prepareRebalance(nowMs)
   }
@@ -473,7 +459,7 @@ export class ClassicGroup implements AnyGroup {
 
   /** Monotonic ms of the next thing that happens by itself. */
   get deadlineMs(): number {
-    let earliest = Math.min(this.#joinDeadlineMs, this.#syncDeadlineMs)
+    let earliest = Math.min(this.#joining.deadlineMs, this.#syncDeadlineMs)
     for (const deadline of this.#pending.values()) earliest = Math.min(earliest, deadline)
     for (const { sessionDeadlineMs } of this.members.values()) earliest = Math.min(earliest, sessionDeadlineMs)
     return earliest
@@ -488,7 +474,7 @@ export class ClassicGroup implements AnyGroup {
     for (const member of [...this.members.values()]) {
       if (member.sessionDeadlineMs <= nowMs && this.members.has(member.memberId)) this.#remove(member, nowMs)
     }
-    if (this.#joinDeadlineMs <= nowMs) this.#joinDeadlinePassed(nowMs)
+    if (this.#joining.deadlineMs <= nowMs && !this.#joining.putOff(nowMs)) this.#completeJoin(nowMs)
     if (this.#syncDeadlineMs <= nowMs) this.#syncDeadlinePassed(nowMs)
   }
 
@@ -567,9 +553,13 @@ export class ClassicGroup implements AnyGroup {
     if (member.groupInstanceId !== null) this.#static.set(member.groupInstanceId, member.memberId)
   }
 
-  /** After the last record of the log: members get a full session to report. */
+  /**
+   * After the last record of the log: members get a full session to report. When they are more than group.max.size now allows, all join anew,
+   * which lets them commit first, and the last to come are turned away (KIP-389).
+   */
   loaded(nowMs: number): void {
     for (const member of this.members.values()) this.#heard(member, nowMs)
+    if (this.members.size > this.#limits.maxSize) this.#prepareRebalance(nowMs)
   }
 
   /** The coordinator moves away, or the group is deleted: everybody who waits is told. */
@@ -582,7 +572,7 @@ export class ClassicGroup implements AnyGroup {
     }
     this.members.clear()
     this.#pending.clear()
-    this.#joinDeadlineMs = Infinity
+    this.#joining.end()
     this.#syncDeadlineMs = Infinity
     this.#become('Dead')
   }

@@ -77,7 +77,7 @@ interface GroupView {
 
 /** Undefined: it may join, as far as the request itself tells. */
 export function joinRefusal(group: GroupView, request: JoinRequest, limits: GroupLimits): ErrorName | undefined {
-  const { sessionTimeoutMs, protocolType, protocols, groupInstanceId } = request
+  const { sessionTimeoutMs, protocolType, protocols } = request
   if (group.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
   if (sessionTimeoutMs < limits.minSessionTimeoutMs || sessionTimeoutMs > limits.maxSessionTimeoutMs)
     return 'INVALID_SESSION_TIMEOUT'
@@ -88,10 +88,17 @@ export function joinRefusal(group: GroupView, request: JoinRequest, limits: Grou
     if (protocolType !== group.protocolType || !protocols.some(({ name }) => common.has(name)))
       return 'INCONSISTENT_GROUP_PROTOCOL'
   }
-  const isMember =
-    group.members.has(request.memberId) ||
-    (groupInstanceId !== null && members.some(member => member.groupInstanceId === groupInstanceId))
-  return !isMember && members.length >= limits.maxSize ? 'GROUP_MAX_SIZE_REACHED' : undefined
+  return hasRoom(group, request, limits) ? undefined : 'GROUP_MAX_SIZE_REACHED'
+}
+
+/**
+ * In a rebalance those count who have joined it so far: members from before have no place of their own (KIP-389). A static member that comes
+ * back without its id is a newcomer in this, as in Kafka.
+ */
+function hasRoom({ state, members }: GroupView, { memberId }: JoinRequest, { maxSize }: GroupLimits): boolean {
+  const all = [...members.values()]
+  const seated = state === 'PreparingRebalance' ? all.filter(({ joinTicket }) => joinTicket !== undefined) : all
+  return seated.length < maxSize || seated.some(member => member.memberId === memberId)
 }
 
 export function assignmentOf({ protocolType, protocolName }: GroupView, { assignment }: ClassicMember): SyncAnswer {

@@ -52,6 +52,8 @@ export class Offsets {
   readonly #store = new OffsetStore()
   /** Commits on their way: such a group is not empty of offsets yet, whatever the store says. */
   readonly #inFlight = new Map<string, Set<OffsetKey>>()
+  /** What loaded records above the high watermark do once they are committed, in the order of the log. */
+  #tail: (() => void)[] = []
 
   constructor(effects: Effects, limits: OffsetLimits) {
     this.#effects = effects
@@ -80,19 +82,44 @@ export class Offsets {
   }
 
   groupIds(): string[] {
-    return this.#store.groupIds()
+    return [...new Set([...this.#store.groupIds(), ...this.#inFlight.keys()])]
   }
 
   // ------------------------------------------------------------------------------------------------------------ log
 
   replay(key: OffsetKey, committed: CommittedOffset | undefined, origin: RecordOrigin): void {
-    if (committed === undefined) this.#store.drop(key)
-    else if (origin.isTransactional) this.#store.storePending(origin.producerId, key, committed)
-    else this.#store.store(key, committed)
+    const order = this.#store.nextOrder()
+    if (committed !== undefined && origin.isTransactional) {
+      // Shows to nobody before its marker, and makes its partition unstable at once.
+      this.#store.storePending(origin.producerId, key, committed, order)
+      return
+    }
+    const take = (): void => {
+      if (committed === undefined) this.#store.drop(key)
+      else this.#store.store(key, committed, order)
+    }
+    if (origin.isUncommitted !== true) {
+      take()
+      return
+    }
+    this.#begin(key, undefined)
+    this.#tail.push(() => {
+      take()
+      this.#end(key, undefined)
+    })
   }
 
-  replayMarker({ producerId, committed }: TransactionMarker): void {
-    this.#store.endTransaction(producerId, committed)
+  replayMarker({ producerId, committed }: TransactionMarker, origin: Pick<RecordOrigin, 'isUncommitted'> = {}): void {
+    const end = (): void => this.#store.endTransaction(producerId, committed)
+    if (origin.isUncommitted === true) this.#tail.push(end)
+    else end()
+  }
+
+  /** The in-sync replicas have all that was loaded. */
+  tailCommitted(): void {
+    const tail = this.#tail
+    this.#tail = []
+    for (const take of tail) take()
   }
 
   // --------------------------------------------------------------------------------------------------------- commits
@@ -188,8 +215,7 @@ export class Offsets {
 
   /** Offsets of topics that are gone mean nothing any more; nor do those that are on their way. */
   topicsDeleted(topics: ReadonlySet<string>): void {
-    const groupIds = new Set([...this.#store.groupIds(), ...this.#inFlight.keys()])
-    for (const groupId of groupIds) {
+    for (const groupId of this.groupIds()) {
       const due = this.#all(groupId).filter(({ topic }) => topics.has(topic))
       if (due.length > 0) this.#remove(due)
     }

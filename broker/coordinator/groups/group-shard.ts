@@ -21,12 +21,13 @@ import type { MetadataImage } from '../../controller/image.ts'
 import type { Group, GroupTable } from './group.ts'
 import { Offsets, type CommitEntry, type CommitOptions, type OffsetLimits } from './group-offsets.ts'
 import * as records from './group-records.ts'
-import { ShareGroups, type ShareGroupsOptions } from './share/share-groups.ts'
+import { ShareGroups } from './share/share-groups.ts'
+import { decodeShareGroupRecord } from './share/share-group-records.ts'
+import type { ShareSettings } from './share/share-heartbeat.ts'
 import { AppliedWrites } from './modern/applied-writes.ts'
 import { ConsumerGroup, type CommitCheck } from './modern/consumer-group.ts'
 import { ConsumerGroups } from './modern/consumer-groups.ts'
 import {
-  heartbeatError,
   refuseHeartbeat,
   type ConsumerHeartbeat,
   type ConsumerSettings,
@@ -34,6 +35,8 @@ import {
   type HeartbeatAnswer,
 } from './modern/consumer-heartbeat.ts'
 import { decodeConsumerRecord } from './modern/consumer-records.ts'
+import { heartbeatRefusal } from './modern/heartbeat-checks.ts'
+import type { TopicPatterns } from './modern/topic-patterns.ts'
 import type { StreamsGroup } from './streams/streams-group.ts'
 import { StreamsGroups } from './streams/streams-groups.ts'
 import type { StreamsAnswer, StreamsHeartbeat, StreamsSettings } from './streams/streams-heartbeat.ts'
@@ -60,9 +63,11 @@ export interface TransactionalCommitRequest extends MemberIdentity {
 export interface ShardOptions {
   readonly limits: GroupLimits
   readonly offsets: OffsetLimits
-  readonly shares: Omit<ShareGroupsOptions, 'isTaken'>
   readonly image: () => MetadataImage
   readonly consumerSettings: (groupId: string) => ConsumerSettings
+  readonly shareSettings: (groupId: string) => ShareSettings
+  /** Of this broker: all shards may share them. */
+  readonly patterns: TopicPatterns
   readonly streamsSettings: (groupId: string) => StreamsSettings
 }
 
@@ -84,18 +89,17 @@ export class GroupShard implements CoordinatorShard {
   readonly #consumers: ConsumerGroups
   readonly #streams: StreamsGroups
   readonly offsets: Offsets
-  /** Share groups, by names that no other group has. */
   readonly shares: ShareGroups
   #wallMs = 0
 
   constructor(options: ShardOptions) {
     this.#options = options
     this.offsets = new Offsets(this.#effects, options.offsets)
-    this.shares = new ShareGroups(this.#effects, { ...options.shares, isTaken: groupId => this.#groups.has(groupId) })
     this.#writes = new AppliedWrites(this.#effects, ({ key, value }) => this.replay(key, value, ownRecord))
     const parts = { groups: this.#groups, writes: this.#writes, image: options.image, wallMs: () => this.#wallMs }
-    this.#consumers = new ConsumerGroups({ ...parts, settings: options.consumerSettings })
+    this.#consumers = new ConsumerGroups({ ...parts, settings: options.consumerSettings, patterns: options.patterns })
     this.#streams = new StreamsGroups({ ...parts, settings: options.streamsSettings })
+    this.shares = new ShareGroups({ ...parts, settings: options.shareSettings })
   }
 
   // --------------------------------------------------------------------------------------------------- loading
@@ -104,8 +108,7 @@ export class GroupShard implements CoordinatorShard {
   replay(key: Buffer, value: Buffer | null, origin: RecordOrigin): void {
     const record = records.decode(key, value)
     if (record === undefined) {
-      const type = coordinatorRecordType(key)
-      if (!this.#replayModern(type, key, value)) this.shares.replay(type, key, value)
+      this.#replayModern(coordinatorRecordType(key), key, value)
       return
     }
     if (record.kind === 'offset') {
@@ -121,20 +124,21 @@ export class GroupShard implements CoordinatorShard {
     this.#groups.set(record.groupId, group)
   }
 
-  /** Whether it is a record of a consumer or streams group. */
-  #replayModern(type: number, key: Buffer, value: Buffer | null): boolean {
+  #replayModern(type: number, key: Buffer, value: Buffer | null): void {
     const consumerRecord = decodeConsumerRecord(type, key, value)
-    if (consumerRecord !== undefined) {
-      this.#consumers.replay(consumerRecord)
-      return true
-    }
+    if (consumerRecord !== undefined) this.#consumers.replay(consumerRecord)
+    const shareRecord = decodeShareGroupRecord(type, key, value)
+    if (shareRecord !== undefined) this.shares.replay(shareRecord)
     const streamsRecord = decodeStreamsRecord(type, key, value)
     if (streamsRecord !== undefined) this.#streams.replay(streamsRecord)
-    return streamsRecord !== undefined
   }
 
-  replayMarker(marker: TransactionMarker): void {
-    this.offsets.replayMarker(marker)
+  replayMarker(marker: TransactionMarker, origin?: Pick<RecordOrigin, 'isUncommitted'>): void {
+    this.offsets.replayMarker(marker, origin)
+  }
+
+  tailCommitted(): void {
+    this.offsets.tailCommitted()
   }
 
   /** The log is read to its end: sessions begin, and groups that only have offsets exist too. */
@@ -144,9 +148,9 @@ export class GroupShard implements CoordinatorShard {
     for (const group of this.#groups.values()) {
       if (group.type === 'Classic') group.loaded(nowMs)
       else if (group.type === 'Streams') this.#streams.loaded(group, nowMs)
+      else if (group.type === 'Share') this.shares.loaded(group, nowMs)
       else this.#consumers.loaded(group, nowMs)
     }
-    this.shares.loaded(nowMs)
   }
 
   unload(): void {
@@ -158,7 +162,6 @@ export class GroupShard implements CoordinatorShard {
   /** Each step of the machine begins with the time of day and ends with `takeEffects`. */
   at(wallMs: number): void {
     this.#wallMs = wallMs
-    this.shares.at(wallMs)
   }
 
   takeEffects(): Effect[] {
@@ -195,7 +198,9 @@ export class GroupShard implements CoordinatorShard {
   /** May a member that tells its epoch read the offsets of its group? Operators tell none. */
   fetchError(groupId: string, memberId: string | null, memberEpoch: number): ErrorName {
     const group = this.#groups.get(groupId)
-    return group === undefined || group.type === 'Classic' ? 'NONE' : group.fetchError(memberId, memberEpoch)
+    // Share groups have no such offsets to hide.
+    if (group === undefined || group.type === 'Classic' || group.type === 'Share') return 'NONE'
+    return group.fetchError(memberId, memberEpoch)
   }
 
   consumerGroup(groupId: string): ConsumerGroup | undefined {
@@ -204,32 +209,25 @@ export class GroupShard implements CoordinatorShard {
   }
 
   list(): GroupSummary[] {
-    const others = [...this.#groups.values()].map(({ groupId, type, protocolType, state }): GroupSummary => ({
+    return [...this.#groups.values()].map(({ groupId, type, protocolType, state }) => ({
       groupId,
       type,
       protocolType: protocolType ?? '',
       state,
     }))
-    const shares = [...this.shares.all()].map(({ groupId, protocolType, state }) => ({
-      groupId,
-      type: 'Share' as const,
-      protocolType,
-      state,
-    }))
-    return [...others, ...shares]
   }
 
   deadlineMs(): number {
-    let earliest = this.shares.deadlineMs()
+    let earliest = Infinity
     for (const group of this.#groups.values()) earliest = Math.min(earliest, group.deadlineMs)
     return earliest
   }
 
   tick(nowMs: number): void {
-    this.shares.tick(nowMs)
     for (const group of [...this.#groups.values()]) {
       if (group.type === 'Consumer') this.#consumers.tick(group, nowMs)
       else if (group.type === 'Streams') this.#streams.tick(group, nowMs)
+      else if (group.type === 'Share') this.shares.tick(group, nowMs)
       else {
         group.wallMs = this.#wallMs
         group.tick(nowMs)
@@ -248,9 +246,10 @@ export class GroupShard implements CoordinatorShard {
     const step = this.#consumers.step(groupId, nowMs, mayDescribe)
     const notFound = (reason: string): void =>
       this.#effects.reply(ticket, refuseHeartbeat('GROUP_ID_NOT_FOUND', reason))
+    const isNone = `There is no consumer group ${groupId}.`
     const group = this.#groups.get(groupId)
     if (group?.type === 'Consumer') this.#consumers.heartbeat(group, request, step, ticket)
-    else if (memberEpoch !== 0 || group?.type === 'Streams') notFound(`Group ${groupId} is not a consumer group.`)
+    else if (memberEpoch !== 0 || group?.type === 'Streams' || group?.type === 'Share') notFound(isNone)
     else if (group === undefined || group.isEmpty) this.#foundConsumerGroup(group, request, step, ticket)
     else {
       const upgraded = this.#consumers.upgrade(group, step)
@@ -266,7 +265,7 @@ export class GroupShard implements CoordinatorShard {
     ticket: Ticket<HeartbeatAnswer>,
   ): void {
     const group = new ConsumerGroup(request.groupId)
-    if (heartbeatError(group, request, step) === undefined) {
+    if (heartbeatRefusal(group, request, step) === undefined) {
       empty?.die('GROUP_ID_NOT_FOUND')
       for (const record of empty?.tombstones() ?? []) step.write(record)
       this.#groups.set(request.groupId, group)
@@ -280,11 +279,11 @@ export class GroupShard implements CoordinatorShard {
     const group = this.#groups.get(groupId)
     if (group?.type === 'Consumer' && !group.isEmpty) this.#consumers.join(group, request, ticket, nowMs)
     else {
-      if (group?.type === 'Streams' && !group.isEmpty) {
+      if (group?.type === 'Share' || (group?.type === 'Streams' && !group.isEmpty)) {
         this.#effects.reply(ticket, refuseJoin('INCONSISTENT_GROUP_PROTOCOL', ''))
         return
       }
-      // A group of another kind without members makes way.
+      // A group of another kind without members makes way, but for a share group: its states are elsewhere.
       if (group !== undefined && group.type !== 'Classic')
         for (const record of group.tombstones()) this.#writes.write(record)
       this.#writes.flush()
@@ -342,7 +341,9 @@ export class GroupShard implements CoordinatorShard {
         ? this.#validateStranger(groupId, generationId, knowsMemberEpochs ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION')
         : group.type === 'Classic'
           ? group.validateCommit(request, generationId, nowMs)
-          : group.commitCheck({ ...request, epoch: generationId }, { isTransactional: false, knowsMemberEpochs })
+          : group.type === 'Share'
+            ? 'GROUP_ID_NOT_FOUND'
+            : group.commitCheck({ ...request, epoch: generationId }, { isTransactional: false, knowsMemberEpochs })
     this.#commitIf(check, groupId, entries, ticket, { retentionMs })
   }
 
@@ -354,7 +355,9 @@ export class GroupShard implements CoordinatorShard {
         ? this.#validateStranger(groupId, generationId, 'ILLEGAL_GENERATION')
         : group.type === 'Classic'
           ? group.validateTransactionalCommit(request, generationId)
-          : group.commitCheck({ ...request, epoch: generationId }, { isTransactional: true, knowsMemberEpochs: true })
+          : group.type === 'Share'
+            ? 'GROUP_ID_NOT_FOUND'
+            : group.commitCheck({ ...request, epoch: generationId }, { isTransactional: true, knowsMemberEpochs: true })
     this.#commitIf(check, groupId, entries, ticket, { producer }, withoutStaleEpochs)
   }
 
@@ -384,7 +387,9 @@ export class GroupShard implements CoordinatorShard {
 
   deleteGroup(groupId: string, ticket: Ticket<ErrorName>): void {
     const group = this.#groups.get(groupId)
-    if (group === undefined || group.state === 'Dead') this.#effects.reply(ticket, 'GROUP_ID_NOT_FOUND')
+    // A share group that came since the share groups were asked was not there when the deletion began.
+    if (group === undefined || group.state === 'Dead' || group.type === 'Share')
+      this.#effects.reply(ticket, 'GROUP_ID_NOT_FOUND')
     else if (group.state !== 'Empty') this.#effects.reply(ticket, 'NON_EMPTY_GROUP')
     else if (group.type !== 'Classic') {
       for (const record of [...this.offsets.tombstones(groupId), ...group.tombstones()]) this.#writes.write(record)
@@ -461,7 +466,7 @@ function withoutStaleEpochs(error: ErrorName): ErrorName {
 
 /** Members of classic groups that are no consumers do not say what they read. */
 function offsetDeleteError(group: Group): ErrorName | undefined {
-  if (group.state === 'Dead') return 'GROUP_ID_NOT_FOUND'
+  if (group.state === 'Dead' || group.type === 'Share') return 'GROUP_ID_NOT_FOUND'
   const isUnreadable = group.type === 'Classic' && !group.isEmpty && group.subscribedTopics() === undefined
   return isUnreadable ? 'NON_EMPTY_GROUP' : undefined
 }

@@ -3,6 +3,7 @@ import type { CoordinatorRecord } from '../runtime/effects.ts'
 import type { ClassicGroup } from './classic-group.ts'
 import type { ExpiryRule } from './group-offsets.ts'
 import type { ConsumerGroup } from './modern/consumer-group.ts'
+import type { ShareGroup } from './share/share-group.ts'
 import type { StreamsGroup } from './streams/streams-group.ts'
 
 export interface AnyGroup {
@@ -20,6 +21,7 @@ export interface AnyGroup {
   tombstones(): CoordinatorRecord[]
 }
 
-export type Group = ClassicGroup | ConsumerGroup | StreamsGroup
+export type Group = ClassicGroup | ConsumerGroup | ShareGroup | StreamsGroup
 
+/** By name: no two groups have the same one, whatever their kinds. */
 export type GroupTable = Map<string, Group>

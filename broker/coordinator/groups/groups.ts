@@ -19,6 +19,7 @@ import type { ShareSettings } from './share/share-heartbeat.ts'
 import { rangeAssignor } from './modern/assignors/range.ts'
 import { uniformAssignor } from './modern/assignors/uniform.ts'
 import type { ConsumerSettings } from './modern/consumer-heartbeat.ts'
+import { TopicPatterns } from './modern/topic-patterns.ts'
 import type { StreamsSettings } from './streams/streams-heartbeat.ts'
 
 export const offsetsTopic = '__consumer_offsets'
@@ -50,6 +51,7 @@ const consumerAssignors = [uniformAssignor, rangeAssignor]
 export class Groups {
   readonly #environment: Environment
   readonly #config: BrokerConfig
+  readonly #liveConfig: () => BrokerConfig
   readonly #driver: CoordinatorDriver<GroupShard>
   readonly #metadata: () => MetadataImage
   readonly #verifyTransaction: VerifyTransaction | undefined
@@ -58,6 +60,8 @@ export class Groups {
   constructor(options: {
     environment: Environment
     config: BrokerConfig
+    /** With what was altered at run time. */
+    liveConfig: () => BrokerConfig
     replicas: ReplicasOfCoordinator
     metadata: () => MetadataImage
     verifyTransaction?: VerifyTransaction
@@ -65,8 +69,10 @@ export class Groups {
     const { environment, config } = options
     this.#environment = environment
     this.#config = config
+    this.#liveConfig = options.liveConfig
     this.#metadata = options.metadata
     this.#verifyTransaction = options.verifyTransaction
+    const patterns = new TopicPatterns()
     this.#driver = new CoordinatorDriver<GroupShard>({
       ...options,
       topic: offsetsTopic,
@@ -81,15 +87,13 @@ export class Groups {
             maxSize: config['group.max.size'],
           },
           image: options.metadata,
+          patterns,
           consumerSettings: groupId => this.#consumerSettings(groupId),
+          shareSettings: groupId => shareSettings(options.metadata(), config, groupId),
           streamsSettings: groupId => this.#streamsSettings(groupId),
           offsets: {
             metadataMaxBytes: config['offset.metadata.max.bytes'],
             retentionMs: config['offsets.retention.minutes'] * 60_000,
-          },
-          shares: {
-            image: options.metadata,
-            settings: groupId => shareSettings(options.metadata(), config, groupId),
           },
         }),
     })
@@ -109,7 +113,7 @@ export class Groups {
 
   #consumerSettings(groupId: string): ConsumerSettings {
     const config = this.#config
-    const group = resolveGroupConfig(this.#metadata().config('group', groupId), config)
+    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#liveConfig())
     return {
       sessionTimeoutMs: group['consumer.session.timeout.ms'],
       heartbeatIntervalMs: group['consumer.heartbeat.interval.ms'],
@@ -125,7 +129,7 @@ export class Groups {
   }
 
   #streamsSettings(groupId: string): StreamsSettings {
-    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#config)
+    const group = resolveGroupConfig(this.#metadata().config('group', groupId), this.#liveConfig())
     return {
       sessionTimeoutMs: group['streams.session.timeout.ms'],
       heartbeatIntervalMs: group['streams.heartbeat.interval.ms'],
@@ -206,18 +210,11 @@ export class Groups {
     const changed = [...changedTopics.keys()].flatMap(id => image.topicsById.get(id)?.name ?? [])
     if (deleted.length + changed.length > 0) this.#driver.each(shard => shard.topicsChanged([...deleted, ...changed]))
     const gone = new Set(deleted)
-    if (gone.size > 0) this.#driver.each(shard => shard.topicsDeleted(gone))
-  }
-
-  /** Share groups look at topics that came, changed or went. */
-  shareTopicsChanged({ changedTopics, deletedTopics }: MetadataDelta): void {
-    const names = [...changedTopics.values()].map(({ topic }) => topic.name)
-    const gone = new Set(deletedTopics.keys())
-    if (names.length === 0 && gone.size === 0) return
-    const deleted = [...deletedTopics.values()].map(({ name }) => name)
+    if (gone.size === 0) return
+    const goneIds = new Set(deletedTopics.keys())
     this.#driver.each((shard, nowMs) => {
-      shard.shares.topicsChanged([...names, ...deleted])
-      if (gone.size > 0) shard.shares.topicsDeleted(gone, nowMs)
+      shard.topicsDeleted(gone)
+      shard.shares.topicsDeleted(goneIds, nowMs)
     })
   }
 

@@ -16,7 +16,10 @@ import type { Effect, PersistEffect, Ticket } from './effects.ts'
 import { partitionOf } from './java-hash.ts'
 import type { CoordinatorShard, TransactionMarker } from './shard.ts'
 
-export type ReplicasOfCoordinator = Pick<Replicas, 'appendForCoordinator' | 'log' | 'watchTopic'>
+export type ReplicasOfCoordinator = Pick<
+  Replicas,
+  'appendForCoordinator' | 'highWatermark' | 'log' | 'watchTopic' | 'whenCommitted'
+>
 
 export interface DriverOptions<Shard, Extra> {
   readonly environment: Environment
@@ -255,13 +258,28 @@ export class CoordinatorDriver<
       this.#load(loaded, log.logStartOffset)
       return
     }
-    for (const batch of batches(result.records)) replayBatch(loaded.shard, batch)
+    const highWatermark = this.#highWatermarkOf(loaded.partition)
+    for (const batch of batches(result.records))
+      replayBatch(loaded.shard, batch, { isUncommitted: batch.lastOffset >= highWatermark })
     if (result.nextOffset < log.logEndOffset && result.nextOffset > offset) {
       this.#environment.timers.soon(() => this.#load(loaded, result.nextOffset))
       return
     }
     loaded.active = true
     this.#step(loaded, (shard, nowMs) => shard.loaded(nowMs))
+    if (result.nextOffset > highWatermark) void this.#awaitTail(loaded, result.nextOffset)
+  }
+
+  #highWatermarkOf(partition: number): number {
+    return this.#options.replicas.highWatermark({ topic: this.#options.topic, partition }) ?? 0
+  }
+
+  /** What the leader before left behind above the high watermark becomes certain once the in-sync replicas have it. */
+  async #awaitTail(loaded: Loaded<Shard>, endOffset: number): Promise<void> {
+    const { partition, leaderEpoch } = loaded
+    const at = { topic: this.#options.topic, partition }
+    const isCommitted = await this.#options.replicas.whenCommitted(at, { leaderEpoch, endOffset })
+    if (isCommitted && this.#shards.get(partition) === loaded) this.#step(loaded, shard => shard.tailCommitted?.())
   }
 
   /** Undefined when the disk failed: the log directory goes offline, and with it this leadership. */
@@ -301,15 +319,20 @@ export class CoordinatorDriver<
   }
 }
 
-function replayBatch(shard: CoordinatorShard<unknown>, batch: BatchView): void {
+function replayBatch(
+  shard: CoordinatorShard<unknown>,
+  batch: BatchView,
+  { isUncommitted }: { readonly isUncommitted: boolean },
+): void {
   const { producerId, producerEpoch, isTransactional } = batch
   if (!batch.isControl) {
     for (const { key, value, offset } of readRecords(batch))
-      if (key !== null) shard.replay(key, value, { offset, producerId, producerEpoch, isTransactional })
+      if (key !== null) shard.replay(key, value, { offset, producerId, producerEpoch, isTransactional, isUncommitted })
     return
   }
   const marker = endTransactionMarkerOf(batch)
   if (marker === undefined) return
   const { type, coordinatorEpoch } = marker
-  shard.replayMarker?.({ producerId, producerEpoch, committed: type === 'commit', coordinatorEpoch })
+  const committed = type === 'commit'
+  shard.replayMarker?.({ producerId, producerEpoch, committed, coordinatorEpoch }, { isUncommitted })
 }

@@ -22,6 +22,8 @@ export interface RecordOrigin {
   readonly producerEpoch: number
   /** Counts only once the commit marker of its producer is replayed. */
   readonly isTransactional: boolean
+  /** Loaded from above the high watermark: it may be lost yet. `tailCommitted` tells when that is over. */
+  readonly isUncommitted?: boolean
 }
 
 export interface CoordinatorShard<Extra = never> {
@@ -31,9 +33,11 @@ export interface CoordinatorShard<Extra = never> {
   /** One record of the log, in order. The buffers are views of a log read: what is kept is copied. Unknown kinds are left alone. */
   replay(key: Buffer, value: Buffer | null, origin: RecordOrigin): void
   /** A transaction that wrote to this partition ended; absent where the topic has no transactional records. */
-  replayMarker?(marker: TransactionMarker): void
+  replayMarker?(marker: TransactionMarker, origin?: Pick<RecordOrigin, 'isUncommitted'>): void
   /** The log is read to its end: timeouts begin. */
   loaded(nowMs: number): void
+  /** All that was loaded is committed now. Not called when it was so from the start. */
+  tailCommitted?(): void
   /** This broker leads the partition no more: everyone who waits is told NOT_COORDINATOR. */
   unload(): void
   /** When `tick` is wanted next, monotonic ms; Infinity: never. */

@@ -69,10 +69,16 @@ class FaultySocket implements Socket {
     this.#adapt()
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#closed || this.#endHeld) return true
-    if (this.#base !== undefined && this.#held.length === 0 && !this.#drops('out')) return this.#base.write(chunks)
-    this.#held.push(...chunks)
+  write(chunks: readonly Uint8Array[], written?: () => void): boolean {
+    if (this.#closed || this.#endHeld) {
+      written?.()
+      return true
+    }
+    if (this.#base !== undefined && this.#held.length === 0 && !this.#drops('out'))
+      return this.#base.write(chunks, written)
+    // A copy: nobody's memory should be kept for as long as a link is cut.
+    this.#held.push(Buffer.concat(chunks))
+    written?.()
     this.#wantsDrain = true
     return false
   }

@@ -1,13 +1,12 @@
 /** What one http(s) URL answers: keys of an identity provider, and little else. Follows no redirects. */
-import { get as getHttp } from 'node:http'
-import { get as getHttps } from 'node:https'
 import { NetworkError, type Network } from '../environment.ts'
 
 export const download: NonNullable<Network['download']> = (url, { timeoutMs, maxBytes }) =>
   new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown): void =>
       reject(new NetworkError('DOWNLOAD', `${url}: ${reason}`, cause))
-    const get = url.startsWith('https:') ? getHttps : getHttp
+    // Loaded here: together they cost more memory than the rest of a small node.
+    const { get } = process.getBuiltinModule(url.startsWith('https:') ? 'node:https' : 'node:http')
     const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, response => {
       if (response.statusCode !== 200) {
         request.destroy()

@@ -1,4 +1,5 @@
 /** TCP of the real machine, with or without TLS. */
+import { lookup } from 'node:dns'
 import { connect, createServer, type Server, type TcpNetConnectOpts } from 'node:net'
 import type {
   Address,
@@ -13,11 +14,11 @@ import type {
 import { download } from './download.ts'
 import { bindError } from './network-errors.ts'
 import { NodeSocket, plainAddress, writeQueueBytes } from './socket.ts'
-import { connectTls, createTlsServer, type TlsListening } from './tls.ts'
+import { checkTls, connectTls, createTlsServer, type TlsListening } from './tls.ts'
 
 /** @param log told of connections that could not be accepted */
 export function nodeNetwork(log: Logger): Network {
-  return { listen: (address, accept, tls) => listen(log, address, accept, tls), connect: open, download }
+  return { listen: (address, accept, tls) => listen(log, address, accept, tls), connect: open, checkTls, download }
 }
 
 async function listen(
@@ -48,16 +49,20 @@ function bound(server: Server, log: Logger, address: Address, secured?: TlsListe
   return new Promise((resolve, reject) => {
     const refused = (error: Error): void => reject(bindError(error, address))
     server.once('error', refused)
-    server.listen({ port: address.port, backlog: 1024, ...hostToBind(address.host) }, () => {
-      server.off('error', refused)
-      resolve(new NodeListener(server, log, secured))
+    const bind = (host?: string): void => {
+      server.listen({ port: address.port, backlog: 1024, ...(host === undefined ? {} : { host }) }, () => {
+        server.off('error', refused)
+        resolve(new NodeListener(server, log, secured))
+      })
+    }
+    // Kafka's empty host means every address of this machine.
+    if (address.host === '') return bind()
+    // Of a name with both, the IPv4 address, as Java takes it: `localhost` is ::1 first in a container, where no client looks for it.
+    lookup(address.host, { order: 'ipv4first' }, (error, host) => {
+      if (error === null) bind(host)
+      else refused(error)
     })
   })
-}
-
-/** Kafka's empty host means every address of this machine. */
-function hostToBind(host: string): { host?: string } {
-  return host === '' ? {} : { host }
 }
 
 class NodeListener implements Listener {

@@ -3,7 +3,6 @@
  * `closed` is called exactly once and never inside a call of the broker; after it the socket delivers nothing and takes nothing.
  */
 import { Socket as RawSocket, type SocketConstructorOpts } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import {
   type Address,
   type NetworkError,
@@ -44,7 +43,7 @@ export class NodeSocket implements Socket {
   handle(handlers: SocketHandlers): void {
     this.#handlers = handlers
     const direct =
-      handlers.into === undefined || this.#raw instanceof TLSSocket
+      handlers.into === undefined || isTls(this.#raw)
         ? undefined
         : receivingInto(this.#raw, handlers.into, () => !this.#closed && !this.#ending)
     if (direct !== undefined) this.#raw = direct
@@ -63,13 +62,18 @@ export class NodeSocket implements Socket {
     raw.resume()
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#closed || this.#ending) return true
+  write(chunks: readonly Uint8Array[], written?: () => void): boolean {
+    const last = chunks.at(-1)
+    if (this.#closed || this.#ending || last === undefined) {
+      written?.()
+      return true
+    }
     const raw = this.#raw
-    if (chunks.length === 1) return raw.write(chunks[0]!)
+    // They go out in order: who is told of the last one is told of all. Told of an error too, when nothing more is sent.
+    if (chunks.length === 1) return raw.write(last, written)
     raw.cork()
-    let belowMark = true
-    for (const chunk of chunks) belowMark = raw.write(chunk)
+    for (let at = 0; at < chunks.length - 1; at++) raw.write(chunks[at]!)
+    const belowMark = raw.write(last, written)
     raw.uncork()
     return belowMark
   }
@@ -111,6 +115,11 @@ export class NodeSocket implements Socket {
     this.#closed = true
     this.#handlers?.closed(error)
   }
+}
+
+/** Asked so and not by the class, whose module a node without TLS need not load. */
+function isTls(socket: RawSocket): boolean {
+  return 'encrypted' in socket
 }
 
 interface UserBufferHandle {

@@ -1,19 +1,16 @@
 /**
- * TLS of the real machine. Certificates of clients are judged here, after the handshake, rather than by OpenSSL during it: Node either takes
- * everyone or refuses clients without a certificate too, and Kafka's ssl.client.auth=requested lies between the two.
+ * TLS of the real machine. Where clients must have a certificate, OpenSSL ends the handshake of those without one, and they get an alert.
+ * Whether a certificate is trusted is judged here, after the handshake, as Node does it itself; and Kafka's ssl.client.auth=requested, which
+ * lets in who shows none and refuses who shows a wrong one, is none of the ways that Node knows.
  */
 import { isIP, type Server } from 'node:net'
-import {
-  connect,
-  createSecureContext,
-  createServer,
-  type ConnectionOptions,
-  type SecureContextOptions,
-  type TLSSocket,
-} from 'node:tls'
+import type { ConnectionOptions, SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Address, Logger, Socket, TlsClient, TlsMaterial, TlsServer } from '../environment.ts'
 import { NetworkError } from '../environment.ts'
 import { NodeSocket, plainAddress, writeQueueBytes } from './socket.ts'
+
+/** Loaded by the first use: it costs 5 MB of memory, and most nodes of a test cluster have no TLS. */
+const nodeTls = () => process.getBuiltinModule('node:tls')
 
 export interface TlsListening {
   readonly server: Server
@@ -36,11 +33,15 @@ function contextOptions(tls: TlsMaterial): SecureContextOptions {
 function checked(tls: TlsMaterial): SecureContextOptions {
   const options = contextOptions(tls)
   try {
-    createSecureContext(options)
+    nodeTls().createSecureContext(options)
   } catch (error) {
     throw unusable(error)
   }
   return options
+}
+
+export function checkTls(tls: TlsMaterial): void {
+  checked(tls)
 }
 
 function unusable(error: unknown): NetworkError {
@@ -49,7 +50,7 @@ function unusable(error: unknown): NetworkError {
 
 export function createTlsServer(log: Logger, tls: TlsServer, accept: (socket: Socket) => void): TlsListening {
   let { clientAuth } = tls
-  const server = createServer({
+  const server = nodeTls().createServer({
     ...checked(tls),
     requestCert: true,
     rejectUnauthorized: false,
@@ -60,8 +61,12 @@ export function createTlsServer(log: Logger, tls: TlsServer, accept: (socket: So
     highWaterMark: writeQueueBytes,
   })
   // A listener that asks nobody for a certificate must not offer to take one.
-  const asking = server as unknown as { requestCert: boolean }
-  asking.requestCert = clientAuth !== 'none'
+  const asking = server as unknown as { requestCert: boolean; rejectUnauthorized: boolean }
+  const ask = (): void => {
+    asking.requestCert = clientAuth !== 'none'
+    asking.rejectUnauthorized = clientAuth === 'required'
+  }
+  ask()
   server.on('secureConnection', (socket: TLSSocket) => {
     const remote = { host: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 }
     const certificate = clientAuth === 'none' ? undefined : socket.getPeerX509Certificate()?.raw
@@ -72,7 +77,9 @@ export function createTlsServer(log: Logger, tls: TlsServer, accept: (socket: So
   })
   server.on('tlsClientError', (error, socket) => {
     const client = `${plainAddress(socket.remoteAddress)}:${socket.remotePort ?? 0}`
-    log.warn('a TLS handshake failed', { client, reason: error.message })
+    const refusal = refusalDuring(error, socket)
+    if (refusal === undefined) log.warn('a TLS handshake failed', { client, reason: error.message })
+    else log.warn('refused a TLS client', { client, reason: refusal })
     socket.destroy()
   })
   return {
@@ -80,10 +87,20 @@ export function createTlsServer(log: Logger, tls: TlsServer, accept: (socket: So
     renew: next => {
       server.setSecureContext(checked(next))
       clientAuth = next.clientAuth
-      asking.requestCert = clientAuth !== 'none'
+      ask()
     },
   }
 }
+
+/** Why a client was turned away for its certificate before its handshake was over; undefined when the handshake failed for another reason. */
+function refusalDuring(error: NodeJS.ErrnoException, socket: TLSSocket): string | undefined {
+  if (error.code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return noCertificate
+  const verdict = socket.authorizationError as Error | string | null | undefined
+  return verdict === undefined || verdict === null ? undefined : untrusted(verdict)
+}
+
+const noCertificate = 'it has shown no certificate'
+const untrusted = (verdict: Error | string): string => `its certificate is not trusted: ${String(verdict)}`
 
 function refusalOf(
   socket: TLSSocket,
@@ -91,13 +108,13 @@ function refusalOf(
   certificate: Buffer | undefined,
 ): string | undefined {
   if (clientAuth === 'none') return undefined
-  if (certificate === undefined) return clientAuth === 'required' ? 'it has shown no certificate' : undefined
-  return socket.authorized ? undefined : `its certificate is not trusted: ${String(socket.authorizationError)}`
+  if (certificate === undefined) return clientAuth === 'required' ? noCertificate : undefined
+  return socket.authorized ? undefined : untrusted(socket.authorizationError)
 }
 
 export function connectTls(options: ConnectionOptions, address: Address, tls: TlsClient): TLSSocket {
   try {
-    return connect({
+    return nodeTls().connect({
       ...options,
       ...contextOptions(tls),
       // The name is sent too, for servers with several certificates; an address is not a name.

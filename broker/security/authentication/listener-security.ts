@@ -18,6 +18,7 @@ import { SaslSession } from './sasl-session.ts'
 import { scramMechanismNamed } from './scram.ts'
 import { ScramServer, type ScramCredentials } from './scram-server.ts'
 import { CertificateAuthentication } from './certificate.ts'
+import { namesRefusal, type AllowedChanges } from './certificate-names.ts'
 import { tlsServer } from './tls-material.ts'
 import { signedTokens, unsecuredTokens } from './token-validators.ts'
 
@@ -32,6 +33,8 @@ export class ListenerSecurity {
   readonly #listener: ListenerConfig
   #config: BrokerConfig
   #mapper: PrincipalMapper
+  /** Certificates as they were when they were read last: the file may hold others by now. */
+  #shown: string | undefined
   #mechanisms: ReadonlyMap<string, () => ServerMechanism>
 
   /** @throws ConfigError */
@@ -46,7 +49,9 @@ export class ListenerSecurity {
   /** Keys and certificates as they are on disk now. Throws ConfigError. */
   tls(): TlsServer | undefined {
     if (!usesTls(this.#listener.securityProtocol)) return undefined
-    return tlsServer(this.#config, this.#listener.name, this.#options.environment.disk)
+    const tls = tlsServer(this.#config, this.#listener, this.#options.environment.disk)
+    this.#shown = tls.certificateChain
+    return tls
   }
 
   /** Other settings from now on, for connections yet to come. Throws ConfigError; then everything stays as it was. */
@@ -54,6 +59,26 @@ export class ListenerSecurity {
     const mechanisms = this.#makeMechanisms(config)
     this.#config = config
     this.#mechanisms = mechanisms
+  }
+
+  /** Whether these settings could take the place of the ones there are. Throws ConfigError or NetworkError TLS. */
+  check(config: BrokerConfig): void {
+    this.#makeMechanisms(config)
+    if (!usesTls(this.#listener.securityProtocol)) return
+    const { disk, network } = this.#options.environment
+    const tls = tlsServer(config, this.#listener, disk)
+    network.checkTls?.(tls)
+    const setting = 'ssl.keystore.location'
+    const refusal = this.#shown && namesRefusal(this.#shown, tls.certificateChain ?? '', this.#allowedChanges(config))
+    if (refusal) throw new ConfigError(setting, `${setting}: ${refusal}`)
+  }
+
+  #allowedChanges(config: BrokerConfig): AllowedChanges {
+    const scope = { listener: this.#listener.name }
+    return {
+      subject: securitySetting(config, scope, 'ssl.allow.dn.changes'),
+      alternativeNames: securitySetting(config, scope, 'ssl.allow.san.changes'),
+    }
   }
 
   authenticate(connection: AuthenticatedConnection): ConnectionAuthentication | undefined {

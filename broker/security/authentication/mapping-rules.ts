@@ -1,6 +1,7 @@
 /**
  * ssl.principal.mapping.rules: from the distinguished name of a client's certificate to the name of its principal (KIP-371). The first rule
  * that matches the whole name decides: `DEFAULT` keeps the name, `RULE:pattern/replacement/[LU]` replaces, with $1… for groups, and folds the case.
+ * As in Kafka, the number of a group is as long as there is such a group, and what names no group stands for itself.
  */
 
 export class MappingRuleError extends Error {
@@ -28,6 +29,24 @@ function compile(text: string, rule: string): RegExp {
   }
 }
 
+/** A name for everybody that holds the number of a group is nobody's intention; Kafka's mapper then fails with each client. */
+function requireGroups(pattern: RegExp, replacement: string, rule: string): void {
+  const groups = (new RegExp(`${pattern.source}|`).exec('')?.length ?? 1) - 1
+  const wanted = replacement.replaceAll(/\\./g, '').match(/\$[1-9]/)
+  if (groups === 0 && wanted !== null)
+    throw new MappingRuleError(`"${rule}" says ${wanted[0]}, but its pattern has no group`)
+}
+
+function filled(replacement: string, groups: RegExpExecArray): string {
+  return replacement.replaceAll(/\\(.)|\$(\d+)/g, (whole, literal: string | undefined, digits: string) => {
+    if (literal !== undefined) return literal
+    let length = digits.length
+    while (length > 1 && Number(digits.slice(0, length)) >= groups.length) length--
+    const group = Number(digits.slice(0, length))
+    return group < groups.length ? (groups[group] ?? '') + digits.slice(length) : whole
+  })
+}
+
 export class PrincipalMapper {
   readonly #rules: readonly Rule[]
 
@@ -44,8 +63,10 @@ export class PrincipalMapper {
           `expected DEFAULT or RULE:pattern/replacement/[LU], comma-separated, got "${text.slice(at)}"`,
         )
       const [whole, isDefault, pattern = '', replacement = '', fold = ''] = match
+      const compiled = isDefault === undefined ? compile(pattern, whole) : undefined
+      if (compiled !== undefined) requireGroups(compiled, replacement, whole)
       parsed.push({
-        pattern: isDefault === undefined ? compile(pattern, whole) : undefined,
+        pattern: compiled,
         replacement: replacement.replaceAll('\\/', '/'),
         fold: fold as Rule['fold'],
       })
@@ -59,9 +80,7 @@ export class PrincipalMapper {
       if (pattern === undefined) return distinguishedName
       const match = pattern.exec(distinguishedName)
       if (match === null) continue
-      const name = replacement.replaceAll(/\\(.)|\$(\d)/g, (_whole, literal: string | undefined, group: string) =>
-        literal === undefined ? (match[Number(group)] ?? '') : literal,
-      )
+      const name = filled(replacement, match)
       if (fold === '') return name
       return fold === 'L' ? name.toLowerCase() : name.toUpperCase()
     }

@@ -3,7 +3,8 @@
  * JKS file. Whatever cannot be used is a ConfigError that names setting and file and says why.
  */
 import type { BrokerConfig, BrokerConfigName } from '../../config/broker-config.ts'
-import { securitySetting } from '../../config/security.ts'
+import type { ListenerConfig } from '../../config/listeners.ts'
+import { prefixedSetting, securitySetting } from '../../config/security.ts'
 import { ConfigError } from '../../config/table.ts'
 import {
   DiskError,
@@ -24,8 +25,17 @@ const handshakeTimeoutMs = 30_000
 type Setting = <K extends BrokerConfigName>(name: K) => BrokerConfig[K]
 
 /** What a listener needs to serve TLS. */
-export function tlsServer(config: BrokerConfig, listener: string, disk: Disk): TlsServer {
+export function tlsServer(
+  config: BrokerConfig,
+  { name: listener, securityProtocol }: Pick<ListenerConfig, 'name' | 'securityProtocol'>,
+  disk: Disk,
+): TlsServer {
   const setting: Setting = name => securitySetting(config, { listener }, name)
+  // Over SASL_SSL clients have another way to say who they are; there the setting counts with the listener's prefix alone (KIP-684).
+  const clientAuth =
+    securityProtocol === 'SASL_SSL'
+      ? (prefixedSetting(config, { listener }, 'ssl.client.auth') ?? 'none')
+      : setting('ssl.client.auth')
   const identity = identityOf(setting, disk)
   if (identity.privateKey === undefined)
     throw new ConfigError(
@@ -36,7 +46,7 @@ export function tlsServer(config: BrokerConfig, listener: string, disk: Disk): T
     ...identity,
     ...trustOf(setting, disk),
     ...versionsOf(setting),
-    clientAuth: setting('ssl.client.auth'),
+    clientAuth,
     handshakeTimeoutMs,
   }
 }
@@ -79,25 +89,37 @@ function refusing<T>(setting: string, where: string, work: () => T): T {
   }
 }
 
+/** As in Kafka, whose message it is in other words: PEM has no password of a store, only one of a key. */
+function noPasswordOfPem(setting: 'ssl.keystore.password' | 'ssl.truststore.password', password: string): void {
+  if (password === '') return
+  throw new ConfigError(
+    setting,
+    `${setting}: PEM has no password of its own; that of a private key is ssl.key.password`,
+  )
+}
+
 function identityOf(setting: Setting, disk: Disk): Pick<TlsMaterial, 'privateKey' | 'certificateChain'> {
   const keyText = setting('ssl.keystore.key')
   const chainText = setting('ssl.keystore.certificate.chain')
   const path = setting('ssl.keystore.location')
   const keyPassword = setting('ssl.key.password')
-  if (keyText !== '' || chainText !== '')
+  const storePassword = setting('ssl.keystore.password')
+  if (keyText !== '' || chainText !== '') {
+    noPasswordOfPem('ssl.keystore.password', storePassword)
     return {
       privateKey: refusing('ssl.keystore.key', '', () => pemPrivateKey(keyText, keyPassword)),
       certificateChain: refusing('ssl.keystore.certificate.chain', '', () => pemCertificates(chainText).join('')),
     }
+  }
   if (path === '') return {}
   const bytes = fileOf(disk, 'ssl.keystore.location', path)
   return refusing('ssl.keystore.location', path, () => {
     if (isPem(bytes)) {
+      noPasswordOfPem('ssl.keystore.password', storePassword)
       const text = bytes.toString('utf8')
       return { privateKey: pemPrivateKey(text, keyPassword), certificateChain: pemCertificates(text).join('') }
     }
-    const password = setting('ssl.keystore.password')
-    const [key] = readKeyStore(bytes, password, keyPassword === '' ? password : keyPassword).keys
+    const [key] = readKeyStore(bytes, storePassword, keyPassword === '' ? storePassword : keyPassword).keys
     if (key === undefined) throw new KeyStoreError('it holds no private key')
     return {
       privateKey: pem('PRIVATE KEY', key.privateKey),
@@ -108,13 +130,20 @@ function identityOf(setting: Setting, disk: Disk): Pick<TlsMaterial, 'privateKey
 
 function trustOf(setting: Setting, disk: Disk): Pick<TlsMaterial, 'trusted'> {
   const text = setting('ssl.truststore.certificates')
-  if (text !== '') return { trusted: refusing('ssl.truststore.certificates', '', () => pemCertificates(text)) }
+  const password = setting('ssl.truststore.password')
+  if (text !== '') {
+    noPasswordOfPem('ssl.truststore.password', password)
+    return { trusted: refusing('ssl.truststore.certificates', '', () => pemCertificates(text)) }
+  }
   const path = setting('ssl.truststore.location')
   if (path === '') return {}
   const bytes = fileOf(disk, 'ssl.truststore.location', path)
   return refusing('ssl.truststore.location', path, () => {
-    if (isPem(bytes)) return { trusted: pemCertificates(bytes.toString('utf8')) }
-    const { trusted } = readKeyStore(bytes, setting('ssl.truststore.password'))
+    if (isPem(bytes)) {
+      noPasswordOfPem('ssl.truststore.password', password)
+      return { trusted: pemCertificates(bytes.toString('utf8')) }
+    }
+    const { trusted } = readKeyStore(bytes, password)
     if (trusted.length === 0) throw new KeyStoreError('it holds no trusted certificate')
     return { trusted: trusted.map(der => pem('CERTIFICATE', der)) }
   })

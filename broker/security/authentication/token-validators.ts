@@ -37,7 +37,8 @@ export function signedTokens(options: SignedTokenOptions): TokenValidator {
       algorithms,
       clockTolerance: clockSkewSeconds,
       currentDate: new Date(clock.wallMs()),
-      requiredClaims: ['exp'],
+      // What Kafka's validator asks for besides the subject.
+      requiredClaims: ['exp', 'iat'],
       ...(audience.length === 0 ? {} : { audience: [...audience] }),
       ...(issuer === '' ? {} : { issuer }),
     })

@@ -3,10 +3,12 @@
  * resource's own name, the wildcard, and each prefix of the name that some pattern has. Changes in place.
  */
 import type { Uuid } from '../../controller/metadata-record.ts'
+import { hostAddress } from '../../net/ip-address.ts'
 import { operationCodes, patternCodes, permissionCodes, wildcard, wildcardPrincipal, type AclBinding } from './acl.ts'
 
 /** One entry, ready to be compared. */
 interface Rule {
+  /** An address as clients' are written, whichever way the entry wrote it. */
   readonly host: string
   readonly isDeny: boolean
   /** A bit per operation code this entry decides about. */
@@ -27,9 +29,10 @@ const alsoAllowed: ReadonlyMap<number, number> = new Map([
 
 function ruleOf(acl: AclBinding): Rule {
   const isDeny = acl.permissionType !== permissionCodes.Allow
-  if (acl.operation === operationCodes.All) return { host: acl.host, isDeny, operations: everyOperation }
+  const host = hostAddress(acl.host)
+  if (acl.operation === operationCodes.All) return { host, isDeny, operations: everyOperation }
   const implied = isDeny ? 0 : (alsoAllowed.get(acl.operation) ?? 0)
-  return { host: acl.host, isDeny, operations: bit(acl.operation) | implied }
+  return { host, isDeny, operations: bit(acl.operation) | implied }
 }
 
 /** What the entries found so far say. */
@@ -144,7 +147,7 @@ export class AclIndex {
     if (byPrincipal === undefined) return
     for (const principal of new Set([who.principal, wildcardPrincipal])) {
       for (const acl of byPrincipal.get(principal)?.values() ?? []) {
-        if (acl.host === wildcard || acl.host === who.host) yield acl
+        if (acl.host === wildcard || hostAddress(acl.host) === who.host) yield acl
       }
     }
   }

@@ -2,6 +2,7 @@
 import type { BrokerConfig } from '../../config/broker-config.ts'
 import type { MetadataPublisher } from '../../controller/publisher.ts'
 import { withOverrides } from '../../config/dynamic.ts'
+import { securitySetting } from '../../config/security.ts'
 import type { MetadataImage } from '../../controller/image.ts'
 import { ClientQuotas } from './client-quotas.ts'
 import { ConnectionQuotas, parseOverrides, type ConnectionLimits } from './connection-quotas.ts'
@@ -20,10 +21,14 @@ export function makeQuotas(config: BrokerConfig, publisher: MetadataPublisher): 
 }
 
 /** Limits follow what is altered at run time: computed again when those parts of the metadata change. */
-export function connectionQuotas(config: BrokerConfig, metadata: () => MetadataImage | undefined): ConnectionQuotas {
+export function connectionQuotas(
+  config: BrokerConfig,
+  metadata: () => MetadataImage | undefined,
+  protectedListener?: string,
+): ConnectionQuotas {
   const window = { samples: config['quota.window.num'], sampleMs: config['quota.window.size.seconds'] * 1000 }
   let known: { image: MetadataImage | undefined; limits: ConnectionLimits } | undefined
-  return new ConnectionQuotas(window, () => {
+  const limits = (): ConnectionLimits => {
     const image = metadata()
     const isFresh =
       known !== undefined &&
@@ -31,7 +36,8 @@ export function connectionQuotas(config: BrokerConfig, metadata: () => MetadataI
       known.image?.clientQuotas === image?.clientQuotas
     if (known === undefined || !isFresh) known = { image, limits: limitsOf(config, image) }
     return known.limits
-  })
+  }
+  return new ConnectionQuotas({ window, limits, protectedListener })
 }
 
 function limitsOf(config: BrokerConfig, image: MetadataImage | undefined): ConnectionLimits {
@@ -42,7 +48,11 @@ function limitsOf(config: BrokerConfig, image: MetadataImage | undefined): Conne
   return {
     perIp: live['max.connections.per.ip'],
     perIpOverrides: parseOverrides(live['max.connections.per.ip.overrides']),
-    rate: live['max.connection.creation.rate'],
+    all: { connections: live['max.connections'], rate: live['max.connection.creation.rate'] },
+    ofListener: listener => ({
+      connections: securitySetting(live, { listener }, 'max.connections'),
+      rate: securitySetting(live, { listener }, 'max.connection.creation.rate'),
+    }),
     rateOf: ip => quotas.connectionRate(ip),
   }
 }

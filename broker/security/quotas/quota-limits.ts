@@ -9,6 +9,7 @@
  */
 import type { MetadataImage } from '../../controller/image.ts'
 import type { QuotaEntity } from '../../controller/metadata-record.ts'
+import { hostAddress } from '../../net/ip-address.ts'
 
 export const quotaKeys = {
   produce: 'producer_byte_rate',
@@ -51,7 +52,8 @@ export class QuotaLimits {
     for (const { entity, key, value } of quotas.values()) {
       const ip = entity.find(({ entityType }) => entityType === 'ip')
       if (ip !== undefined) {
-        if (key === quotaKeys.connection) this.#byIp.set(ip.entityName, value)
+        if (key === quotaKeys.connection)
+          this.#byIp.set(ip.entityName === null ? null : hostAddress(ip.entityName), value)
         continue
       }
       let limits = this.#byKey.get(key)

@@ -4,10 +4,10 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { parseProperties } from '#broker/config/properties.ts'
-import { failure, messageOf } from '../../errors.ts'
-import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
+import { failure } from '../../errors.ts'
+import { sh } from '../../shell.ts'
+import type { FormatOptions, NodeFiles, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
 import { projectRoot } from '../state.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion } from './jars.ts'
@@ -60,19 +60,26 @@ function javaArguments(mainClass: string): string[] {
   return ['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log}`, '-cp', `${jarsDirectory()}/*`, mainClass]
 }
 
-async function formatWithTool(node: NodeFiles, clusterId: string, { signal }: PrepareOptions): Promise<void> {
-  const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile]
+async function formatWithTool(
+  node: NodeFiles,
+  clusterId: string,
+  { signal, scramUsers }: FormatOptions,
+): Promise<void> {
+  const users = [...scramUsers, ...firstUsers(node.propertiesFile)].flatMap(user => ['--add-scram', user])
+  const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile, ...users]
   // Short-lived: the interpreter and the simplest collector start fastest.
   const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-  try {
-    await execa(javaCommand(), [...fast, ...javaArguments('kafka.tools.StorageTool'), ...args], {
-      timeout: 120_000,
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
-    })
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${messageOf(error).slice(-1_500)}`)
-  }
+  const java = [javaCommand(), ...fast, ...javaArguments('kafka.tools.StorageTool'), ...args]
+  const { ok, stdall } = await sh({ timeoutMs: 120_000, signal })`${java}`
+  if (ok) return
+  signal?.throwIfAborted()
+  throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${stdall.trimEnd().slice(-1_500)}`)
+}
+
+/** SCRAM users that a new cluster has from the start: a setting of our nodes, an argument of kafka-storage. */
+function firstUsers(propertiesFile: string): string[] {
+  const properties = Object.fromEntries(parseProperties(readFileSync(propertiesFile, 'utf8')))
+  return (properties['bootstrap.scram.credentials'] ?? '').split(';').filter(user => user !== '')
 }
 
 /**

@@ -6,8 +6,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFi
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { execa } from 'execa'
-import { failure, lacking, messageOf } from '../../errors.ts'
+import { failure, lacking } from '../../errors.ts'
+import { sh } from '../../shell.ts'
 import type { PrepareOptions } from '../process/engine.ts'
 import { projectRoot } from '../state.ts'
 import { mavenAvailable } from './java.ts'
@@ -54,28 +54,16 @@ export async function fetchJars({ progress, signal }: PrepareOptions): Promise<v
 
 /** Undefined when it worked, else the end of what Maven said. */
 async function runMaven(work: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  try {
-    await execa(
-      'mvn',
-      [
-        '-B',
-        '-q',
-        `-Dkafka.version=${kafkaVersion}`,
-        'dependency:copy-dependencies',
-        `-DoutputDirectory=${join(work, 'jars')}`,
-        '-DincludeScope=runtime',
-      ],
-      {
-        cwd: work,
-        timeout: 600_000,
-        ...(signal === undefined ? {} : { cancelSignal: signal }),
-      },
-    )
-    return undefined
-  } catch (error) {
-    signal?.throwIfAborted()
-    return messageOf(error).slice(-1_500)
-  }
+  const shell = sh({ cwd: work, timeoutMs: 600_000, signal })
+  const settings = [
+    `-Dkafka.version=${kafkaVersion}`,
+    `-DoutputDirectory=${join(work, 'jars')}`,
+    '-DincludeScope=runtime',
+  ]
+  const { ok, exitCode, stdall } = await shell`mvn -B -q ${settings} dependency:copy-dependencies`
+  if (ok) return undefined
+  signal?.throwIfAborted()
+  return `${stdall.trimEnd().slice(-1_500)} (exit code ${exitCode ?? 'none: it took too long'})`
 }
 
 /** Moves the finished download to its place; when somebody else was faster, theirs stays. */

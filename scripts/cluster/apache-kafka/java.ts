@@ -1,6 +1,5 @@
 /** The Java and Maven of this machine, which only the engine `apache-kafka` needs. */
-import { execa } from 'execa'
-import { codeOf } from '../../errors.ts'
+import { commandNotFound, sh } from '../../shell.ts'
 import type { Availability } from '../cluster.ts'
 
 const OLDEST_JAVA = 17
@@ -13,24 +12,22 @@ export function javaCommand(): string {
 
 export async function javaAvailable(): Promise<Availability> {
   const remedy = `Install a Java runtime ${OLDEST_JAVA} or newer: apt-get install openjdk-17-jre-headless, brew install openjdk, or https://adoptium.net`
-  try {
-    const { stderr, stdout } = await execa(javaCommand(), ['-version'])
-    const version = /version "(?:1\.)?(\d+)/.exec(`${stderr}\n${stdout}`)?.[1]
-    if (version !== undefined && Number(version) >= OLDEST_JAVA) return { available: true }
-    return {
-      available: false,
-      missing: `Apache Kafka needs Java ${OLDEST_JAVA}, found ${version ?? 'an unknown version'}.`,
-      remedy,
-    }
-  } catch (error) {
-    const missing = codeOf(error) === 'ENOENT' ? 'Java is missing' : `Java does not start (${javaCommand()})`
+  const { ok, exitCode, stdall } = await sh()`${javaCommand()} -version`
+  if (!ok) {
+    const missing = exitCode === commandNotFound ? 'Java is missing' : `Java does not start (${javaCommand()})`
     return { available: false, missing: `${missing}; the engine apache-kafka is Apache Kafka itself.`, remedy }
+  }
+  const version = /version "(?:1\.)?(\d+)/.exec(stdall)?.[1]
+  if (version !== undefined && Number(version) >= OLDEST_JAVA) return { available: true }
+  return {
+    available: false,
+    missing: `Apache Kafka needs Java ${OLDEST_JAVA}, found ${version ?? 'an unknown version'}.`,
+    remedy,
   }
 }
 
 export async function mavenAvailable(): Promise<Availability> {
-  const found = await execa('mvn', ['-version'], { reject: false })
-  if (!found.failed) return { available: true }
+  if ((await sh()`mvn -version`).ok) return { available: true }
   return {
     available: false,
     missing: 'Maven is missing; it fetches the jars of Apache Kafka.',

@@ -23,6 +23,8 @@ import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
+import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
+import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import {
   dataDirectory,
@@ -64,6 +66,16 @@ export class ComposeCluster implements Cluster {
     this.bootstrap = brokerIds(record.spec).map(id => `${HOST}:${brokerPort(record.spec, id)}`)
     this.random = seededRandom(record.spec.seed)
     this.#record = record
+  }
+
+  get security(): SecurityDocument | undefined {
+    const secrets = this.#secrets
+    return secrets && describeSecurity(secrets)
+  }
+
+  /** Read when it is needed: a cluster whose keys are gone can still be taken away. */
+  get #secrets(): ClusterSecurity | undefined {
+    return readSecurity(this.spec)
   }
 
   async nodes(): Promise<readonly NodeState[]> {
@@ -166,13 +178,14 @@ export class ComposeCluster implements Cluster {
       timeoutMs: options.timeoutMs ?? READY_TIMEOUT_MS,
       signal: options.signal,
       progress: options.progress,
+      client: this.kafkaOptions(),
     })
     for (const node of await this.nodes())
       if (node.state === 'starting' || node.state === 'running') this.#served.add(node.id)
   }
 
   kafkaOptions(): ClientOptions {
-    return { brokers: [...this.bootstrap] }
+    return { brokers: [...this.bootstrap], ...toolkitClient(this.#secrets) }
   }
 
   async quorum(): Promise<QuorumView | undefined> {
@@ -180,7 +193,7 @@ export class ComposeCluster implements Cluster {
     const up = nodes.filter(
       node => node.roles.includes('broker') && (node.state === 'running' || node.state === 'starting'),
     )
-    return await askQuorum(up, this.clock)
+    return await askQuorum(up, this.clock, this.kafkaOptions())
   }
 
   async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {

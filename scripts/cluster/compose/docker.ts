@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
-import { execa } from 'execa'
 import { codeOf, failure, messageOf } from '../../errors.ts'
+import { sh } from '../../shell.ts'
 import type { Availability, Progress } from '../cluster.ts'
 import { projectRoot } from '../state.ts'
 import { brokerImage } from './generator.ts'
@@ -26,8 +26,7 @@ export async function dockerAvailable(): Promise<Availability> {
   } catch (error) {
     return { available: false, missing: `no Docker engine answers (${codeOf(error) ?? messageOf(error)})`, remedy }
   }
-  const compose = await execa('docker', ['compose', 'version', '--short'], { reject: false })
-  if (!compose.failed) return { available: true }
+  if ((await sh()`docker compose version --short`).ok) return { available: true }
   return {
     available: false,
     missing: 'a Docker engine answers, but `docker compose` (version 2) is missing',
@@ -56,15 +55,12 @@ export interface DockerRun {
 
 /** Runs the docker command; its last lines are the message when it fails. */
 export async function runDocker(args: readonly string[], { cwd, signal }: DockerRun): Promise<void> {
-  try {
-    await execa('docker', args, {
-      cwd,
-      stdin: 'ignore',
-      env: { DOCKER_BUILDKIT: '1', COMPOSE_PROGRESS: 'plain' },
-      ...(signal === undefined ? {} : { cancelSignal: signal, forceKillAfterDelay: 10_000 }),
-    })
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw failure(`docker ${args.slice(0, 4).join(' ')} … failed:\n${messageOf(error).slice(-2_000)}`, undefined, error)
-  }
+  const { ok, stdall } = await sh({
+    cwd,
+    signal,
+    env: { DOCKER_BUILDKIT: '1', COMPOSE_PROGRESS: 'plain' },
+  })`docker ${args}`
+  if (ok) return
+  signal?.throwIfAborted()
+  throw failure(`docker ${args.slice(0, 4).join(' ')} … failed:\n${stdall.trimEnd().slice(-2_000)}`)
 }

@@ -8,6 +8,9 @@ import { brokerIds, controllerIds, FIRST_CONTROLLER_ID } from '../cluster.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import type { NodeAddresses } from '../properties.ts'
 import { nodeProperties, rolesOf } from '../properties.ts'
+import { traitsOf } from '../security/kinds.ts'
+import type { ClusterSecurity } from '../security/material.ts'
+import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
 
 export const brokerImage = 'faultline/broker:dev'
 const CLIENT_PORT = 9092
@@ -30,6 +33,8 @@ export interface ComposeOptions {
   readonly user?: string
   /** Publishes each node's read-only HTTP state. */
   readonly inspectors?: boolean
+  /** Keys and passwords of the nodes, of a cluster that is secured. */
+  readonly security?: ClusterSecurity | undefined
 }
 
 /** broker-1 … , controller-1 … : the names by which containers reach each other. */
@@ -61,18 +66,26 @@ export function composeFile(spec: ClusterSpec, options: ComposeOptions): string 
 
 function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): Record<string, string> {
   const name = serviceName(spec, id)
+  const { security } = options
+  const inNetwork = traitsOf(spec.security).protocol
+  const onHost = `${inNetwork}_HOST`
   const addresses: NodeAddresses = {
     bindHost: '',
     listeners: [
-      { name: 'PLAINTEXT', port: NETWORK_PORT, advertised: `${name}:${NETWORK_PORT}` },
-      { name: 'PLAINTEXT_HOST', port: CLIENT_PORT, advertised: `${HOST}:${brokerPort(spec, id)}` },
+      { name: inNetwork, port: NETWORK_PORT, advertised: `${name}:${NETWORK_PORT}` },
+      { name: onHost, port: CLIENT_PORT, advertised: `${HOST}:${brokerPort(spec, id)}` },
     ],
-    interBrokerListener: 'PLAINTEXT',
+    interBrokerListener: inNetwork,
     controllerPort: CONTROLLER_PORT,
     voters: controllerIds(spec).map(voter => `${voter}@${serviceName(spec, voter)}:${CONTROLLER_PORT}`),
+    ...(security === undefined
+      ? {}
+      : { security: nodeSecuritySettings(security, { listeners: [inNetwork, onHost], keys: 'inline' }) }),
   }
+  const users = scramUsers(security)
   const properties = {
     ...nodeProperties(spec, id, addresses, containerDataDir),
+    ...(users.length === 0 ? {} : { 'bootstrap.scram.credentials': users.join(';') }),
     ...(options.inspectors === true ? { 'inspector.listener': `0.0.0.0:${INSPECTOR_PORT}` } : {}),
   }
   const variables = Object.entries(properties).map(([key, value]) => [variableName(key), value])
@@ -153,6 +166,7 @@ function variableLines(variables: Readonly<Record<string, string>>, indent: stri
 
 /** Quoted where YAML or Compose would read something else than the text; a dollar sign begins a variable in Compose. */
 function quote(text: string): string {
+  if (text.includes('\n')) return JSON.stringify(text).replaceAll('$', '$$$$')
   const plain = /^[A-Za-z/][A-Za-z0-9_./@,-]*$/.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text)
   return plain ? text : `'${text.replaceAll("'", "''").replaceAll('$', '$$$$')}'`
 }

@@ -6,12 +6,14 @@ import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { freeBasePort, requireFreePorts } from '../ports.ts'
+import { freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { writeClientFiles } from '../security/clients.ts'
+import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
+import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
 import { composeCapabilities, ComposeCluster, projectName } from './compose-cluster.ts'
 import { dockerAvailable, ensureImage } from './docker.ts'
-import { composeFile } from './generator.ts'
+import { composeFile, serviceName } from './generator.ts'
 
 /** The user of the image. */
 const IMAGE_UID = 1000
@@ -42,8 +44,11 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
     await ensureImage(progress, signal)
+    const hosts = [HOST, 'localhost', ...nodeIds(spec).map(id => serviceName(spec, id))]
+    const security = await makeSecurity(spec, hosts)
     cluster = new ComposeCluster(record)
-    writeFiles(record)
+    if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
+    writeFiles(record, security)
     progress(`Starting ${nodeIds(spec).length} containers`)
     await cluster.compose(['up', '--detach', '--no-build', '--pull', 'never'], signal)
     if (options.skipReadyCheck !== true) {
@@ -88,7 +93,7 @@ async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined)
   }
 }
 
-function writeFiles(record: ClusterRecord): void {
+function writeFiles(record: ClusterRecord, security: ClusterSecurity | undefined): void {
   const { spec } = record
   for (const id of nodeIds(spec)) {
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
@@ -99,19 +104,20 @@ function writeFiles(record: ClusterRecord): void {
     project: projectName(spec),
     clusterId: record.clusterId,
     inspectors: true,
+    security,
     ...(spec.dataDir === undefined
       ? {}
       : { dataDirectory: (id: number) => dataDirectory(spec, id), user: prepareDataDirectories(spec) }),
   })
-  writeFileSync(join(stateDirectory(spec.name), 'compose.yaml'), text)
+  // May hold keys and passwords.
+  writeSecret(join(stateDirectory(spec.name), 'compose.yaml'), text)
 }
 
 /** Directories of the user are used as the user, so that no file in them belongs to somebody else; root hands them to the image's user. */
 function prepareDataDirectories(spec: ClusterSpec): string {
   const uid = process.getuid?.() ?? IMAGE_UID
   for (const id of nodeIds(spec)) {
-    const directory = dataDirectory(spec, id)
-    mkdirSync(directory, { recursive: true })
+    const directory = makeDataDirectory(spec, id)
     if (uid === 0) chownSync(directory, IMAGE_UID, 0)
   }
   return `${uid === 0 ? IMAGE_UID : uid}:0`

@@ -11,6 +11,9 @@ import { brokerPort, controllerPort, HOST, inspectorPort } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
+import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
+import { readSecurity, type ClusterSecurity } from '../security/material.ts'
+import { scramUsers } from '../security/node-settings.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
@@ -49,6 +52,16 @@ export class ProcessCluster implements Cluster {
     this.#engine = engine
     this.#record = record
     this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
+  }
+
+  get security(): SecurityDocument | undefined {
+    const secrets = this.#secrets
+    return secrets && describeSecurity(secrets)
+  }
+
+  /** Read when it is needed: a cluster whose keys are gone can still be taken away. */
+  get #secrets(): ClusterSecurity | undefined {
+    return readSecurity(this.spec)
   }
 
   async nodes(): Promise<readonly NodeState[]> {
@@ -131,17 +144,18 @@ export class ProcessCluster implements Cluster {
       timeoutMs: options.timeoutMs ?? this.#engine.readyTimeoutMs,
       signal: options.signal,
       progress: options.progress,
+      client: this.kafkaOptions(),
     })
   }
 
   kafkaOptions(): ClientOptions {
-    return { brokers: [...this.bootstrap] }
+    return { brokers: [...this.bootstrap], ...toolkitClient(this.#secrets) }
   }
 
   async quorum(): Promise<QuorumView | undefined> {
     const nodes = await this.#cheapNodes()
     const up = nodes.filter(node => node.roles.includes('broker') && node.state === 'running')
-    return await askQuorum(up, this.clock)
+    return await askQuorum(up, this.clock, this.kafkaOptions())
   }
 
   async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
@@ -162,7 +176,7 @@ export class ProcessCluster implements Cluster {
   /** Starts every node at once; the ones that have no storage yet get it first. */
   async startAll(options: PrepareOptions): Promise<void> {
     const files = [...this.#nodes.keys()].map(id => this.#files(id))
-    await this.#engine.format(files, this.#record.clusterId, options)
+    await this.#format(files, options)
     await Promise.all([...this.#nodes.values()].map(node => node.start(this.#engine.launch(this.#files(node.id)))))
   }
 
@@ -205,8 +219,12 @@ export class ProcessCluster implements Cluster {
       if (state === 'stopped' || state === 'dead')
         throw failure(`Port ${this.#describe(node).port} of node ${node.id} is taken by another process.`)
     }
-    await this.#engine.format([files], this.#record.clusterId, options)
+    await this.#format([files], options)
     await node.start(this.#engine.launch(files))
+  }
+
+  async #format(files: readonly NodeFiles[], options: PrepareOptions): Promise<void> {
+    await this.#engine.format(files, this.#record.clusterId, { ...options, scramUsers: scramUsers(this.#secrets) })
   }
 
   #files(id: number): NodeFiles {

@@ -5,10 +5,11 @@ import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
 import type { ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
-import { apacheKafkaEngine } from '../apache-kafka/engine.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { freeBasePort, requireFreePorts } from '../ports.ts'
+import { freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { writeClientFiles } from '../security/clients.ts'
+import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
@@ -18,29 +19,29 @@ import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
 import { processCapabilities, ProcessCluster } from './process-cluster.ts'
 
-const enginesByName: Readonly<Record<Engine, ProcessEngine>> = {
-  faultline: faultlineEngine,
-  'apache-kafka': apacheKafkaEngine,
+/** What runs Apache Kafka is loaded when it is asked for: with the library it starts Java by, it takes as long as all the rest. */
+async function engineNamed(name: Engine): Promise<ProcessEngine> {
+  return name === 'faultline' ? faultlineEngine : (await import('../apache-kafka/engine.ts')).apacheKafkaEngine
 }
 
 export const processRuntime: Runtime = {
   name: 'process',
   capabilities: processCapabilities,
-  available: engine => enginesByName[engine].available(),
+  available: async engine => await (await engineNamed(engine)).available(),
   up,
   async grow(name, by, options = {}) {
     const record = findCluster(name)
-    return await growCluster(record, enginesByName[record.spec.engine], by, options)
+    return await growCluster(record, await engineNamed(record.spec.engine), by, options)
   },
-  attach(name) {
+  async attach(name) {
     const record = findCluster(name)
-    return Promise.resolve(new ProcessCluster(record, enginesByName[record.spec.engine]))
+    return new ProcessCluster(record, await engineNamed(record.spec.engine))
   },
 }
 
 async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ProcessCluster> {
   const { progress = () => {}, signal } = options
-  const engine = enginesByName[request.engine]
+  const engine = await engineNamed(request.engine)
   const found = await engine.available()
   if (!found.available) throw lacking(found.missing, found.remedy)
   requireMemory(request, engine)
@@ -52,7 +53,9 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
     await engine.prepare({ progress, signal })
+    const security = await makeSecurity(spec, [HOST, 'localhost'])
     cluster = new ProcessCluster(record, engine)
+    if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeNodeFiles(record, engine, nodeIds(spec))
     progress(`Starting ${describe(spec)}`)
     await cluster.startAll({ progress, signal })

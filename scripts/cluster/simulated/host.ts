@@ -14,6 +14,7 @@ import { failure, messageOf, ToolkitError } from '../../errors.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { ownProcess } from '../lifecycle.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { readSecurity } from '../security/material.ts'
 import { nodeDirectory, readRecord, writeJson } from '../state.ts'
 import { openGate } from './gate.ts'
 import { type HostAnswer, type HostFile, hostFilePath, type HostRequest, nodeActions } from './host-protocol.ts'
@@ -43,6 +44,7 @@ async function main(name: string): Promise<void> {
     world,
     spec,
     clusterId,
+    security: readSecurity(spec),
     makeBroker: options => new Node(options),
     outside: id => `${HOST}:${brokerPort(spec, id)}`,
   })

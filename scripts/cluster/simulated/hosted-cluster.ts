@@ -11,6 +11,8 @@ import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
+import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
+import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { nodeDirectory, readJson, removeState } from '../state.ts'
 import { type HostAnswer, type HostFile, hostFilePath, hostLogPath, type HostRequest } from './host-protocol.ts'
@@ -41,6 +43,16 @@ export class HostedCluster implements Cluster {
     this.spec = spec
     this.bootstrap = brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}`)
     this.random = seededRandom(spec.seed)
+  }
+
+  get security(): SecurityDocument | undefined {
+    const secrets = this.#secrets
+    return secrets && describeSecurity(secrets)
+  }
+
+  /** Read when it is needed: a cluster whose keys are gone can still be taken away. */
+  get #secrets(): ClusterSecurity | undefined {
+    return readSecurity(this.spec)
   }
 
   async nodes(): Promise<readonly NodeState[]> {
@@ -101,11 +113,12 @@ export class HostedCluster implements Cluster {
       timeoutMs: options.timeoutMs ?? readyTimeoutMs,
       signal: options.signal,
       progress: options.progress,
+      client: this.kafkaOptions(),
     })
   }
 
   kafkaOptions(): ClientOptions {
-    return { brokers: [...this.bootstrap] }
+    return { brokers: [...this.bootstrap], ...toolkitClient(this.#secrets) }
   }
 
   async quorum(): Promise<QuorumView | undefined> {
@@ -113,6 +126,7 @@ export class HostedCluster implements Cluster {
     return await askQuorum(
       nodes.filter(node => node.roles.includes('broker') && node.state === 'running'),
       this.clock,
+      this.kafkaOptions(),
     )
   }
 

@@ -18,6 +18,9 @@ import { poll } from '../clock.ts'
 import type { Availability, Cluster, ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { freeBasePort, requireFreePorts } from '../ports.ts'
+import { writeClientFiles } from '../security/clients.ts'
+import { traitsOf } from '../security/kinds.ts'
+import { makeSecurity } from '../security/material.ts'
 import { removeState, stateDirectory, writeRecord } from '../state.ts'
 import { hostLogPath } from './host-protocol.ts'
 import { HostedCluster, readHostFile } from './hosted-cluster.ts'
@@ -53,8 +56,15 @@ const hostStartTimeoutMs = 30_000
 /** Starts the process that hosts the simulation and waits until the cluster serves on its real ports. */
 async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise<Cluster> {
   const { progress = () => undefined, signal } = options
+  if (request.engine !== 'faultline')
+    throw usageError(`The simulator runs our own broker only, not ${request.engine}.`, 'Use --runtime process.')
   if (request.dataDir !== undefined)
     throw usageError('--data means nothing here: the disks of a simulated cluster are simulated too.', 'Leave it away.')
+  if (traitsOf(request.security).tls)
+    throw usageError(
+      `--security ${request.security} is not there on the runtime simulated: the simulated network has no TLS.`,
+      'Use --security sasl, or --runtime process.',
+    )
   const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
   await beginUp(spec)
   let cluster: HostedCluster | undefined
@@ -71,7 +81,9 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
     progress(`Starting a simulation of ${spec.brokers} brokers in real time`)
+    const security = await makeSecurity(spec, [])
     cluster = new HostedCluster(record)
+    if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     await startHost(spec.name, signal)
     if (options.skipReadyCheck !== true)
       await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
@@ -105,6 +117,11 @@ async function startHost(name: string, signal: AbortSignal | undefined): Promise
 
 async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> {
   options.signal?.throwIfAborted()
+  if (spec.security !== undefined)
+    throw usageError(
+      'A run in virtual time has no security: passwords and keys are not made from the seed.',
+      'Use --runtime process.',
+    )
   const world = new World({ seed: spec.seed })
   const leave = enterVirtualGlobals(world)
   let failure: SimulationFailure | undefined

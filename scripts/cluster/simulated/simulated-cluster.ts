@@ -12,6 +12,10 @@ import type { Capability, ClientOptions, Cluster, ClusterSpec, LabClock, NodeSta
 import { brokerIds, controllerIds } from '../cluster.ts'
 import { nodeProperties, rolesOf, type NodeAddresses } from '../properties.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
+import { traitsOf } from '../security/kinds.ts'
+import { toolkitClient } from '../security/clients.ts'
+import type { ClusterSecurity } from '../security/material.ts'
+import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
 import { dataDirectory, type MakeBroker, SimulatedNode } from './simulated-node.ts'
 
 export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -40,6 +44,8 @@ export interface SimulatedClusterOptions {
   /** Where clients outside of the world reach a broker; left out: clients are inside. */
   readonly outside?: (id: number) => string
   readonly clusterId?: string
+  /** Users and passwords, of a cluster that is secured. */
+  readonly security?: ClusterSecurity | undefined
   /** A listener of this name on which kafkajs clients log in; its security is up to the settings. */
   readonly login?: { readonly listener: string; readonly username: string; readonly password: string }
 }
@@ -56,6 +62,7 @@ export class SimulatedCluster implements Cluster {
   readonly clientBootstrap: readonly string[]
   readonly #login: SimulatedClusterOptions['login']
   readonly #socketFactory: ISocketFactory
+  readonly #secrets: ClusterSecurity | undefined
   readonly #cuts: (readonly [from: string, to: string])[] = []
   #probes = 0
 
@@ -63,6 +70,7 @@ export class SimulatedCluster implements Cluster {
     const { world, spec, makeBroker } = options
     this.spec = spec
     this.world = world
+    this.#secrets = options.security
     this.bootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
     this.#login = options.login
     this.clientBootstrap =
@@ -74,10 +82,12 @@ export class SimulatedCluster implements Cluster {
     client.start()
     // The types of kafkajs ask for a whole net.Socket; it uses what VirtualSocket has.
     this.#socketFactory = socketFactory(client) as unknown as ISocketFactory
+    const users = scramUsers(options.security)
     this.members = memberIds(spec).map(id => {
       const properties = {
         ...nodeProperties(spec, id, addresses(options, id), dataDirectory),
         'cluster.id': options.clusterId ?? clusterId(spec),
+        ...(users.length === 0 ? {} : { 'bootstrap.scram.credentials': users.join(';') }),
         ...(options.outside === undefined ? {} : { 'inspector.listener': `${hostOf(id)}:${worldPorts.inspector}` }),
       }
       return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
@@ -149,20 +159,20 @@ export class SimulatedCluster implements Cluster {
       logs: (id, lines) => this.logs(id, { lines }),
       probeName: `__faultline_ready_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? readyTimeoutMs,
-      socketFactory: this.#socketFactory,
+      client: this.kafkaOptions(),
     })
   }
 
   kafkaOptions(): ClientOptions {
     const reach = { brokers: [...this.clientBootstrap], socketFactory: this.#socketFactory }
-    if (this.#login === undefined) return reach
+    if (this.#login === undefined) return { ...reach, ...toolkitClient(this.#secrets) }
     const { username, password } = this.#login
     return { ...reach, sasl: { mechanism: 'plain', username, password } }
   }
 
   async quorum(): Promise<QuorumView | undefined> {
     const up = (await this.nodes()).filter(node => node.roles.includes('broker') && node.state === 'running')
-    return await askQuorum(up, this.clock, this.#socketFactory)
+    return await askQuorum(up, this.clock, this.kafkaOptions())
   }
 
   logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
@@ -225,17 +235,22 @@ function clientPort(spec: ClusterSpec): number {
   return spec.port === 0 ? defaultPort : spec.port
 }
 
-function addresses({ spec, outside, login }: SimulatedClusterOptions, id: number): NodeAddresses {
+function addresses({ spec, outside, security, login }: SimulatedClusterOptions, id: number): NodeAddresses {
   const host = hostOf(id)
   const port = outside === undefined ? clientPort(spec) : worldPorts.clients
-  const forClients = { name: 'PLAINTEXT', port, advertised: outside?.(id) ?? `${host}:${port}` }
+  const forClients = { name: traitsOf(spec.security).protocol, port, advertised: outside?.(id) ?? `${host}:${port}` }
   const forBrokers = { name: 'INTERNAL', port: worldPorts.brokers, advertised: `${host}:${worldPorts.brokers}` }
+  const listeners = outside === undefined ? [forClients] : [forClients, forBrokers]
+  const names = listeners.map(({ name }) => name)
   return {
     bindHost: host,
-    listeners: [forClients, ...(outside === undefined ? [] : [forBrokers]), ...loginListener(login, host)],
+    listeners: [...listeners, ...loginListener(login, host)],
     interBrokerListener: outside === undefined ? forClients.name : forBrokers.name,
     controllerPort,
     voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
+    ...(security === undefined
+      ? {}
+      : { security: nodeSecuritySettings(security, { listeners: names, keys: 'files' }) }),
   }
 }
 

@@ -4,7 +4,9 @@ import { BrokerLifecycle } from '#broker/controller/broker-lifecycle.ts'
 import { BrokerLifecycleMachine } from '#broker/controller/broker-lifecycle-machine.ts'
 import type { LifecycleEffect } from '#broker/controller/broker-lifecycle-machine.ts'
 import { ControllerChannel } from '#broker/controller/controller-channel.ts'
-import { compareImages } from '#broker/controller/image-builder.ts'
+import { applyRecords, compareImages } from '#broker/controller/image-builder.ts'
+import { MetadataImage } from '#broker/controller/image.ts'
+import { partitionChange } from '#broker/controller/metadata-record.ts'
 import { DirectoryAssignments } from '#broker/controller/directory-assignments.ts'
 import type { NetworkError } from '#broker/environment/environment.ts'
 import { errorCode } from '#broker/protocol/errors.ts'
@@ -265,6 +267,20 @@ describe('topics that create themselves', () => {
     expect(client.sent).toHaveLength(2)
   })
 
+  it('are remembered with the reason when the controller refuses them, until they are there', async () => {
+    const refusal = { name: 'store', errorCode: errorCode('INVALID_REPLICATION_FACTOR'), errorMessage: 'three of one' }
+    const created = { topics: [{ name: 'store', errorCode: 0, errorMessage: null }] }
+    const { time, topics } = autoTopics(new FakeClient({ topics: [refusal] }, created))
+    const topic = { name: 'store', numPartitions: 1, replicationFactor: 3, assignments: [], configs: [] }
+    topics.create([topic])
+    expect(topics.failureOf('store')).toBeUndefined()
+    await time.settle()
+    expect(topics.failureOf('store')).toContain('three of one')
+    topics.create([topic])
+    await time.settle()
+    expect(topics.failureOf('store')).toBeUndefined()
+  })
+
   it('get the settings of internal topics', () => {
     const client = new FakeClient({ topics: [] })
     autoTopics(client).topics.request(['__consumer_offsets'])
@@ -315,5 +331,76 @@ describe('a broker whose disk was replaced', () => {
     assignments.metadataApplied(harness.committed, delta)
     await time.pass(5_000)
     expect(client.sent).toHaveLength(1)
+  })
+})
+
+describe('a replica that moves to another log directory', () => {
+  async function moving(answer: object) {
+    const harness = new Harness()
+    harness.start(1, 2)
+    harness.createTopic('orders', [[1, 2]])
+    const client = new FakeClient(answer)
+    const { time, quorum, channel } = channelTo(client)
+    quorum.elect(1)
+    const state = { directory: harness.partition('orders').directories[0] }
+    const assignments = new DirectoryAssignments({
+      environment: time.environment,
+      channel,
+      nodeId: 1,
+      brokerEpoch: () => 7,
+      directoryOf: () => state.directory,
+    })
+    assignments.metadataApplied(harness.committed, compareImages(MetadataImage.empty(''), harness.committed))
+    await time.pass(100)
+    expect(client.sent).toEqual([])
+    const replica = { topicId: harness.committed.topicsByName.get('orders')!.id, partition: 0 }
+    const original = state.directory!
+    const heard: boolean[] = []
+    const move = () => {
+      state.directory = uuidOf('other')
+      assignments.assign(replica, uuidOf('other'), taken => heard.push(taken))
+    }
+    return { harness, client, time, assignments, replica, state, original, heard, move }
+  }
+
+  it('is told, and who waits for it hears that the controller took it', async () => {
+    const { client, time, heard, move } = await moving({ errorCode: 0, directories: [] })
+    move()
+    await time.pass(100)
+    expect(client.sent).toMatchObject([{ body: { directories: [{ id: uuidOf('other') }] } }])
+    expect(heard).toEqual([true])
+  })
+
+  it('is told again while the controller has other worries, and refused when it does not know the replica', async () => {
+    const { client, time, heard, move } = await moving({ errorCode: 77, directories: [] })
+    move()
+    await time.pass(2_500)
+    expect(client.sent.length).toBeGreaterThan(1)
+    expect(heard).toEqual([])
+    const answered = { topicId: '', partitions: [{ partitionIndex: 0, errorCode: 3 }] }
+    const refusing = await moving({ errorCode: 0, directories: [{ id: uuidOf('other'), topics: [answered] }] })
+    answered.topicId = refusing.replica.topicId
+    refusing.move()
+    await refusing.time.pass(100)
+    expect(refusing.heard).toEqual([false])
+  })
+
+  it('that stays after all is told to be where it was, whatever the controller has heard', async () => {
+    const { harness, client, time, assignments, replica, state, original, heard, move } = await moving({
+      errorCode: 0,
+      directories: [],
+    })
+    move()
+    await time.pass(100)
+    const before = harness.committed
+    const directories = [uuidOf('other'), harness.partition('orders').directories[1]!]
+    const moved = applyRecords(before, [partitionChange(replica.topicId, 0, { directories })], { offset: 99, epoch: 1 })
+    state.directory = original
+    assignments.metadataApplied(moved.image, moved)
+    assignments.reconsider(replica)
+    await time.pass(100)
+    expect(heard).toEqual([true])
+    expect(client.sent).toHaveLength(2)
+    expect(client.sent[1]).toMatchObject({ body: { directories: [{ id: original }] } })
   })
 })

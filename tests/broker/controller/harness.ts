@@ -168,7 +168,13 @@ export class Harness {
 
   heartbeat(
     id: number,
-    options: { wantFence?: boolean; wantShutDown?: boolean; offset?: number; epoch?: number } = {},
+    options: {
+      wantFence?: boolean
+      wantShutDown?: boolean
+      offset?: number
+      epoch?: number
+      cordoned?: readonly string[] | null
+    } = {},
   ) {
     return this.submit(brokerHeartbeat, {
       brokerId: id,
@@ -176,6 +182,7 @@ export class Harness {
       currentMetadataOffset: options.offset ?? this.committedOffset,
       wantFence: options.wantFence ?? false,
       wantShutDown: options.wantShutDown ?? false,
+      ...(options.cordoned === undefined ? {} : { cordonedLogDirs: options.cordoned }),
     })
   }
 

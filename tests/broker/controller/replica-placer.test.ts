@@ -48,7 +48,7 @@ describe('replica placement', () => {
         brokers(2, () => ({ fenced: true })),
         1,
       ),
-    ).toEqual({ impossible: 'All brokers are currently fenced.' })
+    ).toEqual({ impossible: 'All brokers are currently fenced, or have all their log directories cordoned.' })
     expect(impossible(brokers(2), 0)).toMatchObject({
       impossible: expect.stringContaining('must be positive') as string,
     })

@@ -206,6 +206,42 @@ describe.each(harnesses)('network of the $name', ({ run }) => {
       expect(serverSide.bytes).toBe(written)
     }))
 
+  test('written is told once, when memory may be used again: the peer gets what was there before', () =>
+    onConnection(run, async ({ client, serverSide }) => {
+      const bytes = 6_000_000
+      const memory = Buffer.alloc(bytes)
+      for (let round = 1; round <= 3; round++) {
+        memory.fill(round)
+        let told = 0
+        await new Promise<void>(resolve => {
+          client.write([Buffer.of(round), memory], () => {
+            told++
+            memory.fill(0)
+            resolve()
+          })
+        })
+        await serverSide.until(round * (bytes + 1))
+        expect(told).toBe(1)
+        const received = Buffer.concat(serverSide.received).subarray((round - 1) * (bytes + 1))
+        expect(received.equals(Buffer.alloc(bytes + 1, round))).toBe(true)
+      }
+    }))
+
+  test('written is told too of what a lost connection never took, and of what comes after its end', () =>
+    onConnection(run, async ({ client, server, clientSide }) => {
+      server.pause()
+      let given = 0
+      let told = 0
+      const chunk = Buffer.alloc(1 << 20)
+      const tell = () => void told++
+      do given++
+      while (client.write([chunk, chunk], tell))
+      client.destroy()
+      await clientSide.closed
+      client.write([chunk], tell)
+      expect(told).toBe(given + 1)
+    }))
+
   test('a chunk belongs to whom it is given: later ones do not overwrite it', () =>
     onConnection(run, async ({ client, serverSide }) => {
       const copies: Buffer[] = []

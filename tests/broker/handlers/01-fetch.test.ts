@@ -26,6 +26,7 @@ interface Ask {
   readonly replica?: { replicaId: number; replicaEpoch: number }
   readonly forgotten?: readonly number[]
   readonly rackId?: string
+  readonly replyRoomBytes?: number
 }
 
 function ask(cluster: TestCluster, options: Ask = {}): Promise<FetchResponse | undefined> {
@@ -37,18 +38,24 @@ function ask(cluster: TestCluster, options: Ask = {}): Promise<FetchResponse | u
     partitionMaxBytes: 1 << 20,
     ...each,
   }))
-  return cluster.broker(options.broker ?? 1).request<FetchResponse>(1, version, {
-    ...(options.replica === undefined ? {} : { replicaState: options.replica }),
-    maxWaitMs: options.maxWaitMs ?? 0,
-    minBytes: options.minBytes ?? 1,
-    maxBytes: options.maxBytes ?? 1 << 20,
-    isolationLevel: options.isolationLevel ?? 0,
-    sessionId: options.sessionId ?? 0,
-    sessionEpoch: options.sessionEpoch ?? -1,
-    topics: partitions.length === 0 ? [] : [{ ...named, partitions }],
-    ...(options.rackId === undefined ? {} : { rackId: options.rackId }),
-    forgottenTopicsData: options.forgotten === undefined ? [] : [{ ...named, partitions: options.forgotten }],
-  })
+  const room = options.replyRoomBytes === undefined ? {} : { replyRoomBytes: options.replyRoomBytes }
+  return cluster.broker(options.broker ?? 1).request<FetchResponse>(
+    1,
+    version,
+    {
+      ...(options.replica === undefined ? {} : { replicaState: options.replica }),
+      maxWaitMs: options.maxWaitMs ?? 0,
+      minBytes: options.minBytes ?? 1,
+      maxBytes: options.maxBytes ?? 1 << 20,
+      isolationLevel: options.isolationLevel ?? 0,
+      sessionId: options.sessionId ?? 0,
+      sessionEpoch: options.sessionEpoch ?? -1,
+      topics: partitions.length === 0 ? [] : [{ ...named, partitions }],
+      ...(options.rackId === undefined ? {} : { rackId: options.rackId }),
+      forgottenTopicsData: options.forgotten === undefined ? [] : [{ ...named, partitions: options.forgotten }],
+    },
+    room,
+  )
 }
 
 async function first(cluster: TestCluster, options: Ask = {}) {
@@ -87,6 +94,21 @@ describe('limits', () => {
     expect(valuesOf((await first(cluster, { maxBytes: 1 })).records)).toEqual(['a'])
     expect(valuesOf((await first(cluster, { partitions: [{ partitionMaxBytes: 1 }] })).records)).toEqual(['a'])
     expect(valuesOf((await first(cluster)).records)).toEqual(['a', 'b'])
+  })
+
+  test('while much is held for clients that do not read, one batch comes, and who wants to wait still waits', async () => {
+    const { cluster } = await one(['a', 'b'])
+    expect(valuesOf((await first(cluster, { replyRoomBytes: 0 })).records)).toEqual(['a'])
+    let answered = false
+    const atEnd = { partitions: [{ fetchOffset: 2 }], maxWaitMs: 500, replyRoomBytes: 0 }
+    const waiting = ask(cluster, atEnd).then(reply => {
+      answered = true
+      return reply
+    })
+    await Promise.resolve()
+    expect(answered).toBe(false)
+    await cluster.broker(1).produce('events', ['c'])
+    expect(valuesOf((await cluster.until(waiting))!.responses[0]!.partitions[0]!.records)).toEqual(['c'])
   })
 
   test('a full response leaves the later partitions empty', async () => {

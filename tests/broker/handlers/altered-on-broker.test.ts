@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { BrokerConfig } from '#broker/config/broker-config.ts'
+import { securitySetting } from '#broker/config/security.ts'
 import { LineLogger } from '#broker/environment/node/logger.ts'
 import { describeConfigs } from '#broker/handlers/32-describe-configs.ts'
 import { incrementalAlterConfigs } from '#broker/handlers/44-incremental-alter-configs.ts'
@@ -27,6 +29,7 @@ type Change = [
 class BrokerUnderTest {
   readonly node = new TestNode()
   readonly lines: string[] = []
+  mayAlter = true
   readonly log = new LineLogger({ level: 'info', format: 'text', write: line => this.lines.push(line) })
   /** Resources that were sent to the controller. */
   readonly forwarded: string[] = []
@@ -36,9 +39,9 @@ class BrokerUnderTest {
     const forwarder = { forward: ({ frame }: { frame: Buffer }) => this.#controller(frame) }
     return {
       ...context,
-      authorize: () => true,
+      authorize: () => this.mayAlter,
       environment: { ...context.environment, log: this.log },
-      services: { ...context.services, broker: { forwarder } },
+      services: { ...context.services, broker: { forwarder }, securityRefusal: this.#securityRefusal },
     }
   }
 
@@ -55,6 +58,11 @@ class BrokerUnderTest {
     return (reply as { responses: { errorCode: number; errorMessage: string | null }[] }).responses.map(
       ({ errorCode, errorMessage }) => ({ errorCode, errorMessage }),
     )
+  }
+
+  readonly #securityRefusal = (config: BrokerConfig): string | undefined => {
+    const file = securitySetting(config, { listener: 'TLS' }, 'ssl.keystore.location')
+    return file === '/nowhere' ? `no keys at ${file}` : undefined
   }
 
   async loggers() {
@@ -120,6 +128,14 @@ describe('a broker that is asked to alter settings', () => {
       'Unexpected node id. Expected 1, but',
     ],
     ['levels of no node', ['logger', 'x', ['root', 'INFO']], invalidRequest, 'Node id must be an integer'],
+    ['a number that is none', ['broker', '1', ['num.io.threads', 'many']], invalidRequest, 'num.io.threads'],
+    ['what is fixed', ['broker', '', ['process.roles', 'broker']], invalidRequest, 'Cannot update these configs dyn'],
+    [
+      'keys that cannot be used',
+      ['broker', '1', ['listener.name.tls.ssl.keystore.location', '/nowhere']],
+      invalidRequest,
+      'no keys at /nowhere',
+    ],
     ['settings of another broker', ['broker', '2', ['log.retention.ms', '1']], invalidRequest, 'Unexpected broker id'],
   ]
   it.each(refusals)('refuses %s', async (_title, change, code, message) => {
@@ -145,6 +161,23 @@ describe('a broker that is asked to alter settings', () => {
     const { image } = broker.node.publisher
     expect([...image.config('group', 'g')]).toEqual([['consumer.session.timeout.ms', '50000']])
     expect(image.config('client-metrics', 'c').get('match')).toBe('client_id=a.*')
+  })
+
+  it('says nothing of files to who may not alter its settings: that is left to the controller', async () => {
+    const broker = new BrokerUnderTest()
+    broker.mayAlter = false
+    await broker.alter([['broker', '1', ['listener.name.tls.ssl.keystore.location', '/nowhere']]])
+    expect(broker.forwarded).toEqual(['1'])
+  })
+
+  it('looks at settings as they will be, with what was altered before', async () => {
+    const broker = new BrokerUnderTest()
+    await broker.node.startBrokers(1)
+    expect(await broker.alter([['broker', '1', ['listener.name.tls.ssl.keystore.location', '/somewhere']]])).toEqual([
+      done,
+    ])
+    expect(await broker.alter([['broker', '1', ['listener.name.tls.ssl.keystore.type', 'PEM']]])).toEqual([done])
+    expect(broker.forwarded).toEqual(['1', '1'])
   })
 
   it('refuses a resource that is there twice, both times', async () => {

@@ -8,6 +8,7 @@ import { registerBroker } from '#broker/controller/register-broker.ts'
 import type { ConnectionInfo, Handler, ListenerKind, RequestContext } from '#broker/handlers/handler.ts'
 import { ServedRequest } from '#broker/handlers/request-context.ts'
 import type { Services } from '#broker/handlers/services.ts'
+import { MemoryPool } from '#broker/net/memory-pool.ts'
 import { codec } from '#broker/protocol/codec.ts'
 import type { DecodedFields, EncodableFields, Fields, Message } from '#broker/protocol/schema.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
@@ -90,7 +91,8 @@ export class TestNode {
     const connection = { listenerKind: as.listenerKind ?? 'broker', listenerName: as.listenerName ?? 'PLAINTEXT' }
     const { config } = this
     const { environment } = this.time
-    const node = { services: services as unknown as Services, config, environment }
+    const memory = new MemoryPool()
+    const node = { services: services as unknown as Services, config, environment, memory }
     const header = { requestApiKey: apiKey, requestApiVersion: apiVersion, correlationId: 1, clientId: null }
     return new ServedRequest(header, Buffer.alloc(0), connection as ConnectionInfo, node)
   }

@@ -230,3 +230,115 @@ describe('a failing disk', () => {
     expect(() => start(machine)).toThrow('None of the log directories can be used')
   })
 })
+
+describe('where the metadata has a log, at the start', () => {
+  const both = { logDirs: ['/a', '/b'] }
+  const homes = (machine: Machine) =>
+    ['/a', '/b'].filter(path => inspect(machine).stat(`${path}/events-0`) !== undefined)
+  const idOf = (manager: DirectoryLogManager, path: string) => manager.directories.find(each => each.path === path)!.id
+
+  /** A log of five records in /a, and one of two in /b, as if /a had been away while /b was written. */
+  function twice() {
+    const machine = new Machine()
+    const first = start(machine, both)
+    fill(first.getOrCreate(events, topicId, defaultConfig), 5)
+    first.close(() => 5)
+    const second = start(machine, { logDirs: ['/b'] })
+    fill(second.getOrCreate(events, topicId, defaultConfig), 2)
+    second.close(() => 2)
+    return { machine, manager: start(machine, both) }
+  }
+
+  test.each([
+    ['/a', 5],
+    ['/b', 2],
+  ])('of two logs the one in %s stays when the metadata names it', (path, end) => {
+    const { machine, manager } = twice()
+    manager.settle(() => idOf(manager, path))
+    expect(manager.get(events)).toMatchObject({ logEndOffset: end, directory: `${path}/events-0` })
+    expect(homes(machine)).toEqual([path])
+    expect(machine.lines).toContain('Several log directories hold a log of a partition; one stays.')
+  })
+
+  test('of two logs none is touched when the metadata names neither: the node stops and says so', () => {
+    const { machine, manager } = twice()
+    expect(() => manager.settle(() => 'CCCCCCCCCCCCCCCCCCCCCQ')).toThrow(
+      'events-0 is in /a and in /b: remove all but one of them.',
+    )
+    expect(homes(machine)).toEqual(['/a', '/b'])
+  })
+
+  test('of two logs the one of a topic that is no more goes', () => {
+    const machine = new Machine()
+    const first = start(machine, both)
+    first.getOrCreate(events, 'BBBBBBBBBBBBBBBBBBBBBQ', defaultConfig)
+    first.close(() => 0)
+    const second = start(machine, { logDirs: ['/b'] })
+    fill(second.getOrCreate(events, topicId, defaultConfig), 2)
+    second.close(() => 2)
+    const manager = start(machine, both)
+    manager.settle((_partition, id) => (id === topicId ? 'CCCCCCCCCCCCCCCCCCCCCQ' : undefined))
+    expect(manager.get(events)).toMatchObject({ logEndOffset: 2, topicId })
+    expect(homes(machine)).toEqual(['/b'])
+  })
+
+  /** A move from /a to /b whose copy is complete. */
+  function moving() {
+    const machine = new Machine()
+    const manager = start(machine, both)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 5)
+    const copy = manager.createFuture(events, '/b', defaultConfig)
+    const read = log.read(0, { maxBytes: 100_000, untilOffset: 5, atLeastOneBatch: true })
+    if ('refused' in read) throw new Error(read.refused)
+    copy.appendAsFollower(read.records)
+    manager.close(() => 5)
+    return machine
+  }
+
+  test('a copy takes the place of a log that is gone with its directory, when the controller knows of it', () => {
+    const machine = moving()
+    // The disk of /a is another one.
+    inspect(machine).remove('/a')
+    const manager = start(machine, both)
+    manager.settle(() => idOf(manager, '/b'))
+    expect(manager.get(events)).toMatchObject({ logEndOffset: 5, directory: '/b/events-0' })
+    expect(manager.future(events)).toBeUndefined()
+  })
+
+  test('a copy of a log that is gone with its directory goes too, when the controller does not know of it', () => {
+    const machine = moving()
+    inspect(machine).remove('/a')
+    const manager = start(machine, both)
+    manager.settle(() => 'CCCCCCCCCCCCCCCCCCCCCQ')
+    expect([manager.get(events), manager.future(events)]).toEqual([undefined, undefined])
+  })
+
+  test('a copy waits as long as the directory of its log is offline, and so does the log', () => {
+    const machine = moving()
+    const at = machine.calls + 1
+    machine.failCall = call => (call === at ? new DiskError('EIO', 'open', '/a') : undefined)
+    const manager = start(machine, both)
+    expect(manager.directories.map(({ path, online }) => [path, online])).toEqual([
+      ['/a', false],
+      ['/b', true],
+    ])
+    manager.settle(() => 'CCCCCCCCCCCCCCCCCCCCCQ')
+    expect(manager.future(events)?.log.logEndOffset).toBe(5)
+    expect(() => manager.getOrCreate(events, topicId, defaultConfig, 'CCCCCCCCCCCCCCCCCCCCCQ')).toThrow(DiskError)
+    expect(homes(machine)).toEqual(['/a'])
+    expect(manager.getOrCreate(other, topicId, defaultConfig).directory).toBe('/b/my-other.topic-12')
+  })
+
+  test('a copy that does not say of which topic it is is removed', () => {
+    const machine = moving()
+    const name = inspect(machine)
+      .list('/b')
+      .find(entry => entry.name.endsWith('-future'))!.name
+    inspect(machine).remove(`/b/${name}/partition.metadata`)
+    const manager = start(machine, both)
+    expect(manager.future(events)).toBeUndefined()
+    expect(machine.lines).toContain('Removing a copy of a log that was under way.')
+    expect(inspect(machine).stat(`/b/${name}`)).toBeUndefined()
+  })
+})

@@ -90,7 +90,7 @@ describe('sequences', () => {
   })
 
   test('a producer that was silent for producer.id.expiration.ms is forgotten', () => {
-    const log = openLog(new Machine(), { producerIdExpirationMs: 1000 })
+    const log = openLog(new Machine(), { producerIdExpirationMs: () => 1000 })
     send(log, { sequence: 0 })
     log.expireProducers(startWallMs + 999, 1000)
     expect(log.producers()).toHaveLength(1)

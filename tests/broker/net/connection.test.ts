@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Environment, SocketHandlers } from '#broker/environment/environment.ts'
 import { Connection, type Reply } from '#broker/net/connection.ts'
+import { UnsentReplies } from '#broker/net/unsent-replies.ts'
 
 const MiB = 1 << 20
 
@@ -36,9 +37,10 @@ class FakeSocket {
   handle(handlers: SocketHandlers): void {
     this.handlers = handlers
   }
+  takesAll = true
   write(chunks: readonly Uint8Array[]): boolean {
     this.written.push(...chunks)
-    return true
+    return this.takesAll
   }
   pause(): void {
     this.isPaused = true
@@ -64,6 +66,7 @@ describe('a connection', () => {
   let time: FakeTime
   let socket: FakeSocket
   let begun: number
+  let unsent: UnsentReplies
   let replies: ((count: number) => Reply | Promise<Reply>)[]
 
   beforeEach(() => {
@@ -71,12 +74,13 @@ describe('a connection', () => {
     socket = new FakeSocket()
     begun = 0
     replies = []
+    unsent = new UnsentReplies()
   })
 
   function connect(idleMs = -1): Connection {
     const environment = { clock: time.clock, timers: time.timers } as unknown as Environment
     const serve = (): Reply | Promise<Reply> => (replies[begun++] ?? replies.at(-1))?.(begun)
-    const options = { maxFrameBytes: 100, maxQueued: 500, idleMs, serve, closed: () => undefined }
+    const options = { maxFrameBytes: 100, maxQueued: 500, idleMs, serve, closed: () => undefined, unsent }
     return new Connection(environment, socket, options)
   }
 
@@ -95,6 +99,32 @@ describe('a connection', () => {
     expect(begun).toBe(100)
     expect(socket.bytesWritten).toBe(99 * MiB + 5)
     expect(socket.isPaused).toBe(false)
+  })
+
+  it('begins no more requests of one chunk while their replies are not taken', () => {
+    replies = [() => [Buffer.alloc(MiB)]]
+    socket.takesAll = false
+    connect()
+    socket.handlers?.data(Buffer.concat(Array.from({ length: 100 }, () => request)))
+    expect(begun).toBe(2)
+    socket.takesAll = true
+    socket.handlers?.drain?.()
+    expect(begun).toBe(100)
+    expect(socket.isPaused).toBe(false)
+  })
+
+  it.each(['drains', 'closes'])('counts what its peer does not take, until it %s', how => {
+    const plentyBytes = unsent.roomBytes
+    replies = [() => [Buffer.alloc(MiB)]]
+    connect()
+    socket.handlers?.data(request)
+    expect(unsent.roomBytes).toBe(plentyBytes)
+    socket.takesAll = false
+    socket.handlers?.data(request)
+    expect(unsent.roomBytes).toBe(plentyBytes - MiB)
+    if (how === 'drains') socket.handlers?.drain?.()
+    else socket.destroy()
+    expect(unsent.roomBytes).toBe(plentyBytes)
   })
 
   it('that waits for a reply longer than connections.max.idle.ms is closed, as in Kafka', () => {

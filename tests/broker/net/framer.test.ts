@@ -42,11 +42,12 @@ describe('frames', () => {
       fc.property(
         bodies,
         fc.array(fc.integer({ min: 700, max: 90_000 }), { minLength: 1, maxLength: 5 }),
-        (sent, sizes) => {
+        fc.constantFrom(undefined, 100_000, 2 * maxBytes),
+        (sent, sizes, trustedBytes) => {
           const stream = framed(sent)
           const byFramer: Buffer[] = []
           const bySlab: Buffer[] = []
-          const framer = new Framer(maxBytes)
+          const framer = new Framer(maxBytes, trustedBytes)
           const slab = new FrameSlab(maxBytes)
           for (const piece of pieces(stream, sizes)) {
             framer.push(Buffer.from(piece), body => byFramer.push(Buffer.from(body)))

@@ -78,13 +78,20 @@ describe('a decoder', () => {
   })
 
   it.each([
-    ['a count below -1', metadataRequest, 1, 'fffffffe', 'expected a number of elements, found -2'],
+    ['a count below -1 where an array has to be', metadataRequest, 0, 'fffffffe', 'expected an array, found null'],
     ['a string longer than the frame', findCoordinatorRequest, 0, '7fff61', 'a string of 32767 bytes, found only 1'],
-    ['a string length below -1', findCoordinatorRequest, 0, 'fffe', 'expected a length of a string, found -2'],
+    ['a string length below -1', findCoordinatorRequest, 0, 'fffe', 'expected a string, found null'],
     ['null where a value has to be', findCoordinatorRequest, 0, 'ffff', 'key: expected a string, found null'],
     ['a varint without end', findCoordinatorRequest, 3, 'ffffffffffff', 'a varint of at most 5 bytes'],
   ])('refuses %s and says where', (_what, message, version, hex, expected) => {
     expect(refusal(message, version, Buffer.from(hex, 'hex'))?.message).toContain(expected)
+  })
+
+  it.each([
+    ['a count', 1, 'fffffff9'],
+    ['a compact count', 9, 'ffffffff0f00000000'],
+  ])('takes %s below -1 for null where null may be, as Kafka does', (_what, version, hex) => {
+    expect(codec(metadataRequest, version).decode(Buffer.from(hex, 'hex')).topics).toBeNull()
   })
 
   it.each([

@@ -71,6 +71,33 @@ describe('who gets a vote', () => {
   })
 })
 
+describe('the last epochs there are', () => {
+  const last = 2 ** 31 - 1
+  const at = (epoch: number) => new Subject({ hardState: { epoch, leaderId: undefined, votedId: undefined } })
+
+  it('are not reached in one leap, by no kind of message', () => {
+    const subject = at(5)
+    for (const epoch of [last, last - 1]) {
+      expect(subject.ask(voteRequest({ epoch }))?.error).toBe('INVALID_REQUEST')
+      expect(subject.ask(voteRequest({ epoch, preVote: true }))?.error).toBe('INVALID_REQUEST')
+      expect(subject.ask(beginRequest({ epoch }))?.error).toBe('INVALID_REQUEST')
+      expect(subject.ask(endRequest({ epoch }))?.error).toBe('INVALID_REQUEST')
+    }
+    expect(subject.machine.epoch).toBe(5)
+    expect(subject.ask(voteRequest({ epoch: 1_000_000_000 }))).toMatchObject({ error: 'NONE', voteGranted: true })
+  })
+
+  it('are reached step by step, and nobody stands after the last one', () => {
+    const subject = at(last - 1)
+    expect(subject.ask(voteRequest({ epoch: last }))).toMatchObject({ error: 'NONE', voteGranted: true })
+    subject.pass(5_000)
+    for (const id of [2, 3])
+      if (subject.machine.role === 'prospective') subject.answer(id, voteResponse({ epoch: last, voteGranted: true }))
+    expect(['unattached', 'prospective']).toContain(subject.machine.role)
+    expect(subject.machine.epoch).toBe(last)
+  })
+})
+
 describe('pre-vote (KIP-996)', () => {
   it('"the server will not increase its epoch" while it is Prospective, and writes nothing down', () => {
     const subject = new Subject()
@@ -82,6 +109,17 @@ describe('pre-vote (KIP-996)', () => {
       [2, true],
       [3, true],
     ])
+  })
+
+  it('is counted also from who was told of another leader, so that three who follow each other find a way out', () => {
+    for (const leaderId of [1, 2, 3]) {
+      const subject = new Subject()
+      subject.ask(beginRequest({ leaderId: 3, epoch: 5 }))
+      subject.pass(2_000)
+      expect(subject.machine.role).toBe('prospective')
+      subject.answer(2, voteResponse({ epoch: 5, leaderId, voteGranted: true }))
+      expect([subject.machine.role, subject.machine.epoch]).toEqual(['candidate', 6])
+    }
   })
 
   it('stands in a new epoch once a majority would vote for it', () => {

@@ -13,6 +13,7 @@ import {
 } from '#broker/raft/metadata-batches.ts'
 import { QuorumStateFile } from '#broker/raft/quorum-state-file.ts'
 import { readBootstrapRecords, SnapshotStore } from '#broker/raft/snapshot-store.ts'
+import { LogDirectoryError } from '#broker/log/meta-properties.ts'
 import { replaceFile } from '#broker/log/small-files.ts'
 import { SimulatedDisk } from '#simulator/disk/simulated-disk.ts'
 
@@ -81,7 +82,10 @@ describe('quorum-state', () => {
       'null',
     ]) {
       replaceFile(disk, `${directory}/quorum-state`, content, { durable: true })
-      expect(() => new QuorumStateFile(disk, directory, [1]).read()).toThrow(/expected one line of JSON/)
+      const read = () => new QuorumStateFile(disk, directory, [1]).read()
+      expect(read).toThrow(/expected one line of JSON/)
+      // What the command line tells without a stack.
+      expect(read).toThrow(LogDirectoryError)
     }
   })
 })
@@ -110,6 +114,7 @@ describe('snapshots', () => {
     const bytes = Buffer.concat([...snapshotBatches(values(3), about)])
     const footerAt = [...batches(bytes)].at(-1)?.start ?? 0
     expect(() => readSnapshot(bytes.subarray(0, -1), 'a.checkpoint')).toThrow(/a\.checkpoint.*cut off/)
+    expect(() => readSnapshot(bytes.subarray(0, -1), 'a.checkpoint')).toThrow(LogDirectoryError)
     expect(() => readSnapshot(bytes.subarray(0, footerAt), 'a.checkpoint')).toThrow(/footer is missing/)
     const damaged = Buffer.from(bytes)
     damaged[bytes.length - 5] = 0xff ^ (damaged[bytes.length - 5] ?? 0)

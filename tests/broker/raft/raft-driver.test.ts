@@ -1,6 +1,7 @@
 /** The driver with real files, frames and handlers, on simulated machines: what it persists, sends, delivers and survives. */
 import { describe, expect, it } from 'vitest'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
+import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import type { DescribeQuorumResponse } from '#broker/protocol/messages/55-describe-quorum.ts'
 import { errorName } from '#broker/protocol/errors.ts'
 import type { UpdateRaftVoterResponse } from '#broker/protocol/messages/82-update-raft-voter.ts'
@@ -25,7 +26,7 @@ class Cluster {
     }))
   }
 
-  start(id: number): RaftNode {
+  start(id: number, identity: Pick<RaftNodeOptions, 'clusterId'> = {}): RaftNode {
     const environment = this.world.node(`node-${id}`).start()
     const isVoter = this.voters.some(voter => voter.id === id)
     const listen = isVoter ? { listen: { host: `node-${id}`, port } } : {}
@@ -35,6 +36,7 @@ class Cluster {
       directory: '/meta',
       quorum: this.quorum ?? {},
       ...listen,
+      ...identity,
     })
     this.nodes.set(id, node)
     return node
@@ -124,6 +126,22 @@ describe('the driver of the metadata quorum', () => {
       const leader = await cluster.leader()
       expect(leader.driver.describe()?.observers.map(replica => replica.id)).toEqual([4])
       expect(observer.driver.leader).toEqual(leader.driver.leader)
+    }))
+
+  it('says once for each voter that a node of another cluster is refused, and by whom', () =>
+    scenario(11, 1, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      cluster.start(4, { clusterId: 'AAAAAAAAAAAAAAAAAAAAcQ' })
+      const refusals = () => cluster.world.trace.lines().filter(line => line.includes('refuses this node'))
+      await cluster.until('the refusal is logged', () => refusals().length > 0)
+      // Long enough for many more tries.
+      await cluster.world.sleep(2_000)
+      expect(refusals()).toHaveLength(1)
+      expect(refusals()[0]).toMatch(
+        /node-4 .*ERROR.* voter=1 .*node-1.* error=INCONSISTENT_CLUSTER_ID .*of another cluster/,
+      )
+      expect(cluster.nodes.get(4)?.listener.values).toEqual([])
     }))
 
   it('keeps what was committed when the leader dies and the power of all fails', () =>
@@ -257,6 +275,29 @@ describe('the driver of the metadata quorum', () => {
       }
       expect((await describeAt(other?.id ?? 0, 2)).partition?.errorCode, 'NOT_LEADER_OR_FOLLOWER').toBe(6)
       expect((await describeAt(leader.id, 2, 'events')).partition?.errorCode, 'UNKNOWN_TOPIC_OR_PARTITION').toBe(3)
+    }))
+
+  it('answers fetches of every version, also of those that have no room for a leader', () =>
+    scenario(13, 3, async cluster => {
+      cluster.startAll()
+      const observer = cluster.start(4)
+      await cluster.commit('a')
+      const leader = await cluster.leader()
+      for (const [maxVersion, expected] of [
+        // They cannot name the epoch of their last record, and a replica has to: INVALID_REQUEST.
+        [4, { errorCode: 42 }],
+        [11, { errorCode: 42 }],
+        [12, { errorCode: 0, currentLeader: { leaderId: leader.id } }],
+      ] as const) {
+        const at = { partition: 0, currentLeaderEpoch: leader.driver.leader.epoch, fetchOffset: 0 }
+        const since12 = maxVersion < 12 ? {} : { lastFetchedEpoch: 0 }
+        const partitions = [{ ...at, ...since12, partitionMaxBytes: 1_000 }]
+        const body = { maxWaitMs: 0, minBytes: 0, topics: [{ topic: '__cluster_metadata', partitions }] }
+        const address = { host: `node-${leader.id}`, port }
+        const options = { timeoutMs: 1000, maxVersion }
+        const { response } = await observer.client.send<FetchResponse>(address, 1, body, options)
+        expect(response.responses[0]?.partitions[0], `version ${maxVersion}`).toMatchObject(expected)
+      }
     }))
 
   it('takes note of a voter that describes itself, as Kafka’s voters do, and of nobody else', () =>

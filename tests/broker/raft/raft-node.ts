@@ -169,7 +169,6 @@ export class RaftNode {
     this.server = new Server(environment, {
       maxFrameBytes: 100_000_000,
       maxQueued: 100,
-      maxConnections: () => 1000,
       idleMs: 600_000,
       serve: (frame, connection) => dispatcher.serve(frame, connection),
     })

@@ -428,4 +428,17 @@ describe('what the leader tells of its replicas (KIP-836)', () => {
     expect(subject.machine.describe(subject.nowMs + 300_000)?.observers, 'forgotten after five minutes').toEqual([])
     expect(following().machine.describe(0)).toBeUndefined()
   })
+
+  it('remembers a thousand observers, those it heard from last', () => {
+    const subject = leading()
+    const asks = (replicaId: number) => subject.ask(fetchRequest({ replicaId, maxWaitMs: 0 }))
+    for (let id = 10; id < 2_010; id++) {
+      asks(id)
+      asks(9)
+    }
+    const observers = subject.machine.describe(subject.nowMs)?.observers ?? []
+    expect(observers).toHaveLength(1_000)
+    expect(observers.at(-1)?.id).toBe(9)
+    expect(observers.at(-2)?.id).toBe(2_009)
+  })
 })

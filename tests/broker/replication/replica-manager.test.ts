@@ -319,6 +319,7 @@ describe('the log directories', () => {
       topicPartition: { topic: 'events', partition: 0 },
       sizeBytes: broker.replica('events').log.sizeBytes,
       offsetLag: 0,
+      isFuture: false,
     })
     expect(written!.sizeBytes).toBeGreaterThan(0)
     expect(broker.manager.describeLogDirs(({ partition }) => partition === 1).map(({ logs }) => logs.length)).toEqual([
@@ -332,6 +333,7 @@ describe('the log directories', () => {
       online: false,
       totalBytes: -1,
       usableBytes: -1,
+      isCordoned: false,
       logs: [],
     })
   })
@@ -426,6 +428,26 @@ describe('for coordinators', () => {
     const late = manager.appendForCoordinator(at, records(), { leaderEpoch: 0, timeoutMs: 1000 })
     if (!('committed' in late)) throw new Error(late.refused)
     expect(await cluster.until(late.committed)).toBe('REQUEST_TIMED_OUT')
+  })
+
+  test('what was appended before is waited for as long as this broker leads in the same epoch', async () => {
+    const cluster = new TestCluster(2)
+    cluster.createTopic('events', [1, 2])
+    const at = { topic: 'events', partition: 0 }
+    const { manager } = cluster.broker(1)
+    cluster.cut.add('2>1')
+    const records = buildBatch([{ key: 'k', value: 'v' }], { timestamp: startWallMs })
+    manager.appendForCoordinator(at, records, { leaderEpoch: 0, timeoutMs: 1 })
+    expect(await manager.whenCommitted(at, { leaderEpoch: 5, endOffset: 1 })).toBe(false)
+    expect(await manager.whenCommitted(at, { leaderEpoch: 0, endOffset: 0 })).toBe(true)
+    const late = manager.whenCommitted(at, { leaderEpoch: 0, endOffset: 1 })
+    const never = manager.whenCommitted(at, { leaderEpoch: 0, endOffset: 2 })
+    expect(manager.highWatermark(at)).toBe(0)
+    cluster.cut.delete('2>1')
+    expect(await cluster.until(late)).toBe(true)
+    expect(manager.highWatermark(at)).toBe(1)
+    cluster.change('events', { leader: 2 })
+    expect(await cluster.until(never)).toBe(false)
   })
 })
 

@@ -32,6 +32,7 @@ import { noReply, type Handler } from '#broker/handlers/handler.ts'
 import { ServedRequest } from '#broker/handlers/request-context.ts'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { RequestClient } from '#broker/net/client.ts'
+import { MemoryPool } from '#broker/net/memory-pool.ts'
 import { codec } from '#broker/protocol/codec.ts'
 import { errorCode, type ErrorName } from '#broker/protocol/errors.ts'
 import { fetchRequest, fetchResponse } from '#broker/protocol/messages/01-fetch.ts'
@@ -48,6 +49,7 @@ import { describeProducersRequest, describeProducersResponse } from '#broker/pro
 import type { AlterPartitionRequest, AlterPartitionResponse } from '#broker/protocol/messages/56-alter-partition.ts'
 import { buildBatch, type BatchOptions } from '#broker/protocol/records/batch-build.ts'
 import type { Message } from '#broker/protocol/schema.ts'
+import type { ReplicaId } from '#broker/replication/log-dir-moves.ts'
 import { ReplicaManager } from '#broker/replication/replica-manager.ts'
 import type { ControllerLink } from '#broker/replication/replica-manager-parts.ts'
 import type { TransactionVerifier } from '#broker/replication/transaction-verifier.ts'
@@ -87,7 +89,12 @@ export class TestBroker {
   isAlive = false
   halted: string | undefined
   diskFails = false
+  /** Files below it cannot be written, and as a log directory it cannot be opened. */
+  failingPath: string | undefined
   readonly failedDirectories: string[] = []
+  /** Asked of the controller, which answers when the test calls `done`. */
+  readonly assignments: { replica: ReplicaId; directoryId: string; done: (taken: boolean) => void }[] = []
+  readonly changedDirectories: ReplicaId[] = []
   manager!: ReplicaManager
   logs!: DirectoryLogManager
 
@@ -126,12 +133,30 @@ export class TestBroker {
           throw error
         }),
       directoryFailed: id => this.failedDirectories.push(id),
+      assignDirectory: (replica, directoryId, done) => {
+        this.assignments.push({ replica, directoryId, done })
+        if (this.cluster.assignsDirectories) this.cluster.time.timers.soon(() => this.assigned())
+      },
+      directoryChanged: replica => this.changedDirectories.push(replica),
       transactions: { verify: (...question) => this.cluster.verifyTransaction(...question) },
     })
   }
 
   get incarnation(): string {
     return Buffer.from(`broker ${this.id} life ${this.generation}`.padEnd(16, ' ').slice(0, 16)).toString('base64url')
+  }
+
+  /** The controller takes the first directory that it was asked to take, and says so. */
+  assigned(): void {
+    const { replica, directoryId, done } = this.assignments.shift()!
+    const topic = this.cluster.image.topicsById.get(replica.topicId)
+    const partition = topic?.partitions.get(replica.partition)
+    if (topic === undefined || partition === undefined) return done(false)
+    const directories = partition.replicas.map((id, index) =>
+      id === this.id ? directoryId : partition.directories[index]!,
+    )
+    this.cluster.change(topic.name, { directories }, replica.partition)
+    done(true)
   }
 
   /** kill -9: the disk keeps everything, nothing else survives. */
@@ -192,7 +217,8 @@ export class TestBroker {
       size: () => file.size(),
       read: (target, position) => file.read(target, position),
       write: (chunks, position) => {
-        if (this.diskFails) throw new DiskError('EIO', 'write', file.path)
+        if (this.diskFails || (this.failingPath !== undefined && file.path.startsWith(`${this.failingPath}/`)))
+          throw new DiskError('EIO', 'write', file.path)
         file.write(chunks, position)
       },
       truncate: bytes => file.truncate(bytes),
@@ -204,7 +230,10 @@ export class TestBroker {
       open: (path, mode) => failingFile(disk.open(path, mode)),
       list: path => disk.list(path),
       stat: path => disk.stat(path),
-      makeDirectory: path => disk.makeDirectory(path),
+      makeDirectory: path => {
+        if (path === this.failingPath) throw new DiskError('EIO', 'mkdir', path)
+        disk.makeDirectory(path)
+      },
       rename: (from, to) => disk.rename(from, to),
       remove: path => disk.remove(path),
       syncDirectory: path => disk.syncDirectory(path),
@@ -220,7 +249,7 @@ export class TestBroker {
     apiKey: number,
     version: number,
     body: object,
-    options: { clientId?: string; onClose?: (run: () => void) => () => void } = {},
+    options: { clientId?: string; onClose?: (run: () => void) => () => void; replyRoomBytes?: number } = {},
   ): Promise<Response | undefined> {
     const api = served.get(apiKey)
     if (api === undefined) throw new Error(`no handler for key ${apiKey}`)
@@ -237,12 +266,14 @@ export class TestBroker {
       clientSoftware: { name: 'test', version: '1' },
       toldClientSoftware: () => undefined,
       mute: () => undefined,
+      replyRoomBytes: () => options.replyRoomBytes ?? Infinity,
       onClose: options.onClose ?? (() => () => {}),
       isOpen: () => generation === this.generation,
     }
     const node = {
       services: { nodeId: this.id, metadata: () => this.image, broker: { replicas: this.manager } },
       config: this.cluster.config,
+      memory: new MemoryPool(),
       environment: {
         clock: {
           monotonicMs: () => this.cluster.time.nowMs,
@@ -303,6 +334,8 @@ export class TestCluster {
   readonly isolated = new Set<number>()
   /** Answers AlterPartition instead of the controller. */
   alterPartitionHook: ((request: AlterPartitionRequest) => AlterPartitionResponse | undefined) | undefined
+  /** False: whoever waits for the controller to take a directory waits for the test. */
+  assignsDirectories = true
   private offset = -1
   private nextTopicId = 1
   private nextProducerId = 0n

@@ -98,7 +98,11 @@ const damages: Readonly<Record<string, Damage>> = {
   },
 }
 
-/** `oneDamagedIn` 0: all are valid. */
+/** The frame with something wrong. */
+export function damaged(frame: Buffer, random: Random): Buffer {
+  return pick(random, Object.values(damages))(frame, random)
+}
+
 export function fuzzCase(seed: number, index: number, targets: readonly Target[], known: Known): FuzzCase {
   const random = seededRandom(seed * 1_000_000 + index)
   const { apiKey, version } = targets[index % targets.length] as Target

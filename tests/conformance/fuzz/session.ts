@@ -56,11 +56,18 @@ export function send(fuzz: FuzzCase, port: number, withinMs: number): Promise<Ou
   })
 }
 
+/** Where Kafka, too, has no better word: a share fetch before its group was told of the partition. */
+const rightly = /operation on uninitialized share partition not allowed/
+
 /** Where a response says UNKNOWN_SERVER_ERROR, which is what Kafka says when it met a bug. */
-function unknownServerError(value: unknown, path: string): string | undefined {
+export function unknownServerError(value: unknown, path: string): string | undefined {
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined
   for (const [name, inner] of Object.entries(value)) {
-    if (/errorCode$/i.test(name) && inner === -1) return `${path}${name} is UNKNOWN_SERVER_ERROR`
+    if (/errorCode$/i.test(name) && inner === -1) {
+      const said = (value as Readonly<Record<string, unknown>>)[name.replace(/Code$/, 'Message')]
+      const message = typeof said === 'string' ? said : 'no message'
+      if (!rightly.test(message)) return `${path}${name} is UNKNOWN_SERVER_ERROR (${message})`
+    }
     const found = unknownServerError(inner, `${path}${name}.`)
     if (found !== undefined) return found
   }

@@ -10,7 +10,8 @@ import { zeroUuid, type Shape, type ShapeField, type ShapeType } from '#broker/p
 
 /** What exists in the cluster under test. */
 export interface Known {
-  readonly topics: readonly { readonly name: string; readonly id: string }[]
+  /** Partitions: 1 when it does not say. */
+  readonly topics: readonly { readonly name: string; readonly id: string; readonly partitions?: number }[]
   readonly clusterId: string
 }
 

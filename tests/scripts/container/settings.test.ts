@@ -73,9 +73,9 @@ describe('the health check', () => {
     'controller.listener.names': 'CONTROLLER',
   }
   test('asks a broker on its first listener for clients', () => {
-    expect(ownListener(settings, 'broker')).toEqual({ host: '127.0.0.1', port: 19092 })
+    expect(ownListener(settings, 'broker')).toEqual({ host: '127.0.0.1', port: 19092, isSecured: false })
   })
   test('asks a controller on its own', () => {
-    expect(ownListener(settings, 'controller')).toEqual({ host: '127.0.0.1', port: 9093 })
+    expect(ownListener(settings, 'controller')).toEqual({ host: '127.0.0.1', port: 9093, isSecured: false })
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { CheckResult } from '#scripts/checkers/result.ts'
 import { expectationOn, lab, type Lab, type Variant } from '#scripts/labs/lab.ts'
-import { judge, matches, type VariantResult } from '#scripts/labs/result.ts'
+import { judge, judgeAgain, matches, type VariantResult } from '#scripts/labs/result.ts'
 import { activeController, followerOf, followersOf, leaderOf, node } from '#scripts/labs/targets.ts'
 
 const variant = (name: string, role: Variant['role'], expect: Variant['expect']): Variant => ({
@@ -109,6 +109,14 @@ describe('the verdict of a lab', () => {
         .verdict,
     ).toBe('unknown')
     expect(judge(definition, [outcome('main', 'main', 'valid', true)], true).verdict).toBe('unknown')
+  })
+  test('on a variant that is judged again is about that variant alone', () => {
+    const again = (...what: Parameters<typeof outcome>) => judgeAgain(definition, outcome(...what)).verdict
+    expect(again('main', 'main', 'valid', true)).toBe('valid')
+    expect(again('worse', 'control', 'invalid', true)).toBe('valid')
+    expect(again('main', 'main', 'invalid', false)).toBe('invalid')
+    expect(again('worse', 'control', 'valid', false)).toBe('invalid')
+    expect(again('main', 'main', 'unknown', false)).toBe('unknown')
   })
   test('asks a control for the finding that it names, not for any', () => {
     expect(matches(['lost-write', 'unseen'], 'invalid', [check('unseen', false)])).toBe(true)

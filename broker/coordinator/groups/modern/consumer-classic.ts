@@ -1,7 +1,7 @@
 /**
  * Members of the classic protocol in a consumer group, while it migrates: JoinGroup reconciles them, SyncGroup tells them their part,
  * Heartbeat sends them back to join when there is more to do. Their generation is their member epoch.
- * Sources: KIP-848 "Migration"; Kafka 4.3's GroupMetadataManager (classicGroupJoinToConsumerGroup and its like).
+ * Source: KIP-848 "Migration".
  */
 import type { MetadataImage } from '../../../controller/image.ts'
 import type { ErrorName } from '../../../protocol/errors.ts'
@@ -15,8 +15,9 @@ import { refuseJoin, refuseSync, type JoinRequest, type MemberIdentity, type Syn
 import { subscriptionOf } from '../classic-subscription.ts'
 import type { Assignment } from './assignment.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
-import { replaceMember, takeIn, type GroupStep } from './consumer-heartbeat.ts'
+import { takeTurn, type GroupStep } from './consumer-heartbeat.ts'
 import { newConsumerMember, withoutEpochs, type ConsumerMember } from './consumer-member.ts'
+import { replaceMember } from './seats.ts'
 
 /** May it join? The id is the one it has or gets. */
 export function joinError(
@@ -76,7 +77,8 @@ export function joinAsClassic(
     clientHost: request.clientHost,
     classic: { sessionTimeoutMs: request.sessionTimeoutMs, supportedProtocols: protocols },
   }
-  const member = takeIn(group, before, updated, ownedBy(subscription, step.image), step)
+  const owned = ownedBy(subscription, step.image)
+  const member = takeTurn(group, { before, after: updated, owned }, step)
   if (member === 'fence') return refuseJoin('UNKNOWN_MEMBER_ID', memberId)
   group.heard(memberId, step.nowMs, request.sessionTimeoutMs)
   // It must sync within its rebalance timeout.

@@ -34,6 +34,9 @@ const nothing: EpochAssignment = new Map<Uuid, ReadonlyMap<number, number>>()
 export class ConsumerGroup extends ModernGroup<ConsumerMember> {
   readonly type = 'Consumer'
   readonly protocolType = 'consumer'
+  /** What a group has before its first record: 0 is the epoch of a member that joins, and must not be one of a member that has. */
+  override groupEpoch = 1
+  override assignmentEpoch = 1
   readonly regexes: ReadonlyMap<string, ResolvedRegex>
   readonly #regexes = new Map<string, ResolvedRegex>()
   /** Which member has, or has yet to give up, each partition. */

@@ -13,10 +13,7 @@ import type { AppliedWrites } from './applied-writes.ts'
 import { heartbeatAsClassic, joinAsClassic, joinError, leaveAsClassic, syncAsClassic } from './consumer-classic.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import {
-  fence,
   heartbeat,
-  heartbeatError,
-  leave,
   refuseHeartbeat,
   type ConsumerHeartbeat,
   type ConsumerSettings,
@@ -25,7 +22,10 @@ import {
 } from './consumer-heartbeat.ts'
 import type { ConsumerMember } from './consumer-member.ts'
 import type { ConsumerRecord } from './consumer-records.ts'
+import { fence, leave } from './departure.ts'
+import { heartbeatRefusal } from './heartbeat-checks.ts'
 import { downgrade, mayDowngrade, upgrade } from './migration.ts'
+import type { TopicPatterns } from './topic-patterns.ts'
 
 export interface ConsumerGroupsParts {
   readonly groups: GroupTable
@@ -33,6 +33,7 @@ export interface ConsumerGroupsParts {
   readonly image: () => MetadataImage
   readonly wallMs: () => number
   readonly settings: (groupId: string) => ConsumerSettings
+  readonly patterns: TopicPatterns
 }
 
 const everyTopic = (): boolean => true
@@ -73,7 +74,7 @@ export class ConsumerGroups {
   }
 
   step(groupId: string, nowMs: number, mayDescribe: (topic: string) => boolean = everyTopic): GroupStep {
-    const { writes, image, wallMs, settings } = this.#parts
+    const { writes, image, wallMs, settings, patterns } = this.#parts
     return {
       image: image(),
       nowMs,
@@ -82,6 +83,7 @@ export class ConsumerGroups {
       write: record => writes.write(record),
       fence: (group, members) => this.#fence(group, members, nowMs),
       mayDescribe,
+      patterns,
     }
   }
 
@@ -151,10 +153,13 @@ export class ConsumerGroups {
 
   /** `group`: the one that the member belongs to, or a new one for the first member. */
   heartbeat(group: ConsumerGroup, request: ConsumerHeartbeat, step: GroupStep, ticket: Ticket<HeartbeatAnswer>): void {
-    const isLeaving = request.memberEpoch < 0
-    const refused = isLeaving ? undefined : heartbeatError(group, request, step)
-    const answer = refused ?? (isLeaving ? leave(group, request, step) : heartbeat(group, request, step))
-    this.#parts.writes.answer(ticket, answer, (error: ErrorName) => refuseHeartbeat(error))
+    this.#parts.writes.answer(ticket, this.#answer(group, request, step), error => refuseHeartbeat(error))
+  }
+
+  #answer(group: ConsumerGroup, request: ConsumerHeartbeat, step: GroupStep): HeartbeatAnswer {
+    if (request.memberEpoch < 0) return leave(group, request, step)
+    const refusal = heartbeatRefusal(group, request, step)
+    return refusal === undefined ? heartbeat(group, request, step) : refuseHeartbeat(refusal.error, refusal.message)
   }
 
   /** Members whose time ran out are fenced. */

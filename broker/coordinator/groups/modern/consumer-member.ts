@@ -128,8 +128,8 @@ function sameClassic(left: ClassicMetadata | null, right: ClassicMetadata | null
   )
 }
 
-/** Equal in all that ConsumerGroupCurrentMemberAssignment holds. */
-export function sameProgress(left: ConsumerMember, right: ConsumerMember): boolean {
+/** Equal in all that ConsumerGroupCurrentMemberAssignment, and its like of streams groups, holds. */
+export function sameProgress(left: Reconcilable, right: Reconcilable): boolean {
   return (
     left.memberEpoch === right.memberEpoch &&
     left.previousMemberEpoch === right.previousMemberEpoch &&

@@ -96,6 +96,8 @@ export const tombstones = {
     coordinatorRecord(ConsumerGroupMemberMetadata, { groupId, memberId }, null),
   progress: (groupId: string, memberId: string) =>
     coordinatorRecord(ConsumerGroupCurrentMemberAssignment, { groupId, memberId }, null),
+  target: (groupId: string, memberId: string) =>
+    coordinatorRecord(ConsumerGroupTargetAssignmentMember, { groupId, memberId }, null),
   targetMetadata: (groupId: string) => coordinatorRecord(ConsumerGroupTargetAssignmentMetadata, { groupId }, null),
   /** Before 4.1 groups kept the metadata of their topics, not a hash of it. */
   partitionMetadata: (groupId: string) => coordinatorRecord(ConsumerGroupPartitionMetadata, { groupId }, null),

@@ -1,7 +1,7 @@
 /**
  * A classic group of consumers becomes a consumer group when its first member of the new protocol joins, and a classic group again when the
  * last one leaves (group.consumer.migration.policy). Nobody loses what it has: assignments go over as they are.
- * Sources: KIP-848 "Migration"; Kafka 4.3's ConsumerGroup.fromClassicGroup and ClassicGroup.fromConsumerGroup.
+ * Source: KIP-848 "Migration".
  */
 import type { MetadataImage } from '../../../controller/image.ts'
 import { groupRecords } from '../../../protocol/records/group/index.ts'
@@ -26,30 +26,34 @@ export function upgrade(
   image: MetadataImage,
   settings: ConsumerSettings,
 ): readonly CoordinatorRecord[] | string {
-  const cannot = (reason: string): string =>
-    `Cannot upgrade classic group ${group.groupId} to consumer group because ${reason}.`
+  const cannot = (reason: string): string => `Group ${group.groupId} is a classic group and stays one: ${reason}.`
   const { migrationPolicy: policy } = settings
-  if (policy !== 'UPGRADE' && policy !== 'BIDIRECTIONAL') return cannot('online upgrade is disabled')
-  if (group.protocolType !== 'consumer') return cannot('the group does not use the consumer embedded protocol')
-  if (group.members.size > settings.maxSize) return cannot('the group size exceeds the consumer group maximum size')
+  if (policy !== 'UPGRADE' && policy !== 'BIDIRECTIONAL')
+    return cannot('group.consumer.migration.policy allows no upgrade')
+  if (group.protocolType !== 'consumer') return cannot('its members are no consumers')
+  if (group.members.size > settings.maxSize) return cannot('it has more members than group.consumer.max.size')
   const members: { readonly member: ConsumerMember; readonly target: Assignment }[] = []
   for (const classic of group.members.values()) {
     const made = consumerMember(group, classic, image)
     if (typeof made === 'string') return cannot(made)
     members.push(made)
   }
-  const { groupId, generationId } = group
+  const { groupId } = group
+  const epoch = firstEpochOf(group)
   const records = consumerRecords(groupId)
   const names = new Set(members.flatMap(({ member }) => [...member.subscribedTopicNames]))
   return [
     ...group.tombstones(),
     ...members.map(({ member }) => memberRecord(groupId, member)),
-    records.epoch(generationId, metadataHash(names, image)),
+    records.epoch(epoch, metadataHash(names, image)),
     ...members.map(({ member, target }) => records.target(member.memberId, target)),
-    records.targetMetadata(generationId, 0),
+    records.targetMetadata(epoch, 0),
     ...members.map(({ member }) => progressRecord(groupId, member)),
   ]
 }
+
+/** That of its generation. Members that still wait for their first one are sent back to join. */
+const firstEpochOf = ({ generationId }: ClassicGroup): number => Math.max(1, generationId)
 
 function consumerMember(
   group: ClassicGroup,
@@ -58,13 +62,13 @@ function consumerMember(
 ): { member: ConsumerMember; target: Assignment } | string {
   const { protocols } = classic
   const subscription = subscriptionOf(protocols.find(({ name }) => name === group.protocolName) ?? protocols[0])
-  if (subscription === undefined) return 'the embedded consumer protocol is malformed'
+  if (subscription === undefined) return 'the subscription of a member cannot be read'
   const assigned = classic.assignment.length === 0 ? undefined : assignmentFrom(classic.assignment)
-  if (classic.assignment.length > 0 && assigned === undefined) return 'the embedded consumer protocol is malformed'
-  if ((assigned?.userData?.length ?? 0) > 0) return 'an unsupported custom assignor is in use'
+  if (classic.assignment.length > 0 && assigned === undefined) return 'the assignment of a member cannot be read'
+  if ((assigned?.userData?.length ?? 0) > 0) return 'its assignor keeps data of its own, which a consumer group cannot'
   // In the midst of a rebalance its assignment is not known yet, and it keeps what it says it owns.
   const target = assigned === undefined ? ownedBy(subscription, image) : byId(assigned.assignedPartitions, image)
-  const { generationId } = group
+  const epoch = firstEpochOf(group)
   const member: ConsumerMember = {
     ...newConsumerMember(classic.memberId),
     instanceId: classic.groupInstanceId,
@@ -73,9 +77,9 @@ function consumerMember(
     clientHost: classic.clientHost,
     rebalanceTimeoutMs: classic.rebalanceTimeoutMs,
     subscribedTopicNames: new Set(subscription.topics),
-    memberEpoch: generationId,
-    previousMemberEpoch: generationId,
-    assigned: withEpoch(target, generationId),
+    memberEpoch: epoch,
+    previousMemberEpoch: epoch,
+    assigned: withEpoch(target, epoch),
     classic: { sessionTimeoutMs: classic.sessionTimeoutMs, supportedProtocols: protocols },
   }
   return { member, target }

@@ -50,6 +50,7 @@ export type Write = (record: CoordinatorRecord) => void
 export abstract class ModernGroup<Member extends ModernMember> {
   readonly groupId: string
   protected readonly records: ModernRecords
+  /** Before the first record of it. */
   groupEpoch = 0
   metadataHash = 0n
   assignmentEpoch = 0

@@ -1,61 +1,56 @@
 /**
- * Patterns that members subscribe with, in RE2's syntax, and the topics they stand for. They are looked up when a pattern is new, when
- * topics were created since, and every group.consumer.regex.refresh.interval.ms; at most every 10 s unless a pattern is new.
- * Sources: KIP-848 (SubscribedTopicRegex); Kafka 4.3's TopicRegexResolver.
+ * Patterns that the members of a consumer group subscribe with, and the topics they stand for. A pattern is looked up when the first member
+ * subscribes with it; all are looked up again when topics came or went, at most every 10 s, and every
+ * group.consumer.regex.refresh.interval.ms, since what the members may see can have changed.
+ * Source: KIP-848 (SubscribedTopicRegex).
  */
-import { RE2JS } from 're2js'
 import type { ConsumerGroup } from './consumer-group.ts'
-import { regexOf } from './consumer-member.ts'
-import { regexRecord } from './consumer-records.ts'
 import type { GroupStep } from './consumer-heartbeat.ts'
+import { regexRecord } from './consumer-records.ts'
 
 const minRefreshIntervalMs = 10_000
 
-/** Undefined: it is one. */
-export function regexError(regex: string): string | undefined {
-  try {
-    RE2JS.compile(regex)
-    return undefined
-  } catch (error) {
-    return `SubscribedTopicRegex \`${regex}\` is not a valid regular expression: ${(error as Error).message}.`
-  }
-}
-
-/** Whether the topics of some pattern are others than before. Called after the member's record is written. */
+/**
+ * A member that subscribed with `before` subscribes with `after` now; called after its record is written.
+ *
+ * @returns whether the topics of some pattern are others than before
+ */
 export function refreshRegexes(
   group: ConsumerGroup,
   before: string | undefined,
   after: string | undefined,
   step: GroupStep,
 ): boolean {
-  const { write } = step
   if (before !== undefined && before !== after && group.subscribersOf(before) === 0)
-    write(regexRecord(group.groupId, before, null))
-  const wanted = new Set([...group.members.values()].map(regexOf).filter(regex => regex !== undefined))
-  if (wanted.size === 0 || !isDue(group, wanted, step)) return false
-  let hasChanged = false
-  group.regexLook = { topics: step.image.topicsByName, wallMs: step.nowWallMs }
-  for (const regex of wanted) {
-    const topics = resolve(regex, step)
-    const known = group.regexes.get(regex)?.topics
-    if (known?.size === topics.size && [...topics].every(topic => known.has(topic))) continue
-    hasChanged = true
-    write(regexRecord(group.groupId, regex, { topics, version: step.image.offset, timestampMs: step.nowWallMs }))
-  }
-  return hasChanged
+    step.write(regexRecord(group.groupId, before, null))
+  const refreshed = isRefreshDue(group, step) && refreshAll(group, step)
+  if (after === undefined || group.regexes.has(after) || lookUp(group, after, step) !== 'changed') return refreshed
+  group.regexLook ??= lookNow(step)
+  return true
 }
 
-function isDue(group: ConsumerGroup, wanted: ReadonlySet<string>, { image, nowWallMs, settings }: GroupStep): boolean {
-  const last = group.regexLook
-  for (const regex of wanted) if (!group.regexes.has(regex)) return true
+const lookNow = ({ image, nowWallMs }: GroupStep) => ({ topics: image.topicsByName, wallMs: nowWallMs })
+
+function isRefreshDue({ regexLook: last, regexes }: ConsumerGroup, { image, nowWallMs, settings }: GroupStep): boolean {
+  if (regexes.size === 0) return false
   if (last === undefined) return true
   if (nowWallMs <= last.wallMs + minRefreshIntervalMs) return false
   return last.topics !== image.topicsByName || nowWallMs > last.wallMs + settings.regexRefreshIntervalMs
 }
 
-function resolve(regex: string, { image, mayDescribe }: GroupStep): Set<string> {
-  const pattern = RE2JS.compile(regex)
-  const topics = new Set<string>()
-  for (const name of image.topicsByName.keys()) if (pattern.matches(name) && mayDescribe(name)) topics.add(name)
-  return topics
+function refreshAll(group: ConsumerGroup, step: GroupStep): boolean {
+  const outcomes = [...group.regexes.keys()].map(regex => lookUp(group, regex, step))
+  if (!outcomes.includes('later')) group.regexLook = lookNow(step)
+  return outcomes.includes('changed')
+}
+
+function lookUp(group: ConsumerGroup, regex: string, step: GroupStep): 'changed' | 'same' | 'later' {
+  const { image, nowMs, nowWallMs, mayDescribe, patterns, write } = step
+  const matching = patterns.matching(regex, image.topicsByName, nowMs)
+  if (matching === undefined) return 'later'
+  const topics = new Set([...matching].filter(mayDescribe))
+  const known = group.regexes.get(regex)?.topics
+  if (known?.size === topics.size && [...topics].every(topic => known.has(topic))) return 'same'
+  write(regexRecord(group.groupId, regex, { topics, version: image.offset, timestampMs: nowWallMs }))
+  return 'changed'
 }

@@ -21,6 +21,8 @@ const nothing: InitializedPartitions = { initializing: noAssignment, initialized
 export class ShareGroup extends ModernGroup<ShareMember> {
   readonly type = 'Share'
   readonly protocolType = 'share'
+  override groupEpoch = 1
+  override assignmentEpoch = 1
   partitions: InitializedPartitions = nothing
   /** Monotonic ms at which the last initialization began: one that takes too long is begun anew. */
   initializingSinceMs = -Infinity

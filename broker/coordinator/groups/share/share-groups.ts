@@ -4,11 +4,12 @@
  */
 import type { MetadataImage } from '../../../controller/image.ts'
 import type { ErrorName } from '../../../protocol/errors.ts'
-import type { Effects, Ticket } from '../../runtime/effects.ts'
-import { AppliedWrites } from '../modern/applied-writes.ts'
+import type { Ticket } from '../../runtime/effects.ts'
+import type { GroupTable } from '../group.ts'
+import type { AppliedWrites } from '../modern/applied-writes.ts'
 import { partitionsOf, type Assignment } from '../modern/assignment.ts'
 import { ShareGroup } from './share-group.ts'
-import { decodeShareGroupRecord } from './share-group-records.ts'
+import type { ShareGroupRecord } from './share-group-records.ts'
 import {
   difference,
   fenceShareMembers,
@@ -25,11 +26,12 @@ import {
   type ShareStep,
 } from './share-heartbeat.ts'
 
-export interface ShareGroupsOptions {
-  image(): MetadataImage
-  settings(groupId: string): ShareSettings
-  /** Whether a group of another kind has the name. */
-  isTaken(groupId: string): boolean
+export interface ShareGroupsParts {
+  readonly groups: GroupTable
+  readonly writes: AppliedWrites
+  readonly image: () => MetadataImage
+  readonly wallMs: () => number
+  readonly settings: (groupId: string) => ShareSettings
 }
 
 export interface ShareGroupView {
@@ -49,85 +51,58 @@ export interface ShareGroupView {
 }
 
 export class ShareGroups {
-  readonly #options: ShareGroupsOptions
-  readonly #groups = new Map<string, ShareGroup>()
+  readonly #parts: ShareGroupsParts
   readonly #writes: AppliedWrites
-  #wallMs = 0
 
-  constructor(effects: Effects, options: ShareGroupsOptions) {
-    this.#options = options
-    this.#writes = new AppliedWrites(effects, ({ key, value }) => {
-      this.replay(key.readInt16BE(0), key, value)
-    })
+  constructor(parts: ShareGroupsParts) {
+    this.#parts = parts
+    this.#writes = parts.writes
   }
 
-  /** False for a record of another kind. */
-  replay(type: number, key: Buffer, value: Buffer | null): boolean {
-    const record = decodeShareGroupRecord(type, key, value)
-    if (record === undefined) return false
-    const known = this.#groups.get(record.groupId)
-    if (record.kind === 'epoch' && record.value === undefined) this.#groups.delete(record.groupId)
-    else if (known !== undefined) known.replay(record)
+  replay(record: ShareGroupRecord): void {
+    const { groups } = this.#parts
+    const known = this.get(record.groupId)
+    if (record.kind === 'epoch' && record.value === undefined) {
+      if (known !== undefined) groups.delete(record.groupId)
+    } else if (known !== undefined) known.replay(record)
     else if (record.value !== undefined) {
       const group = new ShareGroup(record.groupId)
-      this.#groups.set(record.groupId, group)
+      groups.set(record.groupId, group)
       group.replay(record)
     }
-    return true
   }
 
   /** Everybody gets a full session to report. */
-  loaded(nowMs: number): void {
-    for (const group of this.#groups.values())
-      for (const memberId of group.members.keys())
-        group.heard(memberId, nowMs, this.#options.settings(group.groupId).sessionTimeoutMs)
-  }
-
-  at(wallMs: number): void {
-    this.#wallMs = wallMs
-  }
-
-  deadlineMs(): number {
-    let earliest = Infinity
-    for (const group of this.#groups.values()) earliest = Math.min(earliest, group.deadlineMs)
-    return earliest
+  loaded(group: ShareGroup, nowMs: number): void {
+    const { sessionTimeoutMs } = this.#parts.settings(group.groupId)
+    for (const memberId of group.members.keys()) group.heard(memberId, nowMs, sessionTimeoutMs)
   }
 
   /** Members whose session ended are out. */
-  tick(nowMs: number): void {
-    for (const group of this.#groups.values()) {
-      const late = group.due(nowMs).map(({ memberId }) => memberId)
-      if (late.length === 0) continue
-      fenceShareMembers(group, late, this.#step(group.groupId, nowMs))
-      this.#writes.flush()
-    }
+  tick(group: ShareGroup, nowMs: number): void {
+    const late = group.due(nowMs).map(({ memberId }) => memberId)
+    if (late.length === 0) return
+    fenceShareMembers(group, late, this.#step(group.groupId, nowMs))
+    this.#writes.flush()
   }
 
   #step(groupId: string, nowMs: number): ShareStep {
     return {
-      image: this.#options.image(),
+      image: this.#parts.image(),
       nowMs,
-      nowWallMs: this.#wallMs,
-      settings: this.#options.settings(groupId),
+      nowWallMs: this.#parts.wallMs(),
+      settings: this.#parts.settings(groupId),
       write: record => this.#writes.write(record),
     }
   }
 
   get(groupId: string): ShareGroup | undefined {
-    return this.#groups.get(groupId)
-  }
-
-  all(): Iterable<ShareGroup> {
-    return this.#groups.values()
-  }
-
-  topicsChanged(names: readonly string[]): void {
-    for (const group of this.#groups.values())
-      if (names.some(name => group.isSubscribedTo(name))) group.isMetadataStale = true
+    const group = this.#parts.groups.get(groupId)
+    return group?.type === 'Share' ? group : undefined
   }
 
   view(groupId: string): ShareGroupView | undefined {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     if (group === undefined) return undefined
     const members = [...group.members.values()].map(member => ({
       ...member,
@@ -145,29 +120,26 @@ export class ShareGroups {
   // -------------------------------------------------------------------------------------------------- heartbeats
 
   heartbeat(request: ShareHeartbeat, ticket: Ticket<ShareHeartbeatAnswer>, nowMs: number): void {
-    const { groupId } = request
-    const answer = this.#heartbeat(request, nowMs)
-    this.#writes.answer(ticket, answer, (error: ErrorName) => refuseShareHeartbeat(error))
-    if (answer.error !== 'NONE' && this.#groups.get(groupId)?.groupEpoch === 0) this.#groups.delete(groupId)
+    this.#writes.answer(ticket, this.#heartbeat(request, nowMs), error => refuseShareHeartbeat(error))
   }
 
   #heartbeat(request: ShareHeartbeat, nowMs: number): ShareHeartbeatAnswer {
     const { groupId, memberEpoch } = request
     const step = this.#step(groupId, nowMs)
-    let group = this.#groups.get(groupId)
-    if (group === undefined) {
-      if (memberEpoch !== 0 || this.#options.isTaken(groupId))
-        return refuseShareHeartbeat('GROUP_ID_NOT_FOUND', `Group ${groupId} is not a share group.`)
-      group = new ShareGroup(groupId)
-      this.#groups.set(groupId, group)
-    }
+    const known = this.get(groupId)
+    if (known === undefined && (memberEpoch !== 0 || this.#parts.groups.has(groupId)))
+      return refuseShareHeartbeat('GROUP_ID_NOT_FOUND', `There is no share group ${groupId}.`)
+    const group = known ?? new ShareGroup(groupId)
     if (memberEpoch < 0) return leaveShareGroup(group, request, step)
-    return shareHeartbeatError(group, request, step) ?? shareHeartbeat(group, request, step)
+    const refusal = shareHeartbeatError(group, request, step)
+    if (refusal !== undefined) return refusal
+    this.#parts.groups.set(groupId, group)
+    return shareHeartbeat(group, request, step)
   }
 
   /** States were made at the share coordinator, or could not be. */
   initialized(groupId: string, made: Assignment, failed: Assignment, ticket: Ticket<ErrorName>, nowMs: number): void {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     if (group !== undefined) {
       const { image, write } = this.#step(groupId, nowMs)
       const { partitions } = group
@@ -182,14 +154,14 @@ export class ShareGroups {
 
   /** The partitions whose states go with the group, or why it cannot go. */
   beginDelete(groupId: string): Assignment | ErrorName {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     if (group === undefined) return 'GROUP_ID_NOT_FOUND'
     if (!group.isEmpty) return 'NON_EMPTY_GROUP'
     return union(group.partitions.initialized, group.partitions.initializing)
   }
 
   delete(groupId: string, ticket: Ticket<ErrorName>): void {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     const refusal = group === undefined ? 'GROUP_ID_NOT_FOUND' : group.isEmpty ? undefined : 'NON_EMPTY_GROUP'
     if (group !== undefined && refusal === undefined)
       for (const record of group.tombstones()) this.#writes.write(record)
@@ -201,15 +173,15 @@ export class ShareGroups {
    * is made, so that offsets can be set before its first member comes.
    */
   beginAlter(groupId: string, altered: Assignment, ticket: Ticket<ErrorName | Initialization>, nowMs: number): void {
-    const known = this.#groups.get(groupId)
-    const isRefused = known === undefined ? this.#options.isTaken(groupId) : !known.isEmpty
+    const known = this.get(groupId)
+    const isRefused = known === undefined ? this.#parts.groups.has(groupId) : !known.isEmpty
     if (isRefused) {
       const error = known === undefined ? 'GROUP_ID_NOT_FOUND' : 'NON_EMPTY_GROUP'
       this.#writes.answer<ErrorName | Initialization>(ticket, error, failed => failed)
       return
     }
     const group = known ?? new ShareGroup(groupId)
-    this.#groups.set(groupId, group)
+    this.#parts.groups.set(groupId, group)
     const { image, write } = this.#step(groupId, nowMs)
     group.refreshMetadata(image, true, write)
     const initializing = union(group.partitions.initializing, altered)
@@ -225,7 +197,7 @@ export class ShareGroups {
     ticket: Ticket<ErrorName | Assignment>,
     nowMs: number,
   ): void {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     if (group === undefined || !group.isEmpty) {
       const error = group === undefined ? 'GROUP_ID_NOT_FOUND' : 'NON_EMPTY_GROUP'
       this.#writes.answer<ErrorName | Assignment>(ticket, error, failed => failed)
@@ -246,7 +218,7 @@ export class ShareGroups {
   }
 
   offsetsDeleted(groupId: string, topicIds: readonly string[], ticket: Ticket<ErrorName>, nowMs: number): void {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     if (group !== undefined && topicIds.length > 0) {
       const { image, write } = this.#step(groupId, nowMs)
       const deleting = new Set([...group.partitions.deleting].filter(topicId => !topicIds.includes(topicId)))
@@ -257,7 +229,8 @@ export class ShareGroups {
 
   /** Topics are gone, and their states with them. */
   topicsDeleted(topicIds: ReadonlySet<string>, nowMs: number): void {
-    for (const group of this.#groups.values()) {
+    for (const group of this.#parts.groups.values()) {
+      if (group.type !== 'Share') continue
       const { initializing, initialized, deleting } = group.partitions
       const isGone = (topicId: string): boolean => topicIds.has(topicId)
       if (![...initializing.keys(), ...initialized.keys(), ...deleting].some(isGone)) continue
@@ -277,7 +250,7 @@ export class ShareGroups {
 
   /** Where the group has a state. */
   initializedPartitions(groupId: string): { readonly topicId: string; readonly partition: number }[] | undefined {
-    const group = this.#groups.get(groupId)
+    const group = this.get(groupId)
     if (group === undefined) return undefined
     return [...partitionsOf(group.partitions.initialized)].map(([topicId, partition]) => ({ topicId, partition }))
   }

@@ -1,6 +1,5 @@
 /**
- * ShareGroupHeartbeat: joining, staying and leaving. Refusals come before the first record is written. Source: KIP-932; Kafka 4.3's
- * GroupMetadataManager.shareGroupHeartbeat.
+ * ShareGroupHeartbeat: joining, staying and leaving. Refusals come before the first record is written. Source: KIP-932.
  */
 import type { MetadataImage } from '../../../controller/image.ts'
 import type { ErrorName } from '../../../protocol/errors.ts'
@@ -75,17 +74,15 @@ export function shareHeartbeatError(
   if (group.members.size >= settings.maxSize && member === undefined)
     return refuseShareHeartbeat(
       'GROUP_MAX_SIZE_REACHED',
-      `The share group has reached its maximum capacity of ${settings.maxSize} members.`,
+      `Group ${group.groupId} has ${group.members.size} members; group.share.max.size allows no more.`,
     )
   if (memberEpoch === 0) return undefined
   if (member === undefined)
-    return refuseShareHeartbeat('UNKNOWN_MEMBER_ID', `Member ${memberId} is not a member of group ${group.groupId}.`)
+    return refuseShareHeartbeat('UNKNOWN_MEMBER_ID', `Group ${group.groupId} has no member ${memberId}.`)
   if (memberEpoch === member.memberEpoch || memberEpoch === member.previousMemberEpoch) return undefined
-  const compared = memberEpoch > member.memberEpoch ? 'greater' : 'smaller'
   return refuseShareHeartbeat(
     'FENCED_MEMBER_EPOCH',
-    `The share group member has a ${compared} member epoch (${memberEpoch}) than the one known by the group coordinator ` +
-      `(${member.memberEpoch}). The member must abandon all its partitions and rejoin.`,
+    `Member ${memberId} is in epoch ${member.memberEpoch}, not ${memberEpoch}: it must join again.`,
   )
 }
 
@@ -158,7 +155,7 @@ export function leaveShareGroup(
   step: ShareStep,
 ): ShareHeartbeatAnswer {
   if (!group.members.has(memberId))
-    return refuseShareHeartbeat('UNKNOWN_MEMBER_ID', `Member ${memberId} is not a member of group ${group.groupId}.`)
+    return refuseShareHeartbeat('UNKNOWN_MEMBER_ID', `Group ${group.groupId} has no member ${memberId}.`)
   fenceShareMembers(group, [memberId], step)
   return { ...refuseShareHeartbeat('NONE'), memberId, memberEpoch: leftEpoch }
 }

@@ -1,8 +1,12 @@
 /**
- * One streams group (KIP-1071), its state: a fold over its records. What changes it is in streams-heartbeat.ts.
+ * One streams group (KIP-1071), its state: a fold over its records. What changes it is in rebalance.ts.
  *
- * Empty → NotReady: a member joined, topics are missing or do not fit → Assigning: no target for the group epoch yet → Reconciling: not all
- * members have reached it → Stable.
+ * Empty       → NotReady, Assigning: a member joined
+ * NotReady    → Assigning: the topics that the topology needs are there, and fit
+ * Assigning   → Reconciling, Stable: the target for the group epoch was made
+ * Reconciling → Stable: all members have reached it
+ * Reconciling, Stable → Assigning: the group epoch rose; → NotReady: topics are missing now, or do not fit any more
+ * any         → Empty: the last member is out
  */
 import type { MetadataImage } from '../../../controller/image.ts'
 import type { ErrorName } from '../../../protocol/errors.ts'
@@ -13,10 +17,12 @@ import type { CommitCheck } from '../modern/consumer-group.ts'
 import { leftEpoch } from '../modern/consumer-member.ts'
 import { ModernGroup } from '../modern/modern-group.ts'
 import { isReconciledTo } from '../modern/reconcile.ts'
+import { planPartitions, type Plan } from './partition-plan.ts'
+import { someOf, type Status } from './statuses.ts'
 import { newStreamsMember, type StreamsMember } from './streams-member.ts'
 import { streamsRecords, streamsTombstones, type StreamsRecord } from './streams-records.ts'
 import { kindOf, taskKey } from './tasks.ts'
-import { configure, requiredTopics, sourceTopicsOf, type ConfiguredTopology, type Topology } from './topology.ts'
+import { requiredTopics, sourceTopicsOf, type Topology } from './topology.ts'
 
 export type StreamsGroupState = 'Empty' | 'NotReady' | 'Assigning' | 'Reconciling' | 'Stable'
 
@@ -34,7 +40,9 @@ export class StreamsGroup extends ModernGroup<StreamsMember> implements AnyGroup
   shutdownBy: string | undefined
   /** Monotonic ms until which the first assignment waits for more members. */
   delayUntilMs = 0
-  #configured: { readonly image: MetadataImage['topicsByName']; readonly value: ConfiguredTopology } | undefined
+  /** The last plan, with what it was made from. */
+  #planned:
+    { readonly topics: MetadataImage['topicsByName']; readonly topology: Topology; readonly plan: Plan } | undefined
 
   constructor(groupId: string) {
     super(groupId, streamsRecords(groupId))
@@ -53,7 +61,6 @@ export class StreamsGroup extends ModernGroup<StreamsMember> implements AnyGroup
         return
       case 'topology':
         this.topology = record.value
-        this.#configured = undefined
         return
       case 'targetMetadata':
         this.replayTargetMetadata(record.value?.epoch ?? -1, record.value?.timestampMs ?? 0)
@@ -93,12 +100,29 @@ export class StreamsGroup extends ModernGroup<StreamsMember> implements AnyGroup
     return this.delayUntilMs > 0 ? Math.min(super.deadlineMs, this.delayUntilMs) : super.deadlineMs
   }
 
-  /** What the topics allow now. @throws TopologyError */
-  configured(topology: Topology, image: MetadataImage): ConfiguredTopology {
-    const { topicsByName } = image
-    if (this.#configured?.image !== topicsByName || this.#configured.value.epoch !== topology.epoch)
-      this.#configured = { image: topicsByName, value: configure(topology, image) }
-    return this.#configured.value
+  /** What follows from the topology and the topics there are; of a group that has a topology, unless one is given. */
+  planFor({ topicsByName }: Pick<MetadataImage, 'topicsByName'>, topology = this.topology): Plan {
+    if (topology === undefined) throw new Error(`streams group ${this.groupId} has no topology`)
+    if (this.#planned?.topics !== topicsByName || this.#planned.topology !== topology) {
+      const plan = planPartitions(topology, name => topicsByName.get(name)?.partitions.size)
+      this.#planned = { topics: topicsByName, topology, plan }
+    }
+    return this.#planned.plan
+  }
+
+  /** Why nobody can have tasks; undefined: nothing is in the way. */
+  obstacle(plan: Plan): Status | undefined {
+    switch (plan.kind) {
+      case 'plan': {
+        const names = plan.missing.map(({ name }) => name)
+        if (names.length === 0) return undefined
+        return { status: 'MISSING_INTERNAL_TOPICS', detail: `Internal topics do not exist yet: ${someOf(names)}.` }
+      }
+      case 'unfit':
+        return plan.status
+      case 'senseless':
+        throw new Error(`streams group ${this.groupId} took a topology that makes no sense: ${plan.message}`)
+    }
   }
 
   override subscribedTopicNames(): ReadonlySet<string> {

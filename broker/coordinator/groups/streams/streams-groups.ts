@@ -4,11 +4,10 @@ import type { Ticket } from '../../runtime/effects.ts'
 import type { GroupTable } from '../group.ts'
 import type { AppliedWrites } from '../modern/applied-writes.ts'
 import { StreamsGroup } from './streams-group.ts'
+import { refusalOf } from './admission.ts'
+import { assign, remove } from './rebalance.ts'
 import {
-  assign,
   refuseStreams,
-  streamsError,
-  streamsFence,
   streamsHeartbeat,
   streamsLeave,
   type StreamsAnswer,
@@ -70,16 +69,14 @@ export class StreamsGroups {
     const { groups } = this.#parts
     const { groupId, memberEpoch } = request
     const known = groups.get(groupId)
-    const isOther = known !== undefined && known.type !== 'Streams'
-    if (
-      (known === undefined && memberEpoch !== 0) ||
-      (isOther && (memberEpoch !== 0 || known.type !== 'Classic' || !known.isEmpty))
-    )
-      return refuseStreams('GROUP_ID_NOT_FOUND', `Group ${groupId} is not a streams group.`)
+    // Only who joins may find nothing there, or an empty group of the classic protocol.
+    const mayBegin = memberEpoch === 0 && (known === undefined || (known.type === 'Classic' && known.isEmpty))
+    if (known?.type !== 'Streams' && !mayBegin)
+      return refuseStreams('GROUP_ID_NOT_FOUND', `There is no streams group ${groupId}.`)
     const group = known?.type === 'Streams' ? known : new StreamsGroup(groupId)
     if (memberEpoch < 0) return streamsLeave(group, request, step)
-    const refusal = streamsError(group, request, step)
-    if (refusal !== undefined) return refusal
+    const refusal = refusalOf(group, request, { image: step.image, maxSize: step.settings.maxSize })
+    if (refusal !== undefined) return refuseStreams(refusal.error, refusal.message)
     if (known?.type === 'Classic') {
       known.die('GROUP_ID_NOT_FOUND')
       for (const record of known.tombstones()) step.write(record)
@@ -93,10 +90,10 @@ export class StreamsGroups {
     const step = this.#step(group.groupId, nowMs)
     const late = new Set(group.due(nowMs).map(({ memberId }) => memberId))
     const known = [...late].filter(memberId => group.members.has(memberId))
-    if (known.length > 0) streamsFence(group, known, step)
+    if (known.length > 0) remove(group, known, step)
     if (group.delayUntilMs > 0 && group.delayUntilMs <= nowMs) {
       group.delayUntilMs = 0
-      if (!group.isEmpty) assign(group, step)
+      if (!group.isEmpty && group.topology !== undefined) assign(group, step)
     }
     this.#parts.writes.flush()
   }

@@ -75,6 +75,35 @@ describe('a rebalance', () => {
   })
 })
 
+describe('the first rebalance', () => {
+  it('waits for the delay alone, not for ids that were given out', () => {
+    const atOnce = new ShardHarness(0)
+    atOnce.join({ memberIdRequired: true })
+    expect(atOnce.join().answer?.generationId).toBe(1)
+    const delayed = new ShardHarness(3000)
+    delayed.join({ memberIdRequired: true })
+    const member = delayed.join()
+    delayed.pass(2999)
+    expect(member.answer).toBeUndefined()
+    delayed.pass(3001)
+    expect(member.answer?.generationId).toBe(1)
+  })
+
+  it('waits no longer than the rebalance timeout of its members, however many keep coming (KIP-134)', () => {
+    const group = new ShardHarness(3000)
+    const first = group.join({ rebalanceTimeoutMs: 7000 })
+    for (let count = 0; count < 3; count++) {
+      group.pass(2000)
+      group.join({ rebalanceTimeoutMs: 7000 })
+    }
+    group.pass(999)
+    expect(first.answer).toBeUndefined()
+    group.pass(1)
+    expect(first.answer?.generationId).toBe(1)
+    expect(first.answer?.members).toHaveLength(4)
+  })
+})
+
 describe('membership', () => {
   it('begins with an id from the coordinator when the client knows KIP-394', () => {
     const group = new ShardHarness()
@@ -111,6 +140,55 @@ describe('membership', () => {
     const group = new ShardHarness(3000)
     for (let index = 0; index < 5; index++) group.join()
     expect(group.join().answer?.error).toBe('GROUP_MAX_SIZE_REACHED')
+  })
+
+  it('is for the first to join again when a failover finds more members than group.max.size allows (KIP-389)', () => {
+    const group = new ShardHarness()
+    const { leader, follower, generationId } = group.stablePair()
+    group.maxSize = 1
+    group.reload()
+    expect(group.state).toBe('PreparingRebalance')
+    expect(group.heartbeat(leader, generationId)).toBe('REBALANCE_IN_PROGRESS')
+    expect(group.commit({ memberId: follower, generationId }).answer).toEqual(['NONE'])
+    const first = group.join({ memberId: follower, sessionTimeoutMs: 60_000 })
+    expect(group.join({ memberId: leader }).answer?.error).toBe('GROUP_MAX_SIZE_REACHED')
+    group.pass(20_000)
+    expect(first.answer).toMatchObject({ error: 'NONE', leader: follower, generationId: generationId + 1 })
+    expect(group.shard.group('g')?.members.size).toBe(1)
+  })
+
+  it('keeps the id of a newcomer for its session timeout, and a rebalance waits for it (KIP-394)', () => {
+    const group = new ShardHarness()
+    const { leader, generationId } = group.stablePair()
+    group.join({ memberIdRequired: true, sessionTimeoutMs: 6000 })
+    const waiting = group.join({ memberId: leader, protocols: [{ name: 'range', metadata: Buffer.from('other') }] })
+    group.join({ memberId: 'member-2' })
+    group.pass(5999)
+    expect(waiting.answer).toBeUndefined()
+    group.pass(1)
+    expect(waiting.answer?.generationId).toBe(generationId + 1)
+    expect(group.join({ memberId: 'member-3' }).answer?.error).toBe('UNKNOWN_MEMBER_ID')
+  })
+
+  it('of a static leader that comes back is told to older clients as the former leader’s (KIP-814)', () => {
+    const group = new ShardHarness()
+    group.join({ groupInstanceId: 'i' })
+    group.sync({ memberId: 'member-1', groupInstanceId: 'i', generationId: 1 })
+    const old = group.join({ groupInstanceId: 'i', skipAssignmentSupported: false })
+    expect(old.answer).toMatchObject({ leader: 'member-1', memberId: 'member-2', skipAssignment: false, members: [] })
+    const recent = group.join({ groupInstanceId: 'i' })
+    expect(recent.answer).toMatchObject({ leader: 'member-3', memberId: 'member-3', skipAssignment: true })
+    expect(recent.answer?.members).toHaveLength(1)
+  })
+
+  it('of a static member outlives an absence shorter than its session, through a rebalance too', () => {
+    const group = new ShardHarness()
+    group.join({ groupInstanceId: 'i', sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 5000 })
+    group.sync({ memberId: 'member-1', groupInstanceId: 'i', generationId: 1 })
+    const second = group.join({ rebalanceTimeoutMs: 5000, sessionTimeoutMs: 60_000 })
+    group.pass(5000)
+    expect(second.answer).toMatchObject({ generationId: 2, leader: 'member-2' })
+    expect(second.answer?.members.map(({ memberId }) => memberId)).toEqual(['member-1', 'member-2'])
   })
 
   it('of a static member passes to the instance that comes back, without a rebalance (KIP-345)', () => {

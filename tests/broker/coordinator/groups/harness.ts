@@ -11,7 +11,9 @@ import type { RecordOrigin, TransactionMarker } from '#broker/coordinator/runtim
 import { MetadataImage } from '#broker/controller/image.ts'
 import { rangeAssignor } from '#broker/coordinator/groups/modern/assignors/range.ts'
 import { uniformAssignor } from '#broker/coordinator/groups/modern/assignors/uniform.ts'
+import { TopicPatterns } from '#broker/coordinator/groups/modern/topic-patterns.ts'
 import type { ConsumerSettings } from '#broker/coordinator/groups/modern/consumer-heartbeat.ts'
+import type { ShareSettings } from '#broker/coordinator/groups/share/share-heartbeat.ts'
 import type { StreamsSettings } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
 import type { ErrorName } from '#broker/protocol/errors.ts'
 
@@ -36,6 +38,12 @@ export class ShardHarness {
     classicMaxSize: 10,
     assignors: [uniformAssignor, rangeAssignor],
   }
+  shareSettings: ShareSettings = {
+    sessionTimeoutMs: 45_000,
+    heartbeatIntervalMs: 5000,
+    maxSize: 3,
+    initializeRetryIntervalMs: 30_000,
+  }
   streamsSettings: StreamsSettings = {
     sessionTimeoutMs: 45_000,
     heartbeatIntervalMs: 5000,
@@ -44,9 +52,12 @@ export class ShardHarness {
     standbyReplicas: 0,
     maxSize: 10,
   }
+  /** group.max.size; heeded from the next `reload` on. */
+  maxSize = 5
   /** While true, appends wait in `held`. */
   hold = false
   readonly held: PersistEffect[] = []
+  readonly #patterns = new TopicPatterns()
   readonly #initialRebalanceDelayMs: number
   #memberNumber = 0
 
@@ -61,31 +72,25 @@ export class ShardHarness {
         initialRebalanceDelayMs: this.#initialRebalanceDelayMs,
         minSessionTimeoutMs: 6000,
         maxSessionTimeoutMs: 60_000,
-        maxSize: 5,
+        maxSize: this.maxSize,
       },
       offsets: { metadataMaxBytes: 10, retentionMs: 100_000 },
-      shares: {
-        image: () => this.image,
-        settings: () => ({
-          sessionTimeoutMs: 45_000,
-          heartbeatIntervalMs: 5000,
-          maxSize: 200,
-          initializeRetryIntervalMs: 30_000,
-        }),
-      },
       image: () => this.image,
+      patterns: this.#patterns,
       consumerSettings: () => this.consumerSettings,
+      shareSettings: () => this.shareSettings,
       streamsSettings: () => this.streamsSettings,
     })
   }
 
-  /** A failover: a new shard, filled from what was committed. */
-  reload(): void {
+  /** A failover: a new shard, filled from the log, of which what is at or above `highWatermark` may be lost yet. */
+  reload(highWatermark = Infinity): void {
     this.shard = this.#make()
     this.shard.at(this.nowMs)
-    for (const entry of this.log) {
-      if ('key' in entry) this.shard.replay(entry.key, entry.value, entry.origin)
-      else this.shard.replayMarker(entry)
+    for (const [offset, entry] of this.log.entries()) {
+      const isUncommitted = offset >= highWatermark
+      if ('key' in entry) this.shard.replay(entry.key, entry.value, { ...entry.origin, isUncommitted })
+      else this.shard.replayMarker(entry, { isUncommitted })
     }
     this.shard.loaded(this.nowMs)
   }

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { MetadataImage } from '#broker/controller/image.ts'
 import { Groups } from '#broker/coordinator/groups/groups.ts'
+import { encodeOffset } from '#broker/coordinator/groups/group-records.ts'
 import { DiskError } from '#broker/environment/environment.ts'
 import type { PartitionLog } from '#broker/log/log.ts'
+import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import type { LeadershipListener, Replicas } from '#broker/replication/replication.ts'
 import { FakeTime } from '../../controller/fakes.ts'
 import { testConfig } from '../../controller/harness.ts'
+import { imageOf } from './modern/consumer-harness.ts'
 
 const partition = { topic: '__consumer_offsets', partition: 0 }
 
@@ -27,9 +30,15 @@ describe('loading a partition of group offsets', () => {
     const watchTopic: Replicas['watchTopic'] = (_topic, given) => {
       listener = given
     }
-    const replicas = { log: () => log, watchTopic } as unknown as Replicas
+    const replicas = { log: () => log, highWatermark: () => 10, watchTopic } as unknown as Replicas
     const metadata = () => MetadataImage.empty('')
-    const groups = new Groups({ environment: time.environment, config: testConfig(), replicas, metadata })
+    const groups = new Groups({
+      environment: time.environment,
+      config: testConfig(),
+      liveConfig: () => testConfig(),
+      replicas,
+      metadata,
+    })
     groups.start()
     listener?.becameLeader(partition, 1)
     await time.pass(1)
@@ -37,6 +46,58 @@ describe('loading a partition of group offsets', () => {
     expect(groups.list()).toEqual({ groups: [], loading: true })
     listener?.resigned(partition, 2)
     expect(groups.list()).toEqual({ groups: [], loading: false })
+    groups.stop()
+  })
+
+  it('shows offsets above the high watermark once that has passed them', async () => {
+    const time = new FakeTime()
+    const metadata = () => imageOf({ __consumer_offsets: 1 })
+    const offset = (value: number) =>
+      encodeOffset('g', 't', 0, {
+        offset: value,
+        leaderEpoch: -1,
+        metadata: '',
+        commitWallMs: 0,
+        expireWallMs: undefined,
+      })
+    const batch = (value: number) => buildBatch([offset(value)], { baseOffset: value, timestamp: 0 })
+    const log = {
+      topicPartition: partition,
+      logStartOffset: 0,
+      logEndOffset: 2,
+      read: () => ({ records: Buffer.concat([batch(0), batch(1)]), baseOffset: 0, nextOffset: 2 }),
+    } as unknown as PartitionLog
+    let committed: (isCommitted: boolean) => void = () => undefined
+    let listener: LeadershipListener | undefined
+    const asked: unknown[] = []
+    const replicas = {
+      log: () => log,
+      highWatermark: () => 1,
+      watchTopic: (_topic: string, given: LeadershipListener) => void (listener = given),
+      whenCommitted: (_at: unknown, what: unknown) => {
+        asked.push(what)
+        return new Promise<boolean>(resolve => (committed = resolve))
+      },
+    } as unknown as Replicas
+    const groups = new Groups({
+      environment: time.environment,
+      config: testConfig(),
+      liveConfig: () => testConfig(),
+      replicas,
+      metadata,
+    })
+    const read = () =>
+      groups.read<unknown>(
+        'g',
+        error => error,
+        shard => shard.offsets.of('g').get('t')?.get(0)?.offset,
+      )
+    groups.start()
+    listener?.becameLeader(partition, 3)
+    expect([read(), asked]).toEqual([0, [{ leaderEpoch: 3, endOffset: 2 }]])
+    committed(true)
+    await time.pass(1)
+    expect(read()).toBe(1)
     groups.stop()
   })
 })

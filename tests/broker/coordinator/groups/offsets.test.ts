@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { javaHash, partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
+import { consumerProtocolSubscription } from '#broker/protocol/records/consumer-protocol.ts'
+import { encodeVersioned } from '#broker/protocol/records/prefixed.ts'
 import { ShardHarness } from './harness.ts'
 
 const offsetOf = (group: ShardHarness) => group.shard.offsets.of('g').get('t')?.get(0)?.offset
@@ -32,6 +34,39 @@ describe('a committed offset', () => {
     group.commit()
     group.reload()
     expect(group.shard.offsets.of('g').get('t')?.get(0)).toMatchObject({ offset: 7, leaderEpoch: 2, metadata: 'm' })
+  })
+
+  it('that a failover finds above the high watermark is visible once it is replicated, as before it', () => {
+    const group = new ShardHarness()
+    const commit = (offset: number) =>
+      group.commit({ entries: [{ topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' }] })
+    commit(1)
+    commit(2)
+    group.reload(1)
+    expect(offsetOf(group)).toBe(1)
+    group.step(shard => shard.tailCommitted())
+    expect(offsetOf(group)).toBe(2)
+    group.reload(0)
+    expect([offsetOf(group), group.state]).toEqual([undefined, 'Empty'])
+    // It does not go as a group without offsets meanwhile, nor is what came later undone.
+    group.step(shard => shard.expireOffsets())
+    group.hold = true
+    commit(3)
+    group.step(shard => shard.tailCommitted())
+    expect([offsetOf(group), group.state]).toEqual([2, 'Empty'])
+    for (const append of group.held.splice(0)) group.finish(append, 'NONE')
+    expect(offsetOf(group)).toBe(3)
+  })
+
+  it('that a failover finds deleted above the high watermark is visible until that is replicated', () => {
+    const group = new ShardHarness()
+    group.commit()
+    const partitions = [{ topic: 't', partition: 0 }]
+    group.step(shard => shard.deleteOffsets('g', partitions, { resolve: () => undefined }))
+    group.reload(1)
+    expect(offsetOf(group)).toBe(7)
+    group.step(shard => shard.tailCommitted())
+    expect(offsetOf(group)).toBeUndefined()
   })
 
   it('with too much metadata is refused while the others of the request are stored', () => {
@@ -84,6 +119,48 @@ describe('a committed offset', () => {
     }
     group.step(shard => shard.expireOffsets())
     expect(offsetOf(group)).toBe(7)
+  })
+
+  it('of a topic that a stable group of consumers reads no more expires, and no other', () => {
+    const group = new ShardHarness()
+    const metadata = encodeVersioned(consumerProtocolSubscription, 1, {
+      ...{ topics: ['t'], userData: null, ownedPartitions: [], generationId: -1, rackId: null },
+    })
+    const member = { sessionTimeoutMs: 60_000, protocols: [{ name: 'range', metadata }] }
+    const { memberId = '', generationId = -1 } = group.join(member).answer ?? {}
+    group.sync({ memberId, generationId })
+    const entry = { partition: 0, offset: 7, leaderEpoch: -1, metadata: '' }
+    const entries = [
+      { ...entry, topic: 't' },
+      { ...entry, topic: 'u' },
+    ]
+    expect(group.commit({ memberId, generationId, entries }).answer).toEqual(['NONE', 'NONE'])
+    for (let seconds = 0; seconds < 100; seconds += 50) {
+      expect(group.heartbeat(memberId, generationId)).toBe('NONE')
+      group.pass(50_000)
+    }
+    group.step(shard => shard.expireOffsets())
+    expect([...group.shard.offsets.of('g').keys()]).toEqual(['t'])
+    // A rebalance makes it uncertain what is read.
+    group.join({ ...member, memberId, protocols: [{ name: 'range', metadata: Buffer.from('?') }] })
+    group.pass(50_000)
+    group.step(shard => shard.expireOffsets())
+    expect([...group.shard.offsets.of('g').keys()]).toEqual(['t'])
+  })
+
+  it('holds an empty group in being; one without offsets goes and leaves no record', () => {
+    const group = new ShardHarness()
+    const { leader, follower, generationId } = group.stablePair()
+    group.commit({ memberId: leader, generationId })
+    group.leave(leader)
+    group.leave(follower)
+    group.step(shard => shard.expireOffsets())
+    expect(group.state).toBe('Empty')
+    group.step(shard => shard.deleteOffsets('g', [{ topic: 't', partition: 0 }], { resolve: () => undefined }))
+    group.step(shard => shard.expireOffsets())
+    expect(group.state).toBeUndefined()
+    group.reload()
+    expect(group.shard.list()).toEqual([])
   })
 
   it('goes with the group that is deleted, which must be empty', () => {

@@ -74,6 +74,17 @@ describe('an offset of a transaction', () => {
     expect(offsetOf(group)).toBe(70)
   })
 
+  it('whose end a failover finds above the high watermark is unstable until that is replicated', () => {
+    const group = new ShardHarness()
+    group.commit()
+    group.commitTransactional()
+    group.endTransaction(true)
+    group.reload(2)
+    expect([offsetOf(group), group.shard.offsets.isUnstable('g', 't', 0)]).toEqual([7, true])
+    group.step(shard => shard.tailCommitted())
+    expect([offsetOf(group), group.shard.offsets.isUnstable('g', 't', 0)]).toEqual([70, false])
+  })
+
   it('does not expire while the transaction is open, and is deleted with its group', () => {
     const group = new ShardHarness()
     group.commit()

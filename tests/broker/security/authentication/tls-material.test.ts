@@ -117,6 +117,13 @@ describe('ssl.principal.mapping.rules', () => {
     ['RULE:^CN=(.*?),OU=Other.*$/$1/ , DEFAULT', name],
     [String.raw`RULE:^CN=(.*?),.*$/a\/$1/L`, 'a/alice'],
     ['RULE:^CN=(.*?)$/fixed/', 'fixed'],
+    // What Kafka’s SslPrincipalMapper makes of numbers that name no group, or more than one digit.
+    ['RULE:^CN=(.*?),OU=(.*?),O=.*$/$1@$4/', 'Alice@$4'],
+    ['RULE:^CN=(.*?),OU=(.*?),O=.*$/$10x/', 'Alice0x'],
+    ['RULE:^CN=(.*?),OU=(.*?),O=.*$/$01/', 'Alice'],
+    ['RULE:^CN=(.*?),OU=(.*?),O=.*$/$34/', '$34'],
+    ['RULE:^CN=(.*?),OU=(Z)?.*$/[$2]/', '[]'],
+    [String.raw`RULE:^CN=(.*?),OU=(.*?),O=.*$/\$1-$2/`, '$1-ServiceUsers'],
   ])('%s', (rules, expected) => {
     expect(new PrincipalMapper(rules).nameOf(name)).toBe(expected)
   })
@@ -125,9 +132,12 @@ describe('ssl.principal.mapping.rules', () => {
     expect(new PrincipalMapper('RULE:^CN=(.*?),OU=Other.*$/$1/').nameOf(name)).toBeUndefined()
   })
 
-  it.each(['RULE:abc', 'DEFAULTS', 'RULE:(/x/', 'RULE:a/b/X', 'DEFAULT,,RULE:a/b/'])('refuse %s', rules => {
-    expect(() => new PrincipalMapper(rules)).toThrow()
-  })
+  it.each(['RULE:abc', 'DEFAULTS', 'RULE:(/x/', 'RULE:a/b/X', 'DEFAULT,,RULE:a/b/', 'RULE:^CN=.*$/$1/'])(
+    'refuse %s',
+    rules => {
+      expect(() => new PrincipalMapper(rules)).toThrow()
+    },
+  )
 })
 
 describe('cipher suites', () => {
@@ -145,6 +155,7 @@ describe('cipher suites', () => {
 
 describe('the settings of a listener', () => {
   const { disk } = nodeEnvironment()
+  const secure = { name: 'SECURE', securityProtocol: 'SSL' } as const
   const config = (given: Readonly<Record<string, string>>) =>
     parseBrokerConfig(
       new Map(
@@ -172,10 +183,19 @@ describe('the settings of a listener', () => {
       },
     ],
   ])('%j are a key', settings => {
-    const tls = tlsServer(config(settings), 'SECURE', disk)
+    const tls = tlsServer(config(settings), secure, disk)
     expect(tls.privateKey).toBe(pemPrivateKey(bytes('server.key').toString(), ''))
     expect(pemCertificates(tls.certificateChain ?? '')[0]).toBe(new X509Certificate(bytes('server.pem')).toString())
     expect([tls.minVersion, tls.maxVersion, tls.clientAuth]).toEqual(['TLSv1.2', 'TLSv1.3', 'none'])
+  })
+
+  it('ask clients of SASL_SSL for certificates only where they name that listener (KIP-684)', () => {
+    const own = { 'ssl.keystore.location': file('server-both.pem'), 'ssl.client.auth': 'required' }
+    const listener = { name: 'SECURE', securityProtocol: 'SASL_SSL' } as const
+    expect(tlsServer(config(own), listener, disk).clientAuth).toBe('none')
+    expect(tlsServer(config(own), secure, disk).clientAuth).toBe('required')
+    const named = { ...own, 'listener.name.secure.ssl.client.auth': 'requested' }
+    expect(tlsServer(config(named), listener, disk).clientAuth).toBe('requested')
   })
 
   it('go before those of all listeners', () => {
@@ -188,10 +208,10 @@ describe('the settings of a listener', () => {
       'listener.name.secure.ssl.truststore.password': 'secret',
       'listener.name.secure.ssl.endpoint.identification.algorithm': '',
     })
-    const tls = tlsServer(settings, 'SECURE', disk)
+    const tls = tlsServer(settings, secure, disk)
     expect([tls.clientAuth, tls.minVersion]).toEqual(['required', 'TLSv1.3'])
     expect(pemCertificates(tls.trusted?.[0] ?? '')).toEqual([new X509Certificate(bytes('ca.pem')).toString()])
-    expect(tlsServer(settings, 'OTHER', disk).clientAuth).toBe('requested')
+    expect(tlsServer(settings, { name: 'OTHER', securityProtocol: 'SSL' }, disk).clientAuth).toBe('requested')
     expect(tlsClient(settings, 'SECURE', disk).verifyHost).toBe(false)
     expect(tlsClient(settings, 'OTHER', disk).verifyHost).toBe(true)
   })
@@ -202,7 +222,16 @@ describe('the settings of a listener', () => {
     [{ 'ssl.keystore.location': file('server.p12'), 'ssl.keystore.password': 'x' }, 'password is wrong'],
     [{ 'ssl.keystore.location': file('trust.p12'), 'ssl.keystore.password': 'secret' }, 'holds no private key'],
     [{ 'ssl.keystore.location': file('server.key') }, 'expected at least one PEM certificate'],
+    [{ 'ssl.keystore.location': file('server-both.pem'), 'ssl.keystore.password': 'x' }, 'PEM has no password'],
+    [
+      {
+        'ssl.keystore.location': file('server-both.pem'),
+        'ssl.truststore.location': file('ca.pem'),
+        'ssl.truststore.password': 'x',
+      },
+      'PEM has no password',
+    ],
   ])('%j cannot work, and the error says why', (settings, reason) => {
-    expect(() => tlsServer(config(settings), 'SECURE', disk)).toThrow(reason)
+    expect(() => tlsServer(config(settings), secure, disk)).toThrow(reason)
   })
 })

@@ -123,6 +123,19 @@ describe('the standard authorizer', () => {
     expect(authorizer.authorize(subject, 'Read', 'Topic', 'orders', 'access')).toBe(true)
   })
 
+  it('matches an IPv6 address however the entry writes it', () => {
+    const subject = user('alice', '2001:db8:0:0:0:0:0:1')
+    for (const host of ['2001:db8::1', '2001:0db8:0:0:0:0:0:0001', '2001:db8:0:0:0:0:0:1']) {
+      const allowed = authorizerWith([binding(['Allow', 'Read', 'orders', 'User:alice', host])])
+      expect(allowed.authorize(subject, 'Read', 'Topic', 'orders', 'access'), `host ${host}`).toBe(true)
+      expect(allowed.authorizeByResourceType(subject, 'Read', 'Topic'), `host ${host}`).toBe(true)
+      const both = [binding(['Allow', 'Read', 'orders']), binding(['Deny', 'Read', 'orders', 'User:alice', host])]
+      expect(authorizerWith(both).authorize(subject, 'Read', 'Topic', 'orders', 'access'), `host ${host}`).toBe(false)
+    }
+    const elsewhere = authorizerWith([binding(['Allow', 'Read', 'orders', 'User:alice', '2001:db8::2'])])
+    expect(elsewhere.authorize(subject, 'Read', 'Topic', 'orders', 'access')).toBe(false)
+  })
+
   it('matches the host', () => {
     expect(may([['Allow', 'Read', 'orders', 'User:alice', '10.0.0.1']], 'Read')).toBe(true)
     expect(may([['Allow', 'Read', 'orders', 'User:alice', '10.0.0.2']], 'Read')).toBe(false)

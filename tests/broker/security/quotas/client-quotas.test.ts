@@ -7,7 +7,9 @@ import { MetadataImage } from '#broker/controller/image.ts'
 import type { QuotaEntity } from '#broker/controller/metadata-record.ts'
 import { isRefusal, type ControllerState } from '#broker/controller/operation.ts'
 import { ClientQuotas } from '#broker/security/quotas/client-quotas.ts'
-import { ConnectionQuotas, parseOverrides } from '#broker/security/quotas/connection-quotas.ts'
+import { parseBrokerConfig } from '#broker/config/parse.ts'
+import { ConnectionQuotas, parseOverrides, type ConnectionLimits } from '#broker/security/quotas/connection-quotas.ts'
+import { connectionQuotas } from '#broker/security/quotas/make-quotas.ts'
 import { describeQuotas } from '#broker/security/quotas/describe-quotas.ts'
 import { quotaKeys } from '#broker/security/quotas/quota-limits.ts'
 import { SampledRate, throttleTimeMs } from '#broker/security/quotas/sampled-rate.ts'
@@ -243,33 +245,104 @@ describe('describing quotas', () => {
 })
 
 describe('connection quotas', () => {
-  const none = { perIp: 2_147_483_647, perIpOverrides: new Map<string, number>(), rate: 2_147_483_647 }
+  const most = 2_147_483_647
+  const free = { connections: most, rate: most }
+  const none: ConnectionLimits = {
+    perIp: most,
+    perIpOverrides: new Map(),
+    all: free,
+    ofListener: () => free,
+    rateOf: () => undefined,
+  }
+  const quotasOf = (limits: Partial<ConnectionLimits>, protectedListener?: string) =>
+    new ConnectionQuotas({ window, limits: () => ({ ...none, ...limits }), protectedListener })
+  const from = (ip: string, listener = 'L') => ({ ip, listener })
+  const atOnce = { waitMs: 0, costsAnother: false }
 
   it('limit the connections of an address, with exceptions', () => {
-    const perIpOverrides = parseOverrides(['10.0.0.2:2', '::1:0'])
-    const quotas = new ConnectionQuotas(window, () => ({ ...none, perIp: 1, perIpOverrides, rateOf: () => undefined }))
-    expect(quotas.admit('10.0.0.1', 0)).toEqual({ waitMs: 0 })
-    expect(quotas.admit('10.0.0.1', 0)).toMatchObject({ afterMs: 0, refused: expect.stringMatching(/too many/) })
-    expect(quotas.admit('::1', 0)).toHaveProperty('refused')
-    quotas.left('10.0.0.1')
-    expect(quotas.admit('10.0.0.1', 0)).toEqual({ waitMs: 0 })
-    const several = [1, 2, 3].map(() => 'waitMs' in quotas.admit('10.0.0.2', 0))
+    const perIpOverrides = parseOverrides(['10.0.0.2:2', '::1:0', '[2001:db8::1]:0'])
+    const quotas = quotasOf({ perIp: 1, perIpOverrides })
+    expect(quotas.admit(from('10.0.0.1'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.1'), 0)).toMatchObject({ afterMs: 0, refused: expect.stringMatching(/too many/) })
+    expect(quotas.admit(from('0:0:0:0:0:0:0:1'), 0)).toHaveProperty('refused')
+    expect(quotas.admit(from('2001:db8:0:0:0:0:0:1'), 0)).toHaveProperty('refused')
+    quotas.left(from('10.0.0.1'))
+    expect(quotas.admit(from('10.0.0.1'), 0)).toEqual(atOnce)
+    const several = [1, 2, 3].map(() => 'waitMs' in Object(quotas.admit(from('10.0.0.2'), 0)))
     expect(several).toEqual([true, true, false])
   })
 
   it('let go who connects too fast, after at most one span, and do not count that', () => {
-    const rateOf = (ip: string) => (ip === '10.0.0.1' ? 1 : undefined)
-    const quotas = new ConnectionQuotas(window, () => ({ ...none, rateOf }))
-    const first = Array.from({ length: 12 }, () => 'waitMs' in quotas.admit('10.0.0.1', 0))
+    const quotas = quotasOf({ rateOf: ip => (ip === '10.0.0.1' ? 1 : undefined) })
+    const first = Array.from({ length: 12 }, () => 'waitMs' in Object(quotas.admit(from('10.0.0.1'), 0)))
     expect(first).toEqual([...Array.from({ length: 10 }, () => true), false, false])
-    expect(quotas.admit('10.0.0.1', 0)).toMatchObject({ afterMs: 1000 })
-    expect(quotas.admit('10.0.0.2', 0)).toEqual({ waitMs: 0 })
-    expect(quotas.admit('10.0.0.1', 11_000)).toEqual({ waitMs: 0 })
+    expect(quotas.admit(from('10.0.0.1'), 0)).toMatchObject({ afterMs: 1000 })
+    expect(quotas.admit(from('10.0.0.2'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.1'), 11_000)).toEqual(atOnce)
   })
 
   it('let everyone wait when all together come too fast', () => {
-    const quotas = new ConnectionQuotas(window, () => ({ ...none, rate: 1, rateOf: () => undefined }))
-    for (let count = 0; count < 10; count++) expect(quotas.admit(`10.0.0.${count}`, 0)).toEqual({ waitMs: 0 })
-    expect(quotas.admit('10.0.1.1', 0)).toEqual({ waitMs: 1000 })
+    const quotas = quotasOf({ all: { connections: most, rate: 1 } })
+    for (let count = 0; count < 10; count++) expect(quotas.admit(from(`10.0.0.${count}`), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.1.1'), 0)).toEqual({ waitMs: 1000, costsAnother: false })
+  })
+
+  it('limit the rate of one listener and leave the others alone', () => {
+    const quotas = quotasOf({ ofListener: name => (name === 'SLOW' ? { connections: most, rate: 1 } : free) })
+    for (let count = 0; count < 10; count++) expect(quotas.admit(from(`10.0.0.${count}`, 'SLOW'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.1.1', 'SLOW'), 0)).toEqual({ waitMs: 1000, costsAnother: false })
+    expect(quotas.admit(from('10.0.1.1', 'FAST'), 0)).toEqual(atOnce)
+  })
+
+  it('have no room beyond the connections of a listener, or of all, until one is gone', () => {
+    const ofListener = (name: string) => ({ connections: name === 'SMALL' ? 1 : most, rate: most })
+    const quotas = quotasOf({ all: { connections: 3, rate: most }, ofListener })
+    expect(quotas.admit(from('10.0.0.1', 'SMALL'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.2', 'SMALL'), 0)).toBe('full')
+    expect(quotas.admit(from('10.0.0.2', 'LARGE'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.2', 'LARGE'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.2', 'LARGE'), 0)).toBe('full')
+    quotas.left(from('10.0.0.1', 'SMALL'))
+    expect(quotas.admit(from('10.0.0.2', 'LARGE'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.2', 'SMALL'), 0)).toBe('full')
+  })
+
+  it('let brokers in beyond the connections of all, at the cost of another listener', () => {
+    const quotas = quotasOf({ all: { connections: 1, rate: most } }, 'BROKERS')
+    expect(quotas.admit(from('10.0.0.1', 'CLIENTS'), 0)).toEqual(atOnce)
+    expect(quotas.admit(from('10.0.0.2', 'BROKERS'), 0)).toEqual({ waitMs: 0, costsAnother: true })
+    quotas.left(from('10.0.0.1', 'CLIENTS'))
+    expect(quotas.admit(from('10.0.0.1', 'CLIENTS'), 0)).toBe('full')
+  })
+})
+
+describe('the limits of connections in the settings', () => {
+  const settings = {
+    'process.roles': 'broker',
+    'node.id': '1',
+    'controller.quorum.voters': '2@localhost:9093',
+    'controller.listener.names': 'CONTROLLER',
+    'max.connections': '5',
+    'listener.name.clients.max.connections': '1',
+  }
+  const { config } = parseBrokerConfig(new Map(Object.entries(settings)))
+  const from = (listener: string) => ({ ip: '10.0.0.1', listener })
+
+  it('are those with the prefix of a listener, and follow what is altered', () => {
+    let image = MetadataImage.empty('c')
+    const quotas = connectionQuotas(config, () => image)
+    const admit = () => quotas.admit(from('CLIENTS'), 0)
+    expect([admit(), admit()]).toEqual([{ waitMs: 0, costsAnother: false }, 'full'])
+    const record = {
+      type: 'Config',
+      resourceType: 4,
+      resourceName: '1',
+      name: 'listener.name.clients.max.connections',
+      value: '2',
+    } as const
+    image = applyRecords(image, [record], { offset: 1, epoch: 1 }).image
+    expect([admit(), admit()]).toEqual([{ waitMs: 0, costsAnother: false }, 'full'])
+    const others = [1, 2, 3, 4].map(() => quotas.admit(from('OTHERS'), 0))
+    expect(others.map(each => each === 'full')).toEqual([false, false, false, true])
   })
 })

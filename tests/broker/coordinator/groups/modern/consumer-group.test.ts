@@ -8,18 +8,31 @@ describe('a consumer group', () => {
     const one = new Consumer(group, 'one')
     const two = new Consumer(group, 'two')
     one.beat()
-    expect([one.has, one.epoch, group.group?.state]).toEqual(['t0 t1 t2 t3', 1, 'Stable'])
+    expect([one.has, one.epoch, group.group?.state]).toEqual(['t0 t1 t2 t3', 2, 'Stable'])
     two.beat()
-    expect([two.has, two.epoch, group.group?.state]).toEqual(['', 2, 'Reconciling'])
+    expect([two.has, two.epoch, group.group?.state]).toEqual(['', 3, 'Reconciling'])
     const told = one.beat()
-    expect([text(told?.assignment), one.epoch]).toEqual([one.has, 1])
+    expect([text(told?.assignment), one.epoch]).toEqual([one.has, 2])
     two.beat()
     expect(two.has).toBe('')
     one.beat()
-    expect(one.epoch).toBe(2)
+    expect(one.epoch).toBe(3)
     two.beat()
     expect([...one.owned, ...two.owned].sort().join(' ')).toBe('t0 t1 t2 t3')
     expect([one.owned.size, two.owned.size, group.group?.state]).toEqual([2, 2, 'Stable'])
+  })
+
+  it('has epoch 1 while nobody subscribes to anything, so that no member stays in the epoch of those that join', () => {
+    const group = new ConsumerHarness()
+    const idle = new Consumer(group, 'idle', { subscribedTopicNames: [] })
+    idle.beat()
+    expect([idle.epoch, group.group?.groupEpoch, group.group?.state]).toEqual([1, 1, 'Stable'])
+    group.reload()
+    idle.beat()
+    expect([idle.error, idle.epoch, group.group?.groupEpoch]).toEqual(['NONE', 1, 1])
+    const reader = new Consumer(group, 'reader', { subscribedTopicNames: ['none'] })
+    reader.beat()
+    expect([reader.epoch, group.group?.groupEpoch]).toEqual([2, 2])
   })
 
   it('is the same after a failover', () => {
@@ -40,7 +53,7 @@ describe('a consumer group', () => {
     expect(group.beat({ memberId: 'one', memberEpoch: 7 }).answer?.error).toBe('FENCED_MEMBER_EPOCH')
     const two = new Consumer(group, 'two')
     settle([one, two])
-    const behind = { memberId: 'one', memberEpoch: 1 }
+    const behind = { memberId: 'one', memberEpoch: 2 }
     expect(group.beat({ ...behind, owned: group.group?.targetOf('two') ?? null }).answer?.error).toBe(
       'FENCED_MEMBER_EPOCH',
     )
@@ -73,7 +86,7 @@ describe('a consumer group', () => {
     one.beat()
     for (let seconds = 0; seconds < 30; seconds += 5) {
       group.pass(5000)
-      group.beat({ memberId: 'one', memberEpoch: 1, subscribedTopicNames: null, rebalanceTimeoutMs: -1, owned: null })
+      group.beat({ memberId: 'one', memberEpoch: 2, subscribedTopicNames: null, rebalanceTimeoutMs: -1, owned: null })
       two.beat()
     }
     settle([two])
@@ -133,7 +146,7 @@ describe('a consumer group', () => {
     const again = group.beat({ memberId: 'one' })
     expect([first.answer, again.answer]).toEqual([undefined, undefined])
     for (const append of group.held.splice(0)) group.finish(append, 'NONE')
-    expect([first.answer?.memberEpoch, again.answer?.memberEpoch]).toEqual([1, 1])
+    expect([first.answer?.memberEpoch, again.answer?.memberEpoch]).toEqual([2, 2])
   })
 
   it('lets members commit in the epoch in which they got the partition, or a later one they had', () => {
@@ -150,13 +163,13 @@ describe('a consumer group', () => {
       }).answer?.[0]
     const kept = Number(one.has.slice(1, 2))
     const given = Number(two.has.slice(1, 2))
+    expect(commit('one', 3, kept)).toBe('NONE')
     expect(commit('one', 2, kept)).toBe('NONE')
-    expect(commit('one', 1, kept)).toBe('NONE')
-    expect(commit('one', 1, given)).toBe('STALE_MEMBER_EPOCH')
-    expect(commit('two', 1, given)).toBe('STALE_MEMBER_EPOCH')
-    expect(commit('two', 3, given)).toBe('STALE_MEMBER_EPOCH')
-    expect(commit('who', 2, given)).toBe('UNKNOWN_MEMBER_ID')
-    expect(group.commit({ memberId: 'one', generationId: 2 }).answer).toEqual(['UNSUPPORTED_VERSION'])
+    expect(commit('one', 2, given)).toBe('STALE_MEMBER_EPOCH')
+    expect(commit('two', 2, given)).toBe('STALE_MEMBER_EPOCH')
+    expect(commit('two', 4, given)).toBe('STALE_MEMBER_EPOCH')
+    expect(commit('who', 3, given)).toBe('UNKNOWN_MEMBER_ID')
+    expect(group.commit({ memberId: 'one', generationId: 3 }).answer).toEqual(['UNSUPPORTED_VERSION'])
   })
 
   it('is deleted when it is empty, with its offsets, and can be a classic group afterwards', () => {

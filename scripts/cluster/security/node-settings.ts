@@ -1,0 +1,79 @@
+/**
+ * Broker settings that secure a node: every listener, of clients, between brokers and of controllers, the same way. Kafka's own names, so that the
+ * engine does not matter. Nodes log in to each other with PLAIN: users of SCRAM are in the metadata log, which controllers must reach first.
+ */
+import type { Properties } from '../properties.ts'
+import { nodeUser, superUser, type ClusterSecurity } from './material.ts'
+
+export const scramMechanisms = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
+const plainModule = 'org.apache.kafka.common.security.plain.PlainLoginModule'
+export const scramModule = 'org.apache.kafka.common.security.scram.ScramLoginModule'
+
+export interface NodeSecurityOptions {
+  /** Broker listeners; the controllers' is CONTROLLER. */
+  readonly listeners: readonly string[]
+  /** Keys as files of this machine, or within the settings themselves for nodes that cannot see those. */
+  readonly keys: 'files' | 'inline'
+}
+
+export function nodeSecuritySettings(security: ClusterSecurity, options: NodeSecurityOptions): Properties {
+  return {
+    ...(security.traits.sasl ? saslSettings(security, options.listeners) : {}),
+    ...tlsSettings(security, options.keys),
+    ...(security.traits.authorizer
+      ? {
+          'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+          'super.users': `User:${nodeUser};User:${superUser}`,
+        }
+      : {}),
+  }
+}
+
+function saslSettings({ passwords }: ClusterSecurity, listeners: readonly string[]): Properties {
+  const own = `username="${nodeUser}" password="${passwords.get(nodeUser) ?? ''}"`
+  const users = [...passwords].map(([name, password]) => `user_${name}="${password}"`).join(' ')
+  const plain = `${plainModule} required ${own} ${users};`
+  const ofListeners = listeners.flatMap(listener => [
+    [`listener.name.${listener.toLowerCase()}.plain.sasl.jaas.config`, plain],
+    ...scramMechanisms.map(mechanism => [
+      `listener.name.${listener.toLowerCase()}.${mechanism.toLowerCase()}.sasl.jaas.config`,
+      `${scramModule} required;`,
+    ]),
+  ])
+  return {
+    'sasl.enabled.mechanisms': ['PLAIN', ...scramMechanisms].join(','),
+    'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+    'sasl.mechanism.controller.protocol': 'PLAIN',
+    ...Object.fromEntries(ofListeners),
+    'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN',
+    'listener.name.controller.plain.sasl.jaas.config': plain,
+  }
+}
+
+function tlsSettings({ authority, node, traits }: ClusterSecurity, keys: NodeSecurityOptions['keys']): Properties {
+  if (authority === undefined || node === undefined) return {}
+  const stores =
+    keys === 'files'
+      ? { 'ssl.keystore.location': node.file, 'ssl.truststore.location': authority.file }
+      : {
+          'ssl.keystore.key': node.key,
+          'ssl.keystore.certificate.chain': node.certificate,
+          'ssl.truststore.certificates': authority.certificate,
+        }
+  return {
+    'ssl.keystore.type': 'PEM',
+    'ssl.truststore.type': 'PEM',
+    ...stores,
+    'ssl.client.auth': traits.clientCertificates ? 'required' : 'none',
+    // CN=alice is User:alice, as she would be with a password.
+    ...(traits.clientCertificates ? { 'ssl.principal.mapping.rules': 'RULE:^CN=(.*)$/$1/' } : {}),
+  }
+}
+
+/** Users of the cluster's metadata log, to be made when storage is formatted: `MECHANISM=[name=…,password=…]` each (KIP-900). */
+export function scramUsers(security: ClusterSecurity | undefined): string[] {
+  const clients = [...(security?.passwords ?? [])].filter(([name]) => name !== nodeUser)
+  return clients.flatMap(([name, password]) =>
+    scramMechanisms.map(mechanism => `${mechanism}=[name=${name},password=${password}]`),
+  )
+}
