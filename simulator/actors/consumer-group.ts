@@ -28,7 +28,7 @@ export class ConsumerGroup implements Actor {
     this.#stage = stage
     this.#wire = new Wire(cluster)
     this.#partitions = random.between(2, 6)
-    const pauseMsMax = random.pick([200, 1_000])
+    const pauseMsMax = random.pick([300, 1_000])
     this.#members = Array.from({ length: random.between(2, 4) }, (_, index) => {
       const name = `member-${index}`
       return new GroupMember({ stage, wire: this.#wire, name, group, topic, pauseMsMax, commits: this.#commits })

@@ -36,7 +36,7 @@ export class ShareGroup implements Actor {
     this.#partitions = random.between(1, 3)
     this.#pauseMsMax = random.pick([200, 1_000])
     this.#members = Array.from({ length: random.between(2, 3) }, (_, index) => {
-      const pauseMsMax = random.pick([100, 500])
+      const pauseMsMax = random.pick([250, 800])
       return new ShareMember({ stage, name: `sharer-${index}`, group, topic, pauseMsMax, account: this.#account })
     })
   }

@@ -10,7 +10,15 @@ import { Refused, Wire } from './wire.ts'
 import { until, type Actor, type Stage } from './actor.ts'
 import { clientKinds, makeTransactor, type ClientKind, type Transactor } from './transactor.ts'
 
-export const ledger = 'ledger'
+const ledger = 'ledger'
+const partitionsMax = 3
+
+/** Where transactions leave their traces: written to, and run by coordinators. */
+export const transactionalTopics = [
+  { topic: ledger, partitions: partitionsMax },
+  { topic: '__transaction_state', partitions: 4 },
+]
+
 const retryMs = 300
 
 /** `lost`: nobody was told; it is committed if the group has moved on. */
@@ -191,8 +199,8 @@ export class Transactions implements Actor {
     const { random, cluster } = stage
     this.#stage = stage
     this.#wire = new Wire(cluster)
-    this.#partitions = random.between(2, 3)
-    const pauseMsMax = random.pick([100, 1_000])
+    this.#partitions = random.between(2, partitionsMax)
+    const pauseMsMax = random.pick([400, 1_500])
     this.#workers = Array.from({ length: random.between(1, 3) }, (_, index) => {
       const options = { name: `tx${index}`, kind: random.pick(clientKinds), partitions: this.#partitions, pauseMsMax }
       return new Worker(stage, this.#wire, options)

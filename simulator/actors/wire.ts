@@ -85,9 +85,9 @@ export class Wire {
     throw new Error(`${what}: not within two minutes, at last ${last}`)
   }
 
-  /** All brokers, whether they run or not. */
+  /** All brokers, whether they run or not, where nobody has to log in. */
   get brokers(): readonly Address[] {
-    return this.cluster.bootstrap.map(address => {
+    return this.cluster.openBootstrap.map(address => {
       const [host = '', port = ''] = address.split(':')
       return { host, port: Number(port) }
     })

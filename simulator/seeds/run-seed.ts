@@ -15,6 +15,7 @@ import { readReplicaLogs } from '#scripts/workload/replica-logs.ts'
 import { admit, clientListener, worker, type Access } from '../actors/access.ts'
 import { within, type Actor } from '../actors/actor.ts'
 import { type ActorKind, makeActor, settingsFor } from '../actors/actors.ts'
+import { transactionalTopics } from '../actors/transactions.ts'
 import { Trespasser } from '../actors/trespasser.ts'
 import { Wire } from '../actors/wire.ts'
 import { withVirtualGlobals } from '../clients/virtual-globals.ts'
@@ -22,6 +23,7 @@ import { SimulationFailure } from '../world/failure.ts'
 import { Prng } from '../world/prng.ts'
 import { World, type WorldOptions } from '../world/world.ts'
 import { type InvariantOptions, watchInvariants } from './invariants.ts'
+import { watchLeaders } from './leaders.ts'
 import { Mover } from './mover.ts'
 import { Nemesis } from './nemesis.ts'
 import { describeSwarm, drawSwarm, type Swarm } from './swarm.ts'
@@ -117,6 +119,7 @@ class SeedRun {
     this.#cluster = new SimulatedCluster({ world, spec: specOf(world.seed, swarm), makeBroker, ...login })
     const { partitions } = swarm.workload
     watchInvariants(world, this.#cluster, { view, topic, partitions })
+    if (swarm.actors.includes('transactions')) watchLeaders(world, this.#cluster, transactionalTopics)
     this.#recorder = new HistoryRecorder({ nowMs: () => world.nowMs })
     this.#workload = new AppendWorkload(this.#cluster, this.#recorder, topic, {
       ...appendDefaults,

@@ -1,9 +1,9 @@
 /** Three simulated brokers with one topic, for scenarios of transactions. */
 import { Kafka, logLevel } from 'kafkajs'
-import type { Node } from '#broker/node.ts'
 import { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
 import { withVirtualGlobals } from '#simulator/clients/virtual-globals.ts'
 import { brokerOfSeed } from '#simulator/seeds/broker.ts'
+import { watchLeaders } from '#simulator/seeds/leaders.ts'
 import { World } from '#simulator/world/world.ts'
 import { Wire } from '#simulator/actors/wire.ts'
 
@@ -40,7 +40,10 @@ export async function onCluster(seed: number, script: (scene: Scene) => Promise<
       },
     },
   })
-  watchStableOffsets(world, cluster)
+  watchLeaders(world, cluster, [
+    { topic, partitions: partitions.length },
+    { topic: stateTopic, partitions: statePartitions },
+  ])
   await withVirtualGlobals(world, () =>
     world.run(
       async () => {
@@ -60,27 +63,6 @@ export async function onCluster(seed: number, script: (scene: Scene) => Promise<
       { limitMs: 3_600_000 },
     ),
   )
-}
-
-/** In one life of a broker the last stable offset of a partition never goes back. */
-function watchStableOffsets(world: World, cluster: SimulatedCluster): void {
-  const seen = new Map<string, number>()
-  world.onEvent(machine => {
-    const member = cluster.members.find(each => each.machine === machine)
-    const node = member?.broker as Node | undefined
-    if (machine === undefined || node?.broker === undefined) return
-    for (const partition of partitions) {
-      const replica = node.broker.replicas.find(topic, partition)
-      if (typeof replica === 'string' || replica.machine.role !== 'leader') continue
-      const key = `${machine.name}/${machine.incarnation}/${partition}/${replica.machine.leaderEpoch}`
-      const before = seen.get(key) ?? 0
-      if (replica.lastStableOffset < before)
-        throw new Error(
-          `${key}: the last stable offset went back from ${before} to ${String(replica.lastStableOffset)}`,
-        )
-      seen.set(key, replica.lastStableOffset)
-    }
-  })
 }
 
 /**

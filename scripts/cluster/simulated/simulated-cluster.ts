@@ -16,6 +16,7 @@ import { traitsOf } from '../security/kinds.ts'
 import { toolkitClient } from '../security/clients.ts'
 import type { ClusterSecurity } from '../security/material.ts'
 import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
+import type { ConnectionOptions } from '../wire.ts'
 import { dataDirectory, type MakeBroker, SimulatedNode } from './simulated-node.ts'
 
 export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -46,7 +47,7 @@ export interface SimulatedClusterOptions {
   readonly clusterId?: string
   /** Users and passwords, of a cluster that is secured. */
   readonly security?: ClusterSecurity | undefined
-  /** A listener of this name on which kafkajs clients log in; its security is up to the settings. */
+  /** A listener of this name, on which whoever keeps to `bootstrap` and `kafkaOptions` logs in; its security is up to the settings. */
   readonly login?: { readonly listener: string; readonly username: string; readonly password: string }
 }
 
@@ -58,8 +59,8 @@ export class SimulatedCluster implements Cluster {
   readonly clock: LabClock
   readonly random: Random
   readonly members: readonly SimulatedNode[]
-  /** Where kafkajs clients begin. */
-  readonly clientBootstrap: readonly string[]
+  /** The same brokers where nobody logs in; those of `bootstrap`, unless there is a listener to log in on. */
+  readonly openBootstrap: readonly string[]
   readonly #login: SimulatedClusterOptions['login']
   readonly #socketFactory: ISocketFactory
   readonly #secrets: ClusterSecurity | undefined
@@ -71,10 +72,10 @@ export class SimulatedCluster implements Cluster {
     this.spec = spec
     this.world = world
     this.#secrets = options.security
-    this.bootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
+    this.openBootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
     this.#login = options.login
-    this.clientBootstrap =
-      options.login === undefined ? this.bootstrap : brokerIds(spec).map(id => `${hostOf(id)}:${worldPorts.login}`)
+    this.bootstrap =
+      options.login === undefined ? this.openBootstrap : brokerIds(spec).map(id => `${hostOf(id)}:${worldPorts.login}`)
     this.clock = { nowMs: () => world.nowMs, sleep: ms => world.sleep(ms) }
     this.random = new Prng(spec.seed, 'lab')
     const client = world.node(clientHost)
@@ -159,20 +160,25 @@ export class SimulatedCluster implements Cluster {
       logs: (id, lines) => this.logs(id, { lines }),
       probeName: `__faultline_ready_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? readyTimeoutMs,
-      client: this.kafkaOptions(),
+      client: this.#openClient(),
     })
   }
 
   kafkaOptions(): ClientOptions {
-    const reach = { brokers: [...this.clientBootstrap], socketFactory: this.#socketFactory }
+    const reach = { brokers: [...this.bootstrap], socketFactory: this.#socketFactory }
     if (this.#login === undefined) return { ...reach, ...toolkitClient(this.#secrets) }
     const { username, password } = this.#login
     return { ...reach, sasl: { mechanism: 'plain', username, password } }
   }
 
+  /** For the addresses that `nodes` tells. */
+  #openClient(): ConnectionOptions {
+    return this.#login === undefined ? this.kafkaOptions() : { socketFactory: this.#socketFactory }
+  }
+
   async quorum(): Promise<QuorumView | undefined> {
     const up = (await this.nodes()).filter(node => node.roles.includes('broker') && node.state === 'running')
-    return await askQuorum(up, this.clock, this.kafkaOptions())
+    return await askQuorum(up, this.clock, this.#openClient())
   }
 
   logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {

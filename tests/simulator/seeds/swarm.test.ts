@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { actorKinds } from '#simulator/actors/actors.ts'
 import { parseOptions } from '#simulator/seeds/options.ts'
 import { describeSwarm, drawSwarm } from '#simulator/seeds/swarm.ts'
 
@@ -14,6 +15,19 @@ describe('the swarm', () => {
     expect(new Set(swarms.flatMap(swarm => swarm.faults)).size).toBe(10)
     expect(swarms.some(swarm => swarm.faults.length === 0)).toBe(true)
     for (const { settings } of swarms) expect(settings.latencyUsMax).toBeGreaterThanOrEqual(settings.latencyUsMin!)
+  })
+})
+
+describe('the company of the workload', () => {
+  test('is every actor in some seed, none in some, and access is controlled in some', () => {
+    const swarms = Array.from({ length: 200 }, (_, seed) => drawSwarm(seed))
+    expect(new Set(swarms.flatMap(({ actors }) => actors))).toEqual(new Set(actorKinds))
+    expect(swarms.some(({ actors }) => actors.length === 0)).toBe(true)
+    expect(Math.max(...swarms.map(({ actors }) => actors.length))).toBe(2)
+    const controlled = swarms.filter(({ access }) => access !== undefined).length
+    expect(controlled).toBeGreaterThan(30)
+    expect(controlled).toBeLessThan(70)
+    expect(swarms.some(({ access }) => access?.producerByteRate !== undefined)).toBe(true)
   })
 })
 
