@@ -11,6 +11,7 @@ import path from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seededRandom } from '#scripts/cluster/random.ts'
+import { isReference } from './engine.ts'
 import { Actor, type Stage, type Tally } from './fuzz/actor.ts'
 import { bugLines } from './fuzz/bug-lines.ts'
 import { committedValues } from './fuzz/committed-reader.ts'
@@ -136,7 +137,8 @@ test(
   async () => {
     const before = cluster.broker().residentBytes() ?? 0
     const { tally, book } = await play()
-    const bugs = bugLines(cluster.broker().log())
+    // Apache Kafka logs as errors what it refuses.
+    const bugs = isReference ? [] : bugLines(cluster.broker().log())
     expect([...tally.findings, ...bugs]).toEqual([])
     const counts = new Map<string, number>()
     for (const value of await ending(book)) counts.set(value, (counts.get(value) ?? 0) + 1)
@@ -160,5 +162,6 @@ test(
 )
 
 test('leave a process that stops as asked', async () => {
-  expect(await cluster.broker().stop()).toBe(0)
+  // A JVM that ended in order upon SIGTERM still says 128 + 15.
+  expect(await cluster.broker().stop()).toBe(isReference ? 143 : 0)
 })
