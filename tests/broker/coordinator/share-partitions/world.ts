@@ -56,7 +56,9 @@ export class ShareWorld {
 
   perform(): void {
     const before = this.partition.startOffset
-    for (let effects: readonly ShareEffect[] = this.partition.takeEffects(); effects.length > 0;) {
+    // Writes that were held may go on although nothing new came.
+    let effects: readonly ShareEffect[] = this.partition.takeEffects()
+    while (effects.length > 0 || (!this.holdWrites && this.heldWrites.length > 0)) {
       for (const effect of effects) {
         if (effect.kind === 'reply') effect.send()
         else if (effect.kind === 'wake') this.wakes += 1
