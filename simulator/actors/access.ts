@@ -59,7 +59,18 @@ export async function admit(wire: Wire, access: Access): Promise<void> {
     ...limit('producer_byte_rate', access.producerByteRate),
     ...limit('consumer_byte_rate', access.consumerByteRate),
   ]
-  if (ops.length === 0) return
+  if (ops.length > 0) await alterLimits(wire, ops)
+}
+
+/** The workload is done: who reads everything back must not be held up. */
+export async function liftLimits(wire: Wire): Promise<void> {
+  await alterLimits(
+    wire,
+    ['producer_byte_rate', 'consumer_byte_rate'].map(key => ({ key, value: 0, remove: true })),
+  )
+}
+
+async function alterLimits(wire: Wire, ops: readonly object[]): Promise<void> {
   await wire.patiently('limits of the workload', async () => {
     const entity = [{ entityType: 'user', entityName: worker.username }]
     const body = { entries: [{ entity, ops }], validateOnly: false }

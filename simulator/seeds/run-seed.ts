@@ -12,7 +12,7 @@ import type { History } from '#scripts/history/operation.ts'
 import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
 import { Observer } from '#scripts/workload/observer.ts'
 import { readReplicaLogs } from '#scripts/workload/replica-logs.ts'
-import { admit, clientListener, worker, type Access } from '../actors/access.ts'
+import { admit, clientListener, liftLimits, worker, type Access } from '../actors/access.ts'
 import { within, type Actor } from '../actors/actor.ts'
 import { type ActorKind, makeActor, settingsFor } from '../actors/actors.ts'
 import { transactionalTopics } from '../actors/transactions.ts'
@@ -152,7 +152,7 @@ class SeedRun {
     const workload = this.#workload
     cluster.startAll()
     await cluster.waitReady()
-    await this.#admit()
+    await this.#withWire(admit)
     await workload.prepare()
     for (const actor of this.#actors) await actor.prepare()
     const observer = new Observer(cluster, this.#recorder, workload.topic)
@@ -173,17 +173,19 @@ class SeedRun {
     await mover?.settled(convergeMs)
     await workload.moreAcknowledged(5, convergeMs)
     await workload.finish(convergeMs)
+    await this.#withWire(wire => liftLimits(wire))
     await readReplicaLogs(cluster, this.#recorder, workload.topic)
     await observer.stop()
     await within(this.#world, convergeMs, 'actors come to rest', Promise.all(acting))
     for (const actor of this.#actors) await actor.conclude(this.#world.nowMs + convergeMs)
   }
 
-  async #admit(): Promise<void> {
+  /** Only where access is controlled. */
+  async #withWire(work: (wire: Wire, access: Access) => Promise<void>): Promise<void> {
     const { access } = this.#swarm
     if (access === undefined) return
     const wire = new Wire(this.#cluster)
-    await admit(wire, access)
+    await work(wire, access)
     wire.close()
   }
 

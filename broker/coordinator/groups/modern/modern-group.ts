@@ -157,9 +157,13 @@ export abstract class ModernGroup<Member extends ModernMember> {
     return this.records.target(memberId, assignment)
   }
 
-  /** The last target is not older than `intervalMs` (group.*.assignment.interval.ms): the next one has to wait. */
+  /**
+   * The last target is not older than `intervalMs` (group.*.assignment.interval.ms): the next one has to wait. Not for a target that seems
+   * to come from the future: a clock was set back, or was ahead on another coordinator, and nobody may wait until it is caught up with.
+   */
   mustAwaitAssignment(intervalMs: number, nowWallMs: number): boolean {
-    return intervalMs > 0 && this.assignmentTimestampMs > 0 && nowWallMs < this.assignmentTimestampMs + intervalMs
+    const ageMs = nowWallMs - this.assignmentTimestampMs
+    return this.assignmentTimestampMs > 0 && ageMs >= 0 && ageMs < intervalMs
   }
 
   /** Assigns for the current group epoch, if that was not done yet, and writes what differs from the last target. */
