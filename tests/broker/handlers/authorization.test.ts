@@ -115,6 +115,7 @@ async function ask(
     mute: () => undefined,
     onClose: () => () => true,
     isOpen: () => true,
+    replyRoomBytes: () => Infinity,
   }
   const version = each.version ?? handler.versions[1]
   const header = { key: apiKey, version, correlationId: 1, clientId: 'test' }
