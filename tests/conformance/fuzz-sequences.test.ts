@@ -6,7 +6,7 @@
  * A finding names its story. FUZZ_SEED plays others, FUZZ_SECONDS plays longer (default: 10), FUZZ_FROM and FUZZ_TO play some of them.
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -58,7 +58,13 @@ beforeAll(async () => {
   await admin.disconnect()
   known = {
     clusterId: cluster.clusterId,
-    topics: topics.map(({ topic, numPartitions }) => ({ name: topic, id: topicId(topic), partitions: numPartitions })),
+    topics: await Promise.all(
+      topics.map(async ({ topic, numPartitions }) => ({
+        name: topic,
+        id: await topicId(topic),
+        partitions: numPartitions,
+      })),
+    ),
   }
 })
 
@@ -66,11 +72,12 @@ afterAll(async () => {
   await cluster?.stop()
 })
 
-function topicId(name: string): string {
+/** Apache Kafka writes it down a moment after the topic has a leader. */
+function topicId(name: string): Promise<string> {
   const file = path.join(cluster.broker().dataDirectory, `${name}-0`, 'partition.metadata')
-  const id = /topic_id: (\S+)/.exec(readFileSync(file, 'utf8'))?.[1]
-  if (id === undefined) throw new Error(`${file} names no topic id`)
-  return id
+  return eventually(`${file} names a topic id`, () =>
+    existsSync(file) ? /topic_id: (\S+)/.exec(readFileSync(file, 'utf8'))?.[1] : undefined,
+  )
 }
 
 interface Played {

@@ -116,6 +116,7 @@ async function ask(
     replyRoomBytes: () => Infinity,
     onClose: () => () => true,
     isOpen: () => true,
+    replyRoomBytes: () => Infinity,
   }
   const version = each.version ?? handler.versions[1]
   const header = { key: apiKey, version, correlationId: 1, clientId: 'test' }
