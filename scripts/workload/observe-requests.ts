@@ -108,11 +108,14 @@ export interface FetchedSlice {
 
 const fetchBytesMax = 4 << 20
 
-/** Fetch v11 without a session: what this very replica holds from `offset` up to its high watermark. */
+/**
+ * Fetch v11 without a session: what this very replica holds from `offset` up to its high watermark. Undefined when the answer lacks the
+ * partition: the client has used up its quota, and is to ask again.
+ */
 export async function fetchReplica(
   client: WireClient,
   at: { readonly topic: string; readonly partition: number; readonly offset: Offset },
-): Promise<FetchedSlice> {
+): Promise<FetchedSlice | undefined> {
   const body = new Writer()
     .int32(-1)
     .int32(0) // do not wait
@@ -137,8 +140,8 @@ export async function fetchReplica(
     return r.array(fetchedPartition)
   })
   const found = topics[0]?.[0]
-  if (errorCode !== 0 || !found)
-    return { errorCode: errorCode || -1, highWatermark: -1, logStartOffset: -1, batches: [], nextOffset: at.offset }
+  if (errorCode !== 0) return { errorCode, highWatermark: -1, logStartOffset: -1, batches: [], nextOffset: at.offset }
+  if (found === undefined) return undefined
   const { batches, nextOffset } = readBatches(found.records)
   return { ...found, batches, nextOffset: nextOffset ?? at.offset }
 }

@@ -17,6 +17,9 @@ import {
 } from './observe-requests.ts'
 
 const answerMs = 5_000
+/** For so long the broker may hold back what goes beyond a quota. */
+const throttledMs = 60_000
+const throttlePauseMs = 100
 
 /** Records one `read-replica` entry for each replica of each partition. A broker that does not answer is an error: the run is healed. */
 export async function readReplicaLogs(cluster: Cluster, recorder: HistoryRecorder, topic: string): Promise<void> {
@@ -24,15 +27,22 @@ export async function readReplicaLogs(cluster: Cluster, recorder: HistoryRecorde
   try {
     const { partitions } = await links.ask(links.brokers[0] ?? 1, client => topicMetadata(client, topic))
     for (const partition of partitions) {
-      for (const broker of partition.replicas) recorder.replicaLog(await readReplica(links, topic, partition, broker))
+      for (const broker of partition.replicas)
+        recorder.replicaLog(await readReplica({ links, clock: cluster.clock }, topic, partition, broker))
     }
   } finally {
     links.close()
   }
 }
 
-async function readReplica(links: Links, topic: string, partition: PartitionView, broker: number): Promise<ReplicaLog> {
+async function readReplica(
+  { links, clock }: { readonly links: Links; readonly clock: Cluster['clock'] },
+  topic: string,
+  partition: PartitionView,
+  broker: number,
+): Promise<ReplicaLog> {
   const { index } = partition
+  const deadlineMs = clock.nowMs() + throttledMs
   const offsetAt = async (timestamp: typeof earliest | typeof latest) => {
     const offsets = await links.ask(broker, client =>
       listOffsets(client, { topic, partitions: [index], replicaId: debuggingReplica, timestamp }),
@@ -48,6 +58,12 @@ async function readReplica(links: Links, topic: string, partition: PartitionView
   let highWatermark: Offset = -1
   for (;;) {
     const slice = await links.ask(broker, client => fetchReplica(client, { topic, partition: index, offset }))
+    if (slice === undefined) {
+      if (clock.nowMs() > deadlineMs)
+        throw new Error(`broker ${broker} answers Fetch of ${topic}-${index} with nothing for ${throttledMs / 1000} s`)
+      await clock.sleep(throttlePauseMs)
+      continue
+    }
     if (slice.errorCode !== 0)
       throw new Error(`broker ${broker} answers Fetch of ${topic}-${index} at ${offset} with error ${slice.errorCode}`)
     highWatermark = slice.highWatermark

@@ -52,8 +52,11 @@ export class Offsets {
   readonly #store = new OffsetStore()
   /** Commits on their way: such a group is not empty of offsets yet, whatever the store says. */
   readonly #inFlight = new Map<string, Set<OffsetKey>>()
-  /** What loaded records above the high watermark do once they are committed, in the order of the log. */
-  #tail: (() => void)[] = []
+  /**
+   * Groups whose offsets were changed by loaded records above the high watermark. The new value may be lost yet, and the one before may long
+   * be replaced, as far as the client knows that committed: they are not told until that is settled.
+   */
+  readonly #uncertain = new Set<string>()
 
   constructor(effects: Effects, limits: OffsetLimits) {
     this.#effects = effects
@@ -69,6 +72,11 @@ export class Offsets {
   /** An open transaction has an offset for the partition. */
   isUnstable(groupId: string, topic: string, partition: number): boolean {
     return this.#store.isUnstable({ groupId, topic, partition })
+  }
+
+  /** Neither what is stored nor what was before may be shown: see `tailCommitted`. */
+  isUncertain(groupId: string): boolean {
+    return this.#uncertain.has(groupId)
   }
 
   /** Nothing is stored, on its way or waiting for the end of a transaction. */
@@ -94,32 +102,20 @@ export class Offsets {
       this.#store.storePending(origin.producerId, key, committed, order)
       return
     }
-    const take = (): void => {
-      if (committed === undefined) this.#store.drop(key)
-      else this.#store.store(key, committed, order)
-    }
-    if (origin.isUncommitted !== true) {
-      take()
-      return
-    }
-    this.#begin(key, undefined)
-    this.#tail.push(() => {
-      take()
-      this.#end(key, undefined)
-    })
+    if (origin.isUncommitted === true) this.#uncertain.add(key.groupId)
+    if (committed === undefined) this.#store.drop(key)
+    else this.#store.store(key, committed, order)
   }
 
   replayMarker({ producerId, committed }: TransactionMarker, origin: Pick<RecordOrigin, 'isUncommitted'> = {}): void {
-    const end = (): void => this.#store.endTransaction(producerId, committed)
-    if (origin.isUncommitted === true) this.#tail.push(end)
-    else end()
+    if (origin.isUncommitted === true)
+      for (const groupId of this.#store.pendingGroups(producerId)) this.#uncertain.add(groupId)
+    this.#store.endTransaction(producerId, committed)
   }
 
   /** The in-sync replicas have all that was loaded. */
   tailCommitted(): void {
-    const tail = this.#tail
-    this.#tail = []
-    for (const take of tail) take()
+    this.#uncertain.clear()
   }
 
   // --------------------------------------------------------------------------------------------------------- commits

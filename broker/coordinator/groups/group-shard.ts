@@ -197,6 +197,7 @@ export class GroupShard implements CoordinatorShard {
 
   /** May a member that tells its epoch read the offsets of its group? Operators tell none. */
   fetchError(groupId: string, memberId: string | null, memberEpoch: number): ErrorName {
+    if (this.offsets.isUncertain(groupId)) return 'COORDINATOR_LOAD_IN_PROGRESS'
     const group = this.#groups.get(groupId)
     // Share groups have no such offsets to hide.
     if (group === undefined || group.type === 'Classic' || group.type === 'Share') return 'NONE'

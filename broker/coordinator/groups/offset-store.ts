@@ -108,6 +108,11 @@ export class OffsetStore {
     put(groups, key, { order, committed })
   }
 
+  /** Groups for which the open transaction of the producer has offsets. */
+  pendingGroups(producerId: bigint): Iterable<string> {
+    return this.#pending.get(producerId)?.keys() ?? []
+  }
+
   endTransaction(producerId: bigint, isCommitted: boolean): void {
     const groups = this.#pending.get(producerId)
     if (groups === undefined) return

@@ -113,7 +113,6 @@ async function ask(
     principal: new Principal('User', 'alice'),
     clientSoftware: { name: 'test', version: '1' },
     mute: () => undefined,
-    replyRoomBytes: () => Infinity,
     onClose: () => () => true,
     isOpen: () => true,
     replyRoomBytes: () => Infinity,

@@ -36,37 +36,38 @@ describe('a committed offset', () => {
     expect(group.shard.offsets.of('g').get('t')?.get(0)).toMatchObject({ offset: 7, leaderEpoch: 2, metadata: 'm' })
   })
 
-  it('that a failover finds above the high watermark is visible once it is replicated, as before it', () => {
+  it('that a failover finds above the high watermark is not told until it is replicated, nor is the one before it', () => {
     const group = new ShardHarness()
     const commit = (offset: number) =>
       group.commit({ entries: [{ topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' }] })
+    const told = () => {
+      const refusal = group.shard.fetchError('g', null, -1)
+      return refusal === 'NONE' ? offsetOf(group) : refusal
+    }
     commit(1)
     commit(2)
     group.reload(1)
-    expect(offsetOf(group)).toBe(1)
+    expect(told()).toBe('COORDINATOR_LOAD_IN_PROGRESS')
+    expect(group.shard.fetchError('another', null, -1)).toBe('NONE')
     group.step(shard => shard.tailCommitted())
-    expect(offsetOf(group)).toBe(2)
+    expect(told()).toBe(2)
+    // Nor is what came later undone.
     group.reload(0)
-    expect([offsetOf(group), group.state]).toEqual([undefined, 'Empty'])
-    // It does not go as a group without offsets meanwhile, nor is what came later undone.
-    group.step(shard => shard.expireOffsets())
-    group.hold = true
     commit(3)
+    expect(told()).toBe('COORDINATOR_LOAD_IN_PROGRESS')
     group.step(shard => shard.tailCommitted())
-    expect([offsetOf(group), group.state]).toEqual([2, 'Empty'])
-    for (const append of group.held.splice(0)) group.finish(append, 'NONE')
-    expect(offsetOf(group)).toBe(3)
+    expect([told(), group.state]).toEqual([3, 'Empty'])
   })
 
-  it('that a failover finds deleted above the high watermark is visible until that is replicated', () => {
+  it('that a failover finds deleted above the high watermark is not told either', () => {
     const group = new ShardHarness()
     group.commit()
     const partitions = [{ topic: 't', partition: 0 }]
     group.step(shard => shard.deleteOffsets('g', partitions, { resolve: () => undefined }))
     group.reload(1)
-    expect(offsetOf(group)).toBe(7)
+    expect(group.shard.fetchError('g', null, -1)).toBe('COORDINATOR_LOAD_IN_PROGRESS')
     group.step(shard => shard.tailCommitted())
-    expect(offsetOf(group)).toBeUndefined()
+    expect([group.shard.fetchError('g', null, -1), offsetOf(group)]).toEqual(['NONE', undefined])
   })
 
   it('with too much metadata is refused while the others of the request are stored', () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ShardHarness } from './harness.ts'
 
@@ -74,15 +75,44 @@ describe('an offset of a transaction', () => {
     expect(offsetOf(group)).toBe(70)
   })
 
-  it('whose end a failover finds above the high watermark is unstable until that is replicated', () => {
+  it('whose end a failover finds above the high watermark is not told until that is replicated', () => {
     const group = new ShardHarness()
     group.commit()
     group.commitTransactional()
     group.endTransaction(true)
     group.reload(2)
-    expect([offsetOf(group), group.shard.offsets.isUnstable('g', 't', 0)]).toEqual([7, true])
+    expect(group.shard.fetchError('g', null, -1)).toBe('COORDINATOR_LOAD_IN_PROGRESS')
     group.step(shard => shard.tailCommitted())
-    expect([offsetOf(group), group.shard.offsets.isUnstable('g', 't', 0)]).toEqual([70, false])
+    expect([group.shard.fetchError('g', null, -1), offsetOf(group)]).toEqual(['NONE', 70])
+  })
+
+  it('that is pending above the high watermark leaves the one before it as it is', () => {
+    const group = new ShardHarness()
+    group.commit()
+    group.commitTransactional()
+    group.reload(1)
+    expect([group.shard.fetchError('g', null, -1), offsetOf(group), isUnstable(group)]).toEqual(['NONE', 7, true])
+  })
+
+  it('is told as the order of the log has it, wherever the high watermark was when a failover loaded it', () => {
+    const ending = fc.record({ offset: fc.nat(1000), committed: fc.boolean(), isTransactional: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(ending, { minLength: 1, maxLength: 8 }), fc.nat(20), (endings, highWatermark) => {
+        const group = new ShardHarness()
+        let last: number | undefined
+        for (const { offset, committed, isTransactional } of endings) {
+          const entries = [{ topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' }]
+          if (isTransactional) {
+            group.commitTransactional({ entries })
+            group.endTransaction(committed)
+          } else group.commit({ entries })
+          if (committed || !isTransactional) last = offset
+        }
+        group.reload(highWatermark)
+        group.step(shard => shard.tailCommitted())
+        expect([group.shard.fetchError('g', null, -1), offsetOf(group)]).toEqual(['NONE', last])
+      }),
+    )
   })
 
   it('does not expire while the transaction is open, and is deleted with its group', () => {
