@@ -16,7 +16,8 @@ import {
   type PartitionView,
 } from './observe-requests.ts'
 
-const answerMs = 5_000
+/** A client beyond its quota is answered at once and then not heard for a while (KIP-219). */
+const answerMs = 30_000
 /** For so long the broker may hold back what goes beyond a quota. */
 const throttledMs = 60_000
 const throttlePauseMs = 100
