@@ -266,8 +266,13 @@ export class CoordinatorDriver<
       return
     }
     loaded.active = true
-    this.#step(loaded, (shard, nowMs) => shard.loaded(nowMs))
-    if (result.nextOffset > highWatermark) void this.#awaitTail(loaded, result.nextOffset)
+    const isCommitted = result.nextOffset <= highWatermark
+    this.#step(loaded, (shard, nowMs) => {
+      shard.loaded(nowMs)
+      // The high watermark may have passed what lay above it when it was read.
+      if (isCommitted) shard.tailCommitted?.()
+    })
+    if (!isCommitted) void this.#awaitTail(loaded, result.nextOffset)
   }
 
   #highWatermarkOf(partition: number): number {

@@ -36,7 +36,7 @@ export interface CoordinatorShard<Extra = never> {
   replayMarker?(marker: TransactionMarker, origin?: Pick<RecordOrigin, 'isUncommitted'>): void
   /** The log is read to its end: timeouts begin. */
   loaded(nowMs: number): void
-  /** All that was loaded is committed now. Not called when it was so from the start. */
+  /** All that was loaded is committed now: with `loaded`, or later. */
   tailCommitted?(): void
   /** This broker leads the partition no more: everyone who waits is told NOT_COORDINATOR. */
   unload(): void

@@ -4,6 +4,7 @@ import { Groups } from '#broker/coordinator/groups/groups.ts'
 import { encodeOffset } from '#broker/coordinator/groups/group-records.ts'
 import { DiskError } from '#broker/environment/environment.ts'
 import type { PartitionLog } from '#broker/log/log.ts'
+import type { ErrorName } from '#broker/protocol/errors.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import type { LeadershipListener, Replicas } from '#broker/replication/replication.ts'
 import { FakeTime } from '../../controller/fakes.ts'
@@ -101,6 +102,46 @@ describe('loading a partition of group offsets', () => {
     committed(true)
     await time.pass(1)
     expect(read()).toBe(1)
+    groups.stop()
+  })
+
+  it('tells offsets at once when the high watermark passed them between two reads', async () => {
+    const time = new FakeTime()
+    const committed = { offset: 7, leaderEpoch: -1, metadata: '', commitWallMs: 0, expireWallMs: undefined }
+    const batch = buildBatch([encodeOffset('g', 't', 0, committed)], { baseOffset: 0, timestamp: 0 })
+    let highWatermark = 0
+    const log = {
+      topicPartition: partition,
+      logStartOffset: 0,
+      logEndOffset: 2,
+      read: (offset: number) =>
+        offset === 0
+          ? { records: batch, baseOffset: 0, nextOffset: 1 }
+          : { records: Buffer.alloc(0), baseOffset: 1, nextOffset: 2 },
+    } as unknown as PartitionLog
+    let listener: LeadershipListener | undefined
+    const replicas = {
+      log: () => log,
+      highWatermark: () => highWatermark,
+      watchTopic: (_topic: string, given: LeadershipListener) => void (listener = given),
+    } as unknown as Replicas
+    const groups = new Groups({
+      environment: time.environment,
+      config: testConfig(),
+      liveConfig: () => testConfig(),
+      replicas,
+      metadata: () => imageOf({ __consumer_offsets: 1 }),
+    })
+    groups.start()
+    listener?.becameLeader(partition, 3)
+    highWatermark = 2
+    await time.pass(1)
+    const told = groups.read<ErrorName>(
+      'g',
+      error => error,
+      shard => shard.fetchError('g', null, -1),
+    )
+    expect(told).toBe('NONE')
     groups.stop()
   })
 })
