@@ -72,8 +72,9 @@ export function sendError(thrown: unknown, log: ClientLog): OperationError {
   const retries = attempts.at(-1)?.retryCount ?? 0
   const allKnown = attempts.length === retries + 1
   const allDefinite = attempts.every(attempt => isDefinite(messages[attempt.message]))
-  // A refusal that kafkajs does not retry is the only attempt there was, and then its code is at hand.
-  const refusedAtOnce = attempts.length <= 1 && retries === 0 && isDefinite(named)
+  // A refusal that kafkajs does not retry is the only attempt there was, and then its code is at hand. Unless another one was logged: then
+  // what was refused is what kafkajs did between that and the next.
+  const refusedAtOnce = attempts.length <= 1 && attempts.every(only => only.message === message) && isDefinite(named)
   return { code, message, definite: refusedAtOnce || (allKnown && allDefinite) }
 }
 

@@ -82,4 +82,11 @@ describe('what a failed send says', () => {
       definite: true,
     })
   })
+
+  test('a refusal of what kafkajs does after an attempt without an answer says nothing of that attempt', () => {
+    expect(sendError(refusal(34, 'illegal SASL state'), attempts('Request Produce timed out'))).toMatchObject({
+      code: 'ILLEGAL_SASL_STATE',
+      definite: false,
+    })
+  })
 })
