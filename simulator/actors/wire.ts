@@ -49,6 +49,8 @@ export interface Seen {
 export class Wire {
   readonly cluster: SimulatedCluster
   readonly #client: NetworkRequestClient
+  /** By topic id and partition: the newest leader epoch that a broker told of. */
+  readonly #leaderEpochs = new Map<string, number>()
   #turn = 0
 
   constructor(cluster: SimulatedCluster) {
@@ -142,13 +144,21 @@ export class Wire {
     })
   }
 
+  /**
+   * A broker that is cut off from the controller names leaders of the past, itself maybe. As Kafka's clients do, we do not go back to an
+   * epoch before one we heard of: what was acknowledged since is unknown there (KIP-320).
+   */
   async leader(topic: string, partition: number): Promise<Address> {
     return this.patiently(`leader of ${topic}-${partition}`, async () => {
       const body = { topics: [{ name: topic }], allowAutoTopicCreation: false }
       const { topics, brokers } = await this.send<MetadataResponse>(this.any(), 3, body, 12)
       const found = topics[0]?.partitions.find(each => each.partitionIndex === partition)
       const broker = brokers.find(({ nodeId }) => nodeId === found?.leaderId)
-      if (broker === undefined) return { error: 'LEADER_NOT_AVAILABLE', answer: { host: '', port: 0 } }
+      const key = `${topics[0]?.topicId}-${partition}`
+      const newest = Math.max(this.#leaderEpochs.get(key) ?? -1, found?.leaderEpoch ?? -1)
+      this.#leaderEpochs.set(key, newest)
+      if (broker === undefined || found?.leaderEpoch !== newest)
+        return { error: 'LEADER_NOT_AVAILABLE', answer: { host: '', port: 0 } }
       return { error: 'NONE', answer: { host: broker.host, port: broker.port } }
     })
   }
