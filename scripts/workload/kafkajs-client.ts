@@ -72,9 +72,10 @@ export function sendError(thrown: unknown, log: ClientLog): OperationError {
   const retries = attempts.at(-1)?.retryCount ?? 0
   const allKnown = attempts.length === retries + 1
   const allDefinite = attempts.every(attempt => isDefinite(messages[attempt.message]))
-  // A refusal that kafkajs does not retry is the only attempt there was, and then its code is at hand. Unless another one was logged: then
-  // what was refused is what kafkajs did between that and the next.
-  const refusedAtOnce = attempts.length <= 1 && attempts.every(only => only.message === message) && isDefinite(named)
+  // A refusal that kafkajs does not retry is the only attempt there was, if it is the one that was logged: else it was of what kafkajs did
+  // after an attempt, such as to connect again, which it does not always log.
+  const isOnlyAttempt = retries === 0 && attempts.length === 1 && attempts[0]?.message === message
+  const refusedAtOnce = isOnlyAttempt && isDefinite(named)
   return { code, message, definite: refusedAtOnce || (allKnown && allDefinite) }
 }
 

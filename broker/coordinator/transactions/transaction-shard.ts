@@ -79,10 +79,17 @@ export class TransactionShard implements CoordinatorShard<TransactionExtra> {
     else this.#transactions.set(transactionalId, new Transaction(transactionalId, record.value))
   }
 
-  /** Prepared transactions have an outcome: it is carried out. */
+  /** Prepared transactions have an outcome; until it is certain, nobody may do anything else with them. */
   loaded(): void {
     for (const transaction of this.#transactions.values())
-      if (values.isPrepared(transaction.value.state)) this.#beginCompletion(transaction)
+      if (values.isPrepared(transaction.value.state)) transaction.pending = transaction.value.state
+  }
+
+  /** The outcomes that were loaded cannot be lost any more: they are carried out. */
+  tailCommitted(): void {
+    for (const transaction of this.#transactions.values())
+      if (values.isPrepared(transaction.value.state) && transaction.completion === undefined)
+        this.#beginCompletion(transaction)
   }
 
   unload(): void {

@@ -88,5 +88,7 @@ describe('what a failed send says', () => {
       code: 'ILLEGAL_SASL_STATE',
       definite: false,
     })
+    // It does not log every attempt.
+    expect(sendError(refusal(34, 'illegal SASL state'), attempts()).definite).toBe(false)
   })
 })

@@ -47,7 +47,7 @@ export class TransactionHarness {
   }
 
   /** The coordinator fails; another one begins with what was committed. What was held back is lost. */
-  failOver(): void {
+  failOver(isCommitted = true): void {
     this.shard.unload()
     this.#perform(this.shard)
     this.heldRecords.length = 0
@@ -57,6 +57,7 @@ export class TransactionHarness {
     this.shard = this.#make()
     for (const { key, value } of this.log) this.shard.replay(key, value)
     this.step(shard => shard.loaded())
+    if (isCommitted) this.step(shard => shard.tailCommitted())
   }
 
   step(run: (shard: TransactionShard) => void): void {

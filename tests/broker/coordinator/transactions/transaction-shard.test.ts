@@ -349,6 +349,24 @@ describe('failover', () => {
     expect(now(harness.end(producer, committed))).toMatchObject({ error: 'NONE', producerEpoch: 1 })
   })
 
+  test('a prepared transaction whose outcome may be lost yet waits until that is certain', () => {
+    const harness = new TransactionHarness()
+    const producer = now(harness.init())
+    harness.add(producer, a0)
+    harness.holdMarkers = true
+    harness.end(producer, true)
+    harness.holdMarkers = false
+    const before = harness.markers.length
+    harness.failOver(false)
+    expect(harness.markers).toHaveLength(before)
+    // Nobody else may end it, nor begin anew.
+    expect(now(harness.end(producer, true)).error).toBe('CONCURRENT_TRANSACTIONS')
+    expect(now(harness.init()).error).toBe('CONCURRENT_TRANSACTIONS')
+    harness.step(shard => shard.tailCommitted())
+    expect(harness.markers.at(-1)).toMatchObject({ committed: true, coordinatorEpoch: 1 })
+    expect(harness.state.state).toBe('CompleteCommit')
+  })
+
   test('an ongoing transaction goes on, and still times out', () => {
     const harness = new TransactionHarness()
     const producer = now(harness.init({ timeoutMs: 1000 }))
