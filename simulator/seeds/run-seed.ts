@@ -22,6 +22,7 @@ import { withVirtualGlobals } from '../clients/virtual-globals.ts'
 import { SimulationFailure } from '../world/failure.ts'
 import { Prng } from '../world/prng.ts'
 import { World, type WorldOptions } from '../world/world.ts'
+import { allInSync } from './all-in-sync.ts'
 import { type InvariantOptions, watchInvariants } from './invariants.ts'
 import { watchLeaders } from './leaders.ts'
 import { Mover } from './mover.ts'
@@ -110,11 +111,13 @@ class SeedRun {
   readonly #recorder: HistoryRecorder
   readonly #workload: AppendWorkload
   readonly #actors: readonly Actor[]
+  readonly #view: InvariantOptions['view']
   #faults = 0
 
   constructor(world: World, swarm: Swarm, { makeBroker, view }: SeedOptions) {
     this.#world = world
     this.#swarm = swarm
+    this.#view = view
     const login = swarm.access === undefined ? {} : { login: { listener: clientListener, ...worker } }
     this.#cluster = new SimulatedCluster({ world, spec: specOf(world.seed, swarm), makeBroker, ...login })
     const { partitions } = swarm.workload
@@ -216,7 +219,10 @@ class SeedRun {
       cluster: this.#cluster,
       swarm: this.#swarm,
       random: new Prng(this.#world.seed, 'nemesis'),
-      untilInSync: async () => void (await this.#workload.untilInSync(convergeMs)),
+      untilInSync: async () => {
+        await this.#workload.untilInSync(convergeMs)
+        await allInSync({ world: this.#world, cluster: this.#cluster, view: this.#view }, convergeMs)
+      },
       report: (kind, brokers, detail) => this.#report(kind, brokers, detail),
     })
   }
