@@ -122,11 +122,7 @@ class Attempt {
 
   /** Something happened that an answer, or another wait, must take into account. */
   hasNews(opened: Opened): boolean {
-    const { groupId } = this.#fetch
-    const { topicId, partition } = opened.key
-    const now = this.#partitions.open(groupId, { topicId, partition })
-    if ('error' in now || now !== opened) return true
-    return this.#canRead(opened)
+    return !this.#partitions.isGood(opened) || this.#canRead(opened)
   }
 
   #read(opened: Opened, maxBytes: number): void {

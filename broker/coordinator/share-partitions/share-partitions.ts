@@ -78,6 +78,13 @@ export class SharePartitions {
     return opened
   }
 
+  /** Still what `open` would return, and not known to have failed. Whoever waits asks this: a failure is for the one who is told of it. */
+  isGood(opened: Opened): boolean {
+    const { replica, leaderEpoch, failed, key } = opened
+    if (failed !== undefined || !this.#isCurrent(opened)) return false
+    return this.#replicaOf(key) === replica && replica.machine.leaderEpoch === leaderEpoch
+  }
+
   #replicaOf({ topicId, partition }: SharePlace): LocalReplica | ErrorName {
     const topic = this.options.metadata().topicsById.get(topicId)
     if (topic === undefined) return 'UNKNOWN_TOPIC_ID'
