@@ -357,21 +357,27 @@ test('a cordoned log directory gets no new logs while there are others', () => {
   ])
 })
 
-test('a log in a directory that cannot be opened is not begun anew elsewhere, and is there again with its directory', async () => {
-  const { cluster, broker } = await leader()
-  cluster.change('events', { directories: [idOf(broker, '/a')] })
-  broker.kill()
-  broker.failingPath = '/a'
-  cluster.restart(1)
-  expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
-  expect(broker.manager.alterLogDir(events, '/b')).toBe('KAFKA_STORAGE_ERROR')
-  expect(broker.logs.get(events)).toBeUndefined()
-  // What is new goes where it can.
-  cluster.createTopic('others', [1])
-  expect(broker.logs.directoryOf({ topic: 'others', partition: 0 })?.path).toBe('/b')
-  broker.kill()
-  broker.failingPath = undefined
-  cluster.restart(1)
-  await cluster.time.run(1000)
-  expect([pathOf(broker), values(broker)]).toEqual(['/a', ['r0', 'r1', 'r2']])
-})
+test.each([
+  ['the metadata names it', (broker: TestBroker) => [idOf(broker, '/a')]],
+  ['the metadata names none yet', () => ['AAAAAAAAAAAAAAAAAAAAAA']],
+])(
+  'a log in a directory that cannot be opened is not begun anew elsewhere, and is there again: %s',
+  async (_, named) => {
+    const { cluster, broker } = await leader()
+    cluster.change('events', { directories: named(broker) })
+    broker.kill()
+    broker.failingPath = '/a'
+    cluster.restart(1)
+    expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+    expect(broker.manager.alterLogDir(events, '/b')).toBe('KAFKA_STORAGE_ERROR')
+    expect(broker.logs.get(events)).toBeUndefined()
+    // What is new goes where it can.
+    cluster.createTopic('others', [1])
+    expect(broker.logs.directoryOf({ topic: 'others', partition: 0 })?.path).toBe('/b')
+    broker.kill()
+    broker.failingPath = undefined
+    cluster.restart(1)
+    await cluster.time.run(1000)
+    expect([pathOf(broker), values(broker)]).toEqual(['/a', ['r0', 'r1', 'r2']])
+  },
+)
