@@ -213,6 +213,38 @@ describe('while a replica moves', () => {
     expect(broker.replica('events').log).toMatchObject({ logStartOffset: 2, logEndOffset: 5 })
   })
 
+  test.each([
+    ['', 3],
+    [', as does what is added', 5],
+  ])('records deleted during its last fsync stay deleted%s', async (_, end) => {
+    const { cluster, broker } = await leader()
+    expect(broker.manager.alterLogDir(events, '/b')).toBe('NONE')
+    const copy = broker.logs.future(events)!.log
+    const flushLater = copy.flushLater.bind(copy)
+    let flushes = 0
+    copy.flushLater = done => {
+      flushes += 1
+      const isLast = flushes === 2
+      flushLater(result => {
+        if (isLast) {
+          for (let offset = 3; offset < end; offset += 1) void broker.produce('events', [`r${offset}`])
+          broker.replica('events').raiseLogStart(3)
+        }
+        done(result)
+      })
+    }
+    await cluster.time.run(1000)
+    expect([pathOf(broker), flushes]).toEqual(['/b', 2])
+    expect(broker.replica('events').log.logStartOffset).toBe(3)
+    expect(values(broker)).toEqual(['r3', 'r4'].slice(0, end - 3))
+    // A crash does not bring them back.
+    broker.kill()
+    cluster.restart(1)
+    await cluster.time.run(1000)
+    expect(broker.replica('events').log.logStartOffset).toBe(3)
+    expect(values(broker)).toEqual(['r3', 'r4'].slice(0, end - 3))
+  })
+
   test('records deleted beyond the end of the copy make it begin anew', async () => {
     const { cluster, broker } = await leader()
     broker.manager.alterLogDir(events, '/b')
