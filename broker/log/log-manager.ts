@@ -45,7 +45,7 @@ export class DirectoryLogManager implements LogManager {
   private readonly placement: LogPlacement<LogDirectory>
   /** Logs of partitions of which another directory has a log too; until `settle`. */
   private rivals: { readonly directory: LogDirectory; readonly found: FoundPartition }[] = []
-  /** Directories that failed with the log of a partition. */
+  /** Directories that failed with the log of a partition; until it is made anew or deleted. */
   private readonly lost = new Map<string, LogDirectory>()
   private readonly listeners: DirectoryFailureListener[] = []
   private readonly removals = new Map<string, Timer>()
@@ -238,6 +238,7 @@ export class DirectoryLogManager implements LogManager {
     }
     const log = this.inDirectory(directory, () => this.open(directory, partition, { topicId, config, name }))
     this.byPartition.set(partitionKey(partition), { log, directory })
+    this.lost.delete(partitionKey(partition))
     this.placement.placed(partition)
     return log
   }
@@ -299,6 +300,7 @@ export class DirectoryLogManager implements LogManager {
     const found = this.byPartition.get(key)
     found?.log.release()
     this.byPartition.delete(key)
+    this.lost.delete(key)
     found?.directory.logs.delete(key)
     return found
   }

@@ -187,7 +187,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const topicPartition = { topic: topic.name, partition }
     const existing = this.replicas.get(topic.name)?.get(partition)
     if (!state.replicas.includes(this.parts.brokerId)) {
-      this.offline.delete(partitionKey(topicPartition))
+      this.forgetOffline(topicPartition)
       if (existing !== undefined && existing.topicId === topic.id) this.remove(existing, 'NOT_LEADER_OR_FOLLOWER')
       return
     }
@@ -285,7 +285,11 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     for (const replica of Array.from(this.replicas.get(topic.name)?.values() ?? [])) {
       if (replica.topicId === topic.id) this.remove(replica, 'UNKNOWN_TOPIC_OR_PARTITION')
     }
-    for (const partition of topic.partitions.keys()) this.offline.delete(partitionKey({ topic: topic.name, partition }))
+    for (const partition of topic.partitions.keys()) this.forgetOffline({ topic: topic.name, partition })
+  }
+
+  private forgetOffline(topicPartition: TopicPartition): void {
+    if (this.offline.delete(partitionKey(topicPartition))) this.parts.logs.delete(topicPartition)
   }
 
   /** The partition is no longer assigned to this broker: its log goes. */

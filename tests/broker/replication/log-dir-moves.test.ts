@@ -335,6 +335,54 @@ describe('while a replica moves', () => {
   })
 })
 
+describe('the directory that failed with a log is not told', () => {
+  /** `/a` failed with the log of `events`, which was led here. */
+  async function lost() {
+    const { cluster, broker } = await leader()
+    broker.failingPath = '/a'
+    await cluster.until(broker.produce('events', ['r3']))
+    await cluster.time.settle()
+    expect(broker.manager.assignedDirectory(events)).toBe(idOf(broker, '/a'))
+    return { cluster, broker }
+  }
+
+  test('once its topic is deleted, also for another topic of that name whose log cannot be made', async () => {
+    const { cluster, broker } = await lost()
+    cluster.commit([{ type: 'RemoveTopic', topicId: cluster.image.topicsByName.get('events')!.id }])
+    expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+    broker.failingPath = '/b'
+    cluster.createTopic('events', [1])
+    expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+    expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+  })
+
+  test('once its replica left', async () => {
+    const { cluster, broker } = await lost()
+    cluster.change('events', { replicas: [2], isr: [2], leader: 2 })
+    expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+  })
+
+  test.each(['its topic is deleted', 'its replica left'])(
+    'once %s, when the directory failed at the start',
+    async how => {
+      const { cluster, broker } = await leader()
+      const second = { topic: 'events2', partition: 0 }
+      expect(broker.manager.alterLogDir(second, '/a')).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+      cluster.createTopic('events2', [1])
+      expect(broker.logs.directoryOf(second)?.path).toBe('/a')
+      broker.kill()
+      // The first log is open when the second one fails.
+      broker.failingPath = '/a/events2-0'
+      cluster.restart(1)
+      expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+      expect(broker.manager.assignedDirectory(events)).toBe(idOf(broker, '/a'))
+      if (how === 'its replica left') cluster.change('events', { replicas: [2], isr: [2], leader: 2 })
+      else cluster.commit([{ type: 'RemoveTopic', topicId: cluster.image.topicsByName.get('events')!.id }])
+      expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+    },
+  )
+})
+
 describe('AlterReplicaLogDirs refuses', () => {
   test('what Kafka refuses, with its errors', async () => {
     const { cluster, broker } = await leader()
