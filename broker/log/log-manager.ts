@@ -14,7 +14,7 @@ import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory } from './log-directory.ts'
 import type { FoundPartition } from './log-directory.ts'
 import { LogPlacement } from './log-placement.ts'
-import type { FutureLog, LogConfig, LogManager, PartitionLog, TopicPartition } from './log.ts'
+import type { AssignedReplica, FutureLog, LogConfig, LogManager, PartitionLog, TopicPartition } from './log.ts'
 import { LogDirectoryError } from './meta-properties.ts'
 import { openPartitionLog } from './partition-log.ts'
 import type { SegmentedLog } from './partition-log.ts'
@@ -45,7 +45,7 @@ export class DirectoryLogManager implements LogManager {
   private readonly placement: LogPlacement<LogDirectory>
   /** Logs of partitions of which another directory has a log too; until `settle`. */
   private rivals: { readonly directory: LogDirectory; readonly found: FoundPartition }[] = []
-  /** Directories that failed with the log of a partition. */
+  /** Directories that failed with the log of a partition; until it is made anew or deleted. */
   private readonly lost = new Map<string, LogDirectory>()
   private readonly listeners: DirectoryFailureListener[] = []
   private readonly removals = new Map<string, Timer>()
@@ -208,7 +208,7 @@ export class DirectoryLogManager implements LogManager {
     partition: TopicPartition,
     topicId: string,
     config: LogConfig,
-    metadataDirectoryId?: string,
+    assigned: AssignedReplica = {},
   ): PartitionLog {
     const known = this.byPartition.get(partitionKey(partition))?.log
     if (known !== undefined) {
@@ -221,20 +221,24 @@ export class DirectoryLogManager implements LogManager {
       return known
     }
     const name = partitionDirectoryName(partition)
-    const isElsewhere = metadataDirectoryId !== undefined && this.dirs.every(({ id }) => id !== metadataDirectoryId)
+    const { directoryId, isNew = false } = assigned
+    // A directory may have failed after its id was read: only one that works is known not to hold the log.
+    const isCertain =
+      directoryId === undefined ? isNew : this.dirs.some(({ id, online }) => online && id === directoryId)
     // An empty log in its place would pass for the log that is there.
-    if (isElsewhere && this.dirs.some(({ online }) => !online))
+    if (!isCertain && this.dirs.some(({ online }) => !online))
       throw new DiskError('EIO', 'create', name, 'the log may be in a directory that is offline')
-    const directory = this.placement.choose(partition, metadataDirectoryId)
+    const directory = this.placement.choose(partition, directoryId)
     if (directory === undefined) throw new DiskError('EIO', 'create', name, 'every log directory is offline')
     // What the checkpoints say is about an earlier log of this name: a crash must not apply it to the new one.
     if (directory.mentions(partition)) {
       this.trying(directory, () => directory.checkpointFinally(other => directory.highWatermark(other) ?? 0))
-      // That went wrong: among the directories that are left, if there are any.
-      if (directory.failure !== undefined) return this.getOrCreate(partition, topicId, config)
+      // That went wrong: among the directories that are left, if it may be in one of them.
+      if (directory.failure !== undefined) return this.getOrCreate(partition, topicId, config, assigned)
     }
     const log = this.inDirectory(directory, () => this.open(directory, partition, { topicId, config, name }))
     this.byPartition.set(partitionKey(partition), { log, directory })
+    this.lost.delete(partitionKey(partition))
     this.placement.placed(partition)
     return log
   }
@@ -296,6 +300,7 @@ export class DirectoryLogManager implements LogManager {
     const found = this.byPartition.get(key)
     found?.log.release()
     this.byPartition.delete(key)
+    this.lost.delete(key)
     found?.directory.logs.delete(key)
     return found
   }

@@ -15,6 +15,8 @@ export interface PlaceableDirectory {
   readonly logs: { readonly size: number }
 }
 
+const maxPreferred = 10_000
+
 export class LogPlacement<Directory extends PlaceableDirectory> {
   private readonly directories: readonly Directory[]
   private readonly preferred = new Map<string, string>()
@@ -33,9 +35,13 @@ export class LogPlacement<Directory extends PlaceableDirectory> {
     return this.cordoned.has(path)
   }
 
-  /** Where the log of a partition shall be once it exists. */
+  /** Where the log of a partition shall be once it exists; the last ten thousand wishes count, since anybody can name partitions. */
   prefer(partition: TopicPartition, path: string): void {
-    this.preferred.set(partitionKey(partition), path)
+    const key = partitionKey(partition)
+    this.preferred.delete(key)
+    this.preferred.set(key, path)
+    const [oldest] = this.preferred.keys()
+    if (oldest !== undefined && this.preferred.size > maxPreferred) this.preferred.delete(oldest)
   }
 
   /** The log exists, in whatever directory. */

@@ -204,6 +204,14 @@ export interface FutureLog {
   readonly directoryId: string
 }
 
+/** What the metadata says of a replica of this node that may have no log here yet. */
+export interface AssignedReplica {
+  /** The log directory it names; undefined when it names none (unassigned, lost, from before KIP-858). */
+  readonly directoryId?: string | undefined
+  /** It became a replica while this node followed the metadata: no log of it can be in a directory that is offline. */
+  readonly isNew?: boolean
+}
+
 /** All logs of this node: finds them at start, recovers, checkpoints, retires. `log-manager.ts` implements it. */
 export interface LogManager {
   /** Log directories that work, by directory id (base64url UUID of meta.properties). */
@@ -212,10 +220,11 @@ export interface LogManager {
   start(): void
   get(partition: TopicPartition): PartitionLog | undefined
   /**
-   * A new log goes where `prefer` said, else into `metadataDirectoryId`, else where the fewest logs are. Throws DiskError, also when the
-   * metadata names a directory that is not here while some directory is offline: that one may hold the log (KIP-858).
+   * A new log goes where `prefer` said, else into the directory of the metadata, else where the fewest logs are. Throws DiskError, also when
+   * some directory is offline that may hold the log (KIP-858): the metadata names a directory that does not work here, or it names none and
+   * the replica is not new.
    */
-  getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig, metadataDirectoryId?: string): PartitionLog
+  getOrCreate(partition: TopicPartition, topicId: string, config: LogConfig, assigned?: AssignedReplica): PartitionLog
   all(): Iterable<PartitionLog>
   /** Directory that holds the partition's log; undefined when there is none. */
   directoryOf(partition: TopicPartition): { readonly path: string; readonly id: string } | undefined

@@ -274,8 +274,9 @@ export class LogDirMoves {
     const { replica, path } = move
     const { topicPartition } = replica
     const copy = this.#copyOf(move)
-    // What came during the fsync; nothing can come in between any more.
-    while (copy.logEndOffset < replica.log.logEndOffset) copyNext(replica.log, copy, pieceBytes)
+    // What came during the fsync, and in any case where the log begins now; nothing can come in between any more.
+    do copyNext(replica.log, copy, pieceBytes)
+    while (copy.logEndOffset < replica.log.logEndOffset)
     const { logs, environment } = this.#host
     const config = this.#host.logConfig(topicPartition.topic)
     replica.moveTo(logs.promoteFuture(topicPartition, config))

@@ -6,8 +6,10 @@
  */
 import type { BrokerConfig } from '../config/broker-config.ts'
 import { logConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts'
-import { MetadataImage, type MetadataDelta, type PartitionImage, type TopicImage } from '../controller/image.ts'
+import { MetadataImage, type MetadataDelta } from '../controller/image.ts'
+import type { PartitionChange, PartitionImage, TopicImage } from '../controller/image.ts'
 import { DiskError } from '../environment/environment.ts'
+import { partitionKey } from '../log/log-files.ts'
 import type { PartitionLog, TopicPartition } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import {
@@ -39,7 +41,7 @@ import { Purgatory, type ParkedOperation, type Parker } from './purgatory.ts'
 import type { CommittedAppend, CoordinatorAppend, LeadershipListener, Replicas } from './replication.ts'
 import { deleteRecords, type DeletionEntry, type DeletionOptions, type DeletionOutcome } from './record-deletion.ts'
 import type { ReplicaManagerParts, ReplicationCounters } from './replica-manager-parts.ts'
-import { ReplicationQuotas } from './replication-quotas.ts'
+import { alterLogDirsWindows, ReplicationQuotas } from './replication-quotas.ts'
 import { Repeating } from './repeating.ts'
 import {
   TransactionVerifications,
@@ -144,10 +146,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     return new LogDirMoves({
       environment,
       logs: parts.logs,
-      windows: {
-        count: config['alter.log.dirs.replication.quota.window.num'],
-        lengthMs: config['alter.log.dirs.replication.quota.window.size.seconds'] * 1000,
-      },
+      windows: alterLogDirsWindows(config),
       logConfig: topic => logConfig(this.topicConfig(topic)),
       assignDirectory: (...assignment) => parts.assignDirectory(...assignment),
       directoryChanged: replica => parts.directoryChanged(replica),
@@ -167,7 +166,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     if (this.isFollowingMetadata) {
       for (const topic of delta.deletedTopics.values()) this.deleteTopic(topic)
       for (const { topic, partitions } of delta.changedTopics.values()) {
-        for (const [partition, { current }] of partitions) this.take(topic, partition, current)
+        for (const [partition, change] of partitions) this.take(topic, partition, change)
       }
       this.followConfigs(delta)
     } else if (this.parts.isRegisteredIn(image)) {
@@ -175,7 +174,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       this.parts.logs.settle((...log) => directoryInMetadata(image, this.parts.brokerId, ...log))
       setStrayLogsAside(this.parts, image)
       for (const topic of image.topicsByName.values()) {
-        for (const [partition, state] of topic.partitions) this.take(topic, partition, state)
+        // For all that is known they were here before this start.
+        for (const [partition, current] of topic.partitions) this.take(topic, partition, { previous: current, current })
       }
     }
     this.fetchers.retireIdle()
@@ -183,37 +183,38 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     if (this.deletions.size > 0) this.deletions.wakeAll()
   }
 
-  private take(topic: TopicImage, partition: number, state: PartitionImage): void {
+  private take(topic: TopicImage, partition: number, { previous, current: state }: PartitionChange): void {
     const topicPartition = { topic: topic.name, partition }
     const existing = this.replicas.get(topic.name)?.get(partition)
     if (!state.replicas.includes(this.parts.brokerId)) {
-      this.offline.delete(offlineKey(topicPartition))
+      this.forgetOffline(topicPartition)
       if (existing !== undefined && existing.topicId === topic.id) this.remove(existing, 'NOT_LEADER_OR_FOLLOWER')
       return
     }
     if (existing !== undefined && existing.topicId !== topic.id) this.remove(existing, 'UNKNOWN_TOPIC_OR_PARTITION')
     try {
-      const replica = this.open(topic, topicPartition)
+      const isNew = previous?.replicas.includes(this.parts.brokerId) !== true
+      const replica = this.open(topic, topicPartition, isNew)
       if (replica === undefined || replica.gone !== undefined) return
       if (state.leader === this.parts.brokerId) this.lead(replica, state)
       else this.follow(replica, state)
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
-      this.offline.add(offlineKey(topicPartition))
+      this.offline.add(partitionKey(topicPartition))
       this.parts.environment.log.error('cannot open the log of a partition', { ...topicPartition, error })
     }
   }
 
-  private open(topic: TopicImage, topicPartition: TopicPartition): LocalReplica | undefined {
+  private open(topic: TopicImage, topicPartition: TopicPartition, isNew: boolean): LocalReplica | undefined {
     const existing = this.replicas.get(topic.name)?.get(topicPartition.partition)
     if (existing !== undefined) return existing
-    if (this.offline.has(offlineKey(topicPartition))) return undefined
+    if (this.offline.has(partitionKey(topicPartition))) return undefined
     const { logs } = this.parts
     const found = logs.get(topicPartition)
     if (found !== undefined && found.topicId !== '' && found.topicId !== topic.id) logs.delete(topicPartition)
     const config = this.topicConfig(topic.name)
-    const assigned = namedDirectory(this.image, this.parts.brokerId, topicPartition, topic.id)
-    const log = logs.getOrCreate(topicPartition, topic.id, logConfig(config), assigned)
+    const directoryId = namedDirectory(this.image, this.parts.brokerId, topicPartition, topic.id)
+    const log = logs.getOrCreate(topicPartition, topic.id, logConfig(config), { directoryId, isNew })
     log.updateConfig(logConfig(config))
     const checkpointed = Math.max(logs.checkpointedHighWatermark(topicPartition), log.logStartOffset)
     const highWatermark = Math.min(checkpointed, log.logEndOffset)
@@ -284,7 +285,11 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     for (const replica of Array.from(this.replicas.get(topic.name)?.values() ?? [])) {
       if (replica.topicId === topic.id) this.remove(replica, 'UNKNOWN_TOPIC_OR_PARTITION')
     }
-    for (const partition of topic.partitions.keys()) this.offline.delete(offlineKey({ topic: topic.name, partition }))
+    for (const partition of topic.partitions.keys()) this.forgetOffline({ topic: topic.name, partition })
+  }
+
+  private forgetOffline(topicPartition: TopicPartition): void {
+    if (this.offline.delete(partitionKey(topicPartition))) this.parts.logs.delete(topicPartition)
   }
 
   /** The partition is no longer assigned to this broker: its log goes. */
@@ -349,7 +354,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       if (replica.gone !== undefined) return replica.gone
       return topicId === undefined || topicId === replica.topicId ? replica : 'INCONSISTENT_TOPIC_ID'
     }
-    if (this.offline.has(offlineKey({ topic, partition }))) return 'KAFKA_STORAGE_ERROR'
+    if (this.offline.has(partitionKey({ topic, partition }))) return 'KAFKA_STORAGE_ERROR'
     const isKnown = this.image.partition(topic, partition) !== undefined
     return isKnown ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'
   }
@@ -592,8 +597,4 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     // What was just answered goes out in this turn's microtasks.
     await Promise.resolve()
   }
-}
-
-function offlineKey({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

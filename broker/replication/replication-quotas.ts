@@ -17,6 +17,14 @@ export interface RateWindows {
   readonly lengthMs: number
 }
 
+/** Windows for moves between the log directories of a broker. */
+export function alterLogDirsWindows(config: BrokerConfig): RateWindows {
+  return {
+    count: config['alter.log.dirs.replication.quota.window.num'],
+    lengthMs: config['alter.log.dirs.replication.quota.window.size.seconds'] * 1000,
+  }
+}
+
 /** Bytes per second over the last windows and the current one; at least one whole window counts. */
 export class WindowedRate {
   private windows: Window[] = []

@@ -341,6 +341,8 @@ describe('where the metadata has a log, at the start', () => {
 
   test('a copy waits as long as the directory of its log is offline, and so does the log', () => {
     const machine = moving()
+    const directoryId = text(machine, '/a/meta.properties')?.match(/^directory\.id=(.*)$/m)?.[1]
+    if (directoryId === undefined) throw new Error('/a has no id')
     const at = machine.calls + 1
     machine.failCall = call => (call === at ? new DiskError('EIO', 'open', '/a') : undefined)
     const manager = start(machine, both)
@@ -348,11 +350,88 @@ describe('where the metadata has a log, at the start', () => {
       ['/a', false],
       ['/b', true],
     ])
-    manager.settle(() => 'CCCCCCCCCCCCCCCCCCCCCQ')
+    manager.settle(() => directoryId)
     expect(manager.future(events)?.log.logEndOffset).toBe(5)
-    expect(() => manager.getOrCreate(events, topicId, defaultConfig, 'CCCCCCCCCCCCCCCCCCCCCQ')).toThrow(DiskError)
+    expect(() => manager.getOrCreate(events, topicId, defaultConfig, { directoryId })).toThrow(DiskError)
     expect(homes(machine)).toEqual(['/a'])
-    expect(manager.getOrCreate(other, topicId, defaultConfig).directory).toBe('/b/my-other.topic-12')
+    const named = { directoryId: idOf(manager, '/b') }
+    expect(manager.getOrCreate(other, topicId, defaultConfig, named).directory).toBe('/b/my-other.topic-12')
+    manager.close(() => 5)
+    const repaired = start(machine, both)
+    repaired.settle(() => directoryId)
+    expect(repaired.get(events)).toMatchObject({ logEndOffset: 5, directory: '/a/events-0' })
+    expect(repaired.future(events)?.log.logEndOffset).toBe(5)
+  })
+
+  /** A log of five records in /a, closed; and what each start says after `/a` failed at its call `failAt`, counted from 1. */
+  function startsWithFailing() {
+    const machine = new Machine()
+    const first = start(machine, both)
+    const directoryId = idOf(first, '/a')
+    fill(first.getOrCreate(events, topicId, defaultConfig, { directoryId }), 5)
+    first.close(() => 5)
+    const startFailingAt = (failAt: number) => {
+      const at = machine.calls + failAt
+      machine.failCall = call => (call === at ? new DiskError('EIO', 'read', '/a') : undefined)
+      const manager = start(machine, both)
+      machine.failCall = undefined
+      return manager
+    }
+    return { machine, directoryId, startFailingAt }
+  }
+
+  test.each([true, false])(
+    'a log is never begun anew while its directory is offline, whichever call failed (the replica is new: %s)',
+    isNew => {
+      const idsKnown = new Set<boolean>()
+      for (let failAt = 1; ; failAt += 1) {
+        const { machine, directoryId, startFailingAt } = startsWithFailing()
+        const manager = startFailingAt(failAt)
+        const [a, b] = manager.directories
+        // The calls of /a come first.
+        if (a?.online === true) break
+        expect(b?.online).toBe(true)
+        idsKnown.add(a?.id === directoryId)
+        manager.settle(() => directoryId)
+        expect(() => manager.getOrCreate(events, topicId, defaultConfig, { directoryId, isNew })).toThrow(DiskError)
+        expect(homes(machine)).toEqual(['/a'])
+        manager.close(() => 0)
+        const repaired = start(machine, both)
+        repaired.settle(() => directoryId)
+        machine.advance(120_000)
+        expect(repaired.get(events)).toMatchObject({ logEndOffset: 5, directory: '/a/events-0' })
+      }
+      // It failed before its id was read, and after.
+      expect(idsKnown).toEqual(new Set([false, true]))
+    },
+  )
+
+  test('a replica of which the metadata names no directory is not begun anew while one is offline, unless it is new', () => {
+    const { machine, startFailingAt } = startsWithFailing()
+    const manager = startFailingAt(1)
+    manager.settle(() => 'AAAAAAAAAAAAAAAAAAAAAA')
+    expect(() => manager.getOrCreate(events, topicId, defaultConfig)).toThrow('create events-0: EIO')
+    expect(homes(machine)).toEqual(['/a'])
+    expect(manager.getOrCreate(other, topicId, defaultConfig, { isNew: true }).directory).toBe('/b/my-other.topic-12')
+  })
+
+  test('a log whose directory fails just as it is begun anew there is not begun in another, unless it is new', () => {
+    const begin = (isNew: boolean) => {
+      const machine = new Machine()
+      const manager = start(machine, both)
+      fill(manager.getOrCreate(events, topicId, defaultConfig), 3)
+      manager.checkpoint(() => 3)
+      machine.turn()
+      manager.delete(events)
+      const at = machine.calls + 1
+      machine.failCall = call => (call === at ? new DiskError('EIO', 'write', '/a') : undefined)
+      const path = () => manager.getOrCreate(events, 'BBBBBBBBBBBBBBBBBBBBBQ', defaultConfig, { isNew }).directory
+      return { manager, machine, path }
+    }
+    const old = begin(false)
+    expect(old.path).toThrow('create events-0: EIO')
+    expect(old.manager.directories.map(({ online }) => online)).toEqual([false, true])
+    expect(begin(true).path()).toBe('/b/events-0')
   })
 
   test('a copy that does not say of which topic it is is removed', () => {

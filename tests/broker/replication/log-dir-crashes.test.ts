@@ -45,7 +45,7 @@ class World {
     })
     this.manager.start()
     this.manager.settle(() => this.directoryId)
-    const log = this.manager.getOrCreate(partition, topicId, config, this.directoryId)
+    const log = this.manager.getOrCreate(partition, topicId, config, { directoryId: this.directoryId })
     this.directoryId = this.manager.directoryOf(partition)!.id
     const machine = new PartitionMachine(
       { brokerId: 1, brokerStatus: () => undefined, localBrokerEpoch: () => 1, replicaLagTimeMaxMs: 1000 },

@@ -213,6 +213,38 @@ describe('while a replica moves', () => {
     expect(broker.replica('events').log).toMatchObject({ logStartOffset: 2, logEndOffset: 5 })
   })
 
+  test.each([
+    ['', 3],
+    [', as does what is added', 5],
+  ])('records deleted during its last fsync stay deleted%s', async (_, end) => {
+    const { cluster, broker } = await leader()
+    expect(broker.manager.alterLogDir(events, '/b')).toBe('NONE')
+    const copy = broker.logs.future(events)!.log
+    const flushLater = copy.flushLater.bind(copy)
+    let flushes = 0
+    copy.flushLater = done => {
+      flushes += 1
+      const isLast = flushes === 2
+      flushLater(result => {
+        if (isLast) {
+          for (let offset = 3; offset < end; offset += 1) void broker.produce('events', [`r${offset}`])
+          broker.replica('events').raiseLogStart(3)
+        }
+        done(result)
+      })
+    }
+    await cluster.time.run(1000)
+    expect([pathOf(broker), flushes]).toEqual(['/b', 2])
+    expect(broker.replica('events').log.logStartOffset).toBe(3)
+    expect(values(broker)).toEqual(['r3', 'r4'].slice(0, end - 3))
+    // A crash does not bring them back.
+    broker.kill()
+    cluster.restart(1)
+    await cluster.time.run(1000)
+    expect(broker.replica('events').log.logStartOffset).toBe(3)
+    expect(values(broker)).toEqual(['r3', 'r4'].slice(0, end - 3))
+  })
+
   test('records deleted beyond the end of the copy make it begin anew', async () => {
     const { cluster, broker } = await leader()
     broker.manager.alterLogDir(events, '/b')
@@ -303,6 +335,54 @@ describe('while a replica moves', () => {
   })
 })
 
+describe('the directory that failed with a log is not told', () => {
+  /** `/a` failed with the log of `events`, which was led here. */
+  async function lost() {
+    const { cluster, broker } = await leader()
+    broker.failingPath = '/a'
+    await cluster.until(broker.produce('events', ['r3']))
+    await cluster.time.settle()
+    expect(broker.manager.assignedDirectory(events)).toBe(idOf(broker, '/a'))
+    return { cluster, broker }
+  }
+
+  test('once its topic is deleted, also for another topic of that name whose log cannot be made', async () => {
+    const { cluster, broker } = await lost()
+    cluster.commit([{ type: 'RemoveTopic', topicId: cluster.image.topicsByName.get('events')!.id }])
+    expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+    broker.failingPath = '/b'
+    cluster.createTopic('events', [1])
+    expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+    expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+  })
+
+  test('once its replica left', async () => {
+    const { cluster, broker } = await lost()
+    cluster.change('events', { replicas: [2], isr: [2], leader: 2 })
+    expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+  })
+
+  test.each(['its topic is deleted', 'its replica left'])(
+    'once %s, when the directory failed at the start',
+    async how => {
+      const { cluster, broker } = await leader()
+      const second = { topic: 'events2', partition: 0 }
+      expect(broker.manager.alterLogDir(second, '/a')).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+      cluster.createTopic('events2', [1])
+      expect(broker.logs.directoryOf(second)?.path).toBe('/a')
+      broker.kill()
+      // The first log is open when the second one fails.
+      broker.failingPath = '/a/events2-0'
+      cluster.restart(1)
+      expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+      expect(broker.manager.assignedDirectory(events)).toBe(idOf(broker, '/a'))
+      if (how === 'its replica left') cluster.change('events', { replicas: [2], isr: [2], leader: 2 })
+      else cluster.commit([{ type: 'RemoveTopic', topicId: cluster.image.topicsByName.get('events')!.id }])
+      expect(broker.manager.assignedDirectory(events)).toBeUndefined()
+    },
+  )
+})
+
 describe('AlterReplicaLogDirs refuses', () => {
   test('what Kafka refuses, with its errors', async () => {
     const { cluster, broker } = await leader()
@@ -357,21 +437,27 @@ test('a cordoned log directory gets no new logs while there are others', () => {
   ])
 })
 
-test('a log in a directory that cannot be opened is not begun anew elsewhere, and is there again with its directory', async () => {
-  const { cluster, broker } = await leader()
-  cluster.change('events', { directories: [idOf(broker, '/a')] })
-  broker.kill()
-  broker.failingPath = '/a'
-  cluster.restart(1)
-  expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
-  expect(broker.manager.alterLogDir(events, '/b')).toBe('KAFKA_STORAGE_ERROR')
-  expect(broker.logs.get(events)).toBeUndefined()
-  // What is new goes where it can.
-  cluster.createTopic('others', [1])
-  expect(broker.logs.directoryOf({ topic: 'others', partition: 0 })?.path).toBe('/b')
-  broker.kill()
-  broker.failingPath = undefined
-  cluster.restart(1)
-  await cluster.time.run(1000)
-  expect([pathOf(broker), values(broker)]).toEqual(['/a', ['r0', 'r1', 'r2']])
-})
+test.each([
+  ['the metadata names it', (broker: TestBroker) => [idOf(broker, '/a')]],
+  ['the metadata names none yet', () => ['AAAAAAAAAAAAAAAAAAAAAA']],
+])(
+  'a log in a directory that cannot be opened is not begun anew elsewhere, and is there again: %s',
+  async (_, named) => {
+    const { cluster, broker } = await leader()
+    cluster.change('events', { directories: named(broker) })
+    broker.kill()
+    broker.failingPath = '/a'
+    cluster.restart(1)
+    expect(broker.manager.find('events', 0)).toBe('KAFKA_STORAGE_ERROR')
+    expect(broker.manager.alterLogDir(events, '/b')).toBe('KAFKA_STORAGE_ERROR')
+    expect(broker.logs.get(events)).toBeUndefined()
+    // What is new goes where it can.
+    cluster.createTopic('others', [1])
+    expect(broker.logs.directoryOf({ topic: 'others', partition: 0 })?.path).toBe('/b')
+    broker.kill()
+    broker.failingPath = undefined
+    cluster.restart(1)
+    await cluster.time.run(1000)
+    expect([pathOf(broker), values(broker)]).toEqual(['/a', ['r0', 'r1', 'r2']])
+  },
+)

@@ -89,7 +89,7 @@ export class TestBroker {
   isAlive = false
   halted: string | undefined
   diskFails = false
-  /** Files below it cannot be written, and as a log directory it cannot be opened. */
+  /** Files below it cannot be written, and as a directory it cannot be opened. */
   failingPath: string | undefined
   readonly failedDirectories: string[] = []
   /** Asked of the controller, which answers when the test calls `done`. */
@@ -228,7 +228,10 @@ export class TestBroker {
     })
     return {
       open: (path, mode) => failingFile(disk.open(path, mode)),
-      list: path => disk.list(path),
+      list: path => {
+        if (path === this.failingPath) throw new DiskError('EIO', 'list', path)
+        return disk.list(path)
+      },
       stat: path => disk.stat(path),
       makeDirectory: path => {
         if (path === this.failingPath) throw new DiskError('EIO', 'mkdir', path)
