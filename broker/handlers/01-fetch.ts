@@ -275,14 +275,15 @@ function fetchRecords(
   if ('error' in session) return { errorCode: errorCode(session.error), responses: [] }
   const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
   const quotaBytes = isFollower ? Infinity : fetchLimitBytes(context)
-  const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'], quotaBytes, connection.replyRoomBytes())
+  const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'], quotaBytes)
   const mayRead = readRights(context, isFollower)
   const plan = planOf(session.wanted, { apiVersion, image, broker, mayRead })
   const read = broker.replicas.fetch(plan.entries, {
     maxWaitMs: request.maxWaitMs,
-    // Also where there is room for nothing: who asks to wait for a record waits.
     minBytes: Math.min(request.minBytes, Math.max(1, maxBytes)),
     maxBytes,
+    // As with quotas, consumers that take nothing hold no follower back: there are only so many of those.
+    ...(isFollower ? {} : { room: () => connection.replyRoomBytes() }),
     isolation: isFollower ? 'log-end' : isReadCommitted ? 'last-stable' : 'high-watermark',
     onlyLeader: isFollower || apiVersion < anyReplicaSince,
     connection,

@@ -76,7 +76,7 @@ export interface ConnectionInfo {
   toldClientSoftware(software: ClientSoftware): void
   /** Begins no further request of this connection for so long (KIP-219). */
   mute(durationMs: number): void
-  /** Bytes that a reply had better stay below, because others are held for clients that do not take them. */
+  /** Bytes that a consumer's reply had better stay below just now, because others are held for clients that do not take them. */
   replyRoomBytes(): number
   /** Runs once when the connection is gone, so that parked requests are dropped; the function returned takes `run` back. */
   onClose(run: () => void): () => void

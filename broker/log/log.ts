@@ -63,6 +63,8 @@ export interface ReadOptions {
 export interface ReadMemory {
   /** A buffer of exactly so many bytes, with anything in it. */
   take(bytes: number): Buffer
+  /** Nobody looks any more at this one of the buffers that were taken. */
+  release(taken: Buffer): void
   /** Nobody looks any more at what was taken so far. */
   giveBack(): void
 }

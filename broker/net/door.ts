@@ -32,6 +32,8 @@ interface Guest {
   readonly arrival: Arrival
   readonly connection: Connection
   state: 'waiting' | 'inside' | 'leaving'
+  /** Of one that waited and was then refused. */
+  endTimer?: Timer
 }
 
 const always: Admissions = { admit: () => ({ waitMs: 0, costsAnother: false }), left: () => undefined }
@@ -42,6 +44,8 @@ export class Door {
   readonly #backlog: number
   readonly #inside = new Set<Guest>()
   #waiting: Guest[] = []
+  /** Connections that are refused and have to wait for their end. */
+  readonly #refused = new Set<{ destroy(): void }>()
 
   /** @param backlog  connections of a listener that may wait for others to end */
   constructor(environment: Environment, admissions: Admissions = always, backlog = Infinity) {
@@ -86,7 +90,8 @@ export class Door {
       }
       this.#waiting = this.#waiting.filter(each => each !== guest)
       if ('refused' in admission) {
-        this.#environment.timers.after(admission.afterMs, () => guest.connection.destroy())
+        this.#refused.add(guest.connection)
+        guest.endTimer = this.#environment.timers.after(admission.afterMs, () => guest.connection.destroy())
         continue
       }
       this.#begin(guest, admission)
@@ -96,6 +101,7 @@ export class Door {
 
   close(): void {
     for (const { connection } of [...this.#inside, ...this.#waiting]) connection.destroy()
+    for (const refused of this.#refused) refused.destroy()
     this.#waiting = []
   }
 
@@ -127,6 +133,8 @@ export class Door {
 
   #left(guest: Guest): void {
     if (!this.#inside.delete(guest)) {
+      guest.endTimer?.cancel()
+      this.#refused.delete(guest.connection)
       this.#waiting = this.#waiting.filter(each => each !== guest)
       return
     }
@@ -138,8 +146,15 @@ export class Door {
   #letGo(socket: Socket, reason: string, afterMs: number): void {
     this.#environment.log.warn(`refused a connection: ${reason}`, { client: socket.remote.host })
     let timer: Timer | undefined
-    socket.handle({ data: () => undefined, closed: () => timer?.cancel() })
-    if (afterMs === 0) socket.destroy()
-    else timer = this.#environment.timers.after(afterMs, () => socket.destroy())
+    socket.handle({
+      data: () => undefined,
+      closed: () => {
+        timer?.cancel()
+        this.#refused.delete(socket)
+      },
+    })
+    if (afterMs === 0) return socket.destroy()
+    this.#refused.add(socket)
+    timer = this.#environment.timers.after(afterMs, () => socket.destroy())
   }
 }

@@ -51,7 +51,8 @@ export class MemoryPool {
 /** What one response uses of a pool. */
 export class Loan implements ReadMemory {
   readonly #pool: MemoryPool
-  #taken: Buffer[] = []
+  /** By their memory: who took a buffer has a part of it. */
+  #taken = new Map<ArrayBufferLike, Buffer>()
 
   constructor(pool: MemoryPool) {
     this.#pool = pool
@@ -60,18 +61,30 @@ export class Loan implements ReadMemory {
   take(bytes: number): Buffer {
     const pooled = this.#pool.take(bytes)
     if (pooled === undefined) return bytes < leastBytes ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes)
-    this.#taken.push(pooled)
+    this.#taken.set(pooled.buffer, pooled)
     return pooled.subarray(0, bytes)
+  }
+
+  release(taken: Buffer): void {
+    const pooled = this.#taken.get(taken.buffer)
+    if (pooled === undefined) return
+    this.#taken.delete(taken.buffer)
+    this.#pool.give(pooled)
   }
 
   giveBack(): void {
     const taken = this.#taken
-    this.#taken = []
-    for (const buffer of taken) this.#pool.give(buffer)
+    this.#taken = new Map()
+    for (const buffer of taken.values()) this.#pool.give(buffer)
+  }
+
+  /** Bytes of the pool that it holds. */
+  get heldBytes(): number {
+    return [...this.#taken.keys()].reduce((sum, { byteLength }) => sum + byteLength, 0)
   }
 
   /** Whether there is anything to give back. */
   get isUsed(): boolean {
-    return this.#taken.length > 0
+    return this.#taken.size > 0
   }
 }

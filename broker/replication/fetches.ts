@@ -23,6 +23,8 @@ export interface FetchOptions {
   readonly maxWaitMs: number
   readonly minBytes: number
   readonly maxBytes: number
+  /** Bytes that a response had better stay below just now: asked whenever it is read, since a fetch that waited finds other replies held. */
+  readonly room?: () => number
   readonly isolation: Isolation
   readonly onlyLeader: boolean
   readonly follower?: { readonly replicaId: number; readonly brokerEpoch: number }
@@ -69,9 +71,9 @@ function readAll(
   entries: readonly FetchEntry[],
   options: FetchOptions,
   surroundings: FetchSurroundings,
-  isNew: boolean,
+  { limitBytes, isNew }: { readonly limitBytes: number; readonly isNew: boolean },
 ): ReadOutcome[] {
-  let remainingBytes = options.maxBytes
+  let remainingBytes = limitBytes
   let atLeastOneBatch = true
   const { follower, isolation, onlyLeader } = options
   return entries.map(entry => {
@@ -159,7 +161,9 @@ export function fetchAll(
     if (options.follower !== undefined) recordThrottled(entries, outcomes, surroundings)
     return outcomes
   }
-  const outcomes = readAll(entries, options, surroundings, true)
+  const limit = (): number => Math.min(options.maxBytes, options.room?.() ?? Infinity)
+  const limitBytes = limit()
+  const outcomes = readAll(entries, options, surroundings, { limitBytes, isNew: true })
   if (options.maxWaitMs <= 0 || entries.length === 0) return settled(outcomes)
   let bytes = 0
   for (const outcome of outcomes) {
@@ -167,10 +171,12 @@ export function fetchAll(
     if (outcome.preferredReadReplica !== undefined) return settled(outcomes)
     bytes += outcome.records.length
   }
-  if (bytes >= options.minBytes) return settled(outcomes)
+  // Also where there is room for nothing: who asks to wait for a record waits.
+  if (bytes >= Math.min(options.minBytes, Math.max(1, limitBytes))) return settled(outcomes)
   options.memory?.giveBack()
   return new Promise(resolve => {
-    const answer = () => resolve(settled(readAll(entries, options, surroundings, false)))
+    const answer = () =>
+      resolve(settled(readAll(entries, options, surroundings, { limitBytes: limit(), isNew: false })))
     const parked = new ParkedFetch(entries, options, surroundings, { haveBytes: bytes, answer })
     surroundings.purgatory.park(parked, options.maxWaitMs, options.connection)
   })

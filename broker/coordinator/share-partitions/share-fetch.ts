@@ -18,6 +18,8 @@ export interface ShareFetch {
   readonly maxWaitMs: number
   readonly minBytes: number
   readonly maxBytes: number
+  /** Bytes that the response had better stay below just now; asked whenever it is read. */
+  readonly room: () => number
   readonly maxRecords: number
   readonly batchSize: number
   readonly mode: number
@@ -96,6 +98,8 @@ class Attempt {
   readonly #isolation: Isolation
   readonly #failed: ShareFetched[] = []
   readonly #reads: Read[] = []
+  #readBytes = 0
+  readonly #limitBytes: number
 
   constructor(fetch: ShareFetch, partitions: SharePartitions) {
     this.#fetch = fetch
@@ -107,8 +111,14 @@ class Attempt {
       else this.opened.push(opened)
     }
     const ready = this.opened.filter(opened => this.#canRead(opened))
-    const maxBytes = Math.max(1, Math.floor(fetch.maxBytes / Math.max(1, ready.length)))
-    if (fetch.maxRecords > 0) for (const opened of ready) this.#read(opened, maxBytes)
+    const roomBytes = fetch.room()
+    this.#limitBytes = Math.min(fetch.maxBytes, roomBytes)
+    const maxBytes = Math.max(1, Math.floor(this.#limitBytes / Math.max(1, ready.length)))
+    if (fetch.maxRecords <= 0) return
+    for (const opened of ready) {
+      if (this.#readBytes > 0 && this.#readBytes >= roomBytes) break
+      this.#read(opened, maxBytes)
+    }
   }
 
   #canRead(opened: Opened): boolean {
@@ -137,15 +147,18 @@ class Attempt {
       onlyLeader: true,
     })
     const { topicId, partition } = opened.key
-    if (outcome.error === 'NONE') this.#reads.push({ opened, fetchOffset, outcome })
+    if (outcome.error === 'NONE') {
+      this.#reads.push({ opened, fetchOffset, outcome })
+      this.#readBytes += outcome.records.length
+    }
     // A log that lost its end grows up to the offset again.
     else if (outcome.error !== 'OFFSET_OUT_OF_RANGE')
       this.#failed.push({ place: { topicId, partition }, error: outcome.error, records: noRecords, acquired: [] })
   }
 
   get isEnough(): boolean {
-    const bytes = this.#reads.reduce((sum, { outcome }) => sum + outcome.records.length, 0)
-    return this.#failed.length > 0 || (bytes > 0 && bytes >= this.#fetch.minBytes)
+    const wantedBytes = Math.min(this.#fetch.minBytes, this.#limitBytes)
+    return this.#failed.length > 0 || (this.#readBytes > 0 && this.#readBytes >= wantedBytes)
   }
 
   /** Acquires; from here on the records are the member's. */

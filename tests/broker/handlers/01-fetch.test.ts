@@ -26,7 +26,7 @@ interface Ask {
   readonly replica?: { replicaId: number; replicaEpoch: number }
   readonly forgotten?: readonly number[]
   readonly rackId?: string
-  readonly replyRoomBytes?: number
+  readonly replyRoomBytes?: () => number
 }
 
 function ask(cluster: TestCluster, options: Ask = {}): Promise<FetchResponse | undefined> {
@@ -98,9 +98,9 @@ describe('limits', () => {
 
   test('while much is held for clients that do not read, one batch comes, and who wants to wait still waits', async () => {
     const { cluster } = await one(['a', 'b'])
-    expect(valuesOf((await first(cluster, { replyRoomBytes: 0 })).records)).toEqual(['a'])
+    expect(valuesOf((await first(cluster, { replyRoomBytes: () => 0 })).records)).toEqual(['a'])
     let answered = false
-    const atEnd = { partitions: [{ fetchOffset: 2 }], maxWaitMs: 500, replyRoomBytes: 0 }
+    const atEnd = { partitions: [{ fetchOffset: 2 }], maxWaitMs: 500, replyRoomBytes: () => 0 }
     const waiting = ask(cluster, atEnd).then(reply => {
       answered = true
       return reply
@@ -109,6 +109,34 @@ describe('limits', () => {
     expect(answered).toBe(false)
     await cluster.broker(1).produce('events', ['c'])
     expect(valuesOf((await cluster.until(waiting))!.responses[0]!.partitions[0]!.records)).toEqual(['c'])
+  })
+
+  test('a fetch that waited has the room there is when it reads', async () => {
+    const { cluster } = await one(['a'])
+    let roomBytes = Infinity
+    const options = { maxWaitMs: 300, minBytes: 100_000, replyRoomBytes: () => roomBytes }
+    const waiting = ask(cluster, options)
+    await cluster.broker(1).produce('events', ['b'])
+    roomBytes = 0
+    await cluster.time.run(300)
+    expect(valuesOf((await waiting)!.responses[0]!.partitions[0]!.records)).toEqual(['a'])
+  })
+
+  test('who wants more than there is room for does not wait for it', async () => {
+    const { cluster } = await one(['a', 'b'])
+    const options = { maxWaitMs: 10_000, minBytes: 100_000, replyRoomBytes: () => 1 }
+    expect(valuesOf((await ask(cluster, options))!.responses[0]!.partitions[0]!.records)).toEqual(['a'])
+  })
+
+  test('followers are not held back by clients that do not read', async () => {
+    const cluster = new TestCluster(2)
+    const topicId = cluster.createTopic('events', [1, 2])
+    for (const value of ['a', 'b']) await cluster.broker(1).produce('events', [value], { acks: 1 })
+    const replica = { replicaId: 2, replicaEpoch: -1 }
+    const read = (options: Ask) => first(cluster, { version: 15, topicId, replyRoomBytes: () => 0, ...options })
+    expect(valuesOf((await read({ replica })).records)).toEqual(['a', 'b'])
+    await cluster.time.run(1000)
+    expect(valuesOf((await read({})).records)).toEqual(['a'])
   })
 
   test('a full response leaves the later partitions empty', async () => {

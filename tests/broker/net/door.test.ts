@@ -37,15 +37,17 @@ describe('the door of a listener', () => {
   let room: Room
   let door: Door
   let timers: { ms: number; run: () => void }[]
+  let canceled: number
   let letGo: string[]
 
   beforeEach(() => {
     room = new Room()
     timers = []
+    canceled = 0
     letGo = []
     const environment = {
       clock: { monotonicMs: () => 0 },
-      timers: { after: (ms: number, run: () => void) => ({ cancel: () => undefined, run: timers.push({ ms, run }) }) },
+      timers: { after: (ms: number, run: () => void) => ({ cancel: () => canceled++, run: timers.push({ ms, run }) }) },
       log: { warn: () => undefined },
     } as unknown as Environment
     door = new Door(environment, room, 2)
@@ -119,6 +121,21 @@ describe('the door of a listener', () => {
     first?.closed()
     expect(timers.map(({ ms }) => ms)).toEqual([7])
     timers[0]?.run()
+    expect(second?.calls).toEqual(['hold', 'destroy'])
+  })
+
+  it('closes those who are refused with a wait, too, when it closes', () => {
+    const first = enter('a')
+    const second = enter('b')
+    room.refuse = { refused: 'too fast', afterMs: 7 }
+    first?.closed()
+    enter('c')
+    expect([second?.calls, letGo]).toEqual([['hold'], []])
+    door.close()
+    expect([second?.calls, letGo]).toEqual([['hold', 'destroy'], ['c']])
+    second?.closed()
+    expect(canceled, 'no timer outlasts its connection').toBe(1)
+    door.close()
     expect(second?.calls).toEqual(['hold', 'destroy'])
   })
 

@@ -252,7 +252,7 @@ export class TestBroker {
     apiKey: number,
     version: number,
     body: object,
-    options: { clientId?: string; onClose?: (run: () => void) => () => void; replyRoomBytes?: number } = {},
+    options: { clientId?: string; onClose?: (run: () => void) => () => void; replyRoomBytes?: () => number } = {},
   ): Promise<Response | undefined> {
     const api = served.get(apiKey)
     if (api === undefined) throw new Error(`no handler for key ${apiKey}`)
@@ -269,7 +269,7 @@ export class TestBroker {
       clientSoftware: { name: 'test', version: '1' },
       toldClientSoftware: () => undefined,
       mute: () => undefined,
-      replyRoomBytes: () => options.replyRoomBytes ?? Infinity,
+      replyRoomBytes: options.replyRoomBytes ?? (() => Infinity),
       onClose: options.onClose ?? (() => () => {}),
       isOpen: () => generation === this.generation,
     }
