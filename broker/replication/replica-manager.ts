@@ -142,11 +142,10 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   private newMoves(): LogDirMoves {
     const { parts } = this
-    const { environment, config } = parts
     return new LogDirMoves({
-      environment,
+      environment: parts.environment,
       logs: parts.logs,
-      windows: alterLogDirsWindows(config),
+      windows: alterLogDirsWindows(parts.config),
       logConfig: topic => logConfig(this.topicConfig(topic)),
       assignDirectory: (...assignment) => parts.assignDirectory(...assignment),
       directoryChanged: replica => parts.directoryChanged(replica),
