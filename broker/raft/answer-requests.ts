@@ -4,7 +4,7 @@
  * Sources: KIP-595 (Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch), KIP-630 (FetchSnapshot), KIP-996 (pre-vote), KIP-1166.
  */
 import type { ErrorName } from '../protocol/errors.ts'
-import { lastEpoch, type QuorumCore } from './quorum-core.ts'
+import type { QuorumCore } from './quorum-core.ts'
 import {
   noDirectoryId,
   type BeginQuorumEpochRequest,
@@ -282,15 +282,7 @@ function isForeign(core: QuorumCore, request: { clusterId: string | null }): boo
 
 function refuseVoterRequest(core: QuorumCore, fromId: number, epoch: number): ErrorName | undefined {
   if (epoch < core.epoch) return 'FENCED_LEADER_EPOCH'
-  return fromId < 0 || usesUpEpochs(core, epoch) ? 'INVALID_REQUEST' : undefined
-}
-
-/** Epochs at the end of int32 that nobody gets to in one leap, so that no single message leaves a quorum without epochs to elect in. */
-const reservedEpochs = 2 ** 20
-
-/** Kafka believes any epoch; its next candidate then has no number left and its node ends. */
-function usesUpEpochs(core: QuorumCore, epoch: number): boolean {
-  return epoch > lastEpoch - reservedEpochs && epoch - core.epoch > reservedEpochs
+  return fromId < 0 || core.isLeap(epoch) ? 'INVALID_REQUEST' : undefined
 }
 
 /** With static voters a leader that is none of them cannot be reached, and one that contradicts what we know cannot be. */

@@ -53,8 +53,9 @@ function roleDeadlines(core: QuorumCore): readonly number[] {
   const { role } = core
   switch (role.name) {
     case 'unattached':
-    case 'prospective':
     case 'resigned':
+      return mayStand(core) ? [role.deadlineMs] : []
+    case 'prospective':
       return [role.deadlineMs]
     case 'candidate':
       return [role.backoffUntilMs ?? role.deadlineMs]
@@ -67,7 +68,7 @@ function roleDeadlines(core: QuorumCore): readonly number[] {
 
 // ------------------------------------------------------------------------------------------------------------ elections
 
-/** In the last epoch there can be no other election: who leads it, if anyone, leads it for good. */
+/** In the last epoch there can be no other election: who leads it, if anyone, is the last to lead. */
 function mayStand(core: QuorumCore): boolean {
   return core.shutdownDeadlineMs === undefined && core.epoch < lastEpoch
 }
@@ -132,7 +133,7 @@ function pollLeader(core: QuorumCore, role: Leader, nowMs: number): void {
 }
 
 function pollResigned(core: QuorumCore, role: Resigned, nowMs: number): void {
-  if (core.shutdownDeadlineMs === undefined && nowMs >= role.deadlineMs) {
+  if (mayStand(core) && nowMs >= role.deadlineMs) {
     // Not again in this epoch, see QuorumCore.initialRole.
     return core.becomeUnattached(core.epoch + 1, nowMs)
   }

@@ -51,6 +51,11 @@ const electionBackoffBaseMs = 100
 const electionBackoffExponentMax = 20
 /** Epochs are int32. */
 export const lastEpoch = 2 ** 31 - 1
+/**
+ * Epochs grow by one with each election that is held: with one a second, a node falls so far behind in twelve days without a leader. What is
+ * further ahead is no epoch of this quorum.
+ */
+const leapEpochsMax = 2 ** 20
 
 export class QuorumCore {
   readonly options: MachineOptions
@@ -90,6 +95,11 @@ export class QuorumCore {
 
   get isOnlyVoter(): boolean {
     return this.isVoter && this.options.voters.length === 1
+  }
+
+  /** Too far ahead to be believed. Kafka believes any epoch; its next candidate may then have no number left, and its node ends. */
+  isLeap(epoch: number): boolean {
+    return epoch - this.epoch > leapEpochsMax
   }
 
   /** Who was elected in this epoch, as far as known; also when that leader has resigned. */

@@ -29,7 +29,7 @@
 import { answerRequest, isSameSnapshot, wakeParkedFetches } from './answer-requests.ts'
 import type { ReplicaProgress } from './leader-progress.ts'
 import { isStopped, nextDeadlineMs, poll } from './poll.ts'
-import { QuorumCore, type MachineOptions, type Recovered } from './quorum-core.ts'
+import { lastEpoch, QuorumCore, type MachineOptions, type Recovered } from './quorum-core.ts'
 import type { SnapshotId, StoredSnapshot } from './quorum-messages.ts'
 import type { LeaderAndEpoch } from './raft.ts'
 import { emptyReady, type HardState, type QuorumEvent, type Ready } from './ready.ts'
@@ -178,7 +178,8 @@ export class QuorumMachine {
     if (!core.peers.answered(event.from, event.requestId)) return
     if (core.role.name === 'resigned') this.noticeFailed(core.role, event.from)
     // A voter that knows no pre-vote cannot be asked; the election is held without (KIP-996, compatibility).
-    if (event.unsupported === true && core.role.name === 'prospective') core.becomeCandidate(nowMs)
+    const canStand = core.role.name === 'prospective' && core.epoch < lastEpoch
+    if (event.unsupported === true && canStand) core.becomeCandidate(nowMs)
     else core.peers.backOff(event.from, nowMs)
   }
 

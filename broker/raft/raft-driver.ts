@@ -62,6 +62,8 @@ export class RaftDriver implements MetadataQuorum {
   private notedState = ''
   /** By voter: the error that it refuses this node with, and that was logged. */
   private readonly refusals = new Map<number, ErrorName>()
+  /** By voter: the epoch that it was not believed, and that was logged. */
+  private readonly leaps = new Map<number, number>()
   private isCarryingOut = false
   private snapshotInProgress = false
   private lastSnapshotMs: number
@@ -222,6 +224,7 @@ export class RaftDriver implements MetadataQuorum {
       if (ready.flush !== undefined) this.metadataLog.flush(ready.flush)
       if (ready.retention !== undefined) this.metadataLog.apply(ready.retention, ready.highWatermark)
       this.metadataLog.log.setHighWatermark(Math.min(ready.highWatermark, this.metadataLog.log.logEndOffset))
+      for (const { from, epoch } of ready.leaps) this.noteLeap(from, epoch)
       this.armTimer(ready.deadlineMs)
     } catch (error) {
       if (error instanceof DiskError) this.diskFailed(error)
@@ -315,6 +318,18 @@ export class RaftDriver implements MetadataQuorum {
       request,
       error,
       ...advice,
+    })
+  }
+
+  /** Said once for each epoch, like a refusal. */
+  private noteLeap(voter: number, epoch: number): void {
+    if (this.leaps.get(voter) === epoch) return
+    this.leaps.set(voter, epoch)
+    this.environment.log.warn('Ignored a voter of the metadata quorum: its epoch is too far ahead to be believed.', {
+      voter,
+      address: this.addressOf(voter),
+      epoch,
+      ownEpoch: this.machine.epoch,
     })
   }
 

@@ -96,6 +96,8 @@ export interface Ready {
   highWatermark: number
   /** 9. A change to tell. For this node itself only once everything below `tellAfterOffset` has been delivered. */
   leader: (LeaderAndEpoch & { readonly tellAfterOffset: number }) | undefined
+  /** Responses that were ignored because their epoch is too far ahead: to be warned of. */
+  leaps: { readonly from: number; readonly epoch: number }[]
   /** When the machine wants a tick, monotonic ms; Infinity for never. */
   deadlineMs: number
   /** Answer to `propose`; undefined when it was refused. */
@@ -117,6 +119,7 @@ export function emptyReady(): Ready {
     retention: undefined,
     highWatermark: 0,
     leader: undefined,
+    leaps: [],
     deadlineMs: Infinity,
     proposed: undefined,
     stopped: false,

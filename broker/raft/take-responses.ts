@@ -19,6 +19,10 @@ import type { Follower } from './roles.ts'
 
 export function takeResponse(core: QuorumCore, from: number, response: QuorumResponse, nowMs: number): boolean {
   if (response.topLevelError !== 'NONE') return false
+  if (core.isLeap(response.epoch)) {
+    core.out.leaps.push({ from, epoch: response.epoch })
+    return false
+  }
   const outcome = isVoteOfThisEpoch(core, response) ? 'continue' : takeHead(core, response, nowMs)
   if (outcome !== 'continue') return outcome === 'done'
   switch (response.kind) {

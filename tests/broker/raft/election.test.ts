@@ -77,14 +77,48 @@ describe('the last epochs there are', () => {
 
   it('are not reached in one leap, by no kind of message', () => {
     const subject = at(5)
-    for (const epoch of [last, last - 1]) {
+    for (const epoch of [last, last - 1, last - 2 ** 20, 5 + 2 ** 20 + 1]) {
       expect(subject.ask(voteRequest({ epoch }))?.error).toBe('INVALID_REQUEST')
       expect(subject.ask(voteRequest({ epoch, preVote: true }))?.error).toBe('INVALID_REQUEST')
       expect(subject.ask(beginRequest({ epoch }))?.error).toBe('INVALID_REQUEST')
       expect(subject.ask(endRequest({ epoch }))?.error).toBe('INVALID_REQUEST')
     }
     expect(subject.machine.epoch).toBe(5)
-    expect(subject.ask(voteRequest({ epoch: 1_000_000_000 }))).toMatchObject({ error: 'NONE', voteGranted: true })
+    const furthest = voteRequest({ epoch: 5 + 2 ** 20 })
+    expect(subject.ask(furthest)).toMatchObject({ error: 'NONE', voteGranted: true })
+  })
+
+  it('are not reached by a response either: it is ignored, and told of', () => {
+    const subject = at(5)
+    subject.pass(1000)
+    for (const error of ['FENCED_LEADER_EPOCH', 'NONE'] as const) {
+      const epoch = 5 + 2 ** 20 + 1
+      const ready = subject.answer(error === 'NONE' ? 2 : 3, voteResponse({ epoch, error, leaderId: 2 }))
+      expect(ready.leaps).toEqual([{ from: error === 'NONE' ? 2 : 3, epoch }])
+      expect([subject.machine.role, subject.machine.epoch]).toEqual(['prospective', 5])
+    }
+    subject.pass(30)
+    const ready = subject.answer(2, voteResponse({ epoch: 5 + 2 ** 20, error: 'FENCED_LEADER_EPOCH' }))
+    expect([ready.leaps, subject.machine.epoch]).toEqual([[], 5 + 2 ** 20])
+  })
+
+  it('keep no timer running where nobody may stand any more', () => {
+    const subject = at(last)
+    expect(subject.last.deadlineMs).toBe(Infinity)
+    subject.pass(5_000)
+    expect([subject.last.deadlineMs, subject.machine.role, subject.last.sends]).toEqual([Infinity, 'unattached', []])
+  })
+
+  it('are not passed by a leader that gives the last one up, nor where nobody knows pre-votes', () => {
+    const resigned = new Subject({ hardState: { epoch: last, leaderId: 1, votedId: 1 } })
+    resigned.pass(5_000)
+    expect([resigned.machine.role, resigned.machine.epoch]).toEqual(['resigned', last])
+    const follower = new Subject({ hardState: { epoch: last, leaderId: 2, votedId: undefined } })
+    follower.pass(2_000)
+    expect(follower.machine.role).toBe('prospective')
+    const asked = follower.sent.findLast(({ to, request }) => to === 3 && request.kind === 'vote')
+    follower.step({ kind: 'failed', from: 3, requestId: asked?.requestId ?? -1, unsupported: true })
+    expect([follower.machine.role, follower.machine.epoch]).toEqual(['prospective', last])
   })
 
   it('are reached step by step, and nobody stands after the last one', () => {

@@ -5,6 +5,8 @@ import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import type { DescribeQuorumResponse } from '#broker/protocol/messages/55-describe-quorum.ts'
 import { errorName } from '#broker/protocol/errors.ts'
 import type { UpdateRaftVoterResponse } from '#broker/protocol/messages/82-update-raft-voter.ts'
+import { makeDurableDirectory } from '#broker/log/small-files.ts'
+import { QuorumStateFile } from '#broker/raft/quorum-state-file.ts'
 import type { Voter } from '#broker/raft/raft.ts'
 import { World } from '#simulator/world/world.ts'
 import { clusterId, RaftNode, type RaftNodeOptions } from './raft-node.ts'
@@ -142,6 +144,28 @@ describe('the driver of the metadata quorum', () => {
         /node-4 .*ERROR.* voter=1 .*node-1.* error=INCONSISTENT_CLUSTER_ID .*of another cluster/,
       )
       expect(cluster.nodes.get(4)?.listener.values).toEqual([])
+    }))
+
+  it('warns once of a voter whose epoch is too far ahead to be believed, and goes on without it', () =>
+    scenario(12, 3, async cluster => {
+      const { disk } = cluster.world.node('node-1').start()
+      const directory = '/meta/__cluster_metadata-0'
+      makeDurableDirectory(disk, directory)
+      new QuorumStateFile(disk, directory, [1, 2, 3]).write({ epoch: 2 ** 21, leaderId: undefined, votedId: undefined })
+      cluster.kill(1)
+      for (const id of [2, 3]) cluster.start(id)
+      await cluster.commit('a')
+      const astray = cluster.start(1)
+      const leader = await cluster.leader()
+      const warnings = () => cluster.world.trace.lines().filter(line => line.includes('too far ahead'))
+      await cluster.until('the warning is logged', () => warnings().length > 0)
+      await cluster.world.sleep(5_000)
+      expect(warnings()).toHaveLength(1)
+      expect(warnings()[0]).toMatch(new RegExp(`node-${leader.id} .*WARN.* voter=1 .*epoch=${2 ** 21} ownEpoch=`))
+      expect(leader.propose('b')).toBeDefined()
+      await cluster.until('committed', () => leader.listener.values.includes('b'))
+      expect(leader.driver.leader.epoch).toBeLessThan(10)
+      expect(astray.listener.values).toEqual([])
     }))
 
   it('keeps what was committed when the leader dies and the power of all fails', () =>
