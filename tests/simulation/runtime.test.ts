@@ -64,8 +64,9 @@ describe('the simulated runtime', () => {
     await cluster.down()
   })
 
-  test('runs our own broker only, and says where to go for a cluster that stays', async () => {
+  test('runs our own broker only, and finds the clusters that stay by their names', async () => {
     expect(await simulatedRuntime.available('apache-kafka')).toMatchObject({ available: false })
-    await expect(simulatedRuntime.attach('x')).rejects.toThrow('it lived in the command that started it')
+    const missing = async () => await simulatedRuntime.attach('no-such-cluster')
+    await expect(missing()).rejects.toThrow('There is no cluster named no-such-cluster')
   })
 })

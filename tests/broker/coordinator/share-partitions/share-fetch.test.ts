@@ -59,6 +59,7 @@ function ask(fields: Partial<ShareFetch> = {}) {
     },
     settings: () => ({ isReadCommitted: false }),
     open: (_: string, place: { partition: number }) => opened[place.partition],
+    isGood: () => true,
     step: (on: Opened, work: (machine: Opened['machine'], nowMs: number) => unknown) => work(on.machine, 0),
   } as unknown as SharePartitions
   return shareFetch(
