@@ -163,11 +163,14 @@ export class TransactionVerifications {
       const answers = await this.parts.verifier.verify(transaction, partitions, support)
       const errors = new Map(asked.map((index, at) => [index, answers[at] ?? 'UNKNOWN_SERVER_ERROR']))
       const answered = results.map((result, index) => withError(result, errors.get(index)))
+      if (support !== 'add-partition' || clock.monotonicMs() >= deadlineMs) return answered
       const isBusy = answered.some(({ error }) => error === 'CONCURRENT_TRANSACTIONS')
-      if (support !== 'add-partition' || !isBusy || clock.monotonicMs() >= deadlineMs) return answered
-      await this.backOff()
-      // What happened meanwhile may have begun the transaction here, or fenced the producer.
-      results = targets.map(target => start(target, transaction, support))
+      if (isBusy) await this.backOff()
+      // What happened meanwhile may have begun the transaction here, or fenced the producer, or ended the transaction before this one: then
+      // nothing is proven, and the coordinator is asked again.
+      const now = targets.map(target => start(target, transaction, support))
+      if (!isBusy && !isOutdated(answered, now)) return answered
+      results = now
       if (!results.some(({ guard }) => guard !== undefined)) return results
     }
   }
@@ -192,4 +195,12 @@ function start(
 
 function withError(result: VerificationResult, error: ErrorName | 'NONE' | undefined): VerificationResult {
   return error === undefined || error === 'NONE' ? result : { error }
+}
+
+/** A marker was written since the guard was made: a producer of transactions v2 goes on before the markers of its last transaction are there. */
+function isOutdated(answered: readonly VerificationResult[], now: readonly VerificationResult[]): boolean {
+  return answered.some(({ guard, error }, index) => {
+    const newest = now[index]?.guard
+    return error === undefined && guard !== undefined && newest !== undefined && newest !== guard
+  })
 }

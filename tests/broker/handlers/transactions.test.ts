@@ -222,6 +222,19 @@ describe('before a transaction begins in a partition', () => {
     expect(await late).toBe('INVALID_TXN_STATE')
   })
 
+  test('since Produce v12 the coordinator is asked again when a marker came between', async () => {
+    const cluster = one()
+    const answers: (() => void)[] = []
+    cluster.verifyTransaction = () => new Promise(resolve => answers.push(() => resolve(['NONE'])))
+    const late = send(cluster, 'a', { version: 12 })
+    // The end of the producer's transaction before this one, which it need not wait for.
+    expect(await end(cluster, { commit: true })).toBe('NONE')
+    answers.shift()?.()
+    await cluster.until(Promise.resolve())
+    answers.shift()?.()
+    expect(await late).toBe(1)
+  })
+
   test('a higher sequence waits until the lowest one seen was written', async () => {
     const cluster = one()
     let answers: (ErrorName | 'NONE')[] = ['NETWORK_EXCEPTION']
