@@ -67,7 +67,7 @@ describeWith(['docker'], 'the image', () => {
       'KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR=1',
     ]
     const container = await healthy(...variables.flatMap(variable => ['-e', variable]))
-    expect(await docker('logs', container)).toContain('node started')
+    expect((await execa('docker', ['logs', container], { all: true })).all).toContain('node started')
   })
 
   test('serves clients on this machine with the variables of an apache/kafka example', async () => {
