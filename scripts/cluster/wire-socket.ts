@@ -4,10 +4,10 @@ import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ISocketFactoryArgs } from 'kafkajs'
 
-/** As kafkajs makes them itself. `ssl` may be missing at run time, whatever its type says. */
+/** As kafkajs makes them itself, which says null where there is to be no TLS, whatever the type of `ssl` is. */
 export function directSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket {
-  const options = ssl as ISocketFactoryArgs['ssl'] | undefined
-  if (options === undefined) return connect({ host, port, noDelay: true }, onConnect)
+  const options = ssl as ISocketFactoryArgs['ssl'] | null | undefined
+  if (options === undefined || options === null) return connect({ host, port, noDelay: true }, onConnect)
   // A server name is a name: with an address there is none to send, and the certificate is checked against the address.
   const named = isIP(host) === 0 ? { servername: host } : {}
   return connectTls({ host, port, ...named, ...options }, onConnect).setNoDelay(true)
