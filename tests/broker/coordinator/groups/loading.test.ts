@@ -13,6 +13,16 @@ import { imageOf } from './modern/consumer-harness.ts'
 
 const partition = { topic: '__consumer_offsets', partition: 0 }
 
+function coordinator(time: FakeTime, replicas: Replicas, metadata: () => MetadataImage): Groups {
+  return new Groups({
+    environment: time.environment,
+    config: testConfig(),
+    liveConfig: () => testConfig(),
+    replicas,
+    metadata,
+  })
+}
+
 describe('loading a partition of group offsets', () => {
   it('from a disk that fails stops there, until the leadership goes with the log directory', async () => {
     const time = new FakeTime()
@@ -33,13 +43,7 @@ describe('loading a partition of group offsets', () => {
     }
     const replicas = { log: () => log, highWatermark: () => 10, watchTopic } as unknown as Replicas
     const metadata = () => MetadataImage.empty('')
-    const groups = new Groups({
-      environment: time.environment,
-      config: testConfig(),
-      liveConfig: () => testConfig(),
-      replicas,
-      metadata,
-    })
+    const groups = coordinator(time, replicas, metadata)
     groups.start()
     listener?.becameLeader(partition, 1)
     await time.pass(1)
@@ -80,13 +84,7 @@ describe('loading a partition of group offsets', () => {
         return new Promise<boolean>(resolve => (committed = resolve))
       },
     } as unknown as Replicas
-    const groups = new Groups({
-      environment: time.environment,
-      config: testConfig(),
-      liveConfig: () => testConfig(),
-      replicas,
-      metadata,
-    })
+    const groups = coordinator(time, replicas, metadata)
     const read = () =>
       groups.read<unknown>(
         'g',
@@ -125,13 +123,7 @@ describe('loading a partition of group offsets', () => {
       highWatermark: () => highWatermark,
       watchTopic: (_topic: string, given: LeadershipListener) => void (listener = given),
     } as unknown as Replicas
-    const groups = new Groups({
-      environment: time.environment,
-      config: testConfig(),
-      liveConfig: () => testConfig(),
-      replicas,
-      metadata: () => imageOf({ __consumer_offsets: 1 }),
-    })
+    const groups = coordinator(time, replicas, () => imageOf({ __consumer_offsets: 1 }))
     groups.start()
     listener?.becameLeader(partition, 3)
     highWatermark = 2
