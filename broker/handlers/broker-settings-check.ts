@@ -31,7 +31,7 @@ export function brokerSettingsRefusal(change: BrokerSettingsChange, context: Req
   const invalid = checkBrokerConfig(change.resourceName, settings, changed)
   if (invalid !== undefined || change.resourceName === '') return invalid
   const next = withOverrides(config, [image.config('broker', ''), settings], () => undefined)
-  const reason = services.securityRefusal?.(next)
+  const reason = services.settingsRefusal?.(next)
   return reason === undefined ? undefined : itemError('INVALID_REQUEST', reason)
 }
 

@@ -41,7 +41,7 @@ class BrokerUnderTest {
       ...context,
       authorize: () => this.mayAlter,
       environment: { ...context.environment, log: this.log },
-      services: { ...context.services, broker: { forwarder }, securityRefusal: this.#securityRefusal },
+      services: { ...context.services, broker: { forwarder }, settingsRefusal: this.#securityRefusal },
     }
   }
 
