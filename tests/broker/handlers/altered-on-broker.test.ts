@@ -113,6 +113,12 @@ describe('a broker that is asked to alter settings', () => {
       invalidConfig,
       'Logger kafka.Nobody does not exist!',
     ],
+    [
+      'to cordon a directory that it does not have',
+      ['broker', '1', ['cordoned.log.dirs', '/elsewhere']],
+      invalidRequest,
+      'requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : /elsewhere',
+    ],
     ['an unknown level', ['logger', '1', ['root', 'LOUD']], invalidConfig, 'Cannot set the log level of root to LOUD'],
     [
       'to remove the root level',
