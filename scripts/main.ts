@@ -58,7 +58,9 @@ function explain(error: unknown, session: Session): number {
 function usage(error: CommanderError, output: Output): number {
   if (error.exitCode === 0) return exitCodes.good
   const text = messageOf(error).replace(/^error: /, '')
-  output.error(new ToolkitError(exitCodes.usage, text, { remedy: './faultline --help, or ./faultline COMMAND --help' }))
+  const help = './faultline --help, or ./faultline COMMAND --help'
+  const remedy = error.code === 'commander.excessArguments' ? `A cluster is named with --name NAME. ${help}` : help
+  output.error(new ToolkitError(exitCodes.usage, text, { remedy }))
   return exitCodes.usage
 }
 
