@@ -156,7 +156,9 @@ test.skipIf(isReference)(
     expect([...tally.findings, ...bugs]).toEqual([])
     await writer.stop()
 
-    await createTopics(admin, [{ topic: 'afterwards', numPartitions: 1 }])
+    // On brokers that are there: the stranger's, which nobody has missed yet, could be given replicas.
+    const replicaAssignment = [{ partition: 0, replicas: cluster.brokers.map(each => each.id) }]
+    await createTopics(admin, [{ topic: 'afterwards', replicaAssignment }])
     const producer = kafka.producer()
     await producer.connect()
     const [sent] = await producer.send({ topic: 'afterwards', acks: -1, messages: [{ value: 'still here' }] })
