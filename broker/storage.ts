@@ -8,6 +8,7 @@ import type { DiskLock, Environment } from './environment/environment.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
 import { claimDirectory, lockDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
+import { OpenFiles, openFilesLimit } from './log/open-files.ts'
 import { openPartitionLog } from './log/partition-log.ts'
 import { makeDurableDirectory } from './log/small-files.ts'
 import { StartupError } from './startup-error.ts'
@@ -85,6 +86,7 @@ export function openStorage(
   try {
     const clusterId = clusterIdOf(environment, config)
     const nodeId = config['node.id']
+    const openFiles = new OpenFiles(openFilesLimit(config['log.open.files.max'], disk))
     const isBroker = config['process.roles'].includes('broker')
     const logs = isBroker
       ? new DirectoryLogManager({
@@ -93,6 +95,7 @@ export function openStorage(
           clusterId,
           nodeId,
           configOf: options.configOf,
+          openFiles,
           brokerEpoch: options.brokerEpoch,
           producerIdExpirationMs: options.producerIdExpirationMs,
         })
@@ -115,6 +118,7 @@ export function openStorage(
       topicId: metadataTopicId,
       config: metadataLogConfig(config),
       cleanShutdown: false,
+      openFiles,
     })
     return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
   } catch (error) {
