@@ -58,6 +58,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const snapshots = new ProducerSnapshots(disk, directory, names)
   const transactions = new TransactionIndexes(disk, names)
   const epochs = loadEpochs(options)
+  const savedEpochs = epochs.unsavedFrom === Infinity ? [...epochs.all] : undefined
   let segments = openSegments(options, names)
   const recoverFrom = Math.max(options.recoveryPoint, options.logStartOffset)
   /** Base offset of the first segment whose transaction index is made anew. */
@@ -95,6 +96,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
   epochs.truncateFromEnd(logEndOffset)
   epochs.truncateFromStart(logStartOffset)
+  if (savedEpochs !== undefined) epochs.compareWith(savedEpochs)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
   snapshots.retain(offset => offset <= logEndOffset && (baseOffsets.has(offset) || offset === newest))
@@ -193,7 +195,7 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
       },
     )
     const epochs = new LeaderEpochs()
-    epochs.dirty = true
+    epochs.unsavedFrom = 0
     return epochs
   }
 }

@@ -13,8 +13,7 @@ import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
-import { duplicateInfo, offlineRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
-import type { ValidatedAppend } from './append-validation.ts'
+import { checkProducers, offlineRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
@@ -191,7 +190,7 @@ export class SegmentedLog implements PartitionLog {
       const message = `The append has ${bytes} bytes, more than fit into a segment (${this.config.segmentBytes}).`
       return { refused: 'RECORD_LIST_TOO_LARGE', message }
     }
-    const producerProblem = this.checkProducers(append, request)
+    const producerProblem = checkProducers(append, request, this.producerStates, this.config)
     if (producerProblem !== undefined) return producerProblem
     const firstOffset = this.endOffset
     const lastOffset = stampForLeader(append, firstOffset, request, this.config)
@@ -202,15 +201,6 @@ export class SegmentedLog implements PartitionLog {
     }
     const logAppendTimeMs = this.config.messageTimestampType === 'LogAppendTime' ? request.wallMs : -1
     return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes } }
-  }
-
-  private checkProducers(append: ValidatedAppend, request: AppendRequest): AppendResult | undefined {
-    for (const batch of append.batches) {
-      const found = this.producerStates.check(batch, request)
-      if (found === undefined) continue
-      return 'duplicate' in found ? { duplicate: duplicateInfo(found.duplicate, this.config) } : found
-    }
-    return undefined
   }
 
   startVerification(producer: VerifiedProducer): VerificationGuard | 'ongoing' | ProducerRefusal {
@@ -446,11 +436,11 @@ export class SegmentedLog implements PartitionLog {
     if (this.failure !== undefined || this.closed) return
     this.guard(() => {
       this.active.spillIndexes()
-      if (!this.epochs.dirty) return
+      if (this.epochs.unsavedFrom >= this.recoveryPoint) return
       this.durability.syncDirectories()
       const path = `${this.directory}/${leaderEpochFile}`
       writeEpochCheckpoint(this.environment.disk, path, this.epochs.all, { durable: true })
-      this.epochs.dirty = false
+      this.epochs.saved()
     })
   }
 
@@ -532,7 +522,7 @@ export class SegmentedLog implements PartitionLog {
   succeed(former: SegmentedLog): void {
     this.producerStates = former.producerStates
     this.epochs = former.epochs
-    this.epochs.dirty = true
+    this.epochs.unsavedFrom = 0
     this.highWatermark = former.highWatermark
   }
 
@@ -540,11 +530,14 @@ export class SegmentedLog implements PartitionLog {
     if (this.closed) return
     if (this.failure === undefined) {
       this.guard(() => {
-        this.active.becomeInactive()
-        this.durability.directoryDirty = true
-        this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
-        for (const segment of this.tally.unsyncedSegments) if (segment !== this.active) segment.sync()
-        this.active.sync()
+        // A log that was not written to since it was opened is as it should be.
+        if (this.active.unsynced || this.snapshots.latest !== this.endOffset) {
+          this.active.becomeInactive()
+          this.durability.directoryDirty = true
+          this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
+          for (const segment of this.tally.unsyncedSegments) if (segment !== this.active) segment.sync()
+          this.active.sync()
+        }
         this.flush()
         this.prepareCheckpoint()
       })

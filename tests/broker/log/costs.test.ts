@@ -137,6 +137,8 @@ interface Counted {
   readonly opened: string[]
   /** The next file of a segment cannot be opened. */
   refuseNext: boolean
+  /** fsyncs of any file or directory. */
+  syncs: number
 }
 
 /** Counts the descriptors of segments, and refuses to close one with an fsync under way. */
@@ -169,11 +171,27 @@ function counting(machine: Machine): Counted {
         counts.refuseNext = false
         throw new DiskError('EMFILE', 'open', path)
       }
-      const file = environment.disk.open(path, mode)
+      const opened = environment.disk.open(path, mode)
+      const file = changed(opened, {
+        sync: () => {
+          counts.syncs++
+          opened.sync()
+        },
+      })
       return isSegment ? count(file, path) : file
     },
+    syncDirectory: path => {
+      counts.syncs++
+      environment.disk.syncDirectory(path)
+    },
   })
-  const counts: Counted = { environment: { ...environment, disk }, open: new Set(), opened: [], refuseNext: false }
+  const counts: Counted = {
+    environment: { ...environment, disk },
+    open: new Set(),
+    opened: [],
+    refuseNext: false,
+    syncs: 0,
+  }
   return counts
 }
 
@@ -188,6 +206,38 @@ function openIn(environment: Environment, options: Partial<PartitionLogOptions> 
     ...options,
   })
 }
+
+describe('the fsyncs of a log', () => {
+  /** A log that begins and ends where its checkpoint says, killed; how often its start and the first checkpoint fsync. */
+  test('at a start after a kill, and at a stop of a log that nobody wrote to, are none', () => {
+    const machine = new Machine()
+    const first = openLog(machine, { config: defaultConfig })
+    for (let index = 0; index < 5; index++) appendOne(first)
+    first.close()
+    machine.kill()
+    const counts = counting(machine)
+    let log = openIn(counts.environment, { recoveryPoint: 5, config: defaultConfig })
+    log.prepareCheckpoint()
+    expect([log.logEndOffset, counts.syncs]).toEqual([5, 0])
+    appendOne(log)
+    log.prepareCheckpoint()
+    expect(counts.syncs).toBe(0)
+    // An epoch below the recovery point must be in the checkpoint file.
+    log.startEpoch(1, 6)
+    log.appendAsLeader(batchOf(['x']), { ...asClient, leaderEpoch: 1 })
+    log.flush()
+    const before = counts.syncs
+    log.prepareCheckpoint()
+    expect(counts.syncs).toBeGreaterThan(before)
+    log.close()
+    machine.kill()
+    const clean = counting(machine)
+    log = openIn(clean.environment, { recoveryPoint: 7, config: defaultConfig, cleanShutdown: true })
+    expect([read(log, 6), log.latestEpoch]).toEqual([6, 1])
+    log.close()
+    expect(clean.syncs).toBe(0)
+  })
+})
 
 describe('the descriptors of all logs', () => {
   test('are never more than allowed, however many logs are written, read and flushed at once', () => {
