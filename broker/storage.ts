@@ -9,6 +9,7 @@ import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { randomUuid } from './controller/uuid.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
 import { claimDirectory, lockDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
+import { OpenFiles, openFilesLimit } from './log/open-files.ts'
 import { openPartitionLog } from './log/partition-log.ts'
 import { makeDurableDirectory } from './log/small-files.ts'
 import { StartupError } from './startup-error.ts'
@@ -92,6 +93,7 @@ export function openStorage(
   try {
     const clusterId = clusterIdOf(environment, config)
     const nodeId = config['node.id']
+    const openFiles = new OpenFiles(openFilesLimit(config['log.open.files.max'], disk))
     const isBroker = config['process.roles'].includes('broker')
     const logs = isBroker
       ? new DirectoryLogManager({
@@ -100,6 +102,7 @@ export function openStorage(
           clusterId,
           nodeId,
           configOf: options.configOf,
+          openFiles,
           brokerEpoch: options.brokerEpoch,
           producerIdExpirationMs: options.producerIdExpirationMs,
         })
@@ -122,6 +125,7 @@ export function openStorage(
       topicId: metadataTopicId,
       config: metadataLogConfig(config),
       cleanShutdown: false,
+      openFiles,
     })
     return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
   } catch (error) {

@@ -16,7 +16,7 @@ import { decompress, maxDecompressedBytes } from '../protocol/records/compressio
 import type { ErrorName } from '../protocol/errors.ts'
 import { renumber, rewriteBatch } from './batch-rewrite.ts'
 import type { AppendInfo, AppendRequest, AppendResult, LogConfig, TopicPartition } from './log.ts'
-import type { BatchMetadata } from './producer-state.ts'
+import type { BatchMetadata, ProducerStates } from './producer-state.ts'
 
 export type Refusal = Extract<AppendResult, { refused: ErrorName }>
 
@@ -218,7 +218,7 @@ function invalid(message: string): Refusal {
 }
 
 /** What to acknowledge for a batch that is in the log already. */
-export function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
+function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
   const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? known.timestamp : -1
   return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
 }
@@ -226,4 +226,19 @@ export function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendIn
 /** For a log whose directory failed. */
 export function offlineRefusal({ topic, partition }: TopicPartition, error: DiskError): Refusal {
   return { refused: 'KAFKA_STORAGE_ERROR', message: `The log of ${topic}-${partition} is offline: ${error.message}.` }
+}
+
+/** What the producers of the batches stand in the way of; undefined when the batches may be appended. */
+export function checkProducers(
+  append: ValidatedAppend,
+  request: AppendRequest,
+  states: ProducerStates,
+  config: LogConfig,
+): AppendResult | undefined {
+  for (const batch of append.batches) {
+    const found = states.check(batch, request)
+    if (found === undefined) continue
+    return 'duplicate' in found ? { duplicate: duplicateInfo(found.duplicate, config) } : found
+  }
+  return undefined
 }

@@ -184,7 +184,7 @@ export class LogDirectory {
 
   /** Only starts that the segments do not tell themselves. */
   private logStartEntries(): PartitionOffset[] {
-    const moved = [...this.logs.values()].filter(log => log.logStartOffset > log.segmentOffsets[0]!)
+    const moved = [...this.logs.values()].filter(log => log.logStartOffset > log.firstSegmentOffset)
     const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
     this.logStartOffsets = byKey(entries)
     return entries

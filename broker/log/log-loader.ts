@@ -12,21 +12,13 @@ import { batchBytes, BatchView, isWholeBatch } from '../protocol/records/batch.t
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
-import {
-  deletedSuffix,
-  indexSuffix,
-  logSuffix,
-  offsetFileName,
-  offsetOfFileName,
-  segmentSuffixes,
-  snapshotSuffix,
-  timeIndexSuffix,
-} from './log-files.ts'
+import { deletedSuffix, logSuffix, offsetOfFileName, segmentSuffixes, snapshotSuffix } from './log-files.ts'
 import type { LogConfig } from './log.ts'
 import { ProducerSnapshots } from './producer-snapshots.ts'
 import { ProducerStates } from './producer-state.ts'
 import type { CompletedTransaction } from './producer-state.ts'
 import { Segment } from './segment.ts'
+import type { SegmentContext } from './segment.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 import { TransactionIndexes } from './transaction-indexes.ts'
 
@@ -34,6 +26,7 @@ export interface LoadOptions {
   readonly disk: Disk
   readonly log: Logger
   readonly directory: string
+  readonly segments: SegmentContext
   readonly config: LogConfig
   readonly cleanShutdown: boolean
   /** As checkpointed; 0 when not known. */
@@ -65,6 +58,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const snapshots = new ProducerSnapshots(disk, directory, names)
   const transactions = new TransactionIndexes(disk, names)
   const epochs = loadEpochs(options)
+  const savedEpochs = epochs.unsavedFrom === Infinity ? [...epochs.all] : undefined
   let segments = openSegments(options, names)
   const recoverFrom = Math.max(options.recoveryPoint, options.logStartOffset)
   /** Base offset of the first segment whose transaction index is made anew. */
@@ -76,7 +70,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
     for (const segment of segments)
       if (segment.baseOffset >= reindexFrom) transactions.truncateTo(segment, segment.baseOffset)
     snapshots.retain(offset => offset <= reindexFrom)
-  } else checkIndexes(options, segments)
+  }
 
   if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
     const fields = {
@@ -102,6 +96,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
   epochs.truncateFromEnd(logEndOffset)
   epochs.truncateFromStart(logStartOffset)
+  if (savedEpochs !== undefined) epochs.compareWith(savedEpochs)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
   snapshots.retain(offset => offset <= logEndOffset && (baseOffsets.has(offset) || offset === newest))
@@ -161,17 +156,8 @@ function wholeBatch(segment: Segment, position: number, size: number): BatchView
 }
 
 function segmentOptions(options: LoadOptions, baseOffset: number) {
-  const { disk, directory, wallMs, log } = options
-  const { indexIntervalBytes } = options.config
-  return {
-    disk,
-    directory,
-    baseOffset,
-    createdWallMs: wallMs,
-    rollJitterMs: options.newSegmentJitterMs(),
-    indexIntervalBytes,
-    log,
-  }
+  const { segments: context, wallMs: createdWallMs } = options
+  return { context, baseOffset, createdWallMs, rollJitterMs: options.newSegmentJitterMs() }
 }
 
 /** Removes files that a stopped broker left half done; returns the names that stay, sorted. */
@@ -209,44 +195,14 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
       },
     )
     const epochs = new LeaderEpochs()
-    epochs.dirty = true
+    epochs.unsavedFrom = 0
     return epochs
   }
 }
 
 function openSegments(options: LoadOptions, names: readonly string[]): Segment[] {
-  const present = new Set(names)
   const offsets = names.map(name => offsetOfFileName(name, logSuffix)).filter(offset => offset !== undefined)
-  return offsets.map(offset => {
-    const needed = [offsetFileName(offset, indexSuffix), offsetFileName(offset, timeIndexSuffix)]
-    const missing = !needed.every(name => present.has(name))
-    const segment = Segment.open(segmentOptions(options, offset))
-    if (missing && segment.sizeBytes > 0) rebuildIndexes(options, segment, 'an index file is missing')
-    return segment
-  })
-}
-
-/** After a clean stop only the form of the indexes is checked: their last entries must point into the segment. */
-function checkIndexes(options: LoadOptions, segments: readonly Segment[]): void {
-  for (const segment of segments) {
-    const last = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
-    const lastTime = segment.timeIndex.last
-    const sound =
-      last === undefined ||
-      (last.offset >= segment.baseOffset &&
-        last.position < segment.sizeBytes &&
-        (last.position > 0 || segment.offsetIndex.entries === 1))
-    const first = segment.timeIndex.entryAt(0)
-    const timeSound =
-      lastTime === undefined || (lastTime.timestamp >= first!.timestamp && lastTime.offset >= segment.baseOffset)
-    if (!sound || !timeSound) rebuildIndexes(options, segment, 'its last entry points nowhere')
-  }
-}
-
-function rebuildIndexes(options: LoadOptions, segment: Segment, problem: string): void {
-  options.log.warn('Rebuilding the indexes of a segment.', { segment: segment.path, problem })
-  segment.rebuildIndexes(options.config.indexIntervalBytes)
-  segment.becomeInactive()
+  return offsets.map(offset => Segment.open(segmentOptions(options, offset)))
 }
 
 /**
@@ -258,7 +214,6 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     0,
     segments.findLastIndex(segment => segment.baseOffset <= recoverFrom),
   )
-  checkIndexes(options, segments.slice(0, first))
   const gapsAllowed = options.config.cleanupPolicy.includes('compact')
   let expected = -1
   for (let index = first; index < segments.length; index++) {
@@ -288,6 +243,7 @@ function recoverSegment(
   fromOffset: number,
   epochs: LeaderEpochs,
 ): { readonly cut: boolean; readonly nextOffset: number } {
+  segment.leaveIndexesUnchecked()
   // Entries below the recovery point stay, as far as they are sound; entries above it describe bytes that were not
   // checked yet.
   segment.offsetIndex.truncateToEntries(segment.offsetIndex.soundEntries(segment.sizeBytes))
@@ -393,6 +349,6 @@ class TailChecker {
 
 /** Removes the files of a segment and its snapshot at once. */
 function removeSegment(disk: Disk, segment: Segment): void {
-  segment.closeHandle()
+  segment.retire()
   for (const suffix of [...segmentSuffixes, snapshotSuffix]) disk.remove(segment.filePath(suffix))
 }

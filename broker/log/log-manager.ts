@@ -16,6 +16,7 @@ import type { FoundPartition } from './log-directory.ts'
 import { LogPlacement } from './log-placement.ts'
 import type { AssignedReplica, FutureLog, LogConfig, LogManager, PartitionLog, TopicPartition } from './log.ts'
 import { LogDirectoryError } from './meta-properties.ts'
+import { OpenFiles } from './open-files.ts'
 import { openPartitionLog } from './partition-log.ts'
 import type { SegmentedLog } from './partition-log.ts'
 
@@ -29,6 +30,8 @@ export interface LogManagerOptions {
   configOf(partition: TopicPartition): LogConfig
   /** For the clean shutdown marker; -1 when the node was never registered. */
   brokerEpoch?(): number
+  /** Descriptors of all logs. */
+  readonly openFiles?: OpenFiles
   /** producer.id.expiration.ms as it is now. */
   readonly producerIdExpirationMs?: () => number
 }
@@ -42,6 +45,7 @@ export class DirectoryLogManager implements LogManager {
   private readonly dirs: LogDirectory[]
   private readonly byPartition = new Map<string, HeldLog>()
   private readonly futures: FutureLogs
+  private readonly openFiles: OpenFiles
   private readonly placement: LogPlacement<LogDirectory>
   /** Logs of partitions of which another directory has a log too; until `settle`. */
   private rivals: { readonly directory: LogDirectory; readonly found: FoundPartition }[] = []
@@ -54,6 +58,7 @@ export class DirectoryLogManager implements LogManager {
   constructor(options: LogManagerOptions) {
     this.options = options
     this.environment = options.environment
+    this.openFiles = options.openFiles ?? new OpenFiles()
     this.dirs = options.logDirs.map(path => new LogDirectory(path, options))
     this.placement = new LogPlacement(this.dirs)
     this.futures = new FutureLogs({
@@ -134,6 +139,7 @@ export class DirectoryLogManager implements LogManager {
       cleanShutdown: isClosed ?? directory.cleanShutdown,
       recoveryPoint: directory.recoveryPoint(partition),
       logStartOffset: directory.logStartOffset(partition),
+      openFiles: this.openFiles,
       ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
       onFailure: error => this.failDirectory(directory, error),
       onOffsetsLowered: () => {

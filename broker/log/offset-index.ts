@@ -27,6 +27,10 @@ export class OffsetIndex {
     this.lastIndexedOffset = this.entryAt(this.file.entries - 1)?.offset ?? -1
   }
 
+  /** The file was there before it was opened. */
+  get existed(): boolean {
+    return this.file.existed
+  }
   get entries(): number {
     return this.file.entries
   }

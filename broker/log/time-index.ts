@@ -28,6 +28,10 @@ export class TimeIndex {
     this.lastEntry = this.entryAt(this.file.entries - 1)
   }
 
+  /** The file was there before it was opened. */
+  get existed(): boolean {
+    return this.file.existed
+  }
   get entries(): number {
     return this.file.entries
   }
