@@ -79,6 +79,12 @@ export class LeaderEpochs {
     this.dirty = true
   }
 
+  /** Takes these for what was known so far. */
+  replace(entries: readonly EpochEntry[]): void {
+    this.entries = [...entries]
+    this.dirty = true
+  }
+
   clear(): void {
     if (this.entries.length === 0) return
     this.entries = []

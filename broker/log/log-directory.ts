@@ -177,14 +177,17 @@ export class LogDirectory {
   }
 
   private recoveryPointEntries(): PartitionOffset[] {
-    const entries = [...this.logs.values()].map(log => ({ partition: log.topicPartition, offset: log.recoveryPoint }))
+    const entries = [...this.logs.values()].map(log => ({
+      partition: log.topicPartition,
+      offset: log.checkpointOffset,
+    }))
     this.recoveryPoints = byKey(entries)
     return entries
   }
 
   /** Only starts that the segments do not tell themselves. */
   private logStartEntries(): PartitionOffset[] {
-    const moved = [...this.logs.values()].filter(log => log.logStartOffset > log.segmentOffsets[0]!)
+    const moved = [...this.logs.values()].filter(log => log.logStartOffset !== log.segmentOffsets[0])
     const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
     this.logStartOffsets = byKey(entries)
     return entries

@@ -62,10 +62,13 @@ const recoveryChunkBytes = 1024 * 1024
 export function loadLog(options: LoadOptions): LoadedLog {
   const { disk, directory } = options
   const names = removeLeftovers(disk, directory)
-  const snapshots = new ProducerSnapshots(disk, directory, names)
-  const transactions = new TransactionIndexes(disk, names)
+  const snapshots = new ProducerSnapshots(disk, directory, names, options.log)
   const epochs = loadEpochs(options)
   let segments = openSegments(options, names)
+  const transactions = new TransactionIndexes(disk, names, {
+    log: options.log,
+    rebuild: segment => abortedIn(options, segment),
+  })
   const recoverFrom = Math.max(options.recoveryPoint, options.logStartOffset)
   /** Base offset of the first segment whose transaction index is made anew. */
   let reindexFrom = Infinity
@@ -73,10 +76,10 @@ export function loadLog(options: LoadOptions): LoadedLog {
     reindexFrom = segments.findLast(segment => segment.baseOffset <= recoverFrom)?.baseOffset ?? 0
     segments = recover(options, segments, recoverFrom, epochs)
     // What was derived from bytes above the recovery point may be older, or newer, than these bytes.
-    for (const segment of segments)
-      if (segment.baseOffset >= reindexFrom) transactions.truncateTo(segment, segment.baseOffset)
+    for (const segment of segments) if (segment.baseOffset >= reindexFrom) transactions.clear(segment)
     snapshots.retain(offset => offset <= reindexFrom)
   } else checkIndexes(options, segments)
+  const startAfterGap = options.cleanShutdown ? 0 : afterLastGap(options, segments, reindexFrom)
 
   if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
     const fields = {
@@ -99,8 +102,9 @@ export function loadLog(options: LoadOptions): LoadedLog {
   if (segments.length === 0) segments.push(Segment.create(segmentOptions(options, options.logStartOffset)))
   const active = segments.at(-1)!
   const logEndOffset = active.readNextOffset()
-  const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
+  const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset, startAfterGap)
   epochs.truncateFromEnd(logEndOffset)
+  completeEpochs(epochs, segments, logStartOffset, logEndOffset)
   epochs.truncateFromStart(logStartOffset)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
@@ -146,6 +150,39 @@ export function rebuildProducers(
       return true
     })
   }
+}
+
+/**
+ * Aborted transactions whose markers lie in `segment`, read from the batches: from the producer snapshot at its base, or, where there is none,
+ * from the newest one before or the beginning of the log.
+ */
+function abortedIn(options: LoadOptions, segment: Segment): AbortedTransaction[] {
+  const { disk, directory } = options
+  const names = disk.list(directory).map(entry => entry.name)
+  const offsets = names.map(name => offsetOfFileName(name, logSuffix)).filter(offset => offset !== undefined)
+  const before = offsets.filter(offset => offset < segment.baseOffset).sort((a, b) => a - b)
+  const producers = new ProducerStates()
+  const snapshot = new ProducerSnapshots(disk, directory, names, options.log).newest(-1, segment.baseOffset)
+  if (snapshot !== undefined) producers.load(snapshot.producers, options.wallMs, options.producerIdExpirationMs)
+  const from = snapshot?.offset ?? 0
+  const first = before.findLastIndex(offset => offset <= from)
+  const aborted: AbortedTransaction[] = []
+  const read = (each: Segment): void => {
+    each.scan(each.positionOf(from), (bytes, at, position, size) => {
+      const header = new BatchView(bytes, at)
+      if (!header.hasProducerId) return true
+      const completed = producers.apply(header.isControl ? wholeBatch(each, position, size) : header)
+      if (completed?.aborted === true && each === segment) aborted.push(abortedTransaction(completed, producers))
+      return true
+    })
+  }
+  for (const offset of from < segment.baseOffset ? before.slice(Math.max(0, first)) : []) {
+    const each = Segment.open(segmentOptions(options, offset))
+    read(each)
+    each.closeHandle()
+  }
+  read(segment)
+  return aborted
 }
 
 /** The entry of the transaction index for a transaction that was just aborted. */
@@ -201,17 +238,46 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
     return new LeaderEpochs(readEpochCheckpoint(options.disk, `${options.directory}/${leaderEpochFile}`))
   } catch (error) {
     if (!(error instanceof DamagedFileError)) throw error
-    options.log.warn(
-      'The leader epoch checkpoint is damaged; epochs are taken from the batches above the recovery point.',
-      {
-        directory: options.directory,
-        problem: error.message,
-      },
-    )
+    options.log.warn('The leader epoch checkpoint is damaged; reading the epochs from the batches.', {
+      directory: options.directory,
+      problem: error.message,
+    })
     const epochs = new LeaderEpochs()
     epochs.dirty = true
     return epochs
   }
+}
+
+/**
+ * The checkpoint of the epochs may begin above the log start: it was written when the log start had been raised, and that was lost; or it is
+ * damaged and was not used. What is missing is read from the headers.
+ */
+function completeEpochs(
+  epochs: LeaderEpochs,
+  segments: readonly Segment[],
+  logStartOffset: number,
+  logEndOffset: number,
+): void {
+  const known = epochs.all
+  const until = known[0]?.startOffset ?? logEndOffset
+  if (until <= logStartOffset) return
+  const completed = new LeaderEpochs()
+  for (const segment of segments.slice(
+    Math.max(
+      0,
+      segments.findLastIndex(each => each.baseOffset <= logStartOffset),
+    ),
+  )) {
+    if (segment.baseOffset >= until) break
+    segment.scan(segment.positionOf(logStartOffset), (bytes, at) => {
+      const batch = new BatchView(bytes, at)
+      if (batch.baseOffset >= until) return false
+      completed.assign(batch.partitionLeaderEpoch, batch.baseOffset)
+      return true
+    })
+  }
+  for (const { epoch, startOffset } of known) completed.assign(epoch, startOffset)
+  epochs.replace(completed.all)
 }
 
 function openSegments(options: LoadOptions, names: readonly string[]): Segment[] {
@@ -254,9 +320,10 @@ function rebuildIndexes(options: LoadOptions, segment: Segment, problem: string)
  * more.
  */
 function recover(options: LoadOptions, segments: Segment[], recoverFrom: number, epochs: LeaderEpochs): Segment[] {
+  // A segment that ends at the recovery point may have been the active one when that was noted: its bytes are durable, its indexes need not be.
   const first = Math.max(
     0,
-    segments.findLastIndex(segment => segment.baseOffset <= recoverFrom),
+    segments.findLastIndex(segment => segment.baseOffset < recoverFrom),
   )
   checkIndexes(options, segments.slice(0, first))
   const gapsAllowed = options.config.cleanupPolicy.includes('compact')
@@ -272,6 +339,30 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     if (recovered.cut) removeFrom(options, segments, index + 1, 'the segment before it was cut')
   }
   return segments
+}
+
+/**
+ * Segments that retention removed may come back without their neighbours when names of files are lost. Only what follows without a gap up to
+ * the recovered part is the log. Returns where that begins, 0 when there is no gap.
+ */
+function afterLastGap(options: LoadOptions, segments: readonly Segment[], recoveredFrom: number): number {
+  if (options.config.cleanupPolicy.includes('compact')) return 0
+  const recovered = segments.findLastIndex(segment => segment.baseOffset <= recoveredFrom)
+  for (let index = recovered; index > 0; index--) {
+    const { baseOffset } = segments[index]!
+    const before = segments[index - 1]!
+    // A log start above it has left that part behind already.
+    if (baseOffset <= options.logStartOffset) return 0
+    const endsAt = before.readNextOffset()
+    if (endsAt === baseOffset) continue
+    options.log.warn('Offsets are missing between two segments; the log starts after the gap.', {
+      directory: options.directory,
+      endsAt,
+      logStartOffset: baseOffset,
+    })
+    return baseOffset
+  }
+  return 0
 }
 
 function removeFrom(options: LoadOptions, segments: Segment[], index: number, problem: string): void {
@@ -295,7 +386,7 @@ function recoverSegment(
   segment.offsetIndex.truncateTo(fromOffset)
   const start = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
   segment.timeIndex.truncateTo(start?.offset ?? segment.baseOffset)
-  segment.resumeIndexes()
+  segment.resumeIndexes(start?.position ?? 0)
   let checker = new TailChecker(segment, start, epochs)
   let problem = checker.run(options.config.indexIntervalBytes)
   if (problem !== undefined && start !== undefined && checker.nextOffset < 0) {

@@ -9,11 +9,10 @@
  * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with
  * its tools.
  */
-import { DiskError } from '../environment/environment.ts'
-import type { Logger } from '../environment/environment.ts'
+import type { DiskError, Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
-import { duplicateInfo, offlineRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
+import { duplicateInfo, storageRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
 import type { ValidatedAppend } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
@@ -21,6 +20,7 @@ import { Durability } from './durability.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { snapshotSuffix } from './log-files.ts'
 import { abortedTransaction, loadLog, rebuildProducers } from './log-loader.ts'
+import { LogFailure } from './log-failure.ts'
 import { LogReader, nothingAt, segmentOf } from './log-reader.ts'
 import type {
   AppendRequest,
@@ -79,7 +79,7 @@ export class SegmentedLog implements PartitionLog {
   private startOffset: number
   private endOffset: number
   private highWatermark = 0
-  private failure: DiskError | undefined
+  private readonly failure: LogFailure
   private closed = false
 
   constructor(options: PartitionLogOptions) {
@@ -91,6 +91,11 @@ export class SegmentedLog implements PartitionLog {
     this.directory = directory
     this.config = options.config
     this.log = environment.log.child({ component: 'log', ...topicPartition })
+    const failed = (error: DiskError) => {
+      this.durability.stop()
+      options.onFailure?.(error)
+    }
+    this.failure = new LogFailure({ directory, log: this.log, room: options.room, failed })
     const created = environment.disk.stat(directory) === undefined
     if (created) {
       environment.disk.makeDirectory(directory)
@@ -149,6 +154,9 @@ export class SegmentedLog implements PartitionLog {
   get recoveryPoint(): number {
     return this.durability.recoveryPoint
   }
+  get checkpointOffset(): number {
+    return this.durability.checkpointOffset
+  }
   get sizeBytes(): number {
     let bytes = 0
     for (const segment of this.segments) bytes += segment.sizeBytes
@@ -162,7 +170,7 @@ export class SegmentedLog implements PartitionLog {
   }
   /** The error that made this log unusable. */
   get failedWith(): DiskError | undefined {
-    return this.failure
+    return this.failure.error
   }
   /** Base offsets of the segments, rising: for the inspector and tests. */
   get segmentOffsets(): readonly number[] {
@@ -172,7 +180,8 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- append
 
   appendAsLeader(records: Buffer, request: AppendRequest): AppendResult {
-    if (this.failure !== undefined) return offlineRefusal(this.topicPartition, this.failure)
+    const unavailable = this.failure.error ?? this.failure.full
+    if (unavailable !== undefined) return storageRefusal(this.topicPartition, unavailable)
     const append = validateForLeader(records, request, this.config, this.topicPartition)
     if ('refused' in append) return append
     const bytes = append.records.length
@@ -187,7 +196,7 @@ export class SegmentedLog implements PartitionLog {
     try {
       this.write(append.records, append.batches, firstOffset, lastOffset, request.wallMs)
     } catch (error) {
-      return offlineRefusal(this.topicPartition, this.fail(error))
+      return storageRefusal(this.topicPartition, this.fail(error))
     }
     const logAppendTimeMs = this.config.messageTimestampType === 'LogAppendTime' ? request.wallMs : -1
     return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes } }
@@ -429,7 +438,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void {
-    const error = this.failure
+    const { error } = this.failure
     if (error === undefined) this.durability.flushLater(done)
     else this.environment.timers.soon(() => done({ error }))
   }
@@ -438,7 +447,7 @@ export class SegmentedLog implements PartitionLog {
    * To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk.
    */
   prepareCheckpoint(): void {
-    if (this.failure !== undefined || this.closed) return
+    if (this.failure.error !== undefined || this.closed) return
     this.guard(() => {
       this.active.spillIndexes()
       if (!this.epochs.dirty) return
@@ -452,7 +461,7 @@ export class SegmentedLog implements PartitionLog {
   // ------------------------------------------------------------------------------------------------------- retention
 
   enforceRetention(nowWallMs: number, untilOffset: number): number {
-    if (this.failure !== undefined || this.closed) return 0
+    if (this.failure.error !== undefined || this.closed) return 0
     return this.guard(() => {
       const count = segmentsBeyondRetention(this.segments, {
         config: this.config,
@@ -539,7 +548,7 @@ export class SegmentedLog implements PartitionLog {
 
   close(): void {
     if (this.closed) return
-    if (this.failure === undefined) {
+    if (this.failure.error === undefined) {
       this.guard(() => {
         this.active.becomeInactive()
         this.durability.directoryDirty = true
@@ -563,37 +572,22 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- failure
 
   private assertUsable(): void {
-    if (this.failure !== undefined) throw this.failure
+    this.failure.assertUsable()
     if (this.closed) throw new Error(`Bug: the log ${this.directory} is closed.`)
   }
 
   private guard<T>(run: () => T): T {
-    try {
-      return run()
-    } catch (error) {
-      throw this.fail(error)
-    }
+    return this.failure.guard(run)
   }
 
   /** The log directory failed elsewhere: no more appends here either. */
   markFailed(error: DiskError): void {
-    this.failure ??= error
+    this.failure.mark(error)
     this.durability.stop()
   }
 
-  /** Takes a DiskError as the end of this log and returns it; everything else is a bug and goes on. */
+  /** Takes a DiskError for what it means to this log and returns it; everything else is a bug and goes on. */
   fail(error: unknown): DiskError {
-    if (!(error instanceof DiskError)) throw error
-    if (this.failure === undefined) {
-      this.failure = error
-      this.durability.stop()
-      this.log.error('The log failed; its directory goes offline.', {
-        directory: this.directory,
-        operation: error.operation,
-        code: error.code,
-      })
-      this.options.onFailure?.(error)
-    }
-    return error
+    return this.failure.take(error)
   }
 }

@@ -179,6 +179,8 @@ export class Segment {
     if (largest !== undefined) this.timeIndex.append(largest.timestamp, largest.offset)
     this.offsetIndex.settle()
     this.timeIndex.settle()
+    // Its bytes may be durable already; the pages of its indexes are not.
+    this.dirty = true
   }
 
   // ------------------------------------------------------------------------------------------------------------ read
@@ -321,13 +323,27 @@ export class Segment {
   }
 
   /**
-   * After the indexes were cut: the largest timestamp is read anew from what is left, and counting bytes begins again.
+   * After the indexes were cut: the largest timestamp of the batches before `position` is read anew, and counting bytes begins again. Of two
+   * index files that were never fsynced one may have lost more than the other.
    */
-  resumeIndexes(): void {
-    const last = this.timeIndex.last
-    this.largest = last
+  resumeIndexes(position: number): void {
+    this.largest = this.timeIndex.last
     this.largestKnown = true
     this.bytesSinceIndexEntry = 0
+    const from = this.offsetIndex.lookup(this.largest?.offset ?? -1)
+    let isFirst = from !== undefined
+    let lied = false
+    const visit: HeaderVisitor = (bytes, at, visited) => {
+      if (visited >= position) return false
+      lied = isFirst && lastOffsetOf(bytes, at) !== from?.offset
+      isFirst = false
+      if (lied) return false
+      const timestamp = maxTimestampOf(bytes, at)
+      if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset: lastOffsetOf(bytes, at) }
+      return true
+    }
+    this.scan(from?.position ?? 0, visit)
+    if (lied) this.scan(0, visit)
   }
 
   /** Rebuilds both indexes from the headers in the file. */
