@@ -45,6 +45,12 @@ export class LogFailure {
     if (this.error !== undefined) throw this.error
   }
 
+  /** Throws what keeps appends from being tried, if anything does. */
+  assertAppendable(): void {
+    this.assertUsable()
+    if (this.full !== undefined) throw this.full
+  }
+
   guard<T>(run: () => T): T {
     try {
       return run()
@@ -58,6 +64,16 @@ export class LogFailure {
     this.error ??= error
   }
 
+  /** For what must not be left half done: here a disk without room is a failure, too. */
+  guardFully<T>(run: () => T): T {
+    try {
+      return run()
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      throw this.fail(error)
+    }
+  }
+
   /** Takes a DiskError for what it means and returns it; everything else is a bug and goes on. */
   take(error: unknown): DiskError {
     if (!(error instanceof DiskError)) throw error
@@ -65,6 +81,11 @@ export class LogFailure {
       this.options.room?.ranFull(error)
       return error
     }
+    return this.fail(error)
+  }
+
+  /** The error ends the log, whatever it is. */
+  fail(error: DiskError): DiskError {
     if (this.error === undefined) {
       const { directory, log } = this.options
       this.error = error

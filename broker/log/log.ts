@@ -214,10 +214,18 @@ export interface AssignedReplica {
   readonly isNew?: boolean
 }
 
+export interface DescribedDirectory {
+  readonly path: string
+  /** Base64url UUID of meta.properties. */
+  readonly id: string
+  readonly online: boolean
+  /** `full`: nothing is appended to its logs until it has space again. */
+  readonly room: { readonly full: Error | undefined }
+}
+
 /** All logs of this node: finds them at start, recovers, checkpoints, retires. `log-manager.ts` implements it. */
 export interface LogManager {
-  /** Log directories that work, by directory id (base64url UUID of meta.properties). */
-  readonly directories: readonly { readonly path: string; readonly id: string; readonly online: boolean }[]
+  readonly directories: readonly DescribedDirectory[]
   /** Loads every partition found on disk; recovers those that were not closed cleanly, from their recovery points. */
   start(): void
   get(partition: TopicPartition): PartitionLog | undefined
@@ -265,6 +273,8 @@ export interface LogManager {
   checkpoint(highWatermarkOf: (partition: TopicPartition) => number): void
   /** Called when a log directory fails: it is offline from then on. */
   onDirectoryFailure(listener: (directoryId: string, partitions: readonly TopicPartition[], error: Error) => void): void
+  /** Called when a log directory that was full has space again. */
+  onSpace(listener: (directoryId: string) => void): void
   /** Flush all, checkpoints, `.kafka_cleanshutdown`. */
   close(highWatermarkOf: (partition: TopicPartition) => number): void
 }

@@ -9,7 +9,8 @@
  * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with
  * its tools.
  */
-import type { DiskError, Logger } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
+import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
 import { duplicateInfo, storageRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
@@ -74,7 +75,7 @@ export class SegmentedLog implements PartitionLog {
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
   private readonly reader = new LogReader(this)
-  private readonly durability: Durability
+  readonly durability: Durability
   private readonly removal: DelayedRemoval
   private startOffset: number
   private endOffset: number
@@ -154,9 +155,6 @@ export class SegmentedLog implements PartitionLog {
   get recoveryPoint(): number {
     return this.durability.recoveryPoint
   }
-  get checkpointOffset(): number {
-    return this.durability.checkpointOffset
-  }
   get sizeBytes(): number {
     let bytes = 0
     for (const segment of this.segments) bytes += segment.sizeBytes
@@ -217,6 +215,7 @@ export class SegmentedLog implements PartitionLog {
 
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number } {
     this.assertUsable()
+    this.failure.assertAppendable()
     const bytes = wholeBatchesBytes(records)
     if (bytes === 0) return { lastOffset: this.endOffset - 1, bytes: 0 }
     const whole = records.subarray(0, bytes)
@@ -265,12 +264,12 @@ export class SegmentedLog implements PartitionLog {
     try {
       segment.discardTail(sizeBytes, this.endOffset)
     } catch (error) {
-      // The failed append itself is reported; what it left behind is cut by recovery, since its offsets are above the
-      // recovery point.
+      // Recovery cuts it, since its offsets are above the recovery point. Until then nothing may be written behind it.
       this.log.warn('The rest of a failed append could not be removed.', {
         directory: this.directory,
         error: String(error),
       })
+      if (error instanceof DiskError) this.failure.fail(error)
     }
   }
 
@@ -295,13 +294,14 @@ export class SegmentedLog implements PartitionLog {
   private roll(baseOffset = this.endOffset): Segment {
     const old = this.active
     if (old.baseOffset === baseOffset && old.sizeBytes === 0) return old
+    // Whatever of this finds no space can be done again: the old segment stays active until the new one is there.
     old.becomeInactive()
+    // With the snapshot at the segment's base, a recovery of this segment needs nothing before it.
+    this.snapshots.write(baseOffset, this.producerStates.all(), { sync: false })
     const segment = Segment.create(this.segmentOptions(baseOffset))
     this.segments.push(segment)
     this.active = segment
     this.durability.directoryDirty = true
-    // With the snapshot at the segment's base, a recovery of this segment needs nothing before it.
-    this.snapshots.write(baseOffset, this.producerStates.all(), { sync: false })
     this.durability.flushLater(() => this.reader.closeSpareHandles(), baseOffset)
     return segment
   }
@@ -362,10 +362,10 @@ export class SegmentedLog implements PartitionLog {
       return
     }
     if (offset < this.segments[0]!.baseOffset) return this.truncateFullyAndStartAt(offset)
-    this.guard(() => {
-      const keep = this.segments.findLastIndex(segment => segment.baseOffset <= offset)
-      const { position, end } = this.segments[keep]!.cutPoint(offset)
-      this.lowerOffsets(end, Math.min(end, this.startOffset))
+    const keep = this.segments.findLastIndex(segment => segment.baseOffset <= offset)
+    const { position, end } = this.guard(() => this.segments[keep]!.cutPoint(offset))
+    this.guard(() => this.lowerOffsets(end, Math.min(end, this.startOffset)))
+    this.failure.guardFully(() => {
       this.removeFrom(keep + 1)
       this.active = this.segments[keep]!
       this.active.cutAt(position, end)
@@ -382,8 +382,8 @@ export class SegmentedLog implements PartitionLog {
 
   truncateFullyAndStartAt(offset: number): void {
     this.assertUsable()
-    this.guard(() => {
-      this.lowerOffsets(offset, offset)
+    this.guard(() => this.lowerOffsets(offset, offset))
+    this.failure.guardFully(() => {
       this.removeFrom(0)
       this.active = Segment.create(this.segmentOptions(offset))
       this.segments.push(this.active)
@@ -401,11 +401,17 @@ export class SegmentedLog implements PartitionLog {
   /** Recovery must not trust bytes that are about to be replaced: the checkpoints go down before the log does. */
   private lowerOffsets(recoveryPoint: number, logStartOffset: number): void {
     const lowered = recoveryPoint < this.recoveryPoint || logStartOffset < this.startOffset
+    const startBefore = this.startOffset
     this.durability.lowerTo(recoveryPoint)
     this.startOffset = logStartOffset
     if (!lowered) return
-    this.prepareCheckpoint()
-    this.options.onOffsetsLowered?.(this)
+    try {
+      this.prepareCheckpoint()
+      this.options.onOffsetsLowered?.(this)
+    } catch (error) {
+      this.startOffset = startBefore
+      throw error
+    }
   }
 
   private rebuildProducers(): void {
@@ -463,15 +469,16 @@ export class SegmentedLog implements PartitionLog {
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.failure.error !== undefined || this.closed) return 0
     return this.guard(() => {
-      const count = segmentsBeyondRetention(this.segments, {
+      let count = segmentsBeyondRetention(this.segments, {
         config: this.config,
         nowWallMs,
         untilOffset,
         logStartOffset: this.startOffset,
         logEndOffset: this.endOffset,
       })
-      if (count === 0) return 0
-      // The log always has an active segment.
+      // The log always has an active segment: a new one, where there is space for it.
+      if (count === this.segments.length && this.failure.full !== undefined) count--
+      if (count <= 0) return 0
       if (count === this.segments.length) this.roll()
       const removed = this.segments.splice(0, count)
       this.startOffset = Math.max(this.startOffset, this.segments[0]!.baseOffset)
@@ -498,7 +505,7 @@ export class SegmentedLog implements PartitionLog {
     this.transactions.forget(segment)
     const paths = segment.files()
     if (this.snapshots.forget(segment.baseOffset)) paths.push(segment.filePath(snapshotSuffix))
-    this.removal.remove(paths, this.config.fileDeleteDelayMs)
+    this.removal.remove(paths, this.failure.full === undefined ? this.config.fileDeleteDelayMs : 0)
   }
 
   /** For a log whose partition.metadata was lost. */
@@ -576,9 +583,7 @@ export class SegmentedLog implements PartitionLog {
     if (this.closed) throw new Error(`Bug: the log ${this.directory} is closed.`)
   }
 
-  private guard<T>(run: () => T): T {
-    return this.failure.guard(run)
-  }
+  private readonly guard = <T>(run: () => T): T => this.failure.guard(run)
 
   /** The log directory failed elsewhere: no more appends here either. */
   markFailed(error: DiskError): void {

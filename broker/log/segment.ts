@@ -421,9 +421,14 @@ export class Segment {
   syncAllLater(done: (error: DiskError | undefined) => void): void {
     this.syncLater(logError => {
       if (logError !== undefined || this.retired) return done(this.retired ? undefined : logError)
+      const synced = (indexError: DiskError | undefined) => {
+        // The bytes are durable, the indexes are not: the next round tries again.
+        if (indexError !== undefined) this.dirty = true
+        done(this.retired ? undefined : indexError)
+      }
       this.offsetIndex.syncLater(indexError => {
-        if (indexError !== undefined || this.retired) return done(this.retired ? undefined : indexError)
-        this.timeIndex.syncLater(done)
+        if (indexError !== undefined || this.retired) return synced(indexError)
+        this.timeIndex.syncLater(synced)
       })
     })
   }

@@ -8,6 +8,7 @@
  */
 import type { Disk, DiskFile } from '../environment/environment.ts'
 import { readInt64, writeInt64 } from '../protocol/records/batch.ts'
+import { isDiskFull } from './log-failure.ts'
 import { readFile } from './small-files.ts'
 
 const entryBytes = 34
@@ -26,6 +27,8 @@ export class TransactionIndex {
   /** Read on first use. */
   private loaded: AbortedTransaction[] | undefined
   private dirty = false
+  /** Entries that the file has; those after them wait for space. */
+  private written = 0
   private readonly baseOffset: number
   /** The file is damaged: says so, and gives what it should hold. */
   private readonly damaged: (problem: string) => AbortedTransaction[]
@@ -46,14 +49,27 @@ export class TransactionIndex {
   }
 
   append(transaction: AbortedTransaction): void {
-    const entries = this.entries()
-    this.change(file => file.write([encode([transaction])], entries.length * entryBytes))
-    entries.push(transaction)
+    this.entries().push(transaction)
+    this.dirty = true
+    try {
+      this.spill()
+    } catch (error) {
+      // The marker is in the log: what the file lacks is written before any fsync, or read from the log by a recovery.
+      if (!isDiskFull(error)) throw error
+    }
+  }
+
+  private spill(): void {
+    const rest = (this.loaded ?? []).slice(this.written)
+    if (rest.length === 0) return
+    this.change(file => file.write([encode(rest)], this.written * entryBytes))
+    this.written += rest.length
   }
 
   /** Drops everything, whatever the file holds: it is made anew. */
   clear(): void {
     this.loaded = []
+    this.written = 0
     this.change(file => file.truncate(0))
   }
 
@@ -63,6 +79,7 @@ export class TransactionIndex {
     const keep = entries.findIndex(entry => entry.lastOffset >= offset)
     if (keep < 0) return
     entries.length = keep
+    this.written = Math.min(this.written, keep)
     this.change(file => file.truncate(keep * entryBytes))
   }
 
@@ -79,6 +96,7 @@ export class TransactionIndex {
   /** Blocking; no effect when nothing was written. */
   sync(): void {
     if (!this.dirty) return
+    this.spill()
     this.dirty = false
     const file = this.disk.open(this.path, 'write')
     try {
@@ -94,6 +112,7 @@ export class TransactionIndex {
     const read = decode(bytes, this.baseOffset)
     if ('entries' in read) {
       this.loaded = read.entries
+      this.written = read.entries.length
       return this.loaded
     }
     const rebuilt = this.damaged(read.problem)
@@ -102,6 +121,7 @@ export class TransactionIndex {
       if (rebuilt.length > 0) file.write([encode(rebuilt)], 0)
     })
     this.loaded = rebuilt
+    this.written = rebuilt.length
     return rebuilt
   }
 }
