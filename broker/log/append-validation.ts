@@ -230,5 +230,5 @@ export function storageRefusal({ topic, partition }: TopicPartition, error: Disk
   const message = isDiskFull(error)
     ? `${log} takes no records: its disk is full (${error.message}). Free some space; nothing has to be restarted.`
     : `${log} is offline: ${error.message}.`
-  return { refused: 'KAFKA_STORAGE_ERROR', message }
+  return { refused: 'KAFKA_STORAGE_ERROR', message, cause: error }
 }

@@ -22,6 +22,7 @@ import {
   snapshotSuffix,
   timeIndexSuffix,
 } from './log-files.ts'
+import { isDiskFull } from './log-failure.ts'
 import type { LogConfig } from './log.ts'
 import { ProducerSnapshots } from './producer-snapshots.ts'
 import { ProducerStates } from './producer-state.ts'
@@ -402,7 +403,13 @@ function recoverSegment(
     options.log.warn('Cutting the tail of a log that was not stopped cleanly.', fields)
     segment.cutAt(checker.position, atOffset)
   }
-  segment.becomeInactive()
+  try {
+    segment.becomeInactive()
+  } catch (error) {
+    // What of the indexes finds no space stays in memory.
+    if (!isDiskFull(error)) throw error
+    options.log.warn('No space for the indexes of a segment; they are written later.', { segment: segment.path })
+  }
   segment.dirty = true
   return { cut: cutBytes > 0, nextOffset: segment.readNextOffset() }
 }

@@ -37,6 +37,8 @@ export type AppendResult =
       readonly refused: ErrorName
       readonly message: string
       readonly recordErrors?: readonly { batchIndex: number; message: string }[]
+      /** With KAFKA_STORAGE_ERROR: what the disk said. */
+      readonly cause?: Error
     }
 
 export interface AppendInfo {

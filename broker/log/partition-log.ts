@@ -555,17 +555,20 @@ export class SegmentedLog implements PartitionLog {
 
   close(): void {
     if (this.closed) return
-    if (this.failure.error === undefined) {
-      this.guard(() => {
-        this.active.becomeInactive()
-        this.durability.directoryDirty = true
-        this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
-        for (const segment of this.segments) if (segment.unsynced || segment === this.active) segment.sync()
-        this.flush()
-        this.prepareCheckpoint()
-      })
+    try {
+      if (this.failure.error === undefined) this.guard(() => this.settle())
+    } finally {
+      this.release()
     }
-    this.release()
+  }
+
+  private settle(): void {
+    this.active.becomeInactive()
+    this.durability.directoryDirty = true
+    this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
+    for (const segment of this.segments) if (segment.unsynced || segment === this.active) segment.sync()
+    this.flush()
+    this.prepareCheckpoint()
   }
 
   /** Gives all descriptors back without writing anything: the log directory failed, or the partition was deleted. */
@@ -591,8 +594,6 @@ export class SegmentedLog implements PartitionLog {
     this.durability.stop()
   }
 
-  /** Takes a DiskError for what it means to this log and returns it; everything else is a bug and goes on. */
-  fail(error: unknown): DiskError {
-    return this.failure.take(error)
-  }
+  /** See LogFailure.take. */
+  readonly fail = (error: unknown): DiskError => this.failure.take(error)
 }
