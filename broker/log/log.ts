@@ -137,6 +137,8 @@ export interface PartitionLog {
   readonly recoveryPoint: number
   readonly sizeBytes: number
   readonly latestEpoch: number | undefined
+  /** Batches that reads found to be damaged on disk. */
+  readonly damage?: readonly { readonly offset: number; readonly problem: string }[]
   /** Whether records may be deleted on demand: not where compaction alone decides what goes. */
   readonly deletesRecords: boolean
 
@@ -155,7 +157,10 @@ export interface PartitionLog {
   /** Appends batches that already carry offsets and epochs. Refuses a gap or an overlap with an assertion: the caller truncates first. */
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number }
 
-  /** OFFSET_OUT_OF_RANGE when offset < logStartOffset or > logEndOffset. */
+  /**
+   * OFFSET_OUT_OF_RANGE when offset < logStartOffset or > logEndOffset. Throws DamagedBatchError when the batch there is damaged on disk; what
+   * is before it is returned first.
+   */
   read(offset: number, options: ReadOptions): ReadResult | { readonly refused: 'OFFSET_OUT_OF_RANGE' }
   /** First record with a timestamp >= `timestamp`, below `untilOffset`. */
   findByTimestamp(timestamp: number, untilOffset: number): OffsetAndTimestamp | undefined

@@ -40,6 +40,7 @@ import { writePartitionMetadata } from './partition-metadata.ts'
 import type { CompletedTransaction, ProducerRefusal, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
 import { newestTimestamp } from './read-batches.ts'
+import type { DamagedBatch } from './read-check.ts'
 import { checkReplicated } from './replicated-batches.ts'
 import { segmentsBeyondRetention } from './retention.ts'
 import { rollJitterMs } from './roll-jitter.ts'
@@ -66,7 +67,7 @@ export class SegmentedLog implements PartitionLog {
   readonly directory: string
   private readonly environment: PartitionLogOptions['environment']
   private readonly options: PartitionLogOptions
-  private readonly log: Logger
+  readonly log: Logger
   private config: LogConfig
   private segments: Segment[]
   private active: Segment
@@ -169,6 +170,9 @@ export class SegmentedLog implements PartitionLog {
   /** The error that made this log unusable. */
   get failedWith(): DiskError | undefined {
     return this.failure.error
+  }
+  get damage(): readonly DamagedBatch[] {
+    return this.reader.damage
   }
   /** Base offsets of the segments, rising: for the inspector and tests. */
   get segmentOffsets(): readonly number[] {
@@ -418,13 +422,9 @@ export class SegmentedLog implements PartitionLog {
     const { segments, endOffset: logEndOffset, producerStates: producers, snapshots, transactions } = this
     rebuildProducers(
       { segments, logEndOffset, producers, snapshots, transactions },
-      { wallMs: this.environment.clock.wallMs(), expirationMs: this.producerIdExpirationMs },
+      { wallMs: this.environment.clock.wallMs(), expirationMs: this.options.producerIdExpirationMs?.() ?? dayMs },
     )
     this.producerStates.highWatermarkRaised(this.highWatermark)
-  }
-
-  private get producerIdExpirationMs(): number {
-    return this.options.producerIdExpirationMs?.() ?? dayMs
   }
 
   advanceLogStart(offset: number): void {

@@ -48,6 +48,8 @@ export class Segment {
   sizeBytes: number
   /** Has bytes that were never fsynced. */
   dirty = false
+  /** Up to here the bytes were there when the segment was opened: nobody has checked them since. */
+  uncheckedBytes: number
   /** No longer part of the log. */
   private retired = false
   /**
@@ -72,6 +74,7 @@ export class Segment {
     this.path = this.filePath(logSuffix)
     this.writable = create
     this.sizeBytes = create ? 0 : (this.disk.stat(this.path)?.bytes ?? 0)
+    this.uncheckedBytes = this.sizeBytes
     this.largestKnown = create
     this.offsetIndex = this.openOffsetIndex(create)
     this.timeIndex = this.openTimeIndex(create)
@@ -306,6 +309,7 @@ export class Segment {
     this.timeIndex.truncateTo(offset)
     this.writeFile().truncate(position)
     this.sizeBytes = position
+    this.uncheckedBytes = Math.min(this.uncheckedBytes, position)
     this.dirty = true
     this.bytesSinceIndexEntry = 0
     this.largestKnown = false

@@ -73,6 +73,7 @@ function partitions(node: Node): unknown[] {
         logEndOffset: log?.logEndOffset,
         highWatermark: broker?.replicas.highWatermark(key),
         sizeBytes: log?.sizeBytes,
+        damage: log?.damage,
       })
     }
   }
