@@ -89,7 +89,7 @@ export class LogDirectory {
     makeDurableDirectory(disk, this.path)
     this.lock ??= lockDirectory(disk, this.path)
     this.id = claimDirectory(disk, this.path, { clusterId: this.owner.clusterId, nodeId: this.owner.nodeId, random })
-    const marker = takeCleanShutdown(disk, this.path)
+    const marker = takeCleanShutdown(disk, this.path, this.owner.environment.log)
     this.cleanShutdown = marker.clean
     this.previousBrokerEpoch = marker.brokerEpoch
     this.recoveryPoints = this.readCheckpoint(recoveryPointFile)
@@ -129,7 +129,7 @@ export class LogDirectory {
     const deleted: string[] = []
     const found = (partition: TopicPartition, name: string): FoundPartition => ({
       partition,
-      topicId: readPartitionMetadata(disk, `${this.path}/${name}`),
+      topicId: readPartitionMetadata(disk, `${this.path}/${name}`, log),
       name,
     })
     const names = disk.list(this.path).filter(entry => entry.kind === 'directory')

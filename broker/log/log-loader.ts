@@ -79,7 +79,10 @@ export function loadLog(options: LoadOptions): LoadedLog {
     // What was derived from bytes above the recovery point may be older, or newer, than these bytes.
     for (const segment of segments) if (segment.baseOffset >= reindexFrom) transactions.clear(segment)
     snapshots.retain(offset => offset <= reindexFrom)
-  } else checkIndexes(options, segments)
+  } else {
+    checkIndexes(options, segments)
+    checkEnd(options, segments, epochs)
+  }
   const startAfterGap = options.cleanShutdown ? 0 : afterLastGap(options, segments, reindexFrom)
 
   if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
@@ -105,6 +108,8 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const logEndOffset = active.readNextOffset()
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset, startAfterGap)
   epochs.truncateFromEnd(logEndOffset)
+  epochs.truncateFromStart(logStartOffset)
+  checkEpochs(options, epochs, segments, logStartOffset)
   completeEpochs(epochs, segments, logStartOffset, logEndOffset)
   epochs.truncateFromStart(logStartOffset)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
@@ -113,6 +118,12 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const producers = new ProducerStates()
   const recoveryPoint = options.cleanShutdown ? logEndOffset : Math.min(options.recoveryPoint, logEndOffset)
   const offsets = { logStartOffset, logEndOffset, recoveryPoint }
+  if (logEndOffset < options.recoveryPoint)
+    options.log.warn('The log ends below its recovery point: records that were durable are missing.', {
+      directory,
+      logEndOffset,
+      recoveryPoint: options.recoveryPoint,
+    })
   const loaded = { ...offsets, segments, epochs, producers, snapshots, transactions }
   rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs, reindexFrom })
   active.makeWritable()
@@ -246,6 +257,45 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
     const epochs = new LeaderEpochs()
     epochs.dirty = true
     return epochs
+  }
+}
+
+/** The last segment of a log that was stopped cleanly must end with a batch: what follows it was not written by a log. */
+function checkEnd(options: LoadOptions, segments: Segment[], epochs: LeaderEpochs): void {
+  const active = segments.at(-1)
+  if (active === undefined) return
+  const end = active.scanFromIndexed(Number.MAX_SAFE_INTEGER, () => true)
+  if (end !== active.sizeBytes) recoverSegment(options, active, active.baseOffset, epochs)
+}
+
+/**
+ * Every epoch of the checkpoint must begin with a batch that has it: a wrong one would tell a follower to cut its log at the wrong place. If
+ * one does not, all are read from the batches.
+ */
+function checkEpochs(
+  options: LoadOptions,
+  epochs: LeaderEpochs,
+  segments: readonly Segment[],
+  logStartOffset: number,
+): void {
+  const gapsAllowed = options.config.cleanupPolicy.includes('compact')
+  for (const { epoch, startOffset } of epochs.all) {
+    const at = Math.max(startOffset, logStartOffset)
+    const segment = segments.findLast(each => each.baseOffset <= at)
+    let found: { readonly baseOffset: number; readonly epoch: number } | undefined
+    segment?.scan(segment.positionOf(at), (bytes, position) => {
+      const { baseOffset, partitionLeaderEpoch } = new BatchView(bytes, position)
+      found = { baseOffset, epoch: partitionLeaderEpoch }
+      return false
+    })
+    const isBeginning = found?.baseOffset === startOffset || startOffset <= logStartOffset
+    if (found === undefined || (isBeginning && found.epoch === epoch) || (!isBeginning && gapsAllowed)) continue
+    options.log.warn('The leader epoch checkpoint does not agree with the batches; reading the epochs from them.', {
+      path: `${options.directory}/${leaderEpochFile}`,
+      problem: `epoch ${epoch} should begin at ${startOffset}, found a batch of epoch ${found.epoch} at ${found.baseOffset}`,
+    })
+    epochs.clear()
+    return
   }
 }
 

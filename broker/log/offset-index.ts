@@ -27,6 +27,9 @@ export class OffsetIndex {
     this.lastIndexedOffset = this.entryAt(this.file.entries - 1)?.offset ?? -1
   }
 
+  get path(): string {
+    return this.file.path
+  }
   get entries(): number {
     return this.file.entries
   }

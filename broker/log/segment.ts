@@ -251,12 +251,32 @@ export class Segment {
       })
       if (checked && !lied) return end
     }
-    this.options.log.warn('The offset index of a segment is damaged; rebuilding both indexes.', {
-      segment: this.path,
-      entry,
-    })
-    this.rebuildIndexes(this.options.indexIntervalBytes)
+    this.rebuildDamaged(this.offsetIndex.path, entry)
     return this.scan(0, visit)
+  }
+
+  /** The last time index entry at or below `timestamp`, once it is sure that it is what it says. An index that lies is rebuilt. */
+  timeEntry(timestamp: number): TimestampAndOffset | undefined {
+    const entry = this.timeIndex.lookup(timestamp)
+    if (entry === undefined || this.isGenuine(entry)) return entry
+    this.rebuildDamaged(this.timeIndex.path, entry)
+    return this.timeIndex.lookup(timestamp)
+  }
+
+  /** Whether a batch ends at the entry's offset and has its timestamp. */
+  private isGenuine({ timestamp, offset }: TimestampAndOffset): boolean {
+    let found = false
+    if (!this.holdsOffset(offset)) return false
+    this.scan(this.positionOf(offset), (bytes, at) => {
+      found = lastOffsetOf(bytes, at) === offset && maxTimestampOf(bytes, at) === timestamp
+      return false
+    })
+    return found
+  }
+
+  private rebuildDamaged(path: string, entry?: object): void {
+    this.options.log.warn('An index is damaged; rebuilding both indexes of the segment.', { path, entry })
+    this.rebuildIndexes(this.options.indexIntervalBytes)
   }
 
   /** The largest timestamp and the end of the first batch that has it; undefined when no record has a timestamp. */
@@ -268,6 +288,7 @@ export class Segment {
   private readLargestTimestamp(): void {
     this.largestKnown = true
     this.largest = this.timeIndex.last
+    if (this.largest !== undefined && !this.isGenuine(this.largest)) return this.rebuildDamaged(this.timeIndex.path)
     this.scanFromIndexed(this.largest?.offset ?? -1, (bytes, at) => {
       const timestamp = maxTimestampOf(bytes, at)
       if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset: lastOffsetOf(bytes, at) }

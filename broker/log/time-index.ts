@@ -28,6 +28,9 @@ export class TimeIndex {
     this.lastEntry = this.entryAt(this.file.entries - 1)
   }
 
+  get path(): string {
+    return this.file.path
+  }
   get entries(): number {
     return this.file.entries
   }
