@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { exitCodes, failure, messageOf, ToolkitError } from '#scripts/errors.ts'
 import type { BenchCase } from './cases/context.ts'
+import { connections } from './cases/connections.ts'
 import { consume } from './cases/consume.ts'
 import { failover } from './cases/failover.ts'
 import { largeBatches } from './cases/large-batches.ts'
@@ -25,6 +26,7 @@ import { markdown, shortcomings, textTable } from './report.ts'
 const cases: Readonly<Record<CaseName, BenchCase>> = {
   start,
   memory,
+  connections,
   produce,
   consume,
   replicated,

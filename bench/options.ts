@@ -4,7 +4,16 @@ import { engines } from '#scripts/cluster/cluster.ts'
 import type { Engine } from '#scripts/cluster/cluster.ts'
 import { messageOf, usageError } from '#scripts/errors.ts'
 
-export const caseNames = ['start', 'memory', 'produce', 'consume', 'replicated', 'failover', 'large-batches'] as const
+export const caseNames = [
+  'start',
+  'memory',
+  'connections',
+  'produce',
+  'consume',
+  'replicated',
+  'failover',
+  'large-batches',
+] as const
 export type CaseName = (typeof caseNames)[number]
 
 export interface BenchOptions {

@@ -67,6 +67,7 @@ const method = [
   '- Both engines run on the same properties, those that `./faultline up` writes. The heap of Kafka is its own default, 1 GB, for one broker and 512 MB for three.',
   '- `start`: from the start of the command `./faultline up` on empty directories (with `kafka-storage format` for Kafka) to a record that was acknowledged with acks=all and fetched back; and to a record that a new consumer group has received.',
   '- `memory`: VmRSS of the broker’s process some seconds after the start, and its peak (VmHWM) after a load of 1 KiB records produced with acks=all and consumed; with three brokers the mean of the three.',
+  '- `connections`: VmRSS of one broker’s process when 10,000 connections have each been answered an ApiVersions request and are idle; and what each of them adds to it.',
   '- `produce`, `replicated`: Kafka’s own `ProducerPerformance` with batch.size=65536 and linger.ms=5, after a warm-up run on the same broker, one partition (replicated: three partitions, replication factor 3, min.insync.replicas 2). The rate is what the client reports for the whole run; CPU is utime + stime of the broker’s process from /proc, divided by the records (replicated: of all three brokers).',
   '- `consume`: Kafka’s own `ConsumerPerformance` over the same records; the rate leaves out the time to join the group.',
   '- `failover`: a Java producer with acks=all and otherwise default settings sends a record every 5 ms; the process of the partition’s leader gets kill -9. The figure is the longest gap between two acknowledgements.',

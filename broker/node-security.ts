@@ -1,6 +1,6 @@
 /** The security of one node: what its listeners ask for, what it shows to others, and how both follow settings that change while it runs (KIP-226). */
 import type { BrokerConfig } from './config/broker-config.ts'
-import type { Listeners } from './config/listeners.ts'
+import type { ListenerConfig, Listeners } from './config/listeners.ts'
 import { ConfigError } from './config/table.ts'
 import type { MetadataImage } from './controller/image.ts'
 import type { UserScramCredentialRecord } from './controller/metadata-record.ts'
@@ -8,7 +8,7 @@ import { NetworkError, type Environment } from './environment/environment.ts'
 import type { Server, ServerSecurity } from './net/listener.ts'
 import type { PeerSecurity } from './net/peer-security.ts'
 import { CredentialStore } from './security/authentication/credential-store.ts'
-import { listenerSecurity, type ListenerSecurity } from './security/authentication/listener-security.ts'
+import { listenerSecurity, ListenerSecurity } from './security/authentication/listener-security.ts'
 import { Peer } from './security/authentication/peer.ts'
 import { scramUsers } from './security/authentication/scram-users.ts'
 import { StartupError } from './startup-error.ts'
@@ -24,7 +24,8 @@ export class NodeSecurity {
   /** Users of bootstrap.scram.credentials, for a cluster that is new. */
   readonly bootstrapUsers: readonly UserScramCredentialRecord[]
   readonly #environment: Environment
-  readonly #listeners: ReadonlyMap<string, ListenerSecurity>
+  readonly #credentials: CredentialStore
+  readonly #listeners: Map<string, ListenerSecurity>
   readonly #controllers: Peer
   readonly #brokers: Peer | undefined
 
@@ -34,6 +35,7 @@ export class NodeSecurity {
     const { clock, random } = environment
     const tokenSecret = config['delegation.token.secret.key']
     const credentials = new CredentialStore({ metadata, clock, random, tokenSecret })
+    this.#credentials = credentials
     const { interBrokerName, interBrokerProtocol, controllerName, controllerProtocol } = listeners
     try {
       this.bootstrapUsers = scramUsers(config['bootstrap.scram.credentials'], random)
@@ -67,6 +69,17 @@ export class NodeSecurity {
 
   get toBrokers(): PeerSecurity {
     return this.#brokers ?? {}
+  }
+
+  /** A listener that comes later. Throws ConfigError. */
+  add(listener: ListenerConfig, config: BrokerConfig): void {
+    const options = { environment: this.#environment, credentials: this.#credentials }
+    this.#listeners.set(listener.name, new ListenerSecurity(config, listener, options))
+  }
+
+  /** A listener that is gone. */
+  remove(name: string): void {
+    this.#listeners.delete(name)
   }
 
   /** Why a listener of this node could not use these settings; undefined when all could. */

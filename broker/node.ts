@@ -25,6 +25,7 @@ import { Inspector } from './observe/inspector.ts'
 import { nodeView } from './observe/node-view.ts'
 import type { RequestLedger } from './observe/request-ledger.ts'
 import { RaftDriver } from './raft/raft-driver.ts'
+import { NodeListeners } from './node-listeners.ts'
 import { NodeSecurity } from './node-security.ts'
 import { StartupError } from './startup-error.ts'
 import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
@@ -48,6 +49,7 @@ export class Node {
   readonly #isBroker: boolean
   readonly #security: NodeSecurity
   readonly #server: Server
+  readonly #openListeners: NodeListeners
   readonly #dispatcher: Dispatcher
   readonly #client: NetworkRequestClient
   #storage: Storage | undefined
@@ -85,6 +87,7 @@ export class Node {
         refuse: (frame, connection, error, message) => this.#dispatcher.refuse(frame, connection, error, message),
       },
     })
+    this.#openListeners = new NodeListeners({ environment, config, security: this.#security, server: this.#server })
   }
 
   /** The parts, for invariants of the simulator and for the inspector; undefined before `start`. */
@@ -127,9 +130,12 @@ export class Node {
   /** As in Kafka, the quorum's connections have quotas of their own, with the same limits. */
   #connectionQuotas() {
     const image = () => this.#publisher?.image
-    const { broker, interBrokerName } = this.#listeners
+    const protectedListener = (): string | undefined => {
+      const { broker, interBrokerName } = this.#openListeners.current
+      return broker.length > 1 ? interBrokerName : undefined
+    }
     return {
-      broker: connectionQuotas(this.config, image, broker.length > 1 ? interBrokerName : undefined),
+      broker: connectionQuotas(this.config, image, protectedListener),
       controller: connectionQuotas(this.config, image),
     }
   }
@@ -174,6 +180,7 @@ export class Node {
       await this.#broker.start(async () => {
         for (const listener of this.#listeners.broker)
           await this.#bind(listener, () => this.#server.listen(listener, 'broker'))
+        this.#openListeners.bound()
       })
     log.info('node started', {
       nodeId: this.config['node.id'],
@@ -244,7 +251,7 @@ export class Node {
     const authorizer = makeAuthorizer(config, environment.log, publisher, quorum)
     const quotas = makeQuotas(config, publisher)
     const services: Services = {
-      securityRefusal: next => this.#security.refusalOf(next),
+      settingsRefusal: next => this.#security.refusalOf(next) ?? this.#openListeners.refusalOf(next),
       clusterId,
       nodeId,
       listeners: this.#listeners,
@@ -260,14 +267,16 @@ export class Node {
     publisher.subscribe((image, delta) => this.#followSettings(image, delta))
   }
 
-  /** New keys and other security settings take effect without a restart (KIP-226). */
+  /** Other listeners, new keys and other security settings take effect without a restart (KIP-226). */
   #followSettings(image: MetadataImage, { changedConfigs }: MetadataDelta): void {
     const own = String(this.config['node.id'])
     if (!changedConfigs.some(({ type, name }) => type === 'broker' && (name === '' || name === own))) return
     const overrides = [image.config('broker', ''), image.config('broker', own)]
     const refused = (error: Error): void =>
       this.#environment.log.warn('ignored a dynamic setting', { reason: error.message })
-    this.#security.reconfigure(withOverrides(this.config, overrides, refused), this.#server)
+    const live = withOverrides(this.config, overrides, refused)
+    this.#security.reconfigure(live, this.#server)
+    this.#openListeners.follow(live)
     this.#server.admitWaiting()
   }
 

@@ -7,8 +7,10 @@ import { resolveTopicConfig, logConfig } from './config/topic-config.ts'
 import type { DiskError, DiskLock, Environment } from './environment/environment.ts'
 import { isDiskFull } from './log/log-failure.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
+import { randomUuid } from './controller/uuid.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
 import { claimDirectory, lockDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
+import { OpenFiles, openFilesLimit } from './log/open-files.ts'
 import { openPartitionLog } from './log/partition-log.ts'
 import { makeDurableDirectory } from './log/small-files.ts'
 import { StartupError } from './startup-error.ts'
@@ -28,6 +30,9 @@ export interface Storage {
   readonly metadataDirectoryId: string
 }
 
+/** 16 bytes, as Kafka's storage tool wants them. An id that is on a disk already is not judged. */
+const clusterIdForm = /^[\w-]{22}$/
+
 /** The cluster id of the directories, or the configured one for directories that are all new. */
 function clusterIdOf(environment: Environment, config: BrokerConfig): string {
   const paths = new Set([config['metadata.log.dir'], ...config['log.dirs']])
@@ -42,10 +47,13 @@ function clusterIdOf(environment: Environment, config: BrokerConfig): string {
       `${first[1]} belongs to cluster ${first[0]} and ${second[1]} to ${second[0]}: take one of them out of log.dirs`,
     )
   const configured = config['cluster.id']
-  if (first === undefined && configured === '')
+  if (first === undefined && !clusterIdForm.test(configured)) {
+    const what = configured === '' ? 'there is no cluster.id' : `cluster.id is "${configured}", which is no such id`
     throw new StartupError(
-      `${[...paths].join(', ')} is not formatted: set cluster.id to a 22-character base64url UUID, the same on every node, or run kafka-storage format`,
+      `${[...paths].join(', ')} is not formatted, and ${what}: set cluster.id (CLUSTER_ID in a container) to a UUID of 22 characters in base64url, ` +
+        `the same on every node, for instance ${randomUuid(environment.random)}, which is new; or run kafka-storage format`,
     )
+  }
   if (first !== undefined && configured !== '' && configured !== first[0])
     throw new StartupError(
       `${first[1]} belongs to cluster ${first[0]}, but cluster.id says ${configured}: use another directory or the right cluster.id`,
@@ -86,6 +94,7 @@ export function openStorage(
   try {
     const clusterId = clusterIdOf(environment, config)
     const nodeId = config['node.id']
+    const openFiles = new OpenFiles(openFilesLimit(config['log.open.files.max'], disk))
     const isBroker = config['process.roles'].includes('broker')
     const logs = isBroker
       ? new DirectoryLogManager({
@@ -94,6 +103,7 @@ export function openStorage(
           clusterId,
           nodeId,
           configOf: options.configOf,
+          openFiles,
           brokerEpoch: options.brokerEpoch,
           producerIdExpirationMs: options.producerIdExpirationMs,
         })
@@ -116,6 +126,7 @@ export function openStorage(
       topicId: metadataTopicId,
       config: metadataLogConfig(config),
       cleanShutdown: false,
+      openFiles,
     })
     return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
   } catch (error) {

@@ -8,6 +8,7 @@ import { addBreakingCommands } from './commands/breaking.ts'
 import { addClusterCommands } from './commands/lifecycle.ts'
 import { addDataCommands } from './commands/data.ts'
 import { addLabCommands } from './commands/labs.ts'
+import { addLogCommands } from './commands/log.ts'
 import { addMachineCommands } from './commands/machine.ts'
 import { Session } from './commands/session.ts'
 import type { Output } from './output.ts'
@@ -27,6 +28,7 @@ export function program(session: Session): Command {
   addBreakingCommands(root, session)
   addDataCommands(root, session)
   addLabCommands(root, session)
+  addLogCommands(root, session)
   addMachineCommands(root, session)
   return root
 }
@@ -58,7 +60,9 @@ function explain(error: unknown, session: Session): number {
 function usage(error: CommanderError, output: Output): number {
   if (error.exitCode === 0) return exitCodes.good
   const text = messageOf(error).replace(/^error: /, '')
-  output.error(new ToolkitError(exitCodes.usage, text, { remedy: './faultline --help, or ./faultline COMMAND --help' }))
+  const help = './faultline --help, or ./faultline COMMAND --help'
+  const remedy = error.code === 'commander.excessArguments' ? `A cluster is named with --name NAME. ${help}` : help
+  output.error(new ToolkitError(exitCodes.usage, text, { remedy }))
   return exitCodes.usage
 }
 

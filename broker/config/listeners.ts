@@ -82,6 +82,14 @@ export interface Listeners {
 
 const anyHost = new Set(['', '0.0.0.0', '::'])
 
+/** One port may serve an address of IPv4 and one of IPv6. */
+function samePort(one: Address, other: Address): boolean {
+  if (one === other) return true
+  return one.port !== 0 && one.port === other.port && isIpv6(one) === isIpv6(other)
+}
+
+const isIpv6 = ({ host }: Address): boolean => host.includes(':')
+
 /** Which listener serves what; throws ConfigError on a combination that cannot work. */
 export function resolveListeners(config: BrokerConfig): Listeners {
   const isBroker = config['process.roles'].includes('broker')
@@ -90,6 +98,12 @@ export function resolveListeners(config: BrokerConfig): Listeners {
   const all = parseList(config, 'listeners')
   const duplicate = all.find((listener, index) => all.findIndex(other => other.name === listener.name) !== index)
   if (duplicate !== undefined) throw new ConfigError('listeners', `listeners: ${duplicate.name} is there twice`)
+  const shared = all.find((listener, index) => all.findIndex(other => samePort(listener, other)) !== index)
+  if (shared !== undefined)
+    throw new ConfigError(
+      'listeners',
+      `listeners: Each listener must have a different port, ${shared.port} is there twice`,
+    )
   const controller = isController ? all.filter(listener => controllerNames.includes(listener.name)) : []
   const broker = isBroker ? all.filter(listener => !controllerNames.includes(listener.name)) : []
   if (isController && controller.length === 0)

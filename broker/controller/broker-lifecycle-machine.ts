@@ -72,6 +72,7 @@ export class BrokerLifecycleMachine {
   #inFlight = false
   #againAtOnce = false
   #failures = 0
+  #lastFailure: ErrorName | NoAnswer = 'NO_CONTROLLER'
   #giveUpAtMs = Infinity
   #shutdownAnswers = 0
 
@@ -137,7 +138,12 @@ export class BrokerLifecycleMachine {
   wake(nowMs: number): LifecycleEffect[] {
     if (this.#inFlight || this.#isOver()) return []
     if (!this.#everRegistered && nowMs >= this.#giveUpAtMs) {
-      return [{ kind: 'giveUp', reason: 'no controller accepted the registration of this broker in time' }]
+      return [
+        {
+          kind: 'giveUp',
+          reason: `no controller accepted the registration of this broker in time: ${this.#lastFailure}`,
+        },
+      ]
     }
     return this.#communicate()
   }
@@ -207,6 +213,7 @@ export class BrokerLifecycleMachine {
   /** Never at once after a failure. Ends at the heartbeat interval, so that a new controller is found before our session ends. */
   #backOff(reason: ErrorName | NoAnswer): LifecycleEffect[] {
     this.#againAtOnce = false
+    this.#lastFailure = reason
     // Looking whether there is a controller now costs nothing.
     if (reason === 'NO_CONTROLLER') return [{ kind: 'wakeAfter', delayMs: noControllerIntervalMs }]
     const delayMs = Math.min(firstBackoffMs * 2 ** this.#failures, this.#timing.heartbeatIntervalMs)

@@ -172,7 +172,9 @@ export class BrokerLifecycle {
     }
     const answer = await this.#send(brokerRegistrationKey, body)
     if ('failed' in answer) {
-      this.#logFailure('The controller did not accept the registration; trying again.', answer)
+      const advice = registrationAdvice[answer.failed]
+      const more = advice === undefined ? {} : { advice: advice(nodeId, config['broker.session.timeout.ms']) }
+      this.#logFailure('The controller did not accept the registration; trying again.', answer, more)
       this.#run(this.#machine.registrationAnswered(answer))
       return
     }
@@ -194,9 +196,9 @@ export class BrokerLifecycle {
     this.#run(this.#machine.heartbeatAnswered({ isCaughtUp, isFenced, shouldShutDown }))
   }
 
-  #logFailure(message: string, failure: Failure): void {
+  #logFailure(message: string, failure: Failure, more: { readonly advice?: string } = {}): void {
     const { log } = this.#options.environment
-    const fields = { reason: failure.failed, detail: failure.detail }
+    const fields = { reason: failure.failed, detail: failure.detail, ...more }
     // Between two controllers this is how it has to be.
     if (failure.failed === 'NO_CONTROLLER' || failure.failed === 'NOT_CONTROLLER') log.debug(message, fields)
     else log.warn(message, fields)
@@ -222,6 +224,15 @@ export class BrokerLifecycle {
 interface Failure {
   readonly failed: ErrorName | NoAnswer
   readonly detail: string
+}
+
+/** What to do about refusals that do not end by waiting alone. */
+const registrationAdvice: Partial<Record<ErrorName | NoAnswer, (nodeId: number, sessionMs: number) => string>> = {
+  DUPLICATE_BROKER_REGISTRATION: (nodeId, sessionMs) =>
+    `another broker with node.id ${nodeId} is alive, or was until a moment ago, at other addresses or with other directories: ` +
+    `stop it, or give this one a node.id of its own; if it is gone, this one is let in within ${sessionMs} ms (broker.session.timeout.ms)`,
+  INCONSISTENT_CLUSTER_ID: () =>
+    'the controllers are of another cluster: compare cluster.id in meta.properties, and see controller.quorum.voters',
 }
 
 class Milestone {

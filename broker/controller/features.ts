@@ -64,8 +64,13 @@ const features: readonly Feature[] = [
   { name: 'kraft.version', minVersion: 0, maxVersion: 0, newCluster: 0 },
 ]
 
-/** What is offered. Kafka does not name a feature whose only level is 0. */
-export const supportedFeatures: readonly Feature[] = features.filter(({ maxVersion }) => maxVersion > 0)
+/**
+ * What is offered. Kafka does not name a feature whose only level is 0; kraft.version is named all the same, since every cluster of Kafka's shows
+ * it, and kafka-features then says which one this cluster has.
+ */
+export const supportedFeatures: readonly Feature[] = features.filter(
+  ({ name, maxVersion }) => maxVersion > 0 || name === 'kraft.version',
+)
 
 /** Undefined for a name that is not offered. */
 export function supportedFeature(name: string): Feature | undefined {

@@ -29,7 +29,7 @@ export function placeReplicas(
     return {
       impossible:
         `The target replication factor of ${replicationFactor} cannot be reached because only ` +
-        `${brokers.length} broker(s) are registered.`,
+        `${brokers.length} broker(s) are registered or some brokers have all their log directories cordoned.`,
     }
   }
   const racks = new Racks(random, brokers)

@@ -89,6 +89,8 @@ export interface Disk {
    * Throws DiskError EEXIST, whose message names the holder, while another living process has it.
    */
   lock(path: string): DiskLock
+  /** Files that this process may have open at once, connections included. Missing where nobody tells. */
+  openFileLimit?(): number | undefined
   /** Bytes on the volume of `path`. */
   space(path: string): { readonly totalBytes: number; readonly usableBytes: number }
 }

@@ -9,6 +9,7 @@
  */
 import type { ClassicGroup } from '../coordinator/groups/classic-group.ts'
 import { metadataFor } from '../coordinator/groups/classic-member.ts'
+import { noGroup } from '../coordinator/groups/group-not-found.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { DescribeGroupsRequest, describeGroupsResponse } from '../protocol/messages/15-describe-groups.ts'
 import type { Input } from '../protocol/schema.ts'
@@ -65,7 +66,9 @@ export const describeGroups = handler<DescribeGroupsRequest, Response>({
             if (group === undefined || group.state === 'Dead')
               return {
                 ...refuse(groupId, notFound, 'Dead'),
-                ...(notFound === 'NONE' ? {} : { errorMessage: `There is no classic group ${groupId}.` }),
+                ...(notFound === 'NONE'
+                  ? {}
+                  : { errorMessage: noGroup('classic', groupId, group === undefined && shard.has(groupId)) }),
               }
             return describe(group)
           },

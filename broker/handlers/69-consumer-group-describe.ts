@@ -8,6 +8,7 @@
  * COORDINATOR_LOAD_IN_PROGRESS, INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, UNSUPPORTED_VERSION.
  */
 import type { MetadataImage } from '../controller/image.ts'
+import { noGroup } from '../coordinator/groups/group-not-found.ts'
 import { topicPartitionsOf, type Assignment } from '../coordinator/groups/modern/assignment.ts'
 import type { ConsumerGroup } from '../coordinator/groups/modern/consumer-group.ts'
 import { withoutEpochs, type ConsumerMember } from '../coordinator/groups/modern/consumer-member.ts'
@@ -94,7 +95,8 @@ function describeOne(groupId: string, context: RequestContext): Described {
     error => refuse(groupId, error),
     shard => {
       const group = shard.consumerGroup(groupId)
-      if (group === undefined) return refuse(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`)
+      if (group === undefined)
+        return refuse(groupId, 'GROUP_ID_NOT_FOUND', noGroup('consumer', groupId, shard.has(groupId)))
       const hidden = [...group.subscribedTopicNames()].some(name => !context.authorize('Describe', 'Topic', name))
       if (hidden)
         return refuse(

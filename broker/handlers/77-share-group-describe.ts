@@ -5,6 +5,7 @@
  *   GROUP_ID_NOT_FOUND, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
  * Source: KIP-932.
  */
+import { noGroup } from '../coordinator/groups/group-not-found.ts'
 import type { ShareGroupView } from '../coordinator/groups/share/share-groups.ts'
 import { topicPartitionsOf } from '../coordinator/groups/modern/assignment.ts'
 import { errorCode, errorMessage, type ErrorName } from '../protocol/errors.ts'
@@ -63,13 +64,14 @@ function described(group: ShareGroupView, context: RequestContext): DescribedGro
 
 function describe(groupId: string, context: RequestContext): DescribedGroup {
   if (!context.authorize('Describe', 'Group', groupId)) return refused(groupId, 'GROUP_AUTHORIZATION_FAILED')
-  const found = brokerOf(context).groups.read<ShareGroupView | ErrorName>(
+  const found = brokerOf(context).groups.read<ShareGroupView | DescribedGroup>(
     groupId,
-    error => error,
-    shard => shard.shares.view(groupId) ?? 'GROUP_ID_NOT_FOUND',
+    error => refused(groupId, error),
+    shard =>
+      shard.shares.view(groupId) ??
+      refused(groupId, 'GROUP_ID_NOT_FOUND', noGroup('share', groupId, shard.has(groupId))),
   )
-  if (found === 'GROUP_ID_NOT_FOUND') return refused(groupId, found, `Group ${groupId} not found.`)
-  if (typeof found === 'string') return refused(groupId, found)
+  if ('errorCode' in found) return found
   const topics = new Set(found.members.flatMap(member => member.subscribedTopicNames))
   return [...topics].every(topic => context.authorize('Describe', 'Topic', topic))
     ? described(found, context)

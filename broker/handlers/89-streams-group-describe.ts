@@ -6,6 +6,7 @@
  * Errors: GROUP_AUTHORIZATION_FAILED, TOPIC_AUTHORIZATION_FAILED, NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE,
  * COORDINATOR_LOAD_IN_PROGRESS, INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, UNSUPPORTED_VERSION.
  */
+import { noGroup } from '../coordinator/groups/group-not-found.ts'
 import type { StreamsGroup } from '../coordinator/groups/streams/streams-group.ts'
 import type { StreamsMember } from '../coordinator/groups/streams/streams-member.ts'
 import { tasksOf } from '../coordinator/groups/streams/tasks.ts'
@@ -92,7 +93,8 @@ function describeOne(groupId: string, context: RequestContext): Described {
     error => refuse(groupId, error),
     shard => {
       const group = shard.streamsGroup(groupId)
-      if (group === undefined) return refuse(groupId, 'GROUP_ID_NOT_FOUND', `There is no streams group ${groupId}.`)
+      if (group === undefined)
+        return refuse(groupId, 'GROUP_ID_NOT_FOUND', noGroup('streams', groupId, shard.has(groupId)))
       const isHidden = [...group.subscribedTopicNames()].some(name => !context.authorize('Describe', 'Topic', name))
       if (isHidden)
         return refuse(

@@ -4,7 +4,6 @@
  * Messages as Kafka's
  * ConfigAdminManager and RuntimeLoggerManager.
  */
-import { cordonedLogDirsError } from '../config/cordoned-log-dirs.ts'
 import { configResourceTypeOf } from '../controller/image-to-records.ts'
 import { errorFields, itemError, type ItemError } from '../controller/operation.ts'
 import { alterOperation } from '../controller/alter-configs.ts'
@@ -100,18 +99,7 @@ function ownAnswer(resource: Resource, validateOnly: boolean, context: RequestCo
   if (Number(name) !== nodeId) {
     return itemError('INVALID_REQUEST', `Unexpected broker id, expected ${nodeId}, but received ${name}`)
   }
-  return brokerSettingsRefusal(resource, context) ?? cordonError(resource, context)
-}
-
-/** Only the broker knows its log directories (KIP-1066). */
-function cordonError({ configs }: Resource, { config }: RequestContext): ItemError | undefined {
-  const change = configs.find(({ name }) => name === 'cordoned.log.dirs')
-  const isGiven =
-    change?.configOperation !== alterOperation.delete && change?.configOperation !== alterOperation.subtract
-  if (change === undefined || change.value === null || !isGiven) return undefined
-  const paths = change.value.split(',').flatMap(path => (path.trim() === '' ? [] : [path.trim()]))
-  const wrong = cordonedLogDirsError(paths, config['log.dirs'])
-  return wrong === undefined ? undefined : itemError('INVALID_REQUEST', `requirement failed: ${wrong}`)
+  return brokerSettingsRefusal(resource, context)
 }
 
 function alterLoggers(resource: Resource, validateOnly: boolean, context: RequestContext): ItemError | 'done' {

@@ -2,6 +2,7 @@
  * Whether this broker can live with settings that somebody asks it to alter, found out before they are sent on to the controller, as in Kafka
  * (KIP-226): they must be possible, and the keys and users they name usable by the listeners they are for.
  */
+import { cordonedLogDirsError } from '../config/cordoned-log-dirs.ts'
 import { withOverrides } from '../config/dynamic.ts'
 import { valueAfter } from '../controller/alter-configs.ts'
 import { checkBrokerConfig } from '../controller/check-configs.ts'
@@ -31,7 +32,11 @@ export function brokerSettingsRefusal(change: BrokerSettingsChange, context: Req
   const invalid = checkBrokerConfig(change.resourceName, settings, changed)
   if (invalid !== undefined || change.resourceName === '') return invalid
   const next = withOverrides(config, [image.config('broker', ''), settings], () => undefined)
-  const reason = services.securityRefusal?.(next)
+  // Only the broker knows its log directories (KIP-1066).
+  const cordoned = changed.has('cordoned.log.dirs')
+    ? cordonedLogDirsError(next['cordoned.log.dirs'], config['log.dirs'])
+    : undefined
+  const reason = cordoned === undefined ? services.settingsRefusal?.(next) : `requirement failed: ${cordoned}`
   return reason === undefined ? undefined : itemError('INVALID_REQUEST', reason)
 }
 

@@ -37,8 +37,8 @@ interface EveryNode {
   /** Undefined: everyone may do everything. */
   readonly authorizer?: Authorizer
   readonly quotas?: ClientQuotas
-  /** Why these settings cannot secure this node; undefined when they can. */
-  readonly securityRefusal?: (config: BrokerConfig) => string | undefined
+  /** Why this node cannot live with these settings; undefined when it can. */
+  readonly settingsRefusal?: (config: BrokerConfig) => string | undefined
   metadata(): MetadataImage
 }
 

@@ -17,7 +17,7 @@ import type { ErrorName } from '../protocol/errors.ts'
 import { renumber, rewriteBatch } from './batch-rewrite.ts'
 import { isDiskFull } from './log-failure.ts'
 import type { AppendInfo, AppendRequest, AppendResult, LogConfig, TopicPartition } from './log.ts'
-import type { BatchMetadata } from './producer-state.ts'
+import type { BatchMetadata, ProducerStates } from './producer-state.ts'
 
 export type Refusal = Extract<AppendResult, { refused: ErrorName }>
 
@@ -219,7 +219,7 @@ function invalid(message: string): Refusal {
 }
 
 /** What to acknowledge for a batch that is in the log already. */
-export function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
+function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
   const logAppendTimeMs = config.messageTimestampType === 'LogAppendTime' ? known.timestamp : -1
   return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
 }
@@ -231,4 +231,19 @@ export function storageRefusal({ topic, partition }: TopicPartition, error: Disk
     ? `${log} takes no records: its disk is full (${error.message}). Free some space; nothing has to be restarted.`
     : `${log} is offline: ${error.message}.`
   return { refused: 'KAFKA_STORAGE_ERROR', message, cause: error }
+}
+
+/** What the producers of the batches stand in the way of; undefined when the batches may be appended. */
+export function checkProducers(
+  append: ValidatedAppend,
+  request: AppendRequest,
+  states: ProducerStates,
+  config: LogConfig,
+): AppendResult | undefined {
+  for (const batch of append.batches) {
+    const found = states.check(batch, request)
+    if (found === undefined) continue
+    return 'duplicate' in found ? { duplicate: duplicateInfo(found.duplicate, config) } : found
+  }
+  return undefined
 }

@@ -9,7 +9,9 @@ import { Flusher } from './flusher.ts'
 import type { FlushResult } from './flusher.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
+import { segmentIndexOf } from './log-reader.ts'
 import type { Segment } from './segment.ts'
+import type { SegmentTally } from './segment-tally.ts'
 import { parentOf } from './small-files.ts'
 import type { TransactionIndexes } from './transaction-indexes.ts'
 
@@ -24,6 +26,7 @@ export interface DurableLog {
   readonly flushMs: number
   /** By base offset; the last one is active. */
   readonly currentSegments: readonly Segment[]
+  readonly tally: SegmentTally
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
   /** Marks the log as failed. */
@@ -67,8 +70,8 @@ export class Durability {
 
   /** The recovery point that may be checkpointed: a recovery from there makes the indexes anew that are not durable yet. */
   get checkpointOffset(): number {
-    const segments = this.log.currentSegments
-    const unsynced = segments.find((segment, index) => index < segments.length - 1 && segment.unsynced)
+    const active = this.log.currentSegments.at(-1)
+    const unsynced = this.log.tally.unsyncedSegments.find(segment => segment !== active)
     return Math.min(this.recoveryPoint, unsynced?.baseOffset ?? Infinity)
   }
 
@@ -111,8 +114,7 @@ export class Durability {
   flush(): void {
     this.syncDirectories()
     const active = this.log.currentSegments.at(-1)
-    for (const segment of this.log.currentSegments) {
-      if (!segment.unsynced) continue
+    for (const segment of this.log.tally.unsyncedSegments) {
       if (segment === active) segment.syncLog()
       else segment.sync()
     }
@@ -148,7 +150,7 @@ export class Durability {
 
   private syncBelow(end: number, done: (error: DiskError | undefined) => void): void {
     const segments = this.log.currentSegments
-    const due = segments.filter(segment => segment.baseOffset < end && segment.unsynced)
+    const due = this.log.tally.unsyncedSegments.filter(segment => segment.baseOffset < end)
     let left = due.length + 1
     let failed: DiskError | undefined
     const finished = (error: DiskError | undefined) => {
@@ -162,7 +164,7 @@ export class Durability {
     }
     for (const segment of due) {
       try {
-        this.syncSegment(segment, segments[segments.indexOf(segment) + 1], finished)
+        this.syncSegment(segment, segments[segmentIndexOf(segments, segment.baseOffset) + 1], finished)
       } catch (error) {
         if (!(error instanceof DiskError)) throw error
         finished(error)

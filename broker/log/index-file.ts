@@ -19,20 +19,28 @@ export type AtOrBelow = (bytes: Buffer, at: number) => boolean
 export class IndexFile {
   readonly path: string
   readonly entryBytes: number
+  /** The file was there before. */
+  readonly existed: boolean
   private readonly disk: Disk
   /** Entries in the file. */
   private written: number
   private tail: Buffer | undefined
   private tailEntries = 0
 
-  /** Opens over what the file holds; `create` starts with an empty file. A trailing part of an entry is cut off. */
+  /**
+   * Opens over what the file holds; a missing one is created, with `create` it starts empty. A trailing part of an entry
+   * is cut off.
+   */
   constructor(disk: Disk, path: string, entryBytes: number, create: boolean) {
     this.disk = disk
     this.path = path
     this.entryBytes = entryBytes
-    const bytes = create ? 0 : (disk.stat(path)?.bytes ?? 0)
+    const found = create ? undefined : disk.stat(path)
+    this.existed = found !== undefined
+    const bytes = found?.bytes ?? 0
     this.written = Math.floor(bytes / entryBytes)
-    if (create || this.written * entryBytes !== bytes) this.withFile(file => file.truncate(this.written * entryBytes))
+    if (found === undefined || this.written * entryBytes !== bytes)
+      this.withFile(file => file.truncate(this.written * entryBytes))
   }
 
   get entries(): number {

@@ -2,7 +2,7 @@
  * Which leader epoch wrote which offsets: a list of (epoch, start offset), both rising. `leader-epoch-checkpoint` keeps
  * it across restarts.
  *
- * The file is written when the recovery point is (checkpoint, truncation, close), not at every new epoch: an epoch that
+ * The file is written when the recovery point passed an epoch that is not in it, not at every new epoch: an epoch that
  * began above the recovery point is found again in the batches themselves.
  *
  * Sources: KIP-101, KIP-279; end offsets as the leader answers OffsetForLeaderEpoch.
@@ -16,12 +16,12 @@ export interface EpochEntry {
 
 export class LeaderEpochs {
   private entries: EpochEntry[] = []
-  /** Differs from what the checkpoint file holds. */
-  dirty = false
+  /** From this offset on the checkpoint file may say something else; Infinity when it says the same. */
+  unsavedFrom = Infinity
 
   constructor(entries: readonly EpochEntry[] = []) {
     for (const entry of entries) this.assign(entry.epoch, entry.startOffset)
-    this.dirty = false
+    this.saved()
   }
 
   get all(): readonly EpochEntry[] {
@@ -29,6 +29,22 @@ export class LeaderEpochs {
   }
   get latest(): EpochEntry | undefined {
     return this.entries.at(-1)
+  }
+
+  /** The checkpoint file says the same. */
+  saved(): void {
+    this.unsavedFrom = Infinity
+  }
+
+  /** After changes that may have led back to what the file says. */
+  compareWith(inFile: readonly EpochEntry[]): void {
+    const same = (entry: EpochEntry, index: number) =>
+      entry.epoch === inFile[index]?.epoch && entry.startOffset === inFile[index]?.startOffset
+    if (inFile.length === this.entries.length && this.entries.every(same)) this.saved()
+  }
+
+  private changedFrom(offset: number): void {
+    this.unsavedFrom = Math.min(this.unsavedFrom, offset)
   }
 
   /** Notes that `epoch` begins at `startOffset`; entries that contradict it (higher epoch or offset) go. */
@@ -39,10 +55,11 @@ export class LeaderEpochs {
     while (this.entries.length > 0) {
       const last = this.entries.at(-1)!
       if (last.epoch < epoch && last.startOffset < startOffset) break
+      this.changedFrom(last.startOffset)
       this.entries.pop()
     }
     this.entries.push({ epoch, startOffset })
-    this.dirty = true
+    this.changedFrom(startOffset)
   }
 
   /** End of the largest epoch at or below `leaderEpoch`; -1/-1 when that cannot be told. */
@@ -66,8 +83,7 @@ export class LeaderEpochs {
   /** Forgets epochs that begin at or above the new end. */
   truncateFromEnd(endOffset: number): void {
     while (this.entries.length > 0 && this.entries.at(-1)!.startOffset >= endOffset) {
-      this.entries.pop()
-      this.dirty = true
+      this.changedFrom(this.entries.pop()!.startOffset)
     }
   }
 
@@ -75,19 +91,19 @@ export class LeaderEpochs {
   truncateFromStart(startOffset: number): void {
     const keep = this.entries.findLastIndex(entry => entry.startOffset <= startOffset)
     if (keep < 0 || (keep === 0 && this.entries[0]!.startOffset === startOffset)) return
+    this.changedFrom(this.entries[0]!.startOffset)
     this.entries = [{ epoch: this.entries[keep]!.epoch, startOffset }, ...this.entries.slice(keep + 1)]
-    this.dirty = true
   }
 
   /** Takes these for what was known so far. */
   replace(entries: readonly EpochEntry[]): void {
+    this.changedFrom(0)
     this.entries = [...entries]
-    this.dirty = true
   }
 
   clear(): void {
     if (this.entries.length === 0) return
+    this.changedFrom(this.entries[0]!.startOffset)
     this.entries = []
-    this.dirty = true
   }
 }

@@ -199,9 +199,12 @@ export class LogDirectory {
     return entries
   }
 
-  /** Only starts that the segments do not tell themselves. */
+  /** Only starts that the segments do not tell themselves, or whose segment may not have a durable name yet. */
   private logStartEntries(): PartitionOffset[] {
-    const moved = [...this.logs.values()].filter(log => log.logStartOffset !== log.segmentOffsets[0])
+    const moved = [...this.logs.values()].filter(
+      ({ logStartOffset, firstSegmentOffset, durability }) =>
+        logStartOffset !== firstSegmentOffset || (logStartOffset > 0 && durability.directoryDirty),
+    )
     const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
     this.logStartOffsets = byKey(entries)
     return entries

@@ -12,22 +12,15 @@ import { batchBytes, BatchView, isWholeBatch } from '../protocol/records/batch.t
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
-import {
-  deletedSuffix,
-  indexSuffix,
-  logSuffix,
-  offsetFileName,
-  offsetOfFileName,
-  segmentSuffixes,
-  snapshotSuffix,
-  timeIndexSuffix,
-} from './log-files.ts'
+import { checkNewestEpoch, endOf, EpochCheck } from './epoch-check.ts'
+import { deletedSuffix, logSuffix, offsetOfFileName, segmentSuffixes, snapshotSuffix } from './log-files.ts'
 import { isDiskFull } from './log-failure.ts'
 import type { LogConfig } from './log.ts'
 import { ProducerSnapshots } from './producer-snapshots.ts'
 import { ProducerStates } from './producer-state.ts'
 import type { CompletedTransaction } from './producer-state.ts'
 import { Segment } from './segment.ts'
+import type { SegmentContext } from './segment.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 import { TransactionIndexes } from './transaction-indexes.ts'
 
@@ -35,6 +28,7 @@ export interface LoadOptions {
   readonly disk: Disk
   readonly log: Logger
   readonly directory: string
+  readonly segments: SegmentContext
   readonly config: LogConfig
   readonly cleanShutdown: boolean
   /** As checkpointed; 0 when not known. */
@@ -52,6 +46,7 @@ export interface LoadedLog {
   readonly logEndOffset: number
   readonly recoveryPoint: number
   readonly epochs: LeaderEpochs
+  readonly epochCheck: EpochCheck
   readonly producers: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
@@ -65,6 +60,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const names = removeLeftovers(disk, directory)
   const snapshots = new ProducerSnapshots(disk, directory, names, options.log)
   const epochs = loadEpochs(options)
+  const savedEpochs = epochs.unsavedFrom === Infinity ? [...epochs.all] : undefined
   let segments = openSegments(options, names)
   const transactions = new TransactionIndexes(disk, names, {
     log: options.log,
@@ -79,11 +75,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
     // What was derived from bytes above the recovery point may be older, or newer, than these bytes.
     for (const segment of segments) if (segment.baseOffset >= reindexFrom) transactions.clear(segment)
     snapshots.retain(offset => offset <= reindexFrom)
-  } else {
-    checkIndexes(options, segments)
-    checkEnd(options, segments, epochs)
-  }
-  const startAfterGap = options.cleanShutdown ? 0 : afterLastGap(options, segments, reindexFrom)
+  } else checkEnd(options, segments, epochs)
 
   if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
     const fields = {
@@ -105,13 +97,20 @@ export function loadLog(options: LoadOptions): LoadedLog {
   }
   if (segments.length === 0) segments.push(Segment.create(segmentOptions(options, options.logStartOffset)))
   const active = segments.at(-1)!
-  const logEndOffset = active.readNextOffset()
-  const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset, startAfterGap)
+  const { nextOffset: logEndOffset, epoch: lastBatchEpoch } = endOf(active)
+  const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
   epochs.truncateFromEnd(logEndOffset)
   epochs.truncateFromStart(logStartOffset)
-  checkEpochs(options, epochs, segments, logStartOffset)
-  completeEpochs(epochs, segments, logStartOffset, logEndOffset)
+  const aboutEpochs = {
+    log: options.log,
+    path: `${directory}/${leaderEpochFile}`,
+    epochs,
+    segments,
+    gapsAllowed: options.config.cleanupPolicy.includes('compact'),
+  }
+  checkNewestEpoch({ ...aboutEpochs, logStartOffset, logEndOffset }, lastBatchEpoch)
   epochs.truncateFromStart(logStartOffset)
+  if (savedEpochs !== undefined) epochs.compareWith(savedEpochs)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
   snapshots.retain(offset => offset <= logEndOffset && (baseOffsets.has(offset) || offset === newest))
@@ -124,7 +123,8 @@ export function loadLog(options: LoadOptions): LoadedLog {
       logEndOffset,
       recoveryPoint: options.recoveryPoint,
     })
-  const loaded = { ...offsets, segments, epochs, producers, snapshots, transactions }
+  const epochCheck = new EpochCheck(aboutEpochs)
+  const loaded = { ...offsets, epochCheck, segments, epochs, producers, snapshots, transactions }
   rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs, reindexFrom })
   active.makeWritable()
   return loaded
@@ -210,17 +210,8 @@ function wholeBatch(segment: Segment, position: number, size: number): BatchView
 }
 
 function segmentOptions(options: LoadOptions, baseOffset: number) {
-  const { disk, directory, wallMs, log } = options
-  const { indexIntervalBytes } = options.config
-  return {
-    disk,
-    directory,
-    baseOffset,
-    createdWallMs: wallMs,
-    rollJitterMs: options.newSegmentJitterMs(),
-    indexIntervalBytes,
-    log,
-  }
+  const { segments: context, wallMs: createdWallMs } = options
+  return { context, baseOffset, createdWallMs, rollJitterMs: options.newSegmentJitterMs() }
 }
 
 /** Removes files that a stopped broker left half done; returns the names that stay, sorted. */
@@ -255,7 +246,7 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
       problem: error.message,
     })
     const epochs = new LeaderEpochs()
-    epochs.dirty = true
+    epochs.unsavedFrom = 0
     return epochs
   }
 }
@@ -263,107 +254,13 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
 /** The last segment of a log that was stopped cleanly must end with a batch: what follows it was not written by a log. */
 function checkEnd(options: LoadOptions, segments: Segment[], epochs: LeaderEpochs): void {
   const active = segments.at(-1)
-  if (active === undefined) return
-  const end = active.scanFromIndexed(Number.MAX_SAFE_INTEGER, () => true)
-  if (end !== active.sizeBytes) recoverSegment(options, active, active.baseOffset, epochs)
-}
-
-/**
- * Every epoch of the checkpoint must begin with a batch that has it: a wrong one would tell a follower to cut its log at the wrong place. If
- * one does not, all are read from the batches.
- */
-function checkEpochs(
-  options: LoadOptions,
-  epochs: LeaderEpochs,
-  segments: readonly Segment[],
-  logStartOffset: number,
-): void {
-  const gapsAllowed = options.config.cleanupPolicy.includes('compact')
-  for (const { epoch, startOffset } of epochs.all) {
-    const at = Math.max(startOffset, logStartOffset)
-    const segment = segments.findLast(each => each.baseOffset <= at)
-    let found: { readonly baseOffset: number; readonly epoch: number } | undefined
-    segment?.scan(segment.positionOf(at), (bytes, position) => {
-      const { baseOffset, partitionLeaderEpoch } = new BatchView(bytes, position)
-      found = { baseOffset, epoch: partitionLeaderEpoch }
-      return false
-    })
-    const isBeginning = found?.baseOffset === startOffset || startOffset <= logStartOffset
-    if (found === undefined || (isBeginning && found.epoch === epoch) || (!isBeginning && gapsAllowed)) continue
-    options.log.warn('The leader epoch checkpoint does not agree with the batches; reading the epochs from them.', {
-      path: `${options.directory}/${leaderEpochFile}`,
-      problem: `epoch ${epoch} should begin at ${startOffset}, found a batch of epoch ${found.epoch} at ${found.baseOffset}`,
-    })
-    epochs.clear()
-    return
-  }
-}
-
-/**
- * The checkpoint of the epochs may begin above the log start: it was written when the log start had been raised, and that was lost; or it is
- * damaged and was not used. What is missing is read from the headers.
- */
-function completeEpochs(
-  epochs: LeaderEpochs,
-  segments: readonly Segment[],
-  logStartOffset: number,
-  logEndOffset: number,
-): void {
-  const known = epochs.all
-  const until = known[0]?.startOffset ?? logEndOffset
-  if (until <= logStartOffset) return
-  const completed = new LeaderEpochs()
-  for (const segment of segments.slice(
-    Math.max(
-      0,
-      segments.findLastIndex(each => each.baseOffset <= logStartOffset),
-    ),
-  )) {
-    if (segment.baseOffset >= until) break
-    segment.scan(segment.positionOf(logStartOffset), (bytes, at) => {
-      const batch = new BatchView(bytes, at)
-      if (batch.baseOffset >= until) return false
-      completed.assign(batch.partitionLeaderEpoch, batch.baseOffset)
-      return true
-    })
-  }
-  for (const { epoch, startOffset } of known) completed.assign(epoch, startOffset)
-  epochs.replace(completed.all)
+  if (active === undefined || endOf(active).isWhole) return
+  recoverSegment(options, active, active.baseOffset, epochs)
 }
 
 function openSegments(options: LoadOptions, names: readonly string[]): Segment[] {
-  const present = new Set(names)
   const offsets = names.map(name => offsetOfFileName(name, logSuffix)).filter(offset => offset !== undefined)
-  return offsets.map(offset => {
-    const needed = [offsetFileName(offset, indexSuffix), offsetFileName(offset, timeIndexSuffix)]
-    const missing = !needed.every(name => present.has(name))
-    const segment = Segment.open(segmentOptions(options, offset))
-    if (missing && segment.sizeBytes > 0) rebuildIndexes(options, segment, 'an index file is missing')
-    return segment
-  })
-}
-
-/** After a clean stop only the form of the indexes is checked: their last entries must point into the segment. */
-function checkIndexes(options: LoadOptions, segments: readonly Segment[]): void {
-  for (const segment of segments) {
-    const last = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
-    const lastTime = segment.timeIndex.last
-    const sound =
-      last === undefined ||
-      (last.offset >= segment.baseOffset &&
-        last.position < segment.sizeBytes &&
-        (last.position > 0 || segment.offsetIndex.entries === 1))
-    const first = segment.timeIndex.entryAt(0)
-    const timeSound =
-      lastTime === undefined || (lastTime.timestamp >= first!.timestamp && lastTime.offset >= segment.baseOffset)
-    if (!sound || !timeSound) rebuildIndexes(options, segment, 'its last entry points nowhere')
-  }
-}
-
-function rebuildIndexes(options: LoadOptions, segment: Segment, problem: string): void {
-  options.log.warn('Rebuilding the indexes of a segment.', { segment: segment.path, problem })
-  segment.rebuildIndexes(options.config.indexIntervalBytes)
-  segment.becomeInactive()
+  return offsets.map(offset => Segment.open(segmentOptions(options, offset)))
 }
 
 /**
@@ -376,7 +273,6 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     0,
     segments.findLastIndex(segment => segment.baseOffset < recoverFrom),
   )
-  checkIndexes(options, segments.slice(0, first))
   const gapsAllowed = options.config.cleanupPolicy.includes('compact')
   let expected = -1
   for (let index = first; index < segments.length; index++) {
@@ -390,30 +286,6 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     if (recovered.cut) removeFrom(options, segments, index + 1, 'the segment before it was cut')
   }
   return segments
-}
-
-/**
- * Segments that retention removed may come back without their neighbours when names of files are lost. Only what follows without a gap up to
- * the recovered part is the log. Returns where that begins, 0 when there is no gap.
- */
-function afterLastGap(options: LoadOptions, segments: readonly Segment[], recoveredFrom: number): number {
-  if (options.config.cleanupPolicy.includes('compact')) return 0
-  const recovered = segments.findLastIndex(segment => segment.baseOffset <= recoveredFrom)
-  for (let index = recovered; index > 0; index--) {
-    const { baseOffset } = segments[index]!
-    const before = segments[index - 1]!
-    // A log start above it has left that part behind already.
-    if (baseOffset <= options.logStartOffset) return 0
-    const endsAt = before.readNextOffset()
-    if (endsAt === baseOffset) continue
-    options.log.warn('Offsets are missing between two segments; the log starts after the gap.', {
-      directory: options.directory,
-      endsAt,
-      logStartOffset: baseOffset,
-    })
-    return baseOffset
-  }
-  return 0
 }
 
 function removeFrom(options: LoadOptions, segments: Segment[], index: number, problem: string): void {
@@ -430,6 +302,7 @@ function recoverSegment(
   fromOffset: number,
   epochs: LeaderEpochs,
 ): { readonly cut: boolean; readonly nextOffset: number } {
+  segment.leaveIndexesUnchecked()
   // Entries below the recovery point stay, as far as they are sound; entries above it describe bytes that were not
   // checked yet.
   segment.offsetIndex.truncateToEntries(segment.offsetIndex.soundEntries(segment.sizeBytes))
@@ -541,6 +414,6 @@ class TailChecker {
 
 /** Removes the files of a segment and its snapshot at once. */
 function removeSegment(disk: Disk, segment: Segment): void {
-  segment.closeHandle()
+  segment.retire()
   for (const suffix of [...segmentSuffixes, snapshotSuffix]) disk.remove(segment.filePath(suffix))
 }

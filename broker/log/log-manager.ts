@@ -25,6 +25,7 @@ import type {
   TopicPartition,
 } from './log.ts'
 import { LogDirectoryError } from './meta-properties.ts'
+import { OpenFiles } from './open-files.ts'
 import { openPartitionLog } from './partition-log.ts'
 import type { SegmentedLog } from './partition-log.ts'
 
@@ -38,6 +39,8 @@ export interface LogManagerOptions {
   configOf(partition: TopicPartition): LogConfig
   /** For the clean shutdown marker; -1 when the node was never registered. */
   brokerEpoch?(): number
+  /** Descriptors of all logs. */
+  readonly openFiles?: OpenFiles
   /** producer.id.expiration.ms as it is now. */
   readonly producerIdExpirationMs?: () => number
 }
@@ -51,6 +54,7 @@ export class DirectoryLogManager implements LogManager {
   private readonly dirs: LogDirectory[]
   private readonly byPartition = new Map<string, HeldLog>()
   private readonly futures: FutureLogs
+  private readonly openFiles: OpenFiles
   private readonly placement: LogPlacement<LogDirectory>
   /** Logs of partitions of which another directory has a log too; until `settle`. */
   private rivals: { readonly directory: LogDirectory; readonly found: FoundPartition }[] = []
@@ -64,6 +68,7 @@ export class DirectoryLogManager implements LogManager {
   constructor(options: LogManagerOptions) {
     this.options = options
     this.environment = options.environment
+    this.openFiles = options.openFiles ?? new OpenFiles()
     this.dirs = options.logDirs.map(path => {
       const directory: LogDirectory = new LogDirectory(path, options, {
         hasSpace: () => this.hasSpace(directory),
@@ -153,6 +158,7 @@ export class DirectoryLogManager implements LogManager {
         environment: this.environment,
         directory: path,
         room: directory.room,
+        openFiles: this.openFiles,
         topicPartition: partition,
         topicId,
         config,

@@ -1,6 +1,6 @@
 /**
- * Reads of one log: finds the segment and the position of an offset, remembers where readers go on, and bounds the
- * descriptors that readers of old segments use. The caller has checked that the offset is in the log.
+ * Reads of one log: finds the segment and the position of an offset, and remembers where readers go on. The caller has
+ * checked that the offset is in the log.
  */
 import type { Logger } from '../environment/environment.ts'
 import { baseOffsetOf } from '../protocol/records/batch.ts'
@@ -21,9 +21,6 @@ export interface ReadableLog {
 /** Damaged batches that are remembered, per log: for who looks at the node. */
 const maxDamaged = 100
 
-/** Closed segments that may keep their descriptor for readers, per log. */
-const maxOpenClosedSegments = 4
-
 export class LogReader {
   private readonly log: ReadableLog
   private readonly positions = new ReadPositions()
@@ -43,10 +40,9 @@ export class LogReader {
     const segments = this.log.currentSegments
     const slot = this.positions.find(offset)
     let segment = slot >= 0 ? this.positions.segmentAt(slot) : segmentOf(segments, offset)
-    if (!segment.isOpen) this.closeSpareHandles()
     let position = slot >= 0 ? this.positions.positionAt(slot) : segment.positionOf(offset)
     while (position >= segment.sizeBytes) {
-      const next = segments[segments.indexOf(segment) + 1]
+      const next = segments[segmentIndexOf(segments, segment.baseOffset) + 1]
       if (next === undefined) return nothingAt(offset)
       segment = next
       position = 0
@@ -97,20 +93,19 @@ export class LogReader {
   forget(): void {
     this.positions.clear()
   }
-
-  /** Closes descriptors of closed segments until one more may be opened. */
-  closeSpareHandles(): void {
-    const open = this.log.currentSegments.slice(0, -1).filter(segment => segment.isOpen)
-    for (const segment of open.slice(0, Math.max(0, open.length - maxOpenClosedSegments + 1))) segment.closeHandle()
-  }
 }
 
 export function nothingAt(offset: number): ReadResult {
   return { records: emptyBuffer, baseOffset: -1, nextOffset: offset }
 }
 
-/** The segment that holds `offset`: the last one that begins at or below it. */
+/** The segment that holds `offset`: the last one that begins at or below it, else the first. */
 export function segmentOf(segments: readonly Segment[], offset: number): Segment {
+  return segments[segmentIndexOf(segments, offset)]!
+}
+
+/** Its place in the log. */
+export function segmentIndexOf(segments: readonly Segment[], offset: number): number {
   let low = 0
   let high = segments.length - 1
   while (low < high) {
@@ -118,5 +113,5 @@ export function segmentOf(segments: readonly Segment[], offset: number): Segment
     if (segments[middle]!.baseOffset <= offset) low = middle
     else high = middle - 1
   }
-  return segments[low]!
+  return low
 }

@@ -2,6 +2,12 @@
 import type { DiskError, Environment } from '../environment/environment.ts'
 import type { DirectoryRoom } from './log-failure.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log.ts'
+import type { OpenFiles } from './open-files.ts'
+
+/** Large enough that short bursts stay in memory, small enough that the kernel's limits stay out of sight. */
+export const defaultWritebackBytes = 64 * 1024 * 1024
+/** Default of producer.id.expiration.ms. */
+export const dayMs = 24 * 60 * 60 * 1000
 
 export interface PartitionLogOptions {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'disk' | 'log'>
@@ -18,6 +24,8 @@ export interface PartitionLogOptions {
   readonly logStartOffset?: number
   /** producer.id.expiration.ms; default one day. */
   readonly producerIdExpirationMs?: () => number
+  /** Descriptors shared with the other logs of the node; default: own ones. */
+  readonly openFiles?: OpenFiles
   /** Bytes appended after which their write-back is started; default 64 MiB, Infinity leaves it to the kernel. */
   readonly writebackBytes?: number
   /** Whether the log's directory has space; default: every append tries. */

@@ -13,16 +13,16 @@ import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
-import { duplicateInfo, storageRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
-import type { ValidatedAppend } from './append-validation.ts'
+import { checkProducers, stampForLeader, storageRefusal, validateForLeader } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
+import type { EpochCheck } from './epoch-check.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { snapshotSuffix } from './log-files.ts'
 import { abortedTransaction, loadLog, rebuildProducers } from './log-loader.ts'
 import { LogFailure } from './log-failure.ts'
-import { LogReader, nothingAt, segmentOf } from './log-reader.ts'
+import { LogReader, nothingAt, segmentIndexOf } from './log-reader.ts'
 import type {
   AppendRequest,
   AppendResult,
@@ -35,24 +35,23 @@ import type {
   ReadResult,
   TopicPartition,
 } from './log.ts'
-import type { PartitionLogOptions } from './partition-log-options.ts'
+import { dayMs, defaultWritebackBytes, type PartitionLogOptions } from './partition-log-options.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
 import type { CompletedTransaction, ProducerRefusal, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
 import { newestTimestamp } from './read-batches.ts'
 import type { DamagedBatch } from './read-check.ts'
 import { checkReplicated } from './replicated-batches.ts'
+import { OpenFiles } from './open-files.ts'
 import { segmentsBeyondRetention } from './retention.ts'
 import { rollJitterMs } from './roll-jitter.ts'
-import { Segment } from './segment.ts'
+import { Segment, type SegmentContext } from './segment.ts'
+import { SegmentTally } from './segment-tally.ts'
 import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 import type { TransactionIndexes } from './transaction-indexes.ts'
 import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 
-/** Large enough that short bursts stay in memory, small enough that the kernel's limits stay out of sight. */
-const defaultWritebackBytes = 64 * 1024 * 1024
-const dayMs = 24 * 60 * 60 * 1000
 /**
  * Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped
  * cleanly.
@@ -70,8 +69,11 @@ export class SegmentedLog implements PartitionLog {
   readonly log: Logger
   private config: LogConfig
   private segments: Segment[]
+  private readonly segmentContext: SegmentContext
+  readonly tally = new SegmentTally()
   private active: Segment
   private epochs: LeaderEpochs
+  private readonly epochCheck: EpochCheck
   private producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
@@ -103,10 +105,18 @@ export class SegmentedLog implements PartitionLog {
       environment.disk.makeDirectory(directory)
       writePartitionMetadata(environment.disk, directory, options.topicId, { durable: false })
     }
+    this.segmentContext = {
+      disk: environment.disk,
+      directory,
+      openFiles: options.openFiles ?? new OpenFiles(),
+      log: this.log,
+      indexIntervalBytes: () => this.config.indexIntervalBytes,
+    }
     const loaded = loadLog({
       disk: environment.disk,
       log: this.log,
       directory,
+      segments: this.segmentContext,
       config: options.config,
       cleanShutdown: options.cleanShutdown,
       recoveryPoint: options.recoveryPoint ?? 0,
@@ -116,8 +126,10 @@ export class SegmentedLog implements PartitionLog {
       newSegmentJitterMs: () => rollJitterMs(this.config, environment.random),
     })
     this.segments = loaded.segments
+    for (const segment of this.segments) this.tally.add(segment)
     this.active = loaded.segments.at(-1)!
     this.epochs = loaded.epochs
+    this.epochCheck = loaded.epochCheck
     this.producerStates = loaded.producers
     this.snapshots = loaded.snapshots
     this.startOffset = loaded.logStartOffset
@@ -157,9 +169,7 @@ export class SegmentedLog implements PartitionLog {
     return this.durability.recoveryPoint
   }
   get sizeBytes(): number {
-    let bytes = 0
-    for (const segment of this.segments) bytes += segment.sizeBytes
-    return bytes
+    return this.tally.bytes
   }
   get latestEpoch(): number | undefined {
     return this.epochs.latest?.epoch
@@ -174,7 +184,10 @@ export class SegmentedLog implements PartitionLog {
   get damage(): readonly DamagedBatch[] {
     return this.reader.damage
   }
-  /** Base offsets of the segments, rising: for the inspector and tests. */
+  get firstSegmentOffset(): number {
+    return this.segments[0]!.baseOffset
+  }
+  /** Base offsets of the segments, rising: for tests. */
   get segmentOffsets(): readonly number[] {
     return this.segments.map(segment => segment.baseOffset)
   }
@@ -191,7 +204,7 @@ export class SegmentedLog implements PartitionLog {
       const message = `The append has ${bytes} bytes, more than fit into a segment (${this.config.segmentBytes}).`
       return { refused: 'RECORD_LIST_TOO_LARGE', message }
     }
-    const producerProblem = this.checkProducers(append, request)
+    const producerProblem = checkProducers(append, request, this.producerStates, this.config)
     if (producerProblem !== undefined) return producerProblem
     const firstOffset = this.endOffset
     const lastOffset = stampForLeader(append, firstOffset, request, this.config)
@@ -202,15 +215,6 @@ export class SegmentedLog implements PartitionLog {
     }
     const logAppendTimeMs = this.config.messageTimestampType === 'LogAppendTime' ? request.wallMs : -1
     return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes } }
-  }
-
-  private checkProducers(append: ValidatedAppend, request: AppendRequest): AppendResult | undefined {
-    for (const batch of append.batches) {
-      const found = this.producerStates.check(batch, request)
-      if (found === undefined) continue
-      return 'duplicate' in found ? { duplicate: duplicateInfo(found.duplicate, this.config) } : found
-    }
-    return undefined
   }
 
   startVerification(producer: VerifiedProducer): VerificationGuard | 'ongoing' | ProducerRefusal {
@@ -302,27 +306,22 @@ export class SegmentedLog implements PartitionLog {
     old.becomeInactive()
     // With the snapshot at the segment's base, a recovery of this segment needs nothing before it.
     this.snapshots.write(baseOffset, this.producerStates.all(), { sync: false })
-    const segment = Segment.create(this.segmentOptions(baseOffset))
-    this.segments.push(segment)
-    this.active = segment
+    const segment = this.begin(baseOffset)
     this.durability.directoryDirty = true
-    this.durability.flushLater(() => this.reader.closeSpareHandles(), baseOffset)
+    this.durability.flushLater(() => {}, baseOffset)
     return segment
   }
 
-  private segmentOptions(baseOffset: number) {
-    const { disk, clock } = this.environment
-    const { directory, log } = this
-    const { indexIntervalBytes } = this.config
-    return {
-      disk,
-      directory,
+  private begin(baseOffset: number): Segment {
+    this.active = Segment.create({
+      context: this.segmentContext,
       baseOffset,
-      createdWallMs: clock.wallMs(),
+      createdWallMs: this.environment.clock.wallMs(),
       rollJitterMs: rollJitterMs(this.config, this.environment.random),
-      indexIntervalBytes,
-      log,
-    }
+    })
+    this.segments.push(this.active)
+    this.tally.add(this.active)
+    return this.active
   }
 
   // ------------------------------------------------------------------------------------------------------------ read
@@ -346,10 +345,12 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- epochs
 
   endOffsetForEpoch(leaderEpoch: number): EpochEndOffset {
+    if (leaderEpoch !== this.latestEpoch) this.guard(() => this.epochCheck.run(this))
     return this.epochs.endOffsetFor(leaderEpoch, this.endOffset)
   }
 
   epochAt(offset: number): number | undefined {
+    if (offset < (this.epochs.latest?.startOffset ?? 0)) this.guard(() => this.epochCheck.run(this))
     return offset < this.endOffset ? this.epochs.epochAt(offset) : undefined
   }
 
@@ -366,7 +367,7 @@ export class SegmentedLog implements PartitionLog {
       return
     }
     if (offset < this.segments[0]!.baseOffset) return this.truncateFullyAndStartAt(offset)
-    const keep = this.segments.findLastIndex(segment => segment.baseOffset <= offset)
+    const keep = segmentIndexOf(this.segments, offset)
     const { position, end } = this.guard(() => this.segments[keep]!.cutPoint(offset))
     this.guard(() => this.lowerOffsets(end, Math.min(end, this.startOffset)))
     this.failure.guardFully(() => {
@@ -389,8 +390,7 @@ export class SegmentedLog implements PartitionLog {
     this.guard(() => this.lowerOffsets(offset, offset))
     this.failure.guardFully(() => {
       this.removeFrom(0)
-      this.active = Segment.create(this.segmentOptions(offset))
-      this.segments.push(this.active)
+      this.begin(offset)
       this.durability.directoryDirty = true
       this.durability.syncTruncated(this.active)
       this.endOffset = offset
@@ -456,11 +456,11 @@ export class SegmentedLog implements PartitionLog {
     if (this.failure.error !== undefined || this.closed) return
     this.guard(() => {
       this.active.spillIndexes()
-      if (!this.epochs.dirty) return
+      if (this.epochs.unsavedFrom >= this.recoveryPoint) return
       this.durability.syncDirectories()
       const path = `${this.directory}/${leaderEpochFile}`
       writeEpochCheckpoint(this.environment.disk, path, this.epochs.all, { durable: true })
-      this.epochs.dirty = false
+      this.epochs.saved()
     })
   }
 
@@ -469,13 +469,8 @@ export class SegmentedLog implements PartitionLog {
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.failure.error !== undefined || this.closed) return 0
     return this.guard(() => {
-      let count = segmentsBeyondRetention(this.segments, {
-        config: this.config,
-        nowWallMs,
-        untilOffset,
-        logStartOffset: this.startOffset,
-        logEndOffset: this.endOffset,
-      })
+      const input = { config: this.config, nowWallMs, untilOffset, log: this }
+      let count = segmentsBeyondRetention(this.segments, input)
       // The log always has an active segment: a new one, where there is space for it.
       if (count === this.segments.length && this.failure.full !== undefined) count--
       if (count <= 0) return 0
@@ -541,15 +536,14 @@ export class SegmentedLog implements PartitionLog {
 
   /** Aborted transactions whose records may lie in [fromOffset, untilOffset), for read_committed. */
   abortedTransactions(fromOffset: number, untilOffset: number): readonly AbortedTransaction[] {
-    const first = this.segments.indexOf(segmentOf(this.segments, fromOffset))
-    return this.transactions.collect(this.segments.slice(first), fromOffset, untilOffset)
+    return this.transactions.collect(this.segments, fromOffset, untilOffset)
   }
 
   /** Takes the place of the log of which this one is a complete copy, with what that knows beyond its batches. */
   succeed(former: SegmentedLog): void {
     this.producerStates = former.producerStates
     this.epochs = former.epochs
-    this.epochs.dirty = true
+    this.epochs.unsavedFrom = 0
     this.highWatermark = former.highWatermark
   }
 
@@ -563,10 +557,14 @@ export class SegmentedLog implements PartitionLog {
   }
 
   private settle(): void {
-    this.active.becomeInactive()
-    this.durability.directoryDirty = true
-    this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
-    for (const segment of this.segments) if (segment.unsynced || segment === this.active) segment.sync()
+    // A log that was not written to since it was opened is as it should be.
+    if (this.active.unsynced || this.snapshots.latest !== this.endOffset) {
+      this.active.becomeInactive()
+      this.durability.directoryDirty = true
+      this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
+      for (const segment of this.tally.unsyncedSegments) if (segment !== this.active) segment.sync()
+      this.active.sync()
+    }
     this.flush()
     this.prepareCheckpoint()
   }

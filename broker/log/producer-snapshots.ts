@@ -107,7 +107,8 @@ export class ProducerSnapshots {
     } finally {
       file.close()
     }
-    if (!this.offsets.includes(offset)) {
+    if (offset > (this.offsets.at(-1) ?? -1)) this.offsets.push(offset)
+    else if (!this.offsets.includes(offset)) {
       this.offsets.push(offset)
       this.offsets.sort((a, b) => a - b)
     }
@@ -115,7 +116,8 @@ export class ProducerSnapshots {
 
   /** fsyncs the snapshot at `offset` off the event loop; no error when it is gone meanwhile. */
   syncLater(offset: number, done: (error: DiskError | undefined) => void): void {
-    if (!this.offsets.includes(offset)) return done(undefined)
+    // The newest last: that is what a roll asks for.
+    if (this.offsets.lastIndexOf(offset) < 0) return done(undefined)
     let file: DiskFile
     try {
       file = this.disk.open(this.path(offset), 'write')
@@ -161,8 +163,9 @@ export class ProducerSnapshots {
 
   /** Takes the snapshot out of the list without touching its file. */
   forget(offset: number): boolean {
-    const known = this.offsets.includes(offset)
-    this.offsets = this.offsets.filter(other => other !== offset)
-    return known
+    // The oldest first: that is how segments leave.
+    const at = this.offsets.indexOf(offset)
+    if (at >= 0) this.offsets.splice(at, 1)
+    return at >= 0
   }
 }

@@ -12,8 +12,7 @@ export interface RetentionInput {
   readonly nowWallMs: number
   /** The high watermark. */
   readonly untilOffset: number
-  readonly logStartOffset: number
-  readonly logEndOffset: number
+  readonly log: { readonly logStartOffset: number; readonly logEndOffset: number; readonly sizeBytes: number }
 }
 
 /**
@@ -21,19 +20,16 @@ export interface RetentionInput {
  * beyond retention.
  */
 export function segmentsBeyondRetention(segments: readonly Segment[], input: RetentionInput): number {
-  const { config, untilOffset, logEndOffset } = input
+  const { config, untilOffset, log } = input
   const byPolicy = config.cleanupPolicy.includes('delete')
-  let excessBytes =
-    byPolicy && config.retentionBytes >= 0
-      ? segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) - config.retentionBytes
-      : 0
+  let excessBytes = byPolicy && config.retentionBytes >= 0 ? log.sizeBytes - config.retentionBytes : 0
   let count = 0
   for (const [index, segment] of segments.entries()) {
     const nextBaseOffset = segments[index + 1]?.baseOffset
     const isLast = nextBaseOffset === undefined
     if (isLast && segment.sizeBytes === 0) break
-    if (untilOffset < (nextBaseOffset ?? logEndOffset)) break
-    const belowStart = nextBaseOffset !== undefined && nextBaseOffset <= input.logStartOffset
+    if (untilOffset < (nextBaseOffset ?? log.logEndOffset)) break
+    const belowStart = nextBaseOffset !== undefined && nextBaseOffset <= log.logStartOffset
     const tooOld =
       byPolicy && config.retentionMs >= 0 && input.nowWallMs - largestTimestamp(segment) > config.retentionMs
     // By size a segment goes only when what is left still reaches retention.bytes.

@@ -5,10 +5,13 @@
  *
  * Source: Kafka documentation, "Log"; KIP-33 for the time index.
  */
-import type { Disk, DiskError, DiskFile, Logger } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
+import type { Disk, DiskFile, Logger } from '../environment/environment.ts'
 import { baseOffsetOf, batchBytes, batchHeaderBytes, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
 import { indexSuffix, logSuffix, offsetFileName, segmentSuffixes, timeIndexSuffix } from './log-files.ts'
 import { OffsetIndex } from './offset-index.ts'
+import type { OpenFiles, SegmentFile } from './open-files.ts'
+import type { SegmentTally } from './segment-tally.ts'
 import { TimeIndex } from './time-index.ts'
 import type { TimestampAndOffset } from './time-index.ts'
 
@@ -24,30 +27,41 @@ const scanBuffer = Buffer.allocUnsafeSlow(16 * 1024)
 /** Sees one batch header at `bytes[at]`; `position` is where the batch begins in the segment. False stops the scan. */
 export type HeaderVisitor = (bytes: Buffer, at: number, position: number, sizeBytes: number) => boolean
 
-export interface SegmentOptions {
+/** What all segments of a log have in common. */
+export interface SegmentContext {
   readonly disk: Disk
   /** The partition's directory. */
   readonly directory: string
+  readonly openFiles: OpenFiles
+  readonly log: Logger
+  /** For rebuilding an index that turns out to be damaged. */
+  indexIntervalBytes(): number
+}
+
+export interface SegmentOptions {
+  readonly context: SegmentContext
   readonly baseOffset: number
   /** Wall ms; stands in for the first timestamp when records have none. */
   readonly createdWallMs: number
   readonly rollJitterMs: number
-  /** For rebuilding an index that turns out to be damaged. */
-  readonly indexIntervalBytes: number
-  readonly log: Logger
+}
+
+interface Indexes {
+  readonly offsets: OffsetIndex
+  readonly times: TimeIndex
 }
 
 export class Segment {
   readonly baseOffset: number
-  readonly path: string
   readonly rollJitterMs: number
-  createdWallMs: number
-  offsetIndex: OffsetIndex
-  timeIndex: TimeIndex
-  /** Bytes of whole batches: the file holds exactly them. */
-  sizeBytes: number
-  /** Has bytes that were never fsynced. */
-  dirty = false
+  readonly createdWallMs: number
+  /** The log that it is a part of; kept by the tally itself. */
+  tally: SegmentTally | undefined
+  private readonly context: SegmentContext
+  private bytes: number
+  private dirtyBytes = false
+  /** fsyncs of the log that were asked for and are not over. */
+  private syncs = 0
   /** Up to here the bytes were there when the segment was opened: nobody has checked them since. */
   uncheckedBytes: number
   /** No longer part of the log. */
@@ -60,25 +74,26 @@ export class Segment {
   private largest: TimestampAndOffset | undefined
   private largestKnown = false
   private bytesSinceIndexEntry = 0
-  private readonly options: SegmentOptions
-  private readonly disk: Disk
-  private handle: OpenFile | undefined
+  /** Opened by their first use: a log of a thousand segments opens no index at a start but the last. */
+  private indexes: Indexes | undefined
+  private indexesChecked: boolean
+  private handle: SegmentFile | undefined
   private writable: boolean
 
   private constructor(options: SegmentOptions, create: boolean) {
-    this.options = options
-    this.disk = options.disk
+    this.context = options.context
     this.baseOffset = options.baseOffset
     this.createdWallMs = options.createdWallMs
     this.rollJitterMs = options.rollJitterMs
-    this.path = this.filePath(logSuffix)
     this.writable = create
-    this.sizeBytes = create ? 0 : (this.disk.stat(this.path)?.bytes ?? 0)
-    this.uncheckedBytes = this.sizeBytes
     this.largestKnown = create
-    this.offsetIndex = this.openOffsetIndex(create)
-    this.timeIndex = this.openTimeIndex(create)
-    if (create) this.file().truncate(0)
+    this.indexesChecked = create
+    this.bytes = create ? 0 : (this.disk.stat(this.path)?.bytes ?? 0)
+    this.uncheckedBytes = this.bytes
+    if (create) {
+      this.indexes = this.openIndexes({ create: true })
+      this.file().truncate(0)
+    }
   }
 
   /** A new, empty segment; files of the same name are emptied. */
@@ -86,13 +101,39 @@ export class Segment {
     return new Segment(options, true)
   }
 
-  /** The segment as its files are; missing indexes are created empty. */
+  /** The segment as its files are. Indexes are looked at by their first use, and rebuilt when they are missing or damaged. */
   static open(options: SegmentOptions): Segment {
     return new Segment(options, false)
   }
 
+  private get disk(): Disk {
+    return this.context.disk
+  }
+  get path(): string {
+    return this.filePath(logSuffix)
+  }
+
+  /** Bytes of whole batches: the file holds exactly them. */
+  get sizeBytes(): number {
+    return this.bytes
+  }
+  private set sizeBytes(bytes: number) {
+    if (this.tally !== undefined) this.tally.bytes += bytes - this.bytes
+    this.bytes = bytes
+  }
+
+  /** Has bytes that were never fsynced. */
+  get dirty(): boolean {
+    return this.dirtyBytes
+  }
+  set dirty(dirty: boolean) {
+    this.dirtyBytes = dirty
+    if (this.unsynced) this.tally?.unsynced(this)
+    else this.tally?.synced(this)
+  }
+
   filePath(suffix: string): string {
-    return `${this.options.directory}/${offsetFileName(this.baseOffset, suffix)}`
+    return `${this.context.directory}/${offsetFileName(this.baseOffset, suffix)}`
   }
 
   /** Paths of all files a segment may have. */
@@ -100,14 +141,52 @@ export class Segment {
     return segmentSuffixes.map(suffix => this.filePath(suffix))
   }
 
-  private openOffsetIndex(create: boolean): OffsetIndex {
-    const path = this.filePath(indexSuffix)
-    return new OffsetIndex(this.disk, path, this.baseOffset, create || this.disk.stat(path) === undefined)
+  // --------------------------------------------------------------------------------------------------------- indexes
+
+  get offsetIndex(): OffsetIndex {
+    return (this.indexes ?? this.checkedIndexes()).offsets
+  }
+  get timeIndex(): TimeIndex {
+    return (this.indexes ?? this.checkedIndexes()).times
   }
 
-  private openTimeIndex(create: boolean): TimeIndex {
-    const path = this.filePath(timeIndexSuffix)
-    return new TimeIndex(this.disk, path, this.baseOffset, create || this.disk.stat(path) === undefined)
+  /** Recovery looks at the indexes entry by entry: no check of their form before that. */
+  leaveIndexesUnchecked(): void {
+    this.indexesChecked = true
+  }
+
+  private openIndexes({ create }: { readonly create: boolean }): Indexes {
+    return {
+      offsets: new OffsetIndex(this.disk, this.filePath(indexSuffix), this.baseOffset, create),
+      times: new TimeIndex(this.disk, this.filePath(timeIndexSuffix), this.baseOffset, create),
+    }
+  }
+
+  /** After a clean stop only the form of the indexes is checked: their last entries must point into the segment. */
+  private checkedIndexes(): Indexes {
+    const indexes = this.openIndexes({ create: false })
+    this.indexes = indexes
+    if (this.indexesChecked) return indexes
+    this.indexesChecked = true
+    const problem = this.bytes === 0 ? undefined : this.problemOf(indexes)
+    if (problem === undefined) return indexes
+    this.context.log.warn('Rebuilding the indexes of a segment.', { segment: this.path, problem })
+    this.rebuildIndexes(this.context.indexIntervalBytes())
+    this.closeIndexes()
+    return indexes
+  }
+
+  private problemOf({ offsets, times }: Indexes): string | undefined {
+    if (!offsets.existed || !times.existed) return 'an index file is missing'
+    const last = offsets.entryAt(offsets.entries - 1)
+    const sound =
+      last === undefined ||
+      (last.offset >= this.baseOffset && last.position < this.bytes && (last.position > 0 || offsets.entries === 1))
+    const lastTime = times.last
+    const firstTime = lastTime && times.entryAt(0)
+    const timeSound =
+      lastTime === undefined || (lastTime.timestamp >= firstTime!.timestamp && lastTime.offset >= this.baseOffset)
+    return sound && timeSound ? undefined : 'its last entry points nowhere'
   }
 
   // ---------------------------------------------------------------------------------------------------------- append
@@ -133,8 +212,8 @@ export class Segment {
    * `discardTail`.
    */
   append(records: Buffer, indexIntervalBytes: number): void {
-    this.file().write([records], this.sizeBytes)
-    this.dirty = true
+    this.file().write([records], this.bytes)
+    if (!this.dirtyBytes) this.dirty = true
     let at = 0
     let position = this.sizeBytes
     while (at < records.length) {
@@ -178,12 +257,16 @@ export class Segment {
 
   /** No more appends will come: writes the closing time entry and all index pages. */
   becomeInactive(): void {
+    this.closeIndexes()
+    // Its bytes may be durable already; the pages of its indexes are not.
+    this.dirty = true
+  }
+
+  private closeIndexes(): void {
     const largest = this.largestTimestamp()
     if (largest !== undefined) this.timeIndex.append(largest.timestamp, largest.offset)
     this.offsetIndex.settle()
     this.timeIndex.settle()
-    // Its bytes may be durable already; the pages of its indexes are not.
-    this.dirty = true
   }
 
   // ------------------------------------------------------------------------------------------------------------ read
@@ -275,8 +358,8 @@ export class Segment {
   }
 
   private rebuildDamaged(path: string, entry?: object): void {
-    this.options.log.warn('An index is damaged; rebuilding both indexes of the segment.', { path, entry })
-    this.rebuildIndexes(this.options.indexIntervalBytes)
+    this.context.log.warn('An index is damaged; rebuilding both indexes of the segment.', { path, entry })
+    this.rebuildIndexes(this.context.indexIntervalBytes())
   }
 
   /** The largest timestamp and the end of the first batch that has it; undefined when no record has a timestamp. */
@@ -349,26 +432,30 @@ export class Segment {
 
   /**
    * After the indexes were cut: the largest timestamp of the batches before `position` is read anew, and counting bytes begins again. Of two
-   * index files that were never fsynced one may have lost more than the other.
+   * index files that were never fsynced one may have lost more than the other; and what is left of them may not be true.
    */
   resumeIndexes(position: number): void {
-    this.largest = this.timeIndex.last
+    const { last } = this.timeIndex
+    const from = this.offsetIndex.lookup(last?.offset ?? -1)
+    this.largest = last
     this.largestKnown = true
     this.bytesSinceIndexEntry = 0
-    const from = this.offsetIndex.lookup(this.largest?.offset ?? -1)
-    let isFirst = from !== undefined
-    let lied = false
+    let firstOffset: number | undefined
+    let isGenuine = last === undefined
     const visit: HeaderVisitor = (bytes, at, visited) => {
       if (visited >= position) return false
-      lied = isFirst && lastOffsetOf(bytes, at) !== from?.offset
-      isFirst = false
-      if (lied) return false
       const timestamp = maxTimestampOf(bytes, at)
-      if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset: lastOffsetOf(bytes, at) }
+      const offset = lastOffsetOf(bytes, at)
+      firstOffset ??= offset
+      isGenuine ||= offset === last?.offset && timestamp === last.timestamp
+      if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset }
       return true
     }
     this.scan(from?.position ?? 0, visit)
-    if (lied) this.scan(0, visit)
+    if (isGenuine && (from === undefined || firstOffset === undefined || firstOffset === from.offset)) return
+    this.timeIndex.truncateToEntries(0)
+    this.largest = undefined
+    this.scan(0, visit)
   }
 
   /** Rebuilds both indexes from the headers in the file. */
@@ -388,7 +475,7 @@ export class Segment {
 
   /** Has bytes that are not known to be durable, be it that an fsync is still on its way. */
   get unsynced(): boolean {
-    return this.dirty || (this.handle?.syncs ?? 0) > 0
+    return this.dirtyBytes || this.syncs > 0
   }
 
   /** Lets appends happen (again): the active segment after a start. A log that nobody uses holds no descriptor. */
@@ -398,8 +485,18 @@ export class Segment {
   }
 
   private file(): DiskFile {
-    this.handle ??= { file: this.disk.open(this.path, this.writable ? 'write' : 'read'), syncs: 0, closing: false }
-    return this.handle.file
+    const handle = this.handle ?? this.openHandle()
+    handle.used = true
+    return handle.file
+  }
+
+  private openHandle(): SegmentFile {
+    const { disk, openFiles } = this.context
+    const taken = () => {
+      this.handle = undefined
+    }
+    this.handle = openFiles.open(disk, this.path, this.writable ? 'write' : 'read', taken)
+    return this.handle
   }
 
   private writeFile(): DiskFile {
@@ -424,18 +521,28 @@ export class Segment {
     this.dirty = false
   }
 
-  /** fsyncs the log off the event loop: what was appended before the call is durable when `done` runs. */
+  /**
+   * fsyncs the log off the event loop: what was appended before the call is durable when `done` runs. A segment that
+   * leaves the log before its turn comes needs no fsync.
+   */
   syncLater(done: (error: DiskError | undefined) => void): void {
-    this.writeFile()
-    const handle = this.handle!
+    this.syncs++
     this.dirty = false
-    handle.syncs++
-    handle.file.syncLater(error => {
-      handle.syncs--
-      if (error !== undefined) this.dirty = true
-      // A descriptor must not be closed, and its number given to another file, while an fsync is under way on it.
-      if (handle.closing && handle.syncs === 0) handle.file.close()
-      done(error)
+    this.context.openFiles.whenSyncMayStart(ended => {
+      const finish = (error: DiskError | undefined) => {
+        this.syncs--
+        this.dirty ||= error !== undefined
+        ended()
+        done(error)
+      }
+      if (this.retired) return finish(undefined)
+      try {
+        this.writeFile()
+        this.context.openFiles.syncLater(this.handle!, finish)
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error
+        finish(error)
+      }
     })
   }
 
@@ -444,16 +551,25 @@ export class Segment {
    * fsync.
    */
   syncAllLater(done: (error: DiskError | undefined) => void): void {
+    // Not durable before its indexes are.
+    this.syncs++
+    const over = (error: DiskError | undefined) => {
+      this.syncs--
+      if (!this.retired) this.dirty ||= error !== undefined
+      done(this.retired ? undefined : error)
+    }
     this.syncLater(logError => {
-      if (logError !== undefined || this.retired) return done(this.retired ? undefined : logError)
-      const synced = (indexError: DiskError | undefined) => {
-        // The bytes are durable, the indexes are not: the next round tries again.
-        if (indexError !== undefined) this.dirty = true
-        done(this.retired ? undefined : indexError)
-      }
-      this.offsetIndex.syncLater(indexError => {
-        if (indexError !== undefined || this.retired) return synced(indexError)
-        this.timeIndex.syncLater(synced)
+      if (logError !== undefined || this.retired) return over(logError)
+      this.context.openFiles.whenSyncMayStart(ended => {
+        const finish = (error: DiskError | undefined) => {
+          ended()
+          over(error)
+        }
+        if (this.retired) return finish(undefined)
+        this.offsetIndex.syncLater(error => {
+          if (error !== undefined || this.retired) finish(error)
+          else this.timeIndex.syncLater(finish)
+        })
       })
     })
   }
@@ -461,22 +577,14 @@ export class Segment {
   /** The segment leaves the log: its files may be renamed or removed at any time. */
   retire(): void {
     this.retired = true
+    this.tally?.remove(this)
     this.closeHandle()
   }
 
   /** Gives the descriptor back; the next access opens the file again. */
   closeHandle(): void {
-    const handle = this.handle
+    const { handle } = this
     this.handle = undefined
-    if (handle === undefined) return
-    handle.closing = true
-    if (handle.syncs === 0) handle.file.close()
+    if (handle !== undefined) this.context.openFiles.close(handle)
   }
-}
-
-interface OpenFile {
-  readonly file: DiskFile
-  /** fsyncs under way. */
-  syncs: number
-  closing: boolean
 }

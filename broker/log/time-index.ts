@@ -31,6 +31,10 @@ export class TimeIndex {
   get path(): string {
     return this.file.path
   }
+  /** The file was there before it was opened. */
+  get existed(): boolean {
+    return this.file.existed
+  }
   get entries(): number {
     return this.file.entries
   }

@@ -26,7 +26,8 @@ export class TransactionIndex {
   private readonly disk: Disk
   /** Read on first use. */
   private loaded: AbortedTransaction[] | undefined
-  private dirty = false
+  /** Has entries that were never fsynced. */
+  dirty = false
   /** Entries that the file has; those after them wait for space. */
   private written = 0
   private readonly baseOffset: number
@@ -46,6 +47,19 @@ export class TransactionIndex {
 
   get all(): readonly AbortedTransaction[] {
     return this.entries()
+  }
+
+  /** Those whose markers are at or above `offset`, in the order of their markers. */
+  from(offset: number): readonly AbortedTransaction[] {
+    const entries = this.entries()
+    let low = 0
+    let high = entries.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (entries[middle]!.lastOffset < offset) low = middle + 1
+      else high = middle
+    }
+    return low === 0 ? entries : entries.slice(low)
   }
 
   append(transaction: AbortedTransaction): void {

@@ -4,6 +4,7 @@
  */
 import type { Disk, Logger } from '../environment/environment.ts'
 import { offsetOfFileName, transactionIndexSuffix } from './log-files.ts'
+import { segmentOf } from './log-reader.ts'
 import type { Segment } from './segment.ts'
 import { TransactionIndex } from './transaction-index.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
@@ -13,10 +14,13 @@ export interface TransactionIndexesHost {
   /** Aborted transactions that end in a segment, read from its batches: for an index that is damaged. */
   rebuild(segment: Segment): AbortedTransaction[]
 }
+/** Per log: the segment that is written to, and one that is read. */
+const maxOpened = 2
 
 export class TransactionIndexes {
   private readonly disk: Disk
-  private readonly byBaseOffset = new Map<number, TransactionIndex>()
+  /** Their entries are in memory: the ones used last, and those that are not durable. */
+  private readonly opened = new Map<number, TransactionIndex>()
   /** Base offsets of the segments whose index has a file, rising. */
   private present: number[]
 
@@ -37,20 +41,38 @@ export class TransactionIndexes {
   }
 
   /**
-   * Aborted transactions of these segments (by base offset, rising) that touch [fromOffset, untilOffset). An entry whose
-   * last stable offset is not below `untilOffset` is the last that can: all that ends later began later.
+   * Aborted transactions that touch [fromOffset, untilOffset), a part of this log's segments (by base offset, rising).
+   * An entry whose last stable offset is not below `untilOffset` is the last that can: all that ends later began later.
+   * Costs what it finds: segments without an index are not visited.
    */
   collect(segments: readonly Segment[], fromOffset: number, untilOffset: number): AbortedTransaction[] {
     const found: AbortedTransaction[] = []
-    const first = segments[0]?.baseOffset
-    if (first === undefined || this.present.length === 0 || (this.present.at(-1) ?? -1) < first) return found
-    for (const segment of segments) {
-      for (const aborted of this.existing(segment)?.all ?? []) {
-        if (aborted.lastOffset >= fromOffset && aborted.firstOffset < untilOffset) found.push(aborted)
+    if (this.present.length === 0) return found
+    const first = segmentOf(segments, fromOffset).baseOffset
+    for (let at = this.firstAtOrAbove(first); at < this.present.length; at++) {
+      const segment = segmentOf(segments, this.present[at]!)
+      for (const aborted of this.open(segment).from(fromOffset)) {
+        if (aborted.firstOffset < untilOffset) found.push(aborted)
         if (aborted.lastStableOffset >= untilOffset) return found
       }
     }
     return found
+  }
+
+  /** Place in `present` of the first base offset at or above `offset`. */
+  private firstAtOrAbove(offset: number): number {
+    let low = 0
+    let high = this.present.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.present[middle]! < offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  private has(baseOffset: number): boolean {
+    return this.present[this.firstAtOrAbove(baseOffset)] === baseOffset
   }
 
   truncateTo(segment: Segment, offset: number): void {
@@ -64,39 +86,48 @@ export class TransactionIndexes {
 
   /** The segment left the log. */
   forget(segment: Segment): void {
-    this.byBaseOffset.delete(segment.baseOffset)
-    if (this.present.includes(segment.baseOffset))
-      this.present = this.present.filter(offset => offset !== segment.baseOffset)
+    this.opened.delete(segment.baseOffset)
+    if (this.has(segment.baseOffset)) this.present.splice(this.firstAtOrAbove(segment.baseOffset), 1)
   }
 
   /** fsyncs those that were written, blocking. */
   sync(): void {
-    for (const index of this.byBaseOffset.values()) index.sync()
+    for (const index of this.opened.values()) index.sync()
   }
 
   private open(segment: Segment): TransactionIndex {
     const { baseOffset } = segment
-    let index = this.byBaseOffset.get(baseOffset)
-    if (index === undefined) {
-      const path = segment.filePath(transactionIndexSuffix)
-      const damaged = (problem: string): AbortedTransaction[] => {
-        this.host.log.warn('The transaction index of a segment is damaged; rebuilding it from the batches.', {
-          path,
-          problem,
-        })
-        return this.host.rebuild(segment)
+    const known = this.opened.get(baseOffset)
+    if (known !== undefined) {
+      // The newest are kept, in the order of use.
+      if (this.opened.size > 1) {
+        this.opened.delete(baseOffset)
+        this.opened.set(baseOffset, known)
       }
-      index = new TransactionIndex(this.disk, path, { baseOffset, damaged })
-      this.byBaseOffset.set(baseOffset, index)
-      if (!this.present.includes(baseOffset)) {
-        this.present.push(baseOffset)
-        this.present.sort((a, b) => a - b)
-      }
+      return known
     }
+    this.closeSpare()
+    const path = segment.filePath(transactionIndexSuffix)
+    const damaged = (problem: string): AbortedTransaction[] => {
+      const fields = { path, problem }
+      this.host.log.warn('The transaction index of a segment is damaged; rebuilding it from the batches.', fields)
+      return this.host.rebuild(segment)
+    }
+    const index = new TransactionIndex(this.disk, path, { baseOffset, damaged })
+    this.opened.set(baseOffset, index)
+    if (!this.has(baseOffset)) this.present.splice(this.firstAtOrAbove(baseOffset), 0, baseOffset)
     return index
   }
 
+  /** What is not durable yet stays until it is. */
+  private closeSpare(): void {
+    for (const [baseOffset, index] of this.opened) {
+      if (this.opened.size < maxOpened) return
+      if (!index.dirty) this.opened.delete(baseOffset)
+    }
+  }
+
   private existing(segment: Segment): TransactionIndex | undefined {
-    return this.present.includes(segment.baseOffset) ? this.open(segment) : undefined
+    return this.has(segment.baseOffset) ? this.open(segment) : undefined
   }
 }

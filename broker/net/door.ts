@@ -45,7 +45,7 @@ export class Door {
   readonly #inside = new Set<Guest>()
   #waiting: Guest[] = []
   /** Connections that are refused and have to wait for their end. */
-  readonly #refused = new Set<{ destroy(): void }>()
+  readonly #refused = new Map<{ destroy(): void }, Arrival>()
 
   /** @param backlog  connections of a listener that may wait for others to end */
   constructor(environment: Environment, admissions: Admissions = always, backlog = Infinity) {
@@ -64,8 +64,8 @@ export class Door {
     const before = this.#waiting.filter(({ arrival: { listener } }) => listener === arrival.listener).length
     const admission = before > 0 ? 'full' : this.#ask(arrival)
     if (admission === 'full' && before >= this.#backlog)
-      return this.#letGo(socket, 'too many wait for others to end (max.connections)', 0)
-    if (admission !== 'full' && 'refused' in admission) return this.#letGo(socket, admission.refused, admission.afterMs)
+      return this.#letGo(socket, arrival, { refused: 'too many wait for others to end (max.connections)', afterMs: 0 })
+    if (admission !== 'full' && 'refused' in admission) return this.#letGo(socket, arrival, admission)
     const connection = open(() => this.#left(guest))
     const guest: Guest = { arrival, connection, state: 'waiting' }
     if (admission !== 'full') return this.#begin(guest, admission)
@@ -90,7 +90,7 @@ export class Door {
       }
       this.#waiting = this.#waiting.filter(each => each !== guest)
       if ('refused' in admission) {
-        this.#refused.add(guest.connection)
+        this.#refused.set(guest.connection, guest.arrival)
         guest.endTimer = this.#environment.timers.after(admission.afterMs, () => guest.connection.destroy())
         continue
       }
@@ -99,10 +99,13 @@ export class Door {
     }
   }
 
-  close(): void {
-    for (const { connection } of [...this.#inside, ...this.#waiting]) connection.destroy()
-    for (const refused of this.#refused) refused.destroy()
-    this.#waiting = []
+  /** @param listener  only its connections */
+  close(listener?: string): void {
+    const goes = (arrival: Arrival): boolean => listener === undefined || arrival.listener === listener
+    const guests = [...this.#inside, ...this.#waiting].filter(({ arrival }) => goes(arrival))
+    this.#waiting = this.#waiting.filter(({ arrival }) => !goes(arrival))
+    for (const { connection } of guests) connection.destroy()
+    for (const [refused, arrival] of this.#refused) if (goes(arrival)) refused.destroy()
   }
 
   #ask(arrival: Arrival): Admission {
@@ -143,8 +146,8 @@ export class Door {
   }
 
   /** The wait keeps a client that connects again at once from doing so at once. */
-  #letGo(socket: Socket, reason: string, afterMs: number): void {
-    this.#environment.log.warn(`refused a connection: ${reason}`, { client: socket.remote.host })
+  #letGo(socket: Socket, arrival: Arrival, { refused, afterMs }: Extract<Admission, { refused: string }>): void {
+    this.#environment.log.warn(`refused a connection: ${refused}`, { client: socket.remote.host })
     let timer: Timer | undefined
     socket.handle({
       data: () => undefined,
@@ -154,7 +157,7 @@ export class Door {
       },
     })
     if (afterMs === 0) return socket.destroy()
-    this.#refused.add(socket)
+    this.#refused.set(socket, arrival)
     timer = this.#environment.timers.after(afterMs, () => socket.destroy())
   }
 }

@@ -37,7 +37,8 @@ export class Server {
   readonly #options: ServerOptions
   readonly #doors: Readonly<Record<ListenerKind, Door>>
   readonly #unsent = new UnsentReplies()
-  readonly #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
+  #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
+  #isClosed = false
   #nextId = 1
 
   constructor(environment: Environment, options: ServerOptions) {
@@ -65,8 +66,18 @@ export class Server {
       socket => this.#accept(socket, listener, kind),
       this.#options.security?.tls(listener),
     )
-    this.#listeners.push({ config: listener, bound })
-    return bound.address.port
+    const { port } = bound.address
+    if (this.#isClosed) await bound.close()
+    else this.#listeners.push({ config: listener, bound })
+    return port
+  }
+
+  /** Stops accepting on the listener and closes its connections; resolves when its address is free. */
+  async closeListener(name: string): Promise<void> {
+    const closing = this.#listeners.filter(({ config }) => config.name === name).map(({ bound }) => bound.close())
+    this.#listeners = this.#listeners.filter(({ config }) => config.name !== name)
+    for (const door of Object.values(this.#doors)) door.close(name)
+    await Promise.all(closing)
   }
 
   /** Handshakes on this listener use these keys from now on. Throws NetworkError TLS when they cannot be used. */
@@ -76,6 +87,7 @@ export class Server {
 
   /** Stops accepting, then closes every connection. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const closing = this.#listeners.splice(0).map(({ bound }) => bound.close())
     this.#doors.broker.close()
     this.#doors.controller.close()

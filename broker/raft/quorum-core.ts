@@ -49,6 +49,9 @@ export interface Recovered {
 /** Base of the exponential wait after a lost election, ms. */
 const electionBackoffBaseMs = 100
 const electionBackoffExponentMax = 20
+/** After a leader ended: time for the other voters to notice it too, and a spread so that they rarely compete, ms. */
+const successionWaitMs = 50
+const successionSpreadMs = 100
 /** Epochs are int32. */
 export const lastEpoch = 2 ** 31 - 1
 /**
@@ -137,6 +140,11 @@ export class QuorumCore {
     const exponent = Math.min(electionBackoffExponentMax, Math.max(0, this.electionRetries - 1))
     const randomMs = electionBackoffBaseMs * this.options.random.below(2 * 2 ** exponent)
     return Math.min(randomMs, this.options.electionBackoffMaxMs)
+  }
+
+  /** Wait after the leader's process ended. */
+  successionDelayMs(): number {
+    return successionWaitMs + this.options.random.below(successionSpreadMs)
   }
 
   // ------------------------------------------------------------------------------------------------------ transitions

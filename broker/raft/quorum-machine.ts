@@ -16,7 +16,7 @@
  *              Follower, Unattached   a higher epoch is heard of
  * Resigned     Unattached    the election timeout passed (in the next epoch), or a higher epoch is heard of
  *              Follower      a leader of a later epoch is heard of
- * Follower     Prospective   the fetch timeout passed (voters only)
+ * Follower     Prospective   the fetch timeout passed, or nobody listens at the leader's address any more (voters only)
  *              Follower, Unattached   a higher epoch is heard of
  *
  * Observers are Unattached or Follower. After a restart a node that led is Resigned, one that followed is Follower, all others Unattached.
@@ -33,7 +33,7 @@ import { lastEpoch, QuorumCore, type MachineOptions, type Recovered } from './qu
 import type { SnapshotId, StoredSnapshot } from './quorum-messages.ts'
 import type { LeaderAndEpoch } from './raft.ts'
 import { emptyReady, type HardState, type QuorumEvent, type Ready } from './ready.ts'
-import type { Resigned, Role } from './roles.ts'
+import type { Follower, Resigned, Role } from './roles.ts'
 import { takeResponse } from './take-responses.ts'
 
 /** Snapshots kept; the log reaches back to the oldest of them. */
@@ -176,11 +176,24 @@ export class QuorumMachine {
   private requestFailed(event: Extract<QuorumEvent, { kind: 'failed' }>, nowMs: number): void {
     const { core } = this
     if (!core.peers.answered(event.from, event.requestId)) return
-    if (core.role.name === 'resigned') this.noticeFailed(core.role, event.from)
+    const { role } = core
+    if (role.name === 'resigned') this.noticeFailed(role, event.from)
+    if (role.name === 'follower' && event.refused === true && event.from === role.leaderId) this.leaderGone(role, nowMs)
     // A voter that knows no pre-vote cannot be asked; the election is held without (KIP-996, compatibility).
-    const canStand = core.role.name === 'prospective' && core.epoch < lastEpoch
+    const canStand = role.name === 'prospective' && core.epoch < lastEpoch
     if (event.unsupported === true && canStand) core.becomeCandidate(nowMs)
     else core.peers.backOff(event.from, nowMs)
+  }
+
+  /**
+   * Nobody listens any more where the leader did: its process has ended, and one that starts again leads this epoch no
+   * more. Should it live all the same, behind a proxy, say, those who still hear from it grant no pre-vote. Once per
+   * leader: after that the fetch timeout decides.
+   */
+  private leaderGone(role: Follower, nowMs: number): void {
+    if (!role.hasFetched) return
+    role.hasFetched = false
+    role.deadlineMs = Math.min(role.deadlineMs, nowMs + this.core.successionDelayMs())
   }
 
   /** A voter that cannot be reached need not keep this node from stopping: it finds out by its fetch timeout. */

@@ -6,7 +6,7 @@
  * Order within one Ready (ready.ts): what must be durable first is written and fsynced before the first reply or request leaves; delivery to
  * the listener comes last, and the listener may propose from within it.
  */
-import { DiskError, type Address, type Environment, type Timer } from '../environment/environment.ts'
+import { DiskError, NetworkError, type Address, type Environment, type Timer } from '../environment/environment.ts'
 import { isDiskFull } from '../log/log-failure.ts'
 import type { PartitionLog } from '../log/log.ts'
 import type { RequestClient } from '../net/client.ts'
@@ -327,7 +327,8 @@ export class RaftDriver implements MetadataQuorum {
             error: String(error),
           })
           const unsupported = error instanceof ProtocolError && error.errorName === 'UNSUPPORTED_VERSION'
-          this.step({ kind: 'failed', from: to, requestId, unsupported })
+          const refused = error instanceof NetworkError && error.code === 'ECONNREFUSED'
+          this.step({ kind: 'failed', from: to, requestId, unsupported, refused })
         },
       )
       .catch((error: unknown) => this.environment.halt(`The metadata quorum failed: ${describeError(error)}`))

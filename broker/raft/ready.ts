@@ -20,8 +20,17 @@ export type QuorumEvent =
   /** The requester is gone: its parked fetch need not be answered. */
   | { readonly kind: 'forget'; readonly token: number }
   | { readonly kind: 'response'; readonly from: number; readonly requestId: number; readonly response: QuorumResponse }
-  /** Nobody knows whether the request took effect. `unsupported`: the peer does not know this version. */
-  | { readonly kind: 'failed'; readonly from: number; readonly requestId: number; readonly unsupported?: boolean }
+  /**
+   * Nobody knows whether the request took effect. `unsupported`: the peer does not know this version. `refused`: nobody
+   * listens at its address.
+   */
+  | {
+      readonly kind: 'failed'
+      readonly from: number
+      readonly requestId: number
+      readonly unsupported?: boolean
+      readonly refused?: boolean
+    }
   /** The log is durable below `durableOffset`; `generation` is that of the flush. */
   | { readonly kind: 'persisted'; readonly durableOffset: number; readonly generation: number }
   | { readonly kind: 'propose'; readonly epoch: number; readonly records: readonly Buffer[] }

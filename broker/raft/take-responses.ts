@@ -85,6 +85,7 @@ function takeFetch(core: QuorumCore, response: FetchResponse, nowMs: number): bo
   if (response.divergingEpoch !== undefined) {
     truncateToEndOf(core, response.divergingEpoch)
   } else if (response.snapshotId !== undefined) {
+    if (!isPossibleSnapshot(core, response.snapshotId)) return false
     beginSnapshot(core, role, response.snapshotId)
   } else {
     if (response.records !== undefined && !appendFetched(core, response.records)) return false
@@ -115,6 +116,11 @@ function appendFetched(core: QuorumCore, fetched: FetchedRecords): boolean {
     core.grewTo(run.epoch, fetched.epochs[index + 1]?.startOffset ?? fetched.endOffset)
   }
   return true
+}
+
+/** Made in this epoch or before, of committed records, with all that we know to be committed. Kafka downloads any and would go back with it. */
+function isPossibleSnapshot(core: QuorumCore, { epoch, endOffset }: SnapshotId): boolean {
+  return epoch >= 0 && epoch <= core.epoch && endOffset >= core.highWatermark
 }
 
 function beginSnapshot(core: QuorumCore, role: Follower, id: SnapshotId): void {

@@ -49,6 +49,8 @@ export interface ClusterSpec {
   readonly settings: Readonly<Record<string, string>>
   /** Of all listeners; left out: none. */
   readonly security?: SecurityKind
+  /** The lab that it was made for and ends with. */
+  readonly lab?: string
   /** Seeds `cluster.random`, and in the simulator everything. */
   readonly seed: number
 }

@@ -4,8 +4,8 @@
  *
  * The probe topic is removed again; its name begins like Kafka's internal topics, so that tools which hide those hide it too.
  */
-import { errorName } from '#broker/protocol/errors.ts'
-import { failure, messageOf } from '../errors.ts'
+import { errorName, type ErrorName } from '#broker/protocol/errors.ts'
+import { exitCodes, failure, messageOf, ToolkitError } from '../errors.ts'
 import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './cluster.ts'
 import type { ConnectionOptions, Endpoint } from './wire.ts'
 import { WireClient } from './wire.ts'
@@ -94,6 +94,7 @@ class ReadyCheck {
         createTopic(client, { name: topic, assignments, settings }, ATTEMPT_MS),
       )
       const done = answer.errorCode === errorCodes.none || answer.errorCode === errorCodes.topicAlreadyExists
+      if (!done) this.#failIfFinal('the topic of the probe cannot be created', answer.errorCode, answer.message)
       return done ? undefined : `does not create a topic: ${errorName(answer.errorCode)} ${answer.message}`
     })
     await Promise.all(ids.map((id, partition) => this.#roundTrip(topic, partition, id)))
@@ -113,6 +114,7 @@ class ReadyCheck {
     await this.#until(`broker ${preferred}`, async () => {
       const produced = await this.#ask(leader, client => produceOne(client, { topic, partition }, value, ATTEMPT_MS))
       if (produced.errorCode !== errorCodes.none) {
+        this.#failIfFinal(`broker ${preferred} cannot take a record of ${value.length} bytes`, produced.errorCode)
         const [found] = (await this.#ask(leader, client => metadata(client, [topic]))).topics
         const now = found?.partitions.find(candidate => candidate.index === partition)?.leader
         if (now !== undefined && now >= 0) leader = now
@@ -134,6 +136,7 @@ class ReadyCheck {
       try {
         missing = await ask()
       } catch (error) {
+        if (error instanceof UselessCluster) throw error
         missing = `does not answer: ${messageOf(error)}`
       }
       if (missing === undefined) return
@@ -147,6 +150,20 @@ class ReadyCheck {
       }
       await clock.sleep(POLL_MS)
     }
+  }
+
+  /** Some answers come of the settings, and no waiting changes them. */
+  #failIfFinal(what: string, code: number, message = ''): void {
+    const error = errorName(code)
+    if (!finalErrors.has(error)) return
+    const { name, settings } = this.#options.spec
+    const given = Object.entries(settings).map(([key, value]) => `${key}=${value}`)
+    throw new UselessCluster(
+      `The cluster ${name} runs but is of no use: ${what}: ${[error, message].filter(text => text !== '').join(', ')}.`,
+      given.length === 0
+        ? `./faultline logs --name ${name} shows what the nodes say.`
+        : `Look at what --set says: ${given.join(', ')}.`,
+    )
   }
 
   async #failIfDead(): Promise<void> {
@@ -197,6 +214,22 @@ class ReadyCheck {
 }
 
 const TOPIC_DELETION_DISABLED = 73
+
+/** It will not become ready by waiting. */
+class UselessCluster extends ToolkitError {
+  constructor(message: string, remedy: string) {
+    super(exitCodes.failed, message, { remedy })
+  }
+}
+
+const finalErrors: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'INVALID_TIMESTAMP',
+  'INVALID_RECORD',
+  'INVALID_CONFIG',
+  'POLICY_VIOLATION',
+])
 
 /** The active controller as the first broker that answers knows it. */
 export async function askQuorum(

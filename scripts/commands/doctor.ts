@@ -158,6 +158,13 @@ async function leftovers(): Promise<Finding[]> {
         summary: 'its start was cut off; it left things behind',
         remedy,
       })
+    } else if (record.phase === 'up' && record.spec.lab !== undefined && (await conditionOf(record.owner)) === 'gone') {
+      findings.push({
+        name: `cluster ${name}`,
+        grade: 'lacking',
+        summary: `was made for the lab ${record.spec.lab}, which was cut off; it still runs`,
+        remedy,
+      })
     } else if (record.phase === 'up') {
       const cluster = await attachCluster(name)
       const dead = (await cluster.nodes()).filter(node => node.state === 'dead').map(node => node.id)

@@ -174,6 +174,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
     port: 0,
     settings,
     ...(options.security === undefined || options.security === 'none' ? {} : { security: options.security }),
+    lab: lab.name,
     seed: options.seed,
   }
 }

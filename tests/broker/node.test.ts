@@ -1,4 +1,4 @@
-/** A node that cannot start leaves its directories as a clean stop does. */
+/** A node that cannot start says what to do, and leaves its directories as a clean stop does. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,33 @@ import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
 import { Node } from '#broker/node.ts'
 import { StartupError } from '#broker/startup-error.ts'
 
+function settings(directory: string, over: Readonly<Record<string, string>>) {
+  const given = {
+    'process.roles': 'broker',
+    'node.id': '1',
+    'cluster.id': 'AAAAAAAAAAAAAAAAAAAABA',
+    'controller.quorum.voters': '100@127.0.0.1:1',
+    'controller.listener.names': 'CONTROLLER',
+    listeners: 'PLAINTEXT://127.0.0.1:0',
+    'log.dirs': directory,
+    ...over,
+  }
+  return parseBrokerConfig(new Map(Object.entries(given))).config
+}
+
+const node = (directory: string, over: Readonly<Record<string, string>>): Node =>
+  new Node({
+    config: settings(directory, over),
+    environment: nodeEnvironment({ logLevel: 'error', logFormat: 'json' }),
+  })
+
+test.each(['', 'my-cluster', 'AAAAAAAAAAAAAAAAAAAABA=='])('a cluster is not founded as "%s"', async clusterId => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-node-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  const start = node(directory, { 'cluster.id': clusterId }).start()
+  await expect(start).rejects.toThrow(/cluster\.id .*22 characters in base64url.*for instance [\w-]{22},/)
+})
+
 test('a port that is in use costs no recovery at the next start', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-node-'))
   const server = createServer()
@@ -18,18 +45,7 @@ test('a port that is in use costs no recovery at the next start', async () => {
     rmSync(directory, { recursive: true, force: true })
   })
   const { port } = server.address() as AddressInfo
-  const { config } = parseBrokerConfig(
-    new Map([
-      ['process.roles', 'broker'],
-      ['node.id', '1'],
-      ['cluster.id', 'AAAAAAAAAAAAAAAAAAAABA'],
-      ['controller.quorum.voters', '100@127.0.0.1:1'],
-      ['controller.listener.names', 'CONTROLLER'],
-      ['listeners', `PLAINTEXT://127.0.0.1:${port}`],
-      ['log.dirs', directory],
-    ]),
-  )
-  const node = new Node({ config, environment: nodeEnvironment({ logLevel: 'error', logFormat: 'json' }) })
-  await expect(node.start()).rejects.toThrow(StartupError)
+  const start = node(directory, { listeners: `PLAINTEXT://127.0.0.1:${port}` }).start()
+  await expect(start).rejects.toThrow(StartupError)
   expect(existsSync(path.join(directory, '.kafka_cleanshutdown'))).toBe(true)
 })

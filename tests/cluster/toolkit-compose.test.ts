@@ -25,6 +25,10 @@ describeWith(['docker'], 'the image', () => {
   async function healthy(...args: string[]): Promise<string> {
     const container = await docker('run', '-d', ...args, brokerImage)
     started.push(container)
+    return untilHealthy(container)
+  }
+
+  async function untilHealthy(container: string): Promise<string> {
     for (let line = ''; line !== 'healthy';) {
       const state = JSON.parse(await docker('inspect', '-f', '{{json .State}}', container)) as {
         Running: boolean
@@ -99,6 +103,14 @@ describeWith(['docker'], 'the image', () => {
     await docker('stop', '-t', '30', container)
     expect(await docker('inspect', '-f', '{{.State.ExitCode}}', container)).toBe('0')
     expect(await docker('cp', `${container}:/var/lib/kafka/data/.kafka_cleanshutdown`, '-')).not.toBe('')
+  })
+
+  test('runs a command instead of the broker, which one can start by hand, as in the apache/kafka image', async () => {
+    const run = ['run', '--rm', '--network', 'none', brokerImage]
+    expect(await docker(...run, 'sh', '-c', 'id -u')).toBe('1000')
+    const container = await docker('run', '-d', '--network', 'none', brokerImage, 'sh', '-c', '/etc/kafka/docker/run')
+    started.push(container)
+    await untilHealthy(container)
   })
 
   test('refuses settings that cannot work, in one line, with exit code 2', async () => {

@@ -91,6 +91,7 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
     expect(await feature('metadata.version')).toMatch(
       /SupportedMinVersion: 3\.3-IV3 SupportedMaxVersion: 4\.3-IV0 FinalizedVersionLevel: 4\.3-IV0 Epoch: \d+/,
     )
+    expect(await feature('kraft.version')).toMatch(/SupportedMinVersion: 0 .*FinalizedVersionLevel: 0/)
     const before = /FinalizedVersionLevel: (\d)/.exec((await feature('streams.version')) ?? '')?.[1]
     const flip = async (level: string) =>
       run('FeatureCommand', level > '0' ? 'upgrade' : 'downgrade', '--feature', `streams.version=${level}`)

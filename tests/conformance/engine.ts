@@ -2,10 +2,8 @@
  * What a node of a test's cluster is: a broker of this project, or, with CONFORMANCE_ENGINE=apache-kafka, a real Apache Kafka of the same
  * shape. The second keeps the suites honest: a claim that Apache Kafka does not keep either is no claim about compatibility.
  */
-import { readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import path from 'node:path'
-import { parseProperties } from '#broker/config/properties.ts'
 import { apacheKafkaEngine } from '#scripts/cluster/apache-kafka/engine.ts'
 import type { Launch, NodeFiles } from '#scripts/cluster/process/engine.ts'
 
@@ -51,20 +49,13 @@ export const faultline: NodeEngine = {
   isServing: async inspectorPort => (await httpBody(inspectorPort, '/health')) !== undefined,
 }
 
-/** Our nodes read the first users of a cluster from a setting, Apache Kafka's tool for storage from its command line. */
-function scramUsersOf([node]: readonly NodeFiles[]): string[] {
-  if (node === undefined) return []
-  const users = parseProperties(readFileSync(node.propertiesFile, 'utf8')).get('bootstrap.scram.credentials') ?? ''
-  return users.split(';').filter(user => user !== '')
-}
-
 const apacheKafka: NodeEngine = {
   hasInspector: false,
   startDeadlineMs: apacheKafkaEngine.readyTimeoutMs,
   async format(nodes, clusterId) {
     const quietly = { progress: () => {}, signal: undefined }
     await apacheKafkaEngine.prepare(quietly)
-    await apacheKafkaEngine.format(nodes, clusterId, { ...quietly, scramUsers: scramUsersOf(nodes) })
+    await apacheKafkaEngine.format(nodes, clusterId, quietly)
   },
   launch(node) {
     // Three of them share a machine with the clients, for seconds.

@@ -9,6 +9,8 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { errorName } from '#broker/protocol/errors.ts'
+import type { UnregisterBrokerResponse } from '#broker/protocol/messages/64-unregister-broker.ts'
 import { seededRandom } from '#scripts/cluster/random.ts'
 import { isReference, oursAlone } from './engine.ts'
 import { Actor, type Stage, type Tally } from './fuzz/actor.ts'
@@ -16,6 +18,7 @@ import { bugLines } from './fuzz/bug-lines.ts'
 import { Memory } from './fuzz/distort.ts'
 import { learn, quorumStory, type QuorumFacts } from './fuzz/quorum-stories.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
+import { RawClient } from './raw-client.ts'
 import { createTopics } from './topics.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
@@ -26,6 +29,7 @@ const to = Number(process.env['FUZZ_TO'] ?? Infinity)
 const MiB = 1 << 20
 const workers = 4
 const partitions = 3
+const unregisterBroker = 64
 
 let cluster: Cluster
 let kafka: Kafka
@@ -129,6 +133,22 @@ async function play(): Promise<Tally> {
   return tally
 }
 
+/** The stranger's brokers are alive until their sessions end: topics that are made then, the one of offsets too, would lie on them. */
+async function unregisterStrangers(): Promise<void> {
+  const ours = new Set(cluster.brokers.map(({ id }) => id))
+  const { brokers } = await admin.describeCluster()
+  const client = new RawClient(cluster.broker().port)
+  try {
+    for (const { nodeId } of brokers) {
+      if (ours.has(nodeId)) continue
+      const { errorCode } = await client.send<UnregisterBrokerResponse>(unregisterBroker, { brokerId: nodeId })
+      expect(['NONE', 'BROKER_ID_NOT_REGISTERED']).toContain(errorName(errorCode))
+    }
+  } finally {
+    client.close()
+  }
+}
+
 async function valuesOf(topic: string, count: number): Promise<Set<string>> {
   const consumer = kafka.consumer({ groupId: `reader-of-${topic}` })
   await consumer.connect()
@@ -156,6 +176,7 @@ test.skipIf(isReference)(
     expect([...tally.findings, ...bugs]).toEqual([])
     await writer.stop()
 
+    await unregisterStrangers()
     await createTopics(admin, [{ topic: 'afterwards', numPartitions: 1 }])
     const producer = kafka.producer()
     await producer.connect()

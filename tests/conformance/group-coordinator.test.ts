@@ -7,6 +7,7 @@ import { errorName } from '#broker/protocol/errors.ts'
 import { startCluster, type Cluster } from './harness.ts'
 import { RawClient } from './raw-client.ts'
 
+const [describeGroups, streamsDescribe] = [15, 89]
 const [joinGroup, syncGroup, heartbeat, leaveGroup] = [11, 14, 12, 13]
 const [offsetCommit, listGroups, createTopics, consumerBeat, consumerDescribe, shareBeat, shareDescribe] = [
   8, 16, 19, 68, 69, 76, 77,
@@ -93,6 +94,30 @@ describe('the group coordinator', () => {
     const request = { groupIds: ['shared'], includeAuthorizedOperations: false }
     const { groups } = await client.send<Described>(shareDescribe, request)
     expect(groups).toMatchObject([{ groupEpoch: 2, members: [{ memberEpoch: 2, clientHost: '/127.0.0.1' }] }])
+  })
+
+  test('says of a group that is not there, or is of another kind, what Kafka says', async () => {
+    await share('of another kind')
+    const told = async (api: number, groupId: string) => {
+      const request = { groupIds: [groupId], groups: [groupId], includeAuthorizedOperations: false }
+      const { groups } = await client.send<{ groups: readonly { errorMessage: string | null }[] }>(api, request)
+      return groups[0]?.errorMessage
+    }
+    const kinds = {
+      classic: describeGroups,
+      consumer: consumerDescribe,
+      streams: streamsDescribe,
+      share: shareDescribe,
+    }
+    for (const [kind, api] of Object.entries(kinds)) {
+      expect(await told(api, 'nope')).toBe('Group nope not found.')
+      if (kind !== 'share')
+        expect(await told(api, 'of another kind')).toBe(`Group of another kind is not a ${kind} group.`)
+    }
+    await consumer('consumers')
+    expect(await told(shareDescribe, 'consumers')).toBe('Group consumers is not a share group.')
+    expect(await consumer('nope', { memberEpoch: 1 })).toMatchObject({ errorMessage: 'Consumer group nope not found.' })
+    expect(await share('nope', { memberEpoch: 1 })).toMatchObject({ errorMessage: 'Share group nope not found.' })
   })
 
   test.each(['with members', 'empty'])('lets no group take the name of a share group that is %s', async state => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
 
 let home = ''
@@ -70,6 +71,7 @@ describe('./faultline', () => {
       ['up', '--runtime', 'simulated', '--engine', 'apache-kafka'],
       'runs our own broker only, not apache-kafka',
     ],
+    ['a cluster where none is named', ['down', 'mine'], 'A cluster is named with --name NAME'],
     ['a name that no topic can have', ['produce', 'a b', 'x'], '"a b" cannot be the name of a topic'],
     ['a name that would be a directory', ['topic', 'create', '..'], '".." cannot be the name of a topic'],
   ])('takes %s for a usage error: exit code 2 and one error line', async (_, args, message) => {
@@ -135,6 +137,28 @@ describe('./faultline', () => {
     expect(stderr).toContain('removing what an interrupted command left')
     expect(stdout).toContain('cut-off is down.')
     expect(exitCode).toBe(0)
+  })
+
+  test('doctor tells of a cluster that a lab left behind', async () => {
+    const spec = { ...clusterSpec({ name: 'orphan', runtime: 'process' }), lab: '07' }
+    const record = {
+      version: 1,
+      spec,
+      clusterId: 'id',
+      phase: 'up',
+      owner: { pid: 1, identity: 'gone' },
+      foreignData: [],
+    }
+    mkdirSync(path.join(home, 'orphan'), { recursive: true })
+    writeFileSync(path.join(home, 'orphan', 'cluster.json'), JSON.stringify(record))
+    const { json } = await run('doctor', '--json')
+    rmSync(path.join(home, 'orphan'), { recursive: true })
+    expect(json()).toContainEqual({
+      name: 'cluster orphan',
+      grade: 'lacking',
+      summary: 'was made for the lab 07, which was cut off; it still runs',
+      remedy: './faultline down --name orphan',
+    })
   })
 
   test('reads a topology from a file and refuses what it does not know there', async () => {

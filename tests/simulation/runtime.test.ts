@@ -64,6 +64,14 @@ describe('the simulated runtime', () => {
     await cluster.down()
   })
 
+  test('does not wait for a cluster whose settings let no record in', async () => {
+    const useless = simulatedRuntime.up({ ...spec, settings: { 'message.max.bytes': '10' } })
+    await expect(useless).rejects.toMatchObject({
+      message: expect.stringMatching(/of no use: broker \d cannot take a record of 20 bytes: MESSAGE_TOO_LARGE/),
+      remedy: 'Look at what --set says: message.max.bytes=10.',
+    })
+  })
+
   test('runs our own broker only, and finds the clusters that stay by their names', async () => {
     expect(await simulatedRuntime.available('apache-kafka')).toMatchObject({ available: false })
     const missing = async () => await simulatedRuntime.attach('no-such-cluster')

@@ -2,7 +2,7 @@
  * Settings that Kafka's own table does not have: extensions of ours, settings of Kafka's authorizer, and rates that exist only at run time
  * (DynamicConfig). They are described only while they are set.
  */
-import { boolean, long, oneOf, password, string } from '../table.ts'
+import { boolean, int, long, oneOf, password, string } from '../table.ts'
 
 const forever = Number.MAX_SAFE_INTEGER
 
@@ -25,6 +25,11 @@ export const extensionSettings = {
     doc: 'Extension: least level of this node’s own log lines.',
   }),
   'log.format': oneOf(['text', 'json'], { default: 'text', doc: 'Extension: form of this node’s own log lines.' }),
+  'log.open.files.max': int({
+    default: 0,
+    min: 0,
+    doc: 'Extension: segment files that all logs of this node together keep open; the ones that were not used for longest are closed for others. 0: half of what the process may have open, at most 32768.',
+  }),
   // --- of StandardAuthorizer
   'super.users': string({ default: '', doc: 'Principals that may do everything: Type:name, separated by semicolons.' }),
   'allow.everyone.if.no.acl.found': boolean({

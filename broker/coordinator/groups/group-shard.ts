@@ -6,6 +6,7 @@
 import type { ErrorName } from '../../protocol/errors.ts'
 import { coordinatorRecordType } from '../../protocol/records/prefixed.ts'
 import { ClassicGroup } from './classic-group.ts'
+import { noGroupOfMember } from './group-not-found.ts'
 import type { JoinAnswer, SyncAnswer } from './classic-member.ts'
 import {
   refuseJoin,
@@ -168,6 +169,11 @@ export class GroupShard implements CoordinatorShard {
     return this.#effects.take()
   }
 
+  /** Of any kind. */
+  has(groupId: string): boolean {
+    return this.#groups.has(groupId)
+  }
+
   /** A classic group. */
   group(groupId: string): ClassicGroup | undefined {
     const group = this.#groups.get(groupId)
@@ -247,8 +253,8 @@ export class GroupShard implements CoordinatorShard {
     const step = this.#consumers.step(groupId, nowMs, mayDescribe)
     const notFound = (reason: string): void =>
       this.#effects.reply(ticket, refuseHeartbeat('GROUP_ID_NOT_FOUND', reason))
-    const isNone = `There is no consumer group ${groupId}.`
     const group = this.#groups.get(groupId)
+    const isNone = noGroupOfMember('consumer', groupId, group !== undefined)
     if (group?.type === 'Consumer') this.#consumers.heartbeat(group, request, step, ticket)
     else if (memberEpoch !== 0 || group?.type === 'Streams' || group?.type === 'Share') notFound(isNone)
     else if (group === undefined || group.isEmpty) this.#foundConsumerGroup(group, request, step, ticket)

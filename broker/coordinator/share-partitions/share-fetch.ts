@@ -226,5 +226,8 @@ function slice(records: Buffer, acquired: readonly Acquired[]): Buffer {
     }
     at = end
   }
-  return from === undefined ? noRecords : records.subarray(from, to)
+  if (from === undefined) return noRecords
+  const part = records.subarray(from, to)
+  // A small part of what was read, waiting in a reply, would hold all of it in memory.
+  return part.length * 2 < records.length ? Buffer.from(part) : part
 }

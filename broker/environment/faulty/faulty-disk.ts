@@ -49,6 +49,10 @@ export class FaultyDisk implements Disk {
     return this.#base.lock(path)
   }
 
+  openFileLimit(): number | undefined {
+    return this.#base.openFileLimit?.()
+  }
+
   space(path: string): { totalBytes: number; usableBytes: number } {
     const { totalBytes, usableBytes } = this.#calls.around('space', path, () => this.#base.space(path))
     return { totalBytes, usableBytes: Math.min(usableBytes, this.#calls.usableBytesMax()) }

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DirectoryEntry, Disk } from '../environment.ts'
-import { diskCall } from './disk-errors.ts'
+import { diskCall, diskError } from './disk-errors.ts'
 import { openFile } from './disk-file.ts'
 import { takeLock } from './lock.ts'
 
@@ -56,6 +57,17 @@ export const nodeDisk: Disk = {
   },
 
   lock: takeLock,
+
+  /** Node raises it to the hard limit when it starts. Only Linux tells. */
+  openFileLimit() {
+    try {
+      const limit = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
+      return limit === 'unlimited' ? Infinity : limit === undefined ? undefined : Number(limit)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw diskError(error, 'openFileLimit', '/proc/self/limits')
+    }
+  },
 
   space(path) {
     return diskCall('space', path, () => {

@@ -35,7 +35,7 @@ export interface ConnectionQuotasOptions {
   /** As they are now. */
   readonly limits: () => ConnectionLimits
   /** The listener between brokers, where it is not the only one. */
-  readonly protectedListener?: string | undefined
+  readonly protectedListener: () => string | undefined
 }
 
 export class ConnectionQuotas {
@@ -75,7 +75,7 @@ export class ConnectionQuotas {
 
   #hasRoom(listener: string, { all, ofListener }: ConnectionLimits): boolean {
     if ((this.#ofListener.get(listener) ?? 0) >= ofListener(listener).connections) return false
-    return listener === this.#options.protectedListener || this.#total < all.connections
+    return listener === this.#options.protectedListener() || this.#total < all.connections
   }
 
   #rateWaitMs(listener: string, limits: ConnectionLimits, nowMs: number): number {

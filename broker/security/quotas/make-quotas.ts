@@ -24,7 +24,7 @@ export function makeQuotas(config: BrokerConfig, publisher: MetadataPublisher): 
 export function connectionQuotas(
   config: BrokerConfig,
   metadata: () => MetadataImage | undefined,
-  protectedListener?: string,
+  protectedListener: () => string | undefined = () => undefined,
 ): ConnectionQuotas {
   const window = { samples: config['quota.window.num'], sampleMs: config['quota.window.size.seconds'] * 1000 }
   let known: { image: MetadataImage | undefined; limits: ConnectionLimits } | undefined

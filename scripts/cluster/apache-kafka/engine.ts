@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { failure } from '../../errors.ts'
 import { sh } from '../../shell.ts'
-import type { FormatOptions, NodeFiles, ProcessEngine } from '../process/engine.ts'
+import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
 import { projectRoot } from '../state.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion } from './jars.ts'
@@ -60,12 +60,8 @@ function javaArguments(mainClass: string): string[] {
   return ['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log}`, '-cp', `${jarsDirectory()}/*`, mainClass]
 }
 
-async function formatWithTool(
-  node: NodeFiles,
-  clusterId: string,
-  { signal, scramUsers }: FormatOptions,
-): Promise<void> {
-  const users = [...scramUsers, ...firstUsers(node.propertiesFile)].flatMap(user => ['--add-scram', user])
+async function formatWithTool(node: NodeFiles, clusterId: string, { signal }: PrepareOptions): Promise<void> {
+  const users = firstUsers(node.propertiesFile).flatMap(user => ['--add-scram', user])
   const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile, ...users]
   // Short-lived: the interpreter and the simplest collector start fastest.
   const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']

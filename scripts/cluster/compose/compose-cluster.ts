@@ -50,6 +50,14 @@ export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>(
 const READY_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_SECONDS = 60
 
+/** What is known of a node beside what its container tells. */
+interface Intent {
+  /** Its end is what we wanted. */
+  readonly down: boolean
+  /** Start of the container that was found serving. */
+  readonly servedSince?: string
+}
+
 export class ComposeCluster implements Cluster {
   readonly spec: ClusterSpec
   readonly bootstrap: readonly string[]
@@ -57,8 +65,6 @@ export class ComposeCluster implements Cluster {
   readonly clock = realClock
   readonly random: Random
   readonly #record: ClusterRecord
-  /** Found serving by us: Docker's own health check comes round seconds later. */
-  readonly #served = new Set<number>()
   #probes = 0
 
   constructor(record: ClusterRecord) {
@@ -101,8 +107,12 @@ export class ComposeCluster implements Cluster {
 
   #statusOf(id: number, state: ContainerInspectInfo['State']): NodeStatus {
     if (state.Paused) return 'paused'
-    if (state.Running) return state.Health?.Status === 'starting' && !this.#served.has(id) ? 'starting' : 'running'
-    return this.#endIsWanted(id) ? 'stopped' : 'dead'
+    if (state.Running) {
+      // Docker's own health check comes round seconds after we found the node serving.
+      const served = this.#intent(id)?.servedSince === state.StartedAt
+      return state.Health?.Status === 'starting' && !served ? 'starting' : 'running'
+    }
+    return this.#intent(id)?.down === true ? 'stopped' : 'dead'
   }
 
   async kill(id: number): Promise<void> {
@@ -180,8 +190,11 @@ export class ComposeCluster implements Cluster {
       progress: options.progress,
       client: this.kafkaOptions(),
     })
-    for (const node of await this.nodes())
-      if (node.state === 'starting' || node.state === 'running') this.#served.add(node.id)
+    for (const { id, state } of await this.nodes()) {
+      if (state !== 'starting' && state !== 'running') continue
+      const found = await this.#inspect(id)
+      if (found !== undefined) this.#writeIntent(id, { down: false, servedSince: found.State.StartedAt })
+    }
   }
 
   kafkaOptions(): ClientOptions {
@@ -263,13 +276,16 @@ export class ComposeCluster implements Cluster {
     }
   }
 
-  #endIsWanted(id: number): boolean {
-    return (readJson(this.#intentFile(id)) as { down: boolean } | undefined)?.down ?? false
+  #intent(id: number): Intent | undefined {
+    return readJson(this.#intentFile(id)) as Intent | undefined
   }
 
   #wantEnd(id: number, down: boolean): void {
-    this.#served.delete(id)
-    writeJson(this.#intentFile(id), { down })
+    this.#writeIntent(id, { down })
+  }
+
+  #writeIntent(id: number, intent: Intent): void {
+    writeJson(this.#intentFile(id), intent)
   }
 
   #intentFile(id: number): string {

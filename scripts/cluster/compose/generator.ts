@@ -10,7 +10,7 @@ import type { NodeAddresses } from '../properties.ts'
 import { nodeProperties, rolesOf } from '../properties.ts'
 import { traitsOf } from '../security/kinds.ts'
 import type { ClusterSecurity } from '../security/material.ts'
-import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
+import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 
 export const brokerImage = 'faultline/broker:dev'
 const CLIENT_PORT = 9092
@@ -82,10 +82,9 @@ function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): 
       ? {}
       : { security: nodeSecuritySettings(security, { listeners: [inNetwork, onHost], keys: 'inline' }) }),
   }
-  const users = scramUsers(security)
   const properties = {
     ...nodeProperties(spec, id, addresses, containerDataDir),
-    ...(users.length === 0 ? {} : { 'bootstrap.scram.credentials': users.join(';') }),
+    ...firstUserSettings(security),
     ...(options.inspectors === true ? { 'inspector.listener': `0.0.0.0:${INSPECTOR_PORT}` } : {}),
   }
   const variables = Object.entries(properties).map(([key, value]) => [variableName(key), value])

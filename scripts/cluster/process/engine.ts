@@ -19,11 +19,6 @@ export interface Launch {
   readonly environment: Readonly<Record<string, string>>
 }
 
-export interface FormatOptions extends PrepareOptions {
-  /** Users of the metadata log, as kafka-storage’s --add-scram takes them. */
-  readonly scramUsers: readonly string[]
-}
-
 export interface ProcessEngine {
   /** What one idle node needs, for the check before the start. */
   readonly nodeMemoryBytes: number
@@ -32,14 +27,9 @@ export interface ProcessEngine {
   available(): Promise<Availability>
   /** Fetches what is missing. */
   prepare(options: PrepareOptions): Promise<void>
-  /** Makes the data directories of nodes that have none; leaves the others alone. */
-  format(nodes: readonly NodeFiles[], clusterId: string, options: FormatOptions): Promise<void>
+  /** Makes the data directories of nodes that have none, with the users that `bootstrap.scram.credentials` names; leaves the others alone. */
+  format(nodes: readonly NodeFiles[], clusterId: string, options: PrepareOptions): Promise<void>
   /** Properties that only this engine takes. */
-  properties(
-    spec: ClusterSpec,
-    id: number,
-    clusterId: string,
-    scramUsers?: readonly string[],
-  ): Readonly<Record<string, string>>
+  properties(spec: ClusterSpec, id: number, clusterId: string): Readonly<Record<string, string>>
   launch(node: NodeFiles): Launch
 }

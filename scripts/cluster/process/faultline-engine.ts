@@ -30,9 +30,8 @@ export const faultlineEngine: ProcessEngine = {
 
   format: () => Promise.resolve(),
 
-  properties: (spec, id, clusterId, scramUsers = []) => ({
+  properties: (spec, id, clusterId) => ({
     'cluster.id': clusterId,
-    ...(scramUsers.length === 0 ? {} : { 'bootstrap.scram.credentials': scramUsers.join(';') }),
     'inspector.listener': `${HOST}:${inspectorPort(spec, id)}`,
   }),
 

@@ -8,7 +8,7 @@ import type { Properties } from '../properties.ts'
 import { formatProperties, nodeProperties } from '../properties.ts'
 import { traitsOf } from '../security/kinds.ts'
 import { readSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
-import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
+import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, makeDataDirectory, nodeDirectory } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
@@ -22,7 +22,8 @@ export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids
     makeDataDirectory(spec, id)
     const properties = {
       ...processNodeProperties(spec, id, security),
-      ...engine.properties(spec, id, record.clusterId, scramUsers(security)),
+      ...firstUserSettings(security),
+      ...engine.properties(spec, id, record.clusterId),
     }
     const file = join(nodeDirectory(spec.name, id), 'server.properties')
     // May hold passwords.

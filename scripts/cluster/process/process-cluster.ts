@@ -13,7 +13,6 @@ import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
 import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
-import { scramUsers } from '../security/node-settings.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
@@ -176,7 +175,7 @@ export class ProcessCluster implements Cluster {
   /** Starts every node at once; the ones that have no storage yet get it first. */
   async startAll(options: PrepareOptions): Promise<void> {
     const files = [...this.#nodes.keys()].map(id => this.#files(id))
-    await this.#format(files, options)
+    await this.#engine.format(files, this.#record.clusterId, options)
     await Promise.all([...this.#nodes.values()].map(node => node.start(this.#engine.launch(this.#files(node.id)))))
   }
 
@@ -219,12 +218,8 @@ export class ProcessCluster implements Cluster {
       if (state === 'stopped' || state === 'dead')
         throw failure(`Port ${this.#describe(node).port} of node ${node.id} is taken by another process.`)
     }
-    await this.#format([files], options)
+    await this.#engine.format([files], this.#record.clusterId, options)
     await node.start(this.#engine.launch(files))
-  }
-
-  async #format(files: readonly NodeFiles[], options: PrepareOptions): Promise<void> {
-    await this.#engine.format(files, this.#record.clusterId, { ...options, scramUsers: scramUsers(this.#secrets) })
   }
 
   #files(id: number): NodeFiles {

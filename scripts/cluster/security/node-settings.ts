@@ -70,10 +70,14 @@ function tlsSettings({ authority, node, traits }: ClusterSecurity, keys: NodeSec
   }
 }
 
-/** Users of the cluster's metadata log, to be made when storage is formatted: `MECHANISM=[name=…,password=…]` each (KIP-900). */
-export function scramUsers(security: ClusterSecurity | undefined): string[] {
+/**
+ * The users that a new cluster begins with, `MECHANISM=[name=…,password=…]` each (KIP-900). Our nodes read the setting; for Apache Kafka, to which it
+ * means nothing, the engine hands them to kafka-storage.
+ */
+export function firstUserSettings(security: ClusterSecurity | undefined): Readonly<Record<string, string>> {
   const clients = [...(security?.passwords ?? [])].filter(([name]) => name !== nodeUser)
-  return clients.flatMap(([name, password]) =>
+  const users = clients.flatMap(([name, password]) =>
     scramMechanisms.map(mechanism => `${mechanism}=[name=${name},password=${password}]`),
   )
+  return users.length === 0 ? {} : { 'bootstrap.scram.credentials': users.join(';') }
 }

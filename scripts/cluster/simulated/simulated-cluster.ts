@@ -15,7 +15,7 @@ import { askQuorum, waitUntilReady } from '../ready.ts'
 import { traitsOf } from '../security/kinds.ts'
 import { toolkitClient } from '../security/clients.ts'
 import type { ClusterSecurity } from '../security/material.ts'
-import { nodeSecuritySettings, scramUsers } from '../security/node-settings.ts'
+import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 import type { ConnectionOptions } from '../wire.ts'
 import { dataDirectory, type MakeBroker, SimulatedNode } from './simulated-node.ts'
 
@@ -83,12 +83,11 @@ export class SimulatedCluster implements Cluster {
     client.start()
     // The types of kafkajs ask for a whole net.Socket; it uses what VirtualSocket has.
     this.#socketFactory = socketFactory(client) as unknown as ISocketFactory
-    const users = scramUsers(options.security)
     this.members = memberIds(spec).map(id => {
       const properties = {
         ...nodeProperties(spec, id, addresses(options, id), dataDirectory),
         'cluster.id': options.clusterId ?? clusterId(spec),
-        ...(users.length === 0 ? {} : { 'bootstrap.scram.credentials': users.join(';') }),
+        ...firstUserSettings(options.security),
         ...(options.outside === undefined ? {} : { 'inspector.listener': `${hostOf(id)}:${worldPorts.inspector}` }),
       }
       return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })

@@ -198,8 +198,14 @@ const proofs: Readonly<Record<string, Proof>> = {
     'tests/broker/replication/replication-quotas.test.ts',
     'lets a new replica fetch at its rate, not faster, and lets it catch up',
   ),
-  'listener.security.protocol.map': meaningless('listeners are bound at the start: see listeners'),
-  listeners: meaningless('listeners are bound at the start; docs/limits.md says so'),
+  'listener.security.protocol.map': elsewhere(
+    'tests/conformance/listeners.test.ts',
+    'a listener that was added takes connections at once, after a restart too',
+  ),
+  listeners: elsewhere(
+    'tests/conformance/listeners.test.ts',
+    'a listener that was added takes connections at once, after a restart too',
+  ),
   'log.cleaner.backoff.ms': compaction,
   'log.cleaner.dedupe.buffer.size': compaction,
   'log.cleaner.delete.retention.ms': compaction,

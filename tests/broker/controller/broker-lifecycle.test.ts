@@ -177,7 +177,20 @@ describe('the driver of the lifecycle', () => {
     quorum.elect(1)
     void lifecycle.start()
     await time.pass(63_000)
-    expect(time.halted).toMatch(/registration/)
+    expect(time.halted).toMatch(/registration .*: INCONSISTENT_CLUSTER_ID/)
+    expect(time.warnings[0]?.fields).toMatchObject({ advice: expect.stringContaining('controller.quorum.voters') })
+  })
+
+  it('says what to do when its id is taken', async () => {
+    const taken = { errorCode: errorCode('DUPLICATE_BROKER_REGISTRATION'), brokerEpoch: -1 }
+    const { time, quorum, lifecycle } = driver(new FakeClient(taken))
+    quorum.elect(1)
+    void lifecycle.start()
+    await time.pass(10)
+    expect(time.warnings[0]?.fields).toMatchObject({
+      reason: 'DUPLICATE_BROKER_REGISTRATION',
+      advice: expect.stringMatching(/broker with node\.id 1 is alive.*give this one a node\.id of its own.*9000 ms/),
+    })
   })
 
   it('stops waiting for an agreement after a time', async () => {

@@ -16,6 +16,7 @@ const silent: Logger = {
 export class FakeTime {
   nowMs = 1_000
   halted: string | undefined
+  readonly warnings: { readonly message: string; readonly fields: unknown }[] = []
   #queue: { atMs: number; order: number; run: () => void }[] = []
   #order = 0
   readonly environment: Environment
@@ -30,7 +31,7 @@ export class FakeTime {
       clock: { monotonicMs: () => this.nowMs, wallMs: () => this.nowMs },
       timers: { after, soon: (run: () => void) => void after(0, run) },
       random: seededRandom(5),
-      log: silent,
+      log: { ...silent, warn: (message: string, fields: unknown) => this.warnings.push({ message, fields }) },
       halt: (reason: string) => {
         this.halted = reason
       },

@@ -38,6 +38,7 @@ describe('a feature level', () => {
     ['group.version', 1, 0, 'The controller does not support the given upgrade type.'],
     ['metadata.version', 6, unsafe, 'Local controller 1 only supports versions 7-30'],
     ['metadata.version', 29, upgrade, "Can't downgrade the version of this feature without setting the upgrade type"],
+    ['kraft.version', 1, upgrade, 'Local controller 1 does not support this feature.'],
     ['unknown.version', 1, upgrade, 'Local controller 1 does not support this feature.'],
   ]
   it.each(refusals)('%s=%i with upgrade type %i is refused', (feature, level, type, reason) => {

@@ -41,7 +41,8 @@ describe('replica placement', () => {
     const impossible = (usable: readonly UsableBroker[], replicationFactor: number) =>
       placeReplicas(random, usable, { partitions: 1, replicationFactor })
     expect(impossible(brokers(2), 3)).toEqual({
-      impossible: 'The target replication factor of 3 cannot be reached because only 2 broker(s) are registered.',
+      impossible:
+        'The target replication factor of 3 cannot be reached because only 2 broker(s) are registered or some brokers have all their log directories cordoned.',
     })
     expect(
       impossible(

@@ -41,7 +41,7 @@ class BrokerUnderTest {
       ...context,
       authorize: () => this.mayAlter,
       environment: { ...context.environment, log: this.log },
-      services: { ...context.services, broker: { forwarder }, securityRefusal: this.#securityRefusal },
+      services: { ...context.services, broker: { forwarder }, settingsRefusal: this.#securityRefusal },
     }
   }
 
@@ -112,6 +112,12 @@ describe('a broker that is asked to alter settings', () => {
       ['logger', '1', ['kafka.Nobody', 'INFO']],
       invalidConfig,
       'Logger kafka.Nobody does not exist!',
+    ],
+    [
+      'to cordon a directory that it does not have',
+      ['broker', '1', ['cordoned.log.dirs', '/elsewhere']],
+      invalidRequest,
+      'requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : /elsewhere',
     ],
     ['an unknown level', ['logger', '1', ['root', 'LOUD']], invalidConfig, 'Cannot set the log level of root to LOUD'],
     [

@@ -107,6 +107,7 @@ function prepare(isClean: boolean): { readonly files: Files; readonly answers: u
     }
     if (index === 30) log.flush()
   }
+  machine.turn()
   manager.checkpoint(() => log.logEndOffset)
   machine.turn()
   const expected = answers(log)

@@ -206,6 +206,49 @@ describe('pre-vote (KIP-996)', () => {
   })
 })
 
+describe('a leader at whose address nobody listens any more', () => {
+  const followed = (): Subject => {
+    const subject = new Subject()
+    subject.ask(beginRequest({ leaderId: 2, epoch: 5 }))
+    subject.answer(2, fetchResponse({ leaderId: 2, epoch: 5 }))
+    return subject
+  }
+  const fail = (subject: Subject, refused: boolean): void => {
+    const { requestId } = subject.sent.findLast(({ to }) => to === 2) ?? { requestId: -1 }
+    subject.step({ kind: 'failed', from: 2, requestId, refused })
+  }
+
+  it('is not waited for until the fetch timeout, and others may stand at once', () => {
+    const subject = followed()
+    fail(subject, true)
+    expect(subject.ask(voteRequest({ preVote: true, epoch: 5 }))?.voteGranted).toBe(true)
+    expect(subject.machine.role).toBe('follower')
+    subject.pass(150)
+    expect([subject.machine.role, subject.machine.epoch]).toEqual(['prospective', 5])
+  })
+
+  it('is waited for when the connection was merely lost', () => {
+    const subject = followed()
+    fail(subject, false)
+    expect(subject.ask(voteRequest({ preVote: true, epoch: 5 }))?.voteGranted).toBe(false)
+    subject.pass(1_900)
+    expect(subject.machine.role).toBe('follower')
+  })
+
+  it('is followed again when others still hear from it, and then the fetch timeout decides', () => {
+    const subject = followed()
+    fail(subject, true)
+    subject.pass(150)
+    for (const id of [2, 3]) subject.answer(id, voteResponse({ epoch: 5, leaderId: 2 }))
+    expect(subject.machine.role).toBe('follower')
+    fail(subject, true)
+    subject.pass(1_900)
+    expect(subject.machine.role).toBe('follower')
+    subject.pass(100)
+    expect(subject.machine.role).toBe('prospective')
+  })
+})
+
 describe('winning and losing', () => {
   it('the only voter leads at once', () => {
     const subject = new Subject({ voters: [1] })

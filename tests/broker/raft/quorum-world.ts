@@ -421,7 +421,7 @@ export class World {
     this.carry(from.id, to, request.kind, () => {
       const target = this.node(to)
       if (target.isUp) target.receive(request, answered)
-      else if (from.incarnation === incarnation) from.step({ kind: 'failed', from: to, requestId })
+      else if (from.incarnation === incarnation) from.step({ kind: 'failed', from: to, requestId, refused: true })
     })
   }
 

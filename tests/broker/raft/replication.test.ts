@@ -331,6 +331,16 @@ describe('snapshots (KIP-630)', () => {
     expect(subject.requests('fetch')).toMatchObject([{ fetchOffset: 10, lastFetchedEpoch: 1 }])
   })
 
+  it('of a later epoch than the leader’s, or without all that is committed, are not begun', () => {
+    const subject = following()
+    expect(subject.answer(2, fetchResponse({ snapshotId: { endOffset: 10, epoch: 2 } })).snapshotWork).toEqual([])
+    expect(subject.requests('fetchSnapshot')).toEqual([])
+    subject.pass(20)
+    subject.answer(2, fetchResponse({ records: records(0, [1, 1]), highWatermark: 2 }))
+    subject.persist()
+    expect(subject.answer(2, fetchResponse({ snapshotId: { endOffset: 1, epoch: 1 } })).snapshotWork).toEqual([])
+  })
+
   it('are begun anew when the leader no longer has them', () => {
     const subject = following()
     subject.answer(2, fetchResponse({ snapshotId: id }))

@@ -14,7 +14,7 @@ import { processNodeProperties } from '#scripts/cluster/process/node-files.ts'
 import { makeAuthority, signLeaf, type KeyAndCertificate } from '#scripts/cluster/security/certificates.ts'
 import { describeSecurity, toolkitClient, writeClientFiles } from '#scripts/cluster/security/clients.ts'
 import { makeSecurity, readSecurity, securityDirectory } from '#scripts/cluster/security/material.ts'
-import { scramUsers } from '#scripts/cluster/security/node-settings.ts'
+import { firstUserSettings } from '#scripts/cluster/security/node-settings.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { stateDirectory, writeRecord } from '#scripts/cluster/state.ts'
 import { Writer } from '#scripts/cluster/wire-format.ts'
@@ -180,14 +180,13 @@ describe('a secured cluster', () => {
   test('makes its users when storage is formatted, but not the one that nodes are', async () => {
     const security = await makeSecurity(specOf('sasl'), hosts)
     const password = (name: string) => security?.passwords.get(name) ?? ''
-    expect(scramUsers(security)).toEqual(
-      ['admin', 'alice'].flatMap(name =>
-        ['SCRAM-SHA-256', 'SCRAM-SHA-512'].map(each => `${each}=[name=${name},password=${password(name)}]`),
-      ),
+    const users = ['admin', 'alice'].flatMap(name =>
+      ['SCRAM-SHA-256', 'SCRAM-SHA-512'].map(each => `${each}=[name=${name},password=${password(name)}]`),
     )
+    expect(firstUserSettings(security)).toEqual({ 'bootstrap.scram.credentials': users.join(';') })
     expect(
-      scramUsers(await makeSecurity(clusterSpec({ name: 'b', runtime: 'process', security: 'tls' }), hosts)),
-    ).toEqual([])
+      firstUserSettings(await makeSecurity(clusterSpec({ name: 'b', runtime: 'process', security: 'tls' }), hosts)),
+    ).toEqual({})
   })
 
   test('tells each kind of client what it needs to connect', async () => {

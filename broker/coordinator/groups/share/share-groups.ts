@@ -6,6 +6,7 @@ import type { MetadataImage } from '../../../controller/image.ts'
 import type { ErrorName } from '../../../protocol/errors.ts'
 import type { Ticket } from '../../runtime/effects.ts'
 import type { GroupTable } from '../group.ts'
+import { noGroupOfMember } from '../group-not-found.ts'
 import type { AppliedWrites } from '../modern/applied-writes.ts'
 import { partitionsOf, type Assignment } from '../modern/assignment.ts'
 import { ShareGroup } from './share-group.ts'
@@ -128,7 +129,10 @@ export class ShareGroups {
     const step = this.#step(groupId, nowMs)
     const known = this.get(groupId)
     if (known === undefined && (memberEpoch !== 0 || this.#parts.groups.has(groupId)))
-      return refuseShareHeartbeat('GROUP_ID_NOT_FOUND', `There is no share group ${groupId}.`)
+      return refuseShareHeartbeat(
+        'GROUP_ID_NOT_FOUND',
+        noGroupOfMember('share', groupId, this.#parts.groups.has(groupId)),
+      )
     const group = known ?? new ShareGroup(groupId)
     if (memberEpoch < 0) return leaveShareGroup(group, request, step)
     const refusal = shareHeartbeatError(group, request, step)

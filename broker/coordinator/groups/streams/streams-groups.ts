@@ -2,6 +2,7 @@
 import type { MetadataImage } from '../../../controller/image.ts'
 import type { Ticket } from '../../runtime/effects.ts'
 import type { GroupTable } from '../group.ts'
+import { noGroupOfMember } from '../group-not-found.ts'
 import type { AppliedWrites } from '../modern/applied-writes.ts'
 import { StreamsGroup } from './streams-group.ts'
 import { refusalOf } from './admission.ts'
@@ -72,7 +73,7 @@ export class StreamsGroups {
     // Only who joins may find nothing there, or an empty group of the classic protocol.
     const mayBegin = memberEpoch === 0 && (known === undefined || (known.type === 'Classic' && known.isEmpty))
     if (known?.type !== 'Streams' && !mayBegin)
-      return refuseStreams('GROUP_ID_NOT_FOUND', `There is no streams group ${groupId}.`)
+      return refuseStreams('GROUP_ID_NOT_FOUND', noGroupOfMember('streams', groupId, known !== undefined))
     const group = known?.type === 'Streams' ? known : new StreamsGroup(groupId)
     if (memberEpoch < 0) return streamsLeave(group, request, step)
     const refusal = refusalOf(group, request, { image: step.image, maxSize: step.settings.maxSize })

@@ -255,7 +255,7 @@ describe('connection quotas', () => {
     rateOf: () => undefined,
   }
   const quotasOf = (limits: Partial<ConnectionLimits>, protectedListener?: string) =>
-    new ConnectionQuotas({ window, limits: () => ({ ...none, ...limits }), protectedListener })
+    new ConnectionQuotas({ window, limits: () => ({ ...none, ...limits }), protectedListener: () => protectedListener })
   const from = (ip: string, listener = 'L') => ({ ip, listener })
   const atOnce = { waitMs: 0, costsAnother: false }
 

@@ -1,0 +1,448 @@
+/**
+ * Checks one partition's log against itself: every batch (checksum, length, offsets and leader epochs that rise), the indexes against the
+ * batches, producer snapshots and transaction indexes against a fold over the batches, the epochs against their checkpoint. Reads every byte
+ * of the `.log` files once and changes nothing.
+ */
+import type { Disk } from '#broker/environment/environment.ts'
+import { DamagedFileError, readEpochCheckpoint } from '#broker/log/checkpoints.ts'
+import { LeaderEpochs } from '#broker/log/leader-epochs.ts'
+import type { EpochEntry } from '#broker/log/leader-epochs.ts'
+import {
+  indexSuffix,
+  logSuffix,
+  offsetFileName,
+  timeIndexSuffix,
+  transactionIndexSuffix,
+} from '#broker/log/log-files.ts'
+import { decodeProducerSnapshot } from '#broker/log/producer-snapshots.ts'
+import { lastSequenceOf, ProducerStates } from '#broker/log/producer-state.ts'
+import type { ProducerState } from '#broker/log/producer-state.ts'
+import { readFile } from '#broker/log/small-files.ts'
+import type { AbortedTransaction } from '#broker/log/transaction-index.ts'
+import type { BatchView } from '#broker/protocol/records/batch.ts'
+import { MalformedBatchError, readRecords } from '#broker/protocol/records/batch-read.ts'
+import { batchesOf, isDamage } from './batches.ts'
+import type { Damage } from './batches.ts'
+import { abortedEntries, offsetEntries, timeEntries } from './index-entries.ts'
+import type { PartitionDirectory } from './places.ts'
+import type { Problem } from './problems.ts'
+
+export interface VerifiedLog {
+  readonly problems: readonly Problem[]
+  readonly logStartOffset: number
+  /** After the last undamaged batch. */
+  readonly logEndOffset: number
+  readonly batches: number
+  readonly records: number
+  readonly bytes: number
+  /** Epochs as the batches tell them. */
+  readonly epochs: readonly EpochEntry[]
+  /** Aborted transactions by base offset of the segment in which they ended. */
+  readonly aborted: ReadonlyMap<number, readonly AbortedTransaction[]>
+  /** Producers at the offsets of the snapshots that were found, and at the end of the log. */
+  readonly producersAt: ReadonlyMap<number, readonly ProducerState[]>
+}
+
+export interface VerifyOptions {
+  /** Unfold and decode every record, too: finds what a checksum does not tell. */
+  readonly records: boolean
+  /** Below it everything is durable, so that what was derived from it must be there; 0 when that is not known. */
+  readonly recoveryPoint: number
+}
+
+export function verifyLog(disk: Disk, directory: PartitionDirectory, options: VerifyOptions): VerifiedLog {
+  return new LogCheck(disk, directory, options).run()
+}
+
+class LogCheck {
+  private readonly disk: Disk
+  private readonly directory: PartitionDirectory
+  private readonly options: VerifyOptions
+  private readonly problems: Problem[] = []
+  private readonly producers = new ProducerStates()
+  private readonly epochs = new LeaderEpochs()
+  private readonly aborted = new Map<number, AbortedTransaction[]>()
+  private readonly producersAt = new Map<number, readonly ProducerState[]>()
+  /** Offsets of snapshots that were not reached yet, rising. */
+  private snapshots: number[]
+  private nextOffset: number
+  private lastEpoch = -1
+  private batches = 0
+  private records = 0
+  private bytes = 0
+  private hasDamage = false
+
+  constructor(disk: Disk, directory: PartitionDirectory, options: VerifyOptions) {
+    this.disk = disk
+    this.directory = directory
+    this.options = options
+    this.nextOffset = directory.baseOffsets[0] ?? 0
+    this.snapshots = directory.files
+      .filter(({ kind }) => kind === 'snapshot')
+      .map(({ offset }) => offset)
+      .sort((a, b) => a - b)
+  }
+
+  run(): VerifiedLog {
+    const { baseOffsets } = this.directory
+    const logStartOffset = baseOffsets[0] ?? 0
+    this.loadFirstSnapshot(logStartOffset)
+    for (const [index, baseOffset] of baseOffsets.entries()) this.checkSegment(baseOffset, index)
+    this.reachSnapshots(Infinity)
+    this.producersAt.set(this.nextOffset, copyOf(this.producers))
+    this.checkEpochs()
+    this.checkOrphans()
+    return {
+      problems: this.problems,
+      logStartOffset,
+      logEndOffset: this.nextOffset,
+      batches: this.batches,
+      records: this.records,
+      bytes: this.bytes,
+      epochs: this.epochs.all,
+      aborted: this.aborted,
+      producersAt: this.producersAt,
+    }
+  }
+
+  private path(baseOffset: number, suffix: string): string {
+    return `${this.directory.path}/${offsetFileName(baseOffset, suffix)}`
+  }
+
+  private damage(problem: Omit<Problem, 'severity'>): void {
+    this.problems.push({ severity: 'damage', ...problem })
+  }
+  private note(problem: Omit<Problem, 'severity'>): void {
+    this.problems.push({ severity: 'note', ...problem })
+  }
+
+  /** What came before the log's first segment is known from the snapshot at its base alone. */
+  private loadFirstSnapshot(logStartOffset: number): void {
+    const path = this.path(logStartOffset, '.snapshot')
+    const bytes = readFile(this.disk, path)
+    const state = bytes && decodeProducerSnapshot(bytes)
+    if (state !== undefined) this.producers.load(state, 0, Infinity)
+  }
+
+  // ------------------------------------------------------------------------------------------------------- batches
+
+  private checkSegment(baseOffset: number, index: number): void {
+    const path = this.path(baseOffset, logSuffix)
+    const isLast = index === this.directory.baseOffsets.length - 1
+    if (baseOffset < this.nextOffset)
+      this.damage({
+        path,
+        offset: baseOffset,
+        message: `the segment begins at offset ${baseOffset}, but the one before reaches ${this.nextOffset - 1}`,
+      })
+    else if (baseOffset > this.nextOffset && index > 0)
+      this.note({
+        path,
+        offset: baseOffset,
+        message: `offsets ${this.nextOffset} to ${baseOffset - 1} are in no segment: right in a compacted topic, a loss in any other`,
+      })
+    if (index > 0 || baseOffset > this.nextOffset) this.nextOffset = Math.max(this.nextOffset, baseOffset)
+    const seen: SeenBatch[] = []
+    const aborted: AbortedTransaction[] = []
+    let isSound = true
+    for (const found of batchesOf(this.disk, path)) {
+      if (isDamage(found)) {
+        isSound = false
+        this.hasDamage = true
+        this.reportDamage(path, found, this.directory.baseOffsets[index + 1])
+        continue
+      }
+      const { position, batch } = found
+      isSound = this.checkBatch(path, position, batch, baseOffset) && isSound
+      this.reachSnapshots(batch.baseOffset)
+      this.take(batch, aborted)
+      seen.push({
+        position,
+        baseOffset: batch.baseOffset,
+        lastOffset: batch.lastOffset,
+        maxTimestamp: batch.maxTimestamp,
+      })
+      this.batches++
+      this.records += batch.recordsCount
+      this.bytes += batch.sizeBytes
+    }
+    this.aborted.set(baseOffset, aborted)
+    this.checkOffsetIndex(baseOffset, seen, isSound)
+    this.checkTimeIndex(baseOffset, seen, isLast)
+    this.checkTransactionIndex(baseOffset, aborted)
+  }
+
+  private reportDamage(path: string, found: Damage, nextBase: number | undefined): void {
+    const { position, bytes, problem, followedBy, header } = found
+    const says = header === undefined ? '' : `; its header says offsets ${header.baseOffset} to ${header.lastOffset}`
+    if (followedBy === undefined && nextBase === undefined) {
+      const message = `${problem}${says}. It is the end of the log: ${bytes} bytes of a write that did not end, or of one that is still going on`
+      this.damage({ path, position, offset: this.nextOffset, message, remedy: { kind: 'cut', path, position, bytes } })
+      return
+    }
+    const lostFrom = this.nextOffset
+    const lostUntil = Math.max(lostFrom, followedBy ?? nextBase ?? lostFrom)
+    const lostOffsets = lostUntil === lostFrom ? 'no offset' : `offsets ${lostFrom} to ${lostUntil - 1}`
+    this.damage({
+      path,
+      position,
+      offset: this.nextOffset,
+      message: `${problem}${says}. ${bytes} bytes in the middle of the log are damaged; undamaged batches follow`,
+      remedy: { kind: 'set-aside', path, position, bytes, lostOffsets },
+    })
+  }
+
+  private checkBatch(path: string, position: number, batch: BatchView, segmentBase: number): boolean {
+    const { baseOffset, lastOffset, partitionLeaderEpoch: epoch } = batch
+    const before = this.problems.length
+    const at = { path, position, offset: baseOffset }
+    if (lastOffset < baseOffset) this.damage({ ...at, message: `its last offset ${lastOffset} is below its first` })
+    if (baseOffset < segmentBase)
+      this.damage({ ...at, message: `offset ${baseOffset} lies below the base offset ${segmentBase} of the segment` })
+    else if (baseOffset < this.nextOffset)
+      this.damage({ ...at, message: `offset ${baseOffset} follows offset ${this.nextOffset - 1}: offsets must rise` })
+    if (epoch >= 0 && epoch < this.lastEpoch)
+      this.damage({ ...at, message: `leader epoch ${epoch} follows epoch ${this.lastEpoch}: epochs never fall` })
+    if (this.options.records || batch.isControl) this.checkRecords(at, batch)
+    return this.problems.length === before
+  }
+
+  private checkRecords(at: { path: string; position: number; offset: number }, batch: BatchView): void {
+    try {
+      let last = batch.baseOffset - 1
+      for (const { offset } of readRecords(batch)) {
+        if (offset <= last || offset > batch.lastOffset) {
+          this.damage({
+            ...at,
+            message: `its record at offset ${offset} is out of place (batch ${batch.baseOffset} to ${batch.lastOffset})`,
+          })
+          return
+        }
+        last = offset
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedBatchError)) throw error
+      this.damage({ ...at, message: `the checksum is right, but its records cannot be read: ${error.message}` })
+    }
+  }
+
+  /** Takes an undamaged batch into what is derived from the log. */
+  private take(batch: BatchView, aborted: AbortedTransaction[]): void {
+    const { partitionLeaderEpoch: epoch } = batch
+    this.lastEpoch = Math.max(this.lastEpoch, epoch)
+    if (epoch >= 0 && epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
+    this.nextOffset = Math.max(this.nextOffset, batch.nextOffset)
+    if (!batch.hasProducerId) return
+    try {
+      const completed = this.producers.apply(batch)
+      if (completed?.aborted !== true) return
+      const { producerId, firstOffset, lastOffset } = completed
+      aborted.push({
+        producerId,
+        firstOffset,
+        lastOffset,
+        lastStableOffset: this.producers.lastStableOffset(completed),
+      })
+    } catch (error) {
+      // Said already where the records were looked at.
+      if (!(error instanceof MalformedBatchError)) throw error
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------- indexes
+
+  private checkOffsetIndex(baseOffset: number, seen: readonly SeenBatch[], isSound: boolean): void {
+    const path = this.path(baseOffset, indexSuffix)
+    const remedy = { kind: 'rebuild-indexes', segment: this.path(baseOffset, logSuffix), baseOffset } as const
+    if (this.disk.stat(path) === undefined) {
+      if (seen.length > 0) this.damage({ path, message: 'the offset index is missing', remedy })
+      return
+    }
+    const { entries, zeroEntries, oddBytes } = offsetEntries(this.disk, path, baseOffset)
+    if (oddBytes > 0) this.damage({ path, message: `ends in ${oddBytes} bytes of an entry`, remedy })
+    if (zeroEntries > 0 && !(entries.length === 0 && zeroEntries === 1)) this.noteZeros(path, zeroEntries)
+    const byPosition = new Map(seen.map(batch => [batch.position, batch]))
+    let last = { offset: -1, position: -1 }
+    for (const [index, entry] of entries.entries()) {
+      const at = { path, position: index * 8, offset: entry.offset, remedy }
+      const batch = byPosition.get(entry.position)
+      if (entry.offset <= last.offset || entry.position <= last.position)
+        return this.damage({
+          ...at,
+          message: `entry ${index} (${entry.offset} at ${entry.position}) does not rise above the one before`,
+        })
+      if (batch === undefined) {
+        // Batches that could not be read are in no list; the index is judged when they are gone.
+        if (!isSound) continue
+        return this.damage({ ...at, message: `entry ${index} points to byte ${entry.position}, where no batch begins` })
+      }
+      if (entry.offset < batch.baseOffset || entry.offset < baseOffset)
+        return this.damage({
+          ...at,
+          message: `entry ${index} says offset ${entry.offset} at byte ${entry.position}, where offset ${batch.baseOffset} begins`,
+        })
+      last = entry
+    }
+  }
+
+  private noteZeros(path: string, zeroEntries: number): void {
+    this.note({
+      path,
+      message: `ends in ${zeroEntries} entries of zeros: space allocated in advance by a broker of Apache Kafka that runs, or was killed`,
+    })
+  }
+
+  private checkTimeIndex(baseOffset: number, seen: readonly SeenBatch[], isLast: boolean): void {
+    const path = this.path(baseOffset, timeIndexSuffix)
+    const remedy = { kind: 'rebuild-indexes', segment: this.path(baseOffset, logSuffix), baseOffset } as const
+    if (this.disk.stat(path) === undefined) {
+      if (seen.length > 0) this.damage({ path, message: 'the time index is missing', remedy })
+      return
+    }
+    const { entries, zeroEntries, oddBytes } = timeEntries(this.disk, path, baseOffset)
+    if (oddBytes > 0) this.damage({ path, message: `ends in ${oddBytes} bytes of an entry`, remedy })
+    if (zeroEntries > 0) this.noteZeros(path, zeroEntries)
+    let last = { timestamp: -1, offset: -1 }
+    let next = 0
+    let largest = -1
+    for (const [index, entry] of entries.entries()) {
+      const at = { path, position: index * 12, offset: entry.offset, remedy }
+      while (next < seen.length && seen[next]!.baseOffset <= entry.offset)
+        largest = Math.max(largest, seen[next++]!.maxTimestamp)
+      if (entry.timestamp <= last.timestamp || entry.offset < last.offset)
+        return this.damage({
+          ...at,
+          message: `entry ${index} (${entry.timestamp}, offset ${entry.offset}) does not rise above the one before`,
+        })
+      if (entry.timestamp !== largest && !this.hasDamage)
+        return this.damage({
+          ...at,
+          message: `entry ${index} says ${entry.timestamp} is the largest timestamp up to offset ${entry.offset}; the batches say ${largest}`,
+        })
+      last = entry
+    }
+    const overall = seen.reduce((most, { maxTimestamp }) => Math.max(most, maxTimestamp), -1)
+    if (!isLast && overall > last.timestamp && !this.hasDamage)
+      this.damage({
+        path,
+        message: `has no entry for the largest timestamp of its segment, ${overall}: look-ups by time would pass it by`,
+        remedy,
+      })
+  }
+
+  private checkTransactionIndex(baseOffset: number, aborted: readonly AbortedTransaction[]): void {
+    const path = this.path(baseOffset, transactionIndexSuffix)
+    const remedy = { kind: 'rebuild-transaction-index', segment: this.path(baseOffset, logSuffix), baseOffset } as const
+    const { entries, oddBytes } = abortedEntries(this.disk, path)
+    if (oddBytes > 0) this.damage({ path, message: `ends in ${oddBytes} bytes of an entry`, remedy })
+    if (this.hasDamage) return
+    // Of a transaction that began before the log does, the batches tell nothing.
+    const logStart = this.directory.baseOffsets[0] ?? 0
+    const told = entries.filter(entry => entry.firstOffset >= logStart)
+    const text = (entry: AbortedTransaction | undefined) =>
+      entry === undefined
+        ? 'nothing'
+        : `producer ${entry.producerId}, offsets ${entry.firstOffset} to ${entry.lastOffset}`
+    const expected = aborted.filter(entry => entry.firstOffset >= logStart)
+    for (let index = 0; index < Math.max(told.length, expected.length); index++) {
+      const [says, is] = [told[index], expected[index]]
+      if (says?.version === 0 && is !== undefined && text(says) === text(is)) continue
+      return this.damage({
+        path,
+        position: index * 34,
+        offset: (is ?? says)!.firstOffset,
+        message: `entry ${index} says ${text(says)}; the batches say ${text(is)}`,
+        remedy,
+      })
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------- snapshots, epochs
+
+  /** Compares the snapshots up to `offset` with the state that was reached. */
+  private reachSnapshots(offset: number): void {
+    for (; this.snapshots.length > 0 && this.snapshots[0]! <= offset; this.snapshots.shift()) {
+      const at = this.snapshots[0]!
+      if (at > this.nextOffset && offset === Infinity) {
+        const path = this.path(at, '.snapshot')
+        this.note({
+          path,
+          offset: at,
+          message: `lies beyond the end of the log (${this.nextOffset}); no start uses it`,
+        })
+      } else this.checkSnapshot(at)
+    }
+  }
+
+  private checkSnapshot(offset: number): void {
+    const path = this.path(offset, '.snapshot')
+    this.producersAt.set(offset, copyOf(this.producers))
+    const remedy = { kind: 'rebuild-snapshot', path, offset } as const
+    const bytes = readFile(this.disk, path)!
+    const state = decodeProducerSnapshot(bytes)
+    if (state === undefined) {
+      const message = `its ${bytes.length} bytes have another checksum, count or version than a snapshot`
+      return this.damage({ path, message, remedy })
+    }
+    if (this.hasDamage) return
+    const known = new Map(this.producers.all().map(producer => [producer.producerId, producer]))
+    const logStart = this.directory.baseOffsets[0] ?? 0
+    for (const producer of state) {
+      const replayed = known.get(producer.producerId)
+      const [says, is] = [stateText(producer), replayed && stateText(replayed)]
+      if (says === is) continue
+      // Its records are deleted, and only the snapshot remembers it.
+      if (replayed === undefined && (producer.batches.at(-1)?.lastOffset ?? -1) < logStart) continue
+      const message = `says of producer ${producer.producerId}: ${says}; the batches say: ${is ?? 'nothing'}`
+      return this.damage({ path, offset, message, remedy })
+    }
+  }
+
+  private checkEpochs(): void {
+    const path = `${this.directory.path}/leader-epoch-checkpoint`
+    const remedy = { kind: 'rebuild-epochs', directory: this.directory.path } as const
+    let inFile: LeaderEpochs
+    try {
+      inFile = new LeaderEpochs(readEpochCheckpoint(this.disk, path))
+    } catch (error) {
+      if (!(error instanceof DamagedFileError)) throw error
+      return this.damage({ path, message: error.message.replace(`${path} is damaged: `, ''), remedy })
+    }
+    if (this.hasDamage) return
+    for (const { epoch, startOffset } of this.epochs.all) {
+      const says = inFile.epochAt(startOffset)
+      if (says === epoch) continue
+      const message = `says ${says === undefined ? 'nothing' : `epoch ${says}`} of offset ${startOffset}, which epoch ${epoch} wrote`
+      if (startOffset < this.options.recoveryPoint) return this.damage({ path, offset: startOffset, message, remedy })
+      return this.note({ path, offset: startOffset, message: `${message}; a start reads that again from the batches` })
+    }
+  }
+
+  /** Files of segments that are not there. */
+  private checkOrphans(): void {
+    const known = new Set(this.directory.baseOffsets)
+    for (const { kind, path, offset } of this.directory.files) {
+      const isIndex = kind === 'index' || kind === 'timeindex' || kind === 'txnindex'
+      const isLeftover = /\.(deleted|cleaned|swap)$/.test(path)
+      if (isLeftover) this.note({ path, message: 'left over: the next start of the broker removes it' })
+      else if (isIndex && !known.has(offset)) this.note({ path, message: 'belongs to no segment' })
+    }
+  }
+}
+
+interface SeenBatch {
+  readonly position: number
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly maxTimestamp: number
+}
+
+function copyOf(producers: ProducerStates): ProducerState[] {
+  return producers.all().map(producer => ({ ...producer, batches: [...producer.batches] }))
+}
+
+function stateText(producer: ProducerState): string {
+  const { producerEpoch, coordinatorEpoch, currentTxnFirstOffset } = producer
+  const lastOffset = producer.batches.at(-1)?.lastOffset ?? -1
+  return `epoch ${producerEpoch}, last sequence ${lastSequenceOf(producer)} at offset ${lastOffset}, coordinator epoch ${coordinatorEpoch}, open transaction from ${currentTxnFirstOffset}`
+}
