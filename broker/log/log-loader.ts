@@ -99,17 +99,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const active = segments.at(-1)!
   const { nextOffset: logEndOffset, epoch: lastBatchEpoch } = endOf(active)
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
-  epochs.truncateFromEnd(logEndOffset)
-  epochs.truncateFromStart(logStartOffset)
-  const aboutEpochs = {
-    log: options.log,
-    path: `${directory}/${leaderEpochFile}`,
-    epochs,
-    segments,
-    gapsAllowed: options.config.cleanupPolicy.includes('compact'),
-  }
-  checkNewestEpoch({ ...aboutEpochs, logStartOffset, logEndOffset }, lastBatchEpoch)
-  epochs.truncateFromStart(logStartOffset)
+  const epochCheck = settleEpochs(options, { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch })
   if (savedEpochs !== undefined) epochs.compareWith(savedEpochs)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
@@ -123,11 +113,30 @@ export function loadLog(options: LoadOptions): LoadedLog {
       logEndOffset,
       recoveryPoint: options.recoveryPoint,
     })
-  const epochCheck = new EpochCheck(aboutEpochs)
   const loaded = { ...offsets, epochCheck, segments, epochs, producers, snapshots, transactions }
   rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs, reindexFrom })
   active.makeWritable()
   return loaded
+}
+
+/** Brings the epochs of the checkpoint file in line with what is left of the log. */
+function settleEpochs(
+  options: LoadOptions,
+  log: Pick<LoadedLog, 'epochs' | 'segments' | 'logStartOffset' | 'logEndOffset'> & { readonly lastBatchEpoch: number },
+): EpochCheck {
+  const { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch } = log
+  epochs.truncateFromEnd(logEndOffset)
+  epochs.truncateFromStart(logStartOffset)
+  const about = {
+    log: options.log,
+    path: `${options.directory}/${leaderEpochFile}`,
+    epochs,
+    segments,
+    gapsAllowed: options.config.cleanupPolicy.includes('compact'),
+  }
+  checkNewestEpoch({ ...about, logStartOffset, logEndOffset }, lastBatchEpoch)
+  epochs.truncateFromStart(logStartOffset)
+  return new EpochCheck(about)
 }
 
 /**
