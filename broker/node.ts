@@ -30,7 +30,7 @@ import { NodeSecurity } from './node-security.ts'
 import { StartupError } from './startup-error.ts'
 import { makeAuthorizer } from './security/authorization/make-authorizer.ts'
 import { connectionQuotas, makeQuotas } from './security/quotas/make-quotas.ts'
-import { openStorage, type Storage } from './storage.ts'
+import { closeMetadataLog, openStorage, type Storage } from './storage.ts'
 
 export interface NodeOptions {
   readonly config: BrokerConfig
@@ -208,7 +208,7 @@ export class Node {
     await this.#server.close()
     await this.#inspector?.close()
     this.#client.close()
-    this.#storage?.metadataLog.close()
+    if (this.#storage !== undefined) closeMetadataLog(this.#environment, this.#storage.metadataLog)
     const replicas = this.#broker?.replicas
     // Last: with the lock of its directories the node gives up everything on disk.
     if (replicas !== undefined) this.#storage?.logs?.close(partition => replicas.checkpointOf(partition))

@@ -4,7 +4,8 @@
  */
 import type { BrokerConfig } from './config/broker-config.ts'
 import { resolveTopicConfig, logConfig } from './config/topic-config.ts'
-import type { DiskLock, Environment } from './environment/environment.ts'
+import type { DiskError, DiskLock, Environment } from './environment/environment.ts'
+import { isDiskFull } from './log/log-failure.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { randomUuid } from './controller/uuid.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
@@ -130,6 +131,23 @@ export function openStorage(
     return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
   } catch (error) {
     if (error instanceof LogDirectoryError) throw new StartupError(error.message, error)
+    if (isDiskFull(error))
+      throw new StartupError(
+        `no space for the metadata log (${(error as DiskError).message}): free some, and start again`,
+        error,
+      )
     throw error
+  }
+}
+
+/** On a full disk the log stays as it is: a start checks what is above the recovery point. */
+export function closeMetadataLog(environment: Pick<Environment, 'log'>, log: PartitionLog): void {
+  try {
+    log.close()
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+    environment.log.warn('Stopped without a last flush of the metadata log: the disk is full.', {
+      error: String(error),
+    })
   }
 }

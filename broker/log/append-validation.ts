@@ -15,6 +15,7 @@ import { CompressedDataError } from '../protocol/records/compressed-data.ts'
 import { decompress, maxDecompressedBytes } from '../protocol/records/compression.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { renumber, rewriteBatch } from './batch-rewrite.ts'
+import { isDiskFull } from './log-failure.ts'
 import type { AppendInfo, AppendRequest, AppendResult, LogConfig, TopicPartition } from './log.ts'
 import type { BatchMetadata, ProducerStates } from './producer-state.ts'
 
@@ -223,9 +224,13 @@ function duplicateInfo(known: BatchMetadata, config: LogConfig): AppendInfo {
   return { firstOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, logAppendTimeMs, bytes: 0 }
 }
 
-/** For a log whose directory failed. */
-export function offlineRefusal({ topic, partition }: TopicPartition, error: DiskError): Refusal {
-  return { refused: 'KAFKA_STORAGE_ERROR', message: `The log of ${topic}-${partition} is offline: ${error.message}.` }
+/** For a log whose directory failed, or has no space at the moment. */
+export function storageRefusal({ topic, partition }: TopicPartition, error: DiskError): Refusal {
+  const log = `The log of ${topic}-${partition}`
+  const message = isDiskFull(error)
+    ? `${log} takes no records: its disk is full (${error.message}). Free some space; nothing has to be restarted.`
+    : `${log} is offline: ${error.message}.`
+  return { refused: 'KAFKA_STORAGE_ERROR', message, cause: error }
 }
 
 /** What the producers of the batches stand in the way of; undefined when the batches may be appended. */

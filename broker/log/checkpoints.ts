@@ -77,6 +77,7 @@ function checkpointLines(disk: Disk, path: string): string[] {
   const [version, count, ...rest] = content.toString('utf8').split('\n')
   if (version !== '0') throw new DamagedFileError(path, `expected version 0, got ${JSON.stringify(version)}`)
   const lines = rest.filter(line => line !== '')
-  if (Number(count) !== lines.length) throw new DamagedFileError(path, `expected ${count} entries, got ${lines.length}`)
+  if (!/^\d+$/.test(count ?? '') || Number(count) !== lines.length)
+    throw new DamagedFileError(path, `expected ${count} entries, got ${lines.length}`)
   return lines
 }

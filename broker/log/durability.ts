@@ -68,6 +68,13 @@ export class Durability {
     })
   }
 
+  /** The recovery point that may be checkpointed: a recovery from there makes the indexes anew that are not durable yet. */
+  get checkpointOffset(): number {
+    const active = this.log.currentSegments.at(-1)
+    const unsynced = this.log.tally.unsyncedSegments.find(segment => segment !== active)
+    return Math.min(this.recoveryPoint, unsynced?.baseOffset ?? Infinity)
+  }
+
   /** Counts an append; flushes when flush.messages says so, else starts the clock of flush.ms. Throws DiskError. */
   appended(messages: number, bytes: number, flushMessages: number): void {
     this.bytesSinceWriteback += bytes

@@ -17,6 +17,7 @@ import type { DiskError, Environment } from '../environment/environment.ts'
 import { futureDirectoryName, partitionDirectoryName, partitionKey } from './log-files.ts'
 import type { LogDirectory } from './log-directory.ts'
 import type { FoundPartition } from './log-directory.ts'
+import { isDiskFull } from './log-failure.ts'
 import type { LogConfig, TopicPartition } from './log.ts'
 import type { SegmentedLog } from './partition-log.ts'
 
@@ -97,8 +98,13 @@ export class FutureLogs {
       }
       const log = this.host.open(directory, partition, { topicId, config, name })
       this.futures.set(partitionKey(partition), { log, directory })
-      if (current.log.logStartOffset > 0) log.truncateFullyAndStartAt(current.log.logStartOffset)
-      log.flush()
+      try {
+        if (current.log.logStartOffset > 0) log.truncateFullyAndStartAt(current.log.logStartOffset)
+        log.flush()
+      } catch (error) {
+        if (isDiskFull(error)) this.drop(partition)
+        throw error
+      }
       return log
     })
   }

@@ -95,6 +95,12 @@ export class LeaderEpochs {
     this.entries = [{ epoch: this.entries[keep]!.epoch, startOffset }, ...this.entries.slice(keep + 1)]
   }
 
+  /** Takes these for what was known so far. */
+  replace(entries: readonly EpochEntry[]): void {
+    this.changedFrom(0)
+    this.entries = [...entries]
+  }
+
   clear(): void {
     if (this.entries.length === 0) return
     this.changedFrom(this.entries[0]!.startOffset)

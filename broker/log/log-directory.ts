@@ -15,6 +15,8 @@ import {
 } from './checkpoints.ts'
 import type { PartitionOffset } from './checkpoints.ts'
 import { takeCleanShutdown } from './clean-shutdown.ts'
+import { probeFile, Room } from './directory-room.ts'
+import type { RoomOptions } from './directory-room.ts'
 import {
   isDeletedDirectoryName,
   isStrayDirectoryName,
@@ -56,6 +58,8 @@ export class LogDirectory {
   readonly path: string
   /** Logs of partitions, and copies under way: never both of one partition. */
   readonly logs = new Map<string, SegmentedLog>()
+  /** Whether it has space. */
+  readonly room: Room
   id = ''
   online = false
   failure: DiskError | undefined
@@ -70,9 +74,13 @@ export class LogDirectory {
   /** What each checkpoint file holds, and a number that a write under way must still find. */
   private readonly written = new Map<string, { text: string; version: number }>()
 
-  constructor(path: string, owner: LogDirectoryOwner) {
+  /** Partitions that a checkpoint on disk may say something about. */
+  private readonly mentioned = new Set<string>()
+
+  constructor(path: string, owner: LogDirectoryOwner, room: Pick<RoomOptions, 'hasSpace' | 'failed'>) {
     this.path = path
     this.owner = owner
+    this.room = new Room({ environment: owner.environment, path, ...room })
   }
 
   /** Claims the directory and reads everything but the logs. Throws DiskError, LogDirectoryError. */
@@ -81,17 +89,21 @@ export class LogDirectory {
     makeDurableDirectory(disk, this.path)
     this.lock ??= lockDirectory(disk, this.path)
     this.id = claimDirectory(disk, this.path, { clusterId: this.owner.clusterId, nodeId: this.owner.nodeId, random })
-    const marker = takeCleanShutdown(disk, this.path)
+    const marker = takeCleanShutdown(disk, this.path, this.owner.environment.log)
     this.cleanShutdown = marker.clean
     this.previousBrokerEpoch = marker.brokerEpoch
     this.recoveryPoints = this.readCheckpoint(recoveryPointFile)
     this.logStartOffsets = this.readCheckpoint(logStartOffsetFile)
     this.highWatermarks = this.readCheckpoint(highWatermarkFile)
+    for (const offsets of [this.recoveryPoints, this.logStartOffsets, this.highWatermarks])
+      for (const key of offsets.keys()) this.mentioned.add(key)
+    disk.remove(`${this.path}/${probeFile}`)
     this.online = true
   }
 
   /** Another process may take the directory. */
   release(): void {
+    this.room.stop()
     this.lock?.release()
     this.lock = undefined
   }
@@ -117,7 +129,7 @@ export class LogDirectory {
     const deleted: string[] = []
     const found = (partition: TopicPartition, name: string): FoundPartition => ({
       partition,
-      topicId: readPartitionMetadata(disk, `${this.path}/${name}`),
+      topicId: readPartitionMetadata(disk, `${this.path}/${name}`, log),
       name,
     })
     const names = disk.list(this.path).filter(entry => entry.kind === 'directory')
@@ -148,8 +160,7 @@ export class LogDirectory {
 
   /** The checkpoints say something about a partition of this name. */
   mentions(partition: TopicPartition): boolean {
-    const key = partitionKey(partition)
-    return [this.recoveryPoints, this.logStartOffsets, this.highWatermarks].some(offsets => offsets.has(key))
+    return this.mentioned.has(partitionKey(partition))
   }
 
   /** Writes recovery points and log start offsets; they are on disk when this returns. */
@@ -173,18 +184,27 @@ export class LogDirectory {
   /** For the end of the node: all three, durable. */
   checkpointFinally(highWatermarkOf: (partition: TopicPartition) => number): void {
     this.checkpointNow()
-    this.writeNow(highWatermarkFile, this.highWatermarkEntries(highWatermarkOf))
+    const highWatermarks = this.highWatermarkEntries(highWatermarkOf)
+    this.writeNow(highWatermarkFile, highWatermarks)
+    this.mentioned.clear()
+    this.mention(highWatermarks)
   }
 
   private recoveryPointEntries(): PartitionOffset[] {
-    const entries = [...this.logs.values()].map(log => ({ partition: log.topicPartition, offset: log.recoveryPoint }))
+    const entries = [...this.logs.values()].map(log => ({
+      partition: log.topicPartition,
+      offset: log.durability.checkpointOffset,
+    }))
     this.recoveryPoints = byKey(entries)
     return entries
   }
 
-  /** Only starts that the segments do not tell themselves. */
+  /** Only starts that the segments do not tell themselves, or whose segment may not have a durable name yet. */
   private logStartEntries(): PartitionOffset[] {
-    const moved = [...this.logs.values()].filter(log => log.logStartOffset > log.firstSegmentOffset)
+    const moved = [...this.logs.values()].filter(
+      ({ logStartOffset, firstSegmentOffset, durability }) =>
+        logStartOffset !== firstSegmentOffset || (logStartOffset > 0 && durability.directoryDirty),
+    )
     const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
     this.logStartOffsets = byKey(entries)
     return entries
@@ -202,8 +222,16 @@ export class LogDirectory {
 
   private writeNow(name: string, entries: readonly PartitionOffset[]): void {
     const text = offsetCheckpointText(entries)
-    this.written.set(name, { text, version: (this.written.get(name)?.version ?? 0) + 1 })
+    this.mention(entries)
+    // What the file holds is not known until it is written.
+    const version = (this.written.get(name)?.version ?? 0) + 1
+    this.written.set(name, { text: '', version })
     replaceFile(this.owner.environment.disk, `${this.path}/${name}`, text, { durable: true })
+    this.written.set(name, { text, version })
+  }
+
+  private mention(entries: readonly PartitionOffset[]): void {
+    for (const { partition } of entries) this.mentioned.add(partitionKey(partition))
   }
 
   private writeLater(name: string, entries: readonly PartitionOffset[], failed: (error: DiskError) => void): void {
@@ -212,17 +240,28 @@ export class LogDirectory {
     if (before?.text === text) return
     const version = (before?.version ?? 0) + 1
     this.written.set(name, { text, version })
+    this.mention(entries)
     // A write that began later wins: an older one under way must not bring back higher offsets.
     const current = () => this.written.get(name)?.version === version
-    replaceFileLater(
-      this.owner.environment.disk,
-      `${this.path}/${name}`,
-      text,
-      { suffix: `.${version % 2}.tmp`, current },
-      error => {
-        if (error !== undefined) failed(error)
-      },
-    )
+    const didNotWrite = () => {
+      if (current()) this.written.set(name, { text: '', version })
+    }
+    try {
+      replaceFileLater(
+        this.owner.environment.disk,
+        `${this.path}/${name}`,
+        text,
+        { suffix: `.${version % 2}.tmp`, current },
+        error => {
+          if (error === undefined) return
+          didNotWrite()
+          failed(error)
+        },
+      )
+    } catch (error) {
+      didNotWrite()
+      throw error
+    }
   }
 }
 

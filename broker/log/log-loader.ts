@@ -12,7 +12,9 @@ import { batchBytes, BatchView, isWholeBatch } from '../protocol/records/batch.t
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
+import { checkNewestEpoch, endOf, EpochCheck } from './epoch-check.ts'
 import { deletedSuffix, logSuffix, offsetOfFileName, segmentSuffixes, snapshotSuffix } from './log-files.ts'
+import { isDiskFull } from './log-failure.ts'
 import type { LogConfig } from './log.ts'
 import { ProducerSnapshots } from './producer-snapshots.ts'
 import { ProducerStates } from './producer-state.ts'
@@ -44,6 +46,7 @@ export interface LoadedLog {
   readonly logEndOffset: number
   readonly recoveryPoint: number
   readonly epochs: LeaderEpochs
+  readonly epochCheck: EpochCheck
   readonly producers: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
@@ -55,11 +58,14 @@ const recoveryChunkBytes = 1024 * 1024
 export function loadLog(options: LoadOptions): LoadedLog {
   const { disk, directory } = options
   const names = removeLeftovers(disk, directory)
-  const snapshots = new ProducerSnapshots(disk, directory, names)
-  const transactions = new TransactionIndexes(disk, names)
+  const snapshots = new ProducerSnapshots(disk, directory, names, options.log)
   const epochs = loadEpochs(options)
   const savedEpochs = epochs.unsavedFrom === Infinity ? [...epochs.all] : undefined
   let segments = openSegments(options, names)
+  const transactions = new TransactionIndexes(disk, names, {
+    log: options.log,
+    rebuild: segment => abortedIn(options, segment),
+  })
   const recoverFrom = Math.max(options.recoveryPoint, options.logStartOffset)
   /** Base offset of the first segment whose transaction index is made anew. */
   let reindexFrom = Infinity
@@ -67,10 +73,9 @@ export function loadLog(options: LoadOptions): LoadedLog {
     reindexFrom = segments.findLast(segment => segment.baseOffset <= recoverFrom)?.baseOffset ?? 0
     segments = recover(options, segments, recoverFrom, epochs)
     // What was derived from bytes above the recovery point may be older, or newer, than these bytes.
-    for (const segment of segments)
-      if (segment.baseOffset >= reindexFrom) transactions.truncateTo(segment, segment.baseOffset)
+    for (const segment of segments) if (segment.baseOffset >= reindexFrom) transactions.clear(segment)
     snapshots.retain(offset => offset <= reindexFrom)
-  }
+  } else checkEnd(options, segments, epochs)
 
   if (segments.length > 0 && segments.at(-1)!.readNextOffset() < options.logStartOffset) {
     const fields = {
@@ -92,10 +97,9 @@ export function loadLog(options: LoadOptions): LoadedLog {
   }
   if (segments.length === 0) segments.push(Segment.create(segmentOptions(options, options.logStartOffset)))
   const active = segments.at(-1)!
-  const logEndOffset = active.readNextOffset()
+  const { nextOffset: logEndOffset, epoch: lastBatchEpoch } = endOf(active)
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
-  epochs.truncateFromEnd(logEndOffset)
-  epochs.truncateFromStart(logStartOffset)
+  const epochCheck = settleEpochs(options, { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch })
   if (savedEpochs !== undefined) epochs.compareWith(savedEpochs)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
@@ -103,10 +107,36 @@ export function loadLog(options: LoadOptions): LoadedLog {
   const producers = new ProducerStates()
   const recoveryPoint = options.cleanShutdown ? logEndOffset : Math.min(options.recoveryPoint, logEndOffset)
   const offsets = { logStartOffset, logEndOffset, recoveryPoint }
-  const loaded = { ...offsets, segments, epochs, producers, snapshots, transactions }
+  if (logEndOffset < options.recoveryPoint)
+    options.log.warn('The log ends below its recovery point: records that were durable are missing.', {
+      directory,
+      logEndOffset,
+      recoveryPoint: options.recoveryPoint,
+    })
+  const loaded = { ...offsets, epochCheck, segments, epochs, producers, snapshots, transactions }
   rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs, reindexFrom })
   active.makeWritable()
   return loaded
+}
+
+/** Brings the epochs of the checkpoint file in line with what is left of the log. */
+function settleEpochs(
+  options: LoadOptions,
+  log: Pick<LoadedLog, 'epochs' | 'segments' | 'logStartOffset' | 'logEndOffset'> & { readonly lastBatchEpoch: number },
+): EpochCheck {
+  const { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch } = log
+  epochs.truncateFromEnd(logEndOffset)
+  epochs.truncateFromStart(logStartOffset)
+  const about = {
+    log: options.log,
+    path: `${options.directory}/${leaderEpochFile}`,
+    epochs,
+    segments,
+    gapsAllowed: options.config.cleanupPolicy.includes('compact'),
+  }
+  checkNewestEpoch({ ...about, logStartOffset, logEndOffset }, lastBatchEpoch)
+  epochs.truncateFromStart(logStartOffset)
+  return new EpochCheck(about)
 }
 
 /**
@@ -141,6 +171,39 @@ export function rebuildProducers(
       return true
     })
   }
+}
+
+/**
+ * Aborted transactions whose markers lie in `segment`, read from the batches: from the producer snapshot at its base, or, where there is none,
+ * from the newest one before or the beginning of the log.
+ */
+function abortedIn(options: LoadOptions, segment: Segment): AbortedTransaction[] {
+  const { disk, directory } = options
+  const names = disk.list(directory).map(entry => entry.name)
+  const offsets = names.map(name => offsetOfFileName(name, logSuffix)).filter(offset => offset !== undefined)
+  const before = offsets.filter(offset => offset < segment.baseOffset).sort((a, b) => a - b)
+  const producers = new ProducerStates()
+  const snapshot = new ProducerSnapshots(disk, directory, names, options.log).newest(-1, segment.baseOffset)
+  if (snapshot !== undefined) producers.load(snapshot.producers, options.wallMs, options.producerIdExpirationMs)
+  const from = snapshot?.offset ?? 0
+  const first = before.findLastIndex(offset => offset <= from)
+  const aborted: AbortedTransaction[] = []
+  const read = (each: Segment): void => {
+    each.scan(each.positionOf(from), (bytes, at, position, size) => {
+      const header = new BatchView(bytes, at)
+      if (!header.hasProducerId) return true
+      const completed = producers.apply(header.isControl ? wholeBatch(each, position, size) : header)
+      if (completed?.aborted === true && each === segment) aborted.push(abortedTransaction(completed, producers))
+      return true
+    })
+  }
+  for (const offset of from < segment.baseOffset ? before.slice(Math.max(0, first)) : []) {
+    const each = Segment.open(segmentOptions(options, offset))
+    read(each)
+    each.closeHandle()
+  }
+  read(segment)
+  return aborted
 }
 
 /** The entry of the transaction index for a transaction that was just aborted. */
@@ -187,17 +250,21 @@ function loadEpochs(options: LoadOptions): LeaderEpochs {
     return new LeaderEpochs(readEpochCheckpoint(options.disk, `${options.directory}/${leaderEpochFile}`))
   } catch (error) {
     if (!(error instanceof DamagedFileError)) throw error
-    options.log.warn(
-      'The leader epoch checkpoint is damaged; epochs are taken from the batches above the recovery point.',
-      {
-        directory: options.directory,
-        problem: error.message,
-      },
-    )
+    options.log.warn('The leader epoch checkpoint is damaged; reading the epochs from the batches.', {
+      directory: options.directory,
+      problem: error.message,
+    })
     const epochs = new LeaderEpochs()
     epochs.unsavedFrom = 0
     return epochs
   }
+}
+
+/** The last segment of a log that was stopped cleanly must end with a batch: what follows it was not written by a log. */
+function checkEnd(options: LoadOptions, segments: Segment[], epochs: LeaderEpochs): void {
+  const active = segments.at(-1)
+  if (active === undefined || endOf(active).isWhole) return
+  recoverSegment(options, active, active.baseOffset, epochs)
 }
 
 function openSegments(options: LoadOptions, names: readonly string[]): Segment[] {
@@ -210,9 +277,10 @@ function openSegments(options: LoadOptions, names: readonly string[]): Segment[]
  * more.
  */
 function recover(options: LoadOptions, segments: Segment[], recoverFrom: number, epochs: LeaderEpochs): Segment[] {
+  // A segment that ends at the recovery point may have been the active one when that was noted: its bytes are durable, its indexes need not be.
   const first = Math.max(
     0,
-    segments.findLastIndex(segment => segment.baseOffset <= recoverFrom),
+    segments.findLastIndex(segment => segment.baseOffset < recoverFrom),
   )
   const gapsAllowed = options.config.cleanupPolicy.includes('compact')
   let expected = -1
@@ -251,7 +319,7 @@ function recoverSegment(
   segment.offsetIndex.truncateTo(fromOffset)
   const start = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
   segment.timeIndex.truncateTo(start?.offset ?? segment.baseOffset)
-  segment.resumeIndexes()
+  segment.resumeIndexes(start?.position ?? 0)
   let checker = new TailChecker(segment, start, epochs)
   let problem = checker.run(options.config.indexIntervalBytes)
   if (problem !== undefined && start !== undefined && checker.nextOffset < 0) {
@@ -267,7 +335,13 @@ function recoverSegment(
     options.log.warn('Cutting the tail of a log that was not stopped cleanly.', fields)
     segment.cutAt(checker.position, atOffset)
   }
-  segment.becomeInactive()
+  try {
+    segment.becomeInactive()
+  } catch (error) {
+    // What of the indexes finds no space stays in memory.
+    if (!isDiskFull(error)) throw error
+    options.log.warn('No space for the indexes of a segment; they are written later.', { segment: segment.path })
+  }
   segment.dirty = true
   return { cut: cutBytes > 0, nextOffset: segment.readNextOffset() }
 }

@@ -12,9 +12,18 @@ import { deletedDirectoryName, partitionDirectoryName, partitionKey, strayDirect
 import { FutureLogs } from './future-logs.ts'
 import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory } from './log-directory.ts'
+import { isDiskFull } from './log-failure.ts'
 import type { FoundPartition } from './log-directory.ts'
 import { LogPlacement } from './log-placement.ts'
-import type { AssignedReplica, FutureLog, LogConfig, LogManager, PartitionLog, TopicPartition } from './log.ts'
+import type {
+  AssignedReplica,
+  DescribedDirectory,
+  FutureLog,
+  LogConfig,
+  LogManager,
+  PartitionLog,
+  TopicPartition,
+} from './log.ts'
 import { LogDirectoryError } from './meta-properties.ts'
 import { OpenFiles } from './open-files.ts'
 import { openPartitionLog } from './partition-log.ts'
@@ -53,13 +62,20 @@ export class DirectoryLogManager implements LogManager {
   private readonly lost = new Map<string, LogDirectory>()
   private readonly listeners: DirectoryFailureListener[] = []
   private readonly removals = new Map<string, Timer>()
+  private readonly spaceListeners: ((directoryId: string) => void)[] = []
   private closed = false
 
   constructor(options: LogManagerOptions) {
     this.options = options
     this.environment = options.environment
     this.openFiles = options.openFiles ?? new OpenFiles()
-    this.dirs = options.logDirs.map(path => new LogDirectory(path, options))
+    this.dirs = options.logDirs.map(path => {
+      const directory: LogDirectory = new LogDirectory(path, options, {
+        hasSpace: () => this.hasSpace(directory),
+        failed: error => this.failDirectory(directory, error),
+      })
+      return directory
+    })
     this.placement = new LogPlacement(this.dirs)
     this.futures = new FutureLogs({
       environment: this.environment,
@@ -71,7 +87,7 @@ export class DirectoryLogManager implements LogManager {
     })
   }
 
-  get directories(): readonly { readonly path: string; readonly id: string; readonly online: boolean }[] {
+  get directories(): readonly DescribedDirectory[] {
     return this.dirs
   }
 
@@ -92,11 +108,15 @@ export class DirectoryLogManager implements LogManager {
 
   start(): void {
     for (const directory of this.dirs) {
-      this.trying(directory, () => {
+      try {
         directory.open()
         this.load(directory)
-        directory.checkpointNow()
-      })
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error
+        // Also for want of space: logs that could not be made whole cannot be served.
+        this.failDirectory(directory, error)
+      }
+      if (directory.online) this.trying(directory, () => directory.checkpointNow())
     }
     if (!this.dirs.some(directory => directory.online)) {
       const problems = this.dirs.map(directory => directory.failure?.message).join('; ')
@@ -130,23 +150,36 @@ export class DirectoryLogManager implements LogManager {
     { topicId, config, name, isClosed }: LogToOpen,
   ): SegmentedLog {
     const { producerIdExpirationMs } = this.options
-    const log = openPartitionLog({
-      environment: this.environment,
-      directory: `${directory.path}/${name}`,
-      topicPartition: partition,
-      topicId,
-      config,
-      cleanShutdown: isClosed ?? directory.cleanShutdown,
-      recoveryPoint: directory.recoveryPoint(partition),
-      logStartOffset: directory.logStartOffset(partition),
-      openFiles: this.openFiles,
-      ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
-      onFailure: error => this.failDirectory(directory, error),
-      onOffsetsLowered: () => {
-        // While the node starts, one checkpoint follows for all logs.
-        if (directory.logs.has(partitionKey(partition))) directory.checkpointNow()
-      },
-    })
+    const { disk } = this.environment
+    const path = `${directory.path}/${name}`
+    const isNew = disk.stat(path) === undefined
+    const open = (): SegmentedLog =>
+      openPartitionLog({
+        environment: this.environment,
+        directory: path,
+        room: directory.room,
+        openFiles: this.openFiles,
+        topicPartition: partition,
+        topicId,
+        config,
+        cleanShutdown: isClosed ?? directory.cleanShutdown,
+        recoveryPoint: directory.recoveryPoint(partition),
+        logStartOffset: directory.logStartOffset(partition),
+        ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
+        onFailure: error => this.failDirectory(directory, error),
+        onOffsetsLowered: () => {
+          // While the node starts, one checkpoint follows for all logs.
+          if (directory.logs.has(partitionKey(partition))) directory.checkpointNow()
+        },
+      })
+    let log: SegmentedLog
+    try {
+      log = open()
+    } catch (error) {
+      // Half a log is no log: it is made anew when there is space.
+      if (isNew && isDiskFull(error)) disk.remove(path)
+      throw error
+    }
     directory.logs.set(partitionKey(partition), log)
     return log
   }
@@ -241,6 +274,7 @@ export class DirectoryLogManager implements LogManager {
       this.trying(directory, () => directory.checkpointFinally(other => directory.highWatermark(other) ?? 0))
       // That went wrong: among the directories that are left, if it may be in one of them.
       if (directory.failure !== undefined) return this.getOrCreate(partition, topicId, config, assigned)
+      if (directory.room.full !== undefined) throw directory.room.full
     }
     const log = this.inDirectory(directory, () => this.open(directory, partition, { topicId, config, name }))
     this.byPartition.set(partitionKey(partition), { log, directory })
@@ -315,11 +349,13 @@ export class DirectoryLogManager implements LogManager {
     return name(partition, this.environment.random.bytes(16).toString('hex'))
   }
 
-  private renameIn(directory: LogDirectory, from: string, to: string): void {
+  /** Undefined when the disk refused. */
+  private renameIn(directory: LogDirectory, from: string, to: string): true | undefined {
     const { disk } = this.environment
-    this.trying(directory, () => {
+    return this.trying(directory, () => {
       disk.rename(`${directory.path}/${from}`, `${directory.path}/${to}`)
       disk.syncDirectory(directory.path)
+      return true
     })
   }
 
@@ -327,7 +363,12 @@ export class DirectoryLogManager implements LogManager {
   private retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void {
     const { disk, timers } = this.environment
     const deleted = this.unique(deletedDirectoryName, partition)
-    this.renameIn(directory, name, deleted)
+    // A full disk may have no room even for a name; what is deleted makes some at once.
+    if (this.renameIn(directory, name, deleted) !== true || directory.room.full !== undefined) {
+      const left = disk.stat(`${directory.path}/${deleted}`) === undefined ? name : deleted
+      this.trying(directory, () => disk.remove(`${directory.path}/${left}`))
+      return
+    }
     const target = `${directory.path}/${deleted}`
     const timer = timers.after(delayMs, () => {
       this.removals.delete(target)
@@ -344,15 +385,22 @@ export class DirectoryLogManager implements LogManager {
 
   checkpoint(highWatermarkOf: (partition: TopicPartition) => number): void {
     for (const directory of this.dirs) {
-      if (!directory.online) continue
-      this.trying(directory, () =>
-        directory.checkpointLater(highWatermarkOf, error => this.failDirectory(directory, error)),
-      )
+      // The last checkpoint is a safe one.
+      if (!directory.online || directory.room.full !== undefined) continue
+      this.trying(directory, () => directory.checkpointLater(highWatermarkOf, error => this.refused(directory, error)))
     }
   }
 
   onDirectoryFailure(listener: DirectoryFailureListener): void {
     this.listeners.push(listener)
+  }
+
+  onSpace(listener: (directoryId: string) => void): void {
+    this.spaceListeners.push(listener)
+  }
+
+  private hasSpace(directory: LogDirectory): void {
+    for (const listener of this.spaceListeners) listener(directory.id)
   }
 
   close(highWatermarkOf: (partition: TopicPartition) => number): void {
@@ -373,15 +421,20 @@ export class DirectoryLogManager implements LogManager {
     for (const directory of this.dirs) for (const log of directory.logs.values()) log.release()
   }
 
-  /** Runs disk work of one directory: its failure takes the directory offline and nothing else. */
+  /** Runs disk work of one directory: its failure takes the directory offline and nothing else; want of space not even that. */
   private trying<T>(directory: LogDirectory, run: () => T): T | undefined {
     try {
       return run()
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
-      this.failDirectory(directory, error)
+      this.refused(directory, error)
       return undefined
     }
+  }
+
+  private refused(directory: LogDirectory, error: DiskError): void {
+    if (isDiskFull(error)) directory.room.ranFull(error)
+    else this.failDirectory(directory, error)
   }
 
   /** The same, for whoever has to know that it failed. */
@@ -389,7 +442,7 @@ export class DirectoryLogManager implements LogManager {
     try {
       return run()
     } catch (error) {
-      if (error instanceof DiskError) this.failDirectory(directory, error)
+      if (error instanceof DiskError) this.refused(directory, error)
       throw error
     }
   }
@@ -398,6 +451,7 @@ export class DirectoryLogManager implements LogManager {
     if (directory.failure !== undefined) return
     directory.failure = error
     directory.online = false
+    directory.room.stop()
     this.futures.directoryFailed(directory, error)
     const logs = [...this.byPartition.values()].filter(held => held.directory === directory).map(({ log }) => log)
     this.environment.log.error('A log directory failed and is offline until the node is restarted.', {

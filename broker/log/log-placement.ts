@@ -12,6 +12,7 @@ export interface PlaceableDirectory {
   readonly path: string
   readonly id: string
   readonly online: boolean
+  readonly room: { readonly full: Error | undefined }
   readonly logs: { readonly size: number }
 }
 
@@ -56,7 +57,7 @@ export class LogPlacement<Directory extends PlaceableDirectory> {
     const asked =
       online.find(directory => directory.path === preferred) ?? online.find(directory => directory.id === directoryId)
     if (asked !== undefined) return asked
-    const open = online.filter(directory => !this.cordoned.has(directory.path))
+    const open = online.filter(({ path, room }) => !this.cordoned.has(path) && room.full === undefined)
     // A replica that was assigned here by hand has to be somewhere.
     return leastFilled(open.length > 0 ? open : online)
   }

@@ -2,21 +2,40 @@
  * Reads of one log: finds the segment and the position of an offset, and remembers where readers go on. The caller has
  * checked that the offset is in the log.
  */
+import type { Logger } from '../environment/environment.ts'
 import { baseOffsetOf } from '../protocol/records/batch.ts'
 import type { ReadOptions, ReadResult } from './log.ts'
 import { emptyBuffer, lastBatchEnd, readWholeBatches } from './read-batches.ts'
 import { ReadPositions } from './read-positions.ts'
+import { checkRead, DamagedBatchError, diagnoseEmpty } from './read-check.ts'
+import type { DamagedBatch, ReadPlace } from './read-check.ts'
 import type { Segment } from './segment.ts'
 
-export class LogReader {
-  private readonly log: { readonly currentSegments: readonly Segment[] }
-  private readonly positions = new ReadPositions()
+/** The log that is read. */
+export interface ReadableLog {
+  readonly log: Logger
+  readonly currentSegments: readonly Segment[]
+  readonly logStartOffset: number
+}
 
-  constructor(log: { readonly currentSegments: readonly Segment[] }) {
+/** Damaged batches that are remembered, per log: for who looks at the node. */
+const maxDamaged = 100
+
+export class LogReader {
+  private readonly log: ReadableLog
+  private readonly positions = new ReadPositions()
+  private readonly damaged = new Map<number, DamagedBatch>()
+
+  constructor(log: ReadableLog) {
     this.log = log
   }
 
-  /** Whole batches from the one that holds `offset` on, none that reaches `limit`. */
+  /** What reads have found so far, as far as it is still in the log. */
+  get damage(): readonly DamagedBatch[] {
+    return [...this.damaged.values()].filter(({ offset }) => offset >= this.log.logStartOffset)
+  }
+
+  /** Whole batches from the one that holds `offset` on, none that reaches `limit`. Throws DamagedBatchError when that one is damaged. */
   read(offset: number, limit: number, options: ReadOptions): ReadResult {
     const segments = this.log.currentSegments
     const slot = this.positions.find(offset)
@@ -28,11 +47,46 @@ export class LogReader {
       segment = next
       position = 0
     }
-    const records = readWholeBatches(segment, position, limit, options)
+    let records = readWholeBatches(segment, position, limit, options)
+    const isFresh = segment === segments.at(-1) && position >= segment.uncheckedBytes
+    if (!isFresh || records.length === 0) {
+      const nextBaseOffset = segments[segments.indexOf(segment) + 1]?.baseOffset
+      records = this.undamaged(records, { segment, position, offset, nextBaseOffset, isSeek: slot < 0 }, options)
+    }
     if (records.length === 0) return nothingAt(offset)
     const nextOffset = lastBatchEnd(records)
     this.positions.remember(nextOffset, segment, position + records.length)
     return { records, baseOffset: baseOffsetOf(records, 0), nextOffset }
+  }
+
+  /**
+   * Those before the first that is damaged. Checked are closed segments, and what the active one held when it was opened: what was appended
+   * since was checked then, and is in memory still or has just left it.
+   */
+  private undamaged(records: Buffer, place: ReadPlace, options: ReadOptions): Buffer {
+    const { segment, position, offset } = place
+    for (const known of this.damaged.values())
+      if (known.segment === segment.path && known.position === position) throw this.found({ ...known, offset })
+    if (records.length > 0) {
+      const { goodBytes, damage } = checkRead(records, place)
+      if (goodBytes > 0 || damage === undefined) return records.subarray(0, goodBytes)
+      throw this.found(damage)
+    }
+    const damage = options.atLeastOneBatch ? diagnoseEmpty(place) : undefined
+    if (damage !== undefined) throw this.found(damage)
+    return records
+  }
+
+  private found(damage: DamagedBatch): DamagedBatchError {
+    if (!this.damaged.has(damage.offset) && this.damaged.size < maxDamaged) {
+      this.damaged.set(damage.offset, damage)
+      this.log.log.error('A batch is damaged on disk; it is not served.', {
+        ...damage,
+        advice:
+          'read on behind it, or delete this replica and let it be copied from another broker that has the batch whole',
+      })
+    }
+    return new DamagedBatchError(damage)
   }
 
   /** The log lost bytes: no remembered position can be trusted. */

@@ -37,6 +37,8 @@ export type AppendResult =
       readonly refused: ErrorName
       readonly message: string
       readonly recordErrors?: readonly { batchIndex: number; message: string }[]
+      /** With KAFKA_STORAGE_ERROR: what the disk said. */
+      readonly cause?: Error
     }
 
 export interface AppendInfo {
@@ -135,6 +137,8 @@ export interface PartitionLog {
   readonly recoveryPoint: number
   readonly sizeBytes: number
   readonly latestEpoch: number | undefined
+  /** Batches that reads found to be damaged on disk. */
+  readonly damage?: readonly { readonly offset: number; readonly problem: string }[]
   /** Whether records may be deleted on demand: not where compaction alone decides what goes. */
   readonly deletesRecords: boolean
 
@@ -153,7 +157,10 @@ export interface PartitionLog {
   /** Appends batches that already carry offsets and epochs. Refuses a gap or an overlap with an assertion: the caller truncates first. */
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number }
 
-  /** OFFSET_OUT_OF_RANGE when offset < logStartOffset or > logEndOffset. */
+  /**
+   * OFFSET_OUT_OF_RANGE when offset < logStartOffset or > logEndOffset. Throws DamagedBatchError when the batch there is damaged on disk; what
+   * is before it is returned first.
+   */
   read(offset: number, options: ReadOptions): ReadResult | { readonly refused: 'OFFSET_OUT_OF_RANGE' }
   /** First record with a timestamp >= `timestamp`, below `untilOffset`. */
   findByTimestamp(timestamp: number, untilOffset: number): OffsetAndTimestamp | undefined
@@ -214,10 +221,18 @@ export interface AssignedReplica {
   readonly isNew?: boolean
 }
 
+export interface DescribedDirectory {
+  readonly path: string
+  /** Base64url UUID of meta.properties. */
+  readonly id: string
+  readonly online: boolean
+  /** `full`: nothing is appended to its logs until it has space again. */
+  readonly room: { readonly full: Error | undefined }
+}
+
 /** All logs of this node: finds them at start, recovers, checkpoints, retires. `log-manager.ts` implements it. */
 export interface LogManager {
-  /** Log directories that work, by directory id (base64url UUID of meta.properties). */
-  readonly directories: readonly { readonly path: string; readonly id: string; readonly online: boolean }[]
+  readonly directories: readonly DescribedDirectory[]
   /** Loads every partition found on disk; recovers those that were not closed cleanly, from their recovery points. */
   start(): void
   get(partition: TopicPartition): PartitionLog | undefined
@@ -265,6 +280,8 @@ export interface LogManager {
   checkpoint(highWatermarkOf: (partition: TopicPartition) => number): void
   /** Called when a log directory fails: it is offline from then on. */
   onDirectoryFailure(listener: (directoryId: string, partitions: readonly TopicPartition[], error: Error) => void): void
+  /** Called when a log directory that was full has space again. */
+  onSpace(listener: (directoryId: string) => void): void
   /** Flush all, checkpoints, `.kafka_cleanshutdown`. */
   close(highWatermarkOf: (partition: TopicPartition) => number): void
 }

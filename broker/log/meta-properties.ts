@@ -25,6 +25,10 @@ export class LogDirectoryError extends Error {
   }
 }
 
+const wayOut =
+  'Write it again as it was (version, cluster.id, node.id and directory.id; other nodes and the metadata tell them), or, ' +
+  'when other brokers hold copies of all that is in the directory, empty the directory.'
+
 /** Undefined when the directory was never formatted. Throws LogDirectoryError on a file that makes no sense. */
 export function readMetaProperties(disk: Disk, directory: string): MetaProperties | undefined {
   const path = `${directory}/${metaPropertiesFile}`
@@ -40,14 +44,19 @@ export function readMetaProperties(disk: Disk, directory: string): MetaPropertie
   const nodeId = Number(values.get('node.id'))
   if (version !== '1')
     throw new LogDirectoryError(
-      `${path}: expected version=1, got ${version ?? 'none'}; was it written by another program?`,
+      `${path}: expected version=1, got ${version ?? 'none'}; was it written by another program, or damaged? ${wayOut}`,
     )
   if (clusterId === undefined || clusterId === '' || !Number.isInteger(nodeId)) {
     throw new LogDirectoryError(
-      `${path}: expected cluster.id and node.id, got ${JSON.stringify(Object.fromEntries(values))}.`,
+      `${path}: expected cluster.id and node.id, got ${JSON.stringify(Object.fromEntries(values))}. ${wayOut}`,
     )
   }
-  return { clusterId, nodeId, directoryId: values.get('directory.id') }
+  const directoryId = values.get('directory.id')
+  if (directoryId !== undefined && !/^[A-Za-z0-9_-]{22}$/.test(directoryId))
+    throw new LogDirectoryError(
+      `${path}: expected directory.id to be 22 characters of base64url, got ${JSON.stringify(directoryId)}. ${wayOut}`,
+    )
+  return { clusterId, nodeId, directoryId }
 }
 
 export function writeMetaProperties(

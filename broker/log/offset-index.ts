@@ -27,6 +27,9 @@ export class OffsetIndex {
     this.lastIndexedOffset = this.entryAt(this.file.entries - 1)?.offset ?? -1
   }
 
+  get path(): string {
+    return this.file.path
+  }
   /** The file was there before it was opened. */
   get existed(): boolean {
     return this.file.existed

@@ -1,5 +1,6 @@
 /** What opening a partition's log needs. */
 import type { DiskError, Environment } from '../environment/environment.ts'
+import type { DirectoryRoom } from './log-failure.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log.ts'
 import type { OpenFiles } from './open-files.ts'
 
@@ -27,6 +28,8 @@ export interface PartitionLogOptions {
   readonly openFiles?: OpenFiles
   /** Bytes appended after which their write-back is started; default 64 MiB, Infinity leaves it to the kernel. */
   readonly writebackBytes?: number
+  /** Whether the log's directory has space; default: every append tries. */
+  readonly room?: DirectoryRoom
   /** The log failed; called once. */
   onFailure?(error: DiskError): void
   /**

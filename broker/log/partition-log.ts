@@ -13,13 +13,15 @@ import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
-import { checkProducers, offlineRefusal, stampForLeader, validateForLeader } from './append-validation.ts'
+import { checkProducers, stampForLeader, storageRefusal, validateForLeader } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
+import type { EpochCheck } from './epoch-check.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { snapshotSuffix } from './log-files.ts'
 import { abortedTransaction, loadLog, rebuildProducers } from './log-loader.ts'
+import { LogFailure } from './log-failure.ts'
 import { LogReader, nothingAt, segmentIndexOf } from './log-reader.ts'
 import type {
   AppendRequest,
@@ -38,6 +40,7 @@ import { writePartitionMetadata } from './partition-metadata.ts'
 import type { CompletedTransaction, ProducerRefusal, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
 import { newestTimestamp } from './read-batches.ts'
+import type { DamagedBatch } from './read-check.ts'
 import { checkReplicated } from './replicated-batches.ts'
 import { OpenFiles } from './open-files.ts'
 import { segmentsBeyondRetention } from './retention.ts'
@@ -63,23 +66,24 @@ export class SegmentedLog implements PartitionLog {
   readonly directory: string
   private readonly environment: PartitionLogOptions['environment']
   private readonly options: PartitionLogOptions
-  private readonly log: Logger
+  readonly log: Logger
   private config: LogConfig
   private segments: Segment[]
   private readonly segmentContext: SegmentContext
   readonly tally = new SegmentTally()
   private active: Segment
   private epochs: LeaderEpochs
+  private readonly epochCheck: EpochCheck
   private producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
   private readonly reader = new LogReader(this)
-  private readonly durability: Durability
+  readonly durability: Durability
   private readonly removal: DelayedRemoval
   private startOffset: number
   private endOffset: number
   private highWatermark = 0
-  private failure: DiskError | undefined
+  private readonly failure: LogFailure
   private closed = false
 
   constructor(options: PartitionLogOptions) {
@@ -91,6 +95,11 @@ export class SegmentedLog implements PartitionLog {
     this.directory = directory
     this.config = options.config
     this.log = environment.log.child({ component: 'log', ...topicPartition })
+    const failed = (error: DiskError) => {
+      this.durability.stop()
+      options.onFailure?.(error)
+    }
+    this.failure = new LogFailure({ directory, log: this.log, room: options.room, failed })
     const created = environment.disk.stat(directory) === undefined
     if (created) {
       environment.disk.makeDirectory(directory)
@@ -120,6 +129,7 @@ export class SegmentedLog implements PartitionLog {
     for (const segment of this.segments) this.tally.add(segment)
     this.active = loaded.segments.at(-1)!
     this.epochs = loaded.epochs
+    this.epochCheck = loaded.epochCheck
     this.producerStates = loaded.producers
     this.snapshots = loaded.snapshots
     this.startOffset = loaded.logStartOffset
@@ -169,7 +179,10 @@ export class SegmentedLog implements PartitionLog {
   }
   /** The error that made this log unusable. */
   get failedWith(): DiskError | undefined {
-    return this.failure
+    return this.failure.error
+  }
+  get damage(): readonly DamagedBatch[] {
+    return this.reader.damage
   }
   get firstSegmentOffset(): number {
     return this.segments[0]!.baseOffset
@@ -182,7 +195,8 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- append
 
   appendAsLeader(records: Buffer, request: AppendRequest): AppendResult {
-    if (this.failure !== undefined) return offlineRefusal(this.topicPartition, this.failure)
+    const unavailable = this.failure.error ?? this.failure.full
+    if (unavailable !== undefined) return storageRefusal(this.topicPartition, unavailable)
     const append = validateForLeader(records, request, this.config, this.topicPartition)
     if ('refused' in append) return append
     const bytes = append.records.length
@@ -197,7 +211,7 @@ export class SegmentedLog implements PartitionLog {
     try {
       this.write(append.records, append.batches, firstOffset, lastOffset, request.wallMs)
     } catch (error) {
-      return offlineRefusal(this.topicPartition, this.fail(error))
+      return storageRefusal(this.topicPartition, this.fail(error))
     }
     const logAppendTimeMs = this.config.messageTimestampType === 'LogAppendTime' ? request.wallMs : -1
     return { appended: { firstOffset, lastOffset, logAppendTimeMs, bytes } }
@@ -209,6 +223,7 @@ export class SegmentedLog implements PartitionLog {
 
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number } {
     this.assertUsable()
+    this.failure.assertAppendable()
     const bytes = wholeBatchesBytes(records)
     if (bytes === 0) return { lastOffset: this.endOffset - 1, bytes: 0 }
     const whole = records.subarray(0, bytes)
@@ -257,12 +272,12 @@ export class SegmentedLog implements PartitionLog {
     try {
       segment.discardTail(sizeBytes, this.endOffset)
     } catch (error) {
-      // The failed append itself is reported; what it left behind is cut by recovery, since its offsets are above the
-      // recovery point.
+      // Recovery cuts it, since its offsets are above the recovery point. Until then nothing may be written behind it.
       this.log.warn('The rest of a failed append could not be removed.', {
         directory: this.directory,
         error: String(error),
       })
+      if (error instanceof DiskError) this.failure.fail(error)
     }
   }
 
@@ -287,11 +302,12 @@ export class SegmentedLog implements PartitionLog {
   private roll(baseOffset = this.endOffset): Segment {
     const old = this.active
     if (old.baseOffset === baseOffset && old.sizeBytes === 0) return old
+    // Whatever of this finds no space can be done again: the old segment stays active until the new one is there.
     old.becomeInactive()
-    const segment = this.begin(baseOffset)
-    this.durability.directoryDirty = true
     // With the snapshot at the segment's base, a recovery of this segment needs nothing before it.
     this.snapshots.write(baseOffset, this.producerStates.all(), { sync: false })
+    const segment = this.begin(baseOffset)
+    this.durability.directoryDirty = true
     this.durability.flushLater(() => {}, baseOffset)
     return segment
   }
@@ -329,10 +345,12 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- epochs
 
   endOffsetForEpoch(leaderEpoch: number): EpochEndOffset {
+    if (leaderEpoch !== this.latestEpoch) this.guard(() => this.epochCheck.run(this))
     return this.epochs.endOffsetFor(leaderEpoch, this.endOffset)
   }
 
   epochAt(offset: number): number | undefined {
+    if (offset < (this.epochs.latest?.startOffset ?? 0)) this.guard(() => this.epochCheck.run(this))
     return offset < this.endOffset ? this.epochs.epochAt(offset) : undefined
   }
 
@@ -349,10 +367,10 @@ export class SegmentedLog implements PartitionLog {
       return
     }
     if (offset < this.segments[0]!.baseOffset) return this.truncateFullyAndStartAt(offset)
-    this.guard(() => {
-      const keep = segmentIndexOf(this.segments, offset)
-      const { position, end } = this.segments[keep]!.cutPoint(offset)
-      this.lowerOffsets(end, Math.min(end, this.startOffset))
+    const keep = segmentIndexOf(this.segments, offset)
+    const { position, end } = this.guard(() => this.segments[keep]!.cutPoint(offset))
+    this.guard(() => this.lowerOffsets(end, Math.min(end, this.startOffset)))
+    this.failure.guardFully(() => {
       this.removeFrom(keep + 1)
       this.active = this.segments[keep]!
       this.active.cutAt(position, end)
@@ -369,8 +387,8 @@ export class SegmentedLog implements PartitionLog {
 
   truncateFullyAndStartAt(offset: number): void {
     this.assertUsable()
-    this.guard(() => {
-      this.lowerOffsets(offset, offset)
+    this.guard(() => this.lowerOffsets(offset, offset))
+    this.failure.guardFully(() => {
       this.removeFrom(0)
       this.begin(offset)
       this.durability.directoryDirty = true
@@ -387,24 +405,26 @@ export class SegmentedLog implements PartitionLog {
   /** Recovery must not trust bytes that are about to be replaced: the checkpoints go down before the log does. */
   private lowerOffsets(recoveryPoint: number, logStartOffset: number): void {
     const lowered = recoveryPoint < this.recoveryPoint || logStartOffset < this.startOffset
+    const startBefore = this.startOffset
     this.durability.lowerTo(recoveryPoint)
     this.startOffset = logStartOffset
     if (!lowered) return
-    this.prepareCheckpoint()
-    this.options.onOffsetsLowered?.(this)
+    try {
+      this.prepareCheckpoint()
+      this.options.onOffsetsLowered?.(this)
+    } catch (error) {
+      this.startOffset = startBefore
+      throw error
+    }
   }
 
   private rebuildProducers(): void {
     const { segments, endOffset: logEndOffset, producerStates: producers, snapshots, transactions } = this
     rebuildProducers(
       { segments, logEndOffset, producers, snapshots, transactions },
-      { wallMs: this.environment.clock.wallMs(), expirationMs: this.producerIdExpirationMs },
+      { wallMs: this.environment.clock.wallMs(), expirationMs: this.options.producerIdExpirationMs?.() ?? dayMs },
     )
     this.producerStates.highWatermarkRaised(this.highWatermark)
-  }
-
-  private get producerIdExpirationMs(): number {
-    return this.options.producerIdExpirationMs?.() ?? dayMs
   }
 
   advanceLogStart(offset: number): void {
@@ -424,7 +444,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void {
-    const error = this.failure
+    const { error } = this.failure
     if (error === undefined) this.durability.flushLater(done)
     else this.environment.timers.soon(() => done({ error }))
   }
@@ -433,7 +453,7 @@ export class SegmentedLog implements PartitionLog {
    * To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk.
    */
   prepareCheckpoint(): void {
-    if (this.failure !== undefined || this.closed) return
+    if (this.failure.error !== undefined || this.closed) return
     this.guard(() => {
       this.active.spillIndexes()
       if (this.epochs.unsavedFrom >= this.recoveryPoint) return
@@ -447,12 +467,13 @@ export class SegmentedLog implements PartitionLog {
   // ------------------------------------------------------------------------------------------------------- retention
 
   enforceRetention(nowWallMs: number, untilOffset: number): number {
-    if (this.failure !== undefined || this.closed) return 0
+    if (this.failure.error !== undefined || this.closed) return 0
     return this.guard(() => {
       const input = { config: this.config, nowWallMs, untilOffset, log: this }
-      const count = segmentsBeyondRetention(this.segments, input)
-      if (count === 0) return 0
-      // The log always has an active segment.
+      let count = segmentsBeyondRetention(this.segments, input)
+      // The log always has an active segment: a new one, where there is space for it.
+      if (count === this.segments.length && this.failure.full !== undefined) count--
+      if (count <= 0) return 0
       if (count === this.segments.length) this.roll()
       const removed = this.segments.splice(0, count)
       this.startOffset = Math.max(this.startOffset, this.segments[0]!.baseOffset)
@@ -479,7 +500,7 @@ export class SegmentedLog implements PartitionLog {
     this.transactions.forget(segment)
     const paths = segment.files()
     if (this.snapshots.forget(segment.baseOffset)) paths.push(segment.filePath(snapshotSuffix))
-    this.removal.remove(paths, this.config.fileDeleteDelayMs)
+    this.removal.remove(paths, this.failure.full === undefined ? this.config.fileDeleteDelayMs : 0)
   }
 
   /** For a log whose partition.metadata was lost. */
@@ -528,21 +549,24 @@ export class SegmentedLog implements PartitionLog {
 
   close(): void {
     if (this.closed) return
-    if (this.failure === undefined) {
-      this.guard(() => {
-        // A log that was not written to since it was opened is as it should be.
-        if (this.active.unsynced || this.snapshots.latest !== this.endOffset) {
-          this.active.becomeInactive()
-          this.durability.directoryDirty = true
-          this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
-          for (const segment of this.tally.unsyncedSegments) if (segment !== this.active) segment.sync()
-          this.active.sync()
-        }
-        this.flush()
-        this.prepareCheckpoint()
-      })
+    try {
+      if (this.failure.error === undefined) this.guard(() => this.settle())
+    } finally {
+      this.release()
     }
-    this.release()
+  }
+
+  private settle(): void {
+    // A log that was not written to since it was opened is as it should be.
+    if (this.active.unsynced || this.snapshots.latest !== this.endOffset) {
+      this.active.becomeInactive()
+      this.durability.directoryDirty = true
+      this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
+      for (const segment of this.tally.unsyncedSegments) if (segment !== this.active) segment.sync()
+      this.active.sync()
+    }
+    this.flush()
+    this.prepareCheckpoint()
   }
 
   /** Gives all descriptors back without writing anything: the log directory failed, or the partition was deleted. */
@@ -556,37 +580,18 @@ export class SegmentedLog implements PartitionLog {
   // ---------------------------------------------------------------------------------------------------------- failure
 
   private assertUsable(): void {
-    if (this.failure !== undefined) throw this.failure
+    this.failure.assertUsable()
     if (this.closed) throw new Error(`Bug: the log ${this.directory} is closed.`)
   }
 
-  private guard<T>(run: () => T): T {
-    try {
-      return run()
-    } catch (error) {
-      throw this.fail(error)
-    }
-  }
+  private readonly guard = <T>(run: () => T): T => this.failure.guard(run)
 
   /** The log directory failed elsewhere: no more appends here either. */
   markFailed(error: DiskError): void {
-    this.failure ??= error
+    this.failure.mark(error)
     this.durability.stop()
   }
 
-  /** Takes a DiskError as the end of this log and returns it; everything else is a bug and goes on. */
-  fail(error: unknown): DiskError {
-    if (!(error instanceof DiskError)) throw error
-    if (this.failure === undefined) {
-      this.failure = error
-      this.durability.stop()
-      this.log.error('The log failed; its directory goes offline.', {
-        directory: this.directory,
-        operation: error.operation,
-        code: error.code,
-      })
-      this.options.onFailure?.(error)
-    }
-    return error
-  }
+  /** See LogFailure.take. */
+  readonly fail = (error: unknown): DiskError => this.failure.take(error)
 }

@@ -2,7 +2,7 @@
  * `partition.metadata`: which topic id the log in this directory belongs to. Without it a log could be taken for that
  * of a topic of the same name that was created later. Source: KIP-516.
  */
-import type { Disk } from '../environment/environment.ts'
+import type { Disk, Logger } from '../environment/environment.ts'
 import { readFile, replaceFile } from './small-files.ts'
 
 const fileName = 'partition.metadata'
@@ -17,9 +17,21 @@ export function writePartitionMetadata(
   replaceFile(disk, `${directory}/${fileName}`, `version: 0\ntopic_id: ${topicId}`, options)
 }
 
-/** The topic id, undefined when the file is missing or damaged. */
-export function readPartitionMetadata(disk: Disk, directory: string): string | undefined {
-  const content = readFile(disk, `${directory}/${fileName}`)?.toString('utf8')
-  const match = content === undefined ? null : /^version: 0\r?\ntopic_id: ([A-Za-z0-9_-]{22})\s*$/.exec(content)
+/** The topic id, undefined when the file is missing or, which is said, damaged. */
+export function readPartitionMetadata(disk: Disk, directory: string, log: Logger): string | undefined {
+  const path = `${directory}/${fileName}`
+  const content = readFile(disk, path)?.toString('utf8')
+  if (content === undefined) return undefined
+  const match = /^version: 0\r?\ntopic_id: ([A-Za-z0-9_-]{22})\s*$/.exec(content)
+  if (match === null) {
+    const problem = `expected "version: 0" and "topic_id: <22 characters>", got ${JSON.stringify(content.slice(0, 100))}`
+    log.warn(
+      'A file that names the topic of a log is damaged; it will be written anew with the id of the topic of that name.',
+      {
+        path,
+        problem,
+      },
+    )
+  }
   return match?.[1]
 }

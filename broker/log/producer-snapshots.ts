@@ -8,7 +8,7 @@
  * Source: Kafka's ProducerSnapshot message schema.
  */
 import { DiskError } from '../environment/environment.ts'
-import type { Disk, DiskFile } from '../environment/environment.ts'
+import type { Disk, DiskFile, Logger } from '../environment/environment.ts'
 import { readInt64, writeInt64 } from '../protocol/records/batch.ts'
 import { crc32c } from '../protocol/records/crc32c.ts'
 import { offsetFileName, offsetOfFileName, snapshotSuffix } from './log-files.ts'
@@ -76,9 +76,11 @@ export class ProducerSnapshots {
   private readonly directory: string
   /** Rising. */
   private offsets: number[]
+  private readonly log: Logger
 
-  constructor(disk: Disk, directory: string, fileNames: readonly string[]) {
+  constructor(disk: Disk, directory: string, fileNames: readonly string[], log: Logger) {
     this.disk = disk
+    this.log = log
     this.directory = directory
     const offsets = fileNames.map(name => offsetOfFileName(name, snapshotSuffix)).filter(offset => offset !== undefined)
     this.offsets = offsets.sort((a, b) => a - b)
@@ -139,6 +141,11 @@ export class ProducerSnapshots {
       const bytes = readFile(this.disk, this.path(offset))
       const producers = bytes && decodeProducerSnapshot(bytes)
       if (producers !== undefined) return { offset, producers }
+      this.log.warn('A producer snapshot is damaged; removing it and reading more of the log instead.', {
+        path: this.path(offset),
+        problem:
+          bytes === undefined ? 'it is missing' : `its ${bytes.length} bytes have another checksum, count or version`,
+      })
       this.remove(offset)
     }
     return undefined

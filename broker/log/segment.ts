@@ -62,6 +62,8 @@ export class Segment {
   private dirtyBytes = false
   /** fsyncs of the log that were asked for and are not over. */
   private syncs = 0
+  /** Up to here the bytes were there when the segment was opened: nobody has checked them since. */
+  uncheckedBytes: number
   /** No longer part of the log. */
   private retired = false
   /**
@@ -87,6 +89,7 @@ export class Segment {
     this.largestKnown = create
     this.indexesChecked = create
     this.bytes = create ? 0 : (this.disk.stat(this.path)?.bytes ?? 0)
+    this.uncheckedBytes = this.bytes
     if (create) {
       this.indexes = this.openIndexes({ create: true })
       this.file().truncate(0)
@@ -255,6 +258,8 @@ export class Segment {
   /** No more appends will come: writes the closing time entry and all index pages. */
   becomeInactive(): void {
     this.closeIndexes()
+    // Its bytes may be durable already; the pages of its indexes are not.
+    this.dirty = true
   }
 
   private closeIndexes(): void {
@@ -329,12 +334,32 @@ export class Segment {
       })
       if (checked && !lied) return end
     }
-    this.context.log.warn('The offset index of a segment is damaged; rebuilding both indexes.', {
-      segment: this.path,
-      entry,
-    })
-    this.rebuildIndexes(this.context.indexIntervalBytes())
+    this.rebuildDamaged(this.offsetIndex.path, entry)
     return this.scan(0, visit)
+  }
+
+  /** The last time index entry at or below `timestamp`, once it is sure that it is what it says. An index that lies is rebuilt. */
+  timeEntry(timestamp: number): TimestampAndOffset | undefined {
+    const entry = this.timeIndex.lookup(timestamp)
+    if (entry === undefined || this.isGenuine(entry)) return entry
+    this.rebuildDamaged(this.timeIndex.path, entry)
+    return this.timeIndex.lookup(timestamp)
+  }
+
+  /** Whether a batch ends at the entry's offset and has its timestamp. */
+  private isGenuine({ timestamp, offset }: TimestampAndOffset): boolean {
+    let found = false
+    if (!this.holdsOffset(offset)) return false
+    this.scan(this.positionOf(offset), (bytes, at) => {
+      found = lastOffsetOf(bytes, at) === offset && maxTimestampOf(bytes, at) === timestamp
+      return false
+    })
+    return found
+  }
+
+  private rebuildDamaged(path: string, entry?: object): void {
+    this.context.log.warn('An index is damaged; rebuilding both indexes of the segment.', { path, entry })
+    this.rebuildIndexes(this.context.indexIntervalBytes())
   }
 
   /** The largest timestamp and the end of the first batch that has it; undefined when no record has a timestamp. */
@@ -346,6 +371,7 @@ export class Segment {
   private readLargestTimestamp(): void {
     this.largestKnown = true
     this.largest = this.timeIndex.last
+    if (this.largest !== undefined && !this.isGenuine(this.largest)) return this.rebuildDamaged(this.timeIndex.path)
     this.scanFromIndexed(this.largest?.offset ?? -1, (bytes, at) => {
       const timestamp = maxTimestampOf(bytes, at)
       if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset: lastOffsetOf(bytes, at) }
@@ -387,6 +413,7 @@ export class Segment {
     this.timeIndex.truncateTo(offset)
     this.writeFile().truncate(position)
     this.sizeBytes = position
+    this.uncheckedBytes = Math.min(this.uncheckedBytes, position)
     this.dirty = true
     this.bytesSinceIndexEntry = 0
     this.largestKnown = false
@@ -404,13 +431,31 @@ export class Segment {
   }
 
   /**
-   * After the indexes were cut: the largest timestamp is read anew from what is left, and counting bytes begins again.
+   * After the indexes were cut: the largest timestamp of the batches before `position` is read anew, and counting bytes begins again. Of two
+   * index files that were never fsynced one may have lost more than the other; and what is left of them may not be true.
    */
-  resumeIndexes(): void {
-    const last = this.timeIndex.last
+  resumeIndexes(position: number): void {
+    const { last } = this.timeIndex
+    const from = this.offsetIndex.lookup(last?.offset ?? -1)
     this.largest = last
     this.largestKnown = true
     this.bytesSinceIndexEntry = 0
+    let firstOffset: number | undefined
+    let isGenuine = last === undefined
+    const visit: HeaderVisitor = (bytes, at, visited) => {
+      if (visited >= position) return false
+      const timestamp = maxTimestampOf(bytes, at)
+      const offset = lastOffsetOf(bytes, at)
+      firstOffset ??= offset
+      isGenuine ||= offset === last?.offset && timestamp === last.timestamp
+      if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset }
+      return true
+    }
+    this.scan(from?.position ?? 0, visit)
+    if (isGenuine && (from === undefined || firstOffset === undefined || firstOffset === from.offset)) return
+    this.timeIndex.truncateToEntries(0)
+    this.largest = undefined
+    this.scan(0, visit)
   }
 
   /** Rebuilds both indexes from the headers in the file. */
@@ -506,12 +551,19 @@ export class Segment {
    * fsync.
    */
   syncAllLater(done: (error: DiskError | undefined) => void): void {
+    // Not durable before its indexes are.
+    this.syncs++
+    const over = (error: DiskError | undefined) => {
+      this.syncs--
+      if (!this.retired) this.dirty ||= error !== undefined
+      done(this.retired ? undefined : error)
+    }
     this.syncLater(logError => {
-      if (logError !== undefined || this.retired) return done(this.retired ? undefined : logError)
+      if (logError !== undefined || this.retired) return over(logError)
       this.context.openFiles.whenSyncMayStart(ended => {
         const finish = (error: DiskError | undefined) => {
           ended()
-          done(this.retired ? undefined : error)
+          over(error)
         }
         if (this.retired) return finish(undefined)
         this.offsetIndex.syncLater(error => {

@@ -79,7 +79,7 @@ export function readFile(disk: Disk, path: string): Buffer | undefined {
 export function makeDurableDirectory(disk: Disk, path: string): void {
   const created: string[] = []
   for (let at = path; at !== '/' && disk.stat(at) === undefined; at = parentOf(at)) created.push(at)
-  disk.makeDirectory(path)
+  if (created.length > 0) disk.makeDirectory(path)
   for (const directory of created) disk.syncDirectory(parentOf(directory))
 }
 

@@ -28,6 +28,9 @@ export class TimeIndex {
     this.lastEntry = this.entryAt(this.file.entries - 1)
   }
 
+  get path(): string {
+    return this.file.path
+  }
   /** The file was there before it was opened. */
   get existed(): boolean {
     return this.file.existed
@@ -78,14 +81,17 @@ export class TimeIndex {
     this.lastEntry = this.entryAt(this.file.entries - 1)
   }
 
-  /** Leading entries whose timestamps and offsets rise. Reads the whole index. */
+  /**
+   * Leading entries whose timestamps and offsets rise. Reads the whole index. Zeros are what is left of a page that was lost: as a first entry
+   * they would pass for the year 1970.
+   */
   soundEntries(): number {
     let lastTimestamp = -1
     let lastOffset = -1
     return this.file.countSound((bytes, at) => {
       const timestamp = readInt64(bytes, at)
       const offset = bytes.readInt32BE(at + 8)
-      if (timestamp <= lastTimestamp || offset <= lastOffset) return false
+      if (timestamp <= lastTimestamp || offset <= lastOffset || (timestamp === 0 && offset === 0)) return false
       lastTimestamp = timestamp
       lastOffset = offset
       return true

@@ -35,7 +35,7 @@ export function findMaxTimestamp(segments: readonly Segment[], fromOffset: numbe
 }
 
 function findInSegment(segment: Segment, timestamp: number, fromOffset: number): OffsetAndTimestamp | undefined {
-  const indexed = segment.timeIndex.lookup(timestamp)
+  const indexed = segment.timeEntry(timestamp)
   // Only whole batches at or above the indexed one matter; `positionOf` also proves that the index points to a batch.
   let position = segment.positionOf(Math.max(indexed?.offset ?? segment.baseOffset, fromOffset))
   for (;;) {

@@ -6,8 +6,9 @@
  * int64.
  * Source: KIP-98, "Aborted Transaction Index".
  */
-import type { Disk } from '../environment/environment.ts'
+import type { Disk, DiskFile } from '../environment/environment.ts'
 import { readInt64, writeInt64 } from '../protocol/records/batch.ts'
+import { isDiskFull } from './log-failure.ts'
 import { readFile } from './small-files.ts'
 
 const entryBytes = 34
@@ -27,10 +28,21 @@ export class TransactionIndex {
   private loaded: AbortedTransaction[] | undefined
   /** Has entries that were never fsynced. */
   dirty = false
+  /** Entries that the file has; those after them wait for space. */
+  private written = 0
+  private readonly baseOffset: number
+  /** The file is damaged: says so, and gives what it should hold. */
+  private readonly damaged: (problem: string) => AbortedTransaction[]
 
-  constructor(disk: Disk, path: string) {
+  constructor(
+    disk: Disk,
+    path: string,
+    options: { readonly baseOffset: number; damaged(problem: string): AbortedTransaction[] },
+  ) {
     this.disk = disk
     this.path = path
+    this.baseOffset = options.baseOffset
+    this.damaged = problem => options.damaged(problem)
   }
 
   get all(): readonly AbortedTransaction[] {
@@ -51,20 +63,28 @@ export class TransactionIndex {
   }
 
   append(transaction: AbortedTransaction): void {
-    const entries = this.entries()
-    const bytes = Buffer.alloc(entryBytes)
-    bytes.writeBigInt64BE(transaction.producerId, 2)
-    writeInt64(bytes, transaction.firstOffset, 10)
-    writeInt64(bytes, transaction.lastOffset, 18)
-    writeInt64(bytes, transaction.lastStableOffset, 26)
-    const file = this.disk.open(this.path, 'write')
-    try {
-      file.write([bytes], entries.length * entryBytes)
-    } finally {
-      file.close()
-    }
-    entries.push(transaction)
+    this.entries().push(transaction)
     this.dirty = true
+    try {
+      this.spill()
+    } catch (error) {
+      // The marker is in the log: what the file lacks is written before any fsync, or read from the log by a recovery.
+      if (!isDiskFull(error)) throw error
+    }
+  }
+
+  private spill(): void {
+    const rest = (this.loaded ?? []).slice(this.written)
+    if (rest.length === 0) return
+    this.change(file => file.write([encode(rest)], this.written * entryBytes))
+    this.written += rest.length
+  }
+
+  /** Drops everything, whatever the file holds: it is made anew. */
+  clear(): void {
+    this.loaded = []
+    this.written = 0
+    this.change(file => file.truncate(0))
   }
 
   /** Drops transactions whose markers are at or above `offset`. */
@@ -73,10 +93,15 @@ export class TransactionIndex {
     const keep = entries.findIndex(entry => entry.lastOffset >= offset)
     if (keep < 0) return
     entries.length = keep
+    this.written = Math.min(this.written, keep)
+    this.change(file => file.truncate(keep * entryBytes))
+  }
+
+  private change(work: (file: DiskFile) => void): void {
     this.dirty = true
     const file = this.disk.open(this.path, 'write')
     try {
-      file.truncate(keep * entryBytes)
+      work(file)
     } finally {
       file.close()
     }
@@ -85,6 +110,7 @@ export class TransactionIndex {
   /** Blocking; no effect when nothing was written. */
   sync(): void {
     if (!this.dirty) return
+    this.spill()
     this.dirty = false
     const file = this.disk.open(this.path, 'write')
     try {
@@ -97,16 +123,64 @@ export class TransactionIndex {
   private entries(): AbortedTransaction[] {
     if (this.loaded !== undefined) return this.loaded
     const bytes = readFile(this.disk, this.path) ?? Buffer.alloc(0)
-    this.loaded = []
-    for (let at = 0; at + entryBytes <= bytes.length; at += entryBytes) {
-      if (bytes.readInt16BE(at) !== 0) break
-      this.loaded.push({
-        producerId: bytes.readBigInt64BE(at + 2),
-        firstOffset: readInt64(bytes, at + 10),
-        lastOffset: readInt64(bytes, at + 18),
-        lastStableOffset: readInt64(bytes, at + 26),
-      })
+    const read = decode(bytes, this.baseOffset)
+    if ('entries' in read) {
+      this.loaded = read.entries
+      this.written = read.entries.length
+      return this.loaded
     }
-    return this.loaded
+    const rebuilt = this.damaged(read.problem)
+    this.change(file => {
+      file.truncate(0)
+      if (rebuilt.length > 0) file.write([encode(rebuilt)], 0)
+    })
+    this.loaded = rebuilt
+    this.written = rebuilt.length
+    return rebuilt
   }
+}
+
+function encode(transactions: readonly AbortedTransaction[]): Buffer {
+  const bytes = Buffer.alloc(transactions.length * entryBytes)
+  for (const [index, { producerId, firstOffset, lastOffset, lastStableOffset }] of transactions.entries()) {
+    const at = index * entryBytes
+    bytes.writeBigInt64BE(producerId, at + 2)
+    writeInt64(bytes, firstOffset, at + 10)
+    writeInt64(bytes, lastOffset, at + 18)
+    writeInt64(bytes, lastStableOffset, at + 26)
+  }
+  return bytes
+}
+
+/** The file has no checksum; what can be checked is that the entries make sense, and follow each other. */
+function decode(
+  bytes: Buffer,
+  baseOffset: number,
+): { readonly entries: AbortedTransaction[] } | { readonly problem: string } {
+  const entries: AbortedTransaction[] = []
+  if (bytes.length % entryBytes !== 0) return { problem: `${bytes.length} bytes are no whole entries of ${entryBytes}` }
+  let lastMarker = baseOffset - 1
+  for (let at = 0; at < bytes.length; at += entryBytes) {
+    const version = bytes.readInt16BE(at)
+    const entry = {
+      producerId: bytes.readBigInt64BE(at + 2),
+      firstOffset: readInt64(bytes, at + 10),
+      lastOffset: readInt64(bytes, at + 18),
+      lastStableOffset: readInt64(bytes, at + 26),
+    }
+    const { producerId, firstOffset, lastOffset, lastStableOffset } = entry
+    const isSound =
+      version === 0 &&
+      producerId >= 0n &&
+      firstOffset >= 0 &&
+      firstOffset < lastOffset &&
+      lastOffset > lastMarker &&
+      lastStableOffset >= 0 &&
+      lastStableOffset <= lastOffset + 1
+    if (!isSound)
+      return { problem: `entry ${entries.length} makes no sense (version ${version}, ${firstOffset} to ${lastOffset})` }
+    lastMarker = lastOffset
+    entries.push(entry)
+  }
+  return { entries }
 }

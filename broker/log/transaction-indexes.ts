@@ -2,13 +2,18 @@
  * The transaction indexes of one log, by segment: opened when a transaction is aborted or looked up, absent where none
  * was. Knows which segments have one without asking the disk, so that a read costs the same however long the log is.
  */
-import type { Disk } from '../environment/environment.ts'
+import type { Disk, Logger } from '../environment/environment.ts'
 import { offsetOfFileName, transactionIndexSuffix } from './log-files.ts'
 import { segmentOf } from './log-reader.ts'
 import type { Segment } from './segment.ts'
 import { TransactionIndex } from './transaction-index.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 
+export interface TransactionIndexesHost {
+  readonly log: Logger
+  /** Aborted transactions that end in a segment, read from its batches: for an index that is damaged. */
+  rebuild(segment: Segment): AbortedTransaction[]
+}
 /** Per log: the segment that is written to, and one that is read. */
 const maxOpened = 2
 
@@ -19,9 +24,12 @@ export class TransactionIndexes {
   /** Base offsets of the segments whose index has a file, rising. */
   private present: number[]
 
+  private readonly host: TransactionIndexesHost
+
   /** `fileNames`: those of the log's directory. */
-  constructor(disk: Disk, fileNames: readonly string[]) {
+  constructor(disk: Disk, fileNames: readonly string[], host: TransactionIndexesHost) {
     this.disk = disk
+    this.host = host
     this.present = fileNames
       .map(name => offsetOfFileName(name, transactionIndexSuffix))
       .filter(offset => offset !== undefined)
@@ -71,6 +79,11 @@ export class TransactionIndexes {
     this.existing(segment)?.truncateTo(offset)
   }
 
+  /** Drops all entries of a segment, without a look at them. */
+  clear(segment: Segment): void {
+    this.existing(segment)?.clear()
+  }
+
   /** The segment left the log. */
   forget(segment: Segment): void {
     this.opened.delete(segment.baseOffset)
@@ -94,7 +107,13 @@ export class TransactionIndexes {
       return known
     }
     this.closeSpare()
-    const index = new TransactionIndex(this.disk, segment.filePath(transactionIndexSuffix))
+    const path = segment.filePath(transactionIndexSuffix)
+    const damaged = (problem: string): AbortedTransaction[] => {
+      const fields = { path, problem }
+      this.host.log.warn('The transaction index of a segment is damaged; rebuilding it from the batches.', fields)
+      return this.host.rebuild(segment)
+    }
+    const index = new TransactionIndex(this.disk, path, { baseOffset, damaged })
     this.opened.set(baseOffset, index)
     if (!this.has(baseOffset)) this.present.splice(this.firstAtOrAbove(baseOffset), 0, baseOffset)
     return index

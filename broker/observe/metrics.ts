@@ -52,6 +52,7 @@ function replicaMetrics(node: Node, image: MetadataImage): Metric[] {
   const sizes: { labels: Record<string, string>; value: number }[] = []
   const ends: typeof sizes = []
   const starts: typeof sizes = []
+  const damaged: typeof sizes = []
   for (const topic of image.topicsByName.values()) {
     for (const [partition, { leader, isr, replicas }] of topic.partitions) {
       if (!replicas.includes(self)) continue
@@ -68,6 +69,7 @@ function replicaMetrics(node: Node, image: MetadataImage): Metric[] {
       sizes.push({ labels, value: log.sizeBytes })
       ends.push({ labels, value: log.logEndOffset })
       starts.push({ labels, value: log.logStartOffset })
+      if ((log.damage?.length ?? 0) > 0) damaged.push({ labels, value: log.damage!.length })
     }
   }
   const manager = 'kafka_server_replicamanager'
@@ -82,6 +84,7 @@ function replicaMetrics(node: Node, image: MetadataImage): Metric[] {
     gauge('kafka_log_log_size', 'Bytes of the log of a partition.', sizes),
     gauge('kafka_log_log_logendoffset', 'End offset of the log of a partition.', ends),
     gauge('kafka_log_log_logstartoffset', 'Start offset of the log of a partition.', starts),
+    gauge('faultline_log_damaged_batches', 'Batches that reads found damaged on disk, of logs that have any.', damaged),
   ]
 }
 

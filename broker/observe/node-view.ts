@@ -34,7 +34,12 @@ function state(node: Node): unknown {
       state: broker.lifecycle.state,
       epoch: broker.lifecycle.brokerEpoch,
       counters: broker.replicas.counters,
-      directories: node.storage?.logs?.directories.map(({ path, id, online }) => ({ path, id, online })),
+      directories: node.storage?.logs?.directories.map(({ path, id, online, room }) => ({
+        path,
+        id,
+        online,
+        isFull: room.full !== undefined,
+      })),
       groups: broker.groups.list().groups,
     },
     brokers:
@@ -68,6 +73,7 @@ function partitions(node: Node): unknown[] {
         logEndOffset: log?.logEndOffset,
         highWatermark: broker?.replicas.highWatermark(key),
         sizeBytes: log?.sizeBytes,
+        damage: log?.damage,
       })
     }
   }

@@ -85,7 +85,7 @@ export class MetadataLog {
     const batch = append.kind === 'leaderChange' ? leaderChangeBatch(append, place) : recordsBatch(append.values, place)
     const result = log.appendAsLeader(batch, { origin: 'raft', leaderEpoch: append.epoch, wallMs: place.wallMs })
     if ('refused' in result && result.refused === 'KAFKA_STORAGE_ERROR') {
-      throw new DiskError('OTHER', 'append', log.directory, new Error(result.message))
+      throw result.cause ?? new DiskError('OTHER', 'append', log.directory, new Error(result.message))
     }
     if (!('appended' in result) || result.appended.firstOffset !== append.baseOffset) {
       throw new Error(`metadata log refused the append at ${append.baseOffset}: ${JSON.stringify(result)}`)

@@ -5,7 +5,7 @@
  */
 import type { Disk } from '../environment/environment.ts'
 import { LogDirectoryError } from '../log/meta-properties.ts'
-import { readFile, replaceFile } from '../log/small-files.ts'
+import { parentOf, readFile, replaceFile } from '../log/small-files.ts'
 import type { HardState } from './ready.ts'
 
 export const quorumStateFileName = 'quorum-state'
@@ -21,6 +21,8 @@ export class QuorumStateFile {
   private readonly disk: Disk
   private readonly path: string
   private readonly voters: readonly number[]
+  /** The directory itself may be new, and its name not durable: with it a vote would be lost. */
+  private directoryIsDurable = false
 
   constructor(disk: Disk, directory: string, voters: readonly number[]) {
     this.disk = disk
@@ -58,6 +60,9 @@ export class QuorumStateFile {
       data_version: 0,
     }
     replaceFile(this.disk, this.path, JSON.stringify(json), { durable: true })
+    if (this.directoryIsDurable) return
+    this.disk.syncDirectory(parentOf(parentOf(this.path)))
+    this.directoryIsDurable = true
   }
 }
 

@@ -1,11 +1,13 @@
 /**
  * Owns the quorum machine of this node and carries out its Readys: quorum-state, log, snapshots, requests, replies, timer, delivery. Decides
- * nothing. A disk that fails here ends the node, as Kafka's controllers do: without its metadata log it can keep no promise.
+ * nothing. A disk that fails here ends the node, as Kafka's controllers do: without its metadata log it can keep no promise. One that is full
+ * makes it wait: what it cannot persist it does not say, and what was decided is carried out when there is space.
  *
  * Order within one Ready (ready.ts): what must be durable first is written and fsynced before the first reply or request leaves; delivery to
  * the listener comes last, and the listener may propose from within it.
  */
 import { DiskError, NetworkError, type Address, type Environment, type Timer } from '../environment/environment.ts'
+import { isDiskFull } from '../log/log-failure.ts'
 import type { PartitionLog } from '../log/log.ts'
 import type { RequestClient } from '../net/client.ts'
 import { ProtocolError, type ErrorName } from '../protocol/errors.ts'
@@ -18,11 +20,14 @@ import type { QuorumRequest, QuorumResponse } from './quorum-messages.ts'
 import { apiKeys, requestToWire, responseFromWire } from './quorum-wire.ts'
 import type { LeaderAndEpoch, MetadataListener, MetadataQuorum, QuorumConfig } from './raft.ts'
 import type { QuorumEvent, Ready, Reply, Send } from './ready.ts'
+import { Resumable } from './resumable.ts'
 import { readBootstrapRecords } from './snapshot-store.ts'
 
 /** As Kafka: how long the leader holds a fetch without news, how much one fetch brings. */
 const fetchMaxWaitMs = 500
 const fetchMaxBytes = 8 * 1024 * 1024
+/** A snapshot for which there was no space is tried again after that time. */
+const snapshotRetryMs = 10_000
 /** How long a leader that stops waits for the others to hear of it. */
 const shutdownTimeoutMs = 5000
 
@@ -65,6 +70,10 @@ export class RaftDriver implements MetadataQuorum {
   /** By voter: the epoch that it was not believed, and that was logged. */
   private readonly leaps = new Map<number, number>()
   private isCarryingOut = false
+  private readonly carrying: Resumable
+  /** What came while the disk was full. */
+  private delayed: QuorumEvent[] = []
+  private snapshotNotBeforeMs = Number.NEGATIVE_INFINITY
   private snapshotInProgress = false
   private lastSnapshotMs: number
   private lifecycle: 'created' | 'running' | 'stopped' = 'created'
@@ -80,6 +89,7 @@ export class RaftDriver implements MetadataQuorum {
       snapshotReceived: snapshot => this.step({ kind: 'snapshotReceived', snapshot }),
       failed: error => this.diskFailed(error),
     })
+    this.carrying = new Resumable(environment, error => this.diskFailed(error))
     const voters = config.voters.map(voter => voter.id)
     this.stateFile = new QuorumStateFile(environment.disk, options.log.directory, voters)
     const nowMs = environment.clock.monotonicMs()
@@ -104,6 +114,8 @@ export class RaftDriver implements MetadataQuorum {
   /** Leaves leadership to another voter if it has it, makes the log durable, and takes part no more. */
   async stop(): Promise<void> {
     if (this.lifecycle !== 'running') return
+    // What waits for space is lost as in a crash: nobody was told of it.
+    if (this.carrying.isWaiting) return this.finishStop()
     const stopped = new Promise<void>(resolve => {
       this.onStopped = resolve
     })
@@ -161,8 +173,7 @@ export class RaftDriver implements MetadataQuorum {
         `expected records of at most ${this.options.config.maxBatchBytes} bytes in one batch, got ${bytes}`,
       )
     }
-    if (this.lifecycle !== 'running') return undefined
-    return this.step({ kind: 'propose', epoch, records })?.proposed
+    return this.isRunning ? this.step({ kind: 'propose', epoch, records })?.proposed : undefined
   }
 
   /**
@@ -180,7 +191,7 @@ export class RaftDriver implements MetadataQuorum {
   }
 
   get isRunning(): boolean {
-    return this.lifecycle === 'running'
+    return this.lifecycle === 'running' && !this.carrying.isWaiting
   }
 
   private forget(token: number): void {
@@ -189,6 +200,10 @@ export class RaftDriver implements MetadataQuorum {
 
   private step(event: QuorumEvent): Ready | undefined {
     if (this.lifecycle !== 'running') return undefined
+    if (this.carrying.isWaiting) {
+      this.delayed.push(event)
+      return undefined
+    }
     if (this.isCarryingOut) throw new Error(`event ${event.kind} came while another one was carried out`)
     const ready = this.machine.step(event, this.environment.clock.monotonicMs())
     this.noteRole()
@@ -211,29 +226,49 @@ export class RaftDriver implements MetadataQuorum {
   }
 
   private carryOut(ready: Ready): void {
+    this.carrying.run(this.stepsOf(ready), () => {
+      this.deliver(ready)
+      if (ready.stopped) this.finishStop()
+      while (this.delayed.length > 0 && this.isRunning) this.step(this.delayed.shift()!)
+    })
+  }
+
+  /** In the order of ready.ts. */
+  private stepsOf(ready: Ready): (() => void)[] {
+    const { log } = this.metadataLog
+    const { hardState, truncateTo, startEpoch } = ready
+    const persist = [
+      ...(hardState === undefined ? [] : [() => this.stateFile.write(hardState)]),
+      ...(truncateTo === undefined ? [] : [() => log.truncateTo(truncateTo)]),
+      ...ready.snapshotWork.map(work => () => this.metadataLog.carryOut(work)),
+      ...(startEpoch === undefined ? [] : [() => log.startEpoch(startEpoch.epoch, startEpoch.startOffset)]),
+      ...ready.appends.map(append => () => this.metadataLog.append(append)),
+      () => {
+        for (const reply of ready.replies) this.reply(reply)
+        for (const send of ready.sends) this.send(send)
+      },
+      () => {
+        if (ready.flush !== undefined) this.metadataLog.flush(ready.flush)
+      },
+      () => {
+        if (ready.retention !== undefined) this.metadataLog.apply(ready.retention, ready.highWatermark)
+      },
+      () => {
+        log.setHighWatermark(Math.min(ready.highWatermark, log.logEndOffset))
+        for (const { from, epoch } of ready.leaps) this.noteLeap(from, epoch)
+        this.armTimer(ready.deadlineMs)
+      },
+    ]
+    return persist.map(step => () => this.withoutEvents(step))
+  }
+
+  private withoutEvents(step: () => void): void {
     this.isCarryingOut = true
     try {
-      if (ready.hardState !== undefined) this.stateFile.write(ready.hardState)
-      if (ready.truncateTo !== undefined) this.metadataLog.log.truncateTo(ready.truncateTo)
-      for (const work of ready.snapshotWork) this.metadataLog.carryOut(work)
-      const { startEpoch } = ready
-      if (startEpoch !== undefined) this.metadataLog.log.startEpoch(startEpoch.epoch, startEpoch.startOffset)
-      for (const append of ready.appends) this.metadataLog.append(append)
-      for (const reply of ready.replies) this.reply(reply)
-      for (const send of ready.sends) this.send(send)
-      if (ready.flush !== undefined) this.metadataLog.flush(ready.flush)
-      if (ready.retention !== undefined) this.metadataLog.apply(ready.retention, ready.highWatermark)
-      this.metadataLog.log.setHighWatermark(Math.min(ready.highWatermark, this.metadataLog.log.logEndOffset))
-      for (const { from, epoch } of ready.leaps) this.noteLeap(from, epoch)
-      this.armTimer(ready.deadlineMs)
-    } catch (error) {
-      if (error instanceof DiskError) this.diskFailed(error)
-      throw error
+      step()
     } finally {
       this.isCarryingOut = false
     }
-    this.deliver(ready)
-    if (ready.stopped) this.finishStop()
   }
 
   private deliver(ready: Ready): void {
@@ -353,6 +388,7 @@ export class RaftDriver implements MetadataQuorum {
     if (delivery.isBusy || delivery.bytesSinceSnapshot === 0) return
     const { snapshotAfterBytes, snapshotAfterMs } = options.config
     const nowMs = this.environment.clock.monotonicMs()
+    if (nowMs < this.snapshotNotBeforeMs) return
     const isDue =
       delivery.bytesSinceSnapshot >= snapshotAfterBytes ||
       (snapshotAfterMs > 0 && nowMs - this.lastSnapshotMs >= snapshotAfterMs)
@@ -362,28 +398,42 @@ export class RaftDriver implements MetadataQuorum {
   private writeSnapshot(delivery: Delivery, nowMs: number): void {
     const id = { endOffset: delivery.nextOffset, epoch: delivery.lastEpoch }
     const records = delivery.snapshotRecords()
+    const { bytesSinceSnapshot } = delivery
     this.snapshotInProgress = true
     this.lastSnapshotMs = nowMs
     delivery.bytesSinceSnapshot = 0
     const wallMs = this.environment.clock.wallMs()
     const content = { records, wallMs, lastContainedLogTimestamp: delivery.lastAppendTimeMs }
-    this.metadataLog.snapshots.write(id, content, result => {
+    try {
+      this.metadataLog.snapshots.write(id, content, result => {
+        this.snapshotInProgress = false
+        if ('error' in result) return this.diskFailed(result.error)
+        this.environment.log.info('Wrote a snapshot of the metadata log.', { ...result.snapshot })
+        this.step({ kind: 'snapshotCreated', snapshot: result.snapshot })
+      })
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
       this.snapshotInProgress = false
-      if ('error' in result) return this.diskFailed(result.error)
-      this.environment.log.info('Wrote a snapshot of the metadata log.', { ...result.snapshot })
-      this.step({ kind: 'snapshotCreated', snapshot: result.snapshot })
-    })
+      this.snapshotNotBeforeMs = nowMs + snapshotRetryMs
+      delivery.bytesSinceSnapshot = bytesSinceSnapshot
+      this.environment.log.warn('No space for a snapshot of the metadata log; trying again.', {
+        retryMs: snapshotRetryMs,
+      })
+    }
   }
 
   private finishStop(): void {
     this.lifecycle = 'stopped'
     this.timer?.timer.cancel()
     this.timer = undefined
+    this.carrying.stop()
     try {
       this.metadataLog.log.flush()
     } catch (error) {
-      if (error instanceof DiskError) this.diskFailed(error)
-      throw error
+      // A start checks what is above the recovery point.
+      if (isDiskFull(error)) this.environment.log.warn('Stopped without a last flush: the disk is full.')
+      else if (error instanceof DiskError) this.diskFailed(error)
+      else throw error
     }
     this.onStopped?.()
   }

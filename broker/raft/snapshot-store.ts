@@ -125,7 +125,12 @@ export class SnapshotStore {
       wallMs: content.wallMs,
       lastContainedLogTimestamp: content.lastContainedLogTimestamp,
     }
-    for (const batch of snapshotBatches(content.records, about)) partial.append(batch)
+    try {
+      for (const batch of snapshotBatches(content.records, about)) partial.append(batch)
+    } catch (error) {
+      partial.drop()
+      throw error
+    }
     partial.syncLater(error => done(error === undefined ? { snapshot: partial.finish() } : { error }))
   }
 

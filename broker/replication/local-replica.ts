@@ -12,6 +12,7 @@ import type {
   ReadMemory,
   TopicPartition,
 } from '../log/log.ts'
+import { DamagedBatchError } from '../log/read-check.ts'
 import type { VerificationGuard, VerifiedProducer } from '../log/transaction-verification.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { ByteMeter } from './byte-meter.ts'
@@ -200,6 +201,8 @@ export class LocalReplica {
     try {
       return this.readLog(request)
     } catch (error) {
+      // Of this batch alone: what is before and after it can be read. The log has said so.
+      if (error instanceof DamagedBatchError) return failedRead('CORRUPT_MESSAGE')
       if (!(error instanceof DiskError)) throw error
       this.owner.diskFailed(this, error)
       return failedRead('KAFKA_STORAGE_ERROR')

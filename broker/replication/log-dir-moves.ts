@@ -19,6 +19,7 @@
 import { DiskError, type Environment, type Timer } from '../environment/environment.ts'
 import { futureDirectoryName } from '../log/log-files.ts'
 import type { LogConfig, LogManager, PartitionLog, TopicPartition } from '../log/log.ts'
+import { isDiskFull } from '../log/log-failure.ts'
 import { CorruptRecordsError } from '../log/replicated-batches.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { align, copyNext, followCut } from './log-copy.ts'
@@ -303,6 +304,11 @@ export class LogDirMoves {
       const { log } = this.#host.environment
       if (error instanceof CorruptRecordsError) {
         log.error('a replica cannot be moved: its log is damaged', { ...replica.topicPartition, error })
+        this.#giveUp(replica)
+        return
+      }
+      if (isDiskFull(error)) {
+        log.error('a replica cannot be moved: the other log directory is full', { ...replica.topicPartition, error })
         this.#giveUp(replica)
         return
       }

@@ -2,9 +2,10 @@
  * What lies in the log directories of this broker, for DescribeLogDirs, and what of it the metadata knows.
  * Sources: KIP-113, KIP-827 (size of the volume); Kafka's ReplicaManager.describeLogDirs.
  */
-import type { MetadataImage } from '../controller/image.ts'
+import type { MetadataImage, PartitionImage, TopicImage } from '../controller/image.ts'
 import { isReservedDirectory } from '../controller/uuid.ts'
 import { DiskError, type Disk, type Environment } from '../environment/environment.ts'
+import { partitionKey } from '../log/log-files.ts'
 import type { LogManager, PartitionLog, TopicPartition } from '../log/log.ts'
 
 export interface DescribedLogDir {
@@ -106,4 +107,16 @@ export function setStrayLogsAside(
     environment.log.warn('a log that the metadata does not know is set aside as -stray', { ...topicPartition, topicId })
     logs.setAside(topicPartition)
   }
+}
+
+/** The partitions of the metadata whose keys are `wanted`, as they are in it. */
+export function partitionsAmong(
+  wanted: ReadonlySet<string>,
+  image: MetadataImage,
+): (readonly [TopicImage, number, PartitionImage])[] {
+  const found: (readonly [TopicImage, number, PartitionImage])[] = []
+  for (const topic of wanted.size === 0 ? [] : image.topicsByName.values())
+    for (const [partition, state] of topic.partitions)
+      if (wanted.has(partitionKey({ topic: topic.name, partition }))) found.push([topic, partition, state])
+  return found
 }

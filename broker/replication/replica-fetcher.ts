@@ -12,6 +12,7 @@ import {
   type Timer,
 } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
+import { isDiskFull } from '../log/log-failure.ts'
 import { CorruptRecordsError } from '../log/replicated-batches.ts'
 import { errorName } from '../protocol/errors.ts'
 import {
@@ -339,6 +340,11 @@ export class ReplicaFetcher {
       if (error instanceof CorruptRecordsError) {
         // Damaged on the way, or on the leader's disk while it was read: the next answer may be whole.
         this.host.log.error('a leader sent damaged records', { ...partitionFields(replica), error })
+        this.machine.delay(key, this.host.environment.clock.monotonicMs())
+        return
+      }
+      if (isDiskFull(error)) {
+        // Nothing of it was appended; asked for again after the backoff, for as long as it takes.
         this.machine.delay(key, this.host.environment.clock.monotonicMs())
         return
       }

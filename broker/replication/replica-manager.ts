@@ -9,6 +9,7 @@ import { logConfig, resolveTopicConfig, type TopicConfig } from '../config/topic
 import { MetadataImage, type MetadataDelta } from '../controller/image.ts'
 import type { PartitionChange, PartitionImage, TopicImage } from '../controller/image.ts'
 import { DiskError } from '../environment/environment.ts'
+import { isDiskFull } from '../log/log-failure.ts'
 import { partitionKey } from '../log/log-files.ts'
 import type { PartitionLog, TopicPartition } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
@@ -30,6 +31,7 @@ import {
   describeLogDirs,
   directoryInMetadata,
   namedDirectory,
+  partitionsAmong,
   setStrayLogsAside,
   type DescribedLogDir,
 } from './log-dirs.ts'
@@ -131,9 +133,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     })
     this.moves = this.newMoves()
     this.repeating = new Repeating(environment)
-    parts.logs.onDirectoryFailure((directoryId, partitions, error) =>
-      this.directoryFailed(directoryId, partitions, error),
-    )
+    parts.logs.onDirectoryFailure((...failure) => this.directoryFailed(...failure))
+    parts.logs.onSpace(() => this.openOffline())
     this.repeating.every(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
     this.repeating.every(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
     this.repeating.every(config['log.retention.check.interval.ms'], () => this.enforceRetention())
@@ -507,7 +508,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   diskFailed(replica: LocalReplica, error: DiskError): void {
-    if (replica.gone !== undefined) return
+    // A full disk ends nothing: what was asked for was refused.
+    if (replica.gone !== undefined || isDiskFull(error)) return
     this.counters.failedPartitions += 1
     this.parts.environment.log.error('the log of a partition failed', { ...replica.topicPartition, error })
     this.detach(replica, 'KAFKA_STORAGE_ERROR')
@@ -517,13 +519,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     return this.verifications.isEnabled
   }
 
-  monotonicMs(): number {
-    return this.parts.environment.clock.monotonicMs()
-  }
-
-  wallMs(): number {
-    return this.parts.environment.clock.wallMs()
-  }
+  readonly monotonicMs = (): number => this.parts.environment.clock.monotonicMs()
+  readonly wallMs = (): number => this.parts.environment.clock.wallMs()
 
   // ------------------------------------------------------------------------------------------------------ housekeeping
 
@@ -549,6 +546,14 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     environment.halt(`all log directories failed, the last one with: ${error.message}`)
   }
 
+  /** A log directory has space again: logs that could not be made may be made now. */
+  private openOffline(): void {
+    for (const [topic, partition, current] of partitionsAmong(this.offline, this.image)) {
+      this.offline.delete(partitionKey({ topic: topic.name, partition }))
+      this.take(topic, partition, { previous: current, current })
+    }
+  }
+
   private shrinkInSyncSets(): void {
     const nowMs = this.monotonicMs()
     for (const replica of this.localReplicas()) {
@@ -568,13 +573,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   private checkpoint(): void {
-    if (!this.isFollowingMetadata) return
-    try {
-      this.parts.logs.checkpoint(topicPartition => this.checkpointOf(topicPartition))
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error
-      this.parts.environment.log.error('could not write the high watermarks', { error })
-    }
+    if (this.isFollowingMetadata) this.parts.logs.checkpoint(topicPartition => this.checkpointOf(topicPartition))
   }
 
   /** What to note for a log that was never led or followed since the start is what was noted before. */

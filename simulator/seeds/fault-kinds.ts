@@ -1,5 +1,5 @@
-/** What a nemesis can do. */
-export const faultKinds = [
+/** What a nemesis can do to machines and links. */
+export const machineFaultKinds = [
   'kill',
   'restart',
   'pause',
@@ -11,4 +11,7 @@ export const faultKinds = [
   'clock-jump',
   'kill-all',
 ] as const
+/** What it can do to disks: no room for a while, slow, one log directory that fails for good, a crash in the middle of a write. */
+export const diskFaultKinds = ['full-disk', 'slow-disk', 'disk-error', 'torn-write'] as const
+export const faultKinds = [...machineFaultKinds, ...diskFaultKinds] as const
 export type FaultKind = (typeof faultKinds)[number]

@@ -50,6 +50,8 @@ export interface InvariantOptions {
   readonly view: (broker: Broker) => BrokerView
   readonly topic: string
   readonly partitions: number
+  /** Where a broker may keep the log of a partition. */
+  readonly logDirs: readonly string[]
 }
 
 const metadataDirectory = '/data/__cluster_metadata-0'
@@ -87,9 +89,12 @@ class NodeWatch {
   constructor(node: SimulatedNode, shared: Shared) {
     this.#node = node
     this.#shared = shared
-    this.#metadata = new ReplicaWatch(node, metadataDirectory, shared.metadata)
-    const { topic } = shared.options
-    this.#logs = shared.data.map((log, index) => new ReplicaWatch(node, `/data/${topic}-${index}`, log))
+    this.#metadata = new ReplicaWatch(node, [metadataDirectory], shared.metadata)
+    const { topic, logDirs } = shared.options
+    this.#logs = shared.data.map((log, index) => {
+      const places = logDirs.map(path => `${path}/${topic}-${index}`)
+      return new ReplicaWatch(node, places, log)
+    })
   }
 
   look(): void {
@@ -167,22 +172,22 @@ function wrongWith({ replicas, isr, leader, addingReplicas, removingReplicas }: 
 /** One replica of one log: checks what becomes committed on it, each batch once per life of its node. */
 class ReplicaWatch {
   readonly #node: SimulatedNode
-  readonly #directory: string
+  readonly #directories: readonly string[]
   readonly #committed: CommittedLog
   #reader: LogReader
   #until = 0
 
-  constructor(node: SimulatedNode, directory: string, committed: CommittedLog) {
+  constructor(node: SimulatedNode, directories: readonly string[], committed: CommittedLog) {
     this.#node = node
-    this.#directory = directory
+    this.#directories = directories
     this.#committed = committed
-    this.#reader = new LogReader(node.machine.disk, directory)
+    this.#reader = new LogReader(node.machine.disk, directories)
   }
 
   newLife(): void {
     if (this.#until === 0) return
     this.#until = 0
-    this.#reader = new LogReader(this.#node.machine.disk, this.#directory)
+    this.#reader = new LogReader(this.#node.machine.disk, this.#directories)
   }
 
   committedUntil(highWatermark: number): void {

@@ -19,21 +19,24 @@ const headerBytes = 61
 
 export class LogReader {
   readonly #disk: SimulatedDisk
-  readonly #directory: string
+  /** Where the log may be: it is moved between them. */
+  readonly #directories: readonly string[]
   readonly #header = Buffer.alloc(headerBytes)
   /** Where the batch with this base offset begins. */
-  #place: { readonly segment: string; readonly position: number; readonly offset: number } | undefined
+  #place:
+    | { readonly directory: string; readonly segment: string; readonly position: number; readonly offset: number }
+    | undefined
 
-  constructor(disk: SimulatedDisk, directory: string) {
+  constructor(disk: SimulatedDisk, directories: readonly string[]) {
     this.#disk = disk
-    this.#directory = directory
+    this.#directories = directories
   }
 
   /** The batches that hold records from `fromOffset` up to `untilOffset` (exclusive), as far as the log still has them. */
   *batches(fromOffset: number, untilOffset: number): Iterable<BatchDigest> {
-    const segments = this.#segments()
+    const { directory, segments } = this.#longest()
     let start = this.#place !== undefined && this.#place.offset <= fromOffset ? this.#place : undefined
-    if (start !== undefined && !segments.has(start.segment)) start = undefined
+    if (start !== undefined && (start.directory !== directory || !segments.has(start.segment))) start = undefined
     for (const [segment, content] of segments) {
       if (start !== undefined && segment < start.segment) continue
       let position = segment === start?.segment ? start.position : 0
@@ -42,7 +45,7 @@ export class LogReader {
         if (found === undefined) break
         if (found.batch.baseOffset >= untilOffset) return
         if (found.batch.nextOffset > fromOffset) {
-          this.#place = { segment, position, offset: found.batch.baseOffset }
+          this.#place = { directory, segment, position, offset: found.batch.baseOffset }
           yield found.batch
         }
         position += found.bytes
@@ -50,10 +53,21 @@ export class LogReader {
     }
   }
 
+  /** At the end of a move two directories hold the log for a moment; what is in both is the same. */
+  #longest(): { directory: string; segments: Map<string, FileContent> } {
+    let longest = { directory: '', segments: new Map<string, FileContent>(), bytes: -1 }
+    for (const directory of this.#directories) {
+      const segments = this.#segments(directory)
+      const bytes = [...segments.values()].reduce((sum, { size }) => sum + size, 0)
+      if (bytes > longest.bytes) longest = { directory, segments, bytes }
+    }
+    return longest
+  }
+
   /** Segments by name, oldest first. */
-  #segments(): Map<string, FileContent> {
+  #segments(path: string): Map<string, FileContent> {
     const segments = new Map<string, FileContent>()
-    const directory = this.#disk.tree.find(this.#directory)
+    const directory = this.#disk.tree.find(path)
     if (directory?.kind !== 'directory') return segments
     const names = [...directory.entries.keys()].filter(name => name.endsWith('.log')).sort()
     for (const name of names) {

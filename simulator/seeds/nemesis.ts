@@ -4,9 +4,16 @@
  *
  * - processes may be killed in any number and at any time: the page cache survives;
  * - the power of one machine may fail only when all replicas are in sync, and nothing else may happen until they are again: Kafka acks
- *   before it fsyncs, so more than that may rightly lose records.
+ *   before it fsyncs, so more than that may rightly lose records;
+ * - disks may be full or slow for a while, tear the write at which a process dies, and refuse all work in one log directory: what was written
+ *   before is still there when the node starts again.
  */
 import { clockJump } from '#broker/environment/faulty/clock-faults.ts'
+import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
+import type { Fault } from '#broker/environment/faulty/fault.ts'
+import { fullDisk } from '#broker/environment/faulty/full-disk.ts'
+import { slowDisk } from '#broker/environment/faulty/slow-disk.ts'
+import { tornWrite } from '#broker/environment/faulty/torn-write.ts'
 import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
 import type { SimulatedNode } from '#scripts/cluster/simulated/simulated-node.ts'
 import type { Prng } from '../world/prng.ts'
@@ -82,6 +89,18 @@ export class Nemesis {
         return this.#powerFailure(node)
       case 'clock-jump':
         return this.#jump(node)
+      case 'full-disk':
+        return this.#fault(kind, node, fullDisk({ afterBytes: random.between(0, 20_000) }))
+      case 'slow-disk':
+        return this.#fault(
+          kind,
+          node,
+          slowDisk({ operations: ['write', 'sync'], delayMs: random.between(1, 20), jitterMs: 20 }),
+        )
+      case 'disk-error':
+        return this.#diskError(node)
+      case 'torn-write':
+        return this.#tornWrite(node)
     }
   }
 
@@ -166,6 +185,40 @@ export class Nemesis {
     const id = node.machine.faults.add(clockJump({ offsetMs }))
     report('clock-jump', [node.id], `wall clock ${offsetMs} ms off`)
     await this.#lasts(() => node.machine.faults.heal(id))
+  }
+
+  async #fault(kind: string, node: SimulatedNode, fault: Fault): Promise<void> {
+    const id = node.machine.faults.add(fault)
+    this.#options.report(kind, [node.id], fault.summary)
+    await this.#lasts(() => node.machine.faults.heal(id))
+  }
+
+  /** A directory that failed comes back with the next process only. */
+  async #diskError(node: SimulatedNode): Promise<void> {
+    const { swarm, random, report } = this.#options
+    const directory = random.pick(swarm.logDirs.slice(1))
+    const fault = failingDisk({ path: new RegExp(`^${directory}(/|$)`) })
+    const id = node.machine.faults.add(fault)
+    report('disk-error', [node.id], fault.summary)
+    await this.#lasts(() => {
+      node.machine.faults.heal(id)
+      if (node.isUp && !node.isStopping) {
+        node.kill()
+        this.#start(node)
+      }
+    })
+  }
+
+  /** The process ends when it comes to that write; else nothing happens. */
+  async #tornWrite(node: SimulatedNode): Promise<void> {
+    const { random, report } = this.#options
+    const fault = tornWrite({ nth: random.between(1, 60), path: /\.(log|index|timeindex|snapshot|tmp)$/ })
+    const id = node.machine.faults.add(fault)
+    report('torn-write', [node.id], fault.summary)
+    await this.#lasts(() => {
+      node.machine.faults.heal(id)
+      this.#start(node)
+    })
   }
 
   async #cut(kind: string, nodes: readonly number[], links: readonly (readonly [string, string])[]): Promise<void> {

@@ -27,6 +27,7 @@ import { type InvariantOptions, watchInvariants } from './invariants.ts'
 import { watchLeaders } from './leaders.ts'
 import { Mover } from './mover.ts'
 import { Nemesis } from './nemesis.ts'
+import { DirectoryMover } from './directory-mover.ts'
 import { describeSwarm, drawSwarm, type Swarm } from './swarm.ts'
 
 export interface SeedOptions {
@@ -121,7 +122,7 @@ class SeedRun {
     const login = swarm.access === undefined ? {} : { login: { listener: clientListener, ...worker } }
     this.#cluster = new SimulatedCluster({ world, spec: specOf(world.seed, swarm), makeBroker, ...login })
     const { partitions } = swarm.workload
-    watchInvariants(world, this.#cluster, { view, topic, partitions })
+    watchInvariants(world, this.#cluster, { view, topic, partitions, logDirs: swarm.logDirs })
     if (swarm.actors.includes('transactions')) watchLeaders(world, this.#cluster, transactionalTopics)
     this.#recorder = new HistoryRecorder({ nowMs: () => world.nowMs })
     this.#workload = new AppendWorkload(this.#cluster, this.#recorder, topic, {
@@ -165,11 +166,15 @@ class SeedRun {
     const nemesis = this.#nemesis()
     const mover = this.#mover()
     const moving = mover?.run()
+    const directoryMover = this.#directoryMover()
+    const movingDirectories = directoryMover?.run()
     const acting = this.#actors.map(actor => this.#act(actor))
     await nemesis.run(this.#world.nowMs + this.#swarm.safetyMs)
     mover?.stop()
+    directoryMover?.stop()
     for (const actor of this.#actors) actor.stop()
     await moving
+    await movingDirectories
     this.#recorder.phase('liveness')
     await nemesis.heal()
     await cluster.waitReady({ timeoutMs: convergeMs })
@@ -241,6 +246,21 @@ class SeedRun {
     })
   }
 
+  #directoryMover(): DirectoryMover | undefined {
+    const { directoryMoveMsMax, logDirs, workload } = this.#swarm
+    if (directoryMoveMsMax === undefined) return undefined
+    return new DirectoryMover({
+      world: this.#world,
+      cluster: this.#cluster,
+      random: new Prng(this.#world.seed, 'directory mover'),
+      topic,
+      partitions: workload.partitions,
+      directories: logDirs,
+      pauseMsMax: directoryMoveMsMax,
+      report: (brokers, detail) => this.#report('move', brokers, detail),
+    })
+  }
+
   #report(kind: string, brokers: readonly number[], detail: string): void {
     this.#faults++
     this.#world.trace.add('nemesis', 'info', kind, { nodes: brokers, detail })
@@ -257,7 +277,11 @@ function specOf(seed: number, swarm: Swarm): ClusterSpec {
     brokers: swarm.brokers,
     controllers: swarm.controllers,
     port: 0,
-    settings: settingsFor(swarm.actors, swarm.access),
+    settings: {
+      ...settingsFor(swarm.actors, swarm.access),
+      'log.dirs': swarm.logDirs.join(','),
+      'metadata.log.dir': swarm.logDirs[0]!,
+    },
     seed,
   }
 }

@@ -8,12 +8,16 @@ import type { Access } from '../actors/access.ts'
 import { type ActorKind, actorKinds } from '../actors/actors.ts'
 import { Prng } from '../world/prng.ts'
 import type { WorldSettings } from '../world/settings.ts'
-import { type FaultKind, faultKinds } from './fault-kinds.ts'
+import { diskFaultKinds, type FaultKind, machineFaultKinds } from './fault-kinds.ts'
 
 export interface Swarm {
   readonly settings: Partial<WorldSettings>
   readonly brokers: number
   readonly controllers: number
+  /** Log directories of each broker; the first one holds the metadata log, too. */
+  readonly logDirs: readonly string[]
+  /** Longest pause between two moves of a replica to another log directory, ms; undefined: none. */
+  readonly directoryMoveMsMax: number | undefined
   readonly workload: {
     readonly partitions: number
     readonly producers: number
@@ -40,6 +44,9 @@ export interface Swarm {
   readonly access: Access | undefined
 }
 
+/** The first is where a node keeps its data anyway. */
+const allLogDirs = ['/data', '/data-2', '/data-3'] as const
+
 export function drawSwarm(seed: number, safetyMs?: number): Swarm {
   const random = new Prng(seed, 'swarm')
   const slow = random.chance(1, 4)
@@ -47,6 +54,8 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
   const calmMsMin = random.pick([200, 1000, 3000])
   const faultMsMin = random.pick([100, 500, 2000])
   const controllers = random.pick([0, 0, 0, 3, 1])
+  const disks = new Prng(seed, 'disks')
+  const logDirs = allLogDirs.slice(0, disks.pick([1, 1, 2, 3]))
   return {
     settings: {
       latencyUsMin,
@@ -61,6 +70,8 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
     },
     brokers: random.pick([3, 3, 3, 3, 4, 5]),
     controllers,
+    logDirs,
+    directoryMoveMsMax: logDirs.length > 1 ? disks.pick([undefined, 1_000, 5_000]) : undefined,
     workload: {
       partitions: random.between(1, 4),
       producers: random.between(1, 3),
@@ -70,7 +81,7 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
       pauseMaxMs: random.pick([50, 200, 500]),
       loseOneResponseIn: random.pick([0, 0, 10, 50]),
     },
-    faults: drawFaults(random),
+    faults: [...drawFaults(random), ...drawDiskFaults(disks, logDirs.length)],
     calmMsMin,
     calmMsMax: calmMsMin + random.pick([0, 2000, 8000]),
     faultMsMin,
@@ -85,8 +96,15 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
 /** Most seeds leave some faults out; a few have none at all, so that a failure without any is seen as such. */
 function drawFaults(random: Prng): FaultKind[] {
   if (random.chance(1, 20)) return []
-  const chosen = faultKinds.filter(() => random.chance(1, 2))
+  const chosen = machineFaultKinds.filter(() => random.chance(1, 2))
   return chosen.length > 0 ? chosen : ['kill']
+}
+
+/** Half of the seeds have none. A directory that fails for good leaves its replicas elsewhere only where there are others. */
+function drawDiskFaults(random: Prng, directories: number): FaultKind[] {
+  if (random.chance(1, 2)) return []
+  const kinds = diskFaultKinds.filter(kind => kind !== 'disk-error' || directories > 1)
+  return kinds.filter(() => random.chance(1, 2))
 }
 
 /** At most two: each costs time, and what is wrong shows in a small company, too. */
@@ -103,12 +121,14 @@ function drawAccess(random: Prng): Access | undefined {
 
 /** One line for people. */
 export function describeSwarm(swarm: Swarm): string {
-  const { brokers, controllers, workload, faults, moveMsMax, actors, access } = swarm
+  const { brokers, controllers, logDirs, workload, faults, moveMsMax, actors, access } = swarm
   const nodes = controllers === 0 ? `${brokers} combined nodes` : `${brokers} brokers, ${controllers} controllers`
   const { producers, consumers, partitions } = workload
   const moves = moveMsMax === undefined ? '' : '; reassignments'
+  const between = swarm.directoryMoveMsMax === undefined ? '' : ', moves between them'
+  const directories = logDirs.length === 1 ? '' : `; ${logDirs.length} log directories${between}`
   const company = actors.length === 0 ? '' : `; ${actors.join(', ')}`
-  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${moves}${company}${describeAccess(access)}`
+  return `${nodes}, ${partitions} partitions, ${producers} producers, ${consumers} consumers; ${faults.join(', ') || 'no faults'}${directories}${moves}${company}${describeAccess(access)}`
 }
 
 function describeAccess(access: Access | undefined): string {

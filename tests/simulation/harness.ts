@@ -60,6 +60,7 @@ export async function scenario(
     view: brokerOfSeed.view,
     topic: 'events',
     partitions: options.mayLose === true ? 0 : partitions,
+    logDirs: ['/data'],
   })
   await withVirtualGlobals(world, () =>
     world.run(

@@ -6,6 +6,7 @@
 import { DiskError, type Environment, type Timer } from '../../environment/environment.ts'
 import type { MetadataImage } from '../../controller/image.ts'
 import type { PartitionLog, TopicPartition } from '../../log/log.ts'
+import { DamagedBatchError } from '../../log/read-check.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { buildBatch, buildEndTransactionMarker } from '../../protocol/records/batch-build.ts'
 import { endTransactionMarkerOf, readRecords } from '../../protocol/records/batch-read.ts'
@@ -287,7 +288,7 @@ export class CoordinatorDriver<
     if (isCommitted && this.#shards.get(partition) === loaded) this.#step(loaded, shard => shard.tailCommitted?.())
   }
 
-  /** Undefined when the disk failed: the log directory goes offline, and with it this leadership. */
+  /** Undefined when the disk failed (the log directory goes offline, and with it this leadership) or has damaged the log. */
   #readForLoad(log: PartitionLog, offset: number): ReturnType<PartitionLog['read']> | undefined {
     try {
       return log.read(offset, {
@@ -296,7 +297,7 @@ export class CoordinatorDriver<
         atLeastOneBatch: true,
       })
     } catch (error) {
-      if (!(error instanceof DiskError)) throw error
+      if (!(error instanceof DiskError) && !(error instanceof DamagedBatchError)) throw error
       this.#environment.log.error('could not load a partition of a coordinator', { ...log.topicPartition, error })
       return undefined
     }

@@ -3,6 +3,8 @@
  * process between two disk calls, `powerFailure` also loses what was not fsynced.
  */
 import type { Disk, DiskError, Environment, LogFields, Logger } from '#broker/environment/environment.ts'
+import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
+import { faultyEnvironment } from '#broker/environment/faulty/faulty-environment.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog } from '#broker/log/partition-log.ts'
 import type { PartitionLogOptions } from '#broker/log/partition-log-options.ts'
@@ -51,6 +53,12 @@ export class Machine {
   calls = 0
   /** The call that ends the process; Infinity: none. */
   crashAtCall = Infinity
+  /** Changes of the disk so far: writes, fsyncs, truncations, renames, removals, new names, fsyncs of directories. */
+  changes = 0
+  /** The process ends right after so many changes; Infinity: it does not. */
+  crashAfterChange = Infinity
+  /** Faults of the disk, at any time. */
+  readonly faults = new FaultPlan(new Prng(11))
   /** Answers for a call by its number: an error to throw. */
   failCall: ((call: number) => DiskError | undefined) | undefined
   readonly lines: string[] = []
@@ -82,9 +90,12 @@ export class Machine {
       alive,
       fsyncBlocks: () => {},
       fsyncLater: done => this.soon.push(done),
-      note: () => {},
+      note: () => {
+        this.changes++
+        if (this.changes >= this.crashAfterChange) this.crash('the process was killed')
+      },
     })
-    return {
+    const environment: Environment = {
       clock: { monotonicMs: () => this.nowMs, wallMs: () => startWallMs + this.nowMs },
       timers: {
         after: (delayMs, run) => {
@@ -102,6 +113,15 @@ export class Machine {
         throw new Error(reason)
       },
     }
+    return faultyEnvironment(environment, this.faults, {
+      stall: () => {},
+      crash: reason => this.crash(reason),
+    })
+  }
+
+  private crash(reason: string): never {
+    this.generation++
+    throw new Crash(reason)
   }
 
   /** Runs what waits for a later turn, until nothing does. */
@@ -122,12 +142,14 @@ export class Machine {
   kill(): void {
     this.generation++
     this.crashAtCall = Infinity
+    this.crashAfterChange = Infinity
     this.failCall = undefined
+    this.faults.healAll()
   }
 
-  powerFailure(seed: number): void {
+  powerFailure(seed: number, directoryLoss: 'ordered' | 'independent' = 'ordered'): void {
     this.kill()
-    this.disk.powerFailure(new Prng(seed), 0, { directoryLoss: 'ordered', writebackUs: Infinity })
+    this.disk.powerFailure(new Prng(seed), 0, { directoryLoss, writebackUs: Infinity })
   }
 
   private logger(): Logger {

@@ -193,7 +193,7 @@ describe('deletion', () => {
 
 describe('a failing disk', () => {
   const failing = (machine: Machine) => {
-    machine.failCall = () => new DiskError('ENOSPC', 'write', '/data')
+    machine.failCall = () => new DiskError('EIO', 'write', '/data')
   }
 
   test('an append is refused, nothing of it counts, and the directory goes offline with all its partitions', () => {
@@ -211,7 +211,7 @@ describe('a failing disk', () => {
     expect(log.logEndOffset).toBe(3)
     expect(failures).toEqual([])
     machine.turn()
-    expect(failures).toEqual([[manager.directories[0]!.id, [events, other], 'write /data: ENOSPC']])
+    expect(failures).toEqual([[manager.directories[0]!.id, [events, other], 'write /data: EIO']])
     expect(manager.directories[0]!.online).toBe(false)
     expect(manager.get(other)).toBeUndefined()
     machine.kill()

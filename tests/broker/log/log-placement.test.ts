@@ -2,7 +2,13 @@
 import { expect, test } from 'vitest'
 import { LogPlacement } from '#broker/log/log-placement.ts'
 
-const directory = (path: string, size: number) => ({ path, id: `id of ${path}`, online: true, logs: { size } })
+const directory = (path: string, size: number) => ({
+  path,
+  id: `id of ${path}`,
+  online: true,
+  room: { full: undefined },
+  logs: { size },
+})
 const topic = (index: number) => ({ topic: `t${index}`, partition: 0 })
 
 test('of the wishes for partitions that never came the last ten thousand are kept', () => {

@@ -1,6 +1,7 @@
 /** The driver with real files, frames and handlers, on simulated machines: what it persists, sends, delivers and survives. */
 import { describe, expect, it } from 'vitest'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
+import { fullDisk } from '#broker/environment/faulty/full-disk.ts'
 import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import type { DescribeQuorumResponse } from '#broker/protocol/messages/55-describe-quorum.ts'
 import { errorName } from '#broker/protocol/errors.ts'
@@ -166,6 +167,53 @@ describe('the driver of the metadata quorum', () => {
       await cluster.until('committed', () => leader.listener.values.includes('b'))
       expect(leader.driver.leader.epoch).toBeLessThan(10)
       expect(astray.listener.values).toEqual([])
+    }))
+
+  it('a leader whose disk is full says nothing until there is space; the others elect another, and it catches up', () =>
+    scenario(13, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const first = await cluster.leader()
+      const { faults } = cluster.world.node(`node-${first.id}`)
+      const id = faults.add(fullDisk())
+      expect(first.propose('never promised')).toBeDefined()
+      // No longer asked: it takes nothing that it cannot keep.
+      expect([first.propose('b'), first.driver.isRunning]).toEqual([undefined, false])
+      const others = [...cluster.nodes.values()].filter(node => node !== first)
+      await cluster.until('another leader', () => others.some(node => node.isLeader && node.propose('c') !== undefined))
+      await cluster.until('c is committed', () => others.every(node => node.listener.values.includes('c')))
+      await cluster.world.sleep(10_000)
+      expect(first.listener.values).toEqual(['a'])
+      expect(cluster.world.node(`node-${first.id}`).state).toBe('up')
+      faults.heal(id)
+      await cluster.until('it has caught up', () => first.listener.values.includes('c'))
+      for (const node of cluster.nodes.values()) expect(node.listener.values).toEqual(['a', 'c'])
+    }))
+
+  it('with all disks full nothing is committed, nobody halts, and all goes on with the space', () =>
+    scenario(14, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const machines = cluster.voters.map(({ id }) => cluster.world.node(`node-${id}`))
+      for (const { faults } of machines) faults.add(fullDisk({ afterBytes: 100 }))
+      const leader = await cluster.leader()
+      for (let index = 0; index < 5; index++) leader.propose(`lost ${index}`, 'x'.repeat(100))
+      await cluster.world.sleep(30_000)
+      for (const node of cluster.nodes.values()) expect(node.listener.values).toEqual(['a'])
+      expect(machines.map(({ state }) => state)).toEqual(['up', 'up', 'up'])
+      for (const { faults } of machines) faults.healAll()
+      await cluster.commit('b')
+      const [one, ...rest] = [...cluster.nodes.values()].map(node => node.listener.values)
+      for (const values of rest) expect(values).toEqual(one)
+    }))
+
+  it('a stop of a node whose disk is full ends', () =>
+    scenario(15, 1, async cluster => {
+      const node = cluster.start(1)
+      await cluster.commit('a')
+      cluster.world.node('node-1').faults.add(fullDisk())
+      node.propose('b')
+      await node.stop()
     }))
 
   it('keeps what was committed when the leader dies and the power of all fails', () =>

@@ -17,6 +17,7 @@ import { updateRaftVoter } from '#broker/handlers/82-update-raft-voter.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog, type SegmentedLog } from '#broker/log/partition-log.ts'
 import { makeDurableDirectory } from '#broker/log/small-files.ts'
+import { closeMetadataLog } from '#broker/storage.ts'
 import { Server } from '#broker/net/listener.ts'
 import { NetworkRequestClient } from '#broker/net/request-client.ts'
 import type { FetchRequest } from '#broker/protocol/messages/01-fetch.ts'
@@ -119,9 +120,11 @@ export class RaftNode {
   readonly log: SegmentedLog
   readonly server: Server
   readonly client: NetworkRequestClient
+  private readonly environment: Environment
 
   constructor(environment: Environment, options: RaftNodeOptions) {
     const { id, voters, directory } = options
+    this.environment = environment
     this.id = id
     this.listener = new RecordingListener(id)
     this.client = new NetworkRequestClient(environment, `raft-${id}`)
@@ -193,6 +196,6 @@ export class RaftNode {
     await this.driver.stop()
     await this.server.close()
     this.client.close()
-    this.log.close()
+    closeMetadataLog(this.environment, this.log)
   }
 }

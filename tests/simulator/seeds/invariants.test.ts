@@ -30,7 +30,7 @@ describe('the log reader', () => {
   put('00000000000000000004.log', [batch({ baseOffset: 4, records: 2, epoch: 2, crc: 13 }), Buffer.alloc(30)])
 
   test('finds batches across segments by offset, and goes on from the last one', () => {
-    const reader = new LogReader(machine.disk, '/log')
+    const reader = new LogReader(machine.disk, ['/log'])
     const offsets = (from: number, until: number): number[] =>
       [...reader.batches(from, until)].map(({ baseOffset }) => baseOffset)
     expect(offsets(0, 3)).toEqual([0])
@@ -42,7 +42,7 @@ describe('the log reader', () => {
   })
 
   test('finds nothing where there is no log', () => {
-    expect([...new LogReader(machine.disk, '/none').batches(0, 10)]).toEqual([])
+    expect([...new LogReader(machine.disk, ['/none']).batches(0, 10)]).toEqual([])
   })
 })
 

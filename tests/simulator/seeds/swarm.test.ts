@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { actorKinds } from '#simulator/actors/actors.ts'
 import { parseOptions } from '#simulator/seeds/options.ts'
+import { faultKinds } from '#simulator/seeds/fault-kinds.ts'
 import { describeSwarm, drawSwarm } from '#simulator/seeds/swarm.ts'
 
 describe('the swarm', () => {
@@ -12,8 +13,12 @@ describe('the swarm', () => {
 
   test('draws every fault in some seed, and none in some', () => {
     const swarms = Array.from({ length: 200 }, (_, seed) => drawSwarm(seed))
-    expect(new Set(swarms.flatMap(swarm => swarm.faults)).size).toBe(10)
+    expect(new Set(swarms.flatMap(swarm => swarm.faults))).toEqual(new Set(faultKinds))
     expect(swarms.some(swarm => swarm.faults.length === 0)).toBe(true)
+    expect(new Set(swarms.map(({ logDirs }) => logDirs.length))).toEqual(new Set([1, 2, 3]))
+    expect(swarms.some(({ directoryMoveMsMax }) => directoryMoveMsMax !== undefined)).toBe(true)
+    // Who has one log directory has nowhere to go on.
+    expect(swarms.every(({ logDirs, faults }) => logDirs.length > 1 || !faults.includes('disk-error'))).toBe(true)
     for (const { settings } of swarms) expect(settings.latencyUsMax).toBeGreaterThanOrEqual(settings.latencyUsMin!)
   })
 })
