@@ -81,9 +81,13 @@ describeWith(['go'], 'franz-go with the versions of old brokers', () => {
   })
   afterAll(() => cluster.stop())
 
-  test('writes, reads, commits and administers as with brokers of each release since 0.11', async () => {
-    const { passed, failed } = await run(cluster, '.', '-run=^TestReleases$')
-    expect(failed).toEqual([])
-    expect(passed).toBe(1 + 24 * 4 - 4)
-  })
+  test(
+    'writes, reads, commits and administers as with brokers of each release since 0.11',
+    { timeout: timeoutMs + 20_000 },
+    async () => {
+      const { passed, failed } = await run(cluster, '.', '-run=^TestReleases$')
+      expect(failed).toEqual([])
+      expect(passed).toBe(1 + 24 * 4 - 4)
+    },
+  )
 })
