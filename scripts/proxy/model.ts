@@ -97,3 +97,19 @@ export interface FaultControl {
   /** Lets go what a fault of the kind `hold` holds at this moment; the fault stays. @returns how many */
   release(id: string): Promise<number>
 }
+
+export interface ProxyStatus {
+  /** 'dead': it has ended by itself, and no node reaches another one. */
+  readonly state: 'running' | 'stopped' | 'dead'
+  readonly pid?: number
+  readonly log: string
+  /** Base URL of its control interface. */
+  readonly control?: string
+}
+
+/** The fault proxy of a cluster: what can be asked of it, and its process. */
+export interface ClusterLinks extends FaultControl {
+  status(): Promise<ProxyStatus>
+  /** Starts it when it does not run; nothing is at work then. */
+  start(): Promise<void>
+}

@@ -251,7 +251,7 @@ function addresses({ spec, outside, security, login }: SimulatedClusterOptions, 
     bindHost: host,
     listeners: [...listeners, ...loginListener(login, host)],
     interBrokerListener: outside === undefined ? forClients.name : forBrokers.name,
-    controllerPort,
+    controllers: [{ name: 'CONTROLLER', port: controllerPort }],
     voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
     ...(security === undefined
       ? {}
