@@ -6,7 +6,7 @@ import { chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
 import { clusterSpec, parseSettings } from '../cluster/spec.ts'
 import { readRecord } from '../cluster/state.ts'
 import { codeOf, messageOf, usageError } from '../errors.ts'
-import { describeCluster, nodeTable, securityLines } from './describe.ts'
+import { describeCluster, nodeTable, proxyLines, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -104,9 +104,14 @@ async function report(cluster: Cluster, seconds: number, session: Session): Prom
   const document = await describeCluster(cluster)
   const text = session.output.json ? '' : await nodeTable(document, await cluster.quorum())
   session.output.result(document, () =>
-    [text, '', `Up in ${seconds.toFixed(1)} s.`, ...securityLines(document), `bootstrap: ${document.bootstrap}`].join(
-      '\n',
-    ),
+    [
+      text,
+      '',
+      `Up in ${seconds.toFixed(1)} s.`,
+      ...securityLines(document),
+      ...proxyLines(document),
+      `bootstrap: ${document.bootstrap}`,
+    ].join('\n'),
   )
 }
 
