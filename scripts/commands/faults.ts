@@ -146,9 +146,8 @@ export async function healFaults(
   const ofLinks = chosen.filter(({ node }) => node === undefined)
   await cluster.links?.heal(ofLinks.map(({ id }) => id))
   await Promise.all(
-    chosen.map(({ name, node }) => {
-      if (node === undefined) return undefined
-      return name === 'pause' ? cluster.resume(node) : cluster.start(node)
+    chosen.map(async ({ name, node }) => {
+      if (node !== undefined) await (name === 'pause' ? cluster.resume(node) : cluster.start(node))
     }),
   )
   session.output.progress('Waiting until every broker serves')

@@ -44,7 +44,7 @@ export function proxiedAddresses(spec: ClusterSpec, id: number): NodeAddresses {
 
 /** All links of such a cluster. */
 export function proxyTopology(spec: ClusterSpec): ProxyTopology {
-  const protocol = traitsOf(spec.security).tls ? 'tls' : 'kafka'
+  const protocol: LinkDescription['protocol'] = traitsOf(spec.security).tls ? 'tls' : 'kafka'
   const address = (port: number) => ({ host: HOST, port })
   const pair = (from: number, to: number, listener: 'broker' | 'controller'): LinkDescription => {
     const { proxy, node } = pairPorts(spec, { from, to, listener })
@@ -59,7 +59,7 @@ export function proxyTopology(spec: ClusterSpec): ProxyTopology {
         listener: 'client' as const,
         listen: address(brokerPort(spec, to)),
         target: address(hiddenClientPort(spec, to)),
-        protocol: protocol as LinkDescription['protocol'],
+        protocol,
       })),
       ...brokers.flatMap(from => brokers.map(to => pair(from, to, 'broker'))),
       ...nodeIds(spec).flatMap(from => controllerIds(spec).map(to => pair(from, to, 'controller'))),
