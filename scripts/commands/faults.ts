@@ -150,8 +150,11 @@ export async function healFaults(
       if (node !== undefined) await (name === 'pause' ? cluster.resume(node) : cluster.start(node))
     }),
   )
-  session.output.progress('Waiting until every broker serves')
-  await cluster.waitReady()
+  // With links broken a cluster may well not serve, which is not what healing another fault waits for.
+  if (faults.every(fault => fault.node !== undefined || chosen.includes(fault))) {
+    session.output.progress('Waiting until every broker serves')
+    await cluster.waitReady()
+  }
   await show(cluster, session)
 }
 

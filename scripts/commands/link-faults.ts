@@ -58,7 +58,8 @@ export async function addLinkFault(
   const links = requireLinks(cluster)
   const request = await withTopicId(cluster, await requestOf(cluster, kindName, words, options))
   if (options.proof === false) return { fault: await links.add(request), proofs: [] }
-  const prover = new Prover({ control: links, ssl: cluster.kafkaOptions().ssl })
+  const { ssl, sasl } = cluster.kafkaOptions()
+  const prover = new Prover({ control: links, ssl, sasl: sasl !== undefined })
   await prover.lookAtFirst(await links.links())
   const fault = await links.add(request)
   const proofs = await prover.prove(fault, request)

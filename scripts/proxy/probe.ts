@@ -12,8 +12,6 @@ export interface ProbeOptions {
   readonly clientId: string
   /** So many requests, one behind the other without waiting. */
   readonly requests?: number
-  /** Measured on a connection that has answered one request already. */
-  readonly warm?: boolean
   /** Says goodbye after the last answer and waits for the other side to do so too. */
   readonly goodbye?: boolean
   readonly timeoutMs: number
@@ -59,15 +57,12 @@ class ProbeRun {
   #pieces = 0
   #receivedBytes = 0
   #sentBytes = 0
-  #wanted = 0
   #answers = 0
-  #isWarm: boolean
   #errorCode: number | undefined
   #goodbyeMs: number | undefined
 
   constructor(address: Address, options: ProbeOptions) {
     this.#options = options
-    this.#isWarm = options.warm !== true
     this.#timer = setTimeout(() => this.#end('silent'), options.timeoutMs)
     const { ssl } = options
     const socket = directSocket({
@@ -93,21 +88,16 @@ class ProbeRun {
   }
 
   #begin(): void {
-    if (this.#isWarm) this.#send(this.#options.requests ?? 1)
-    else this.#send(1)
-  }
-
-  #send(count: number): void {
-    this.#wanted = this.#answers + count
     this.#sinceMs = performance.now()
-    this.#pieces = 0
-    this.#receivedBytes = 0
-    this.#sentBytes = 0
-    for (let index = 0; index < count; index++) {
+    for (let index = 0; index < this.#requests; index++) {
       const frame = requestFrame(index, this.#options.clientId)
       this.#sentBytes += frame.length
       this.#socket.write(frame)
     }
+  }
+
+  get #requests(): number {
+    return this.#options.requests ?? 1
   }
 
   #receive(chunk: Buffer): void {
@@ -121,11 +111,8 @@ class ProbeRun {
       this.#received = this.#received.subarray(4 + length)
       this.#answers++
     }
-    if (this.#answers < this.#wanted) return
-    if (!this.#isWarm) {
-      this.#isWarm = true
-      this.#send(this.#options.requests ?? 1)
-    } else if (this.#options.goodbye === true) {
+    if (this.#answers < this.#requests) return
+    if (this.#options.goodbye === true) {
       this.#goodbyeMs = performance.now()
       this.#socket.end()
     } else this.#end('answered')
