@@ -1,5 +1,5 @@
 /** One link: the port that its source connects to, the connections through it, what passed, and the faults that are at work on it. */
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { apiByKey } from '#broker/protocol/apis.ts'
 import { lacking } from '../errors.ts'
 import { ProxiedConnection, type ConnectionOwner } from './connection.ts'
@@ -11,7 +11,7 @@ const clientIdsMax = 20
 const backlog = 1024
 
 export class Link implements ConnectionOwner {
-  readonly description: LinkDescription
+  description: LinkDescription
   readonly name: string
   readonly isKafka: boolean
   plan: LinkPlan = emptyPlan
@@ -49,6 +49,9 @@ export class Link implements ConnectionOwner {
       server.listen({ host, port, backlog }, resolve)
     })
     this.#server = server
+    // A port that the system picked stays the link's.
+    const { port: bound } = server.address() as AddressInfo
+    this.description = { ...this.description, listen: { host, port: bound } }
   }
 
   /** Resolves when the port is free and every connection is gone. */

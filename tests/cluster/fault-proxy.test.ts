@@ -143,8 +143,8 @@ function sharedClaims(cluster: Proxied): void {
     expect(links).toHaveLength(18)
     for (const { from, name, clientIds } of links)
       for (const clientId of clientIds)
-        expect(clientId, name).toMatch(
-          new RegExp(`^(broker-${from}-.*|node-${from}|raft-client-${from}|${from}|faultline-probe.*)$`),
+        expect(`${name}: ${clientId}`).toMatch(
+          new RegExp(`: (broker-${from}-.*|node-${from}|raft-client-${from}|${from}|faultline-probe.*)$`),
         )
     const fetched = links.filter(({ listener, requests }) => listener === 'broker' && (requests['Fetch'] ?? 0) > 0)
     expect(fetched.length).toBeGreaterThanOrEqual(2)
