@@ -449,7 +449,12 @@ export class SegmentedLog implements PartitionLog {
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.failure !== undefined || this.closed) return 0
     return this.guard(() => {
-      const input = { config: this.config, nowWallMs, untilOffset, log: this }
+      const inFuture = ({ path }: Segment, timestamp: number) =>
+        this.log.warn('A segment has records from the future, and is kept until their time has come.', {
+          path,
+          timestamp,
+        })
+      const input = { config: this.config, nowWallMs, untilOffset, log: this, inFuture }
       const count = segmentsBeyondRetention(this.segments, input)
       if (count === 0) return 0
       // The log always has an active segment.
