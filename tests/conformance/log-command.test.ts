@@ -10,6 +10,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
 import { dumpFile } from '#scripts/log-files/dump.ts'
+import { takeDirectory } from '#scripts/log-files/in-use.ts'
 import { filesAt } from '#scripts/log-files/places.ts'
 import { verifyPlace } from '#scripts/log-files/verify-place.ts'
 import { describeWith } from '#tests/machine.ts'
@@ -25,6 +26,15 @@ interface Batch {
   readonly recordsCount: number
   readonly crc: number
   readonly sizeBytes: number
+}
+
+function refusalOf(run: () => unknown): unknown {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    return error
+  }
 }
 
 /** The batches of files as DumpLogSegments prints them. */
@@ -102,6 +112,9 @@ describeWith(['java', 'apache-kafka'], 'on a directory that Apache Kafka wrote',
   const parent = mkdtempSync(path.join(tmpdir(), 'faultline-kafka-made-'))
   const root = path.join(parent, 'data')
 
+  /** What a repair says while the broker runs. */
+  let refusal: unknown
+
   beforeAll(async () => {
     const kafka = await startApacheKafka({
       'log.dirs': root,
@@ -115,6 +128,7 @@ describeWith(['java', 'apache-kafka'], 'on a directory that Apache Kafka wrote',
     })
     try {
       await work(kafka.bootstrap)
+      refusal = refusalOf(() => takeDirectory(nodeDisk, { path: root }))
     } finally {
       await kafka.stop()
     }
@@ -164,6 +178,11 @@ describeWith(['java', 'apache-kafka'], 'on a directory that Apache Kafka wrote',
     await consumer.disconnect()
     await admin.disconnect()
   }
+
+  test('a repair refuses while the broker of Apache Kafka runs, and not when it is gone', () => {
+    expect(String(refusal)).toMatch(/A broker uses .* \(process \d+ holds it\)/)
+    expect(refusalOf(() => takeDirectory(nodeDisk, { path: root }).release())).toBeUndefined()
+  })
 
   test('nothing is damaged, though the broker was killed', () => {
     const { problems, partitions } = verifyPlace(nodeDisk, root, { records: true, progress: () => {} })
