@@ -4,6 +4,7 @@
  */
 import { realClock } from '#scripts/cluster/clock.ts'
 import type { Cluster } from '#scripts/cluster/cluster.ts'
+import type { WireClient } from '#scripts/cluster/wire.ts'
 import { allTopics, produceOne } from '#scripts/cluster/wire-requests.ts'
 import { failure } from '#scripts/errors.ts'
 import type { FigureKind } from '../figures.ts'
@@ -34,12 +35,8 @@ export const partitions: BenchCase = {
         const empty = await rss(cluster)
         add('created', 's', await seconds(() => create(cluster, count)))
         await withWire(cluster, async client => {
-          for (let index = 0; index < count; index++) {
-            const at = { topic: topicOf(index), partition: index % perTopic }
-            const { errorCode } = await produceOne(client, at, Buffer.alloc(100, 120), 30_000)
-            if (errorCode !== 0)
-              throw failure(`A record for ${at.topic}-${at.partition} was refused: error ${errorCode}.`)
-          }
+          for (let index = 0; index < count; index++)
+            await record(client, { topic: topicOf(index), partition: index % perTopic })
         })
         await settle(context)
         const idle = await rss(cluster)
@@ -61,7 +58,20 @@ const topicOf = (index: number): string => `many-${Math.floor(index / perTopic)}
 async function create(cluster: Cluster, count: number): Promise<void> {
   for (let from = 0; from < count; from += perTopic) {
     const assignments = Array.from({ length: Math.min(perTopic, count - from) }, () => [1])
-    await makeTopic(cluster, topicOf(from), assignments)
+    // The records have no time of their own, and would be old at once.
+    await makeTopic(cluster, topicOf(from), assignments, { 'retention.ms': '-1' })
+  }
+}
+
+/** A leader may be known before it knows itself. */
+async function record(client: WireClient, at: { topic: string; partition: number }): Promise<void> {
+  const endMs = realClock.nowMs() + 30_000
+  for (;;) {
+    const { errorCode } = await produceOne(client, at, Buffer.alloc(100, 120), 30_000)
+    if (errorCode === 0) return
+    if (realClock.nowMs() > endMs)
+      throw failure(`A record for ${at.topic}-${at.partition} was refused: error ${errorCode}.`)
+    await realClock.sleep(20)
   }
 }
 
