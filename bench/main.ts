@@ -12,7 +12,9 @@ import { connections } from './cases/connections.ts'
 import { consume } from './cases/consume.ts'
 import { failover } from './cases/failover.ts'
 import { largeBatches } from './cases/large-batches.ts'
+import { logSize } from './cases/log-size.ts'
 import { memory } from './cases/memory.ts'
+import { partitions } from './cases/partitions.ts'
 import { produce } from './cases/produce.ts'
 import { replicated } from './cases/replicated.ts'
 import { start } from './cases/start.ts'
@@ -32,6 +34,8 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   replicated,
   failover,
   'large-batches': largeBatches,
+  'log-size': logSize,
+  partitions,
 }
 
 // kafkajs computes some waits to be a little below zero, which Node.js would comment on.
