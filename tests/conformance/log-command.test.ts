@@ -6,7 +6,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
+import { CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
 import { dumpFile } from '#scripts/log-files/dump.ts'
@@ -157,7 +157,8 @@ describeWith(['java', 'apache-kafka'], 'on a directory that Apache Kafka wrote',
         value: 'v'.repeat(1000),
         headers: { round: `${round}` },
       }))
-      await producer.send({ topic: 'made-by-kafka', acks: -1, compression: round % 2, messages })
+      const compression = round % 2 === 0 ? CompressionTypes.None : CompressionTypes.GZIP
+      await producer.send({ topic: 'made-by-kafka', acks: -1, compression, messages })
     }
     await producer.disconnect()
     const transactional = kafka.producer({ transactionalId: 'maker', idempotent: true, maxInFlightRequests: 1 })
