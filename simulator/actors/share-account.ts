@@ -26,8 +26,8 @@ export interface Delivery {
 
 export class ShareAccount {
   readonly limit: number
-  /** Acknowledged to the producer, and to be delivered. */
-  readonly #written = new Set<string>()
+  /** Acknowledged to the producer, and to be delivered; with the fetches that were lost before it was sent. */
+  readonly #written = new Map<string, number>()
   readonly #delivered = new Set<string>()
   readonly #finished = new Map<string, Finished>()
   /** Fetches without an answer, by partition: each may have acquired records that nobody got. */
@@ -41,12 +41,17 @@ export class ShareAccount {
     return this.#finished.size
   }
 
-  written(place: Place): void {
-    this.#written.add(keyOf(place))
+  /** @param lostBefore  `lostOf` its partition before it was sent: those fetches cannot have brought it */
+  written(place: Place, lostBefore: number): void {
+    this.#written.set(keyOf(place), lostBefore)
+  }
+
+  lostOf(partition: number): number {
+    return this.#lost.get(partition) ?? 0
   }
 
   fetchLost(partition: number): void {
-    this.#lost.set(partition, (this.#lost.get(partition) ?? 0) + 1)
+    this.#lost.set(partition, this.lostOf(partition) + 1)
   }
 
   delivered(delivery: Delivery, offset: number, deliveryCount: number): void {
@@ -69,9 +74,9 @@ export class ShareAccount {
 
   /** @returns what was never delivered and should have been */
   undelivered(): string[] {
-    return [...this.#written].filter(key => {
-      const isExcused = (this.#lost.get(Number(key.slice(0, key.indexOf(':')))) ?? 0) >= this.limit
-      return !this.#delivered.has(key) && !isExcused
+    return [...this.#written].flatMap(([key, lostBefore]) => {
+      const lost = this.lostOf(Number(key.slice(0, key.indexOf(':')))) - lostBefore
+      return this.#delivered.has(key) || lost >= this.limit ? [] : [key]
     })
   }
 }

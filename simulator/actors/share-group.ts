@@ -89,10 +89,11 @@ export class ShareGroup implements Actor {
       await world.sleep(random.between(10, this.#pauseMsMax))
       const partition = random.below(this.#partitions)
       const values = Array.from({ length: random.between(1, 4) }, () => String(this.#values++))
+      const lostBefore = this.#account.lostOf(partition)
       try {
         const { error, baseOffset } = await this.#wire.produce(topic, partition, values)
         if (error !== 'NONE') continue
-        for (const index of values.keys()) this.#account.written({ partition, offset: baseOffset + index })
+        for (const index of values.keys()) this.#account.written({ partition, offset: baseOffset + index }, lostBefore)
       } catch (error) {
         world.trace.add('actor', 'debug', 'no answer to a write', { error: String(error) })
       }

@@ -167,10 +167,27 @@ export class Trespasser implements Actor {
     this.deeds++
     if (asStranger) throw new Error(`${attempt.name}: ${to.host} answered somebody with a wrong password`)
     const errors = errorsOf(response).map(code => errorName(code))
+    const leaks = leaksOf(response)
+    if (leaks.length > 0)
+      throw new Error(`${attempt.name}: ${to.host} told an intruder ${leaks.join(', ')}: ${textOf(response)}`)
     // Refusals that come before rights are looked at say nothing of what there is.
     if (errors.some(error => error !== 'NONE')) return errors
     throw new Error(`${attempt.name}: ${to.host} let an intruder through: ${textOf(response)}`)
   }
+}
+
+const refusedNumbers = new Set(['baseOffset', 'highWatermark', 'lowWatermark', 'producerId'])
+
+/** Names of what only who is let in may be told, beside a refusal or not: records, and offsets and ids that are not -1. */
+export function leaksOf(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(leaksOf)
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return []
+  return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
+    const isNumber = typeof inner === 'number' || typeof inner === 'bigint'
+    if (refusedNumbers.has(name) && isNumber) return inner >= 0 ? [name] : []
+    if (name === 'records' && Buffer.isBuffer(inner)) return inner.length > 0 ? [name] : []
+    return leaksOf(inner)
+  })
 }
 
 /** Every error code in an answer, whatever its form. */

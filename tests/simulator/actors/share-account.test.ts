@@ -24,12 +24,14 @@ describe('what a share group was promised', () => {
 
   test('what was written and never delivered is named, unless answers enough were lost', () => {
     const account = new ShareAccount(2)
-    account.written({ partition: 0, offset: 1 })
-    account.written({ partition: 0, offset: 2 })
+    account.written({ partition: 0, offset: 1 }, 0)
+    account.written({ partition: 0, offset: 2 }, 0)
     account.delivered(delivery, 1, 1)
     account.fetchLost(0)
     expect(account.undelivered()).toEqual(['0:2'])
     account.fetchLost(0)
     expect(account.undelivered()).toEqual([])
+    account.written({ partition: 0, offset: 3 }, account.lostOf(0))
+    expect(account.undelivered(), 'what was lost before it was written is no excuse').toEqual(['0:3'])
   })
 })
