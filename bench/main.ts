@@ -14,6 +14,7 @@ import { failover } from './cases/failover.ts'
 import { largeBatches } from './cases/large-batches.ts'
 import { memory } from './cases/memory.ts'
 import { produce } from './cases/produce.ts'
+import { recovery } from './cases/recovery.ts'
 import { replicated } from './cases/replicated.ts'
 import { start } from './cases/start.ts'
 import { Figures } from './figures.ts'
@@ -32,6 +33,7 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   replicated,
   failover,
   'large-batches': largeBatches,
+  recovery,
 }
 
 // kafkajs computes some waits to be a little below zero, which Node.js would comment on.

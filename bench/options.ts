@@ -13,6 +13,7 @@ export const caseNames = [
   'replicated',
   'failover',
   'large-batches',
+  'recovery',
 ] as const
 export type CaseName = (typeof caseNames)[number]
 

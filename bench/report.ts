@@ -72,6 +72,7 @@ const method = [
   '- `consume`: Kafka’s own `ConsumerPerformance` over the same records; the rate leaves out the time to join the group.',
   '- `failover`: a Java producer with acks=all and otherwise default settings sends a record every 5 ms; the process of the partition’s leader gets kill -9. The figure is the longest gap between two acknowledgements.',
   '- `large-batches`: a client that costs next to nothing sends prepared batches of 256 KiB, acks=1, five in flight, to one partition.',
+  '- `recovery` (Faultline alone): from the start of a broker after kill -9 to its last record read, with a log of 1, 10 and 100 GB and 0 to 256 MB above the recovery point. The old part are sparse segments of one batch of zeros each; the part above the recovery point are real batches of 64 KiB.',
 ]
 
 function row(figure: Figure): string[] {
