@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
-import type { LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog } from '#broker/log/partition-log.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
+import { logConfig } from './measure/log-config.ts'
 
 const { values: args } = parseArgs({
   options: {
@@ -21,27 +21,6 @@ const { values: args } = parseArgs({
     writeback: { type: 'string', default: '64' },
   },
 })
-
-const config: LogConfig = {
-  segmentBytes: 1024 ** 3,
-  segmentMs: 7 * 24 * 3600 * 1000,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10 * 1024 ** 2,
-  indexIntervalBytes: 4096,
-  retentionMs: -1,
-  retentionBytes: -1,
-  maxMessageBytes: 1024 ** 2,
-  messageTimestampType: 'CreateTime',
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: Infinity,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: ['delete'],
-  preallocate: false,
-  compressionType: 'producer',
-  compressionLevels: { gzip: -1, zstd: 3 },
-}
 
 interface Result {
   readonly appends: number
@@ -62,7 +41,7 @@ async function run(batchKiB: number, totalBytes: number): Promise<Result> {
     directory: join(root, 'bench-0'),
     topicPartition: { topic: 'bench', partition: 0 },
     topicId: 'AAAAAAAAAAAAAAAAAAAAAQ',
-    config,
+    config: logConfig,
     cleanShutdown: false,
     writebackBytes: Number(args.writeback) * 1024 ** 2,
   })

@@ -12,7 +12,9 @@ import { connections } from './cases/connections.ts'
 import { consume } from './cases/consume.ts'
 import { failover } from './cases/failover.ts'
 import { largeBatches } from './cases/large-batches.ts'
+import { logSize } from './cases/log-size.ts'
 import { memory } from './cases/memory.ts'
+import { partitions } from './cases/partitions.ts'
 import { produce } from './cases/produce.ts'
 import { recovery } from './cases/recovery.ts'
 import { replicated } from './cases/replicated.ts'
@@ -33,6 +35,8 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   replicated,
   failover,
   'large-batches': largeBatches,
+  'log-size': logSize,
+  partitions,
   recovery,
 }
 

@@ -13,6 +13,8 @@ export const caseNames = [
   'replicated',
   'failover',
   'large-batches',
+  'log-size',
+  'partitions',
   'recovery',
 ] as const
 export type CaseName = (typeof caseNames)[number]

@@ -71,6 +71,8 @@ const method = [
   '- `produce`, `replicated`: Kafka’s own `ProducerPerformance` with batch.size=65536 and linger.ms=5, after a warm-up run on the same broker, one partition (replicated: three partitions, replication factor 3, min.insync.replicas 2). The rate is what the client reports for the whole run; CPU is utime + stime of the broker’s process from /proc, divided by the records (replicated: of all three brokers).',
   '- `consume`: Kafka’s own `ConsumerPerformance` over the same records; the rate leaves out the time to join the group.',
   '- `failover`: a Java producer with acks=all and otherwise default settings sends a record every 5 ms; the process of the partition’s leader gets kill -9. The figure is the longest gap between two acknowledgements.',
+  '- `log-size`: the log alone, in one process; logs above 1 MB are sparse files, with batches of 1 KiB between batches of 64 MiB whose value is a hole. The logs take turns.',
+  '- `partitions`: topics of 500 partitions, a record in each; a start ends when every partition has its leader.',
   '- `large-batches`: a client that costs next to nothing sends prepared batches of 256 KiB, acks=1, five in flight, to one partition.',
   '- `recovery` (Faultline alone): from the start of a broker after kill -9 to its last record read, with a log of 1, 10 and 100 GB and 0 to 256 MB above the recovery point. The old part are sparse segments of one batch of zeros each; the part above the recovery point are real batches of 64 KiB.',
 ]

@@ -56,7 +56,7 @@ export class NodeSecurity {
     }
   }
 
-  get server(): Omit<ServerSecurity, 'refuse'> {
+  get server(): Pick<ServerSecurity, 'tls' | 'authenticate'> {
     return {
       tls: ({ name }) => this.#listeners.get(name)?.tls(),
       authenticate: ({ name }, connection) => this.#listeners.get(name)?.authenticate(connection),

@@ -85,6 +85,8 @@ export class Node {
       security: {
         ...this.#security.server,
         refuse: (frame, connection, error, message) => this.#dispatcher.refuse(frame, connection, error, message),
+        answered: (apiKey, apiVersion, { clientSoftware }) =>
+          this.#dispatcher.ledger.served(apiKey, apiVersion, clientSoftware.name),
       },
     })
     this.#openListeners = new NodeListeners({ environment, config, security: this.#security, server: this.#server })

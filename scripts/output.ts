@@ -2,6 +2,7 @@
  * Where the toolkit writes: results to stdout, everything that tells how it is going to stderr. With --json stdout gets exactly one JSON
  * document, also when the command fails.
  */
+import { once } from 'node:events'
 import { Chalk } from 'chalk'
 import type { Ora } from 'ora'
 import { messageOf, ToolkitError } from './errors.ts'
@@ -70,6 +71,13 @@ export class Output {
   line(text: string): void {
     this.stopProgress()
     process.stdout.write(ended(text))
+  }
+
+  /** Resolves when stdout has taken what it was given, and in a later turn: an interrupt is heard in between. */
+  async taken(signal: AbortSignal): Promise<void> {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain', { signal })
+    else await new Promise(done => setImmediate(done))
+    signal.throwIfAborted()
   }
 
   error(error: unknown): void {

@@ -61,9 +61,10 @@ export async function makeTopic(
   cluster: Cluster,
   name: string,
   assignments: readonly (readonly number[])[],
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await withWire(cluster, async client => {
-    const answer = await createTopic(client, { name, assignments, settings: {} }, TOPIC_TIMEOUT_MS)
+    const answer = await createTopic(client, { name, assignments, settings }, TOPIC_TIMEOUT_MS)
     if (answer.errorCode !== errorCodes.none)
       throw failure(`The topic ${name} was not created: error ${answer.errorCode} ${answer.message}`)
     const endMs = realClock.nowMs() + TOPIC_TIMEOUT_MS

@@ -469,7 +469,9 @@ export class SegmentedLog implements PartitionLog {
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.failure.error !== undefined || this.closed) return 0
     return this.guard(() => {
-      const input = { config: this.config, nowWallMs, untilOffset, log: this }
+      const inFuture = ({ path }: Segment, timestamp: number) =>
+        this.log.warn('A segment has records from the future and is kept until then.', { path, timestamp })
+      const input = { config: this.config, nowWallMs, untilOffset, log: this, inFuture }
       let count = segmentsBeyondRetention(this.segments, input)
       // The log always has an active segment: a new one, where there is space for it.
       if (count === this.segments.length && this.failure.full !== undefined) count--

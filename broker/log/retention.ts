@@ -12,6 +12,8 @@ export interface RetentionInput {
   readonly nowWallMs: number
   /** The high watermark. */
   readonly untilOffset: number
+  /** The segment has records from the future, and is not old before that has come. */
+  readonly inFuture?: (segment: Segment, timestamp: number) => void
   readonly log: { readonly logStartOffset: number; readonly logEndOffset: number; readonly sizeBytes: number }
 }
 
@@ -30,8 +32,7 @@ export function segmentsBeyondRetention(segments: readonly Segment[], input: Ret
     if (isLast && segment.sizeBytes === 0) break
     if (untilOffset < (nextBaseOffset ?? log.logEndOffset)) break
     const belowStart = nextBaseOffset !== undefined && nextBaseOffset <= log.logStartOffset
-    const tooOld =
-      byPolicy && config.retentionMs >= 0 && input.nowWallMs - largestTimestamp(segment) > config.retentionMs
+    const tooOld = byPolicy && config.retentionMs >= 0 && isOlder(segment, config.retentionMs, input)
     // By size a segment goes only when what is left still reaches retention.bytes.
     const tooMuch = excessBytes >= segment.sizeBytes && excessBytes > 0
     if (!belowStart && !tooOld && !tooMuch) break
@@ -42,6 +43,8 @@ export function segmentsBeyondRetention(segments: readonly Segment[], input: Ret
 }
 
 /** Records without timestamps age by the file. */
-function largestTimestamp(segment: Segment): number {
-  return segment.largestTimestamp()?.timestamp ?? segment.modifiedWallMs()
+function isOlder(segment: Segment, retentionMs: number, { nowWallMs, inFuture }: RetentionInput): boolean {
+  const newest = segment.largestTimestamp()?.timestamp ?? segment.modifiedWallMs()
+  if (newest > nowWallMs) inFuture?.(segment, newest)
+  return nowWallMs - newest > retentionMs
 }

@@ -10,6 +10,8 @@ export interface RequestServer {
   serve(frame: Buffer): Reply | Promise<Reply>
   /** The reply that refuses this request as a whole, in the form of its own API. */
   refuse(frame: Buffer, error: ErrorName, message: string): Reply
+  /** Counts a request that is answered in its stead. */
+  answered(apiKey: number, apiVersion: number): void
 }
 
 /** The connection, as authentication needs it. */

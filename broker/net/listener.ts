@@ -15,6 +15,7 @@ export interface ServerSecurity {
   readonly tls: (listener: ListenerConfig) => TlsServer | undefined
   readonly authenticate: Authenticate
   readonly refuse: (frame: Buffer, connection: ConnectionInfo, error: ErrorName, message: string) => Reply
+  readonly answered: (apiKey: number, apiVersion: number, connection: ConnectionInfo) => void
 }
 
 export interface ServerOptions {
@@ -144,6 +145,7 @@ export class Server {
     const requests: RequestServer = {
       serve: request => this.#options.serve(request, info),
       refuse: (request, error, message) => this.#options.security?.refuse(request, info, error, message),
+      answered: (apiKey, apiVersion) => this.#options.security?.answered(apiKey, apiVersion, info),
     }
     const authentication = this.#options.security?.authenticate(listener, {
       remote: socket.remote,

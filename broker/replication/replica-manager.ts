@@ -44,7 +44,7 @@ import type { CommittedAppend, CoordinatorAppend, LeadershipListener, Replicas }
 import { deleteRecords, type DeletionEntry, type DeletionOptions, type DeletionOutcome } from './record-deletion.ts'
 import type { ReplicaManagerParts, ReplicationCounters } from './replica-manager-parts.ts'
 import { alterLogDirsWindows, ReplicationQuotas } from './replication-quotas.ts'
-import { Repeating } from './repeating.ts'
+import { inTurns, Repeating } from './repeating.ts'
 import {
   TransactionVerifications,
   type ProducersTransaction,
@@ -137,7 +137,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     parts.logs.onSpace(() => this.openOffline())
     this.repeating.every(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
     this.repeating.every(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
-    this.repeating.every(config['log.retention.check.interval.ms'], () => this.enforceRetention())
+    const firstRetentionMs = config['log.initial.task.delay.ms']
+    this.repeating.every(config['log.retention.check.interval.ms'], () => this.enforceRetention(), firstRetentionMs)
     this.repeating.every(config['producer.id.expiration.check.interval.ms'], () => this.expireProducers())
   }
 
@@ -556,13 +557,12 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   private shrinkInSyncSets(): void {
     const nowMs = this.monotonicMs()
-    for (const replica of this.localReplicas()) {
+    for (const replica of this.localReplicas())
       if (replica.gone === undefined) replica.apply(replica.machine.tick(nowMs))
-    }
   }
 
   private enforceRetention(): void {
-    for (const replica of this.localReplicas()) replica.enforceRetention()
+    inTurns(this.parts.environment.timers, [...this.localReplicas()], replica => replica.enforceRetention())
     this.moves.enforceRetention(this.wallMs())
   }
 

@@ -7,6 +7,7 @@
  */
 import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
+import type { ClusterLinks } from '../proxy/model.ts'
 import type { SecurityDocument } from './security/clients.ts'
 import type { SecurityKind } from './security/kinds.ts'
 
@@ -23,7 +24,7 @@ export const capabilities = [
   'pause', // frozen, sockets stay open
   'restart',
   'wipe', // empties the data directory of a node that is down
-  'partition', // nodes cannot reach each other; clients still reach them
+  'partition', // nodes cannot reach each other, or one way only; clients still reach them
   'power-failure', // ends at once and loses what was not fsynced
   'virtual-time', // the clock runs as fast as the machine allows, and a seed replays the run
   'read-log-directory', // `dataDir` of a node can be read from this machine
@@ -51,6 +52,8 @@ export interface ClusterSpec {
   readonly security?: SecurityKind
   /** The lab that it was made for and ends with. */
   readonly lab?: string
+  /** True: a fault proxy stands in front of every listener, so that links and requests can be broken. */
+  readonly proxy?: boolean
   /** Seeds `cluster.random`, and in the simulator everything. */
   readonly seed: number
 }
@@ -101,6 +104,8 @@ export interface Cluster {
   /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
   readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
+  /** What breaks links and requests, of a cluster behind a fault proxy. Refuses when the proxy does not answer. */
+  readonly links?: ClusterLinks | undefined
   /** Where clients find what they need to connect; undefined for a cluster without security. */
   readonly security?: SecurityDocument | undefined
   readonly clock: LabClock
@@ -124,7 +129,9 @@ export interface Cluster {
 
   /** Cuts the links between nodes of different groups; nodes in no group keep all links. With capability `partition`. */
   partition?(groups: readonly (readonly number[])[]): Promise<void>
-  /** Undoes every `partition`. */
+  /** Nothing that a node of `from` sends reaches one of `to`; the way back stays. With capability `partition`. */
+  cutOneWay?(from: readonly number[], to: readonly number[]): Promise<void>
+  /** Undoes every `partition` and `cutOneWay`. */
   healPartition?(): Promise<void>
   /** All these nodes end at the same instant and lose what they had not fsynced. With capability `power-failure`. */
   powerFailure?(ids: readonly number[]): Promise<void>

@@ -54,10 +54,11 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
     kept.controllers === wanted.controllers &&
     kept.runtime === wanted.runtime &&
     kept.security === wanted.security &&
+    kept.proxy === wanted.proxy &&
     kept.dataDir === wanted.dataDir
   )
     return
-  const options = `--runtime ${kept.runtime} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}`
+  const options = `--runtime ${kept.runtime} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}`
   throw usageError(
     `The cluster ${kept.name} is down with its data kept, and has another shape: ${options}.`,
     `./faultline up --name ${kept.name} continues it as it was; or drop its data with ./faultline down --name ${kept.name}.`,

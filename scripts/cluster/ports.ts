@@ -5,14 +5,25 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { lacking } from '../errors.ts'
-import { brokerIds, controllerIds, FIRST_CONTROLLER_ID } from './cluster.ts'
+import { brokerIds, controllerIds, FIRST_CONTROLLER_ID, nodeIds } from './cluster.ts'
 import type { ClusterSpec } from './cluster.ts'
 
 export const HOST = '127.0.0.1'
 const CONTROLLER_SHIFT = 100
 const INSPECTOR_SHIFT = 200
-/** Highest distance from `port` of any port of a cluster. */
-export const PORT_SPAN = 300
+const PROXY_SHIFT = 300
+/** Highest distance from `port` of any port of a cluster without a fault proxy. */
+const PORT_SPAN = 300
+
+/** With a fault proxy every directed pair of nodes has ports of its own, so there is a limit. */
+export const proxiedNodesMax = 9
+const PAIRS = proxiedNodesMax * proxiedNodesMax
+const PROXY_SPAN = proxiedNodesMax + 4 * PAIRS
+
+/** Highest distance from `port` of any port of this cluster. */
+export function portSpan({ proxy }: Pick<ClusterSpec, 'proxy'>): number {
+  return proxy === true ? PROXY_SHIFT + PROXY_SPAN : PORT_SPAN
+}
 
 /** Client port of a broker. */
 export function brokerPort(spec: ClusterSpec, id: number): number {
@@ -30,11 +41,56 @@ export function inspectorPort(spec: ClusterSpec, id: number): number {
   return spec.port + INSPECTOR_SHIFT + id - 1 + (id > spec.brokers ? spec.controllers : 0)
 }
 
+/** Where a broker behind the fault proxy really listens for clients. */
+export function hiddenClientPort(spec: ClusterSpec, id: number): number {
+  return spec.port + PROXY_SHIFT + nodeIndex(spec, id)
+}
+
+/**
+ * Ports of the connections from one node to another, to its broker or its controller listener: where the fault proxy listens and where the
+ * node does.
+ */
+export function pairPorts(
+  spec: ClusterSpec,
+  { from, to, listener }: { readonly from: number; readonly to: number; readonly listener: 'broker' | 'controller' },
+): { readonly proxy: number; readonly node: number } {
+  const pair = nodeIndex(spec, from) * proxiedNodesMax + nodeIndex(spec, to)
+  const first = spec.port + PROXY_SHIFT + proxiedNodesMax + (listener === 'broker' ? 0 : 2 * PAIRS) + 2 * pair
+  return { proxy: first, node: first + 1 }
+}
+
+function nodeIndex(spec: ClusterSpec, id: number): number {
+  return nodeIds(spec).indexOf(id)
+}
+
 /** Every port the cluster takes on this machine, with what it is for. */
 export function portsOf(spec: ClusterSpec): { port: number; use: string }[] {
+  if (spec.proxy === true) return proxiedPorts(spec)
   return [
     ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
     ...controllerIds(spec).map(id => ({ port: controllerPort(spec, id), use: `the quorum at node ${id}` })),
+  ]
+}
+
+function proxiedPorts(spec: ClusterSpec): { port: number; use: string }[] {
+  const listeners = ['broker', 'controller'] as const
+  const served = { broker: brokerIds(spec), controller: controllerIds(spec) }
+  const pairs = listeners.flatMap(listener =>
+    (listener === 'broker' ? brokerIds(spec) : nodeIds(spec)).flatMap(from =>
+      served[listener].flatMap(to => {
+        const { proxy, node } = pairPorts(spec, { from, to, listener })
+        const use = `connections of node ${from} to the ${listener} listener of node ${to}`
+        return [
+          { port: proxy, use },
+          { port: node, use },
+        ]
+      }),
+    ),
+  )
+  return [
+    ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
+    ...brokerIds(spec).map(id => ({ port: hiddenClientPort(spec, id), use: `clients of broker ${id}, by the proxy` })),
+    ...pairs,
   ]
 }
 
@@ -69,7 +125,7 @@ async function takenPorts(spec: ClusterSpec): Promise<{ port: number; use: strin
 /** A base port whose whole span is free, below the range that systems hand out to outgoing connections. */
 export async function freeBasePort(spec: ClusterSpec): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const port = randomInt(10_000, 32_000 - PORT_SPAN)
+    const port = randomInt(10_000, 32_000 - portSpan(spec))
     if ((await takenPorts({ ...spec, port })).length === 0) return port
   }
   throw lacking('No free range of ports found between 10000 and 32000.', 'Give one yourself: --port N')

@@ -15,7 +15,8 @@ export interface NodeAddresses {
   /** Listener name → port to bind and `host:port` to advertise. */
   readonly listeners: readonly { readonly name: string; readonly port: number; readonly advertised: string }[]
   readonly interBrokerListener: string
-  readonly controllerPort: number
+  /** Listeners of a controller: the first is the one that this node's own connections to controllers use. */
+  readonly controllers: readonly { readonly name: string; readonly port: number; readonly advertised?: string }[]
   /** `id@host:port` of every voter. */
   readonly voters: readonly string[]
   /** What secures the listeners. */
@@ -28,24 +29,18 @@ export function nodeProperties(spec: ClusterSpec, id: number, addresses: NodeAdd
   const isBroker = roles.includes('broker')
   const isController = roles.includes('controller')
   const names = isBroker ? addresses.listeners : []
-  const listeners = [
-    ...names.map(({ name, port }) => `${name}://${addresses.bindHost}:${port}`),
-    ...(isController ? [`CONTROLLER://${addresses.bindHost}:${addresses.controllerPort}`] : []),
-  ]
+  const bound = [...names, ...(isController ? addresses.controllers : [])]
+  const told = bound.flatMap(({ name, advertised }) => (advertised === undefined ? [] : [`${name}://${advertised}`]))
   return {
     'process.roles': roles.join(','),
     'node.id': String(id),
     'controller.quorum.voters': addresses.voters.join(','),
-    listeners: listeners.join(','),
-    ...(isBroker
-      ? {
-          'advertised.listeners': names.map(({ name, advertised }) => `${name}://${advertised}`).join(','),
-          'inter.broker.listener.name': addresses.interBrokerListener,
-        }
-      : {}),
-    'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': ['CONTROLLER', ...addresses.listeners.map(({ name }) => name)]
-      .map(name => `${name}:${traitsOf(spec.security).protocol}`)
+    listeners: bound.map(({ name, port }) => `${name}://${addresses.bindHost}:${port}`).join(','),
+    ...(told.length === 0 ? {} : { 'advertised.listeners': told.join(',') }),
+    ...(isBroker ? { 'inter.broker.listener.name': addresses.interBrokerListener } : {}),
+    'controller.listener.names': addresses.controllers.map(({ name }) => name).join(','),
+    'listener.security.protocol.map': [...addresses.controllers, ...addresses.listeners]
+      .map(({ name }) => `${name}:${traitsOf(spec.security).protocol}`)
       .join(','),
     'log.dirs': logDir,
     ...addresses.security,

@@ -2,8 +2,8 @@
 import { resolve } from 'node:path'
 import { usageError } from '../errors.ts'
 import type { ClusterSpec, Engine, RuntimeName } from './cluster.ts'
-import { engines, runtimeNames } from './cluster.ts'
-import { PORT_SPAN } from './ports.ts'
+import { engines, nodeIds, runtimeNames } from './cluster.ts'
+import { portSpan, proxiedNodesMax } from './ports.ts'
 import { securityKinds, type SecurityKind } from './security/kinds.ts'
 
 export const defaultName = 'default'
@@ -21,14 +21,15 @@ export interface SpecRequest {
   readonly dataDir?: string | undefined
   readonly settings?: Readonly<Record<string, string>>
   readonly security?: string | undefined
+  readonly proxy?: boolean | undefined
   readonly seed?: number
 }
 
 /** Fills in defaults and refuses, with a usage error, what cannot be meant. */
 export function clusterSpec(request: SpecRequest): ClusterSpec {
   const security = oneOf<SecurityKind>('--security', request.security ?? 'none', securityKinds)
-  const port = integer('--port', request.port ?? 9092, 0, 65_535 - PORT_SPAN)
-  return {
+  const port = integer('--port', request.port ?? 9092, 0, 65_535 - portSpan({ proxy: request.proxy === true }))
+  const spec: ClusterSpec = {
     name: checkedName(request.name ?? defaultName),
     runtime: oneOf<RuntimeName>('--runtime', request.runtime, runtimeNames),
     engine: oneOf<Engine>('--engine', request.engine ?? 'faultline', engines),
@@ -39,8 +40,24 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
     ...(request.dataDir === undefined ? {} : { dataDir: resolve(request.dataDir) }),
     settings: request.settings ?? {},
     ...(security === 'none' ? {} : { security }),
+    ...(request.proxy === true ? { proxy: true } : {}),
     seed: integer('--seed', request.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   }
+  if (spec.proxy === true) requireProxy(spec)
+  return spec
+}
+
+function requireProxy(spec: ClusterSpec): void {
+  if (spec.runtime !== 'process')
+    throw usageError(
+      `--proxy is not there on the runtime ${spec.runtime}.`,
+      spec.runtime === 'simulated' ? 'Partitions are part of the simulation; leave it away.' : 'Use --runtime process.',
+    )
+  const nodes = nodeIds(spec).length
+  if (nodes > proxiedNodesMax)
+    throw usageError(
+      `--proxy is for at most ${proxiedNodesMax} nodes, each pair of which has ports of its own; this cluster has ${nodes}.`,
+    )
 }
 
 /** A name that can be a directory, a container's name and a DNS label at once. */

@@ -121,6 +121,10 @@ export class Reader {
     if (this.#at > this.#buffer.length) throw new RangeError('the message ends inside a byte field')
     return this.#buffer.subarray(from, this.#at)
   }
+  /** All that was not read yet. */
+  rest(): Buffer {
+    return this.#buffer.subarray(this.#take(this.#buffer.length - this.#at))
+  }
   array<T>(read: (reader: this) => T): T[] {
     return this.#items(this.int32(), read)
   }

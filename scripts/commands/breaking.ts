@@ -1,4 +1,4 @@
-/** stop, start, restart, kill, pause, resume, wipe, and the same as faults that can be listed and healed. */
+/** stop, start, restart, kill, pause, resume, wipe, and faults of nodes and links that can be listed and healed. */
 import type { Command } from 'commander'
 import { withCommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -29,10 +29,19 @@ export function addBreakingCommands(root: Command, session: Session): void {
   }
 
   const fault = root.command('fault').description('faults as things that can be listed and healed')
-  withCommonOptions(fault.command('add <kind> <broker...>'))
-    .description('apply a fault; kinds: ./faultline fault list --kinds')
-    .action(async (kind: string, nodes: string[], options) =>
-      (await import('./faults.ts')).addFault(kind, nodes, options, session),
+  withCommonOptions(fault.command('add <kind> [words...]'))
+    .description('apply a fault to nodes, or to links with --from and --to; kinds: ./faultline fault list --kinds')
+    .option('--from <nodes>', 'whose connections: node numbers, client, controller or all, with commas')
+    .option('--to <nodes>', 'to whom')
+    .option('--listener <kind>', 'client, broker or controller (default: all that the source uses)')
+    .option('--no-proof', 'do not probe the links to see whether it took effect')
+    .allowUnknownOption()
+    .addHelpText(
+      'after',
+      '\nParameters of a kind are options too: ./faultline fault add latency --from 1 --to 2 --delay 100',
+    )
+    .action(async (kind: string, words: string[], options) =>
+      (await import('./faults.ts')).addFault(kind, words, options, session),
     )
   withCommonOptions(fault.command('list'))
     .description('the faults at work, or with --kinds what there is to apply')
@@ -42,4 +51,7 @@ export function addBreakingCommands(root: Command, session: Session): void {
     .description('undo faults')
     .option('--all', 'all of them')
     .action(async (ids: string[], options) => (await import('./faults.ts')).healFaults(ids, options, session))
+  withCommonOptions(fault.command('release <id>'))
+    .description('let go what a fault of the kind hold holds at this moment; the fault stays')
+    .action(async (id: string, options) => (await import('./faults.ts')).releaseFault(id, options, session))
 }

@@ -2,6 +2,7 @@
 import type { Cluster, NodeState, QuorumView } from '../cluster/cluster.ts'
 import type { SecurityDocument } from '../cluster/security/clients.ts'
 import { paint } from '../output.ts'
+import type { ProxyStatus } from '../proxy/model.ts'
 
 export interface ClusterDocument {
   readonly name: string
@@ -13,10 +14,12 @@ export interface ClusterDocument {
   /** Nodes that are controllers and nothing else. */
   readonly controllers: readonly NodeState[]
   readonly security: SecurityDocument | { readonly kind: 'none' }
+  /** Of a cluster behind a fault proxy. */
+  readonly proxy?: ProxyStatus
 }
 
 export async function describeCluster(cluster: Cluster): Promise<ClusterDocument> {
-  const nodes = await cluster.nodes()
+  const [nodes, proxy] = await Promise.all([cluster.nodes(), cluster.links?.status()])
   return {
     name: cluster.spec.name,
     runtime: cluster.spec.runtime,
@@ -25,7 +28,20 @@ export async function describeCluster(cluster: Cluster): Promise<ClusterDocument
     brokers: nodes.filter(node => node.roles.includes('broker')),
     controllers: nodes.filter(node => !node.roles.includes('broker')),
     security: cluster.security ?? { kind: 'none' },
+    ...(proxy === undefined ? {} : { proxy }),
   }
+}
+
+/** What somebody must know who wants to break links; no lines for a cluster without a fault proxy. */
+export function proxyLines({ name, proxy }: ClusterDocument): string[] {
+  if (proxy === undefined) return []
+  if (proxy.state === 'running')
+    return [`fault proxy: process ${proxy.pid}, control ${proxy.control ?? 'not there yet'}`]
+  if (proxy.state === 'stopped') return ['fault proxy: stopped']
+  return [
+    paint.red(`fault proxy: has ended by itself (${proxy.log}); no node reaches another one, and no client any node`),
+    `./faultline fault heal --all --name ${name} starts it again`,
+  ]
 }
 
 /** What somebody must know who wants to connect; no lines for a cluster without security. */

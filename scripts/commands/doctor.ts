@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
-import type { Availability, Engine, RuntimeName } from '../cluster/cluster.ts'
+import type { Availability, Cluster, Engine, RuntimeName } from '../cluster/cluster.ts'
 import { fetchJars } from '../cluster/apache-kafka/jars.ts'
 import { attachCluster, runtimeByName } from '../cluster/runtimes.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
@@ -168,6 +168,7 @@ async function leftovers(): Promise<Finding[]> {
     } else if (record.phase === 'up') {
       const cluster = await attachCluster(name)
       const dead = (await cluster.nodes()).filter(node => node.state === 'dead').map(node => node.id)
+      findings.push(...(await proxyFinding(cluster)))
       const secured =
         cluster.security === undefined
           ? ''
@@ -189,4 +190,24 @@ async function leftovers(): Promise<Finding[]> {
   if (findings.length === 0)
     findings.push({ name: 'clusters', grade: 'good', summary: `none in ${stateHome()}; project at ${projectRoot}` })
   return findings
+}
+
+async function proxyFinding(cluster: Cluster): Promise<Finding[]> {
+  const status = await cluster.links?.status()
+  if (status === undefined) return []
+  const { name } = cluster.spec
+  const about = { name: `fault proxy of ${name}` }
+  if (status.state === 'running') {
+    const faults = (await cluster.links?.faults()) ?? []
+    const summary = faults.length === 0 ? 'runs' : `runs, with ${faults.length} fault(s) at work`
+    return [{ ...about, grade: 'good', summary }]
+  }
+  return [
+    {
+      ...about,
+      grade: 'lacking',
+      summary: `has ended by itself (${status.log}): no node reaches another one`,
+      remedy: `./faultline fault heal --all --name ${name} starts it again`,
+    },
+  ]
 }

@@ -24,6 +24,7 @@ export function addClusterCommands(root: Command, session: Session): void {
       '--security <kind>',
       'none, sasl (passwords), tls, mtls (client certificates) or sasl-tls, on every listener (default: none)',
     )
+    .option('--proxy', 'put a fault proxy in front of every listener, so that links and requests can be broken')
     .option('--topology <file>', 'read these options from a JSON file; options given here win')
     .action(async options => (await import('./up.ts')).up(options, session))
 

@@ -14,12 +14,13 @@ export async function explain(
 ): Promise<void> {
   const lines: string[] = []
   for (const line of story(resolve(path), options.batches)) {
-    session.signal.throwIfAborted()
     if (session.output.json) lines.push(line)
-    else session.output.line(line)
+    else {
+      session.output.line(line)
+      await session.output.taken(session.signal)
+    }
   }
   if (session.output.json) session.output.result(lines, () => '')
-  await Promise.resolve()
 }
 
 function* story(path: string, batches: number): Generator<string> {

@@ -9,18 +9,13 @@ import { paint } from '../output.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
-export async function verify(
-  path: string,
-  options: CommonOptions & { readonly records?: boolean },
-  session: Session,
-): Promise<void> {
+export function verify(path: string, options: CommonOptions & { readonly records?: boolean }, session: Session): void {
   const verified = verifyPlace(nodeDisk, resolve(path), {
     records: options.records === true,
     progress: session.output.progress,
   })
   if (verified.isDamaged) session.exitCode = exitCodes.failed
   session.output.result(documentOf(verified), () => textOf(verified))
-  await Promise.resolve()
 }
 
 export function documentOf({ partitions, problems, isDamaged }: Verification) {

@@ -1,7 +1,7 @@
 /** `status`: the nodes of a cluster as they are now. */
 import { attachCluster } from '../cluster/runtimes.ts'
 import { clusterNames, readRecord } from '../cluster/state.ts'
-import { describeCluster, nodeTable, securityLines } from './describe.ts'
+import { describeCluster, nodeTable, proxyLines, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -16,6 +16,7 @@ export async function status(options: CommonOptions, session: Session): Promise<
       table,
       '',
       ...securityLines(document),
+      ...proxyLines(document),
       ...others(options.name),
       `bootstrap: ${document.bootstrap}`,
     ].join('\n'),

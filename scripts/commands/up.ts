@@ -6,7 +6,7 @@ import { chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
 import { clusterSpec, parseSettings } from '../cluster/spec.ts'
 import { readRecord } from '../cluster/state.ts'
 import { codeOf, messageOf, usageError } from '../errors.ts'
-import { describeCluster, nodeTable, securityLines } from './describe.ts'
+import { describeCluster, nodeTable, proxyLines, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -19,6 +19,7 @@ export interface UpCommandOptions extends CommonOptions {
   readonly data?: string
   readonly set: readonly string[]
   readonly security?: string
+  readonly proxy?: boolean
   readonly topology?: string
 }
 
@@ -31,7 +32,7 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
   const complete = (runtime: string) => clusterSpec({ ...options, runtime, dataDir: options.data, settings })
   // What cannot be meant is refused before anything is looked for or said.
   await requireKnownSettings(complete(options.runtime ?? 'process'))
-  const spec = complete(options.runtime ?? (await chosenRuntime(options.engine, session)))
+  const spec = complete(options.runtime ?? (await chosenRuntime(options, session)))
   const start = performance.now()
   const runtime = await runtimeByName(spec.runtime)
   const starting = { progress: output.progress, signal: session.signal }
@@ -48,8 +49,20 @@ function keptOptions(name: string): Partial<UpCommandOptions> & {
 } {
   const record = readRecord(name)
   if (record?.phase !== 'down') return {}
-  const { runtime, engine, brokers, added, controllers, port, dataDir, settings, security = 'none', seed } = record.spec
-  const data = dataDir === undefined ? {} : { data: dataDir }
+  const {
+    runtime,
+    engine,
+    brokers,
+    added,
+    controllers,
+    port,
+    dataDir,
+    settings,
+    security = 'none',
+    proxy,
+    seed,
+  } = record.spec
+  const data = { ...(dataDir === undefined ? {} : { data: dataDir }), ...(proxy === true ? { proxy } : {}) }
   return { runtime, engine, brokers, added, controllers, port, settings, security, seed, ...data }
 }
 
@@ -77,7 +90,8 @@ async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
   }
 }
 
-async function chosenRuntime(engine: string | undefined, session: Session): Promise<string> {
+async function chosenRuntime({ engine, proxy }: Partial<UpCommandOptions>, session: Session): Promise<string> {
+  if (proxy === true) return 'process'
   const known = engines.find(candidate => candidate === (engine ?? 'faultline'))
   // An engine that does not exist is refused with the other options.
   if (known === undefined) return 'process'
@@ -90,9 +104,14 @@ async function report(cluster: Cluster, seconds: number, session: Session): Prom
   const document = await describeCluster(cluster)
   const text = session.output.json ? '' : await nodeTable(document, await cluster.quorum())
   session.output.result(document, () =>
-    [text, '', `Up in ${seconds.toFixed(1)} s.`, ...securityLines(document), `bootstrap: ${document.bootstrap}`].join(
-      '\n',
-    ),
+    [
+      text,
+      '',
+      `Up in ${seconds.toFixed(1)} s.`,
+      ...securityLines(document),
+      ...proxyLines(document),
+      `bootstrap: ${document.bootstrap}`,
+    ].join('\n'),
   )
 }
 
@@ -105,6 +124,7 @@ const topologyKeys = new Set([
   'port',
   'data',
   'security',
+  'proxy',
   'settings',
 ])
 

@@ -79,11 +79,15 @@ export function interruptible(cluster: Cluster, signal: AbortSignal): Interrupti
 function extras(
   cluster: Cluster,
   guarded: <T>(work: () => Promise<T>) => Promise<T>,
-): Pick<Cluster, 'partition' | 'healPartition' | 'powerFailure'> {
+): Pick<Cluster, 'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links'> {
   return {
     ...(cluster.partition && {
       partition: async groups => await guarded(async () => await cluster.partition?.(groups)),
     }),
+    ...(cluster.cutOneWay && {
+      cutOneWay: async (from, to) => await guarded(async () => await cluster.cutOneWay?.(from, to)),
+    }),
+    ...(cluster.links && { links: cluster.links }),
     ...(cluster.healPartition && {
       healPartition: async () => await guarded(async () => await cluster.healPartition?.()),
     }),

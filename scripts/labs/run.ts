@@ -165,6 +165,9 @@ function selected(lab: Lab, { variants: names, runtime, progress }: RunLabOption
 function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
   const { brokers, controllers, settings } = lab.topology
   const name = options.name ?? `lab-${lab.name}`
+  // Nodes that are processes have no network of their own: what breaks links stands in front of them, and only where a lab asks for it.
+  const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
+  const proxy = options.runtime.name === 'process' && needs.includes('partition')
   return {
     name,
     runtime: options.runtime.name,
@@ -175,6 +178,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
     settings,
     ...(options.security === undefined || options.security === 'none' ? {} : { security: options.security }),
     lab: lab.name,
+    ...(proxy ? { proxy } : {}),
     seed: options.seed,
   }
 }

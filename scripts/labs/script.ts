@@ -25,6 +25,7 @@ export class LabRun {
   readonly scale: number
   readonly #recorder: HistoryRecorder
   readonly #signal: AbortSignal | undefined
+  #hasCutLinks = false
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -107,6 +108,21 @@ export class LabRun {
     return ids
   }
 
+  /** Neither side hears the other; clients reach both. Other nodes reach both, too. */
+  partition(side: Target, other: Target): Promise<readonly number[]> {
+    return this.#cutLinks('partition', side, other, async (a, b) => await this.cluster.partition?.([a, b]))
+  }
+
+  /** Nothing that `from` sends reaches `to`; what `to` sends does reach `from`. */
+  cutOneWay(from: Target, to: Target): Promise<readonly number[]> {
+    return this.#cutLinks('cut-one-way', from, to, async (a, b) => await this.cluster.cutOneWay?.(a, b))
+  }
+
+  /** Undoes every `partition` and `cutOneWay`. */
+  async healPartition(): Promise<void> {
+    await this.#fault('heal-partition', [], 'every link', async () => await this.cluster.healPartition?.())
+  }
+
   /** Stops and starts one node after the other, each only when the one before serves again. */
   async rollingRestart(target: Target): Promise<void> {
     for (const id of await this.#pick(target)) {
@@ -122,6 +138,7 @@ export class LabRun {
 
   /** Mends all that is still broken: the end of every run. */
   async heal(): Promise<void> {
+    if (this.#hasCutLinks) await this.healPartition()
     const nodes = await this.cluster.nodes()
     const inState = (...states: readonly string[]) =>
       nodes.filter(({ state }) => states.includes(state)).map(({ id }) => id)
@@ -129,6 +146,21 @@ export class LabRun {
     const down = inState('stopped', 'dead')
     await Promise.all(down.map(id => this.#fault('start', [id], 'heal', () => this.cluster.start(id))))
     await this.ready()
+  }
+
+  async #cutLinks(
+    kind: string,
+    from: Target,
+    to: Target,
+    cut: (from: readonly number[], to: readonly number[]) => Promise<void>,
+  ): Promise<readonly number[]> {
+    if (this.cluster.partition === undefined) throw new Error('this runtime cannot break links')
+    const ids = await this.#pick(from)
+    const others = (await this.#pick(to)).filter(id => !ids.includes(id))
+    this.#hasCutLinks = true
+    const target = `${from.name} ${kind === 'partition' ? 'and' : 'to'} ${to.name} (${others.join(', ')})`
+    await this.#fault(kind, ids, target, () => cut(ids, others))
+    return ids
   }
 
   async #each(kind: string, target: Target, act: (id: number) => Promise<void>): Promise<readonly number[]> {

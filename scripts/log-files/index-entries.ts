@@ -31,10 +31,9 @@ function read<T>(
 ): IndexEntries<T> {
   const bytes = readFile(disk, path) ?? Buffer.alloc(0)
   const whole = Math.floor(bytes.length / entryBytes)
-  const isZero = (entry: number) =>
-    bytes.subarray(entry * entryBytes, (entry + 1) * entryBytes).every(byte => byte === 0)
-  let used = whole
-  while (used > 0 && isZero(used - 1)) used--
+  let usedBytes = whole * entryBytes
+  while (usedBytes > 0 && bytes[usedBytes - 1] === 0) usedBytes--
+  const used = Math.ceil(usedBytes / entryBytes)
   // The first entry may be zeros in truth only where nothing but zeros follows it, too: an empty index.
   const entries = Array.from({ length: used }, (_, entry) => decode(bytes, entry * entryBytes))
   return { entries, zeroEntries: whole - used, oddBytes: bytes.length - whole * entryBytes }

@@ -23,7 +23,8 @@ import type { BatchView } from '#broker/protocol/records/batch.ts'
 import { MalformedBatchError, readRecords } from '#broker/protocol/records/batch-read.ts'
 import { batchesOf, isDamage } from './batches.ts'
 import type { Damage } from './batches.ts'
-import { abortedEntries, offsetEntries, timeEntries } from './index-entries.ts'
+import { OffsetIndexCheck, TimeIndexCheck } from './index-checks.ts'
+import { abortedEntries } from './index-entries.ts'
 import type { PartitionDirectory } from './places.ts'
 import type { Problem } from './problems.ts'
 
@@ -39,7 +40,7 @@ export interface VerifiedLog {
   readonly epochs: readonly EpochEntry[]
   /** Aborted transactions by base offset of the segment in which they ended. */
   readonly aborted: ReadonlyMap<number, readonly AbortedTransaction[]>
-  /** Producers at the offsets of the snapshots that were found, and at the end of the log. */
+  /** Producers at the offsets of damaged snapshots, and at the end of the log. */
   readonly producersAt: ReadonlyMap<number, readonly ProducerState[]>
 }
 
@@ -142,7 +143,9 @@ class LogCheck {
         message: `offsets ${this.nextOffset} to ${baseOffset - 1} are in no segment: right in a compacted topic, a loss in any other`,
       })
     if (index > 0 || baseOffset > this.nextOffset) this.nextOffset = Math.max(this.nextOffset, baseOffset)
-    const seen: SeenBatch[] = []
+    const offsetIndex = new OffsetIndexCheck(this.disk, this.path(baseOffset, indexSuffix), baseOffset)
+    const timePath = this.path(baseOffset, timeIndexSuffix)
+    const timeIndex = new TimeIndexCheck(this.disk, timePath, baseOffset, { isActive: isLast })
     const aborted: AbortedTransaction[] = []
     let isSound = true
     for (const found of batchesOf(this.disk, path)) {
@@ -156,19 +159,17 @@ class LogCheck {
       isSound = this.checkBatch(path, position, batch, baseOffset) && isSound
       this.reachSnapshots(batch.baseOffset)
       this.take(batch, aborted)
-      seen.push({
-        position,
-        baseOffset: batch.baseOffset,
-        lastOffset: batch.lastOffset,
-        maxTimestamp: batch.maxTimestamp,
-      })
+      const seen = { position, baseOffset: batch.baseOffset, maxTimestamp: batch.maxTimestamp }
+      offsetIndex.see(seen)
+      timeIndex.see(seen)
       this.batches++
       this.records += batch.recordsCount
       this.bytes += batch.sizeBytes
     }
     this.aborted.set(baseOffset, aborted)
-    this.checkOffsetIndex(baseOffset, seen, isSound)
-    this.checkTimeIndex(baseOffset, seen, isLast)
+    for (const index of [offsetIndex, timeIndex]) index.end(isSound)
+    this.reportIndex(this.path(baseOffset, indexSuffix), baseOffset, offsetIndex)
+    this.reportIndex(timePath, baseOffset, timeIndex)
     this.checkTransactionIndex(baseOffset, aborted)
   }
 
@@ -251,83 +252,19 @@ class LogCheck {
 
   // ------------------------------------------------------------------------------------------------------- indexes
 
-  private checkOffsetIndex(baseOffset: number, seen: readonly SeenBatch[], isSound: boolean): void {
-    const path = this.path(baseOffset, indexSuffix)
-    const remedy = { kind: 'rebuild-indexes', segment: this.path(baseOffset, logSuffix), baseOffset } as const
-    if (this.disk.stat(path) === undefined) {
-      if (seen.length > 0) this.damage({ path, message: 'the offset index is missing', remedy })
-      return
-    }
-    const { entries, zeroEntries, oddBytes } = offsetEntries(this.disk, path, baseOffset)
-    if (oddBytes > 0) this.damage({ path, message: `ends in ${oddBytes} bytes of an entry`, remedy })
-    if (zeroEntries > 0 && !(entries.length === 0 && zeroEntries === 1)) this.noteZeros(path, zeroEntries)
-    const byPosition = new Map(seen.map(batch => [batch.position, batch]))
-    let last = { offset: -1, position: -1 }
-    for (const [index, entry] of entries.entries()) {
-      const at = { path, position: index * 8, offset: entry.offset, remedy }
-      const batch = byPosition.get(entry.position)
-      if (entry.offset <= last.offset || entry.position <= last.position)
-        return this.damage({
-          ...at,
-          message: `entry ${index} (${entry.offset} at ${entry.position}) does not rise above the one before`,
-        })
-      if (batch === undefined) {
-        // Batches that could not be read are in no list; the index is judged when they are gone.
-        if (!isSound) continue
-        return this.damage({ ...at, message: `entry ${index} points to byte ${entry.position}, where no batch begins` })
-      }
-      if (entry.offset < batch.baseOffset || entry.offset < baseOffset)
-        return this.damage({
-          ...at,
-          message: `entry ${index} says offset ${entry.offset} at byte ${entry.position}, where offset ${batch.baseOffset} begins`,
-        })
-      last = entry
-    }
-  }
-
-  private noteZeros(path: string, zeroEntries: number): void {
-    this.note({
-      path,
-      message: `ends in ${zeroEntries} entries of zeros: space allocated in advance by a broker of Apache Kafka that runs, or was killed`,
-    })
-  }
-
-  private checkTimeIndex(baseOffset: number, seen: readonly SeenBatch[], isLast: boolean): void {
-    const path = this.path(baseOffset, timeIndexSuffix)
-    const remedy = { kind: 'rebuild-indexes', segment: this.path(baseOffset, logSuffix), baseOffset } as const
-    if (this.disk.stat(path) === undefined) {
-      if (seen.length > 0) this.damage({ path, message: 'the time index is missing', remedy })
-      return
-    }
-    const { entries, zeroEntries, oddBytes } = timeEntries(this.disk, path, baseOffset)
-    if (oddBytes > 0) this.damage({ path, message: `ends in ${oddBytes} bytes of an entry`, remedy })
-    if (zeroEntries > 0) this.noteZeros(path, zeroEntries)
-    let last = { timestamp: -1, offset: -1 }
-    let next = 0
-    let largest = -1
-    for (const [index, entry] of entries.entries()) {
-      const at = { path, position: index * 12, offset: entry.offset, remedy }
-      while (next < seen.length && seen[next]!.baseOffset <= entry.offset)
-        largest = Math.max(largest, seen[next++]!.maxTimestamp)
-      if (entry.timestamp <= last.timestamp || entry.offset < last.offset)
-        return this.damage({
-          ...at,
-          message: `entry ${index} (${entry.timestamp}, offset ${entry.offset}) does not rise above the one before`,
-        })
-      if (entry.timestamp !== largest && !this.hasDamage)
-        return this.damage({
-          ...at,
-          message: `entry ${index} says ${entry.timestamp} is the largest timestamp up to offset ${entry.offset}; the batches say ${largest}`,
-        })
-      last = entry
-    }
-    const overall = seen.reduce((most, { maxTimestamp }) => Math.max(most, maxTimestamp), -1)
-    if (!isLast && overall > last.timestamp && !this.hasDamage)
-      this.damage({
+  private reportIndex(
+    path: string,
+    baseOffset: number,
+    { problem, zeroEntries }: OffsetIndexCheck | TimeIndexCheck,
+  ): void {
+    if (zeroEntries > 1)
+      this.note({
         path,
-        message: `has no entry for the largest timestamp of its segment, ${overall}: look-ups by time would pass it by`,
-        remedy,
+        message: `ends in ${zeroEntries} entries of zeros: space allocated in advance by a broker of Apache Kafka that runs, or was killed`,
       })
+    if (problem === undefined) return
+    const remedy = { kind: 'rebuild-indexes', segment: this.path(baseOffset, logSuffix), baseOffset } as const
+    this.damage({ path, ...problem, remedy })
   }
 
   private checkTransactionIndex(baseOffset: number, aborted: readonly AbortedTransaction[]): void {
@@ -376,13 +313,16 @@ class LogCheck {
 
   private checkSnapshot(offset: number): void {
     const path = this.path(offset, '.snapshot')
-    this.producersAt.set(offset, copyOf(this.producers))
     const remedy = { kind: 'rebuild-snapshot', path, offset } as const
+    const damaged = (problem: Pick<Problem, 'message' | 'offset'>): void => {
+      this.producersAt.set(offset, copyOf(this.producers))
+      this.damage({ path, ...problem, remedy })
+    }
     const bytes = readFile(this.disk, path)!
     const state = decodeProducerSnapshot(bytes)
     if (state === undefined) {
       const message = `its ${bytes.length} bytes have another checksum, count or version than a snapshot`
-      return this.damage({ path, message, remedy })
+      return damaged({ message })
     }
     if (this.hasDamage) return
     const known = new Map(this.producers.all().map(producer => [producer.producerId, producer]))
@@ -394,7 +334,7 @@ class LogCheck {
       // Its records are deleted, and only the snapshot remembers it.
       if (replayed === undefined && (producer.batches.at(-1)?.lastOffset ?? -1) < logStart) continue
       const message = `says of producer ${producer.producerId}: ${says}; the batches say: ${is ?? 'nothing'}`
-      return this.damage({ path, offset, message, remedy })
+      return damaged({ offset, message })
     }
   }
 
@@ -428,13 +368,6 @@ class LogCheck {
       else if (isIndex && !known.has(offset)) this.note({ path, message: 'belongs to no segment' })
     }
   }
-}
-
-interface SeenBatch {
-  readonly position: number
-  readonly baseOffset: number
-  readonly lastOffset: number
-  readonly maxTimestamp: number
 }
 
 function copyOf(producers: ProducerStates): ProducerState[] {

@@ -176,6 +176,8 @@ describeWith(['docker'], 'a cluster of containers', () => {
     expect(document.brokers.map(({ container }) => container)).toEqual(
       [1, 2, 3].map(id => `faultline-${cluster}-broker-${id}-1`),
     )
+    // Another command, which has not seen them serve.
+    expect(await toolkit.states(cluster)).toEqual(['running', 'running', 'running'])
   })
 
   test('takes records and gives them back', async () => {

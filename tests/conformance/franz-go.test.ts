@@ -1,6 +1,7 @@
 /**
- * franz-go, a client in Go that we did not write: its own tests, run against three brokers, and a sweep of the calls of its admin client
- * (go/kadm_test.go). A test of franz-go that needs more than brokers (a SCRAM user, TLS) skips itself.
+ * franz-go, a client in Go that we did not write: its own tests, run against three brokers, a sweep of the calls of its admin client
+ * (go/kadm_test.go), and what it says to old brokers (go/releases_test.go). A test of franz-go that needs more than brokers (a SCRAM user, TLS)
+ * skips itself.
  */
 import { execa } from 'execa'
 import path from 'node:path'
@@ -20,6 +21,33 @@ interface GoEvent {
   readonly Output?: string
 }
 
+/** Runs a package's tests; the failed ones with their last lines. */
+async function run(
+  { bootstrap }: Cluster,
+  name: string,
+  ...which: string[]
+): Promise<{ passed: number; failed: string[] }> {
+  const limits = ['-count=1', `-timeout=${timeoutMs / 1000 - 20}s`]
+  const { stdout } = await execa('go', ['test', '-json', ...limits, ...which, name], {
+    cwd: module,
+    reject: false,
+    timeout: timeoutMs,
+    env: { KGO_SEEDS: bootstrap, KGO_TEST_RECORDS: recordsPerTest, KGO_LOG_LEVEL: 'none' },
+  })
+  const outputs = new Map<string, string[]>()
+  const failed: string[] = []
+  let passed = 0
+  for (const line of stdout.split('\n')) {
+    if (!line.startsWith('{')) continue
+    const { Action, Test, Output } = JSON.parse(line) as GoEvent
+    const of = Test ?? 'the package'
+    if (Output !== undefined) outputs.set(of, [...(outputs.get(of) ?? []), Output].slice(-12))
+    if (Action === 'pass' && Test !== undefined) passed++
+    if (Action === 'fail') failed.push(`${of}: ${(outputs.get(of) ?? []).join('')}`)
+  }
+  return { passed, failed }
+}
+
 describeWith(['go'], 'franz-go', () => {
   let cluster: Cluster
   beforeAll(async () => {
@@ -27,37 +55,39 @@ describeWith(['go'], 'franz-go', () => {
   })
   afterAll(() => cluster.stop())
 
-  /** Runs a package's tests; the failed ones with their last lines. */
-  const run = async (name: string): Promise<{ passed: number; failed: string[] }> => {
-    const { stdout } = await execa('go', ['test', '-json', '-count=1', `-timeout=${timeoutMs / 1000 - 20}s`, name], {
-      cwd: module,
-      reject: false,
-      timeout: timeoutMs,
-      env: { KGO_SEEDS: cluster.bootstrap, KGO_TEST_RECORDS: recordsPerTest, KGO_LOG_LEVEL: 'none' },
-    })
-    const outputs = new Map<string, string[]>()
-    const failed: string[] = []
-    let passed = 0
-    for (const line of stdout.split('\n')) {
-      if (!line.startsWith('{')) continue
-      const { Action, Test, Output } = JSON.parse(line) as GoEvent
-      const of = Test ?? 'the package'
-      if (Output !== undefined) outputs.set(of, [...(outputs.get(of) ?? []), Output].slice(-12))
-      if (Action === 'pass' && Test !== undefined) passed++
-      if (Action === 'fail') failed.push(`${of}: ${(outputs.get(of) ?? []).join('')}`)
-    }
-    return { passed, failed }
-  }
-
   test('passes all of its own tests', { timeout: timeoutMs + 20_000 }, async () => {
-    const { passed, failed } = await run('github.com/twmb/franz-go/pkg/kgo')
+    const { passed, failed } = await run(cluster, 'github.com/twmb/franz-go/pkg/kgo')
     expect(failed).toEqual([])
     expect(passed).toBeGreaterThan(400)
   })
 
   test('calls what its admin client has', { timeout: timeoutMs + 20_000 }, async () => {
-    const { passed, failed } = await run('.')
+    const { passed, failed } = await run(cluster, '.', '-skip=^TestReleases$')
     expect(failed).toEqual([])
     expect(passed).toBeGreaterThan(7)
   })
+})
+
+describeWith(['go'], 'franz-go with the versions of old brokers', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster({
+      brokers: 3,
+      settings: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'super.users': 'User:ANONYMOUS',
+      },
+    })
+  })
+  afterAll(() => cluster.stop())
+
+  test(
+    'writes, reads, commits and administers as with brokers of each release since 0.11',
+    { timeout: timeoutMs + 20_000 },
+    async () => {
+      const { passed, failed } = await run(cluster, '.', '-run=^TestReleases$')
+      expect(failed).toEqual([])
+      expect(passed).toBe(1 + 24 * 4 - 4)
+    },
+  )
 })

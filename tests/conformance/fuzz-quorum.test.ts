@@ -10,6 +10,7 @@ import path from 'node:path'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { errorName } from '#broker/protocol/errors.ts'
+import type { DescribeClusterResponse } from '#broker/protocol/messages/60-describe-cluster.ts'
 import type { UnregisterBrokerResponse } from '#broker/protocol/messages/64-unregister-broker.ts'
 import { seededRandom } from '#scripts/cluster/random.ts'
 import { isReference, oursAlone } from './engine.ts'
@@ -29,6 +30,7 @@ const to = Number(process.env['FUZZ_TO'] ?? Infinity)
 const MiB = 1 << 20
 const workers = 4
 const partitions = 3
+const describeCluster = 60
 const unregisterBroker = 64
 
 let cluster: Cluster
@@ -133,17 +135,28 @@ async function play(): Promise<Tally> {
   return tally
 }
 
-/** The stranger's brokers are alive until their sessions end: topics that are made then, the one of offsets too, would lie on them. */
+/**
+ * Topics that are made while a broker of the stranger's is registered, the one of offsets too, could lie on it. A broker of ours that the
+ * stranger unregistered comes back by itself.
+ */
 async function unregisterStrangers(): Promise<void> {
   const ours = new Set(cluster.brokers.map(({ id }) => id))
-  const { brokers } = await admin.describeCluster()
   const client = new RawClient(cluster.broker().port)
+  const registered = async () => {
+    const request = { includeClusterAuthorizedOperations: false, endpointType: 1, includeFencedBrokers: true }
+    return (await client.send<DescribeClusterResponse>(describeCluster, request)).brokers
+  }
   try {
-    for (const { nodeId } of brokers) {
-      if (ours.has(nodeId)) continue
-      const { errorCode } = await client.send<UnregisterBrokerResponse>(unregisterBroker, { brokerId: nodeId })
-      expect(['NONE', 'BROKER_ID_NOT_REGISTERED']).toContain(errorName(errorCode))
-    }
+    await eventually('the brokers of the cluster alone are registered', async () => {
+      const brokers = await registered()
+      const strangers = brokers.filter(({ brokerId }) => !ours.has(brokerId))
+      for (const { brokerId } of strangers) {
+        const { errorCode } = await client.send<UnregisterBrokerResponse>(unregisterBroker, { brokerId })
+        expect(['NONE', 'BROKER_ID_NOT_REGISTERED']).toContain(errorName(errorCode))
+      }
+      const alive = brokers.filter(({ brokerId, isFenced }) => ours.has(brokerId) && !isFenced)
+      return strangers.length === 0 && alive.length === ours.size ? true : undefined
+    })
   } finally {
     client.close()
   }

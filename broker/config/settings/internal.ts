@@ -35,7 +35,7 @@ export const internalSettings = {
   'log.initial.task.delay.ms': long({
     default: 30_000,
     min: 0,
-    doc: 'No effect here: the tasks of the logs begin with their intervals.',
+    doc: 'When retention is applied for the first time after a start.',
   }),
   'producer.id.expiration.check.interval.ms': int({
     default: 600_000,

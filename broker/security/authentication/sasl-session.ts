@@ -70,9 +70,11 @@ export class SaslSession implements ConnectionAuthentication {
       case 'serve':
         return requests.serve(bytes)
       case 'handshake':
-        return this.#handshake(bytes)
+        return this.#handshake(bytes, requests)
       case 'token':
-        return this.#hold(decision.form === 'bare' ? this.#bareToken(Buffer.from(bytes)) : this.#framedToken(bytes))
+        return this.#hold(
+          decision.form === 'bare' ? this.#bareToken(Buffer.from(bytes)) : this.#framedToken(bytes, requests),
+        )
       case 'drop':
         return undefined
       case 'close': {
@@ -91,17 +93,21 @@ export class SaslSession implements ConnectionAuthentication {
     return held
   }
 
-  #decode(bytes: Buffer, versions: readonly [number, number], name: string): { reader: Reader; header: RequestHeader } {
+  #decode(
+    bytes: Buffer,
+    requests: RequestServer,
+    [minimum, maximum]: readonly [number, number],
+  ): { reader: Reader; header: RequestHeader } {
     const reader = new Reader(Buffer.from(bytes))
     const header = decodeRequestHeader(reader)
-    const [minimum, maximum] = versions
     if (header.requestApiVersion < minimum || header.requestApiVersion > maximum)
-      throw new ProtocolError(`Version ${header.requestApiVersion} is not supported for ${name}`)
+      throw new ProtocolError(`Version ${header.requestApiVersion} is not supported for API ${header.requestApiKey}`)
+    requests.answered(header.requestApiKey, header.requestApiVersion)
     return { reader, header }
   }
 
-  #handshake(bytes: Buffer): Reply | Promise<Reply> {
-    const { reader, header } = this.#decode(bytes, handshakeVersions, 'SaslHandshake')
+  #handshake(bytes: Buffer, requests: RequestServer): Reply | Promise<Reply> {
+    const { reader, header } = this.#decode(bytes, requests, handshakeVersions)
     const { requestApiVersion: version, correlationId } = header
     const { mechanism } = codec(saslHandshakeRequest, version).decode(reader)
     const { error, reason } = this.#machine.handshake(version, mechanism)
@@ -114,8 +120,8 @@ export class SaslSession implements ConnectionAuthentication {
     return reply
   }
 
-  async #framedToken(bytes: Buffer): Promise<Reply> {
-    const { reader, header } = this.#decode(bytes, authenticateVersions, 'SaslAuthenticate')
+  async #framedToken(bytes: Buffer, requests: RequestServer): Promise<Reply> {
+    const { reader, header } = this.#decode(bytes, requests, authenticateVersions)
     const { requestApiVersion: version, correlationId } = header
     const { authBytes } = codec(saslAuthenticateRequest, version).decode(reader)
     const changed = this.#machine.changedMechanism

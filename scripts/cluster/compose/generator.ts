@@ -76,7 +76,7 @@ function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): 
       { name: onHost, port: CLIENT_PORT, advertised: `${HOST}:${brokerPort(spec, id)}` },
     ],
     interBrokerListener: inNetwork,
-    controllerPort: CONTROLLER_PORT,
+    controllers: [{ name: 'CONTROLLER', port: CONTROLLER_PORT }],
     voters: controllerIds(spec).map(voter => `${voter}@${serviceName(spec, voter)}:${CONTROLLER_PORT}`),
     ...(security === undefined
       ? {}

@@ -22,6 +22,11 @@ export async function growCluster(
   if (record.phase !== 'up') {
     throw failure(`The cluster ${spec.name} is not up.`, `./faultline up --name ${spec.name} starts it.`)
   }
+  if (spec.proxy === true)
+    throw usageError(
+      `The cluster ${spec.name} is behind a fault proxy, and its nodes have a listener for each of the others: it cannot grow.`,
+      `Start it with as many brokers as are needed: ./faultline up --proxy --brokers N`,
+    )
   const grown = { ...spec, added: (spec.added ?? 0) + by }
   const most = brokersMax - brokerIds(spec).length
   if (by < 1 || by > most) throw usageError(`--by ${by}: expected a number from 1 to ${most}.`)

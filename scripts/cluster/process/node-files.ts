@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ClusterSpec } from '../cluster.ts'
 import { controllerIds } from '../cluster.ts'
 import { brokerPort, controllerPort, HOST } from '../ports.ts'
-import type { Properties } from '../properties.ts'
+import type { NodeAddresses, Properties } from '../properties.ts'
 import { formatProperties, nodeProperties } from '../properties.ts'
 import { traitsOf } from '../security/kinds.ts'
 import { readSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
@@ -12,6 +12,7 @@ import { firstUserSettings, nodeSecuritySettings } from '../security/node-settin
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, makeDataDirectory, nodeDirectory } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
+import { proxiedAddresses } from './proxied-addresses.ts'
 
 /** Folders and server.properties of these nodes. */
 export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids: readonly number[]): void {
@@ -33,17 +34,25 @@ export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids
 
 /** What a node that is a process of this machine is started with, whatever the engine. Without `security`, no keys and passwords. */
 export function processNodeProperties(spec: ClusterSpec, id: number, security?: ClusterSecurity): Properties {
+  const addresses = spec.proxy === true ? proxiedAddresses(spec, id) : directAddresses(spec, id)
+  const names = (listeners: readonly { readonly name: string }[]) => listeners.map(({ name }) => name)
+  const options = {
+    listeners: names(addresses.listeners),
+    controllers: names(addresses.controllers),
+    keys: 'files',
+  } as const
+  const secured = security === undefined ? {} : { security: nodeSecuritySettings(security, options) }
+  return nodeProperties(spec, id, { ...addresses, ...secured }, dataDirectory(spec, id))
+}
+
+function directAddresses(spec: ClusterSpec, id: number): NodeAddresses {
   const port = brokerPort(spec, id)
   const name = traitsOf(spec.security).protocol
-  const addresses = {
+  return {
     bindHost: HOST,
     listeners: [{ name, port, advertised: `${HOST}:${port}` }],
     interBrokerListener: name,
-    controllerPort: controllerPort(spec, id),
+    controllers: [{ name: 'CONTROLLER', port: controllerPort(spec, id) }],
     voters: controllerIds(spec).map(voter => `${voter}@${HOST}:${controllerPort(spec, voter)}`),
-    ...(security === undefined
-      ? {}
-      : { security: nodeSecuritySettings(security, { listeners: [name], keys: 'files' }) }),
   }
-  return nodeProperties(spec, id, addresses, dataDirectory(spec, id))
 }

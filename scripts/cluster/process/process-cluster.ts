@@ -4,10 +4,11 @@ import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
 import { failure, usageError } from '../../errors.ts'
+import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type { Capability, ClientOptions, Cluster, ClusterSpec, NodeState, Progress, QuorumView } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
-import { brokerPort, controllerPort, HOST, inspectorPort } from '../ports.ts'
+import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
@@ -17,6 +18,7 @@ import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { NodeProcess } from './node-process.ts'
+import { ProxyProcess } from './proxy-process.ts'
 
 export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'kill',
@@ -32,15 +34,26 @@ const STOP_TIMEOUT_MS = 60_000
 /** When all go at once, the last one waits in vain for a controller to agree, 18 s in our broker, and then goes in order all the same. */
 const KEEP_DATA_STOP_TIMEOUT_MS = 40_000
 
+/** What needs a fault proxy in front of the nodes. */
+const proxyCapabilities: readonly Capability[] = ['partition']
+
+/** With and without a proxy: a lab that needs one gets one. */
+export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
+  ...processCapabilities,
+  ...proxyCapabilities,
+])
+
 export class ProcessCluster implements Cluster {
   readonly spec: ClusterSpec
   readonly bootstrap: readonly string[]
-  readonly capabilities = processCapabilities
+  readonly capabilities: ReadonlySet<Capability>
+  readonly links: ClusterLinks | undefined
   readonly clock = realClock
   readonly random: Random
   readonly #engine: ProcessEngine
   readonly #record: ClusterRecord
   readonly #nodes: ReadonlyMap<number, NodeProcess>
+  readonly #proxy: ProxyProcess | undefined
   #probes = 0
 
   constructor(record: ClusterRecord, engine: ProcessEngine) {
@@ -50,6 +63,9 @@ export class ProcessCluster implements Cluster {
     this.random = seededRandom(spec.seed)
     this.#engine = engine
     this.#record = record
+    this.#proxy = spec.proxy === true ? new ProxyProcess(spec) : undefined
+    this.links = this.#proxy
+    this.capabilities = this.#proxy === undefined ? processCapabilities : processRuntimeCapabilities
     this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
   }
 
@@ -67,7 +83,9 @@ export class ProcessCluster implements Cluster {
     const nodes = await this.#cheapNodes()
     return await Promise.all(
       nodes.map(async node =>
-        node.state === 'running' && !(await answers(node.port)) ? { ...node, state: 'starting' as const } : node,
+        node.state === 'running' && !(await answers(this.#ownPort(node.id)))
+          ? { ...node, state: 'starting' as const }
+          : node,
       ),
     )
   }
@@ -82,7 +100,7 @@ export class ProcessCluster implements Cluster {
   #describe(node: NodeProcess): Omit<NodeState, 'state' | 'pid'> {
     const { id } = node
     const roles = rolesOf(this.spec, id)
-    const port = roles.includes('broker') ? brokerPort(this.spec, id) : controllerPort(this.spec, id)
+    const port = roles.includes('broker') ? brokerPort(this.spec, id) : this.#ownPort(id)
     const inspector = this.#engine.properties(this.spec, id, this.#record.clusterId)['inspector.listener'] !== undefined
     return {
       id,
@@ -93,6 +111,14 @@ export class ProcessCluster implements Cluster {
       log: node.logFile,
       ...(inspector ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
     }
+  }
+
+  /** Where the node itself listens. */
+  #ownPort(id: number): number {
+    const isBroker = rolesOf(this.spec, id).includes('broker')
+    if (this.#proxy === undefined) return isBroker ? brokerPort(this.spec, id) : controllerPort(this.spec, id)
+    if (isBroker) return hiddenClientPort(this.spec, id)
+    return pairPorts(this.spec, { from: id, to: id, listener: 'controller' }).node
   }
 
   async kill(id: number): Promise<void> {
@@ -131,6 +157,31 @@ export class ProcessCluster implements Cluster {
     emptyDirectory(dataDirectory(this.spec, id))
   }
 
+  async partition(groups: readonly (readonly number[])[]): Promise<void> {
+    const [first = [], ...others] = groups
+    if (others.length === 0) return
+    await this.#requireProxy().add({ kind: 'partition', from: first, to: others.flat(), parameters: { both: true } })
+    await this.partition(others)
+  }
+
+  async cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
+    await this.#requireProxy().add({ kind: 'partition', from, to })
+  }
+
+  async healPartition(): Promise<void> {
+    const proxy = this.#requireProxy()
+    const partitions = (await proxy.faults()).filter(({ name }) => name === 'partition')
+    await proxy.heal(partitions.map(({ id }) => id))
+  }
+
+  #requireProxy(): ProxyProcess {
+    if (this.#proxy !== undefined) return this.#proxy
+    throw usageError(
+      `The links of ${this.spec.name} cannot be broken: no fault proxy stands in front of its nodes.`,
+      `./faultline down --name ${this.spec.name}, then ./faultline up --proxy --runtime process`,
+    )
+  }
+
   async waitReady(
     options: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly progress?: Progress } = {},
   ): Promise<void> {
@@ -164,6 +215,7 @@ export class ProcessCluster implements Cluster {
   async down(options: { readonly keepData?: boolean; readonly progress?: Progress } = {}): Promise<void> {
     if (options.keepData === true) {
       await this.#stopAll(options.progress)
+      await this.#proxy?.end()
       writeRecord({ ...this.#record, phase: 'down' })
       return
     }
@@ -176,11 +228,13 @@ export class ProcessCluster implements Cluster {
   async startAll(options: PrepareOptions): Promise<void> {
     const files = [...this.#nodes.keys()].map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
+    await this.#proxy?.start(options.signal)
     await Promise.all([...this.#nodes.values()].map(node => node.start(this.#engine.launch(this.#files(node.id)))))
   }
 
   async endAll(): Promise<void> {
     await Promise.all([...this.#nodes.values()].map(node => node.end()))
+    await this.#proxy?.end()
   }
 
   /** Removes the data that `up` made outside of the state directory; what was there before stays. */
@@ -213,12 +267,14 @@ export class ProcessCluster implements Cluster {
 
   async #startNode(node: NodeProcess, options: PrepareOptions): Promise<void> {
     const files = this.#files(node.id)
-    if (await answers(this.#describe(node).port)) {
+    const port = this.#ownPort(node.id)
+    if (await answers(port)) {
       const { state } = await node.status()
       if (state === 'stopped' || state === 'dead')
-        throw failure(`Port ${this.#describe(node).port} of node ${node.id} is taken by another process.`)
+        throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
     }
     await this.#engine.format([files], this.#record.clusterId, options)
+    await this.#proxy?.start(options.signal)
     await node.start(this.#engine.launch(files))
   }
 

@@ -17,7 +17,7 @@ import { faultlineEngine } from './faultline-engine.ts'
 import { growCluster } from './grow.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
-import { processCapabilities, ProcessCluster } from './process-cluster.ts'
+import { processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
 /** What runs Apache Kafka is loaded when it is asked for: with the library it starts Java by, it takes as long as all the rest. */
 async function engineNamed(name: Engine): Promise<ProcessEngine> {
@@ -26,7 +26,7 @@ async function engineNamed(name: Engine): Promise<ProcessEngine> {
 
 export const processRuntime: Runtime = {
   name: 'process',
-  capabilities: processCapabilities,
+  capabilities: processRuntimeCapabilities,
   available: async engine => await (await engineNamed(engine)).available(),
   up,
   async grow(name, by, options = {}) {
@@ -81,7 +81,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
 function describe(spec: ClusterSpec): string {
   const nodes = [`${spec.brokers} broker${spec.brokers === 1 ? '' : 's'}`]
   if (spec.controllers > 0) nodes.push(`${spec.controllers} controller${spec.controllers === 1 ? '' : 's'}`)
-  return `${nodes.join(' and ')} (${spec.engine}, processes)`
+  return `${nodes.join(' and ')} (${spec.engine}, processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
 }
 
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {

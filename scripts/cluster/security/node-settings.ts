@@ -10,15 +10,17 @@ const plainModule = 'org.apache.kafka.common.security.plain.PlainLoginModule'
 export const scramModule = 'org.apache.kafka.common.security.scram.ScramLoginModule'
 
 export interface NodeSecurityOptions {
-  /** Broker listeners; the controllers' is CONTROLLER. */
+  /** Names of the broker listeners. */
   readonly listeners: readonly string[]
+  /** Names of the controller listeners; default: CONTROLLER. */
+  readonly controllers?: readonly string[]
   /** Keys as files of this machine, or within the settings themselves for nodes that cannot see those. */
   readonly keys: 'files' | 'inline'
 }
 
 export function nodeSecuritySettings(security: ClusterSecurity, options: NodeSecurityOptions): Properties {
   return {
-    ...(security.traits.sasl ? saslSettings(security, options.listeners) : {}),
+    ...(security.traits.sasl ? saslSettings(security, options) : {}),
     ...tlsSettings(security, options.keys),
     ...(security.traits.authorizer
       ? {
@@ -29,7 +31,10 @@ export function nodeSecuritySettings(security: ClusterSecurity, options: NodeSec
   }
 }
 
-function saslSettings({ passwords }: ClusterSecurity, listeners: readonly string[]): Properties {
+function saslSettings(
+  { passwords }: ClusterSecurity,
+  { listeners, controllers = ['CONTROLLER'] }: NodeSecurityOptions,
+): Properties {
   const own = `username="${nodeUser}" password="${passwords.get(nodeUser) ?? ''}"`
   const users = [...passwords].map(([name, password]) => `user_${name}="${password}"`).join(' ')
   const plain = `${plainModule} required ${own} ${users};`
@@ -40,13 +45,16 @@ function saslSettings({ passwords }: ClusterSecurity, listeners: readonly string
       `${scramModule} required;`,
     ]),
   ])
+  const ofControllers = controllers.flatMap(listener => [
+    [`listener.name.${listener.toLowerCase()}.sasl.enabled.mechanisms`, 'PLAIN'],
+    [`listener.name.${listener.toLowerCase()}.plain.sasl.jaas.config`, plain],
+  ])
   return {
     'sasl.enabled.mechanisms': ['PLAIN', ...scramMechanisms].join(','),
     'sasl.mechanism.inter.broker.protocol': 'PLAIN',
     'sasl.mechanism.controller.protocol': 'PLAIN',
     ...Object.fromEntries(ofListeners),
-    'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN',
-    'listener.name.controller.plain.sasl.jaas.config': plain,
+    ...Object.fromEntries(ofControllers),
   }
 }
 

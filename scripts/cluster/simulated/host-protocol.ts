@@ -14,6 +14,7 @@ export type HostRequest =
   | { readonly do: NodeAction; readonly id: number }
   | { readonly do: 'states' }
   | { readonly do: 'partition'; readonly groups: readonly (readonly number[])[] }
+  | { readonly do: 'cut-one-way'; readonly from: readonly number[]; readonly to: readonly number[] }
   | { readonly do: 'heal-partition' }
   | { readonly do: 'power-failure'; readonly ids: readonly number[] }
 

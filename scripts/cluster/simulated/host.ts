@@ -75,6 +75,9 @@ async function perform(cluster: SimulatedCluster, request: HostRequest): Promise
     case 'partition':
       await cluster.partition(request.groups)
       break
+    case 'cut-one-way':
+      await cluster.cutOneWay(request.from, request.to)
+      break
     case 'heal-partition':
       await cluster.healPartition()
       break

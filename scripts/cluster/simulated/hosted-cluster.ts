@@ -93,6 +93,10 @@ export class HostedCluster implements Cluster {
     return this.#do({ do: 'partition', groups })
   }
 
+  cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
+    return this.#do({ do: 'cut-one-way', from, to })
+  }
+
   healPartition(): Promise<void> {
     return this.#do({ do: 'heal-partition' })
   }

@@ -140,6 +140,11 @@ export class SimulatedCluster implements Cluster {
     return Promise.resolve()
   }
 
+  cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
+    for (const a of from) for (const b of to) if (a !== b) this.#cut(hostOf(a), hostOf(b))
+    return Promise.resolve()
+  }
+
   healPartition(): Promise<void> {
     for (const [from, to] of this.#cuts.splice(0)) this.world.network.heal(from, to)
     return Promise.resolve()
@@ -204,13 +209,13 @@ export class SimulatedCluster implements Cluster {
   }
 
   #cutBoth(a: string, b: string): void {
-    for (const [from, to] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      this.world.network.cut(from, to)
-      this.#cuts.push([from, to])
-    }
+    this.#cut(a, b)
+    this.#cut(b, a)
+  }
+
+  #cut(from: string, to: string): void {
+    this.world.network.cut(from, to)
+    this.#cuts.push([from, to])
   }
 
   #describe(member: SimulatedNode): NodeState {
@@ -251,7 +256,7 @@ function addresses({ spec, outside, security, login }: SimulatedClusterOptions, 
     bindHost: host,
     listeners: [...listeners, ...loginListener(login, host)],
     interBrokerListener: outside === undefined ? forClients.name : forBrokers.name,
-    controllerPort,
+    controllers: [{ name: 'CONTROLLER', port: controllerPort }],
     voters: controllerIds(spec).map(voter => `${voter}@${hostOf(voter)}:${controllerPort}`),
     ...(security === undefined
       ? {}

@@ -64,6 +64,68 @@ describe('retention', () => {
     expect(log.sizeBytes).toBe(one * 4)
   })
 
+  test('records from the future keep their segment, and what follows it, until their time has come; a line says so', () => {
+    const machine = new Machine()
+    const log = openLog(machine, { config: { ...config, retentionMs: 5000 } })
+    fill(log, 1, startWallMs + 60_000)
+    fill(log, 3, startWallMs)
+    expect(log.enforceRetention(startWallMs + 30_000, 4)).toBe(0)
+    const line = machine.logged.find(({ message }) => message.startsWith('A segment has records from the future'))
+    expect(line?.fields).toMatchObject({ timestamp: startWallMs + 60_000 })
+    expect(log.enforceRetention(startWallMs + 65_000, 4)).toBe(0)
+    expect(log.enforceRetention(startWallMs + 65_001, 4)).toBe(4)
+  })
+
+  test('a change of a setting counts from the next pass, append or roll on', () => {
+    const log = openLog(new Machine(), { config })
+    fill(log, 6)
+    const later = startWallMs + 60_000
+    expect(log.enforceRetention(later, 6)).toBe(0)
+    log.updateConfig({ ...config, retentionBytes: log.sizeBytes - 100 })
+    expect(log.enforceRetention(later, 6)).toBe(1)
+    log.updateConfig({ ...config, retentionMs: 57_000 })
+    expect(log.enforceRetention(later, 6)).toBe(2)
+    log.updateConfig({ ...config, retentionMs: 1, cleanupPolicy: ['compact'] })
+    expect(log.enforceRetention(later, 6)).toBe(0)
+    log.updateConfig({ ...config, segmentBytes: 1000 })
+    fill(log, 2)
+    expect(log.segmentOffsets).toEqual([3, 4, 5])
+    log.updateConfig({ ...config, segmentBytes: 1000, segmentMs: 10 })
+    fill(log, 1)
+    expect(log.segmentOffsets).toEqual([3, 4, 5, 8])
+    const bounds = { messageTimestampBeforeMaxMs: 1000, messageTimestampAfterMaxMs: 500 }
+    const at = (timestamp: number) => {
+      const result = log.appendAsLeader(batchOf(['x'], { timestamp }), asClient)
+      return 'refused' in result ? result.refused : 'appended'
+    }
+    expect([at(startWallMs - 1001), at(startWallMs + 501)]).toEqual(['appended', 'appended'])
+    log.updateConfig({ ...config, ...bounds })
+    expect([-1001, -1000, 500, 501].map(ms => at(startWallMs + ms))).toEqual([
+      'INVALID_TIMESTAMP',
+      'appended',
+      'appended',
+      'INVALID_TIMESTAMP',
+    ])
+  })
+
+  test('segment.jitter.ms lets a segment be rolled earlier, by less than the jitter', () => {
+    const jittered = { ...defaultConfig, segmentMs: 1000, segmentJitterMs: 400 }
+    const rolledAfter = Array.from({ length: 40 }, (_, partition) => {
+      const machine = new Machine()
+      // Each its own: what the generator of the machine gives first differs.
+      for (let skip = 0; skip < partition; skip++) machine.environment().random.below(2)
+      const log = openLog(machine, { config: jittered })
+      for (let ms = 0; ms <= 1100; ms += 10) {
+        log.appendAsLeader(batchOf(['x'], { timestamp: startWallMs + ms }), asClient)
+        if (log.segmentOffsets.length > 1) return ms
+      }
+      return Infinity
+    })
+    expect(Math.min(...rolledAfter)).toBeGreaterThan(600)
+    expect(Math.max(...rolledAfter)).toBeLessThanOrEqual(1010)
+    expect(new Set(rolledAfter).size).toBeGreaterThan(10)
+  })
+
   test('records without timestamps age by the file', () => {
     const machine = new Machine()
     const log = openLog(machine, { config: { ...config, retentionMs: 5000 } })

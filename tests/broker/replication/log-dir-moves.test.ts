@@ -255,7 +255,8 @@ describe('while a replica moves', () => {
   })
 
   test('retention drops segments of the copy', async () => {
-    const cluster = new TestCluster(1, { 'log.retention.check.interval.ms': '1000' }, dirs)
+    const often = { 'log.retention.check.interval.ms': '1000', 'log.initial.task.delay.ms': '0' }
+    const cluster = new TestCluster(1, often, dirs)
     cluster.createTopic('events', [1], { 'segment.bytes': '1048576', 'retention.bytes': '2000000' })
     const broker = cluster.broker(1)
     const big = async (count: number) => {

@@ -9,7 +9,7 @@ import { PrincipalMapper } from '#broker/security/authentication/mapping-rules.t
 
 const fixture = path.join(import.meta.dirname, 'fixtures', 'server.pem')
 const certificate = new X509Certificate(readFileSync(fixture)).raw
-const requests = { serve: () => [Buffer.from('served')], refuse: () => undefined }
+const requests = { serve: () => [Buffer.from('served')], refuse: () => undefined, answered: () => undefined }
 
 test('a client without a certificate is User:ANONYMOUS', () => {
   const authentication = new CertificateAuthentication(undefined, new PrincipalMapper('DEFAULT'))

@@ -24,7 +24,13 @@ class Fixture {
   readonly limits: number[] = []
   closing = false
   readonly session: SaslSession
-  readonly #requests: RequestServer = { serve: () => [served], refuse: () => [Buffer.from('refused')] }
+  /** API and version of what the session answered itself. */
+  readonly answered: string[] = []
+  readonly #requests: RequestServer = {
+    serve: () => [served],
+    refuse: () => [Buffer.from('refused')],
+    answered: (apiKey, apiVersion) => void this.answered.push(`${apiKey} v${apiVersion}`),
+  }
 
   constructor() {
     const connection = {
@@ -59,6 +65,7 @@ describe('a SASL session', () => {
     expect([fixture.limits, fixture.session.principal.name]).toEqual([[500, 10_000], 'alice'])
     expect(await fixture.send(metadata)).toBe('served')
     expect(fixture.closing).toBe(false)
+    expect(fixture.answered, 'counted with the requests of this node').toEqual(['17 v1', '36 v1'])
   })
 
   it('takes bare tokens after SaslHandshake v0', async () => {

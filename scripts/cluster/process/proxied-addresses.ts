@@ -1,0 +1,68 @@
+/**
+ * Addresses of nodes behind the fault proxy. Each node that opens connections has a listener of its own on every node that it connects to,
+ * under a name that says who it is: FROM_2 for the broker 2, CONTROLLER_2 for what the node 2 asks of controllers. A broker finds its peers by
+ * the listener that its own `inter.broker.listener.name` names, and controllers by the first of its own `controller.listener.names`, so each
+ * directed pair has addresses that nobody else uses: who connects is known before a byte is said, also where all bytes are encrypted.
+ *
+ * What is told to others (`advertised.listeners`, `controller.quorum.voters`) are ports of the proxy; nodes bind hidden ones.
+ */
+import type { LinkDescription, ProxyTopology } from '../../proxy/model.ts'
+import { brokerIds, controllerIds, nodeIds, type ClusterSpec } from '../cluster.ts'
+import { brokerPort, hiddenClientPort, HOST, pairPorts } from '../ports.ts'
+import { rolesOf, type NodeAddresses } from '../properties.ts'
+import { traitsOf } from '../security/kinds.ts'
+
+const brokerListener = (from: number) => `FROM_${from}`
+const controllerListener = (from: number) => `CONTROLLER_${from}`
+
+export function proxiedAddresses(spec: ClusterSpec, id: number): NodeAddresses {
+  const listenersOf = (kind: 'broker' | 'controller', sources: readonly number[]) =>
+    sources.map(from => {
+      const { proxy, node } = pairPorts(spec, { from, to: id, listener: kind })
+      const name = kind === 'broker' ? brokerListener(from) : controllerListener(from)
+      return { name, port: node, advertised: `${HOST}:${proxy}` }
+    })
+  const forClients = {
+    name: traitsOf(spec.security).protocol,
+    port: hiddenClientPort(spec, id),
+    advertised: `${HOST}:${brokerPort(spec, id)}`,
+  }
+  const roles = rolesOf(spec, id)
+  // The first name is the one of this node's own connections; a node that is no controller has no use for the others.
+  const sources = roles.includes('controller') ? [id, ...nodeIds(spec).filter(other => other !== id)] : [id]
+  return {
+    bindHost: HOST,
+    listeners: [forClients, ...(roles.includes('broker') ? listenersOf('broker', brokerIds(spec)) : [])],
+    interBrokerListener: brokerListener(id),
+    controllers: listenersOf('controller', sources),
+    voters: controllerIds(spec).map(voter => {
+      const { proxy } = pairPorts(spec, { from: id, to: voter, listener: 'controller' })
+      return `${voter}@${HOST}:${proxy}`
+    }),
+  }
+}
+
+/** All links of such a cluster. */
+export function proxyTopology(spec: ClusterSpec): ProxyTopology {
+  const protocol: LinkDescription['protocol'] = traitsOf(spec.security).tls ? 'tls' : 'kafka'
+  const address = (port: number) => ({ host: HOST, port })
+  const pair = (from: number, to: number, listener: 'broker' | 'controller'): LinkDescription => {
+    const { proxy, node } = pairPorts(spec, { from, to, listener })
+    return { from, to, listener, listen: address(proxy), target: address(node), protocol }
+  }
+  const brokers = brokerIds(spec)
+  return {
+    links: [
+      ...brokers.map(to => ({
+        from: 'client' as const,
+        to,
+        listener: 'client' as const,
+        listen: address(brokerPort(spec, to)),
+        target: address(hiddenClientPort(spec, to)),
+        protocol,
+      })),
+      ...brokers.flatMap(from => brokers.map(to => pair(from, to, 'broker'))),
+      ...nodeIds(spec).flatMap(from => controllerIds(spec).map(to => pair(from, to, 'controller'))),
+    ],
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The fault proxy of a cluster of processes: a detached process like the nodes, with a folder of its own in the cluster's state.
+ *
+ *   proxy/topology.json   its links
+ *   proxy/process.json    which process it is; gone while it is down on purpose
+ *   proxy/control.json    where it takes orders, written by itself once it serves
+ *   proxy/proxy.log
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { failure } from '../../errors.ts'
+import { ProxyClient } from '../../proxy/client.ts'
+import { controlFileName, topologyFileName, type ControlFile } from '../../proxy/control-protocol.ts'
+import type { ClusterLinks, FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
+import { poll } from '../clock.ts'
+import type { ClusterSpec } from '../cluster.ts'
+import { readJson, stateDirectory, writeJson } from '../state.ts'
+import { conditionOf, identify, signalProcess, waitFor, type ProcessHandle } from './liveness.ts'
+import { proxyTopology } from './proxied-addresses.ts'
+
+const proxyMain = fileURLToPath(new URL('../../proxy/main.ts', import.meta.url))
+const processFileName = 'process.json'
+const startTimeoutMs = 30_000
+const endTimeoutMs = 10_000
+
+/** Which process it is, written as soon as there is one. */
+interface ProcessFile {
+  readonly process: ProcessHandle
+}
+
+export class ProxyProcess implements ClusterLinks {
+  readonly #spec: ClusterSpec
+  readonly #directory: string
+
+  constructor(spec: ClusterSpec) {
+    this.#spec = spec
+    this.#directory = join(stateDirectory(spec.name), 'proxy')
+  }
+
+  get log(): string {
+    return join(this.#directory, 'proxy.log')
+  }
+
+  async status(): Promise<ProxyStatus> {
+    const file = readJson(this.#path(processFileName)) as ProcessFile | undefined
+    if (file === undefined) return { state: 'stopped', log: this.log }
+    if ((await conditionOf(file.process)) === 'gone') return { state: 'dead', log: this.log }
+    const port = this.#controlPort()
+    const control = port === undefined ? {} : { control: `http://127.0.0.1:${port}` }
+    return { state: 'running', pid: file.process.pid, log: this.log, ...control }
+  }
+
+  /** Resolves when every link listens. Does nothing when the proxy runs already. */
+  async start(signal?: AbortSignal): Promise<void> {
+    if ((await this.status()).state === 'running') return
+    mkdirSync(this.#directory, { recursive: true })
+    rmSync(this.#path(controlFileName), { force: true })
+    writeJson(this.#path(topologyFileName), proxyTopology(this.#spec))
+    const log = openSync(this.log, 'a')
+    try {
+      const child = spawn(process.execPath, [proxyMain, this.#directory], {
+        cwd: this.#directory,
+        detached: true,
+        stdio: ['ignore', log, log],
+      })
+      let ended = false
+      child.once('error', () => (ended = true))
+      child.once('exit', () => (ended = true))
+      child.unref()
+      const handle = child.pid === undefined ? undefined : await identify(child.pid)
+      if (handle !== undefined) writeJson(this.#path(processFileName), { process: handle } satisfies ProcessFile)
+      const ready = () => (ended ? 'ended' : this.#controlPort() === undefined ? undefined : 'ready')
+      if ((await poll(ready, { timeoutMs: startTimeoutMs, signal })) === 'ready') return
+      if (!ended) child.kill('SIGKILL')
+      throw failure(`The fault proxy did not start:\n${readFileSync(this.log, 'utf8').trimEnd().slice(-1_500)}`)
+    } finally {
+      closeSync(log)
+    }
+  }
+
+  /** Ends the process, if it is there, and with it every connection and every fault. */
+  async end(): Promise<void> {
+    const file = readJson(this.#path(processFileName)) as ProcessFile | undefined
+    if (file === undefined) return
+    if (await signalProcess(file.process, 'SIGKILL')) await waitFor(file.process, 'gone', endTimeoutMs)
+    for (const name of [processFileName, controlFileName]) rmSync(this.#path(name), { force: true })
+  }
+
+  links(): Promise<readonly LinkState[]> {
+    return this.#control().links()
+  }
+
+  faults(): Promise<readonly FaultState[]> {
+    return this.#control().faults()
+  }
+
+  add(request: FaultRequest): Promise<FaultState> {
+    return this.#control().add(request)
+  }
+
+  heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
+    return this.#control().heal(ids)
+  }
+
+  release(id: string): Promise<number> {
+    return this.#control().release(id)
+  }
+
+  #control(): ProxyClient {
+    const port = this.#controlPort()
+    if (port !== undefined) return new ProxyClient(port)
+    const { name } = this.#spec
+    throw failure(`The fault proxy of ${name} does not run.`, `./faultline status --name ${name} tells more.`)
+  }
+
+  #controlPort(): number | undefined {
+    return (readJson(this.#path(controlFileName)) as ControlFile | undefined)?.controlPort
+  }
+
+  #path(name: string): string {
+    return join(this.#directory, name)
+  }
+}

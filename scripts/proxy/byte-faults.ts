@@ -1,0 +1,90 @@
+/**
+ * What faults do to the bytes of one way of one link, whoever speaks there. Each is a small value; `Outlet` asks them in the order in which
+ * the faults were added. They hold no sockets and no clock: times come in and go out.
+ */
+import type { Random } from '#broker/environment/environment.ts'
+import { drawDelayMs, drawStallMs, fraction, type Distribution } from './distributions.ts'
+import type { Parameters } from './parameters.ts'
+
+export interface WayBehaviour {
+  /** Nothing passes. */
+  readonly blocks?: true
+  /** Cuts what came into what is sent one after the other. */
+  split?(bytes: Buffer): readonly Buffer[]
+  /** When a piece that could go out at `dueMs` may; never earlier. */
+  dueMs?(dueMs: number, bytes: number): number
+  /** How much later the end of a connection is passed on. */
+  readonly closeDelayMs?: number
+}
+
+/** A piece of a slow link takes at most about a twentieth of a second, so that the link is shared. */
+const piecesASecond = 20
+
+/**
+ * Behaviour of a kind on one way of one link; undefined for kinds that do something else. State in it, the pace of a slow link say, is that
+ * link's alone.
+ */
+export function wayBehaviour(kind: string, parameters: Parameters, random: Random): WayBehaviour | undefined {
+  const number = (name: string): number => Number(parameters[name])
+  switch (kind) {
+    case 'partition':
+    case 'black-hole':
+      return { blocks: true }
+    case 'latency': {
+      const options = {
+        delayMs: number('delay'),
+        jitterMs: number('jitter'),
+        distribution: parameters['distribution'] as Distribution,
+      }
+      return { dueMs: dueMs => dueMs + drawDelayMs(options, random) }
+    }
+    case 'bandwidth':
+      return slowLink(number('rate'))
+    case 'loss': {
+      const options = { probability: number('probability'), timeoutMs: number('timeout') }
+      return { dueMs: (dueMs, bytes) => dueMs + drawStallMs(bytes, options, random) }
+    }
+    case 'slice':
+      return slices({ size: number('size'), variation: number('variation'), delayMs: number('delay') }, random)
+    case 'slow-close':
+      return { closeDelayMs: number('delay') }
+    default:
+      return undefined
+  }
+}
+
+function slowLink(bytesPerSecond: number): WayBehaviour {
+  const pieceBytes = Math.max(1, Math.floor(bytesPerSecond / piecesASecond))
+  let freeAtMs = 0
+  return {
+    split: bytes => pieces(bytes, () => pieceBytes),
+    dueMs(dueMs, bytes) {
+      freeAtMs = Math.max(freeAtMs, dueMs) + (bytes / bytesPerSecond) * 1000
+      return freeAtMs
+    },
+  }
+}
+
+function slices(
+  { size, variation, delayMs }: { readonly size: number; readonly variation: number; readonly delayMs: number },
+  random: Random,
+): WayBehaviour {
+  let lastMs = 0
+  return {
+    split: bytes => pieces(bytes, () => Math.max(1, Math.round(size + (2 * fraction(random) - 1) * variation))),
+    dueMs(dueMs) {
+      lastMs = Math.max(dueMs, lastMs + delayMs)
+      return lastMs
+    },
+  }
+}
+
+function pieces(bytes: Buffer, nextBytes: () => number): Buffer[] {
+  const cut: Buffer[] = []
+  for (let at = 0; at < bytes.length;) {
+    const end = Math.min(bytes.length, at + nextBytes())
+    cut.push(bytes.subarray(at, end))
+    at = end
+  }
+  return cut
+}

@@ -1,0 +1,58 @@
+/** A fault proxy in another process, under the same interface as one in this. */
+import { codeOf, failure, ToolkitError, type ExitCode } from '../errors.ts'
+import type { Refusal } from './control-protocol.ts'
+import type { FaultControl, FaultRequest, FaultState, LinkState } from './model.ts'
+
+export class ProxyClient implements FaultControl {
+  readonly #port: number
+
+  constructor(controlPort: number) {
+    this.#port = controlPort
+  }
+
+  async links(): Promise<readonly LinkState[]> {
+    return (await this.#ask('GET', '/links')) as readonly LinkState[]
+  }
+
+  async faults(): Promise<readonly FaultState[]> {
+    return (await this.#ask('GET', '/faults')) as readonly FaultState[]
+  }
+
+  async add(request: FaultRequest): Promise<FaultState> {
+    return (await this.#ask('POST', '/faults', request)) as FaultState
+  }
+
+  async heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
+    if (ids === 'all') return (await this.#ask('DELETE', '/faults')) as readonly FaultState[]
+    const healed: FaultState[] = []
+    for (const id of ids)
+      healed.push(...((await this.#ask('DELETE', `/faults/${encodeURIComponent(id)}`)) as readonly FaultState[]))
+    return healed
+  }
+
+  async release(id: string): Promise<number> {
+    const answer = await this.#ask('POST', `/faults/${encodeURIComponent(id)}/release`)
+    return (answer as { readonly released: number }).released
+  }
+
+  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+    let response: Response
+    try {
+      response = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      })
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : undefined
+      throw failure(
+        `The fault proxy does not answer on its control port ${this.#port} (${cause ?? String(error)}).`,
+        './faultline doctor tells whether it runs; ./faultline fault heal --all starts it again.',
+        error,
+      )
+    }
+    const answer: unknown = await response.json()
+    if (response.ok) return answer
+    const { error, remedy, exitCode } = answer as Refusal
+    throw new ToolkitError(exitCode as ExitCode, error, { remedy })
+  }
+}

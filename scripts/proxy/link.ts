@@ -1,0 +1,126 @@
+/** One link: the port that its source connects to, the connections through it, what passed, and the faults that are at work on it. */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { apiByKey } from '#broker/protocol/apis.ts'
+import { lacking } from '../errors.ts'
+import { ProxiedConnection, type ConnectionOwner } from './connection.ts'
+import { emptyPlan, type LinkPlan } from './link-plan.ts'
+import { linkName, type Address, type LinkDescription, type LinkState, type Way } from './model.ts'
+
+/** Client ids that are remembered, for people who want to see who uses a link. */
+const clientIdsMax = 20
+const backlog = 1024
+
+export class Link implements ConnectionOwner {
+  description: LinkDescription
+  readonly name: string
+  readonly isKafka: boolean
+  plan: LinkPlan = emptyPlan
+  #server: Server | undefined
+  readonly #connections = new Set<ProxiedConnection>()
+  #accepted = 0
+  readonly #bytes: Record<Way, number> = { request: 0, response: 0 }
+  readonly #requests = new Map<number, number>()
+  readonly #clientIds = new Set<string>()
+
+  constructor(description: LinkDescription) {
+    this.description = description
+    this.name = linkName(description)
+    this.isKafka = description.protocol === 'kafka'
+  }
+
+  get target(): Address {
+    return this.description.target
+  }
+
+  /** Resolves when the port is bound. */
+  async listen(): Promise<void> {
+    const { host, port } = this.description.listen
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => this.#accept(socket))
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', error =>
+        reject(
+          lacking(
+            `The fault proxy cannot listen on ${host}:${port} (link ${this.name}): ${error.message}.`,
+            'Stop what listens there (ss -ltnp shows it).',
+            error,
+          ),
+        ),
+      )
+      server.listen({ host, port, backlog }, resolve)
+    })
+    this.#server = server
+    // A port that the system picked stays the link's.
+    const { port: bound } = server.address() as AddressInfo
+    this.description = { ...this.description, listen: { host, port: bound } }
+  }
+
+  /** Resolves when the port is free and every connection is gone. */
+  async close(): Promise<void> {
+    await this.#unlisten()
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  /** The faults of this link from now on. Resolves when they are at work. */
+  async apply(plan: LinkPlan): Promise<void> {
+    this.plan = plan
+    if (plan.refusal !== undefined) {
+      const { hit } = plan.refusal
+      await this.#unlisten()
+      for (const connection of this.#connections) {
+        hit()
+        connection.destroy()
+      }
+      return
+    }
+    for (const connection of this.#connections) connection.replan()
+    if (this.#server === undefined) await this.listen()
+  }
+
+  state(): LinkState {
+    return {
+      ...this.description,
+      name: this.name,
+      connections: this.#connections.size,
+      accepted: this.#accepted,
+      bytes: { ...this.#bytes },
+      requests: Object.fromEntries(
+        [...this.#requests].map(([key, count]) => [apiByKey(key)?.name ?? `API ${key}`, count]),
+      ),
+      clientIds: [...this.#clientIds],
+    }
+  }
+
+  count(way: Way, bytes: number): void {
+    this.#bytes[way] += bytes
+  }
+
+  request(apiKey: number): void {
+    this.#requests.set(apiKey, (this.#requests.get(apiKey) ?? 0) + 1)
+  }
+
+  named(clientId: string | null): void {
+    const name = clientId ?? ''
+    this.#clientIds.delete(name)
+    this.#clientIds.add(name)
+    const [oldest] = this.#clientIds
+    if (this.#clientIds.size > clientIdsMax && oldest !== undefined) this.#clientIds.delete(oldest)
+  }
+
+  gone(connection: ProxiedConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  #accept(socket: Socket): void {
+    this.#accepted++
+    this.#connections.add(new ProxiedConnection(socket, this))
+  }
+
+  async #unlisten(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    if (server === undefined) return
+    // The port is free at once; the callback waits for connections as well, which is not asked for.
+    server.close()
+    await new Promise<void>(resolve => setImmediate(resolve))
+  }
+}

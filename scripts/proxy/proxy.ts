@@ -1,0 +1,170 @@
+/**
+ * The fault proxy: every link of a cluster, and the faults at work on them. Runs in a process of its own for a cluster of processes
+ * (`main.ts`), or in whatever process wants one.
+ */
+import { seededRandom } from '../cluster/random.ts'
+import { usageError } from '../errors.ts'
+import { wayBehaviour } from './byte-faults.ts'
+import { completeParameters, linkFaultKind, type LinkFaultKind } from './kinds.ts'
+import type { LinkPlan } from './link-plan.ts'
+import { Link } from './link.ts'
+import type { FaultControl, FaultRequest, FaultState, LinkState, ProxyTopology, Way } from './model.ts'
+import { ways } from './model.ts'
+import type { WayFault } from './outlet.ts'
+import type { Parameters } from './parameters.ts'
+import { RequestFault } from './request-faults.ts'
+import { selectLinks, type SelectedLink } from './select-links.ts'
+
+interface LinkFault {
+  readonly id: string
+  readonly kind: LinkFaultKind
+  readonly parameters: Parameters
+  readonly summary: string
+  readonly targets: readonly SelectedLink[]
+  readonly requests: RequestFault | undefined
+  /** Of bytes, by link and way: some have a state of their own. */
+  readonly bytes: Map<string, WayFault>
+  hits: number
+}
+
+export class FaultProxy implements FaultControl {
+  readonly #links: readonly Link[]
+  #faults: readonly LinkFault[] = []
+  #nextNumber = 1
+  /** Changes come one after the other: a link cannot close and open its port at once. */
+  #change: Promise<unknown> = Promise.resolve()
+
+  constructor(topology: ProxyTopology) {
+    this.#links = topology.links.map(description => new Link(description))
+  }
+
+  /** Resolves when every link listens; rejects, with nothing left open, when one cannot. */
+  async listen(): Promise<void> {
+    const started = await Promise.allSettled(this.#links.map(link => link.listen()))
+    const failed = started.find(result => result.status === 'rejected')
+    if (failed === undefined) return
+    await this.close()
+    throw failed.reason
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#links.map(link => link.close()))
+  }
+
+  links(): Promise<readonly LinkState[]> {
+    return Promise.resolve(this.#links.map(link => link.state()))
+  }
+
+  faults(): Promise<readonly FaultState[]> {
+    return Promise.resolve(this.#faults.map(stateOf))
+  }
+
+  async add(request: FaultRequest): Promise<FaultState> {
+    const kind = linkFaultKind(request.kind)
+    const parameters = completeParameters(kind, request.parameters ?? {})
+    const targets = selectLinks(
+      this.#links.map(link => link.description),
+      { ...request, kind: kind.name, parameters },
+    )
+    if (kind.works === 'requests') this.#requireKafka(kind, targets)
+    const id = `${kind.name}-${this.#nextNumber++}`
+    const random = seededRandom(Number(parameters['seed'] ?? 1))
+    const fault: LinkFault = {
+      id,
+      kind,
+      parameters,
+      summary: summaryOf(kind, request, parameters),
+      targets,
+      requests: RequestFault.of(id, kind.name, parameters, random),
+      bytes: new Map(),
+      hits: 0,
+    }
+    for (const { link, ways: affected } of targets) {
+      for (const way of affected) {
+        const behaviour = wayBehaviour(kind.name, parameters, random)
+        if (behaviour !== undefined) fault.bytes.set(`${link} ${way}`, { behaviour, hit: () => void fault.hits++ })
+      }
+    }
+    await this.#set([...this.#faults, fault])
+    return stateOf(fault)
+  }
+
+  async heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
+    const healed = ids === 'all' ? this.#faults : ids.map(id => this.#find(id))
+    await this.#set(this.#faults.filter(fault => !healed.includes(fault)))
+    for (const { requests } of healed) requests?.heal()
+    return healed.map(stateOf)
+  }
+
+  release(id: string): Promise<number> {
+    const fault = this.#find(id)
+    if (fault.requests?.action.do !== 'hold')
+      throw usageError(`The fault ${id} holds nothing.`, 'Only faults of the kind hold can be released.')
+    return Promise.resolve(fault.requests.release())
+  }
+
+  #find(id: string): LinkFault {
+    const fault = this.#faults.find(candidate => candidate.id === id)
+    if (fault !== undefined) return fault
+    throw usageError(`There is no fault ${id} at work on the links.`)
+  }
+
+  #requireKafka(kind: LinkFaultKind, targets: readonly SelectedLink[]): void {
+    const hidden = this.#links.find(link => !link.isKafka && targets.some(({ link: name }) => name === link.name))
+    if (hidden === undefined) return
+    throw usageError(
+      `The fault ${kind.name} reads requests, but the link ${hidden.name} is encrypted (TLS): the proxy has no keys, and sees bytes only.`,
+      'Use a fault that works on bytes (latency, partition, cut …), or a cluster with --security none or sasl.',
+    )
+  }
+
+  async #set(faults: readonly LinkFault[]): Promise<void> {
+    this.#faults = faults
+    const applied = this.#change.then(() => Promise.all(this.#links.map(link => link.apply(this.#plan(link.name)))))
+    // Whoever comes next waits for this one, and hears nothing of its failure.
+    this.#change = applied.catch(() => undefined)
+    await applied
+  }
+
+  #plan(link: string): LinkPlan {
+    const mine = this.#faults.filter(({ targets }) => targets.some(target => target.link === link))
+    const named = (name: string) => mine.find(({ kind }) => kind.name === name)
+    const cut = named('cut')
+    const reset = named('reset')
+    const bytesOn = (way: Way) => mine.flatMap(({ bytes }) => bytes.get(`${link} ${way}`) ?? [])
+    const requestsOn = (way: Way) => mine.flatMap(({ requests }) => (requests?.way === way ? [requests] : []))
+    return {
+      refusal: cut && { hit: () => void cut.hits++ },
+      reset: reset && { afterMs: Number(reset.parameters['after']), hit: () => void reset.hits++ },
+      bytes: { request: bytesOn('request'), response: bytesOn('response') },
+      requests: { request: requestsOn('request'), response: requestsOn('response') },
+    }
+  }
+}
+
+function stateOf({ id, kind, parameters, summary, targets, requests, hits }: LinkFault): FaultState {
+  return {
+    id,
+    name: kind.name,
+    summary,
+    links: targets.map(({ link, ways: affected }) =>
+      affected.length === ways.length ? link : `${link} ${affected[0]}`,
+    ),
+    parameters,
+    hits: requests?.hits ?? hits,
+    held: requests?.held ?? 0,
+    missed: requests?.missed ?? 0,
+  }
+}
+
+/** `latency 1 -> 2 (delay 100, distribution uniform)`; what was left out and means nothing special is not said. */
+function summaryOf(kind: LinkFaultKind, { from, to, listener }: FaultRequest, parameters: Parameters): string {
+  const said = kind.parameters
+    .filter(({ name, default: usual }: { readonly name: string; readonly default?: unknown }) => {
+      return parameters[name] !== undefined && parameters[name] !== usual
+    })
+    .map(({ name }) => `${name} ${String(parameters[name])}`)
+  const where = listener === undefined ? '' : ` at the ${listener} listener`
+  const arrow = parameters['both'] === true ? '<->' : '->'
+  return `${kind.name} ${from.join(',')} ${arrow} ${to.join(',')}${where}${said.length === 0 ? '' : ` (${said.join(', ')})`}`
+}

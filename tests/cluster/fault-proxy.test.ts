@@ -1,0 +1,318 @@
+/** Links and requests broken through the command line, with real clients, on our engine and on Apache Kafka. */
+import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
+import type { Engine } from '#scripts/cluster/cluster.ts'
+import { conditionOf, signalProcess, waitFor, type ProcessHandle } from '#scripts/cluster/process/liveness.ts'
+import type { ClusterDocument } from '#scripts/commands/describe.ts'
+import type { FaultState, LinkState } from '#scripts/proxy/model.ts'
+import type { Proof } from '#scripts/proxy/proof.ts'
+import { describeWith } from '../machine.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+
+const waitMs = 60_000
+
+describe('a fault proxy in front of faultline', () => {
+  const cluster = proxied('faultline')
+  sharedClaims(cluster)
+  requestClaims(cluster)
+  lifeClaims(cluster)
+})
+
+describeWith(['java', 'apache-kafka'], 'a fault proxy in front of apache-kafka', () => {
+  sharedClaims(proxied('apache-kafka'))
+})
+
+interface Proxied {
+  readonly toolkit: Toolkit
+  readonly name: readonly string[]
+  readonly admin: () => Admin
+  readonly kafka: () => Kafka
+  document(): Promise<ClusterDocument>
+  links(): Promise<readonly LinkState[]>
+  fault(...words: string[]): Promise<FaultState & { readonly proofs: readonly Proof[] }>
+  faults(): Promise<readonly FaultState[]>
+  heal(): Promise<unknown>
+}
+
+/** Three brokers behind a proxy, quick to miss a follower. */
+function proxied(engine: Engine): Proxied {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'proxied']
+  let kafka: Kafka | undefined
+  let admin: Admin | undefined
+  beforeAll(async () => {
+    const settings = ['replica.lag.time.max.ms=2000', 'offsets.topic.num.partitions=4'].flatMap(text => ['--set', text])
+    const shape = ['--runtime', 'process', '--engine', engine, '--port', await freePort()]
+    const { bootstrap } = await toolkit.document('up', ...name, '--proxy', ...shape, ...settings)
+    kafka = new Kafka({ clientId: 'guest', brokers: bootstrap.split(','), logLevel: logLevel.NOTHING })
+    admin = kafka.admin()
+    await admin.connect()
+  })
+  afterAll(async () => {
+    await admin?.disconnect()
+    await toolkit.remove()
+  })
+  const json = async (...words: string[]): Promise<unknown> =>
+    JSON.parse((await toolkit.run(...words, ...name, '--json')).stdout)
+  const document = async () => (await json('status')) as ClusterDocument
+  return {
+    toolkit,
+    name,
+    kafka: () => kafka!,
+    admin: () => admin!,
+    document,
+    links: async () => {
+      const { proxy } = await document()
+      return (await (await fetch(`${proxy?.control}/links`)).json()) as LinkState[]
+    },
+    fault: async (...words) => (await json('fault', 'add', ...words)) as FaultState & { proofs: Proof[] },
+    faults: async () => (await json('fault', 'list')) as FaultState[],
+    heal: () => json('fault', 'heal', '--all'),
+  }
+}
+
+async function makeTopic(cluster: Proxied, topic: string): Promise<{ leader: number; followers: number[] }> {
+  await cluster
+    .admin()
+    .createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: true })
+  await isr(cluster, topic, 3)
+  const { leader, replicas } = await partitionOf(cluster, topic)
+  return { leader, followers: replicas.filter(id => id !== leader) }
+}
+
+async function partitionOf(cluster: Proxied, topic: string) {
+  const { topics } = await cluster.admin().fetchTopicMetadata({ topics: [topic] })
+  return topics[0]!.partitions[0]!
+}
+
+/** Resolves when so many replicas are in sync. */
+async function isr(cluster: Proxied, topic: string, size: number): Promise<readonly number[]> {
+  const found = await poll(
+    async () => {
+      const { isr: inSync } = await partitionOf(cluster, topic)
+      return inSync.length === size ? inSync : undefined
+    },
+    { everyMs: 100, timeoutMs: waitMs },
+  )
+  if (found === undefined) throw new Error(`${topic} never had ${size} replicas in sync`)
+  return found
+}
+
+async function producing<T>(cluster: Proxied, work: (producer: Producer) => Promise<T>): Promise<T> {
+  const producer = cluster.kafka().producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 20 } })
+  await producer.connect()
+  try {
+    return await work(producer)
+  } finally {
+    await producer.disconnect()
+  }
+}
+
+/** A record that only the leader has: a follower that has them all is in sync, however long it has been silent. */
+async function sendUnreplicated(cluster: Proxied, topic: string): Promise<void> {
+  const producer = cluster.kafka().producer()
+  await producer.connect()
+  await producer.send({ topic, acks: 1, messages: [{ value: 'unreplicated' }] })
+  await producer.disconnect()
+}
+
+/** Sends numbered records one after the other, and says which values the topic holds, in its order. */
+async function sendAndRead(cluster: Proxied, topic: string, count: number): Promise<string[]> {
+  await producing(cluster, async producer => {
+    for (let index = 0; index < count; index++)
+      await producer.send({ topic, acks: -1, messages: [{ value: String(index) }] })
+  })
+  const { stdout } = await cluster.toolkit.run('consume', topic, ...cluster.name, '--json')
+  return (JSON.parse(stdout) as { value: string }[]).map(({ value }) => value)
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => String(index))
+
+function sharedClaims(cluster: Proxied): void {
+  // A claim that failed leaves its fault; the next ones should not fail of it.
+  afterEach(async () => {
+    if (!cluster.toolkit.isEmpty && (await cluster.faults()).length > 0) await cluster.heal()
+  })
+
+  test('gives every directed pair of nodes a link that nobody else uses', async () => {
+    await makeTopic(cluster, 'pairs')
+    const links = (await cluster.links()).filter(({ from }) => from !== 'client')
+    expect(links).toHaveLength(18)
+    for (const { from, name, clientIds } of links)
+      for (const clientId of clientIds)
+        expect(`${name}: ${clientId}`).toMatch(
+          new RegExp(`: (broker-${from}-.*|node-${from}|raft-client-${from}|${from}|faultline-probe.*)$`),
+        )
+    const fetched = links.filter(({ listener, requests }) => listener === 'broker' && (requests['Fetch'] ?? 0) > 0)
+    expect(fetched.length).toBeGreaterThanOrEqual(2)
+  })
+
+  test('keeps what a leader sends from its followers: they leave the in-sync set, and come back when it heals', async () => {
+    const { leader, followers } = await makeTopic(cluster, 'one-way')
+    const others = followers.join(',')
+    const fault = await cluster.fault('partition', '--from', String(leader), '--to', others, '--listener', 'broker')
+    expect(fault.proofs.map(({ shown }) => shown)).toEqual([true, true, true, true])
+    await sendUnreplicated(cluster, 'one-way')
+    expect(await isr(cluster, 'one-way', 1)).toEqual([leader])
+    await cluster.heal()
+    await isr(cluster, 'one-way', 3)
+    expect(await cluster.faults()).toEqual([])
+    expect(await sendAndRead(cluster, 'one-way', 3)).toEqual(['unreplicated', ...numbers(3)])
+  })
+
+  test('loses every third Produce response: an idempotent producer tries again and makes no duplicate', async () => {
+    await makeTopic(cluster, 'lost-answers')
+    await cluster.fault(
+      'drop',
+      '--from',
+      'client',
+      '--to',
+      'all',
+      '--api',
+      'Produce',
+      '--on',
+      'response',
+      '--every',
+      '3',
+    )
+    expect(await sendAndRead(cluster, 'lost-answers', 12)).toEqual(numbers(12))
+    const [fault] = await cluster.faults()
+    expect(fault?.hits).toBeGreaterThanOrEqual(4)
+    await cluster.heal()
+  })
+}
+
+function requestClaims(cluster: Proxied): void {
+  test('sends a Produce request twice: the broker takes it once', async () => {
+    await makeTopic(cluster, 'twice')
+    await cluster.fault('duplicate', '--from', 'client', '--to', 'all', '--api', 'Produce', '--topic', 'twice')
+    expect(await sendAndRead(cluster, 'twice', 8)).toEqual(numbers(8))
+    expect((await cluster.faults())[0]?.hits).toBe(8)
+    await cluster.heal()
+  })
+
+  test('answers the first Produce with an error that the broker never gave: the client tries again', async () => {
+    await makeTopic(cluster, 'refused')
+    const words = ['--api', 'Produce', '--topic', 'refused', '--times', '2', '--code', 'NOT_LEADER_OR_FOLLOWER']
+    await cluster.fault('error', '--from', 'client', '--to', 'all', ...words)
+    expect(await sendAndRead(cluster, 'refused', 3)).toEqual(numbers(3))
+    expect((await cluster.faults())[0]).toMatchObject({ hits: 2, missed: 0 })
+    await cluster.heal()
+  })
+
+  test('touches only the topic that is named', async () => {
+    await makeTopic(cluster, 'spared')
+    await makeTopic(cluster, 'hit')
+    const words = ['--api', 'Produce', '--topic', 'hit', '--code', 'TOPIC_AUTHORIZATION_FAILED']
+    await cluster.fault('error', '--from', 'client', '--to', 'all', ...words)
+    expect(await sendAndRead(cluster, 'spared', 2)).toEqual(numbers(2))
+    await expect(sendAndRead(cluster, 'hit', 1)).rejects.toThrow(/not authorized/i)
+    await cluster.heal()
+  })
+
+  test('holds AlterPartition: the in-sync set stays as it was until it is released', async () => {
+    const { leader, followers } = await makeTopic(cluster, 'held')
+    const hold = await cluster.fault('hold', '--from', String(leader), '--to', 'all', '--api', 'AlterPartition')
+    const others = followers.join(',')
+    await cluster.fault('partition', '--from', String(leader), '--to', others, '--listener', 'broker')
+    await sendUnreplicated(cluster, 'held')
+    const held = async () => ((await cluster.faults()).find(({ id }) => id === hold.id)?.held ?? 0) > 0 || undefined
+    expect(await poll(held, { everyMs: 100, timeoutMs: waitMs })).toBe(true)
+    expect((await partitionOf(cluster, 'held')).isr).toHaveLength(3)
+    const { stdout } = await cluster.toolkit.run('fault', 'heal', hold.id, ...cluster.name, '--json')
+    expect(stdout).not.toContain(hold.id)
+    await isr(cluster, 'held', 1)
+    await cluster.heal()
+    await isr(cluster, 'held', 3)
+  })
+
+  test('proves latency by a round trip', async () => {
+    const { proofs } = await cluster.fault('latency', '--from', '1', '--to', '2', '--delay', '120')
+    expect(proofs.map(({ link, shown }) => ({ link, shown }))).toEqual([
+      { link: '1->2', shown: true },
+      { link: '1->2/controller', shown: true },
+    ])
+    await cluster.heal()
+  })
+
+  test('says what it does not understand', async () => {
+    const refused = async (...words: string[]) => {
+      const { exitCode, stderr } = await cluster.toolkit.start('fault', 'add', ...words, ...cluster.name)
+      return { exitCode, stderr }
+    }
+    expect(await refused('latency', '--from', '1', '--to', '2')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('needs --delay'),
+    })
+    expect(await refused('latency', '--delay', '5')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('--from and --to'),
+    })
+    expect(await refused('cut', '--from', '7', '--to', '2')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('no node 7'),
+    })
+    expect(await refused('drop', '--from', '1', '--to', '2', '--api', 'Nonsense')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('Nonsense is none'),
+    })
+    expect(await cluster.faults()).toEqual([])
+  })
+}
+
+function lifeClaims(cluster: Proxied): void {
+  const handle = () => {
+    const file = path.join(cluster.toolkit.home, 'proxied', 'proxy', 'process.json')
+    return (JSON.parse(readFileSync(file, 'utf8')) as { process: ProcessHandle }).process
+  }
+
+  test('that ends by itself is missed, and healing brings it back without its faults', async () => {
+    await cluster.fault('latency', '--from', '1', '--to', '2', '--delay', '10', '--no-proof')
+    const proxy = handle()
+    await signalProcess(proxy, 'SIGKILL')
+    await waitFor(proxy, 'gone', 10_000)
+    expect((await cluster.document()).proxy?.state).toBe('dead')
+    const { stdout } = await cluster.toolkit.run('doctor', '--json')
+    expect(stdout).toContain('fault proxy of proxied')
+    await cluster.heal()
+    expect((await cluster.document()).proxy?.state).toBe('running')
+    expect(await cluster.faults()).toEqual([])
+  })
+
+  test('refuses to grow, and goes down with the cluster', async () => {
+    const { exitCode, stderr } = await cluster.toolkit.start('grow', ...cluster.name)
+    expect(stderr).toContain('cannot grow')
+    expect(exitCode).toBe(2)
+    const proxy = handle()
+    await cluster.admin().disconnect()
+    await cluster.toolkit.run('down', ...cluster.name)
+    expect(await conditionOf(proxy)).toBe('gone')
+    expect(cluster.toolkit.isEmpty).toBe(true)
+  })
+}
+
+describe('a fault proxy in front of encrypted listeners', () => {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'secret']
+  beforeAll(async () => {
+    const shape = ['--runtime', 'process', '--brokers', '1', '--security', 'sasl-tls', '--port', await freePort()]
+    await toolkit.run('up', ...name, '--proxy', ...shape)
+  })
+  afterAll(() => toolkit.remove())
+
+  test('breaks bytes and proves it', async () => {
+    const words = ['latency', '--from', 'client', '--to', '1', '--delay', '100']
+    const { stdout } = await toolkit.run('fault', 'add', ...words, ...name, '--json')
+    expect((JSON.parse(stdout) as { proofs: Proof[] }).proofs).toMatchObject([{ link: 'client->1', shown: true }])
+    await toolkit.run('fault', 'heal', '--all', ...name)
+  })
+
+  test('refuses faults of requests, which it cannot read', async () => {
+    const { exitCode, stderr } = await toolkit.start('fault', 'add', 'drop', '--from', 'client', '--to', '1', ...name)
+    expect(stderr).toContain('is encrypted (TLS)')
+    expect(exitCode).toBe(2)
+  })
+})
