@@ -16,6 +16,7 @@ import { logSize } from './cases/log-size.ts'
 import { memory } from './cases/memory.ts'
 import { partitions } from './cases/partitions.ts'
 import { produce } from './cases/produce.ts'
+import { recovery } from './cases/recovery.ts'
 import { replicated } from './cases/replicated.ts'
 import { start } from './cases/start.ts'
 import { Figures } from './figures.ts'
@@ -36,6 +37,7 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   'large-batches': largeBatches,
   'log-size': logSize,
   partitions,
+  recovery,
 }
 
 // kafkajs computes some waits to be a little below zero, which Node.js would comment on.

@@ -15,6 +15,7 @@ export const caseNames = [
   'large-batches',
   'log-size',
   'partitions',
+  'recovery',
 ] as const
 export type CaseName = (typeof caseNames)[number]
 

@@ -74,6 +74,7 @@ const method = [
   '- `log-size`: the log alone, in one process; logs above 1 MB are sparse files, with batches of 1 KiB between batches of 64 MiB whose value is a hole. The logs take turns.',
   '- `partitions`: topics of 500 partitions, a record in each; a start ends when every partition has its leader.',
   '- `large-batches`: a client that costs next to nothing sends prepared batches of 256 KiB, acks=1, five in flight, to one partition.',
+  '- `recovery` (Faultline alone): from the start of a broker after kill -9 to its last record read, with a log of 1, 10 and 100 GB and 0 to 256 MB above the recovery point. The old part are sparse segments of one batch of zeros each; the part above the recovery point are real batches of 64 KiB.',
 ]
 
 function row(figure: Figure): string[] {

@@ -3,8 +3,8 @@
  * In CI nothing is missing: the test then runs and fails.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe } from 'vitest'
 
@@ -14,6 +14,16 @@ function answers(command: string, args: readonly string[]): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+function canMount(): boolean {
+  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-mount-'))
+  try {
+    if (!answers('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'faultline', folder])) return false
+    return answers('umount', [folder])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -36,6 +46,7 @@ const probes = {
     remedy: 'run ./faultline doctor --fetch-kafka on an empty folder of jars, or set KAFKA_JARS',
   },
   go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
+  mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 

@@ -320,12 +320,12 @@ function recoverSegment(
   const start = segment.offsetIndex.entryAt(segment.offsetIndex.entries - 1)
   segment.timeIndex.truncateTo(start?.offset ?? segment.baseOffset)
   segment.resumeIndexes(start?.position ?? 0)
-  let checker = new TailChecker(segment, start, epochs)
+  let checker = new TailChecker(options, segment, start, epochs)
   let problem = checker.run(options.config.indexIntervalBytes)
   if (problem !== undefined && start !== undefined && checker.nextOffset < 0) {
     // Not even the batch that the index points to is good: it may be the index that is wrong.
     segment.resetIndexes()
-    checker = new TailChecker(segment, undefined, epochs)
+    checker = new TailChecker(options, segment, undefined, epochs)
     problem = checker.run(options.config.indexIntervalBytes)
   }
   const cutBytes = segment.sizeBytes - checker.position
@@ -351,6 +351,7 @@ class TailChecker {
   position: number
   /** Offset that follows the last good batch; -1 while that is not known. */
   nextOffset: number
+  private readonly options: LoadOptions
   private readonly segment: Segment
   private readonly epochs: LeaderEpochs
   private readonly start: { readonly offset: number } | undefined
@@ -358,10 +359,12 @@ class TailChecker {
   private seen = false
 
   constructor(
+    options: LoadOptions,
     segment: Segment,
     start: { readonly offset: number; readonly position: number } | undefined,
     epochs: LeaderEpochs,
   ) {
+    this.options = options
     this.segment = segment
     this.epochs = epochs
     this.start = start
@@ -387,12 +390,21 @@ class TailChecker {
       }
       for (let at = 0; isWholeBatch(chunk, at, chunk.length); at += batchBytes(chunk, at)) {
         const batch = new BatchView(chunk, at)
-        const problem = checkBatchBytes(chunk, at)?.message ?? this.check(batch)
+        const problem = this.spare(batch, checkBatchBytes(chunk, at)?.message) ?? this.check(batch)
         if (problem !== undefined) return problem
         segment.note(chunk, at, this.position, batch.sizeBytes, indexIntervalBytes)
         this.position += batch.sizeBytes
       }
     }
+    return undefined
+  }
+
+  /** What was durable and is damaged now is left where it is, for readers to be told: to cut it would cost all that follows. */
+  private spare(batch: BatchView, problem: string | undefined): string | undefined {
+    if (problem === undefined || batch.lastOffset >= this.options.recoveryPoint) return problem
+    const { path } = this.segment
+    const fields = { segment: path, position: this.position, offset: batch.baseOffset, problem }
+    this.options.log.error('A batch below the recovery point is damaged; it stays, and is not served.', fields)
     return undefined
   }
 

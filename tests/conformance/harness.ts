@@ -110,8 +110,8 @@ export class BrokerProcess {
   configure(settings: Readonly<Record<string, string>>, logDirs = 1): void {
     mkdirSync(this.#directory, { recursive: true })
     const properties = {
-      ...settings,
       'log.dirs': this.logDirectories(logDirs).join(','),
+      ...settings,
       ...(this.#engine.hasInspector ? { 'inspector.listener': `${host}:${this.#inspectorPort}` } : {}),
     }
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)

@@ -128,6 +128,28 @@ describe('a batch that its disk has damaged', () => {
     expect(noticed).toBe(2 * (size - 4))
   })
 
+  test('below the recovery point it stays where it is when a log is recovered: what follows it is not cut', () => {
+    const { machine, log } = filled()
+    log.flush()
+    machine.kill()
+    for (const batch of [count - 1, count - 2, count - 3]) {
+      flip(machine, batch, 80)
+      const reopened = openLog(machine, { config, recoveryPoint: count * 2 })
+      expect(reopened.logEndOffset).toBe(count * 2)
+      const values = readAll(reopened)
+      expect(values.filter(value => value !== 'damaged')).toEqual([
+        ...expected.slice(0, batch * 2),
+        ...expected.slice(batch * 2 + 2),
+      ])
+      expect(machine.lines).toContain('A batch below the recovery point is damaged; it stays, and is not served.')
+      machine.kill()
+      flip(machine, batch, 80)
+    }
+    // Above it, nobody was promised anything: the log ends before it.
+    flip(machine, count - 3, 80)
+    expect(openLog(machine, { config, recoveryPoint: 2 }).logEndOffset).toBe((count - 3) * 2)
+  })
+
   test('is not copied: a move, or a follower that is handed it, refuses it', () => {
     const { machine, log } = filled()
     log.close()
