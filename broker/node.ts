@@ -212,6 +212,7 @@ export class Node {
     this.#client.close()
     if (this.#storage !== undefined) closeMetadataLog(this.#environment, this.#storage.metadataLog)
     const replicas = this.#broker?.replicas
+    await this.#storage?.logs?.writeOut()
     // Last: with the lock of its directories the node gives up everything on disk.
     if (replicas !== undefined) this.#storage?.logs?.close(partition => replicas.checkpointOf(partition))
     this.#storage?.metadataLock?.release()

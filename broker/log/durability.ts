@@ -39,6 +39,7 @@ export class Durability {
   /** A file of the directory was created, renamed or removed since the directory was fsynced. */
   directoryDirty: boolean
   private parentDirty: boolean
+  private metadataSynced = false
   private unflushedMessages = 0
   private bytesSinceWriteback = 0
   private writingBack = false
@@ -142,6 +143,16 @@ export class Durability {
     this.syncDirectories()
   }
 
+  /** The directory is new, and its partition.metadata not durable yet. */
+  get hasNewMetadata(): boolean {
+    return this.parentDirty && !this.metadataSynced
+  }
+
+  /** partition.metadata was fsynced; the names of the directory and in it are what is left to do. */
+  metadataIsDurable(): void {
+    this.metadataSynced = true
+  }
+
   stop(): void {
     this.stopped = true
     this.timer?.cancel()
@@ -207,7 +218,7 @@ export class Durability {
   syncDirectories(): void {
     const { disk } = this.environment
     if (this.parentDirty) {
-      writePartitionMetadata(disk, this.log.directory, this.log.topicId, { durable: true })
+      if (!this.metadataSynced) writePartitionMetadata(disk, this.log.directory, this.log.topicId, { durable: true })
       disk.syncDirectory(parentOf(this.log.directory))
       this.parentDirty = false
     }

@@ -403,6 +403,25 @@ export class DirectoryLogManager implements LogManager {
     for (const listener of this.spaceListeners) listener(directory.id)
   }
 
+  /** Resolves when `close` has little left to do; for when nothing is appended any more. */
+  async writeOut(): Promise<void> {
+    const logs = this.dirs.filter(({ online }) => online).flatMap(directory => [...directory.logs.values()])
+    await Promise.all(
+      logs.map(
+        log =>
+          new Promise<void>((resolve, reject) => {
+            try {
+              log.writeOutLater(resolve)
+            } catch (error) {
+              // The directory is offline now; the others go on.
+              if (error instanceof DiskError) resolve()
+              else reject(error as Error)
+            }
+          }),
+      ),
+    )
+  }
+
   close(highWatermarkOf: (partition: TopicPartition) => number): void {
     if (this.closed) return
     this.closed = true

@@ -51,6 +51,7 @@ import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 import type { TransactionIndexes } from './transaction-indexes.ts'
 import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
+import { needsWriteOut, settle, writeOut } from './write-out.ts'
 
 /**
  * Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped
@@ -69,12 +70,12 @@ export class SegmentedLog implements PartitionLog {
   readonly log: Logger
   private config: LogConfig
   private segments: Segment[]
-  private readonly segmentContext: SegmentContext
+  readonly segmentContext: SegmentContext
   readonly tally = new SegmentTally()
-  private active: Segment
-  private epochs: LeaderEpochs
+  active: Segment
+  epochs: LeaderEpochs
   private readonly epochCheck: EpochCheck
-  private producerStates: ProducerStates
+  producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
   private readonly reader = new LogReader(this)
@@ -469,9 +470,7 @@ export class SegmentedLog implements PartitionLog {
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.failure.error !== undefined || this.closed) return 0
     return this.guard(() => {
-      const inFuture = ({ path }: Segment, timestamp: number) =>
-        this.log.warn('A segment has records from the future and is kept until then.', { path, timestamp })
-      const input = { config: this.config, nowWallMs, untilOffset, log: this, inFuture }
+      const input = { config: this.config, nowWallMs, untilOffset, log: this, logger: this.log }
       let count = segmentsBeyondRetention(this.segments, input)
       // The log always has an active segment: a new one, where there is space for it.
       if (count === this.segments.length && this.failure.full !== undefined) count--
@@ -549,26 +548,20 @@ export class SegmentedLog implements PartitionLog {
     this.highWatermark = former.highWatermark
   }
 
+  /** Does most of what a clean `close` does, off the event loop; for when nothing is appended any more. */
+  writeOutLater(done: () => void): void {
+    if (this.closed || this.failure.error !== undefined || this.failure.full !== undefined || !needsWriteOut(this))
+      return done()
+    this.guard(() => writeOut(this, done))
+  }
+
   close(): void {
     if (this.closed) return
     try {
-      if (this.failure.error === undefined) this.guard(() => this.settle())
+      if (this.failure.error === undefined) this.guard(() => settle(this))
     } finally {
       this.release()
     }
-  }
-
-  private settle(): void {
-    // A log that was not written to since it was opened is as it should be.
-    if (this.active.unsynced || this.snapshots.latest !== this.endOffset) {
-      this.active.becomeInactive()
-      this.durability.directoryDirty = true
-      this.snapshots.write(this.endOffset, this.producerStates.all(), { sync: true })
-      for (const segment of this.tally.unsyncedSegments) if (segment !== this.active) segment.sync()
-      this.active.sync()
-    }
-    this.flush()
-    this.prepareCheckpoint()
   }
 
   /** Gives all descriptors back without writing anything: the log directory failed, or the partition was deleted. */

@@ -5,7 +5,7 @@
 import type { Disk, Logger } from '../environment/environment.ts'
 import { readFile, replaceFile } from './small-files.ts'
 
-const fileName = 'partition.metadata'
+export const partitionMetadataFile = 'partition.metadata'
 
 /** Not durable for a directory that is just created: its first fsync covers the file too. */
 export function writePartitionMetadata(
@@ -14,12 +14,12 @@ export function writePartitionMetadata(
   topicId: string,
   options: { readonly durable: boolean },
 ): void {
-  replaceFile(disk, `${directory}/${fileName}`, `version: 0\ntopic_id: ${topicId}`, options)
+  replaceFile(disk, `${directory}/${partitionMetadataFile}`, `version: 0\ntopic_id: ${topicId}`, options)
 }
 
 /** The topic id, undefined when the file is missing or, which is said, damaged. */
 export function readPartitionMetadata(disk: Disk, directory: string, log: Logger): string | undefined {
-  const path = `${directory}/${fileName}`
+  const path = `${directory}/${partitionMetadataFile}`
   const content = readFile(disk, path)?.toString('utf8')
   if (content === undefined) return undefined
   const match = /^version: 0\r?\ntopic_id: ([A-Za-z0-9_-]{22})\s*$/.exec(content)

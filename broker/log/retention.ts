@@ -4,6 +4,7 @@
  *
  * Source: Kafka documentation, "Log deletion policy" of topic configs.
  */
+import type { Logger } from '../environment/environment.ts'
 import type { LogConfig } from './log.ts'
 import type { Segment } from './segment.ts'
 
@@ -12,8 +13,7 @@ export interface RetentionInput {
   readonly nowWallMs: number
   /** The high watermark. */
   readonly untilOffset: number
-  /** The segment has records from the future, and is not old before that has come. */
-  readonly inFuture?: (segment: Segment, timestamp: number) => void
+  readonly logger: Logger
   readonly log: { readonly logStartOffset: number; readonly logEndOffset: number; readonly sizeBytes: number }
 }
 
@@ -43,8 +43,11 @@ export function segmentsBeyondRetention(segments: readonly Segment[], input: Ret
 }
 
 /** Records without timestamps age by the file. */
-function isOlder(segment: Segment, retentionMs: number, { nowWallMs, inFuture }: RetentionInput): boolean {
+function isOlder(segment: Segment, retentionMs: number, { nowWallMs, logger }: RetentionInput): boolean {
   const newest = segment.largestTimestamp()?.timestamp ?? segment.modifiedWallMs()
-  if (newest > nowWallMs) inFuture?.(segment, newest)
+  if (newest > nowWallMs) {
+    const fields = { segment: segment.path, timestamp: newest }
+    logger.warn('A segment has records from the future, and is kept until their time has come.', fields)
+  }
   return nowWallMs - newest > retentionMs
 }

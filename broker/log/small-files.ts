@@ -3,7 +3,7 @@
  * A reader finds the old content or the new one, never a mixture.
  */
 import { DiskError } from '../environment/environment.ts'
-import type { Disk } from '../environment/environment.ts'
+import type { Disk, DiskFile } from '../environment/environment.ts'
 
 /**
  * Replaces (or creates) `path`. `durable: false` leaves out both fsyncs, for files whose loss is repaired at the next
@@ -73,6 +73,21 @@ export function readFile(disk: Disk, path: string): Buffer | undefined {
   } finally {
     file.close()
   }
+}
+
+/** fsyncs a file that is there, off the event loop. Calls `done` also when it cannot be opened. */
+export function syncFileLater(disk: Disk, path: string, done: (error: DiskError | undefined) => void): void {
+  let file: DiskFile
+  try {
+    file = disk.open(path, 'write')
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error
+    return done(error)
+  }
+  file.syncLater(error => {
+    file.close()
+    done(error)
+  })
 }
 
 /** Makes a directory and its parents, and their names durable. */

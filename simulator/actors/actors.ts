@@ -45,6 +45,8 @@ const settingsOfActors: Readonly<Record<string, string>> = {
   'group.share.min.session.timeout.ms': '10000',
   'group.share.record.lock.duration.ms': '4000',
   'group.share.min.record.lock.duration.ms': '4000',
+  // Records of actors carry no time that retention could go by, and nobody expects them to leave.
+  'log.retention.ms': '-1',
   // Timeouts come about within the run.
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '2000',
 }

@@ -12,7 +12,17 @@ import { openPartitionLog } from '#broker/log/partition-log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { Segment } from '#broker/log/segment.ts'
 import { buildEndTransactionMarker } from '#broker/protocol/records/batch-build.ts'
-import { asClient, batchOf, defaultConfig, logDirectory, Machine, openLog, startWallMs, topicId } from './harness.ts'
+import {
+  asClient,
+  batchOf,
+  defaultConfig,
+  inspect,
+  logDirectory,
+  Machine,
+  openLog,
+  startWallMs,
+  topicId,
+} from './harness.ts'
 
 /** One record a segment. */
 const config: LogConfig = { ...defaultConfig, segmentBytes: 100 }
@@ -236,6 +246,42 @@ describe('the fsyncs of a log', () => {
     expect([read(log, 6), log.latestEpoch]).toEqual([6, 1])
     log.close()
     expect(clean.syncs).toBe(0)
+  })
+})
+
+describe('a log that was written out', () => {
+  test('is closed with the fsyncs of two directories alone, and a power failure then takes nothing', () => {
+    const machine = new Machine()
+    const counts = counting(machine)
+    counts.environment.disk.makeDirectory('/data')
+    inspect(machine).syncDirectory('/')
+    const log = openIn(counts.environment, { config: defaultConfig })
+    for (let index = 0; index < 5; index++) appendOne(log)
+    abortOne(log, 7n)
+    let isOver = false
+    log.writeOutLater(() => (isOver = true))
+    expect(isOver).toBe(false)
+    machine.turn()
+    expect([isOver, counts.syncs]).toEqual([true, 0])
+    log.close()
+    // The transaction index, the directory and its parent.
+    expect(counts.syncs).toBe(3)
+    machine.powerFailure(3)
+    const again = openLog(machine, { config: defaultConfig, cleanShutdown: true, recoveryPoint: 7 })
+    expect([again.logEndOffset, again.latestEpoch, again.abortedTransactions(0, 7).length]).toEqual([7, 0, 1])
+    expect(again.producers().map(({ producerId }) => producerId)).toEqual([7n])
+    expect(machine.lines.filter(line => /damaged|Rebuilding|Cutting/.test(line))).toEqual([])
+  })
+
+  test('that fails on the way is offline, and whoever waits is told', () => {
+    const machine = new Machine()
+    const log = openLog(machine, { config: defaultConfig })
+    appendOne(log)
+    let isOver = false
+    log.writeOutLater(() => (isOver = true))
+    machine.failCall = () => new DiskError('EIO', 'sync', logDirectory)
+    machine.turn()
+    expect([isOver, log.failedWith?.code]).toEqual([true, 'EIO'])
   })
 })
 
