@@ -16,6 +16,7 @@ import { logSize } from './cases/log-size.ts'
 import { memory } from './cases/memory.ts'
 import { partitions } from './cases/partitions.ts'
 import { produce } from './cases/produce.ts'
+import { proxy } from './cases/proxy.ts'
 import { replicated } from './cases/replicated.ts'
 import { start } from './cases/start.ts'
 import { Figures } from './figures.ts'
@@ -32,6 +33,7 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   produce,
   consume,
   replicated,
+  proxy,
   failover,
   'large-batches': largeBatches,
   'log-size': logSize,
