@@ -1,5 +1,5 @@
 /** One claim on two runtimes: a partition means the same in the simulator and between processes behind a fault proxy. */
-import { Kafka, logLevel } from 'kafkajs'
+import { Kafka, KafkaJSProtocolError, logLevel } from 'kafkajs'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -53,12 +53,21 @@ async function splitAndHeal(cluster: Cluster): Promise<void> {
   const producer = kafka.producer({ retry: { retries: 30 } })
   await admin.connect()
   await producer.connect()
+  const known = async () => {
+    try {
+      return await partition()
+    } catch (error) {
+      // A broker that was asked may not have heard of a new topic yet.
+      if (error instanceof KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+      throw error
+    }
+  }
   const partition = async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]!.partitions[0]!
   const inSync = async (size: number) => {
-    const ask = async () => (await partition()).isr.length === size || undefined
+    const ask = async () => (await known())?.isr.length === size || undefined
     return await poll(ask, { clock: cluster.clock, everyMs: 200, timeoutMs })
   }
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: true })
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: false })
   expect(await inSync(3)).toBe(true)
   const controller = (await cluster.quorum())!.leaderId
   const { leader, replicas } = await partition()
