@@ -16,6 +16,7 @@ import { logSize } from './cases/log-size.ts'
 import { memory } from './cases/memory.ts'
 import { partitions } from './cases/partitions.ts'
 import { produce } from './cases/produce.ts'
+import { proxy } from './cases/proxy.ts'
 import { recovery } from './cases/recovery.ts'
 import { replicated } from './cases/replicated.ts'
 import { start } from './cases/start.ts'
@@ -33,6 +34,7 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   produce,
   consume,
   replicated,
+  proxy,
   failover,
   'large-batches': largeBatches,
   'log-size': logSize,

@@ -11,6 +11,7 @@ export const caseNames = [
   'produce',
   'consume',
   'replicated',
+  'proxy',
   'failover',
   'large-batches',
   'log-size',

@@ -26,7 +26,10 @@ export function textTable(figures: readonly Figure[]): string {
 export function shortcomings(results: Results): string[] {
   const missed = results.figures
     .filter(figure => figure.verdict === 'missed')
-    .map(figure => `missed: ${figure.case}, ${figure.name}: ratio ${ratio(figure.ratio)}, target ${target(figure)}`)
+    .map(figure => {
+      const found = figure.least === undefined ? `ratio ${ratio(figure.ratio)}` : amount(figure.ours, figure.unit)
+      return `missed: ${figure.case}, ${figure.name}: ${found}, target ${target(figure)}`
+    })
   return [...missed, ...results.failures.map(({ case: name, why }) => `failed: ${name}: ${why}`)]
 }
 
@@ -70,6 +73,7 @@ const method = [
   '- `connections`: VmRSS of one broker’s process when 10,000 connections have each been answered an ApiVersions request and are idle; and what each of them adds to it.',
   '- `produce`, `replicated`: Kafka’s own `ProducerPerformance` with batch.size=65536 and linger.ms=5, after a warm-up run on the same broker, one partition (replicated: three partitions, replication factor 3, min.insync.replicas 2). The rate is what the client reports for the whole run; CPU is utime + stime of the broker’s process from /proc, divided by the records (replicated: of all three brokers).',
   '- `consume`: Kafka’s own `ConsumerPerformance` over the same records; the rate leaves out the time to join the group.',
+  '- `proxy`: as `replicated`, once with `up --proxy` and once without; the target is about the quotient of our own two rates.',
   '- `failover`: a Java producer with acks=all and otherwise default settings sends a record every 5 ms; the process of the partition’s leader gets kill -9. The figure is the longest gap between two acknowledgements.',
   '- `log-size`: the log alone, in one process; logs above 1 MB are sparse files, with batches of 1 KiB between batches of 64 MiB whose value is a hole. The logs take turns.',
   '- `partitions`: topics of 500 partitions, a record in each; a start ends when every partition has its leader.',
@@ -90,6 +94,7 @@ function row(figure: Figure): string[] {
 }
 
 function target(figure: Figure): string {
+  if (figure.least !== undefined) return `≥ ${figure.least} (Faultline)`
   return figure.target === undefined ? '' : `${figure.better === 'lower' ? '≤' : '≥'} ${figure.target}`
 }
 
@@ -98,7 +103,7 @@ function ratio(value: number | undefined): string {
 }
 
 function amount(value: number | undefined, unit: string): string {
-  return value === undefined ? '' : `${significant(value)} ${unit}`
+  return value === undefined ? '' : `${significant(value)} ${unit}`.trimEnd()
 }
 
 /** Three digits that mean something; whole numbers above a hundred, with separators. */

@@ -31,9 +31,10 @@ export async function withCluster(
   brokers: number,
   signal: AbortSignal,
   body: (cluster: Cluster) => Promise<void>,
+  { proxy = false }: { readonly proxy?: boolean } = {},
 ): Promise<void> {
   process.env['KAFKA_HEAP_OPTS'] = heapOptions(brokers)
-  const spec = clusterSpec({ name: nextClusterName(engine), runtime: 'process', engine, brokers, port: 0 })
+  const spec = clusterSpec({ name: nextClusterName(engine), runtime: 'process', engine, brokers, port: 0, proxy })
   const cluster = await processRuntime.up(spec, { signal })
   try {
     await untilAborted(body(cluster), signal)

@@ -1,7 +1,7 @@
 /** Faults of links through the command line: from words to a request to the fault proxy, and the proof that it took effect. */
 import type { Cluster } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
-import { linkFaultKinds, type LinkFaultKind } from '../proxy/kinds.ts'
+import { completeParameters, linkFaultKind, linkFaultKinds, type LinkFaultKind } from '../proxy/kinds.ts'
 import {
   listenerKinds,
   type ClusterLinks,
@@ -12,6 +12,7 @@ import {
   type ParameterValue,
 } from '../proxy/model.ts'
 import { Prover, type Proof } from '../proxy/proof.ts'
+import { selectLinks } from '../proxy/select-links.ts'
 import { resolveNodes } from './options.ts'
 
 export interface LinkFaultOptions {
@@ -60,7 +61,10 @@ export async function addLinkFault(
   if (options.proof === false) return { fault: await links.add(request), proofs: [] }
   const { ssl, sasl } = cluster.kafkaOptions()
   const prover = new Prover({ control: links, ssl, sasl: sasl !== undefined })
-  await prover.lookAtFirst(await links.links())
+  const all = await links.links()
+  const parameters = completeParameters(linkFaultKind(kindName), request.parameters ?? {})
+  const selected = new Set(selectLinks(all, { ...request, parameters }).map(({ link }) => link))
+  await prover.lookAtFirst(all.filter(({ name }) => selected.has(name)))
   const fault = await links.add(request)
   const proofs = await prover.prove(fault, request)
   const wrong = proofs.filter(({ shown }) => shown === false)

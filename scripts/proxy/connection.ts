@@ -23,6 +23,8 @@ export interface ConnectionOwner {
   count(way: Way, bytes: number): void
   request(apiKey: number): void
   named(clientId: string | null): void
+  /** Nobody listens at the node. */
+  refused(): void
   gone(connection: ProxiedConnection): void
 }
 
@@ -104,7 +106,10 @@ export class ProxiedConnection {
     const node = connect({ host, port, noDelay: true, allowHalfOpen: true })
     this.#node = node
     node.on('connect', () => (this.#wasOpen = true))
-    node.on('error', () => this.#lost('node'))
+    node.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') this.#owner.refused()
+      this.#lost('node')
+    })
     node.on('close', () => this.#socketClosed('node'))
     node.on('end', () => this.#ended('response'))
     node.on('data', (chunk: Buffer) => this.#receive('response', chunk))

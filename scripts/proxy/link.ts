@@ -1,7 +1,7 @@
 /** One link: the port that its source connects to, the connections through it, what passed, and the faults that are at work on it. */
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { apiByKey } from '#broker/protocol/apis.ts'
-import { lacking } from '../errors.ts'
+import { lacking, messageOf } from '../errors.ts'
 import { ProxiedConnection, type ConnectionOwner } from './connection.ts'
 import { emptyPlan, type LinkPlan } from './link-plan.ts'
 import { linkName, type Address, type LinkDescription, type LinkState, type Way } from './model.ts'
@@ -9,6 +9,7 @@ import { linkName, type Address, type LinkDescription, type LinkState, type Way 
 /** Client ids that are remembered, for people who want to see who uses a link. */
 const clientIdsMax = 20
 const backlog = 1024
+const watchEveryMs = 50
 
 export class Link implements ConnectionOwner {
   description: LinkDescription
@@ -16,6 +17,9 @@ export class Link implements ConnectionOwner {
   readonly isKafka: boolean
   plan: LinkPlan = emptyPlan
   #server: Server | undefined
+  /** The node refused a connection: until it takes one again, so does the link. */
+  #watch: NodeJS.Timeout | undefined
+  #isClosed = false
   readonly #connections = new Set<ProxiedConnection>()
   #accepted = 0
   readonly #bytes: Record<Way, number> = { request: 0, response: 0 }
@@ -56,6 +60,8 @@ export class Link implements ConnectionOwner {
 
   /** Resolves when the port is free and every connection is gone. */
   async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#watch)
     await this.#unlisten()
     for (const connection of this.#connections) connection.destroy()
   }
@@ -73,7 +79,37 @@ export class Link implements ConnectionOwner {
       return
     }
     for (const connection of this.#connections) connection.replan()
-    if (this.#server === undefined) await this.listen()
+    if (this.#server === undefined && this.#watch === undefined) await this.listen()
+  }
+
+  /** Where nobody listens behind the link, nobody listens at it: a node that is down looks so to its peers. */
+  refused(): void {
+    if (this.#watch !== undefined || this.#isClosed) return
+    this.#watchNode()
+    void this.#unlisten()
+  }
+
+  #watchNode(): void {
+    this.#watch = setTimeout(() => {
+      const { host, port } = this.target
+      const attempt = connect({ host, port })
+      attempt.once('connect', () => {
+        attempt.destroy()
+        void this.#nodeIsBack()
+      })
+      attempt.once('error', () => this.#isClosed || this.#watchNode())
+    }, watchEveryMs)
+  }
+
+  async #nodeIsBack(): Promise<void> {
+    this.#watch = undefined
+    if (this.#isClosed || this.plan.refusal !== undefined || this.#server !== undefined) return
+    try {
+      await this.listen()
+    } catch (error) {
+      console.error(`link ${this.name}: ${messageOf(error)}`)
+      this.#watchNode()
+    }
   }
 
   state(): LinkState {

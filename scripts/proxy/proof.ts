@@ -42,7 +42,7 @@ export class Prover {
     this.#options = options
   }
 
-  /** Every link, as it is without the fault. */
+  /** Links as they are without the fault. */
   async lookAtFirst(links: readonly LinkState[]): Promise<void> {
     await Promise.all(
       links.map(async link =>
@@ -68,7 +68,7 @@ export class Prover {
   async #proveOn(target: Target, fault: FaultState, request: FaultRequest): Promise<Omit<Proof, 'link'>> {
     const before = this.#before.get(target.link.name) ?? []
     const answered = before.find(({ ending }) => ending === 'answered')
-    if (answered === undefined && fault.name !== 'cut')
+    if (answered === undefined)
       return {
         shown: undefined,
         text: `the link did not answer before (${before[0]?.ending ?? 'not asked'}): nothing to compare with`,

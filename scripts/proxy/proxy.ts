@@ -128,9 +128,10 @@ export class FaultProxy implements FaultControl {
 
   #plan(link: string): LinkPlan {
     const mine = this.#faults.filter(({ targets }) => targets.some(target => target.link === link))
-    const named = (name: string) => mine.find(({ kind }) => kind.name === name)
-    const cut = named('cut')
-    const reset = named('reset')
+    const named = (name: string) => mine.filter(({ kind }) => kind.name === name)
+    const [cut] = named('cut')
+    // Of several, the strictest.
+    const [reset] = named('reset').sort((a, b) => Number(a.parameters['after']) - Number(b.parameters['after']))
     const bytesOn = (way: Way) => mine.flatMap(({ bytes }) => bytes.get(`${link} ${way}`) ?? [])
     const requestsOn = (way: Way) => mine.flatMap(({ requests }) => (requests?.way === way ? [requests] : []))
     return {

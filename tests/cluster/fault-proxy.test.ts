@@ -1,5 +1,5 @@
 /** Links and requests broken through the command line, with real clients, on our engine and on Apache Kafka. */
-import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs'
+import { Kafka, KafkaJSProtocolError, logLevel, type Admin, type Producer } from 'kafkajs'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -45,7 +45,7 @@ function proxied(engine: Engine): Proxied {
   let admin: Admin | undefined
   beforeAll(async () => {
     const settings = ['replica.lag.time.max.ms=2000', 'offsets.topic.num.partitions=4'].flatMap(text => ['--set', text])
-    const shape = ['--runtime', 'process', '--engine', engine, '--port', await freePort()]
+    const shape = ['--runtime', 'process', '--engine', engine, '--port', await freePort({ proxy: true })]
     const { bootstrap } = await toolkit.document('up', ...name, '--proxy', ...shape, ...settings)
     kafka = new Kafka({ clientId: 'guest', brokers: bootstrap.split(','), logLevel: logLevel.NOTHING })
     admin = kafka.admin()
@@ -77,7 +77,7 @@ function proxied(engine: Engine): Proxied {
 async function makeTopic(cluster: Proxied, topic: string): Promise<{ leader: number; followers: number[] }> {
   await cluster
     .admin()
-    .createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: true })
+    .createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: false })
   await isr(cluster, topic, 3)
   const { leader, replicas } = await partitionOf(cluster, topic)
   return { leader, followers: replicas.filter(id => id !== leader) }
@@ -88,12 +88,22 @@ async function partitionOf(cluster: Proxied, topic: string) {
   return topics[0]!.partitions[0]!
 }
 
+async function knownPartitionOf(cluster: Proxied, topic: string) {
+  try {
+    return await partitionOf(cluster, topic)
+  } catch (error) {
+    if (error instanceof KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+    throw error
+  }
+}
+
 /** Resolves when so many replicas are in sync. */
 async function isr(cluster: Proxied, topic: string, size: number): Promise<readonly number[]> {
   const found = await poll(
     async () => {
-      const { isr: inSync } = await partitionOf(cluster, topic)
-      return inSync.length === size ? inSync : undefined
+      // A broker that was asked may not have heard of a new topic yet.
+      const inSync = (await knownPartitionOf(cluster, topic))?.isr
+      return inSync?.length === size ? inSync : undefined
     },
     { everyMs: 100, timeoutMs: waitMs },
   )
@@ -298,7 +308,16 @@ describe('a fault proxy in front of encrypted listeners', () => {
   const toolkit = new Toolkit()
   const name = ['--name', 'secret']
   beforeAll(async () => {
-    const shape = ['--runtime', 'process', '--brokers', '1', '--security', 'sasl-tls', '--port', await freePort()]
+    const shape = [
+      '--runtime',
+      'process',
+      '--brokers',
+      '1',
+      '--security',
+      'sasl-tls',
+      '--port',
+      await freePort({ proxy: true }),
+    ]
     await toolkit.run('up', ...name, '--proxy', ...shape)
   })
   afterAll(() => toolkit.remove())

@@ -60,6 +60,6 @@ export class Toolkit {
 }
 
 /** A base port whose whole span is free at this moment. */
-export async function freePort(): Promise<string> {
-  return String(await freeBasePort(clusterSpec({ runtime: 'process' })))
+export async function freePort(shape: { readonly proxy?: boolean } = {}): Promise<string> {
+  return String(await freeBasePort(clusterSpec({ runtime: 'process', ...shape })))
 }

@@ -157,12 +157,26 @@ describe('bytes through a link', () => {
     expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(119)
   })
 
-  test('to a node that is down end with a reset', async () => {
+  test('to a node that went down: one more connection is reset, the next are refused, until it is back', async () => {
+    const port = stage.node.port
     stage.node.close()
-    const client = await stage.client()
-    await client.closed
-    expect(client.error).toBe('ECONNRESET')
+    const first = await stage.client()
+    await first.closed
+    expect(first.error).toBe('ECONNRESET')
+    const second = await stage.client()
+    await second.closed
+    expect(second.error).toBe('ECONNREFUSED')
     await noConnections()
+    const { id } = await stage.fault('cut')
+    await stage.node.listen(port)
+    await stage.proxy.heal([id])
+    const serves = async () => {
+      const client = await stage.client()
+      client.metadata()
+      await Promise.race([client.closed, client.answered(1)])
+      return client.ids.length > 0 || undefined
+    }
+    expect(await poll(serves, { everyMs: 20, timeoutMs: 10_000 })).toBe(true)
   })
 
   test('leave nothing behind when both sides have gone', async () => {

@@ -46,10 +46,11 @@ class Frames {
 export class FakeNode {
   readonly requests: Request[] = []
   readonly sockets = new Set<Socket>()
-  readonly #server: Server
+  #server: Server | undefined
+  port = 0
 
-  constructor() {
-    this.#server = createServer(socket => {
+  async listen(port = 0): Promise<number> {
+    const server = createServer(socket => {
       this.sockets.add(socket)
       const frames = new Frames()
       socket.on('data', (chunk: Buffer) => {
@@ -58,16 +59,15 @@ export class FakeNode {
       socket.on('error', () => socket.destroy())
       socket.on('close', () => this.sockets.delete(socket))
     })
-  }
-
-  async listen(): Promise<number> {
-    this.#server.listen({ host, port: 0 })
-    await once(this.#server, 'listening')
-    return (this.#server.address() as AddressInfo).port
+    this.#server = server
+    server.listen({ host, port })
+    await once(server, 'listening')
+    this.port = (server.address() as AddressInfo).port
+    return this.port
   }
 
   close(): void {
-    this.#server.close()
+    this.#server?.close()
     for (const socket of this.sockets) socket.destroy()
   }
 

@@ -1,0 +1,86 @@
+/** One claim on two runtimes: a partition means the same in the simulator and between processes behind a fault proxy. */
+import { Kafka, KafkaJSProtocolError, logLevel } from 'kafkajs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
+import type { Cluster, Runtime } from '#scripts/cluster/cluster.ts'
+import { processRuntime } from '#scripts/cluster/process/runtime.ts'
+import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+
+const topic = 'split'
+const timeoutMs = 60_000
+
+describe('a partition', () => {
+  let home: string
+  beforeAll(() => {
+    home = mkdtempSync(path.join(tmpdir(), 'faultline-partition-'))
+    process.env['FAULTLINE_HOME'] = home
+  })
+  afterAll(() => {
+    delete process.env['FAULTLINE_HOME']
+    rmSync(home, { recursive: true, force: true })
+  })
+
+  test.each([
+    { runtime: processRuntime, proxy: true },
+    { runtime: simulatedRuntime, proxy: false },
+  ])(
+    'keeps a leader from its followers, both ways and one way, on the runtime $runtime.name',
+    async ({ runtime, proxy }) => {
+      const cluster = await up(runtime, proxy)
+      try {
+        expect(cluster.capabilities.has('partition')).toBe(true)
+        await splitAndHeal(cluster)
+      } finally {
+        await cluster.down()
+      }
+    },
+  )
+})
+
+async function up(runtime: Runtime, proxy: boolean): Promise<Cluster> {
+  const settings = { 'replica.lag.time.max.ms': '2000', 'offsets.topic.num.partitions': '4' }
+  const spec = clusterSpec({ name: `split-${runtime.name}`, runtime: runtime.name, port: 0, settings, proxy })
+  return await runtime.up(spec)
+}
+
+async function splitAndHeal(cluster: Cluster): Promise<void> {
+  const kafka = new Kafka({ ...cluster.kafkaOptions(), clientId: 'guest', logLevel: logLevel.NOTHING })
+  const admin = kafka.admin()
+  const producer = kafka.producer({ retry: { retries: 30 } })
+  await admin.connect()
+  await producer.connect()
+  const known = async () => {
+    try {
+      return await partition()
+    } catch (error) {
+      // A broker that was asked may not have heard of a new topic yet.
+      if (error instanceof KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
+      throw error
+    }
+  }
+  const partition = async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]!.partitions[0]!
+  const inSync = async (size: number) => {
+    const ask = async () => (await known())?.isr.length === size || undefined
+    return await poll(ask, { clock: cluster.clock, everyMs: 200, timeoutMs })
+  }
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: false })
+  expect(await inSync(3)).toBe(true)
+  const controller = (await cluster.quorum())!.leaderId
+  const { leader, replicas } = await partition()
+  // Whoever leads goes on being heard by the controller.
+  const other = replicas.find(id => id !== leader && id !== controller)!
+  for (const split of [() => cluster.partition!([[leader], [other]]), () => cluster.cutOneWay!([leader], [other])]) {
+    await split()
+    await producer.send({ topic, acks: 1, messages: [{ value: 'x' }] })
+    expect(await inSync(2)).toBe(true)
+    expect((await partition()).isr).not.toContain(other)
+    await cluster.healPartition!()
+    expect(await inSync(3)).toBe(true)
+  }
+  await producer.disconnect()
+  await admin.disconnect()
+}
