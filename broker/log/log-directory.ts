@@ -7,6 +7,7 @@
 import type { DiskError, DiskLock, Environment } from '../environment/environment.ts'
 import {
   DamagedFileError,
+  cleanerOffsetFile,
   highWatermarkFile,
   logStartOffsetFile,
   offsetCheckpointText,
@@ -67,6 +68,8 @@ export class LogDirectory {
   private recoveryPoints = new Map<string, number>()
   private logStartOffsets = new Map<string, number>()
   private highWatermarks = new Map<string, number>()
+  /** How far logs were cleaned, by partition: also of those that are not compacted any more. */
+  private cleanerOffsets = new Map<string, number>()
   /** What each checkpoint file holds, and a number that a write under way must still find. */
   private readonly written = new Map<string, { text: string; version: number }>()
 
@@ -87,6 +90,7 @@ export class LogDirectory {
     this.recoveryPoints = this.readCheckpoint(recoveryPointFile)
     this.logStartOffsets = this.readCheckpoint(logStartOffsetFile)
     this.highWatermarks = this.readCheckpoint(highWatermarkFile)
+    this.cleanerOffsets = this.readCheckpoint(cleanerOffsetFile)
     this.online = true
   }
 
@@ -150,6 +154,11 @@ export class LogDirectory {
   mentions(partition: TopicPartition): boolean {
     const key = partitionKey(partition)
     return [this.recoveryPoints, this.logStartOffsets, this.highWatermarks].some(offsets => offsets.has(key))
+  }
+
+  /** Where the last cleaning of the partition's log ended; undefined: it was never cleaned. */
+  cleanerOffset(partition: TopicPartition): number | undefined {
+    return this.cleanerOffsets.get(partitionKey(partition))
   }
 
   /** Writes recovery points and log start offsets; they are on disk when this returns. */

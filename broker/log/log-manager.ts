@@ -140,6 +140,7 @@ export class DirectoryLogManager implements LogManager {
       recoveryPoint: directory.recoveryPoint(partition),
       logStartOffset: directory.logStartOffset(partition),
       openFiles: this.openFiles,
+      cleanedBelow: directory.cleanerOffset(partition) ?? 0,
       ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
       onFailure: error => this.failDirectory(directory, error),
       onOffsetsLowered: () => {

@@ -27,6 +27,8 @@ export interface PartitionLogOptions {
   readonly openFiles?: OpenFiles
   /** Bytes appended after which their write-back is started; default 64 MiB, Infinity leaves it to the kernel. */
   readonly writebackBytes?: number
+  /** Where the last cleaning of the log ended (cleaner-offset-checkpoint). */
+  readonly cleanedBelow?: number
   /** The log failed; called once. */
   onFailure?(error: DiskError): void
   /**

@@ -38,6 +38,11 @@ export class Life {
     await this.#streams.beat()
   }
 
+  /** Waits until the brokers have compacted what was written up to this stage. */
+  async awaitCompaction(stage: number): Promise<void> {
+    await this.#tell(`compaction ${stage}`)
+  }
+
   /** Goes on with what the stage before left. */
   async resume(stage: number): Promise<void> {
     await this.#streams.beat()
@@ -95,11 +100,11 @@ export function differences(before: Census, after: Census): string[] {
 
 const kindOf = (name: string): string => name.slice(0, name.indexOf(' '))
 
-/** How many facts of each kind there are, and how many records in them. */
+/** How many facts of each kind there are; of records, how many in all, and of those left by compaction how many were left. */
 export function tally(census: Census): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const name of census.keys()) counts[kindOf(name)] = (counts[kindOf(name)] ?? 0) + 1
-  for (const kind of ['records', 'committed'])
+  for (const kind of ['records', 'committed', 'left'])
     counts[kind] = [...census]
       .filter(([name]) => kindOf(name) === kind)
       .reduce((sum, [, value]) => sum + Number(/^\d+/.exec(value)?.[0] ?? 0), 0)

@@ -43,6 +43,7 @@ public final class Interchange {
             switch (words[0]) {
                 case "work" -> life.work(stage);
                 case "resume" -> life.resume(stage);
+                case "compaction" -> step("compaction", stage, life.records::awaitCompaction);
                 case "aborted" -> step("aborted by an administrator", stage, life.transactions::abortedByAdministrator);
                 case "census" -> step("census", stage, life::census);
                 default -> throw new IllegalArgumentException("unknown command: " + line);

@@ -56,14 +56,24 @@ final class InterchangeRecords {
         clients.admin.deleteRecords(Map.of(at, RecordsToDelete.beforeOffset(end.offset() - 25))).all().get();
     }
 
-    /** Each key several times over several segments; the first keys end with a tombstone. */
+    /**
+     * Keys several times over several segments; the first of them end with a tombstone. Before those, more than a segment of keys that come
+     * once, but for the last ones: compaction takes the end of the segment in which they came first, so that the next begins after a gap.
+     */
     void writeCompacted(int stage) throws Exception {
         Random random = new Random(stage);
         List<ProducerRecord<String, String>> records = new ArrayList<>();
+        for (int index = 0; index < 200; index++)
+            records.add(new ProducerRecord<>("compacted", 0, "once " + (index < 150 ? index : index - 100), text(random, 10_000)));
         for (int round = 0; round < 8; round++)
             for (int key = 0; key < 40; key++)
                 records.add(new ProducerRecord<>("compacted", key % 2, "key " + key, round == 7 && key < 4 + stage ? null : text(random, 10_000)));
         write(Map.of("compression.type", stage % 2 == 0 ? "lz4" : "none"), records);
+    }
+
+    /** Waits until the cleaner has been there. */
+    void awaitCompaction(int stage) throws Exception {
+        InterchangeClients.until("fewer records than were written", () -> clients.committed("compacted", 0).size() < stage * (200 + 160) - 100);
     }
 
     private static String text(Random random, int length) {
