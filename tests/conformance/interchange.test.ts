@@ -5,7 +5,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { BrokerProcess, freePort } from './harness.ts'
 import { runJava } from './java.ts'
@@ -22,6 +22,9 @@ interface Stage {
 const names: Readonly<Record<EngineName, string>> = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka' }
 
 const compacts: ReadonlySet<EngineName> = new Set<EngineName>(['apache-kafka'])
+
+/** Three JVMs start within one of them; on a busy machine that takes its time. */
+const longestMs = 300_000
 
 /** Every way from one to the other is gone once, in two lives. */
 const lives: readonly { readonly title: string; readonly stages: readonly Stage[] }[] = [
@@ -87,7 +90,7 @@ describeWith(['java', 'apache-kafka'], 'the same directories under both', () => 
         const until = next === undefined ? '' : `, until it is ${next.after === 'killed' ? 'killed' : 'stopped'}`
 
         if (after !== undefined)
-          test(`${stage}: ${names[engine]} finds all that was there (${after})`, async () => {
+          test(`${stage}: ${names[engine]} finds all that was there (${after})`, { timeout: longestMs }, async () => {
             expect(await cluster.stop(after)).toBe(after === 'cleanly' ? 3 : 0)
             await expectReadable(life, cluster)
             await cluster.start(engine)
@@ -95,7 +98,7 @@ describeWith(['java', 'apache-kafka'], 'the same directories under both', () => 
           })
 
         if (after !== undefined)
-          test(`${stage}: ${names[engine]} lets its clients go on`, async () => {
+          test(`${stage}: ${names[engine]} lets its clients go on`, { timeout: longestMs }, async () => {
             await life.resume(stage)
           })
 
@@ -104,7 +107,7 @@ describeWith(['java', 'apache-kafka'], 'the same directories under both', () => 
             await expect(cluster.intrude()).rejects.toThrow(/data is in use/)
           })
 
-        test(`${stage}: ${names[engine]} takes more of everything${until}`, async () => {
+        test(`${stage}: ${names[engine]} takes more of everything${until}`, { timeout: longestMs }, async () => {
           if (after === undefined) await cluster.start(engine)
           await life.work(stage)
           if (compacts.has(engine)) await life.awaitCompaction(stage)
@@ -117,10 +120,9 @@ describeWith(['java', 'apache-kafka'], 'the same directories under both', () => 
 })
 
 describeWith(['java', 'apache-kafka'], 'a quorum of dynamic voters (kraft.version 1)', () => {
-  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-dynamic-'))
-  afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
   test('is refused with what to do, and its directory left as kafka-storage made it', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'faultline-dynamic-'))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
     const [port, controllerPort] = [await freePort(), await freePort()]
     const node = new BrokerProcess(1, directory, [port, controllerPort, await freePort()])
     const common = {
