@@ -416,7 +416,7 @@ export class DirectoryLogManager implements LogManager {
             } catch (error) {
               // The directory is offline now; the others go on.
               if (error instanceof DiskError) resolve()
-              else reject(error as Error)
+              else reject(error)
             }
           }),
       ),
