@@ -13,6 +13,7 @@ import { claimDirectory, lockDirectory, LogDirectoryError, readMetaProperties } 
 import { OpenFiles, openFilesLimit } from './log/open-files.ts'
 import { openPartitionLog } from './log/partition-log.ts'
 import { makeDurableDirectory } from './log/small-files.ts'
+import { checkDirectoryKraftVersion } from './raft/snapshot-store.ts'
 import { StartupError } from './startup-error.ts'
 
 export const metadataTopic = '__cluster_metadata'
@@ -96,6 +97,8 @@ export function openStorage(
     const nodeId = config['node.id']
     const openFiles = new OpenFiles(openFilesLimit(config['log.open.files.max'], disk))
     const isBroker = config['process.roles'].includes('broker')
+    const metadataDirectory = config['metadata.log.dir']
+    checkDirectoryKraftVersion(disk, metadataDirectory)
     const logs = isBroker
       ? new DirectoryLogManager({
           environment,
@@ -109,7 +112,6 @@ export function openStorage(
         })
       : undefined
     logs?.start()
-    const metadataDirectory = config['metadata.log.dir']
     makeDurableDirectory(disk, metadataDirectory)
     // Log directories are locked by their manager.
     const isShared = logs?.directories.some(({ path }) => path === metadataDirectory) === true

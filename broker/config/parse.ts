@@ -67,8 +67,16 @@ function check(config: BrokerConfig, given: ReadonlyMap<string, string>): void {
   if (config['process.roles'].length === 0)
     fail('process.roles', 'expected broker, controller or broker,controller; ZooKeeper mode does not exist any more')
   if (config['node.id'] < 0) fail('node.id', 'expected a number from 0; it must be unique in the cluster')
-  if (config['controller.quorum.voters'].length === 0)
-    fail('controller.quorum.voters', 'expected id@host:port of every controller, e.g. 1@localhost:9093')
+  if (config['controller.quorum.voters'].length === 0) {
+    const dynamic = config['controller.quorum.bootstrap.servers'].length > 0
+    fail(
+      'controller.quorum.voters',
+      'expected id@host:port of every controller, e.g. 1@localhost:9093' +
+        (dynamic
+          ? '; controller.quorum.bootstrap.servers alone is for dynamic voters (kraft.version 1), not there yet'
+          : ''),
+    )
+  }
   const voterIds = parseVoters(config).map(voter => voter.id)
   if (new Set(voterIds).size !== voterIds.length) fail('controller.quorum.voters', 'the same node id is there twice')
   const isController = config['process.roles'].includes('controller')

@@ -14,6 +14,7 @@ import { BrokerHeartbeats } from './broker-heartbeats.ts'
 import { fenceOneStaleBroker } from './broker-heartbeat.ts'
 import { balanceLeaders, electUncleanLeaders } from './change-topics.ts'
 import { removeExpiredTokens } from './delegation-tokens.ts'
+import { withElrSafety } from './elr-settings.ts'
 import { bootstrapRecords } from './features.ts'
 import { applyRecords } from './image-builder.ts'
 import { MetadataImage } from './image.ts'
@@ -96,7 +97,7 @@ export class ControllerMachine {
     this.#nextTokenSweepMs = this.#tokenSweepAfter(moment.nowMs)
     const records: MetadataRecord[] = []
     if (start.openTransaction) records.push({ type: 'AbortTransaction', reason: 'failover' })
-    if (start.image.metadataVersion() === 0) records.push(...(bootstrap ?? bootstrapRecords()))
+    if (start.image.metadataVersion() === 0) records.push(...withElrSafety(bootstrap ?? bootstrapRecords(), config))
     this.#fold(records, moment)
     return records
   }

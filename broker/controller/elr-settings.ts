@@ -3,6 +3,7 @@
  * are on, it may be set for all brokers and for topics, not for one broker, and whoever changes it makes every eligible replica forgotten.
  * Source: KIP-966; Kafka's ConfigurationControlManager.
  */
+import type { BrokerConfig } from '../config/broker-config.ts'
 import type { AlterConfigsInput } from './alter-configs.ts'
 import { configResource } from './metadata-record.ts'
 import type { ConfigRecord, MetadataRecord } from './metadata-record.ts'
@@ -44,21 +45,36 @@ export function clearElrRecords(
   return [...topics].map(topicName => ({ type: 'ClearElr', topicName }))
 }
 
+function brokerValue(resourceName: string, value: string | null): MetadataRecord {
+  return { type: 'Config', resourceType: configResource.broker, resourceName, name: setting, value }
+}
+
 /** When eligible leader replicas are turned on: one value for all brokers, which nobody may differ from. */
 export function elrSafetyRecords(
   { image, config }: Pick<ControllerState, 'image' | 'config'>,
   update: { readonly feature: string; readonly level: number },
 ): MetadataRecord[] {
   if (update.feature !== feature || update.level < 1 || image.feature(feature) >= 1) return []
-  const write = (resourceName: string, value: string | null): MetadataRecord => ({
-    type: 'Config',
-    resourceType: configResource.broker,
-    resourceName,
-    name: setting,
-    value,
-  })
   const isSet = (name: string): boolean => image.config('broker', name).has(setting)
   const own = [...image.brokers.keys()].map(String).filter(isSet)
-  const common = isSet(allBrokers) ? [] : [write(allBrokers, String(config[setting]))]
-  return [...common, ...own.map(name => write(name, null))]
+  const common = isSet(allBrokers) ? [] : [brokerValue(allBrokers, String(config[setting]))]
+  return [...common, ...own.map(name => brokerValue(name, null))]
+}
+
+/** First records of a cluster: one that begins with eligible leader replicas has the common value from the start, as in Kafka. */
+export function withElrSafety(
+  bootstrap: readonly MetadataRecord[],
+  config: Pick<BrokerConfig, typeof setting>,
+): readonly MetadataRecord[] {
+  const isOn = bootstrap.some(
+    record => record.type === 'FeatureLevel' && record.name === feature && record.featureLevel > 0,
+  )
+  const isSet = bootstrap.some(
+    record =>
+      record.type === 'Config' &&
+      record.resourceType === configResource.broker &&
+      record.resourceName === allBrokers &&
+      record.name === setting,
+  )
+  return isOn && !isSet ? [...bootstrap, brokerValue(allBrokers, String(config[setting]))] : bootstrap
 }

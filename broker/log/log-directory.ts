@@ -7,6 +7,7 @@
 import type { DiskError, DiskLock, Environment } from '../environment/environment.ts'
 import {
   DamagedFileError,
+  cleanerOffsetFile,
   highWatermarkFile,
   logStartOffsetFile,
   offsetCheckpointText,
@@ -71,6 +72,8 @@ export class LogDirectory {
   private recoveryPoints = new Map<string, number>()
   private logStartOffsets = new Map<string, number>()
   private highWatermarks = new Map<string, number>()
+  /** How far logs were cleaned, by partition: also of those that are not compacted any more. */
+  private cleanerOffsets = new Map<string, number>()
   /** What each checkpoint file holds, and a number that a write under way must still find. */
   private readonly written = new Map<string, { text: string; version: number }>()
 
@@ -95,6 +98,7 @@ export class LogDirectory {
     this.recoveryPoints = this.readCheckpoint(recoveryPointFile)
     this.logStartOffsets = this.readCheckpoint(logStartOffsetFile)
     this.highWatermarks = this.readCheckpoint(highWatermarkFile)
+    this.cleanerOffsets = this.readCheckpoint(cleanerOffsetFile)
     for (const offsets of [this.recoveryPoints, this.logStartOffsets, this.highWatermarks])
       for (const key of offsets.keys()) this.mentioned.add(key)
     disk.remove(`${this.path}/${probeFile}`)
@@ -161,6 +165,11 @@ export class LogDirectory {
   /** The checkpoints say something about a partition of this name. */
   mentions(partition: TopicPartition): boolean {
     return this.mentioned.has(partitionKey(partition))
+  }
+
+  /** Where the last cleaning of the partition's log ended; undefined: it was never cleaned. */
+  cleanerOffset(partition: TopicPartition): number | undefined {
+    return this.cleanerOffsets.get(partitionKey(partition))
   }
 
   /** Writes recovery points and log start offsets; they are on disk when this returns. */

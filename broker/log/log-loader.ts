@@ -10,6 +10,7 @@
 import type { Disk, Logger } from '../environment/environment.ts'
 import { batchBytes, BatchView, isWholeBatch } from '../protocol/records/batch.ts'
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
+import { wasCompacted } from './cleaner/compaction-traces.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import { checkNewestEpoch, endOf, EpochCheck } from './epoch-check.ts'
@@ -34,6 +35,8 @@ export interface LoadOptions {
   /** As checkpointed; 0 when not known. */
   readonly recoveryPoint: number
   readonly logStartOffset: number
+  /** Where the last cleaning ended: below it offsets may be missing between segments. */
+  readonly cleanedBelow?: number
   readonly wallMs: number
   readonly producerIdExpirationMs: number
   newSegmentJitterMs(): number
@@ -282,11 +285,10 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     0,
     segments.findLastIndex(segment => segment.baseOffset < recoverFrom),
   )
-  const gapsAllowed = options.config.cleanupPolicy.includes('compact')
   let expected = -1
   for (let index = first; index < segments.length; index++) {
     const segment = segments[index]!
-    if (index > first && !gapsAllowed && segment.baseOffset !== expected) {
+    if (index > first && !follows(options, segments[index - 1]!, segment, expected)) {
       removeFrom(options, segments, index, `the log before it ends at ${expected}`)
       break
     }
@@ -295,6 +297,16 @@ function recover(options: LoadOptions, segments: Segment[], recoverFrom: number,
     if (recovered.cut) removeFrom(options, segments, index + 1, 'the segment before it was cut')
   }
   return segments
+}
+
+/**
+ * Whether a segment may follow one that ends at `expected`. This broker leaves no offsets out between segments, so above the
+ * recovery point a power failure has taken the end of the first; unless it is compaction that left them out, by Kafka: what was
+ * cleaned is durable, and shows it.
+ */
+function follows(options: LoadOptions, before: Segment, segment: Segment, expected: number): boolean {
+  if (segment.baseOffset <= expected) return segment.baseOffset === expected
+  return segment.baseOffset <= (options.cleanedBelow ?? 0) || wasCompacted(before) || wasCompacted(segment)
 }
 
 function removeFrom(options: LoadOptions, segments: Segment[], index: number, problem: string): void {

@@ -165,6 +165,7 @@ export class DirectoryLogManager implements LogManager {
         cleanShutdown: isClosed ?? directory.cleanShutdown,
         recoveryPoint: directory.recoveryPoint(partition),
         logStartOffset: directory.logStartOffset(partition),
+        cleanedBelow: directory.cleanerOffset(partition) ?? 0,
         ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
         onFailure: error => this.failDirectory(directory, error),
         onOffsetsLowered: () => {

@@ -30,6 +30,8 @@ export interface PartitionLogOptions {
   readonly writebackBytes?: number
   /** Whether the log's directory has space; default: every append tries. */
   readonly room?: DirectoryRoom
+  /** Where the last cleaning of the log ended (cleaner-offset-checkpoint). */
+  readonly cleanedBelow?: number
   /** The log failed; called once. */
   onFailure?(error: DiskError): void
   /**

@@ -122,6 +122,7 @@ export class SegmentedLog implements PartitionLog {
       cleanShutdown: options.cleanShutdown,
       recoveryPoint: options.recoveryPoint ?? 0,
       logStartOffset: options.logStartOffset ?? 0,
+      cleanedBelow: options.cleanedBelow ?? 0,
       wallMs: environment.clock.wallMs(),
       producerIdExpirationMs: options.producerIdExpirationMs?.() ?? dayMs,
       newSegmentJitterMs: () => rollJitterMs(this.config, environment.random),
@@ -239,10 +240,7 @@ export class SegmentedLog implements PartitionLog {
     return { lastOffset, bytes }
   }
 
-  /**
-   * Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken
-   * in.
-   */
+  /** Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken in. */
   private write(
     records: Buffer,
     batches: readonly BatchView[],

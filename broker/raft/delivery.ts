@@ -4,6 +4,7 @@
  * Source: KIP-595 "State Machine"; Kafka's RaftClient.Listener has the same contract.
  */
 import { batches } from '../protocol/records/batch.ts'
+import { checkKraftVersion } from './kraft-version.ts'
 import { recordValues } from './metadata-batches.ts'
 import type { MetadataLog } from './metadata-log.ts'
 import type { SnapshotId } from './quorum-messages.ts'
@@ -93,7 +94,10 @@ export class Delivery {
       this.lastEpoch = batch.partitionLeaderEpoch
       this.lastAppendTimeMs = batch.maxTimestamp
       this.bytesSinceSnapshot += batch.sizeBytes
-      if (batch.isControl) continue
+      if (batch.isControl) {
+        checkKraftVersion(batch, log.directory)
+        continue
+      }
       this.listener.committed({
         baseOffset: batch.baseOffset,
         lastOffset: batch.lastOffset,

@@ -10,6 +10,7 @@ import { buildBatch, buildControlBatch, controlTypes } from '../protocol/records
 import { controlTypeOf, readRecords } from '../protocol/records/batch-read.ts'
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { leaderChangeMessage, snapshotFooterRecord, snapshotHeaderRecord } from '../protocol/records/control.ts'
+import { checkKraftVersion } from './kraft-version.ts'
 import type { EpochStart, FetchedRecords } from './quorum-messages.ts'
 
 /** Where and when a batch is written. */
@@ -78,7 +79,7 @@ export interface SnapshotContent {
   readonly records: readonly Buffer[]
 }
 
-/** @throws LogDirectoryError when the snapshot at `path` is cut off or damaged */
+/** @throws LogDirectoryError when the snapshot at `path` is cut off or damaged, or of a dynamic quorum */
 export function readSnapshot(bytes: Buffer, path: string): SnapshotContent {
   const damaged = (why: string): Error =>
     new LogDirectoryError(
@@ -92,6 +93,7 @@ export function readSnapshot(bytes: Buffer, path: string): SnapshotContent {
   for (const batch of batches(bytes)) {
     const problem = checkBatchBytes(bytes, batch.start)
     if (problem !== undefined) throw damaged(problem.message)
+    checkKraftVersion(batch, path)
     for (const record of readRecords(batch)) {
       if (!batch.isControl) records.push(Buffer.from(record.value ?? Buffer.alloc(0)))
       else if (controlTypeOf(record) === controlTypes.snapshotFooter) isComplete = true

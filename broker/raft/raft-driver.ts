@@ -12,6 +12,7 @@ import type { PartitionLog } from '../log/log.ts'
 import type { RequestClient } from '../net/client.ts'
 import { ProtocolError, type ErrorName } from '../protocol/errors.ts'
 import { Delivery } from './delivery.ts'
+import { KraftVersionError } from './kraft-version.ts'
 import { MetadataLog } from './metadata-log.ts'
 import type { MachineOptions } from './quorum-core.ts'
 import { QuorumMachine, type QuorumDescription } from './quorum-machine.ts'
@@ -277,6 +278,7 @@ export class RaftDriver implements MetadataQuorum {
       this.snapshotIfDue()
     } catch (error) {
       if (error instanceof DiskError) this.diskFailed(error)
+      if (error instanceof KraftVersionError) this.environment.halt(error.message)
       throw error
     }
   }

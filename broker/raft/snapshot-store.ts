@@ -5,6 +5,7 @@
  */
 import type { Disk, DiskError, DiskFile } from '../environment/environment.ts'
 import { readFile } from '../log/small-files.ts'
+import { checkQuorumState } from './kraft-version.ts'
 import { readSnapshot, snapshotBatches, type SnapshotContent } from './metadata-batches.ts'
 import type { SnapshotId, StoredSnapshot } from './quorum-messages.ts'
 
@@ -16,12 +17,27 @@ export function snapshotFileName(id: SnapshotId): string {
   return `${String(id.endOffset).padStart(20, '0')}-${String(id.epoch).padStart(10, '0')}.checkpoint`
 }
 
+/** Where `kafka-storage format` puts the voters of a dynamic quorum. */
+const firstSnapshot = `__cluster_metadata-0/${snapshotFileName({ endOffset: 0, epoch: 0 })}`
+
+/**
+ * Whether this node can take part in the quorum of a directory. To be asked before anything is opened: a refusal then leaves the directory as
+ * it was, with its mark of a clean stop.
+ * @throws KraftVersionError when the quorum is a dynamic one
+ */
+export function checkDirectoryKraftVersion(disk: Disk, metadataLogDirectory: string): void {
+  checkQuorumState(disk, `${metadataLogDirectory}/__cluster_metadata-0/quorum-state`)
+  const path = `${metadataLogDirectory}/${firstSnapshot}`
+  const bytes = readFile(disk, path)
+  if (bytes !== undefined) readSnapshot(bytes, path)
+}
+
 /**
  * The records a cluster begins with: `bootstrap.checkpoint` in the metadata log directory, as `kafka-storage format` writes it, or snapshot
  * 0-0 of the log itself. Undefined when there is neither. They are not replicated: the first leader writes them to the log.
  */
 export function readBootstrapRecords(disk: Disk, metadataLogDirectory: string): readonly Buffer[] | undefined {
-  const places = [bootstrapFileName, `__cluster_metadata-0/${snapshotFileName({ endOffset: 0, epoch: 0 })}`]
+  const places = [bootstrapFileName, firstSnapshot]
   for (const place of places) {
     const path = `${metadataLogDirectory}/${place}`
     const bytes = readFile(disk, path)

@@ -49,7 +49,7 @@ export const faultline: NodeEngine = {
   isServing: async inspectorPort => (await httpBody(inspectorPort, '/health')) !== undefined,
 }
 
-const apacheKafka: NodeEngine = {
+export const apacheKafka: NodeEngine = {
   hasInspector: false,
   startDeadlineMs: apacheKafkaEngine.readyTimeoutMs,
   async format(nodes, clusterId) {

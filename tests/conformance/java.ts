@@ -44,6 +44,8 @@ export async function runJava(
 export class JavaProgram {
   readonly #child: ChildProcess
   readonly #gone: Promise<unknown>
+  /** Called when there is more output, or no more to come. */
+  #heard: () => void = () => {}
   #output = ''
 
   constructor(mainClass: string, args: readonly string[], classes: string) {
@@ -52,7 +54,11 @@ export class JavaProgram {
     })
     this.#gone = once(this.#child, 'close')
     for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk))
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        this.#output += chunk
+        this.#heard()
+      })
+    void this.#gone.then(() => this.#heard())
   }
 
   get output(): string {
@@ -75,10 +81,7 @@ export class JavaProgram {
       const [found] = answer.exec(this.#output.slice(length)) ?? []
       if (found !== undefined) return found
       if (this.hasEnded) throw new Error(`the program ended:\n${this.#output}`)
-      await Promise.race([
-        this.#gone,
-        ...[this.#child.stdout, this.#child.stderr].map(each => each && once(each, 'data')),
-      ])
+      await new Promise<void>(resolve => (this.#heard = resolve))
     }
   }
 

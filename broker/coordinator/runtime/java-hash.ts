@@ -7,7 +7,13 @@ export function javaHash(text: string): number {
   return hash
 }
 
-/** Kafka's Utils.abs(hash) % partitions. */
+/**
+ * Kafka's Utils.abs(hash) % partitions: the number without its sign, and 0 for the one that has no positive twin. Not to be confused with
+ * Utils.toPositive, which clears the sign bit and with which producers choose partitions.
+ */
 export function partitionOf(key: string, partitionsCount: number): number {
-  return (javaHash(key) & 0x7fff_ffff) % partitionsCount
+  const hash = javaHash(key)
+  return hash === smallestInt ? 0 : Math.abs(hash) % partitionsCount
 }
+
+const smallestInt = -(2 ** 31)

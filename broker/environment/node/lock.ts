@@ -1,8 +1,9 @@
 /**
  * Lock files. Node has no flock(2), so the file names its holder: process id and, where /proc tells it, when that process began, so that a
- * recycled id is not taken for the holder. Good among processes that see each other's ids: on one machine, or in one container.
+ * recycled id is not taken for the holder. Good among processes that see each other's ids: on one machine, or in one container. A lock that
+ * another program has of the kernel is respected, but such a program does not see ours.
  */
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { DiskError, type DiskLock } from '../environment.ts'
 import { diskCall } from './disk-errors.ts'
 
@@ -44,6 +45,33 @@ function holderOf(path: string): Holder | undefined {
   return match === null ? undefined : { pid: Number(match[1]), began: match[2] ?? '' }
 }
 
+/** `1: POSIX  ADVISORY  WRITE 4014 fe:00:778801 0 EOF`: process, device in hexadecimal, inode. */
+const kernelLock = /^\d+: (?:POSIX|OFDLCK) +\S+ +WRITE +(-?\d+) +([0-9a-f]+):([0-9a-f]+):(\d+) /gm
+
+/**
+ * The process that holds a lock of the kernel on the file, as Apache Kafka does with its `.lock`, which says nothing itself. Undefined also
+ * where there is no /proc/locks to tell.
+ */
+function kernelLockHolder(path: string): number | undefined {
+  let locks: string
+  try {
+    locks = readFileSync('/proc/locks', 'latin1')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'EACCES') return undefined
+    throw error
+  }
+  const { dev, ino } = statSync(path, { bigint: true })
+  // As glibc packs the two numbers of a device into one.
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n)
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n)
+  for (const [, pid, lockMajor, lockMinor, inode] of locks.matchAll(kernelLock)) {
+    if (BigInt(`0x${lockMajor}`) === major && BigInt(`0x${lockMinor}`) === minor && BigInt(inode!) === ino)
+      return Number(pid)
+  }
+  return undefined
+}
+
 /** Creates the file with our name in it; false when somebody else's is there. */
 function create(path: string, self: Holder): boolean {
   try {
@@ -59,6 +87,9 @@ export function takeLock(path: string): DiskLock {
   return diskCall('lock', path, () => {
     const self = { pid: process.pid, began: beganOf(process.pid) ?? '' }
     while (!create(path, self)) {
+      const locker = kernelLockHolder(path)
+      if (locker !== undefined)
+        throw new DiskError('EEXIST', 'lock', path, new Error(`process ${locker} has locked it`))
       const holder = holderOf(path)
       if (holder !== undefined && holder.pid !== self.pid && isAlive(holder))
         throw new DiskError('EEXIST', 'lock', path, new Error(`process ${holder.pid} holds it`))

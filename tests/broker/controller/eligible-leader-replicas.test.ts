@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { incrementalAlterConfigs } from '#broker/controller/alter-configs.ts'
 import { assignDirectories, electLeaders } from '#broker/controller/change-topics.ts'
+import { withElrSafety } from '#broker/controller/elr-settings.ts'
 import { unregisterBroker } from '#broker/controller/register-broker.ts'
 import { updateFeatures } from '#broker/controller/update-features.ts'
 import { errorCode } from '#broker/protocol/errors.ts'
@@ -160,5 +161,21 @@ describe('min.insync.replicas with eligible leader replicas', () => {
     expect(harness.submit(updateFeatures, { featureUpdates, validateOnly: false }).failure).toBeUndefined()
     expect(harness.image.config('broker', '').get('min.insync.replicas')).toBe('2')
     expect(harness.image.config('broker', '3').get('min.insync.replicas')).toBeUndefined()
+  })
+})
+
+describe('a cluster that begins with eligible leader replicas, as kafka-storage formats it', () => {
+  const on = { type: 'FeatureLevel', name: 'eligible.leader.replicas.version', featureLevel: 1 } as const
+  const common = (value: string) =>
+    ({ type: 'Config', resourceType: 4, resourceName: '', name: 'min.insync.replicas', value }) as const
+
+  it('has one min.insync.replicas for all brokers from the first record on', () => {
+    expect(withElrSafety([on], { 'min.insync.replicas': 2 })).toEqual([on, common('2')])
+  })
+
+  it('keeps the one that it was formatted with; without them none is written', () => {
+    expect(withElrSafety([on, common('3')], { 'min.insync.replicas': 2 })).toEqual([on, common('3')])
+    const off = [{ ...on, featureLevel: 0 }]
+    expect(withElrSafety(off, { 'min.insync.replicas': 2 })).toEqual(off)
   })
 })

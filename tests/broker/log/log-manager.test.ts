@@ -4,8 +4,9 @@ import { DiskError } from '#broker/environment/environment.ts'
 import type { PartitionLog } from '#broker/log/log.ts'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { LogManagerOptions } from '#broker/log/log-manager.ts'
-import { readFile } from '#broker/log/small-files.ts'
-import { asClient, batchOf, defaultConfig, inspect, Machine, topicId } from './harness.ts'
+import { readFile, replaceFile } from '#broker/log/small-files.ts'
+import { buildBatch } from '#broker/protocol/records/batch-build.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId } from './harness.ts'
 
 const events = { topic: 'events', partition: 0 }
 const other = { topic: 'my-other.topic', partition: 12 }
@@ -50,6 +51,37 @@ describe('a log directory', () => {
     const manager = start(machine)
     expect(manager.get(other)?.topicId).toBe(topicId)
     expect(() => manager.getOrCreate(other, 'BBBBBBBBBBBBBBBBBBBBBQ', defaultConfig)).toThrow('delete it first')
+  })
+})
+
+describe('a log that Apache Kafka has compacted, after a kill', () => {
+  /** Offsets 0 to 4 and 10 to 14, in a segment each; what lay between was cleaned away. */
+  function compacted(machine: Machine): void {
+    const disk = inspect(machine)
+    disk.makeDirectory('/data/events-0')
+    for (const baseOffset of [0, 10]) {
+      const batch = buildBatch(
+        Array.from({ length: 5 }, (_, index) => ({ key: `k${index}`, value: 'v', timestamp: startWallMs })),
+        { baseOffset, partitionLeaderEpoch: 0 },
+      )
+      replaceFile(disk, `/data/events-0/${String(baseOffset).padStart(20, '0')}.log`, batch, { durable: true })
+    }
+  }
+
+  test('keeps what comes after the gap, though nobody knows its policy yet', () => {
+    const machine = new Machine()
+    compacted(machine)
+    const checkpoint = '0\n1\nevents 0 10\n'
+    replaceFile(inspect(machine), '/data/cleaner-offset-checkpoint', checkpoint, { durable: true })
+    const log = start(machine).get(events)
+    expect([log?.logStartOffset, log?.logEndOffset]).toEqual([0, 15])
+  })
+
+  test('without the cleaner’s checkpoint the gap is one that a power failure has left', () => {
+    const machine = new Machine()
+    compacted(machine)
+    const log = start(machine).get(events)
+    expect([log?.logStartOffset, log?.logEndOffset]).toEqual([0, 5])
   })
 })
 

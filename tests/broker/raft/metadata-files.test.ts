@@ -2,8 +2,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Disk } from '#broker/environment/environment.ts'
+import { codec } from '#broker/protocol/codec.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
+import { buildControlBatch } from '#broker/protocol/records/batch-build.ts'
+import { kraftVersionRecord } from '#broker/protocol/records/control.ts'
 import { EpochHistory } from '#broker/raft/epoch-history.ts'
+import { checkKraftVersion, KraftVersionError } from '#broker/raft/kraft-version.ts'
 import {
   describeFetched,
   leaderChangeBatch,
@@ -12,7 +16,7 @@ import {
   snapshotBatches,
 } from '#broker/raft/metadata-batches.ts'
 import { QuorumStateFile } from '#broker/raft/quorum-state-file.ts'
-import { readBootstrapRecords, SnapshotStore } from '#broker/raft/snapshot-store.ts'
+import { checkDirectoryKraftVersion, readBootstrapRecords, SnapshotStore } from '#broker/raft/snapshot-store.ts'
 import { LogDirectoryError } from '#broker/log/meta-properties.ts'
 import { replaceFile } from '#broker/log/small-files.ts'
 import { SimulatedDisk } from '#simulator/disk/simulated-disk.ts'
@@ -152,6 +156,50 @@ describe('snapshots', () => {
       Array.from({ length: 6 }, () => '010c00'),
     )
     expect(records[0]?.includes('metadata.version')).toBe(true)
+  })
+})
+
+describe('a dynamic quorum (kraft.version 1) is told apart', () => {
+  const level = (kRaftVersion: number): Buffer =>
+    buildControlBatch('kraftVersion', codec(kraftVersionRecord, 0).encodeToBuffer({ version: 0, kRaftVersion }))
+  /** As `kafka-storage format --standalone` writes it, but for the voters. */
+  const snapshotAt = (kRaftVersion: number): Buffer => {
+    const [header, ...rest] = [...snapshotBatches([], { epoch: 0, wallMs: 1, lastContainedLogTimestamp: 0 })]
+    return Buffer.concat([header!, level(kRaftVersion), ...rest])
+  }
+
+  it('by its first snapshot, before anything is opened', () => {
+    const disk = newDisk()
+    const first = `${directory}/00000000000000000000-0000000000.checkpoint`
+    replaceFile(disk, first, snapshotAt(0), { durable: true })
+    expect(() => checkDirectoryKraftVersion(disk, '/meta')).not.toThrow()
+    replaceFile(disk, first, snapshotAt(1), { durable: true })
+    expect(() => checkDirectoryKraftVersion(disk, '/meta')).toThrow(KraftVersionError)
+    expect(() => checkDirectoryKraftVersion(disk, '/meta')).toThrow(/kraft\.version 1 .*static voters only/)
+  })
+
+  it('by its quorum-state', () => {
+    const disk = newDisk()
+    const write = (version: number): void =>
+      replaceFile(
+        disk,
+        `${directory}/quorum-state`,
+        `{"leaderId":1,"leaderEpoch":2,"votedId":-1,"data_version":${version}}`,
+        { durable: true },
+      )
+    checkDirectoryKraftVersion(disk, '/meta')
+    write(0)
+    checkDirectoryKraftVersion(disk, '/meta')
+    write(1)
+    expect(() => checkDirectoryKraftVersion(disk, '/meta')).toThrow(/quorum-state: the quorum is at kraft\.version 1/)
+  })
+
+  it('by a record in its log, and by a snapshot that was fetched', () => {
+    const [batch] = [...batches(level(1))]
+    expect(() => checkKraftVersion(batch!, 'the log')).toThrow(/the log: .*a quorum cannot go back/)
+    const [same] = [...batches(level(0))]
+    expect(() => checkKraftVersion(same!, 'the log')).not.toThrow()
+    expect(() => readSnapshot(snapshotAt(1), 'fetched.checkpoint')).toThrow(/fetched\.checkpoint: .*kraft\.version 1/)
   })
 })
 

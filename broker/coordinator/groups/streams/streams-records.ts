@@ -4,11 +4,19 @@ import { decodeCoordinatorKey, decodeVersioned } from '../../../protocol/records
 import type { CoordinatorRecord } from '../../runtime/effects.ts'
 import { coordinatorRecord } from '../../runtime/record.ts'
 import type { Assignment } from '../modern/assignment.ts'
-import { stateCode, stateOf, type EpochAssignment } from '../modern/consumer-member.ts'
+import type { EpochAssignment, MemberState } from '../modern/consumer-member.ts'
 import type { ModernRecords } from '../modern/modern-group.ts'
 import type { StreamsMember } from './streams-member.ts'
 import { assignmentFromTasks, taskKey, tasksOf, type TaskKind } from './tasks.ts'
 import type { Topology } from './topology.ts'
+
+/** As Kafka numbers them here; members of consumer groups are counted from 0. */
+const stateCodes: Readonly<Record<MemberState, number>> = { stable: 1, unrevoked: 2, unreleased: 3, unknown: 127 }
+
+function stateOf(code: number): MemberState {
+  const known = (['stable', 'unrevoked', 'unreleased'] as const).find(state => stateCodes[state] === code)
+  return known ?? 'unknown'
+}
 
 const {
   StreamsGroupMetadata,
@@ -88,7 +96,7 @@ export function streamsProgressRecord(groupId: string, member: StreamsMember): C
     {
       memberEpoch,
       previousMemberEpoch,
-      state: stateCode(state),
+      state: stateCodes[state],
       activeTasks: assigned.active,
       standbyTasks: assigned.standby,
       warmupTasks: assigned.warmup,

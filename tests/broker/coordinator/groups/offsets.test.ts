@@ -196,4 +196,14 @@ describe('the partition of a group', () => {
     expect(javaHash('polygenelubricants')).toBe(-2_147_483_648)
     expect(partitionOf('polygenelubricants', 50)).toBe(0)
   })
+
+  it.each([
+    ['orders', -1_008_770_331, 31],
+    ['live-consumer', -1_212_702_793, 43],
+    ['payments-app', -480_600_191, 41],
+    ['überweisung', 534_756_355, 5],
+  ])('is the one that Apache Kafka computes: %s, whose hash is %d, belongs to %d of 50', (group, hash, partition) => {
+    expect(javaHash(group)).toBe(hash)
+    expect(partitionOf(group, 50)).toBe(partition)
+  })
 })

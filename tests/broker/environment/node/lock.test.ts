@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describeWith } from '#tests/machine.ts'
 import { takeLock } from '#broker/environment/node/lock.ts'
 
 let directory = ''
@@ -64,6 +65,23 @@ describe('the lock of a directory', () => {
 
   it('is free when it names nobody, as Kafka leaves it', () => {
     writeFileSync(file, '')
+    takeLock(file).release()
+  })
+})
+
+describeWith(['python'], 'a lock of the kernel on the file, as Apache Kafka takes it', () => {
+  it('is respected while it is held', async () => {
+    writeFileSync(file, '')
+    const code = `import fcntl, sys\nf = open(sys.argv[1], 'r+')\nfcntl.lockf(f, fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()`
+    const child = spawn('python3', ['-c', code, file], { stdio: ['pipe', 'pipe', 'inherit'] })
+    try {
+      await once(child.stdout, 'data')
+      expect(() => takeLock(file)).toThrow('EEXIST')
+      expect(readFileSync(file, 'latin1')).toBe('')
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
     takeLock(file).release()
   })
 })
