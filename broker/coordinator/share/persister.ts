@@ -61,6 +61,8 @@ export class SharePersister {
   readonly #options: PersisterOptions
   /** Requests of one kind, for one group, to one broker: one at a time, and what comes meanwhile goes together in the next. */
   readonly #lanes = new Map<string, Lane>()
+  /** The newest write of each share partition that is not over. */
+  readonly #writes = new Map<string, Promise<Refused>>()
   #stopped = false
 
   constructor(options: PersisterOptions) {
@@ -81,9 +83,19 @@ export class SharePersister {
     return this.#ask<ShareState>('read', key, body, () => this.#options.coordinator.read(key, leaderEpoch))
   }
 
+  /** Writes of a share partition take effect in the order of the calls: one that has to be tried again must not undo what came after it. */
   write(key: ShareKey, update: ShareStateUpdate): Promise<Refused> {
     const body = { partition: key.partition, ...update }
-    return this.#ask<Refused>('write', key, body, () => this.#options.coordinator.write(key, update))
+    const deadlineMs = this.#patientUntilMs()
+    const write = () =>
+      this.#ask<Refused>('write', key, body, () => this.#options.coordinator.write(key, update), deadlineMs)
+    const name = coordinatorKey(key)
+    const former = this.#writes.get(name)
+    const written = former === undefined ? write() : former.then(write)
+    this.#writes.set(name, written)
+    return written.finally(() => {
+      if (this.#writes.get(name) === written) this.#writes.delete(name)
+    })
   }
 
   remove(key: ShareKey): Promise<Refused> {
@@ -103,9 +115,9 @@ export class SharePersister {
     key: ShareKey,
     body: object,
     locally: () => Promise<Refused | Answer> | Refused | Answer,
+    deadlineMs = this.#patientUntilMs(),
   ): Promise<Refused | Answer> {
     const { clock, timers } = this.#options.environment
-    const deadlineMs = clock.monotonicMs() + patienceMs
     for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(2 * backoffMs, longestBackoffMs)) {
       const where = this.#coordinatorOf(key)
       const answer: Refused | Answer =
@@ -120,6 +132,10 @@ export class SharePersister {
         timers.after(backoffMs, resolve)
       })
     }
+  }
+
+  #patientUntilMs(): number {
+    return this.#options.environment.clock.monotonicMs() + patienceMs
   }
 
   #coordinatorOf(key: ShareKey): 'here' | Address | ErrorName {
