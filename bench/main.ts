@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { exitCodes, failure, messageOf, ToolkitError } from '#scripts/errors.ts'
 import type { BenchCase } from './cases/context.ts'
+import { compaction } from './cases/compaction.ts'
 import { connections } from './cases/connections.ts'
 import { consume } from './cases/consume.ts'
 import { failover } from './cases/failover.ts'
@@ -40,6 +41,7 @@ const cases: Readonly<Record<CaseName, BenchCase>> = {
   'log-size': logSize,
   partitions,
   recovery,
+  compaction,
 }
 
 // kafkajs computes some waits to be a little below zero, which Node.js would comment on.

@@ -17,6 +17,7 @@ export const caseNames = [
   'log-size',
   'partitions',
   'recovery',
+  'compaction',
 ] as const
 export type CaseName = (typeof caseNames)[number]
 

@@ -79,6 +79,7 @@ const method = [
   '- `partitions`: topics of 500 partitions, a record in each; a start ends when every partition has its leader.',
   '- `large-batches`: a client that costs next to nothing sends prepared batches of 256 KiB, acks=1, five in flight, to one partition.',
   '- `recovery` (Faultline alone): from the start of a broker after kill -9 to its last record read, with a log of 1, 10 and 100 GB and 0 to 256 MB above the recovery point. The old part are sparse segments of one batch of zeros each; the part above the recovery point are real batches of 64 KiB.',
+  '- `compaction`: one client sends small records one after the other, with 2 ms in between, acks=all; first while nothing else happens, then from the moment on when another topic of that broker, 256 MB of 20,000 keys in segments of 16 MB, is altered to cleanup.policy=compact, until the cleaner’s checkpoint names it (log.cleaner.backoff.ms=100).',
 ]
 
 function row(figure: Figure): string[] {

@@ -1,5 +1,6 @@
 /** The parts of a node that has the role `broker`: replicas, groups, registration, and what they need to talk to the controller. */
 import type { BrokerConfig } from './config/broker-config.ts'
+import { cleanerSettings } from './config/cleaner-settings.ts'
 import { cordonedLogDirs } from './config/cordoned-log-dirs.ts'
 import { withOverrides } from './config/dynamic.ts'
 import { securityProtocolIds, type Listeners } from './config/listeners.ts'
@@ -137,6 +138,7 @@ export class BrokerRole implements BrokerServices {
     this.lifecycle.metadataApplied(image, delta)
     this.#cordonDirectories(image, delta)
     this.replicas.applyMetadata(image, delta)
+    this.#parts.storage.logs?.cleaner.configure(cleanerSettings(this.#liveConfig(image)))
     this.#directoryAssignments.metadataApplied(image, delta)
     this.groups.metadataApplied(delta)
     this.shares.metadataApplied(delta)

@@ -31,10 +31,21 @@ export async function withCluster(
   brokers: number,
   signal: AbortSignal,
   body: (cluster: Cluster) => Promise<void>,
-  { proxy = false }: { readonly proxy?: boolean } = {},
+  {
+    proxy = false,
+    settings = {},
+  }: { readonly proxy?: boolean; readonly settings?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
   process.env['KAFKA_HEAP_OPTS'] = heapOptions(brokers)
-  const spec = clusterSpec({ name: nextClusterName(engine), runtime: 'process', engine, brokers, port: 0, proxy })
+  const spec = clusterSpec({
+    name: nextClusterName(engine),
+    runtime: 'process',
+    engine,
+    brokers,
+    port: 0,
+    proxy,
+    settings,
+  })
   const cluster = await processRuntime.up(spec, { signal })
   try {
     await untilAborted(body(cluster), signal)

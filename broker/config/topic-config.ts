@@ -223,7 +223,7 @@ export function resolveTopicConfig(
 export function logConfig(topic: TopicConfig): LogConfig {
   return {
     segmentBytes: topic['segment.bytes'],
-    segmentMs: topic['segment.ms'],
+    segmentMs: longestSegmentMs(topic),
     segmentJitterMs: topic['segment.jitter.ms'],
     segmentIndexBytes: topic['segment.index.bytes'],
     indexIntervalBytes: topic['index.interval.bytes'],
@@ -239,6 +239,16 @@ export function logConfig(topic: TopicConfig): LogConfig {
     flushMs: topic['flush.ms'],
     fileDeleteDelayMs: topic['file.delete.delay.ms'],
     cleanupPolicy: topic['cleanup.policy'],
+    minCleanableDirtyRatio: topic['min.cleanable.dirty.ratio'],
+    minCompactionLagMs: topic['min.compaction.lag.ms'],
+    maxCompactionLagMs: topic['max.compaction.lag.ms'],
+    deleteRetentionMs: topic['delete.retention.ms'],
     preallocate: topic.preallocate,
   }
+}
+
+/** A record of a compacted topic that may not stay longer has to get out of the active segment, which is never cleaned (KIP-354). */
+function longestSegmentMs(topic: TopicConfig): number {
+  const isCompacted = topic['cleanup.policy'].includes('compact')
+  return isCompacted ? Math.min(topic['segment.ms'], topic['max.compaction.lag.ms']) : topic['segment.ms']
 }

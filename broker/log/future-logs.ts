@@ -13,7 +13,8 @@
  *
  * Source: KIP-113, KIP-858; Kafka's names for the directories.
  */
-import type { DiskError, Environment } from '../environment/environment.ts'
+import { DiskError } from '../environment/environment.ts'
+import type { Environment } from '../environment/environment.ts'
 import { futureDirectoryName, partitionDirectoryName, partitionKey } from './log-files.ts'
 import type { LogDirectory } from './log-directory.ts'
 import type { FoundPartition } from './log-directory.ts'
@@ -39,6 +40,8 @@ export interface FutureLogsHost {
   retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void
   /** Takes the directory offline when `run` throws DiskError, and passes the error on. */
   inDirectory<T>(directory: LogDirectory, run: () => T): T
+  /** Takes the directory offline. */
+  failed(directory: LogDirectory, error: DiskError): void
 }
 
 export interface LogToOpen {
@@ -150,11 +153,26 @@ export class FutureLogs {
     if (current !== undefined) promoted.succeed(current.log)
     this.host.replace(partition, { log: promoted, directory })
     if (current !== undefined) {
+      this.moveCleanerOffset(partition, current.directory, directory)
       current.log.release()
       current.directory.logs.delete(partitionKey(partition))
       this.host.retire(current.directory, partition, name, config.fileDeleteDelayMs)
     }
     return promoted
+  }
+
+  /** The copy is as clean as the log was. A write that is lost only has more cleaned again than must be. */
+  private moveCleanerOffset(partition: TopicPartition, from: LogDirectory, to: LogDirectory): void {
+    const offset = from.cleanerOffset(partition)
+    if (offset === undefined) return
+    for (const [directory, value] of [[to, offset] as const, [from, undefined] as const]) {
+      try {
+        directory.setCleanerOffset(partition, value, error => this.host.failed(directory, error))
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error
+        this.host.failed(directory, error)
+      }
+    }
   }
 
   /** Every copy in the directory is out of reach. */

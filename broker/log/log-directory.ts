@@ -99,7 +99,7 @@ export class LogDirectory {
     this.logStartOffsets = this.readCheckpoint(logStartOffsetFile)
     this.highWatermarks = this.readCheckpoint(highWatermarkFile)
     this.cleanerOffsets = this.readCheckpoint(cleanerOffsetFile)
-    for (const offsets of [this.recoveryPoints, this.logStartOffsets, this.highWatermarks])
+    for (const offsets of [this.recoveryPoints, this.logStartOffsets, this.highWatermarks, this.cleanerOffsets])
       for (const key of offsets.keys()) this.mentioned.add(key)
     disk.remove(`${this.path}/${probeFile}`)
     this.online = true
@@ -172,11 +172,23 @@ export class LogDirectory {
     return this.cleanerOffsets.get(partitionKey(partition))
   }
 
+  /** Undefined forgets it. Written off the event loop: an older checkpoint only has more cleaned again than must be. Throws DiskError. */
+  setCleanerOffset(partition: TopicPartition, offset: number | undefined, failed: (error: DiskError) => void): void {
+    if (this.cleanerOffset(partition) === offset) return
+    if (offset === undefined) this.cleanerOffsets.delete(partitionKey(partition))
+    else this.cleanerOffsets.set(partitionKey(partition), offset)
+    this.writeLater(cleanerOffsetFile, this.cleanerEntries(), failed)
+  }
+
   /** Writes recovery points and log start offsets; they are on disk when this returns. */
   checkpointNow(): void {
     for (const log of this.logs.values()) log.prepareCheckpoint()
     this.writeNow(recoveryPointFile, this.recoveryPointEntries())
     this.writeNow(logStartOffsetFile, this.logStartEntries())
+    // Logs that are here no more.
+    const { size } = this.cleanerOffsets
+    const cleaned = this.cleanerEntries()
+    if (cleaned.length !== size) this.writeNow(cleanerOffsetFile, cleaned)
   }
 
   /**
@@ -197,6 +209,7 @@ export class LogDirectory {
     this.writeNow(highWatermarkFile, highWatermarks)
     this.mentioned.clear()
     this.mention(highWatermarks)
+    this.mention(this.cleanerEntries())
   }
 
   private recoveryPointEntries(): PartitionOffset[] {
@@ -216,6 +229,15 @@ export class LogDirectory {
     )
     const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
     this.logStartOffsets = byKey(entries)
+    return entries
+  }
+
+  private cleanerEntries(): PartitionOffset[] {
+    const entries = [...this.logs.values()].flatMap(({ topicPartition: partition }) => {
+      const offset = this.cleanerOffset(partition)
+      return offset === undefined ? [] : [{ partition, offset }]
+    })
+    this.cleanerOffsets = byKey(entries)
     return entries
   }
 

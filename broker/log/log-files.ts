@@ -12,6 +12,10 @@ export const transactionIndexSuffix = '.txnindex'
 export const snapshotSuffix = '.snapshot'
 /** Files that left the log and are removed after file.delete.delay.ms, or at the next start. */
 export const deletedSuffix = '.deleted'
+/** Files of a segment that the cleaner is writing. */
+export const cleanedSuffix = '.cleaned'
+/** Files of a cleaned segment on their way into the log. */
+export const swapSuffix = '.swap'
 /** Directories of deleted partitions: `<topic>-<partition>.<32 hex digits>-delete`. */
 export const deleteDirectorySuffix = '-delete'
 /** Directories of logs that the metadata did not know at a start: `<topic>-<partition>.<32 hex digits>-stray`. */

@@ -11,12 +11,14 @@ import type { Disk, Logger } from '../environment/environment.ts'
 import { batchBytes, BatchView, isWholeBatch } from '../protocol/records/batch.ts'
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { wasCompacted } from './cleaner/compaction-traces.ts'
+import { recoverSwaps } from './cleaner/segment-swap.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import { checkNewestEpoch, endOf, EpochCheck } from './epoch-check.ts'
 import { deletedSuffix, logSuffix, offsetOfFileName, segmentSuffixes, snapshotSuffix } from './log-files.ts'
 import { isDiskFull } from './log-failure.ts'
 import type { LogConfig } from './log.ts'
+import { dayMs, type PartitionLogOptions } from './partition-log-options.ts'
 import { ProducerSnapshots } from './producer-snapshots.ts'
 import { ProducerStates } from './producer-state.ts'
 import type { CompletedTransaction } from './producer-state.ts'
@@ -42,6 +44,26 @@ export interface LoadOptions {
   newSegmentJitterMs(): number
 }
 
+/** What is to be loaded, as whoever opens the log says it. */
+export function loadOptionsOf(
+  options: PartitionLogOptions,
+  own: Pick<LoadOptions, 'log' | 'segments' | 'newSegmentJitterMs'>,
+): LoadOptions {
+  const { environment, directory, config, cleanShutdown } = options
+  return {
+    ...own,
+    disk: environment.disk,
+    directory,
+    config,
+    cleanShutdown,
+    recoveryPoint: options.recoveryPoint ?? 0,
+    logStartOffset: options.logStartOffset ?? 0,
+    cleanedBelow: options.cleanedBelow ?? 0,
+    wallMs: environment.clock.wallMs(),
+    producerIdExpirationMs: options.producerIdExpirationMs?.() ?? dayMs,
+  }
+}
+
 export interface LoadedLog {
   /** At least one, by base offset. */
   readonly segments: Segment[]
@@ -60,6 +82,7 @@ const recoveryChunkBytes = 1024 * 1024
 
 export function loadLog(options: LoadOptions): LoadedLog {
   const { disk, directory } = options
+  recoverSwaps(disk, options.log, directory)
   const names = removeLeftovers(disk, directory)
   const snapshots = new ProducerSnapshots(disk, directory, names, options.log)
   const epochs = loadEpochs(options)
@@ -240,9 +263,7 @@ function removeLeftovers(disk: Disk, directory: string): string[] {
       return offset !== undefined && !hasLog.has(offset)
     })
     const leftover =
-      orphan ||
-      ((name.endsWith(deletedSuffix) || name.endsWith('.tmp') || name.endsWith('.cleaned')) &&
-        !name.includes('.checkpoint'))
+      orphan || ((name.endsWith(deletedSuffix) || name.endsWith('.tmp')) && !name.includes('.checkpoint'))
     if (leftover) disk.remove(`${directory}/${name}`)
     return !leftover
   })
@@ -346,6 +367,8 @@ function recoverSegment(
     const fields = { segment: segment.path, atOffset, position: checker.position, cutBytes, problem }
     options.log.warn('Cutting the tail of a log that was not stopped cleanly.', fields)
     segment.cutAt(checker.position, atOffset)
+    // Else a second power failure could bring back what was cut, in the place of what is appended next.
+    segment.syncLog()
   }
   try {
     segment.becomeInactive()

@@ -9,6 +9,8 @@ import { DiskError } from '../environment/environment.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
 import { writeCleanShutdown } from './clean-shutdown.ts'
 import { deletedDirectoryName, partitionDirectoryName, partitionKey, strayDirectoryName } from './log-files.ts'
+import { LogCleaner } from './cleaner/log-cleaner.ts'
+import type { CleanerTarget } from './cleaner/log-cleaner.ts'
 import { FutureLogs } from './future-logs.ts'
 import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory } from './log-directory.ts'
@@ -56,6 +58,7 @@ export class DirectoryLogManager implements LogManager {
   private readonly futures: FutureLogs
   private readonly openFiles: OpenFiles
   private readonly placement: LogPlacement<LogDirectory>
+  readonly cleaner: LogCleaner
   /** Logs of partitions of which another directory has a log too; until `settle`. */
   private rivals: { readonly directory: LogDirectory; readonly found: FoundPartition }[] = []
   /** Directories that failed with the log of a partition; until it is made anew or deleted. */
@@ -84,6 +87,12 @@ export class DirectoryLogManager implements LogManager {
       replace: (partition, held) => this.byPartition.set(partitionKey(partition), held),
       retire: (directory, partition, name, delayMs) => this.retire(directory, partition, name, delayMs),
       inDirectory: (directory, run) => this.inDirectory(directory, run),
+      failed: (directory, error) => this.failDirectory(directory, error),
+    })
+    this.cleaner = new LogCleaner({
+      environment: this.environment,
+      targets: () => [...this.byPartition.values()].map(held => this.cleanerTarget(held)),
+      isCopied: partition => this.futures.get(partition) !== undefined,
     })
   }
 
@@ -168,6 +177,10 @@ export class DirectoryLogManager implements LogManager {
         cleanedBelow: directory.cleanerOffset(partition) ?? 0,
         ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
         onFailure: error => this.failDirectory(directory, error),
+        onTruncated: offset => {
+          if ((directory.cleanerOffset(partition) ?? -1) <= offset) return
+          directory.setCleanerOffset(partition, offset, error => this.failDirectory(directory, error))
+        },
         onOffsetsLowered: () => {
           // While the node starts, one checkpoint follows for all logs.
           if (directory.logs.has(partitionKey(partition))) directory.checkpointNow()
@@ -183,6 +196,16 @@ export class DirectoryLogManager implements LogManager {
     }
     directory.logs.set(partitionKey(partition), log)
     return log
+  }
+
+  private cleanerTarget({ log, directory }: HeldLog): CleanerTarget {
+    const { topicPartition } = log
+    const failed = (error: DiskError): void => this.failDirectory(directory, error)
+    return {
+      log,
+      cleanerOffset: () => directory.cleanerOffset(topicPartition),
+      setCleanerOffset: offset => directory.setCleanerOffset(topicPartition, offset, failed),
+    }
   }
 
   settle(metadataDirectory: MetadataDirectory): void {
@@ -426,6 +449,7 @@ export class DirectoryLogManager implements LogManager {
   close(highWatermarkOf: (partition: TopicPartition) => number): void {
     if (this.closed) return
     this.closed = true
+    this.cleaner.stop()
     for (const timer of this.removals.values()) timer.cancel()
     for (const directory of this.dirs) {
       if (!directory.online) continue

@@ -7,6 +7,7 @@
 import type { ErrorName } from '../protocol/errors.ts'
 import type { CompressionName } from '../protocol/records/batch.ts'
 import type { CompressionLevels } from '../protocol/records/compression.ts'
+import type { LogCleaner } from './cleaner/log-cleaner.ts'
 import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 
 export interface TopicPartition {
@@ -119,6 +120,10 @@ export interface LogConfig {
   readonly flushMs: number
   readonly fileDeleteDelayMs: number
   readonly cleanupPolicy: readonly ('delete' | 'compact')[]
+  readonly minCleanableDirtyRatio: number
+  readonly minCompactionLagMs: number
+  readonly maxCompactionLagMs: number
+  readonly deleteRetentionMs: number
   readonly preallocate: boolean
   /** Codec in which the leader stores batches; 'producer': as they come. */
   readonly compressionType: 'producer' | CompressionName
@@ -154,7 +159,10 @@ export interface PartitionLog {
   startVerification(
     producer: VerifiedProducer,
   ): VerificationGuard | 'ongoing' | { readonly refused: ErrorName; readonly message: string }
-  /** Appends batches that already carry offsets and epochs. Refuses a gap or an overlap with an assertion: the caller truncates first. */
+  /**
+   * Appends batches that already carry offsets and epochs. Refuses an overlap with an assertion: the caller truncates first. Offsets may be
+   * missing: the leader's log was compacted, whatever its policy is by now.
+   */
   appendAsFollower(records: Buffer): { readonly lastOffset: number; readonly bytes: number }
 
   /**
@@ -177,6 +185,8 @@ export interface PartitionLog {
   truncateTo(offset: number): void
   /** Drops everything and starts anew at `offset` (follower below the leader's log start, snapshot load). */
   truncateFullyAndStartAt(offset: number): void
+  /** Raises the log end offset over offsets that a compaction has emptied; for a copy of a log that ends there. */
+  skipTo(offset: number): void
   /** Raises the log start offset (DeleteRecords, follower following its leader, metadata snapshot). */
   advanceLogStart(offset: number): void
 
@@ -232,6 +242,8 @@ export interface DescribedDirectory {
 
 /** All logs of this node: finds them at start, recovers, checkpoints, retires. `log-manager.ts` implements it. */
 export interface LogManager {
+  /** Compacts the logs, once it is configured. */
+  readonly cleaner: LogCleaner
   readonly directories: readonly DescribedDirectory[]
   /** Loads every partition found on disk; recovers those that were not closed cleanly, from their recovery points. */
   start(): void

@@ -32,6 +32,8 @@ export interface PartitionLogOptions {
   readonly room?: DirectoryRoom
   /** Where the last cleaning of the log ended (cleaner-offset-checkpoint). */
   readonly cleanedBelow?: number
+  /** Everything at and above `offset` is about to go. */
+  onTruncated?(offset: number): void
   /** The log failed; called once. */
   onFailure?(error: DiskError): void
   /**

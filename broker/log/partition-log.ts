@@ -13,6 +13,8 @@ import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
+import type { CleanableLog, ProducerEnd } from './cleaner/cleanable-log.ts'
+import { replaceSegments } from './cleaner/segment-replacement.ts'
 import { checkProducers, stampForLeader, storageRefusal, validateForLeader } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
@@ -20,7 +22,7 @@ import { Durability } from './durability.ts'
 import type { EpochCheck } from './epoch-check.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { snapshotSuffix } from './log-files.ts'
-import { abortedTransaction, loadLog, rebuildProducers } from './log-loader.ts'
+import { abortedTransaction, loadLog, loadOptionsOf, rebuildProducers } from './log-loader.ts'
 import { LogFailure } from './log-failure.ts'
 import { LogReader, nothingAt, segmentIndexOf } from './log-reader.ts'
 import type {
@@ -37,14 +39,13 @@ import type {
 } from './log.ts'
 import { dayMs, defaultWritebackBytes, type PartitionLogOptions } from './partition-log-options.ts'
 import { writePartitionMetadata } from './partition-metadata.ts'
-import type { CompletedTransaction, ProducerRefusal, ProducerStates } from './producer-state.ts'
+import type { ProducerRefusal, ProducerStates } from './producer-state.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
-import { newestTimestamp } from './read-batches.ts'
 import type { DamagedBatch } from './read-check.ts'
 import { checkReplicated } from './replicated-batches.ts'
 import { OpenFiles } from './open-files.ts'
 import { segmentsBeyondRetention } from './retention.ts'
-import { rollJitterMs } from './roll-jitter.ts'
+import { nextBaseOffset, rollJitterMs } from './rolling.ts'
 import { Segment, type SegmentContext } from './segment.ts'
 import { SegmentTally } from './segment-tally.ts'
 import { findByTimestamp, findMaxTimestamp } from './time-lookup.ts'
@@ -53,15 +54,12 @@ import type { TransactionIndexes } from './transaction-indexes.ts'
 import type { VerificationGuard, VerifiedProducer } from './transaction-verification.ts'
 import { needsWriteOut, settle, writeOut } from './write-out.ts'
 
-/**
- * Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped
- * cleanly.
- */
+/** Opens the log of one partition; creates directory and files when they are missing, recovers what was not stopped cleanly. */
 export function openPartitionLog(options: PartitionLogOptions): SegmentedLog {
   return new SegmentedLog(options)
 }
 
-export class SegmentedLog implements PartitionLog {
+export class SegmentedLog implements PartitionLog, CleanableLog {
   readonly topicPartition: TopicPartition
   private id: string
   readonly directory: string
@@ -78,14 +76,17 @@ export class SegmentedLog implements PartitionLog {
   producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
-  private readonly reader = new LogReader(this)
+  readonly reader = new LogReader(this)
   readonly durability: Durability
-  private readonly removal: DelayedRemoval
+  readonly removal: DelayedRemoval
   private startOffset: number
   private endOffset: number
   private highWatermark = 0
   private readonly failure: LogFailure
   private closed = false
+  /** Told of its topic's settings by somebody who knows them. */
+  private isConfigured = false
+  losses = 0
 
   constructor(options: PartitionLogOptions) {
     const { environment, directory, topicPartition } = options
@@ -113,20 +114,8 @@ export class SegmentedLog implements PartitionLog {
       log: this.log,
       indexIntervalBytes: () => this.config.indexIntervalBytes,
     }
-    const loaded = loadLog({
-      disk: environment.disk,
-      log: this.log,
-      directory,
-      segments: this.segmentContext,
-      config: options.config,
-      cleanShutdown: options.cleanShutdown,
-      recoveryPoint: options.recoveryPoint ?? 0,
-      logStartOffset: options.logStartOffset ?? 0,
-      cleanedBelow: options.cleanedBelow ?? 0,
-      wallMs: environment.clock.wallMs(),
-      producerIdExpirationMs: options.producerIdExpirationMs?.() ?? dayMs,
-      newSegmentJitterMs: () => rollJitterMs(this.config, environment.random),
-    })
+    const newSegmentJitterMs = () => rollJitterMs(this.config, environment.random)
+    const loaded = loadLog(loadOptionsOf(options, { log: this.log, segments: this.segmentContext, newSegmentJitterMs }))
     this.segments = loaded.segments
     for (const segment of this.segments) this.tally.add(segment)
     this.active = loaded.segments.at(-1)!
@@ -179,7 +168,6 @@ export class SegmentedLog implements PartitionLog {
   get deletesRecords(): boolean {
     return this.config.cleanupPolicy.includes('delete') || !this.config.cleanupPolicy.includes('compact')
   }
-  /** The error that made this log unusable. */
   get failedWith(): DiskError | undefined {
     return this.failure.error
   }
@@ -211,7 +199,7 @@ export class SegmentedLog implements PartitionLog {
     const firstOffset = this.endOffset
     const lastOffset = stampForLeader(append, firstOffset, request, this.config)
     try {
-      this.write(append.records, append.batches, firstOffset, lastOffset, request.wallMs)
+      this.write(append.records, append.batches, request.wallMs)
     } catch (error) {
       return storageRefusal(this.topicPartition, this.fail(error))
     }
@@ -229,26 +217,26 @@ export class SegmentedLog implements PartitionLog {
     const bytes = wholeBatchesBytes(records)
     if (bytes === 0) return { lastOffset: this.endOffset - 1, bytes: 0 }
     const whole = records.subarray(0, bytes)
-    const gapsAllowed = this.config.cleanupPolicy.includes('compact')
-    const batches = checkReplicated(whole, this.endOffset, { gapsAllowed })
-    const lastOffset = batches.at(-1)!.lastOffset
+    const batches = checkReplicated(whole, this.endOffset)
+    const { lastOffset } = batches.at(-1)!
     try {
-      this.write(whole, batches, batches[0]!.baseOffset, lastOffset, this.environment.clock.wallMs())
+      this.write(whole, batches, this.environment.clock.wallMs())
     } catch (error) {
       throw this.fail(error)
     }
     return { lastOffset, bytes }
   }
 
-  /** Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken in. */
-  private write(
-    records: Buffer,
-    batches: readonly BatchView[],
-    firstOffset: number,
-    lastOffset: number,
-    wallMs: number,
-  ): void {
-    const segment = this.rollIfDue(records, firstOffset, lastOffset, wallMs)
+  /**
+   * Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken
+   * in.
+   */
+  private write(records: Buffer, batches: readonly BatchView[], wallMs: number): void {
+    const { baseOffset: firstOffset } = batches[0]!
+    const { lastOffset } = batches.at(-1)!
+    const append = { records, firstOffset, lastOffset, wallMs }
+    const baseOffset = nextBaseOffset(this.active, this.endOffset, append, this.config)
+    const segment = baseOffset === undefined ? this.active : this.roll(baseOffset)
     const sizeBefore = segment.sizeBytes
     try {
       segment.append(records, this.config.indexIntervalBytes)
@@ -262,7 +250,9 @@ export class SegmentedLog implements PartitionLog {
       if (epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
       if (!batch.hasProducerId) continue
       const completed = this.producerStates.apply(batch)
-      if (completed?.aborted === true) this.recordAborted(segment, completed)
+      if (completed?.aborted !== true) continue
+      this.transactions.append(segment, abortedTransaction(completed, this.producerStates))
+      this.durability.directoryDirty = true
     }
     this.durability.appended(lastOffset - firstOffset + 1, records.length, this.config.flushMessages)
   }
@@ -272,30 +262,13 @@ export class SegmentedLog implements PartitionLog {
       segment.discardTail(sizeBytes, this.endOffset)
     } catch (error) {
       // Recovery cuts it, since its offsets are above the recovery point. Until then nothing may be written behind it.
-      this.log.warn('The rest of a failed append could not be removed.', {
-        directory: this.directory,
-        error: String(error),
-      })
+      const fields = { directory: this.directory, error: String(error) }
+      this.log.warn('The rest of a failed append could not be removed.', fields)
       if (error instanceof DiskError) this.failure.fail(error)
     }
   }
 
-  private recordAborted(segment: Segment, completed: CompletedTransaction): void {
-    this.transactions.append(segment, abortedTransaction(completed, this.producerStates))
-    this.durability.directoryDirty = true
-  }
-
   // ------------------------------------------------------------------------------------------------------------ roll
-
-  private rollIfDue(records: Buffer, firstOffset: number, lastOffset: number, wallMs: number): Segment {
-    const { active, config } = this
-    if (!active.holdsOffset(lastOffset) || active.sizeBytes > config.segmentBytes - records.length)
-      return this.roll(firstOffset)
-    if (active.indexesFull(config.segmentIndexBytes)) return this.roll(firstOffset)
-    if (active.sizeBytes === 0 || config.segmentMs >= Number.MAX_SAFE_INTEGER) return active
-    const waitedMs = active.waitedForRollMs(wallMs, newestTimestamp(records))
-    return waitedMs > config.segmentMs - active.rollJitterMs ? this.roll(firstOffset) : active
-  }
 
   /** Closes the active segment and begins one at `baseOffset`; the old one is fsynced off the event loop. */
   private roll(baseOffset = this.endOffset): Segment {
@@ -401,10 +374,19 @@ export class SegmentedLog implements PartitionLog {
     this.log.info('Dropped the log and started anew.', { offset })
   }
 
+  skipTo(offset: number): void {
+    this.assertUsable()
+    if (offset <= this.endOffset) return
+    this.endOffset = offset
+    this.guard(() => this.roll())
+  }
+
   /** Recovery must not trust bytes that are about to be replaced: the checkpoints go down before the log does. */
   private lowerOffsets(recoveryPoint: number, logStartOffset: number): void {
     const lowered = recoveryPoint < this.recoveryPoint || logStartOffset < this.startOffset
     const startBefore = this.startOffset
+    this.losses++
+    this.options.onTruncated?.(recoveryPoint)
     this.durability.lowerTo(recoveryPoint)
     this.startOffset = logStartOffset
     if (!lowered) return
@@ -419,10 +401,9 @@ export class SegmentedLog implements PartitionLog {
 
   private rebuildProducers(): void {
     const { segments, endOffset: logEndOffset, producerStates: producers, snapshots, transactions } = this
-    rebuildProducers(
-      { segments, logEndOffset, producers, snapshots, transactions },
-      { wallMs: this.environment.clock.wallMs(), expirationMs: this.options.producerIdExpirationMs?.() ?? dayMs },
-    )
+    const wallMs = this.environment.clock.wallMs()
+    const expirationMs = this.options.producerIdExpirationMs?.() ?? dayMs
+    rebuildProducers({ segments, logEndOffset, producers, snapshots, transactions }, { wallMs, expirationMs })
     this.producerStates.highWatermarkRaised(this.highWatermark)
   }
 
@@ -448,11 +429,9 @@ export class SegmentedLog implements PartitionLog {
     else this.environment.timers.soon(() => done({ error }))
   }
 
-  /**
-   * To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk.
-   */
+  /** To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk. */
   prepareCheckpoint(): void {
-    if (this.failure.error !== undefined || this.closed) return
+    if (this.isOver) return
     this.guard(() => {
       this.active.spillIndexes()
       if (this.epochs.unsavedFrom >= this.recoveryPoint) return
@@ -466,7 +445,7 @@ export class SegmentedLog implements PartitionLog {
   // ------------------------------------------------------------------------------------------------------- retention
 
   enforceRetention(nowWallMs: number, untilOffset: number): number {
-    if (this.failure.error !== undefined || this.closed) return 0
+    if (this.isOver) return 0
     return this.guard(() => {
       const input = { config: this.config, nowWallMs, untilOffset, log: this, logger: this.log }
       let count = segmentsBeyondRetention(this.segments, input)
@@ -479,10 +458,8 @@ export class SegmentedLog implements PartitionLog {
       this.epochs.truncateFromStart(this.startOffset)
       this.reader.forget()
       for (const segment of removed) this.removeSegment(segment)
-      this.log.info('Deleted segments beyond retention.', {
-        segments: removed.map(segment => segment.baseOffset),
-        logStartOffset: this.startOffset,
-      })
+      const segments = removed.map(segment => segment.baseOffset)
+      this.log.info('Deleted segments beyond retention.', { segments, logStartOffset: this.startOffset })
       return count
     })
   }
@@ -494,6 +471,7 @@ export class SegmentedLog implements PartitionLog {
 
   /** Takes the files of a segment out of the log; they go for good after file.delete.delay.ms. */
   private removeSegment(segment: Segment): void {
+    this.losses++
     segment.retire()
     this.durability.directoryDirty = true
     this.transactions.forget(segment)
@@ -510,6 +488,7 @@ export class SegmentedLog implements PartitionLog {
 
   updateConfig(config: LogConfig): void {
     this.config = config
+    this.isConfigured = true
     this.durability.flushMsChanged()
   }
 
@@ -544,6 +523,29 @@ export class SegmentedLog implements PartitionLog {
     this.epochs = former.epochs
     this.epochs.unsavedFrom = 0
     this.highWatermark = former.highWatermark
+    this.isConfigured = former.isConfigured
+  }
+
+  // --------------------------------------------------------------------------------------------------------- cleaning
+
+  get cleaning(): LogConfig | undefined {
+    return this.isConfigured ? this.config : undefined
+  }
+  get isOver(): boolean {
+    return this.failure.error !== undefined || this.closed
+  }
+  get lastStableOffset(): number {
+    return Math.min(this.firstUnstableOffset() ?? Infinity, this.highWatermark)
+  }
+
+  producerEnds(): ReadonlyMap<bigint, ProducerEnd> {
+    return this.producerStates.ends()
+  }
+
+  replaceSegments(cleaned: Segment, old: readonly Segment[]): void {
+    this.assertUsable()
+    const replacement = { createdWallMs: this.environment.clock.wallMs(), segments: this.segments }
+    this.failure.guardFully(() => replaceSegments(this, replacement, cleaned, old))
   }
 
   /** Does most of what a clean `close` does, off the event loop; for when nothing is appended any more. */

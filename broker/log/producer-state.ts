@@ -231,6 +231,16 @@ export class ProducerStates {
     return [...this.producers.values()]
   }
 
+  /** Where the last data of each is, -1 when its epoch has none. */
+  ends(): Map<bigint, { lastDataOffset: number; epoch: number }> {
+    return new Map(
+      this.all().map(entry => [
+        entry.producerId,
+        { lastDataOffset: entry.batches.at(-1)?.lastOffset ?? -1, epoch: entry.producerEpoch },
+      ]),
+    )
+  }
+
   entries(): ProducerEntry[] {
     return this.all().map(entry => ({
       producerId: entry.producerId,

@@ -16,7 +16,7 @@ import { TimeIndex } from './time-index.ts'
 import type { TimestampAndOffset } from './time-index.ts'
 
 /** Offsets in the indexes are relative, in 31 bits; so are positions. */
-const maxRelative = 0x7fffffff
+export const maxRelative = 0x7fffffff
 
 /**
  * Headers are read this many bytes at a time when a segment is scanned. One buffer for all logs: every scan is one
@@ -34,6 +34,8 @@ export interface SegmentContext {
   readonly directory: string
   readonly openFiles: OpenFiles
   readonly log: Logger
+  /** Appended to the name of each file, for segments that are no part of the log yet. */
+  readonly fileEnding?: string
   /** For rebuilding an index that turns out to be damaged. */
   indexIntervalBytes(): number
 }
@@ -133,7 +135,7 @@ export class Segment {
   }
 
   filePath(suffix: string): string {
-    return `${this.context.directory}/${offsetFileName(this.baseOffset, suffix)}`
+    return `${this.context.directory}/${offsetFileName(this.baseOffset, suffix)}${this.context.fileEnding ?? ''}`
   }
 
   /** Paths of all files a segment may have. */

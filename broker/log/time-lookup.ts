@@ -31,7 +31,22 @@ export function findMaxTimestamp(segments: readonly Segment[], fromOffset: numbe
     const timestamp = segment.largestTimestamp()?.timestamp
     if (timestamp !== undefined && timestamp > (best?.largestTimestamp()?.timestamp ?? -1)) best = segment
   }
-  return best && findInSegment(best, best.largestTimestamp()!.timestamp, fromOffset)
+  const found = best && findInSegment(best, best.largestTimestamp()!.timestamp, fromOffset)
+  return best === undefined ? undefined : (found ?? findNewestLeft(segments, fromOffset))
+}
+
+/** The same where compaction has taken the records of the batch with the largest timestamp. Reads all headers. */
+function findNewestLeft(segments: readonly Segment[], fromOffset: number): OffsetAndTimestamp | undefined {
+  let newest: { readonly segment: Segment; readonly timestamp: number } | undefined
+  for (const segment of segments) {
+    segment.scan(0, (bytes, at) => {
+      const { recordsCount, maxTimestamp, lastOffset } = new BatchView(bytes, at)
+      if (recordsCount > 0 && lastOffset >= fromOffset && maxTimestamp > (newest?.timestamp ?? -1))
+        newest = { segment, timestamp: maxTimestamp }
+      return true
+    })
+  }
+  return newest && findInSegment(newest.segment, newest.timestamp, fromOffset)
 }
 
 function findInSegment(segment: Segment, timestamp: number, fromOffset: number): OffsetAndTimestamp | undefined {

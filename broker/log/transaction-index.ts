@@ -76,7 +76,7 @@ export class TransactionIndex {
   private spill(): void {
     const rest = (this.loaded ?? []).slice(this.written)
     if (rest.length === 0) return
-    this.change(file => file.write([encode(rest)], this.written * entryBytes))
+    this.change(file => file.write([encodeAbortedTransactions(rest)], this.written * entryBytes))
     this.written += rest.length
   }
 
@@ -132,7 +132,7 @@ export class TransactionIndex {
     const rebuilt = this.damaged(read.problem)
     this.change(file => {
       file.truncate(0)
-      if (rebuilt.length > 0) file.write([encode(rebuilt)], 0)
+      if (rebuilt.length > 0) file.write([encodeAbortedTransactions(rebuilt)], 0)
     })
     this.loaded = rebuilt
     this.written = rebuilt.length
@@ -140,7 +140,7 @@ export class TransactionIndex {
   }
 }
 
-function encode(transactions: readonly AbortedTransaction[]): Buffer {
+export function encodeAbortedTransactions(transactions: readonly AbortedTransaction[]): Buffer {
   const bytes = Buffer.alloc(transactions.length * entryBytes)
   for (const [index, { producerId, firstOffset, lastOffset, lastStableOffset }] of transactions.entries()) {
     const at = index * entryBytes

@@ -90,6 +90,12 @@ export class TransactionIndexes {
     if (this.has(segment.baseOffset)) this.present.splice(this.firstAtOrAbove(segment.baseOffset), 1)
   }
 
+  /** The segment has a new index file, which may be empty. */
+  adopt(segment: Segment): void {
+    this.forget(segment)
+    if (this.open(segment).all.length === 0) this.forget(segment)
+  }
+
   /** fsyncs those that were written, blocking. */
   sync(): void {
     for (const index of this.opened.values()) index.sync()

@@ -20,6 +20,7 @@ export function brokerMetrics(node: Node): Metric[] {
   return [
     ...requestMetrics(node),
     ...(image === undefined || broker === undefined ? [] : replicaMetrics(node, image)),
+    ...cleanerMetrics(node),
     ...(image === undefined || controller?.isActive !== true ? [] : controllerMetrics(image)),
     ...(broker?.telemetry.metrics() ?? []),
   ]
@@ -85,6 +86,45 @@ function replicaMetrics(node: Node, image: MetadataImage): Metric[] {
     gauge('kafka_log_log_logendoffset', 'End offset of the log of a partition.', ends),
     gauge('kafka_log_log_logstartoffset', 'Start offset of the log of a partition.', starts),
     gauge('faultline_log_damaged_batches', 'Batches that reads found damaged on disk, of logs that have any.', damaged),
+  ]
+}
+
+/** Of the log cleaner, in Kafka's units: whole percent, seconds. */
+function cleanerMetrics(node: Node): Metric[] {
+  const logs = node.storage?.logs
+  if (logs === undefined) return []
+  const { figures, uncleanable } = logs.cleaner
+  const percent = (ratio: number): Values => one(Math.floor(100 * ratio))
+  const cleaner = 'kafka_log_logcleaner'
+  const manager = 'kafka_log_logcleanermanager'
+  const countIn = (path: string): number =>
+    uncleanable.filter(partition => logs.directoryOf(partition)?.path === path).length
+  return [
+    gauge(`${manager}_max_dirty_percent`, 'Dirty part of the dirtiest compacted log.', percent(figures.maxDirtyRatio)),
+    gauge(
+      `${manager}_uncleanable_partitions_count`,
+      'Compacted logs that cannot be cleaned, by log directory.',
+      logs.directories.map(({ path }) => ({ labels: { logDirectory: path }, value: countIn(path) })),
+    ),
+    gauge(
+      `${cleaner}_max_compaction_delay_secs`,
+      'By how much max.compaction.lag.ms is exceeded.',
+      one(figures.maxCompactionDelayMs / 1000),
+    ),
+    gauge(
+      `${cleaner}_max_buffer_utilization_percent`,
+      'How full the table of keys was in the last cleaning.',
+      percent(figures.lastBufferUtilization),
+    ),
+    gauge(
+      `${cleaner}_cleaner_recopy_percent`,
+      'What the last cleaning kept of what it read.',
+      percent(figures.lastRecopyRatio),
+    ),
+    gauge(`${cleaner}_max_clean_time_secs`, 'How long the last cleaning took.', one(figures.lastCleaningMs / 1000)),
+    counter('faultline_cleanings_total', 'Cleanings of logs that came to their end.', one(figures.cleanings)),
+    counter('faultline_cleaner_read_bytes_total', 'Bytes read by the log cleaner.', one(figures.bytesRead)),
+    counter('faultline_cleaner_written_bytes_total', 'Bytes written by the log cleaner.', one(figures.bytesWritten)),
   ]
 }
 

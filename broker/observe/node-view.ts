@@ -1,4 +1,5 @@
 /** What the inspector shows of a node: identity, quorum, brokers, partitions of this node, counters. */
+import type { LogCleaner } from '../log/cleaner/log-cleaner.ts'
 import type { Node } from '../node.ts'
 import { brokerMetrics } from './metrics.ts'
 import type { Metric, NodeView } from './inspector.ts'
@@ -34,6 +35,7 @@ function state(node: Node): unknown {
       state: broker.lifecycle.state,
       epoch: broker.lifecycle.brokerEpoch,
       counters: broker.replicas.counters,
+      cleaner: node.storage?.logs && cleaner(node.storage.logs.cleaner),
       directories: node.storage?.logs?.directories.map(({ path, id, online, room }) => ({
         path,
         id,
@@ -52,6 +54,10 @@ function state(node: Node): unknown {
       })),
     partitions: image && broker ? partitions(node) : undefined,
   }
+}
+
+function cleaner({ current, uncleanable, figures }: LogCleaner): unknown {
+  return { cleaning: current, uncleanable, ...figures }
 }
 
 function partitions(node: Node): unknown[] {

@@ -33,7 +33,10 @@ export function followCut(log: PartitionLog, copy: PartitionLog): void {
   else copy.truncateTo(log.logEndOffset)
 }
 
-/** Copies whole batches, at most `maxBytes` but at least one, and follows the start of the log. Returns how many bytes were copied. */
+/**
+ * Copies whole batches, at most `maxBytes` but at least one, and follows the start of the log. Where a compacted log has no records any more
+ * up to its end, so has the copy. Returns how many bytes were copied.
+ */
 export function copyNext(log: PartitionLog, copy: PartitionLog, maxBytes: number): number {
   if (copy.logEndOffset < log.logStartOffset) copy.truncateFullyAndStartAt(log.logStartOffset)
   const read = log.read(copy.logEndOffset, { maxBytes, untilOffset: log.logEndOffset, atLeastOneBatch: true })
@@ -44,7 +47,7 @@ export function copyNext(log: PartitionLog, copy: PartitionLog, maxBytes: number
       copy.truncateFullyAndStartAt(read.baseOffset)
     }
     copy.appendAsFollower(read.records)
-  }
+  } else if (copy.logEndOffset < log.logEndOffset) copy.skipTo(log.logEndOffset)
   if (copy.logStartOffset < log.logStartOffset) copy.advanceLogStart(Math.min(log.logStartOffset, copy.logEndOffset))
   return read.records.length
 }

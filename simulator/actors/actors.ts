@@ -3,6 +3,7 @@ import { Prng } from '../world/prng.ts'
 import type { Actor, Stage } from './actor.ts'
 import { type Access, accessSettings } from './access.ts'
 import { Admin } from './admin.ts'
+import { Compaction } from './compaction.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { ShareGroup } from './share-group.ts'
 import { Transactions } from './transactions.ts'
@@ -10,6 +11,7 @@ import { Transactions } from './transactions.ts'
 /** Those that a seed may draw. */
 const makers = {
   admin: stage => new Admin(stage),
+  compaction: stage => new Compaction(stage),
   'consumer-group': stage => new ConsumerGroup(stage),
   'share-group': stage => new ShareGroup(stage),
   transactions: stage => new Transactions(stage),
@@ -32,6 +34,7 @@ export function settingsFor(kinds: readonly ActorKind[], access: Access | undefi
 }
 
 const settingsOfActors: Readonly<Record<string, string>> = {
+  'log.cleaner.backoff.ms': '1000',
   'transaction.state.log.num.partitions': few,
   'offsets.topic.num.partitions': few,
   'share.coordinator.state.topic.num.partitions': few,

@@ -178,6 +178,15 @@ export class Wire {
       values.map(value => ({ value })),
       { timestamp: 1 },
     )
+    return this.append(topic, partition, records)
+  }
+
+  /** The same with a batch as it is. */
+  async append(
+    topic: string,
+    partition: number,
+    records: Buffer,
+  ): Promise<{ readonly error: ErrorName; readonly baseOffset: number }> {
     const topicData = [{ name: topic, partitionData: [{ index: partition, records }] }]
     const body = { transactionalId: null, acks: -1, timeoutMs: requestTimeoutMs, topicData }
     const { responses } = await this.send<ProduceResponse>(await this.leader(topic, partition), 0, body, 11)

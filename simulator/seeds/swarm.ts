@@ -88,7 +88,7 @@ export function drawSwarm(seed: number, safetyMs?: number): Swarm {
     faultMsMax: faultMsMin + random.pick([500, 4000, 15_000]),
     safetyMs: safetyMs ?? random.between(30, 90) * 1000,
     moveMsMax: new Prng(seed, 'moves').pick([undefined, 1_000, 8_000]),
-    actors: drawActors(new Prng(seed, 'actors')),
+    actors: drawActors(seed),
     access: drawAccess(new Prng(seed, 'access')),
   }
 }
@@ -107,9 +107,11 @@ function drawDiskFaults(random: Prng, directories: number): FaultKind[] {
   return kinds.filter(() => random.chance(1, 2))
 }
 
-/** At most two: each costs time, and what is wrong shows in a small company, too. */
-function drawActors(random: Prng): ActorKind[] {
-  return random.shuffle(actorKinds).slice(0, random.pick([0, 1, 1, 2]))
+/** At most two, and in one seed of four compaction: each costs time, and what is wrong shows in a small company, too. */
+function drawActors(seed: number): ActorKind[] {
+  const random = new Prng(seed, 'actors')
+  const company = random.shuffle(actorKinds.filter(kind => kind !== 'compaction')).slice(0, random.pick([0, 1, 1, 2]))
+  return new Prng(seed, 'compaction').chance(1, 4) ? [...company, 'compaction'] : company
 }
 
 /** One seed in four. The workload writes some kilobytes a second: the lower limits hold it back. */

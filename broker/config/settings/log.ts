@@ -26,7 +26,7 @@ export const logSettings = {
   'log.cleaner.dedupe.buffer.size': long({
     default: 134_217_728,
     update: 'cluster-wide',
-    doc: 'Bytes for the table of keys during compaction.',
+    doc: 'Bytes the table of keys may take during compaction: 24 for each key. It takes what it needs.',
   }),
   'log.cleaner.delete.retention.ms': long({
     default: 86_400_000,
@@ -38,13 +38,13 @@ export const logSettings = {
   'log.cleaner.io.buffer.load.factor': double({
     default: 0.9,
     update: 'cluster-wide',
-    doc: 'How full the table of keys may get.',
+    doc: 'How full the table of keys may get once it cannot grow any more.',
   }),
   'log.cleaner.io.buffer.size': int({
     default: 524_288,
     min: 0,
     update: 'cluster-wide',
-    doc: 'Bytes of the cleaner’s read and write buffers.',
+    doc: 'Bytes of the cleaner’s buffers: half of it is read at once, but never more than 128 KiB or one batch.',
   }),
   'log.cleaner.io.max.bytes.per.second': double({
     default: Number.MAX_VALUE,
@@ -74,7 +74,7 @@ export const logSettings = {
     default: 1,
     min: 0,
     update: 'cluster-wide',
-    doc: 'Cleaners at work. No effect above 1: one event loop serves all.',
+    doc: 'Cleaners that share the table of keys. One is at work, however many there are, since one event loop serves all; 0: none.',
   }),
   'log.cleanup.policy': list({
     default: ['delete'],

@@ -31,6 +31,8 @@ export const compressionMask = 0x07
 export const logAppendTimeBit = 0x08
 export const transactionalBit = 0x10
 export const controlBit = 0x20
+/** The base timestamp is the time from which on tombstones and markers of the batch may go (KIP-534). */
+export const deleteHorizonBit = 0x40
 
 export const compressionNames = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 export type CompressionName = (typeof compressionNames)[number]

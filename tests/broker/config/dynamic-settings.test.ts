@@ -163,7 +163,7 @@ const meaningless = (why: string): Proof => ({ kind: 'meaningless', why })
 const oneThread = meaningless('one event loop serves all: there are no threads to count')
 const java = meaningless('it names a Java class, or a part of the JVM')
 const kerberos = meaningless('Kerberos is not offered')
-const compaction = meaningless('nothing compacts logs yet')
+const cleaner = (title: string): Proof => elsewhere('tests/broker/log/cleaner/log-cleaner.test.ts', title)
 const tiered = meaningless('there is no tiered storage yet')
 const tokens = meaningless('nodes log in to each other with PLAIN or SCRAM, which have no tokens to refresh')
 const storeForm = meaningless('a store is read as what it is found to be')
@@ -206,16 +206,18 @@ const proofs: Readonly<Record<string, Proof>> = {
     'tests/conformance/listeners.test.ts',
     'a listener that was added takes connections at once, after a restart too',
   ),
-  'log.cleaner.backoff.ms': compaction,
-  'log.cleaner.dedupe.buffer.size': compaction,
-  'log.cleaner.delete.retention.ms': compaction,
-  'log.cleaner.io.buffer.load.factor': compaction,
-  'log.cleaner.io.buffer.size': compaction,
-  'log.cleaner.io.max.bytes.per.second': compaction,
-  'log.cleaner.max.compaction.lag.ms': compaction,
-  'log.cleaner.min.cleanable.ratio': compaction,
-  'log.cleaner.min.compaction.lag.ms': compaction,
-  'log.cleaner.threads': compaction,
+  'log.cleaner.backoff.ms': cleaner('looks after log.cleaner.backoff.ms, and at once when that is altered'),
+  'log.cleaner.dedupe.buffer.size': cleaner('log.cleaner.dedupe.buffer.size and io.buffer.load.factor bound the table'),
+  'log.cleaner.delete.retention.ms': log('deleteRetentionMs', '29'),
+  'log.cleaner.io.buffer.load.factor': cleaner(
+    'log.cleaner.dedupe.buffer.size and io.buffer.load.factor bound the table',
+  ),
+  'log.cleaner.io.buffer.size': cleaner('log.cleaner.io.buffer.size changes what is read at once'),
+  'log.cleaner.io.max.bytes.per.second': cleaner('keeps to log.cleaner.io.max.bytes.per.second'),
+  'log.cleaner.max.compaction.lag.ms': log('maxCompactionLagMs', '30'),
+  'log.cleaner.min.cleanable.ratio': log('minCleanableDirtyRatio', '0.7'),
+  'log.cleaner.min.compaction.lag.ms': log('minCompactionLagMs', '31'),
+  'log.cleaner.threads': cleaner('log.cleaner.threads: none cleans nothing, several share the table of keys'),
   'log.cleanup.policy': log('cleanupPolicy', 'delete,compact', ['delete', 'compact']),
   'log.flush.interval.messages': log('flushMessages', '17'),
   'log.flush.interval.ms': log('flushMs', '18'),

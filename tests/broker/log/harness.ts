@@ -36,6 +36,10 @@ export const defaultConfig: LogConfig = {
   flushMs: Infinity,
   fileDeleteDelayMs: 1000,
   cleanupPolicy: ['delete'],
+  minCleanableDirtyRatio: 0.5,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
+  deleteRetentionMs: 86_400_000,
   preallocate: false,
   compressionType: 'producer',
   compressionLevels: { gzip: -1, zstd: 3 },
@@ -64,6 +68,8 @@ export class Machine {
   readonly lines: string[] = []
   /** More than the message: for looking at what was logged. */
   readonly logged: { message: string; fields: LogFields | undefined }[] = []
+  /** Of the process that runs. */
+  currentDisk: Disk | undefined
   private soon: (() => void)[] = []
   private timers = new Set<Due>()
   private generation = 0
@@ -113,10 +119,12 @@ export class Machine {
         throw new Error(reason)
       },
     }
-    return faultyEnvironment(environment, this.faults, {
+    const faulty = faultyEnvironment(environment, this.faults, {
       stall: () => {},
       crash: reason => this.crash(reason),
     })
+    this.currentDisk = faulty.disk
+    return faulty
   }
 
   private crash(reason: string): never {
@@ -152,7 +160,7 @@ export class Machine {
     this.disk.powerFailure(new Prng(seed), 0, { directoryLoss, writebackUs: Infinity })
   }
 
-  private logger(): Logger {
+  logger(): Logger {
     const line = (message: string, fields?: LogFields) => {
       this.lines.push(message)
       this.logged.push({ message, fields })

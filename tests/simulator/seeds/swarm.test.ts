@@ -28,7 +28,7 @@ describe('the company of the workload', () => {
     const swarms = Array.from({ length: 200 }, (_, seed) => drawSwarm(seed))
     expect(new Set(swarms.flatMap(({ actors }) => actors))).toEqual(new Set(actorKinds))
     expect(swarms.some(({ actors }) => actors.length === 0)).toBe(true)
-    expect(Math.max(...swarms.map(({ actors }) => actors.length))).toBe(2)
+    expect(Math.max(...swarms.map(({ actors }) => actors.length))).toBe(3)
     const controlled = swarms.filter(({ access }) => access !== undefined).length
     expect(controlled).toBeGreaterThan(30)
     expect(controlled).toBeLessThan(70)

@@ -1,0 +1,170 @@
+/**
+ * How a cleaned segment takes the place of those it was made from, so that a crash at any moment leaves the old ones or the new one, and a
+ * start finishes what was begun. `A` is the base offset of the first of the old segments, which the new one keeps:
+ *
+ *   1. A.log.cleaned, A.index.cleaned, A.timeindex.cleaned, A.txnindex.cleaned are written, fsynced    old
+ *   2. all but the log are renamed to .swap; the directory is fsynced                                   old
+ *   3. A.log.cleaned becomes A.log.swap; the directory is fsynced                                       new, from here on
+ *   4. the files of the old segments are renamed to .deleted
+ *   5. all but the log lose their .swap; the directory is fsynced
+ *   6. A.log.swap becomes A.log
+ *
+ * At a start `.cleaned` files go. With an A.log.swap what is left of 4 to 6 is done: old segments lie below the offset at which it ends,
+ * since the last batch of the old ones is always kept; an index that has no `.swap` any more has its name already. Without an A.log.swap the
+ * other `.swap` files are from before 3, and go; or Kafka left them, which renames the log first: then their place is empty, and is theirs.
+ *
+ * Sources: Kafka documentation, "Log"; KAFKA-6264 (which swaps count); Kafka's LocalLog.replaceSegments and LogLoader, observed.
+ */
+import type { Disk, Logger } from '../../environment/environment.ts'
+import { batchBytes, batchHeaderBytes, lastOffsetOf } from '../../protocol/records/batch.ts'
+import {
+  cleanedSuffix,
+  logSuffix,
+  offsetFileName,
+  offsetOfFileName,
+  segmentSuffixes,
+  snapshotSuffix,
+  swapSuffix,
+} from '../log-files.ts'
+import type { Segment } from '../segment.ts'
+import { encodeAbortedTransactions } from '../transaction-index.ts'
+import type { AbortedTransaction } from '../transaction-index.ts'
+
+/** Of a segment, in the order in which they become the log's. */
+const indexSuffixes = segmentSuffixes.filter(suffix => suffix !== logSuffix)
+
+/** Paths of the files of a cleaned segment, under every name they may have by now. */
+export function cleanedFiles(cleaned: Segment): string[] {
+  return cleaned.files().flatMap(path => [path, path.slice(0, -cleanedSuffix.length) + swapSuffix])
+}
+
+export function removeFiles(disk: Disk, paths: readonly string[]): void {
+  for (const path of paths) if (disk.stat(path) !== undefined) disk.remove(path)
+}
+
+/** The transaction index of a cleaned segment: always there, so that a start can tell whether it was renamed. Durable. */
+export function writeCleanedTransactions(
+  disk: Disk,
+  cleaned: Segment,
+  transactions: readonly AbortedTransaction[],
+): void {
+  const file = disk.open(cleaned.files().at(-1)!, 'write')
+  try {
+    file.truncate(0)
+    if (transactions.length === 0) return
+    file.write([encodeAbortedTransactions(transactions)], 0)
+    file.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/** Steps 2 and 3. From here on the cleaned segment counts. */
+export function commitSwap(disk: Disk, directory: string, baseOffset: number): void {
+  for (const suffix of indexSuffixes) rename(disk, directory, baseOffset, suffix, cleanedSuffix, swapSuffix)
+  disk.syncDirectory(directory)
+  rename(disk, directory, baseOffset, logSuffix, cleanedSuffix, swapSuffix)
+  disk.syncDirectory(directory)
+}
+
+/** Steps 5 and 6, when the old segments are out of the way. The last name is as durable as the next fsync of the directory makes it. */
+export function finishSwap(disk: Disk, directory: string, baseOffset: number): void {
+  for (const suffix of indexSuffixes) rename(disk, directory, baseOffset, suffix, swapSuffix, '')
+  disk.syncDirectory(directory)
+  rename(disk, directory, baseOffset, logSuffix, swapSuffix, '')
+}
+
+function rename(disk: Disk, directory: string, baseOffset: number, suffix: string, from: string, to: string): void {
+  const path = `${directory}/${offsetFileName(baseOffset, suffix)}`
+  disk.rename(path + from, path + to)
+}
+
+/** At a start, before anything else is looked at: no `.cleaned` and no `.swap` is left afterwards. */
+export function recoverSwaps(disk: Disk, log: Logger, directory: string): void {
+  const names = new Set(disk.list(directory).map(({ name }) => name))
+  const cleaned = offsetsOf(names, cleanedSuffix)
+  const swaps = offsetsOf(names, swapSuffix)
+  if (cleaned.size === 0 && swaps.size === 0) return
+  // A swap that does not count may be one of several of which the first are not there yet.
+  const firstCleaned = Math.min(...cleaned, Infinity)
+  const path = (offset: number, suffix: string): string => `${directory}/${offsetFileName(offset, suffix)}`
+  for (const offset of swaps) {
+    const has = (suffix: string): boolean => names.has(offsetFileName(offset, suffix))
+    if (offset >= firstCleaned) removeFiles(disk, swapFilesOf(offset, path))
+    else if (has(logSuffix + swapSuffix)) {
+      const endOffset = readEndOffset(disk, path(offset, logSuffix + swapSuffix), offset)
+      log.info('Finishing a swap of segments that a stop had interrupted.', {
+        directory,
+        baseOffset: offset,
+        endOffset,
+      })
+      removeReplaced(disk, directory, names, offset, endOffset)
+      for (const suffix of indexSuffixes)
+        if (has(suffix + swapSuffix)) disk.rename(path(offset, suffix + swapSuffix), path(offset, suffix))
+      disk.syncDirectory(directory)
+      disk.rename(path(offset, logSuffix + swapSuffix), path(offset, logSuffix))
+    } else {
+      for (const suffix of indexSuffixes) {
+        if (!has(suffix + swapSuffix)) continue
+        if (has(logSuffix) && !has(suffix)) disk.rename(path(offset, suffix + swapSuffix), path(offset, suffix))
+        else disk.remove(path(offset, suffix + swapSuffix))
+      }
+    }
+  }
+  for (const offset of cleaned)
+    removeFiles(
+      disk,
+      segmentSuffixes.map(suffix => path(offset, suffix + cleanedSuffix)),
+    )
+  disk.syncDirectory(directory)
+}
+
+function swapFilesOf(offset: number, path: (offset: number, suffix: string) => string): string[] {
+  return segmentSuffixes.map(suffix => path(offset, suffix + swapSuffix))
+}
+
+/** Old segments that are still there, newest first as always; of the first one its log alone, and what has a successor in `.swap`. */
+function removeReplaced(
+  disk: Disk,
+  directory: string,
+  names: ReadonlySet<string>,
+  baseOffset: number,
+  endOffset: number,
+): void {
+  for (const name of [...names].sort().reverse()) {
+    const suffix = [...segmentSuffixes, snapshotSuffix].find(each => offsetOfFileName(name, each) !== undefined)
+    if (suffix === undefined) continue
+    const offset = offsetOfFileName(name, suffix)!
+    const isInside = offset > baseOffset && offset < endOffset
+    if (isInside || (offset === baseOffset && suffix === logSuffix)) disk.remove(`${directory}/${name}`)
+  }
+}
+
+function offsetsOf(names: ReadonlySet<string>, ending: string): Set<number> {
+  const offsets = new Set<number>()
+  for (const name of names) {
+    for (const suffix of segmentSuffixes) {
+      const offset = offsetOfFileName(name, suffix + ending)
+      if (offset !== undefined) offsets.add(offset)
+    }
+  }
+  return offsets
+}
+
+/** The offset after the last batch of a segment file, from the headers of its batches. */
+function readEndOffset(disk: Disk, path: string, baseOffset: number): number {
+  const file = disk.open(path, 'read')
+  try {
+    const header = Buffer.alloc(batchHeaderBytes)
+    let end = baseOffset
+    for (let position = 0; file.read(header, position) === batchHeaderBytes;) {
+      const size = batchBytes(header, 0)
+      if (size < batchHeaderBytes) break
+      end = lastOffsetOf(header, 0) + 1
+      position += size
+    }
+    return end
+  } finally {
+    file.close()
+  }
+}
