@@ -158,7 +158,8 @@ function settleEpochs(
     path: `${options.directory}/${leaderEpochFile}`,
     epochs,
     segments,
-    gapsAllowed: options.config.cleanupPolicy.includes('compact'),
+    // The policy of the topic is not known yet when a node opens its logs.
+    gapsAllowed: options.config.cleanupPolicy.includes('compact') || (options.cleanedBelow ?? 0) > 0,
   }
   checkNewestEpoch({ ...about, logStartOffset, logEndOffset }, lastBatchEpoch)
   epochs.truncateFromStart(logStartOffset)

@@ -47,6 +47,22 @@ const lives: readonly { readonly title: string; readonly stages: readonly Stage[
   },
 ]
 
+/** How much there is when a stage has done its work, whoever served it. */
+const amountIn = (stage: number): Readonly<Record<string, number>> => ({
+  records: 35 + 1520 * stage,
+  committed: 30 + 1475 * stage,
+  producer: 1 + 45 * stage,
+  transaction: 1 + 4 * stage,
+  group: 8 + 9 * stage,
+  share: 1,
+  topic: 19 + stage,
+  partition: 40 + 4 * stage,
+  acl: 3 * stage,
+  scram: 3 + 2 * stage,
+  quota: 1 + 2 * stage,
+  token: stage,
+})
+
 /** Whoever wrote it: Apache Kafka's tools find nothing wrong with the metadata log of any node. */
 async function expectReadable(life: Life, cluster: SharedDirectories): Promise<void> {
   const { log, snapshots, snapshotFiles, complaints } = await dumpMetadata(life, cluster.dataDirectories)
@@ -113,6 +129,7 @@ describeWith(['java', 'apache-kafka'], 'the same directories under both', () => 
           if (compacts.has(engine)) await life.awaitCompaction(stage)
           before = await life.census()
           console.log(`${title}, stage ${stage}, ${names[engine]}: ${JSON.stringify(tally(before))}`)
+          expect(tally(before)).toMatchObject(amountIn(stage))
         })
       })
     })

@@ -86,7 +86,11 @@ final class InterchangeClients {
 
     /** Asks until it holds. */
     static void until(String what, Callable<Boolean> holds) throws Exception {
-        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        until(what, PATIENCE_MS, holds);
+    }
+
+    static void until(String what, long withinMs, Callable<Boolean> holds) throws Exception {
+        long deadline = System.currentTimeMillis() + withinMs;
         while (!holds.call()) {
             if (System.currentTimeMillis() > deadline) throw new IllegalStateException("in vain: " + what);
             Thread.sleep(50);

@@ -73,7 +73,7 @@ final class InterchangeRecords {
 
     /** Waits until the cleaner has been there. */
     void awaitCompaction(int stage) throws Exception {
-        InterchangeClients.until("fewer records than were written", () -> clients.committed("compacted", 0).size() < stage * (200 + 160) - 100);
+        InterchangeClients.until("fewer records than were written", 150_000, () -> clients.committed("compacted", 0).size() < stage * (200 + 160) - 100);
     }
 
     private static String text(Random random, int length) {
