@@ -12,7 +12,7 @@
  * Candidate    Leader        a majority voted for it
  *              Prospective   the election is lost or timed out, after a random wait
  *              Follower, Unattached   a leader of this or a later epoch, or a higher epoch, is heard of
- * Leader       Resigned      it shuts down, or no majority has fetched for 1.5 fetch timeouts
+ * Leader       Resigned      it shuts down, no majority has fetched for 1.5 fetch timeouts, or its disk was full for a proposal
  *              Follower, Unattached   a higher epoch is heard of
  * Resigned     Unattached    the election timeout passed (in the next epoch), or a higher epoch is heard of
  *              Follower      a leader of a later epoch is heard of
@@ -149,6 +149,10 @@ export class QuorumMachine {
         return this.snapshotCreated(event.snapshot)
       case 'shutdown':
         core.shutdownDeadlineMs = nowMs + event.timeoutMs
+        return
+      case 'resign':
+        if (core.role.name === 'leader' && core.epoch === event.epoch)
+          core.becomeResigned(core.role.progress.successors(), nowMs)
         return
     }
   }

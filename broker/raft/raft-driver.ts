@@ -174,6 +174,11 @@ export class RaftDriver implements MetadataQuorum {
         `expected records of at most ${this.options.config.maxBatchBytes} bytes in one batch, got ${bytes}`,
       )
     }
+    if (this.lifecycle === 'running' && this.carrying.isWaiting) {
+      // Who was refused takes this node for no leader any more, and must be told of the next one: there has to be a next one.
+      this.delayed.push({ kind: 'resign', epoch })
+      return undefined
+    }
     return this.isRunning ? this.step({ kind: 'propose', epoch, records })?.proposed : undefined
   }
 

@@ -39,6 +39,8 @@ export type QuorumEvent =
   /** This node wrote a snapshot of its own state. */
   | { readonly kind: 'snapshotCreated'; readonly snapshot: StoredSnapshot }
   | { readonly kind: 'shutdown'; readonly timeoutMs: number }
+  /** A leader of this epoch gives its leadership up: it could not take what was proposed. */
+  | { readonly kind: 'resign'; readonly epoch: number }
 
 export type Append =
   | {

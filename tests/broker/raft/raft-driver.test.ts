@@ -190,6 +190,27 @@ describe('the driver of the metadata quorum', () => {
       for (const node of cluster.nodes.values()) expect(node.listener.values).toEqual(['a', 'c'])
     }))
 
+  it('a leader that had to refuse a proposal for want of space gives up its leadership, however soon there is space', () =>
+    scenario(16, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const first = await cluster.leader()
+      const { epoch } = first.driver.leader
+      const { faults } = cluster.world.node(`node-${first.id}`)
+      const id = faults.add(fullDisk())
+      first.propose('waits for space')
+      expect(first.propose('refused')).toBeUndefined()
+      faults.heal(id)
+      await cluster.until('a leader of a later epoch', () =>
+        [...cluster.nodes.values()].some(node => node.isLeader && node.driver.leader.epoch > epoch),
+      )
+      await cluster.commit('b')
+      await cluster.until('all have it', () =>
+        [...cluster.nodes.values()].every(node => node.listener.values.includes('b')),
+      )
+      for (const node of cluster.nodes.values()) expect(node.listener.values).not.toContain('refused')
+    }))
+
   it('with all disks full nothing is committed, nobody halts, and all goes on with the space', () =>
     scenario(14, 3, async cluster => {
       cluster.startAll()
