@@ -2,14 +2,25 @@
  * What a client knows of things that it changes one after the other: each has a value or is not there. An acknowledged change holds; a
  * refused one does not; when nobody answered, either may be true, and the thing is left alone from then on, since the change may still come.
  */
-import { errorName, errorTable } from '#broker/protocol/errors.ts'
+import { errorName, errorTable, type ErrorName } from '#broker/protocol/errors.ts'
 
 /** `idle`: acknowledged, but a controller that was deposed may say so of a change that changes nothing by what it knows. */
 export type Outcome = 'done' | 'refused' | 'unknown' | 'idle'
 
+/**
+ * Said of things that nobody else changes, these come of the change itself: a controller that was deposed made it and could not say so, and the
+ * broker asked the next one.
+ */
+const echoes: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  'TOPIC_ALREADY_EXISTS',
+  'INVALID_PARTITIONS',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'RESOURCE_NOT_FOUND',
+])
+
 /** Of one request with one error code. */
 export async function outcomeOf(ask: () => Promise<number>): Promise<Outcome> {
-  let error: keyof typeof errorTable
+  let error: ErrorName
   try {
     error = errorName(await ask())
   } catch {
@@ -17,7 +28,7 @@ export async function outcomeOf(ask: () => Promise<number>): Promise<Outcome> {
     return 'unknown'
   }
   if (error === 'NONE') return 'done'
-  return errorTable[error].definite ? 'refused' : 'unknown'
+  return errorTable[error].definite && !echoes.has(error) ? 'refused' : 'unknown'
 }
 
 interface Fact {
