@@ -36,11 +36,14 @@ export class LeaderEpochs {
     this.unsavedFrom = Infinity
   }
 
-  /** After changes that may have led back to what the file says. */
+  /** After changes that may have led back to what the file says, or to it and a little more. */
   compareWith(inFile: readonly EpochEntry[]): void {
-    const same = (entry: EpochEntry, index: number) =>
-      entry.epoch === inFile[index]?.epoch && entry.startOffset === inFile[index]?.startOffset
-    if (inFile.length === this.entries.length && this.entries.every(same)) this.saved()
+    const differs = (entry: EpochEntry | undefined, index: number) =>
+      entry?.epoch !== inFile[index]?.epoch || entry?.startOffset !== inFile[index]?.startOffset
+    const first = this.entries.findIndex(differs)
+    this.saved()
+    if (first >= 0) this.changedFrom(Math.min(this.entries[first]!.startOffset, inFile[first]?.startOffset ?? Infinity))
+    else if (inFile.length > this.entries.length) this.changedFrom(inFile[this.entries.length]!.startOffset)
   }
 
   private changedFrom(offset: number): void {

@@ -180,6 +180,13 @@ export class LogDirectory {
     this.writeLater(cleanerOffsetFile, this.cleanerEntries(), failed)
   }
 
+  /** Of a log that is about to be cut; on disk when this returns, since what is written there anew is not clean. Throws DiskError. */
+  lowerCleanerOffset(partition: TopicPartition, offset: number): void {
+    if ((this.cleanerOffset(partition) ?? -1) <= offset) return
+    this.cleanerOffsets.set(partitionKey(partition), offset)
+    this.writeNow(cleanerOffsetFile, this.cleanerEntries())
+  }
+
   /** Writes recovery points and log start offsets; they are on disk when this returns. */
   checkpointNow(): void {
     for (const log of this.logs.values()) log.prepareCheckpoint()

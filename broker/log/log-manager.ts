@@ -177,10 +177,7 @@ export class DirectoryLogManager implements LogManager {
         cleanedBelow: directory.cleanerOffset(partition) ?? 0,
         ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
         onFailure: error => this.failDirectory(directory, error),
-        onTruncated: offset => {
-          if ((directory.cleanerOffset(partition) ?? -1) <= offset) return
-          directory.setCleanerOffset(partition, offset, error => this.failDirectory(directory, error))
-        },
+        onTruncated: offset => directory.lowerCleanerOffset(partition, offset),
         onOffsetsLowered: () => {
           // While the node starts, one checkpoint follows for all logs.
           if (directory.logs.has(partitionKey(partition))) directory.checkpointNow()

@@ -50,7 +50,7 @@ export class LogReader {
     let records = readWholeBatches(segment, position, limit, options)
     const isFresh = segment === segments.at(-1) && position >= segment.uncheckedBytes
     if (!isFresh || records.length === 0) {
-      const nextBaseOffset = segments[segments.indexOf(segment) + 1]?.baseOffset
+      const nextBaseOffset = segments[segmentIndexOf(segments, segment.baseOffset) + 1]?.baseOffset
       records = this.undamaged(records, { segment, position, offset, nextBaseOffset, isSeek: slot < 0 }, options)
     }
     if (records.length === 0) return nothingAt(offset)
@@ -89,9 +89,10 @@ export class LogReader {
     return new DamagedBatchError(damage)
   }
 
-  /** The log lost bytes: no remembered position can be trusted. */
+  /** The log lost bytes: nothing that is remembered of a position holds any more. */
   forget(): void {
     this.positions.clear()
+    this.damaged.clear()
   }
 }
 

@@ -47,7 +47,10 @@ export class OpenFiles {
   /** Longest unused first, roughly. */
   private readonly files = new Set<SegmentFile>()
   private syncs = 0
-  private readonly waiting: (() => void)[] = []
+  /** In order from `next` on: taking the first of a long array costs as much as the array is long. */
+  private waiting: (() => void)[] = []
+  private next = 0
+  private isStarting = false
 
   constructor(limit = largestDerivedLimit) {
     this.limit = Math.max(smallestLimit, limit)
@@ -121,14 +124,27 @@ export class OpenFiles {
 
   /** Runs `start` as soon as one more fsync may be under way; it calls `ended` when it is over. */
   whenSyncMayStart(start: (ended: () => void) => void): void {
-    const run = () => {
+    this.waiting.push(() => {
       this.syncs++
       start(() => {
         this.syncs--
-        if (this.syncs < this.maxSyncs) this.waiting.shift()?.()
+        this.startWaiting()
       })
+    })
+    this.startWaiting()
+  }
+
+  /** A loop, not a recursion: of thousands that wait all may be over at once, since their segments have left. */
+  private startWaiting(): void {
+    if (this.isStarting) return
+    this.isStarting = true
+    try {
+      while (this.syncs < this.maxSyncs && this.next < this.waiting.length) this.waiting[this.next++]!()
+    } finally {
+      this.isStarting = false
     }
-    if (this.syncs < this.maxSyncs) run()
-    else this.waiting.push(run)
+    if (this.next < 1024 && this.next < this.waiting.length) return
+    this.waiting = this.waiting.slice(this.next)
+    this.next = 0
   }
 }

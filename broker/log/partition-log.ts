@@ -245,16 +245,22 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       throw error
     }
     this.endOffset = lastOffset + 1
-    for (const batch of batches) {
-      const epoch = batch.partitionLeaderEpoch
-      if (epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
-      if (!batch.hasProducerId) continue
-      const completed = this.producerStates.apply(batch)
-      if (completed?.aborted !== true) continue
-      this.transactions.append(segment, abortedTransaction(completed, this.producerStates))
-      this.durability.directoryDirty = true
-    }
-    this.durability.appended(lastOffset - firstOffset + 1, records.length, this.config.flushMessages)
+    // The records are in the log by now: what goes wrong from here on must not pass for an append that was refused.
+    this.failure.guardFully(() => {
+      for (const batch of batches) this.follow(batch, segment)
+      this.durability.appended(lastOffset - firstOffset + 1, records.length, this.config.flushMessages)
+    })
+  }
+
+  /** Takes an appended batch into epochs, producers and transactions. */
+  private follow(batch: BatchView, segment: Segment): void {
+    const epoch = batch.partitionLeaderEpoch
+    if (epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
+    if (!batch.hasProducerId) return
+    const completed = this.producerStates.apply(batch)
+    if (completed?.aborted !== true) return
+    this.transactions.append(segment, abortedTransaction(completed, this.producerStates))
+    this.durability.directoryDirty = true
   }
 
   private discardTail(segment: Segment, sizeBytes: number): void {

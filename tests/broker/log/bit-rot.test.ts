@@ -69,6 +69,17 @@ function flip(machine: Machine, batch: number, at: number, mask = 0x10): void {
 const expected = Array.from({ length: count }, (_, index) => [`v${index}`, 'second']).flat()
 
 describe('a batch that its disk has damaged', () => {
+  test('is forgotten when the log is cut below it and grows again', () => {
+    const { machine, log } = filled()
+    flip(machine, 5, 70)
+    expect(readAll(log)).toContain('damaged')
+    log.truncateTo(0)
+    expect(log.damage).toEqual([])
+    for (let index = 0; index < count; index++)
+      log.appendAsLeader(batchOf([`v${index}`, 'second'], { timestamp: startWallMs + index }), asClient)
+    expect(readAll(log)).toEqual(expected)
+  })
+
   test.each([
     ['in a closed segment of a running process', false, 5],
     ['in a closed segment', true, 5],
