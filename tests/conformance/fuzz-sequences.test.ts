@@ -50,6 +50,8 @@ beforeAll(async () => {
       'share.coordinator.state.topic.num.partitions': '4',
       'group.share.min.record.lock.duration.ms': '1000',
       'group.share.record.lock.duration.ms': '1000',
+      // Records of 2023 among them would be deleted half a minute after the start.
+      'log.retention.ms': '-1',
     },
   })
   const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING }).admin()
