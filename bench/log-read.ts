@@ -9,39 +9,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
-import type { LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog } from '#broker/log/partition-log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
+import { logConfig as config } from './measure/log-config.ts'
 
 const { values: args } = parseArgs({
   options: { dir: { type: 'string', default: tmpdir() }, megabytes: { type: 'string', default: '256' } },
 })
-
-const config: LogConfig = {
-  segmentBytes: 1024 ** 3,
-  segmentMs: 7 * 24 * 3600 * 1000,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10 * 1024 ** 2,
-  indexIntervalBytes: 4096,
-  retentionMs: -1,
-  retentionBytes: -1,
-  maxMessageBytes: 1024 ** 2,
-  messageTimestampType: 'CreateTime',
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: Infinity,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: ['delete'],
-  minCleanableDirtyRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
-  deleteRetentionMs: 86_400_000,
-  preallocate: false,
-  compressionType: 'producer',
-  compressionLevels: { gzip: -1, zstd: 3 },
-}
 
 function open(directory: string, cleanShutdown: boolean): SegmentedLog {
   const topicPartition = { topic: 'bench', partition: 0 }

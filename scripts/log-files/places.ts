@@ -14,7 +14,10 @@ import {
   transactionIndexSuffix,
 } from '#broker/log/log-files.ts'
 import type { TopicPartition } from '#broker/log/log.ts'
+import { parentOf } from '#broker/log/small-files.ts'
 import { usageError } from '../errors.ts'
+
+export { parentOf }
 
 export type FileKind =
   'log' | 'index' | 'timeindex' | 'txnindex' | 'snapshot' | 'metadata-snapshot' | 'checkpoint' | 'epochs' | 'properties'
@@ -137,11 +140,6 @@ function fileOf(path: string): LogFile | undefined {
   if (['meta.properties', 'partition.metadata', 'quorum-state', '.kafka_cleanshutdown'].includes(name))
     return { kind: 'properties', path, offset: 0 }
   return undefined
-}
-
-/** The directory of a file or directory. */
-export function parentOf(path: string): string {
-  return path.slice(0, Math.max(1, path.lastIndexOf('/')))
 }
 
 /** Every file at a path that can be dumped, with the partition that it belongs to. */

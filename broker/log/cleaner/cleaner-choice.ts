@@ -9,6 +9,7 @@
  * Sources: KIP-58 (min.compaction.lag.ms), KIP-354 (max.compaction.lag.ms); Kafka's LogCleanerManager, observed.
  */
 import type { LogConfig } from '../log.ts'
+import { maxRelative } from '../segment.ts'
 import type { Segment } from '../segment.ts'
 
 type Figures = Pick<Segment, 'baseOffset' | 'sizeBytes' | 'largestTimestamp' | 'firstBatchTimestamp'>
@@ -105,8 +106,6 @@ export interface GroupLimits {
   readonly firstUncleanableOffset: number
 }
 
-const maxRelativeOffset = 0x7fffffff
-
 /**
  * Neighbours that become one segment, so that segments do not shrink to nothing: as many as stay within segment.bytes, segment.index.bytes
  * and the relative offsets of an index.
@@ -124,7 +123,7 @@ export function groupSegments(segments: readonly Segment[], limits: GroupLimits)
       bytes <= limits.segmentBytes &&
       entries * 8 <= limits.segmentIndexBytes &&
       timeEntries * 12 <= limits.segmentIndexBytes &&
-      (segment.sizeBytes === 0 || last - (group?.[0]?.baseOffset ?? 0) <= maxRelativeOffset)
+      (segment.sizeBytes === 0 || last - (group?.[0]?.baseOffset ?? 0) <= maxRelative)
     if (group !== undefined && fits) group.push(segment)
     else {
       groups.push([segment])
