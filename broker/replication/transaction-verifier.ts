@@ -163,13 +163,18 @@ export class TransactionVerifications {
       const answers = await this.parts.verifier.verify(transaction, partitions, support)
       const errors = new Map(asked.map((index, at) => [index, answers[at] ?? 'UNKNOWN_SERVER_ERROR']))
       const answered = results.map((result, index) => withError(result, errors.get(index)))
-      if (support !== 'add-partition' || clock.monotonicMs() >= deadlineMs) return answered
+      if (support !== 'add-partition') return answered
       const isBusy = answered.some(({ error }) => error === 'CONCURRENT_TRANSACTIONS')
+      const isLate = clock.monotonicMs() >= deadlineMs
+      if (isBusy && isLate) return answered
       if (isBusy) await this.backOff()
       // What happened meanwhile may have begun the transaction here, or fenced the producer, or ended the transaction before this one: then
-      // nothing is proven, and the coordinator is asked again.
+      // nothing is proven, and the coordinator is asked again; when there is no time left, by the producer.
       const now = targets.map(target => start(target, transaction, support))
-      if (!isBusy && !isOutdated(answered, now)) return answered
+      const outdated = answered.map((result, index) => isOutdated(result, now[index]))
+      if (!isBusy && !outdated.includes(true)) return answered
+      if (isLate)
+        return answered.map((result, index) => (outdated[index] === true ? { error: 'CONCURRENT_TRANSACTIONS' } : result))
       results = now
       if (!results.some(({ guard }) => guard !== undefined)) return results
     }
@@ -198,9 +203,6 @@ function withError(result: VerificationResult, error: ErrorName | 'NONE' | undef
 }
 
 /** A marker was written since the guard was made: a producer of transactions v2 goes on before the markers of its last transaction are there. */
-function isOutdated(answered: readonly VerificationResult[], now: readonly VerificationResult[]): boolean {
-  return answered.some(({ guard, error }, index) => {
-    const newest = now[index]?.guard
-    return error === undefined && guard !== undefined && newest !== undefined && newest !== guard
-  })
+function isOutdated({ guard, error }: VerificationResult, now: VerificationResult | undefined): boolean {
+  return error === undefined && guard !== undefined && now?.guard !== undefined && now.guard !== guard
 }

@@ -235,6 +235,20 @@ describe('before a transaction begins in a partition', () => {
     expect(await late).toBe(1)
   })
 
+  test('a marker that came between is never held against the producer, also when the coordinator took long', async () => {
+    const cluster = one({ 'add.partitions.to.txn.retry.backoff.max.ms': '100' })
+    const answers: (() => void)[] = []
+    cluster.verifyTransaction = () => new Promise(resolve => answers.push(() => resolve(['NONE'])))
+    const late = send(cluster, 'a', { version: 12 })
+    expect(await end(cluster, { commit: true })).toBe('NONE')
+    await cluster.time.run(200)
+    answers.shift()?.()
+    expect(await late).toBe('CONCURRENT_TRANSACTIONS')
+    const again = send(cluster, 'a', { version: 12 })
+    answers.shift()?.()
+    expect(await again).toBe(1)
+  })
+
   test('a higher sequence waits until the lowest one seen was written', async () => {
     const cluster = one()
     let answers: (ErrorName | 'NONE')[] = ['NETWORK_EXCEPTION']
