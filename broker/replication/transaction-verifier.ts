@@ -174,7 +174,9 @@ export class TransactionVerifications {
       const outdated = answered.map((result, index) => isOutdated(result, now[index]))
       if (!isBusy && !outdated.includes(true)) return answered
       if (isLate)
-        return answered.map((result, index) => (outdated[index] === true ? { error: 'CONCURRENT_TRANSACTIONS' } : result))
+        return answered.map((result, index) =>
+          outdated[index] === true ? { error: 'CONCURRENT_TRANSACTIONS' } : result,
+        )
       results = now
       if (!results.some(({ guard }) => guard !== undefined)) return results
     }
