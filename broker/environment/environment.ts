@@ -84,6 +84,8 @@ export interface Disk {
   remove(path: string): void
   /** Makes creations, renames and removals in this directory durable. */
   syncDirectory(path: string): void
+  /** `syncDirectory` of what was done so far, off the event loop; `done` runs in a later turn, with the error if it failed. */
+  syncDirectoryLater(path: string, done: (error: DiskError | undefined) => void): void
   /**
    * Takes the lock file `path` for this process, creating it when missing. A lock whose holder is dead counts as free, however it died.
    * Throws DiskError EEXIST, whose message names the holder, while another living process has it.

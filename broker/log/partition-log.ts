@@ -14,7 +14,7 @@ import type { Logger } from '../environment/environment.ts'
 import { wholeBatchesBytes } from '../protocol/records/batch.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
 import type { CleanableLog, ProducerEnd } from './cleaner/cleanable-log.ts'
-import { replaceSegments } from './cleaner/segment-replacement.ts'
+import { SegmentReplacement } from './cleaner/segment-replacement.ts'
 import { checkProducers, stampForLeader, storageRefusal, validateForLeader } from './append-validation.ts'
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
@@ -87,6 +87,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   /** Told of its topic's settings by somebody who knows them. */
   private isConfigured = false
   losses = 0
+  private replacement: SegmentReplacement | undefined
 
   constructor(options: PartitionLogOptions) {
     const { environment, directory, topicPartition } = options
@@ -227,10 +228,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     return { lastOffset, bytes }
   }
 
-  /**
-   * Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken
-   * in.
-   */
+  /** Writes stamped batches and takes them into every state derived from the log. Throws DiskError with nothing taken in. */
   private write(records: Buffer, batches: readonly BatchView[], wallMs: number): void {
     const { baseOffset: firstOffset } = batches[0]!
     const { lastOffset } = batches.at(-1)!
@@ -345,6 +343,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       return
     }
     if (offset < this.segments[0]!.baseOffset) return this.truncateFullyAndStartAt(offset)
+    this.replacement?.settle()
     const keep = segmentIndexOf(this.segments, offset)
     const { position, end } = this.guard(() => this.segments[keep]!.cutPoint(offset))
     this.guard(() => this.lowerOffsets(end, Math.min(end, this.startOffset)))
@@ -365,6 +364,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
 
   truncateFullyAndStartAt(offset: number): void {
     this.assertUsable()
+    this.replacement?.settle()
     this.guard(() => this.lowerOffsets(offset, offset))
     this.failure.guardFully(() => {
       this.removeFrom(0)
@@ -453,6 +453,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   enforceRetention(nowWallMs: number, untilOffset: number): number {
     if (this.isOver) return 0
     return this.guard(() => {
+      this.replacement?.settle()
       const input = { config: this.config, nowWallMs, untilOffset, log: this, logger: this.log }
       let count = segmentsBeyondRetention(this.segments, input)
       // The log always has an active segment: a new one, where there is space for it.
@@ -548,10 +549,10 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     return this.producerStates.ends()
   }
 
-  replaceSegments(cleaned: Segment, old: readonly Segment[]): void {
-    this.assertUsable()
-    const replacement = { createdWallMs: this.environment.clock.wallMs(), segments: this.segments }
-    this.failure.guardFully(() => replaceSegments(this, replacement, cleaned, old))
+  replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
+    const guard = <T>(run: () => T): T => this.failure.guardFully(run)
+    const options = { createdWallMs: this.environment.clock.wallMs(), segments: this.segments, guard }
+    return (this.replacement = new SegmentReplacement(this, options, cleaned, old))
   }
 
   /** Does most of what a clean `close` does, off the event loop; for when nothing is appended any more. */

@@ -90,9 +90,17 @@ export class FileTree {
   }
 
   syncDirectory(directory: DirectoryNode): void {
-    const touches = (step: PendingStep): boolean => step.changes.some(change => change.directory === directory)
-    for (const step of this.#pending) if (touches(step)) apply(step.changes, 'durable')
-    this.#pending = this.#pending.filter(step => !touches(step))
+    this.beginSyncDirectory(directory)()
+  }
+
+  /** An fsync that takes time: it covers what was done before it began, and that is durable when the function returned has run. */
+  beginSyncDirectory(directory: DirectoryNode): () => void {
+    const covered = this.#pending.filter(step => step.changes.some(change => change.directory === directory))
+    return () => {
+      const left = new Set(this.#pending)
+      for (const step of covered) if (left.delete(step)) apply(step.changes, 'durable')
+      this.#pending = [...left]
+    }
   }
 
   powerFailure(random: Prng, nowUs: number, options: PowerFailureOptions): void {

@@ -137,6 +137,16 @@ class ProcessDisk implements Disk {
     this.#user.fsyncBlocks()
   }
 
+  syncDirectoryLater(path: string, done: (error: DiskError | undefined) => void): void {
+    this.#user.alive()
+    const end = this.#tree.beginSyncDirectory(this.#tree.directory(path, 'syncDirectory'))
+    this.#user.note(8, path.length)
+    this.#user.fsyncLater(() => {
+      end()
+      done(undefined)
+    })
+  }
+
   /** A machine runs one process at a time, and a lock dies with it. */
   lock(path: string): DiskLock {
     this.open(path, 'write').close()

@@ -1,5 +1,6 @@
 /** A Disk with the plan's faults in front of it. */
-import type { DirectoryEntry, Disk, DiskError, DiskFile, DiskLock } from '../environment.ts'
+import { DiskError } from '../environment.ts'
+import type { DirectoryEntry, Disk, DiskFile, DiskLock } from '../environment.ts'
 import type { ActiveFault, FaultPlan } from './fault-plan.ts'
 import type { DiskCall, DiskOperation, FaultEffects } from './fault.ts'
 
@@ -43,6 +44,10 @@ export class FaultyDisk implements Disk {
     this.#calls.around('syncDirectory', path, () => {
       if (!this.#calls.skipsSync('syncDirectory', path)) this.#base.syncDirectory(path)
     })
+  }
+
+  syncDirectoryLater(path: string, done: (error: DiskError | undefined) => void): void {
+    this.#calls.later('syncDirectory', path, done, ended => this.#base.syncDirectoryLater(path, ended))
   }
 
   lock(path: string): DiskLock {
@@ -107,21 +112,7 @@ class FaultyFile implements DiskFile {
   }
 
   syncLater(done: (error: DiskError | undefined) => void): void {
-    if (this.#calls.isEmpty) return this.#base.syncLater(done)
-    const call: DiskCall = { operation: 'sync', path: this.path, bytes: 0 }
-    let refused: DiskError | undefined
-    try {
-      this.#calls.before(call)
-    } catch (error) {
-      // The caller expects the error later, like one of the real call.
-      refused = error as DiskError
-    }
-    if (refused === undefined && this.#calls.skipsSync('sync', this.path))
-      return this.#base.syncLater(() => done(undefined))
-    this.#base.syncLater(error => {
-      if (refused === undefined && error === undefined) this.#calls.after(call)
-      done(refused ?? error)
-    })
+    this.#calls.later('sync', this.path, done, ended => this.#base.syncLater(ended))
   }
 
   close(): void {
@@ -150,6 +141,29 @@ class FaultyCalls {
     const result = run()
     this.after(call)
     return result
+  }
+
+  /** One fsync off the event loop. A refusal comes later too, as the caller expects it. */
+  later(
+    operation: 'sync' | 'syncDirectory',
+    path: string,
+    done: (error: DiskError | undefined) => void,
+    run: (ended: (error: DiskError | undefined) => void) => void,
+  ): void {
+    if (this.isEmpty) return run(done)
+    const call: DiskCall = { operation, path, bytes: 0 }
+    let refused: DiskError | undefined
+    try {
+      this.before(call)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      refused = error
+    }
+    if (refused === undefined && this.skipsSync(operation, path)) return run(() => done(undefined))
+    run(error => {
+      if (refused === undefined && error === undefined) this.after(call)
+      done(refused ?? error)
+    })
   }
 
   before(call: DiskCall): void {

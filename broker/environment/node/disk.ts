@@ -1,6 +1,7 @@
 /** The disk of the real machine: synchronous calls of node:fs, every failure a DiskError. It never swallows one. */
 import {
   closeSync,
+  fsync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -53,6 +54,14 @@ export const nodeDisk: Disk = {
       } finally {
         closeSync(descriptor)
       }
+    })
+  },
+
+  syncDirectoryLater(path, done) {
+    const descriptor = diskCall('syncDirectory', path, () => openSync(path, 'r'))
+    fsync(descriptor, error => {
+      closeSync(descriptor)
+      done(error === null ? undefined : diskError(error, 'syncDirectory', path))
     })
   },
 

@@ -21,11 +21,12 @@ import { groupSegments } from './cleaner-choice.ts'
 import type { Cleanable } from './cleaner-choice.ts'
 import type { OffsetMap } from './offset-map.ts'
 import { RecordCursor } from './record-cursor.ts'
+import type { SegmentReplacement } from './segment-replacement.ts'
 import { cleanedFiles, removeFiles, writeCleanedTransactions } from './segment-swap.ts'
 
 /** A record costs as much as so many bytes. */
-const recordCost = 96
-const recordsAtOnce = 256
+const recordCost = 256
+const recordsAtOnce = 32
 /** What is written is gathered up to this size. */
 const writeBytes = 64 * 1024
 
@@ -47,6 +48,7 @@ export type CleaningStep =
   /** The log must be durable. */
   | { readonly kind: 'flush-log' }
   | { readonly kind: 'flush-segment'; readonly segment: Segment }
+  | { readonly kind: 'flush-directory'; readonly directory: string }
 
 export interface CleaningTools {
   readonly disk: Disk
@@ -166,19 +168,22 @@ export class LogCleaning {
     const context = { ...log.segmentContext, fileEnding: cleanedSuffix }
     const { baseOffset } = group[0]!
     const cleaned = Segment.create({ context, baseOffset, createdWallMs: tools.nowWallMs, rollJitterMs: 0 })
-    let isSwapped = false
+    let replacement: SegmentReplacement | undefined
     try {
       yield* this.copyInto(cleaned, group, transactions)
       cleaned.becomeInactive()
       writeCleanedTransactions(tools.disk, cleaned, transactions.takeRetained())
       yield { kind: 'flush-segment', segment: cleaned }
-      log.replaceSegments(cleaned, group)
-      isSwapped = true
+      replacement = log.replaceSegments(cleaned, group)
+      while (replacement.step()) yield { kind: 'flush-directory', directory: log.directory }
       stats.segmentsBefore += group.length
       stats.segmentsAfter += 1
     } finally {
       cleaned.retire()
-      if (!isSwapped && !log.isOver) removeFiles(tools.disk, cleanedFiles(cleaned))
+      if (!log.isOver) {
+        if (replacement?.isCommitted === true) replacement.settle()
+        else removeFiles(tools.disk, cleanedFiles(cleaned))
+      }
     }
   }
 

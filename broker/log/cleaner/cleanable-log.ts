@@ -3,6 +3,7 @@ import type { DiskError } from '../../environment/environment.ts'
 import type { LogConfig, TopicPartition } from '../log.ts'
 import type { Segment, SegmentContext } from '../segment.ts'
 import type { AbortedTransaction } from '../transaction-index.ts'
+import type { SegmentReplacement } from './segment-replacement.ts'
 
 export interface CleanableLog {
   readonly topicPartition: TopicPartition
@@ -25,8 +26,8 @@ export interface CleanableLog {
   producerEnds(): ReadonlyMap<bigint, ProducerEnd>
   abortedTransactions(fromOffset: number, untilOffset: number): readonly AbortedTransaction[]
   flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void
-  /** Puts a cleaned segment, which is durable, in the place of neighbours. Throws DiskError. */
-  replaceSegments(cleaned: Segment, old: readonly Segment[]): void
+  /** Begins to put a cleaned segment, which is durable, in the place of neighbours. */
+  replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement
   /** Takes a DiskError as the end of this log; throws what is none. */
   fail(error: unknown): DiskError
 }

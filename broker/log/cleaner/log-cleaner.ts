@@ -238,10 +238,17 @@ export class LogCleaner {
   #rest(pauseMs: number): void {
     const { clock, timers } = this.#host.environment
     const dueMs = clock.monotonicMs() + pauseMs
-    this.#timer = timers.after(pauseMs, () => {
+    const goOn = (): void => {
       this.#pace.waited(clock.monotonicMs() - dueMs)
       this.#slice()
-    })
+    }
+    if (pauseMs > 0) this.#timer = timers.after(pauseMs, goOn)
+    else {
+      const run = this.#run
+      timers.soon(() => {
+        if (this.#run === run) goOn()
+      })
+    }
   }
 
   #flush(run: Run, step: Exclude<CleaningStep, { kind: 'worked' }>): void {
@@ -254,6 +261,8 @@ export class LogCleaner {
         })
     }
     if (step.kind === 'flush-segment') step.segment.syncAllLater(flushed)
+    else if (step.kind === 'flush-directory')
+      this.#attempt(run, () => this.#host.environment.disk.syncDirectoryLater(step.directory, flushed))
     else run.target.log.flushLater(result => flushed('error' in result ? result.error : undefined))
   }
 

@@ -1,12 +1,16 @@
-/** Puts a cleaned segment in the place of neighbours: the files (segment-swap.ts has the order), then what the log knows in memory. */
+/**
+ * Puts a cleaned segment in the place of neighbours, step by step as segment-swap.ts has it: between the steps the directory is fsynced,
+ * and while that takes its time, off the event loop, the log goes on. Whoever is about to take segments or records from the log settles
+ * first what is under way.
+ */
 import type { DelayedRemoval } from '../delayed-removal.ts'
-import { snapshotSuffix } from '../log-files.ts'
+import { snapshotSuffix, swapSuffix } from '../log-files.ts'
 import type { ProducerSnapshots } from '../producer-snapshots.ts'
 import { Segment } from '../segment.ts'
 import type { SegmentContext } from '../segment.ts'
 import type { SegmentTally } from '../segment-tally.ts'
 import type { TransactionIndexes } from '../transaction-indexes.ts'
-import { commitSwap, finishSwap } from './segment-swap.ts'
+import { commitSwap, finishSwap, prepareSwap } from './segment-swap.ts'
 
 /** The log whose segments are replaced. */
 export interface ReplaceableLog {
@@ -21,38 +25,121 @@ export interface ReplaceableLog {
   readonly fileDeleteDelayMs: number
 }
 
-/**
- * `old`: neighbours below the active segment, `cleaned` what they became, durable. `segments`: all of the log, by base offset, changed in
- * place. Throws DiskError.
- */
-export function replaceSegments(
-  log: ReplaceableLog,
-  { createdWallMs, segments }: { readonly createdWallMs: number; readonly segments: Segment[] },
-  cleaned: Segment,
-  old: readonly Segment[],
-): void {
-  const { directory, segmentContext: context, transactions, snapshots } = log
-  const { baseOffset } = cleaned
-  const at = segments.indexOf(old[0]!)
-  if (at < 0 || old.some((segment, index) => segments[at + index] !== segment) || at + old.length >= segments.length)
-    throw new Error(`Bug: the segments to be replaced at ${baseOffset} of ${directory} are not in the log.`)
-  if (old[0]!.baseOffset !== baseOffset) throw new Error(`Bug: a cleaned segment begins at ${baseOffset}.`)
-  cleaned.retire()
-  commitSwap(context.disk, directory, baseOffset)
-  const paths: string[] = []
-  for (const segment of old) {
-    segment.retire()
-    transactions.forget(segment)
-    paths.push(...segment.files())
-    if (segment.baseOffset !== baseOffset && snapshots.forget(segment.baseOffset))
-      paths.push(segment.filePath(snapshotSuffix))
+export interface ReplacementOptions {
+  /** All of the log, by base offset, changed in place. */
+  readonly segments: Segment[]
+  readonly createdWallMs: number
+  /** A DiskError that it throws is the end of the log: nothing may be left half done. */
+  guard<T>(run: () => T): T
+}
+
+/** What was done last. */
+type Stage = 'nothing' | 'prepared' | 'committed' | 'in place' | 'finished'
+
+export class SegmentReplacement {
+  private readonly log: ReplaceableLog
+  private readonly cleaned: Segment
+  private readonly old: readonly Segment[]
+  private readonly options: ReplacementOptions
+  /** Under the `.swap` names. */
+  private swapped: Segment | undefined
+  private stage: Stage = 'nothing'
+
+  /** `old`: neighbours below the active segment, `cleaned` what they became, durable. */
+  constructor(log: ReplaceableLog, options: ReplacementOptions, cleaned: Segment, old: readonly Segment[]) {
+    this.log = log
+    this.options = options
+    this.cleaned = cleaned
+    this.old = old
+    if (old[0]?.baseOffset !== cleaned.baseOffset)
+      throw new Error(`Bug: a cleaned segment begins at ${cleaned.baseOffset}, and what it replaces does not.`)
+    this.position()
   }
-  log.removal.remove(paths, log.fileDeleteDelayMs)
-  finishSwap(context.disk, directory, baseOffset)
-  const replacement = Segment.open({ context, baseOffset, createdWallMs, rollJitterMs: 0 })
-  segments.splice(at, old.length, replacement)
-  log.tally.add(replacement)
-  transactions.adopt(replacement)
-  log.reader.forget()
-  log.durability.directoryDirty = true
+
+  /** Whether the log has the cleaned segment, also after a crash. */
+  get isCommitted(): boolean {
+    return this.stage !== 'nothing' && this.stage !== 'prepared'
+  }
+
+  /**
+   * Does the next step. False: nothing is left. Before it is called again the directory must be fsynced. Throws DiskError; then the log has
+   * failed.
+   */
+  step(): boolean {
+    this.options.guard(() => this.doNext())
+    return this.stage !== 'finished'
+  }
+
+  private doNext(): void {
+    const { segmentContext, directory, durability } = this.log
+    const { disk } = segmentContext
+    const { baseOffset } = this.cleaned
+    if (this.stage === 'nothing') {
+      this.cleaned.retire()
+      prepareSwap(disk, directory, baseOffset)
+      this.stage = 'prepared'
+    } else if (this.stage === 'prepared') {
+      commitSwap(disk, directory, baseOffset)
+      this.stage = 'committed'
+    } else if (this.stage === 'committed') {
+      this.takePlace()
+      this.stage = 'in place'
+    } else if (this.stage === 'in place') {
+      finishSwap(disk, directory, baseOffset)
+      this.replace([this.swapped!], this.open(segmentContext))
+      durability.directoryDirty = true
+      this.stage = 'finished'
+    }
+  }
+
+  /** Brings to its end at once, blocking, what can no longer be given up. Throws DiskError. */
+  settle(): void {
+    if (!this.isCommitted) return
+    const { segmentContext, directory } = this.log
+    while (this.stage !== 'finished') {
+      this.options.guard(() => segmentContext.disk.syncDirectory(directory))
+      this.step()
+    }
+  }
+
+  private takePlace(): void {
+    const { segmentContext, snapshots, removal, fileDeleteDelayMs } = this.log
+    const paths: string[] = []
+    for (const segment of this.old) {
+      paths.push(...segment.files())
+      if (segment.baseOffset !== this.cleaned.baseOffset && snapshots.forget(segment.baseOffset))
+        paths.push(segment.filePath(snapshotSuffix))
+    }
+    const swapped = this.open({ ...segmentContext, fileEnding: swapSuffix })
+    this.replace(this.old, swapped)
+    this.swapped = swapped
+    removal.remove(paths, fileDeleteDelayMs)
+  }
+
+  private replace(old: readonly Segment[], by: Segment): void {
+    const { tally, transactions, reader } = this.log
+    this.options.segments.splice(this.position(old), old.length, by)
+    for (const segment of old) {
+      segment.retire()
+      transactions.forget(segment)
+    }
+    tally.add(by)
+    transactions.adopt(by)
+    reader.forget()
+  }
+
+  private position(old: readonly Segment[] = this.old): number {
+    const { segments } = this.options
+    const at = segments.indexOf(old[0]!)
+    if (at < 0 || old.some((segment, index) => segments[at + index] !== segment) || at + old.length >= segments.length)
+      throw new Error(
+        `Bug: the segments to be replaced at ${this.cleaned.baseOffset} of ${this.log.directory} are not in the log.`,
+      )
+    return at
+  }
+
+  private open(context: SegmentContext): Segment {
+    const { createdWallMs } = this.options
+    return Segment.open({ context, baseOffset: this.cleaned.baseOffset, createdWallMs, rollJitterMs: 0 })
+  }
 }

@@ -5,13 +5,15 @@
  *   1. A.log.cleaned, A.index.cleaned, A.timeindex.cleaned, A.txnindex.cleaned are written, fsynced    old
  *   2. all but the log are renamed to .swap; the directory is fsynced                                   old
  *   3. A.log.cleaned becomes A.log.swap; the directory is fsynced                                       new, from here on
- *   4. the files of the old segments are renamed to .deleted
- *   5. all but the log lose their .swap; the directory is fsynced
- *   6. A.log.swap becomes A.log
+ *   4. the files of the old segments are renamed to .deleted; the directory is fsynced
+ *   5. all files lose their .swap, the log last
  *
- * At a start `.cleaned` files go. With an A.log.swap what is left of 4 to 6 is done: old segments lie below the offset at which it ends,
+ * At a start `.cleaned` files go. With an A.log.swap what is left of 4 and 5 is done: old segments lie below the offset at which it ends,
  * since the last batch of the old ones is always kept; an index that has no `.swap` any more has its name already. Without an A.log.swap the
- * other `.swap` files are from before 3, and go; or Kafka left them, which renames the log first: then their place is empty, and is theirs.
+ * other `.swap` files are from before 3, and go; or they are from 5, of which a power failure kept the name of the log only, or Kafka left
+ * them, which renames the log first: then their place is empty, and is theirs.
+ *
+ * The log is served while this goes on (segment-replacement.ts), from the old segments until 4 and from the `.swap` files until 5.
  *
  * Sources: Kafka documentation, "Log"; KAFKA-6264 (which swaps count); Kafka's LocalLog.replaceSegments and LogLoader, observed.
  */
@@ -59,19 +61,19 @@ export function writeCleanedTransactions(
   }
 }
 
-/** Steps 2 and 3. From here on the cleaned segment counts. */
-export function commitSwap(disk: Disk, directory: string, baseOffset: number): void {
+/** Step 2, but for the fsync. Nothing counts yet, and all of it may still be given up. */
+export function prepareSwap(disk: Disk, directory: string, baseOffset: number): void {
   for (const suffix of indexSuffixes) rename(disk, directory, baseOffset, suffix, cleanedSuffix, swapSuffix)
-  disk.syncDirectory(directory)
-  rename(disk, directory, baseOffset, logSuffix, cleanedSuffix, swapSuffix)
-  disk.syncDirectory(directory)
 }
 
-/** Steps 5 and 6, when the old segments are out of the way. The last name is as durable as the next fsync of the directory makes it. */
+/** Step 3. Once the directory is fsynced the cleaned segment counts. */
+export function commitSwap(disk: Disk, directory: string, baseOffset: number): void {
+  rename(disk, directory, baseOffset, logSuffix, cleanedSuffix, swapSuffix)
+}
+
+/** Step 5, when the old segments are out of the way for good. As durable as the next fsync of the directory makes it. */
 export function finishSwap(disk: Disk, directory: string, baseOffset: number): void {
-  for (const suffix of indexSuffixes) rename(disk, directory, baseOffset, suffix, swapSuffix, '')
-  disk.syncDirectory(directory)
-  rename(disk, directory, baseOffset, logSuffix, swapSuffix, '')
+  for (const suffix of [...indexSuffixes, logSuffix]) rename(disk, directory, baseOffset, suffix, swapSuffix, '')
 }
 
 function rename(disk: Disk, directory: string, baseOffset: number, suffix: string, from: string, to: string): void {

@@ -108,6 +108,22 @@ describe.each(harnesses)('disk of the $name', ({ run }) => {
       expect(codeOf(() => file.write([bytes('x')], 0))).toBe('OTHER')
     }))
 
+  test('syncDirectoryLater answers in a later turn, and needs a directory', () =>
+    run(async ({ environment: { disk }, directory }) => {
+      put(disk, `${directory}/a`, 'abc')
+      let turn = 'same'
+      const synced = new Promise<DiskError | undefined>(resolve => {
+        disk.syncDirectoryLater(directory, error => {
+          expect(turn).toBe('later')
+          resolve(error)
+        })
+      })
+      turn = 'later'
+      disk.rename(`${directory}/a`, `${directory}/b`)
+      expect(await synced).toBeUndefined()
+      expect(codeOf(() => disk.syncDirectoryLater(`${directory}/none`, () => {}))).toBe('ENOENT')
+    }))
+
   test('directories are made with their parents, listed with kinds, and removed with all that is in them', () =>
     run(async ({ environment: { disk }, directory }) => {
       disk.makeDirectory(`${directory}/x/y`)

@@ -240,6 +240,7 @@ export class TestBroker {
       rename: (from, to) => disk.rename(from, to),
       remove: path => disk.remove(path),
       syncDirectory: path => disk.syncDirectory(path),
+      syncDirectoryLater: (path, done) => disk.syncDirectoryLater(path, done),
       lock: path => disk.lock(path),
       space: path => disk.space(path),
     }

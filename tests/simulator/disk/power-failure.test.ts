@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Disk } from '#broker/environment/environment.ts'
+import { SimulatedDisk } from '#simulator/disk/simulated-disk.ts'
+import { Prng } from '#simulator/world/prng.ts'
 import { World } from '#simulator/world/world.ts'
 
 function machine(seed: number): ReturnType<World['node']> {
@@ -105,6 +107,38 @@ describe('a power failure', () => {
       disk.rename('/d/tmp', '/d/f')
     })
     expect(found).toEqual(new Set(['old', 'new']))
+  })
+
+  test('keeps what was done before an fsync of the directory began, once that has ended', () => {
+    const found = (isEnded: boolean): Set<string | undefined> => {
+      const contents = new Set<string | undefined>()
+      for (let seed = 0; seed < 60; seed++) {
+        const simulated = new SimulatedDisk()
+        const ends: (() => void)[] = []
+        const disk = simulated.for({
+          nowUs: 0,
+          wallMs: 0,
+          alive: () => {},
+          fsyncBlocks: () => {},
+          fsyncLater: done => void ends.push(done),
+          note: () => {},
+        })
+        durableDirectory(disk)
+        put(disk, '/d/f', 'old', { sync: true })
+        disk.syncDirectory('/d')
+        put(disk, '/d/tmp', 'new', { sync: true })
+        disk.rename('/d/tmp', '/d/f')
+        disk.syncDirectoryLater('/d', () => {})
+        put(disk, '/d/tmp', 'later', { sync: true })
+        disk.rename('/d/tmp', '/d/f')
+        if (isEnded) for (const end of ends) end()
+        simulated.powerFailure(new Prng(seed), 0, { directoryLoss: 'independent', writebackUs: Infinity })
+        contents.add(content(disk, '/d/f'))
+      }
+      return contents
+    }
+    expect(found(false)).toEqual(new Set(['old', 'new', 'later']))
+    expect(found(true)).toEqual(new Set(['new', 'later']))
   })
 
   test('may bring back a removed file until the directory is synced', () => {

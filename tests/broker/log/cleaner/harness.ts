@@ -66,6 +66,11 @@ export function clean(machine: Machine, log: SegmentedLog, options: CleanOptions
         if (error !== undefined) throw error
         isDone = true
       })
+    } else if (value.kind === 'flush-directory') {
+      machine.currentDisk!.syncDirectoryLater(value.directory, error => {
+        if (error !== undefined) throw error
+        isDone = true
+      })
     } else if (value.kind === 'flush-log') {
       log.flushLater(result => {
         if ('error' in result) throw result.error
