@@ -81,7 +81,7 @@ export class BatchCleaning {
   /** Looks at up to `maxRecords` records; true when none is left. Throws MalformedBatchError. */
   step(maxRecords: number): boolean {
     if (this.isDiscarded) return true
-    const cursor = (this.cursor ??= new RecordCursor(payloadOf(this.batch), this.batch.recordsCount))
+    const cursor = (this.cursor ??= RecordCursor.over(this.batch, payloadOf(this.batch)))
     for (let count = 0; count < maxRecords; count++) {
       if (!cursor.next()) return true
       if (this.batch.isControl || this.staysRecord(cursor)) this.keep(cursor)
@@ -154,7 +154,7 @@ export class BatchCleaning {
     }
     for (let index = 0; index < ranges.length; index += 2) {
       const range = bytes.subarray(ranges[index], ranges[index + 1])
-      const cursor = new RecordCursor(range, range.length)
+      const cursor = new RecordCursor(range, range.length, batch.lastOffsetDelta)
       while (cursor.end < range.length && cursor.next()) {
         const timestamp = batch.isLogAppendTime ? batch.maxTimestamp : batch.baseTimestamp + cursor.timestampDelta
         const delta = varlong(timestamp - baseTimestamp)

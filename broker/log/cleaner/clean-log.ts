@@ -17,7 +17,8 @@ import { Segment } from '../segment.ts'
 import { BatchCleaning, payloadOf } from './clean-batch.ts'
 import type { CleanableLog, ProducerEnd } from './cleanable-log.ts'
 import { CleanedTransactions } from './cleaned-transactions.ts'
-import { groupSegments } from './cleaner-choice.ts'
+import { closedSegments, groupSegments } from './segment-groups.ts'
+import type { ClosedSegment } from './segment-groups.ts'
 import type { Cleanable } from './cleaner-choice.ts'
 import type { OffsetMap } from './offset-map.ts'
 import { RecordCursor } from './record-cursor.ts'
@@ -26,6 +27,9 @@ import { cleanedFiles, removeFiles, writeCleanedTransactions } from './segment-s
 
 /** A record costs as much as so many bytes. */
 const recordCost = 256
+/** So does opening the log of a segment, and so do its indexes. */
+const openCost = 4 * 1024
+const indexesCost = 16 * 1024
 const recordsAtOnce = 32
 /** What is written is gathered up to this size. */
 const writeBytes = 64 * 1024
@@ -100,17 +104,21 @@ export class LogCleaning {
     const { log, range, tools } = this
     yield* this.readKeys()
     const endOffset = tools.map.latestOffset + 1
-    const segments = log.currentSegments.slice(0, -1).filter(({ baseOffset }) => baseOffset < endOffset)
+    const segments = closedSegments(log.currentSegments).filter(({ segment }) => segment.baseOffset < endOffset)
     if (segments.length > 0) {
       // What makes records superfluous must be as durable as their absence: newer records, and markers, which may lie above what is cleaned.
       if (log.recoveryPoint < log.logEndOffset) yield { kind: 'flush-log' }
       const { segmentBytes, segmentIndexBytes } = tools.config
-      const { firstUncleanableOffset } = range
       const transactions = new CleanedTransactions(
-        log.abortedTransactions(segments[0]!.baseOffset, firstUncleanableOffset),
+        log.abortedTransactions(segments[0]!.segment.baseOffset, range.firstUncleanableOffset),
       )
-      for (const group of groupSegments(segments, { segmentBytes, segmentIndexBytes, firstUncleanableOffset }))
-        yield* this.cleanGroup(group, transactions)
+      for (const group of groupSegments(segments, { segmentBytes, segmentIndexBytes })) {
+        if (group !== undefined) yield* this.cleanGroup(group, transactions)
+        else {
+          this.spent += indexesCost
+          if (this.isTired) yield this.rest()
+        }
+      }
     }
     this.stats.endOffset = endOffset
   }
@@ -123,14 +131,13 @@ export class LogCleaning {
     const { map } = tools
     map.latestOffset = start - 1
     const transactions = new CleanedTransactions(log.abortedTransactions(start, end))
-    const segments = log.currentSegments.slice(0, -1)
-    for (const [index, segment] of segments.entries()) {
-      const nextBase = segments[index + 1]?.baseOffset ?? end
+    for (const closed of closedSegments(log.currentSegments)) {
+      const { segment, nextBase } = closed
       if (segment.baseOffset >= end || nextBase <= start) continue
-      for (const batch of this.batches(segment, segment.positionOf(start))) {
+      for (const batch of this.batches(closed, segment.baseOffset < start ? segment.positionOf(start) : 0)) {
         this.stats.mapBytesRead += batch.sizeBytes
         const { lastOffset } = batch
-        if (batch.isControl) transactions.control(checked(batch))
+        if (batch.isControl) transactions.control(batch)
         else if (!transactions.data(batch) && lastOffset >= start && !(yield* this.readKeysOf(batch, start))) return
         if (lastOffset >= start) map.latestOffset = lastOffset
         if (this.isTired) yield this.rest()
@@ -143,8 +150,8 @@ export class LogCleaning {
   /** False when the table is full. */
   private *readKeysOf(batch: BatchView, start: number): Steps<boolean> {
     const { map } = this.tools
-    const { baseOffset, recordsCount } = checked(batch)
-    const cursor = new RecordCursor(payloadOf(batch), recordsCount)
+    const { baseOffset } = batch
+    const cursor = RecordCursor.over(batch, payloadOf(batch))
     while (cursor.next()) {
       const offset = baseOffset + cursor.offsetDelta
       this.stats.mapRecords++
@@ -163,10 +170,11 @@ export class LogCleaning {
 
   // --------------------------------------------------------------------------------------------------------- segments
 
-  private *cleanGroup(group: readonly Segment[], transactions: CleanedTransactions): Steps<void> {
+  private *cleanGroup(group: readonly ClosedSegment[], transactions: CleanedTransactions): Steps<void> {
     const { log, tools, stats } = this
     const context = { ...log.segmentContext, fileEnding: cleanedSuffix }
-    const { baseOffset } = group[0]!
+    const old = group.map(({ segment }) => segment)
+    const { baseOffset } = old[0]!
     const cleaned = Segment.create({ context, baseOffset, createdWallMs: tools.nowWallMs, rollJitterMs: 0 })
     let replacement: SegmentReplacement | undefined
     try {
@@ -174,7 +182,7 @@ export class LogCleaning {
       cleaned.becomeInactive()
       writeCleanedTransactions(tools.disk, cleaned, transactions.takeRetained())
       yield { kind: 'flush-segment', segment: cleaned }
-      replacement = log.replaceSegments(cleaned, group)
+      replacement = log.replaceSegments(cleaned, old)
       while (replacement.step()) yield { kind: 'flush-directory', directory: log.directory }
       stats.segmentsBefore += group.length
       stats.segmentsAfter += 1
@@ -187,10 +195,10 @@ export class LogCleaning {
     }
   }
 
-  private *copyInto(cleaned: Segment, group: readonly Segment[], transactions: CleanedTransactions): Steps<void> {
+  private *copyInto(cleaned: Segment, group: readonly ClosedSegment[], transactions: CleanedTransactions): Steps<void> {
     const { config } = this.tools
     const producers = this.log.producerEnds()
-    const lastWithData = group.findLast(({ sizeBytes }) => sizeBytes > 0)
+    const lastWithData = group.findLast(({ segment }) => segment.sizeBytes > 0)?.segment
     const output: Buffer[] = []
     let outputBytes = 0
     const write = (): void => {
@@ -203,12 +211,13 @@ export class LogCleaning {
       output.length = 0
       outputBytes = 0
     }
-    for (const segment of group) {
+    for (const closed of group) {
+      const { segment } = closed
       let position = 0
-      for (const batch of this.batches(segment, 0)) {
+      for (const batch of this.batches(closed, 0)) {
         position += batch.sizeBytes
         const isLast = segment === lastWithData && position >= segment.sizeBytes
-        const isDiscardable = batch.isControl ? transactions.control(checked(batch)) : transactions.data(batch)
+        const isDiscardable = batch.isControl ? transactions.control(batch) : transactions.data(batch)
         const mustStay = isLast || isLastOfProducer(batch, producers)
         const bytes = yield* this.cleanBatch(batch, { isDiscardable, mustStay })
         this.stats.bytesRead += batch.sizeBytes
@@ -238,11 +247,8 @@ export class LogCleaning {
       return batch.recordsCount === 0 && !facts.mustStay ? undefined : batch.bytes
     }
     const time = { nowMs: nowWallMs, deleteRetentionMs: config.deleteRetentionMs }
-    const cleaning = new BatchCleaning(
-      checked(batch),
-      { ...facts, isCovered },
-      time,
-      (offset, bytes, keyStart, keyEnd) => (offset > latestOffset ? undefined : map.get(bytes, keyStart, keyEnd)),
+    const cleaning = new BatchCleaning(batch, { ...facts, isCovered }, time, (offset, bytes, keyStart, keyEnd) =>
+      offset > latestOffset ? undefined : map.get(bytes, keyStart, keyEnd),
     )
     while (!cleaning.step(recordsAtOnce)) {
       this.spent += recordsAtOnce * recordCost
@@ -266,8 +272,14 @@ export class LogCleaning {
 
   // ------------------------------------------------------------------------------------------------------------- work
 
-  /** Whole batches from `from` on. Each is only good until the next is asked for. */
-  private *batches(segment: Segment, from: number): Generator<BatchView, void, void> {
+  /**
+   * Whole and undamaged batches from `from` on, each in its place: what is rewritten gets a CRC of its own, and damage would no longer be
+   * seen. Each is only good until the next is asked for. Throws MalformedBatchError.
+   */
+  private *batches({ segment, nextBase }: ClosedSegment, from: number): Generator<BatchView, void, void> {
+    this.spent += openCost
+    /** The least offset that the next batch may have. */
+    let expected = segment.baseOffset
     let memory = Buffer.allocUnsafe(Math.max(batchHeaderBytes, this.tools.readBytes))
     for (let position = from; position < segment.sizeBytes;) {
       let chunk = memory.subarray(0, segment.read(memory, position))
@@ -283,6 +295,10 @@ export class LogCleaning {
       let at = 0
       while (isWholeBatch(chunk, at, chunk.length)) {
         const batch = new BatchView(chunk, at)
+        const problem = checkBatchBytes(chunk, at)?.message ?? misplacement(batch, expected, nextBase)
+        if (problem !== undefined)
+          throw new MalformedBatchError(`At position ${position + at} of ${segment.path}: ${problem}`)
+        expected = batch.nextOffset
         at += batch.sizeBytes
         this.count(batch.sizeBytes)
         yield batch
@@ -308,11 +324,10 @@ export class LogCleaning {
   }
 }
 
-/** What is rewritten gets a CRC of its own, and damage would no longer be seen. */
-function checked(batch: BatchView): BatchView {
-  const problem = checkBatchBytes(batch.buffer, batch.start)
-  if (problem !== undefined) throw new MalformedBatchError(problem.message)
-  return batch
+/** The CRC does not cover the base offset, by which a cleaning decides what goes: it must fit the batches around it. */
+function misplacement({ baseOffset, lastOffset }: BatchView, least: number, nextBase: number): string | undefined {
+  if (baseOffset >= least && lastOffset >= baseOffset && lastOffset < nextBase) return undefined
+  return `a batch with offsets ${baseOffset} to ${lastOffset}, where offsets from ${least} to ${nextBase - 1} may be.`
 }
 
 /** The batch that tells a producer's last sequence, or the marker that tells its epoch. */

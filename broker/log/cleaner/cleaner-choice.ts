@@ -9,7 +9,6 @@
  * Sources: KIP-58 (min.compaction.lag.ms), KIP-354 (max.compaction.lag.ms); Kafka's LogCleanerManager, observed.
  */
 import type { LogConfig } from '../log.ts'
-import { maxRelative } from '../segment.ts'
 import type { Segment } from '../segment.ts'
 
 type Figures = Pick<Segment, 'baseOffset' | 'sizeBytes' | 'largestTimestamp' | 'firstBatchTimestamp'>
@@ -44,8 +43,17 @@ export interface Cleanable {
   readonly isCheckpointWrong: boolean
 }
 
-/** @param checkpoint  where the last cleaning ended; undefined: never cleaned */
-export function cleanable(log: ChoosableLog, checkpoint: number | undefined, nowWallMs: number): Cleanable {
+/**
+ * Yields whenever it has looked at the records of a segment, so that a log of many segments need not be looked at in one turn. Where no lag
+ * is asked for, it looks at none. Throws DiskError.
+ *
+ * @param checkpoint  where the last cleaning ended; undefined: never cleaned
+ */
+export function* cleanable(
+  log: ChoosableLog,
+  checkpoint: number | undefined,
+  nowWallMs: number,
+): Generator<void, Cleanable, void> {
   const { logStartOffset, logEndOffset, currentSegments: segments } = log
   const isCheckpointWrong = checkpoint !== undefined && (checkpoint < logStartOffset || checkpoint > logEndOffset)
   const firstDirtyOffset = checkpoint === undefined || isCheckpointWrong ? logStartOffset : checkpoint
@@ -53,10 +61,14 @@ export function cleanable(log: ChoosableLog, checkpoint: number | undefined, now
   const closed = segments.slice(0, -1)
   const dirty = from(closed, firstDirtyOffset, active.baseOffset)
   const { minCompactionLagMs, maxCompactionLagMs } = log.cleaning
-  const young =
-    minCompactionLagMs > 0
-      ? dirty.find(each => (each.largestTimestamp()?.timestamp ?? -1) > nowWallMs - minCompactionLagMs)
-      : undefined
+  let young: Figures | undefined
+  for (const each of minCompactionLagMs > 0 ? dirty : []) {
+    const newest = each.largestTimestamp()?.timestamp ?? -1
+    yield
+    if (newest <= nowWallMs - minCompactionLagMs) continue
+    young = each
+    break
+  }
   const limit = Math.max(
     firstDirtyOffset,
     Math.min(log.lastStableOffset, active.baseOffset, young?.baseOffset ?? Infinity),
@@ -70,16 +82,21 @@ export function cleanable(log: ChoosableLog, checkpoint: number | undefined, now
     ),
   )
   const totalBytes = cleanBytes + cleanableBytes
-  const oldest = dirty
-    .map(each => each.firstBatchTimestamp() ?? -1)
-    .reduce((least, timestamp) => (timestamp > 0 ? Math.min(least, timestamp) : least), Infinity)
+  const cleanUntilMs = nowWallMs - maxCompactionLagMs
+  let oldest = Infinity
+  // No record is older than the clock.
+  for (const each of cleanUntilMs > 0 ? dirty : []) {
+    const timestamp = each.firstBatchTimestamp() ?? -1
+    yield
+    if (timestamp > 0) oldest = Math.min(oldest, timestamp)
+  }
   return {
     firstDirtyOffset,
     firstUncleanableOffset,
     cleanBytes,
     cleanableBytes,
     dirtyRatio: totalBytes === 0 ? 0 : cleanableBytes / totalBytes,
-    delayMs: Math.max(0, nowWallMs - maxCompactionLagMs - oldest),
+    delayMs: Math.max(0, cleanUntilMs - oldest),
     isCheckpointWrong,
   }
 }
@@ -98,41 +115,6 @@ export function filthiest<T extends { readonly found: Cleanable; readonly settin
       (best, each) => (best === undefined || each.found.dirtyRatio > best.found.dirtyRatio ? each : best),
       undefined,
     )
-}
-
-export interface GroupLimits {
-  readonly segmentBytes: number
-  readonly segmentIndexBytes: number
-  readonly firstUncleanableOffset: number
-}
-
-/**
- * Neighbours that become one segment, so that segments do not shrink to nothing: as many as stay within segment.bytes, segment.index.bytes
- * and the relative offsets of an index.
- */
-export function groupSegments(segments: readonly Segment[], limits: GroupLimits): Segment[][] {
-  const groups: Segment[][] = []
-  let [bytes, entries, timeEntries] = [0, 0, 0]
-  for (const [index, segment] of segments.entries()) {
-    const group = groups.at(-1)
-    const last = (segments[index + 1]?.baseOffset ?? limits.firstUncleanableOffset) - 1
-    bytes += segment.sizeBytes
-    entries += segment.offsetIndex.entries
-    timeEntries += segment.timeIndex.entries
-    const fits =
-      bytes <= limits.segmentBytes &&
-      entries * 8 <= limits.segmentIndexBytes &&
-      timeEntries * 12 <= limits.segmentIndexBytes &&
-      (segment.sizeBytes === 0 || last - (group?.[0]?.baseOffset ?? 0) <= maxRelative)
-    if (group !== undefined && fits) group.push(segment)
-    else {
-      groups.push([segment])
-      bytes = segment.sizeBytes
-      entries = segment.offsetIndex.entries
-      timeEntries = segment.timeIndex.entries
-    }
-  }
-  return groups
 }
 
 /** Segments from the one on that holds `offset`; none when it is not below `end`, where they end. */

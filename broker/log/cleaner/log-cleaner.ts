@@ -11,7 +11,7 @@ import { DiskError } from '../../environment/environment.ts'
 import type { Environment, Timer } from '../../environment/environment.ts'
 import { MalformedBatchError } from '../../protocol/records/batch-read.ts'
 import { partitionKey } from '../log-files.ts'
-import type { TopicPartition } from '../log.ts'
+import type { LogConfig, TopicPartition } from '../log.ts'
 import { LogCleaning, UncleanableError } from './clean-log.ts'
 import type { CleaningStats, CleaningStep } from './clean-log.ts'
 import type { CleanableLog } from './cleanable-log.ts'
@@ -55,6 +55,15 @@ export interface LogCleanerHost {
   isCopied(partition: TopicPartition): boolean
 }
 
+/** A log that was looked at. */
+interface Candidate {
+  readonly target: CleanerTarget
+  readonly found: Cleanable
+  readonly settings: LogConfig
+  /** Of the log, as it was looked at. */
+  readonly losses: number
+}
+
 interface Run {
   readonly target: CleanerTarget
   readonly range: Cleanable
@@ -83,6 +92,8 @@ export interface CleanerFigures {
 }
 
 const leastReadBytes = 4 * 1024
+/** Segments whose records are looked at in one turn, when a log is chosen. */
+const segmentsAtOnce = 16
 
 export class LogCleaner {
   readonly figures: CleanerFigures = {
@@ -152,32 +163,60 @@ export class LogCleaner {
     if (this.#isStopped || settings === undefined || !settings.isEnabled || settings.threads < 1) return
     const { clock } = this.#host.environment
     this.figures.lastLookMs = clock.monotonicMs()
-    const chosen = this.#choose(clock.wallMs())
-    if (chosen === undefined) this.#lookAfter(settings.backoffMs)
-    else this.#begin(chosen.target, chosen.found, settings)
+    this.#lookOn(this.#choosing(clock.wallMs()), settings)
   }
 
-  #choose(nowWallMs: number) {
-    const candidates: { target: CleanerTarget; found: Cleanable; settings: NonNullable<CleanableLog['cleaning']> }[] =
-      []
-    this.figures.maxDirtyRatio = 0
-    this.figures.maxCompactionDelayMs = 0
+  /** Looks at so many segments, and goes on in a later turn. */
+  #lookOn(choosing: Generator<void, Candidate | undefined, void>, settings: CleanerSettings): void {
+    for (let count = 0; count < segmentsAtOnce; count++) {
+      const { done, value: chosen } = choosing.next()
+      if (done !== true) continue
+      if (chosen === undefined) this.#lookAfter(settings.backoffMs)
+      else this.#begin(chosen, settings)
+      return
+    }
+    this.#timer = this.#host.environment.timers.after(0, () => {
+      this.#timer = undefined
+      this.#lookOn(choosing, settings)
+    })
+  }
+
+  *#choosing(nowWallMs: number): Generator<void, Candidate | undefined, void> {
+    const candidates: Candidate[] = []
+    let [maxDirtyRatio, maxCompactionDelayMs] = [0, 0]
     this.#forgetUncleanable()
     for (const target of this.#host.targets()) {
-      const { log } = target
-      const settings = log.cleaning
-      if (settings === undefined || !this.#mayClean(log) || this.#uncleanable.has(log)) continue
-      try {
-        const found = cleanable({ ...figuresOf(log), cleaning: settings }, target.cleanerOffset(), nowWallMs)
-        if (found.isCheckpointWrong) target.setCleanerOffset(found.firstDirtyOffset)
-        this.figures.maxDirtyRatio = Math.max(this.figures.maxDirtyRatio, found.dirtyRatio)
-        this.figures.maxCompactionDelayMs = Math.max(this.figures.maxCompactionDelayMs, found.delayMs)
-        candidates.push({ target, found, settings })
-      } catch (error) {
-        log.fail(error)
-      }
+      const candidate = yield* this.#lookAt(target, nowWallMs)
+      if (candidate === undefined) continue
+      maxDirtyRatio = Math.max(maxDirtyRatio, candidate.found.dirtyRatio)
+      maxCompactionDelayMs = Math.max(maxCompactionDelayMs, candidate.found.delayMs)
+      candidates.push(candidate)
     }
+    this.figures.maxDirtyRatio = maxDirtyRatio
+    this.figures.maxCompactionDelayMs = maxCompactionDelayMs
     return filthiest(candidates)
+  }
+
+  /** Undefined for what may not be cleaned, or is not any more what it was when the look began. */
+  *#lookAt(target: CleanerTarget, nowWallMs: number): Generator<void, Candidate | undefined, void> {
+    const { log } = target
+    const { cleaning: settings, losses } = log
+    if (settings === undefined || !this.#mayClean(log) || this.#uncleanable.has(log)) return undefined
+    try {
+      const looking = cleanable({ ...figuresOf(log), cleaning: settings }, target.cleanerOffset(), nowWallMs)
+      for (;;) {
+        const { done, value: found } = looking.next()
+        if (done === true) {
+          if (found.isCheckpointWrong) target.setCleanerOffset(found.firstDirtyOffset)
+          return { target, found, settings, losses }
+        }
+        yield
+        if (log.losses !== losses || !this.#mayClean(log)) return undefined
+      }
+    } catch (error) {
+      log.fail(error)
+      return undefined
+    }
   }
 
   #mayClean(log: CleanableLog): boolean {
@@ -191,10 +230,9 @@ export class LogCleaner {
 
   // ----------------------------------------------------------------------------------------------------------- cleaning
 
-  #begin(target: CleanerTarget, range: Cleanable, settings: CleanerSettings): void {
+  #begin({ target, found: range, settings: config, losses }: Candidate, settings: CleanerSettings): void {
     const { log } = target
     const { environment } = this.#host
-    const config = log.cleaning!
     const map = new OffsetMap({
       maxBytes: Math.floor(settings.dedupeBufferBytes / settings.threads),
       loadFactor: settings.loadFactor,
@@ -211,7 +249,7 @@ export class LogCleaner {
     })
     const startedMs = environment.clock.monotonicMs()
     this.#pace.begin(startedMs)
-    this.#run = { target, range, cleaning, steps: cleaning.run(), map, losses: log.losses, startedMs }
+    this.#run = { target, range, cleaning, steps: cleaning.run(), map, losses, startedMs }
     this.#slice()
   }
 

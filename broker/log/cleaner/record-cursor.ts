@@ -5,6 +5,7 @@
  * Source: Kafka message format, "Record".
  */
 import { MalformedBatchError } from '../../protocol/records/batch-read.ts'
+import type { BatchView } from '../../protocol/records/batch.ts'
 
 export class RecordCursor {
   readonly bytes: Buffer
@@ -22,13 +23,19 @@ export class RecordCursor {
   keyEnd = 0
   hasValue = false
   private left: number
-  private at: number
+  private at = 0
+  private readonly lastOffsetDelta: number
 
-  /** Over `count` records that begin at `from`. */
-  constructor(bytes: Buffer, count: number, from = 0) {
+  /** Over the records of a batch, whose records section is `payload` when it is decompressed. */
+  static over({ recordsCount, lastOffsetDelta }: BatchView, payload: Buffer): RecordCursor {
+    return new RecordCursor(payload, recordsCount, lastOffsetDelta)
+  }
+
+  /** Over `count` records, whose offsets are in a batch that ends `lastOffsetDelta` after its base. */
+  constructor(bytes: Buffer, count: number, lastOffsetDelta: number) {
     this.bytes = bytes
     this.left = count
-    this.at = from
+    this.lastOffsetDelta = lastOffsetDelta
     if (count < 0 || count > bytes.length)
       throw new MalformedBatchError(`A batch of ${bytes.length} bytes cannot hold ${count} records.`)
   }
@@ -47,6 +54,10 @@ export class RecordCursor {
     this.timestampDelta = this.varint()
     this.afterTimestamp = this.at
     this.offsetDelta = this.varint()
+    if (this.offsetDelta < 0 || this.offsetDelta > this.lastOffsetDelta)
+      throw new MalformedBatchError(
+        `A record has the offset delta ${this.offsetDelta}; its batch ends at ${this.lastOffsetDelta}.`,
+      )
     const keyBytes = this.varint()
     this.hasKey = keyBytes >= 0
     this.keyStart = this.at

@@ -32,7 +32,11 @@ export interface CleanOptions {
 }
 
 export function rangeOf(log: SegmentedLog, nowWallMs: number, checkpoint?: number): Cleanable {
-  return cleanable({ ...figures(log), cleaning: log.cleaning! }, checkpoint, nowWallMs)
+  const looking = cleanable({ ...figures(log), cleaning: log.cleaning! }, checkpoint, nowWallMs)
+  for (;;) {
+    const { done, value } = looking.next()
+    if (done === true) return value
+  }
 }
 
 function figures({ logStartOffset, logEndOffset, lastStableOffset, currentSegments }: SegmentedLog) {
