@@ -27,7 +27,11 @@ export interface LogFile {
   readonly path: string
   /** For files of a segment, and for snapshots: the offset in the name. */
   readonly offset: number
+  /** No part of the log any more, or not yet: what its name ends in tells. */
+  readonly leftover: Leftover | undefined
 }
+
+export type Leftover = 'deleted' | 'cleaned' | 'swap'
 
 export interface PartitionDirectory {
   readonly path: string
@@ -112,7 +116,9 @@ export function partitionAt(disk: Disk, path: string): PartitionDirectory {
     .map(entry => entry.name)
     .sort()
   const files = names.flatMap(file => fileOf(`${path}/${file}`) ?? [])
-  const baseOffsets = files.filter(({ kind }) => kind === 'log').map(({ offset }) => offset)
+  const baseOffsets = files
+    .filter(({ kind, leftover }) => kind === 'log' && leftover === undefined)
+    .map(({ offset }) => offset)
   return { path, partition, files, baseOffsets }
 }
 
@@ -126,19 +132,21 @@ const kinds: readonly (readonly [string, FileKind])[] = [
 
 /** Undefined for a file that is none of a log. A name with `.deleted` or `.cleaned` behind it is read like the one without. */
 function fileOf(path: string): LogFile | undefined {
-  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.(deleted|cleaned|swap)$/, '')
+  const fullName = path.slice(path.lastIndexOf('/') + 1)
+  const leftover = /\.(deleted|cleaned|swap)$/.exec(fullName)?.[1] as Leftover | undefined
+  const name = leftover === undefined ? fullName : fullName.slice(0, -leftover.length - 1)
   for (const [suffix, kind] of kinds) {
     const offset = offsetOfFileName(name, suffix)
-    if (offset !== undefined) return { kind, path, offset }
+    if (offset !== undefined) return { kind, path, offset, leftover }
   }
   const snapshot = /^(\d{20})-\d{10}\.checkpoint$/.exec(name)
   if (snapshot !== null || name === 'bootstrap.checkpoint')
-    return { kind: 'metadata-snapshot', path, offset: Number(snapshot?.[1] ?? 0) }
-  if (name === 'leader-epoch-checkpoint') return { kind: 'epochs', path, offset: 0 }
+    return { kind: 'metadata-snapshot', path, offset: Number(snapshot?.[1] ?? 0), leftover }
+  if (name === 'leader-epoch-checkpoint') return { kind: 'epochs', path, offset: 0, leftover }
   if (/^(recovery-point|log-start|replication|cleaner)-offset-checkpoint$/.test(name))
-    return { kind: 'checkpoint', path, offset: 0 }
+    return { kind: 'checkpoint', path, offset: 0, leftover }
   if (['meta.properties', 'partition.metadata', 'quorum-state', '.kafka_cleanshutdown'].includes(name))
-    return { kind: 'properties', path, offset: 0 }
+    return { kind: 'properties', path, offset: 0, leftover }
   return undefined
 }
 

@@ -1,6 +1,7 @@
 /** Checks a whole data directory: every log in it, what identifies it, and the checkpoints against the logs. Changes nothing. */
 import type { Disk } from '#broker/environment/environment.ts'
 import {
+  cleanerOffsetFile,
   DamagedFileError,
   highWatermarkFile,
   logStartOffsetFile,
@@ -35,12 +36,14 @@ export function verifyData(
   const recoveryPoints = read(disk, `${data.path}/${recoveryPointFile}`, problems)
   const logStarts = read(disk, `${data.path}/${logStartOffsetFile}`, problems)
   const highWatermarks = read(disk, `${data.path}/${highWatermarkFile}`, problems)
+  const cleanerOffsets = read(disk, `${data.path}/${cleanerOffsetFile}`, problems)
   const isClean = data.files.some(({ path }) => path.endsWith('/.kafka_cleanshutdown'))
   const partitions = data.partitions.map(directory => {
     options.progress(`Reading ${directory.path}`)
     const key = partitionKey(directory.partition)
     const recoveryPoint = isClean ? Infinity : (recoveryPoints.get(key) ?? 0)
-    return { directory, log: verifyLog(disk, directory, { records: options.records, recoveryPoint }) }
+    const cleanedUntil = cleanerOffsets.get(key) ?? 0
+    return { directory, log: verifyLog(disk, directory, { records: options.records, recoveryPoint, cleanedUntil }) }
   })
   const ends = new Map(partitions.map(({ directory, log }) => [partitionKey(directory.partition), log]))
   for (const [file, offsets, what] of [

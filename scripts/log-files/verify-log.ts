@@ -15,7 +15,7 @@ import {
   transactionIndexSuffix,
 } from '#broker/log/log-files.ts'
 import { decodeProducerSnapshot } from '#broker/log/producer-snapshots.ts'
-import { lastSequenceOf, ProducerStates } from '#broker/log/producer-state.ts'
+import { ProducerStates } from '#broker/log/producer-state.ts'
 import type { ProducerState } from '#broker/log/producer-state.ts'
 import { readFile } from '#broker/log/small-files.ts'
 import type { AbortedTransaction } from '#broker/log/transaction-index.ts'
@@ -23,6 +23,7 @@ import type { BatchView } from '#broker/protocol/records/batch.ts'
 import { MalformedBatchError, readRecords } from '#broker/protocol/records/batch-read.ts'
 import { batchesOf, isDamage } from './batches.ts'
 import type { Damage } from './batches.ts'
+import { AbortsOfSegment, Completeness, producerProblem } from './derived-state.ts'
 import { OffsetIndexCheck, TimeIndexCheck } from './index-checks.ts'
 import { abortedEntries } from './index-entries.ts'
 import type { PartitionDirectory } from './places.ts'
@@ -49,6 +50,8 @@ export interface VerifyOptions {
   readonly records: boolean
   /** Below it everything is durable, so that what was derived from it must be there; 0 when that is not known. */
   readonly recoveryPoint: number
+  /** Below it the log was compacted, as far as the broker has noted; 0: it was not. */
+  readonly cleanedUntil: number
 }
 
 export function verifyLog(disk: Disk, directory: PartitionDirectory, options: VerifyOptions): VerifiedLog {
@@ -68,6 +71,7 @@ class LogCheck {
   private snapshots: number[]
   private nextOffset: number
   private lastEpoch = -1
+  private readonly completeness = new Completeness()
   private batches = 0
   private records = 0
   private bytes = 0
@@ -79,7 +83,7 @@ class LogCheck {
     this.options = options
     this.nextOffset = directory.baseOffsets[0] ?? 0
     this.snapshots = directory.files
-      .filter(({ kind }) => kind === 'snapshot')
+      .filter(({ kind, leftover }) => kind === 'snapshot' && leftover === undefined)
       .map(({ offset }) => offset)
       .sort((a, b) => a - b)
   }
@@ -136,17 +140,18 @@ class LogCheck {
         offset: baseOffset,
         message: `the segment begins at offset ${baseOffset}, but the one before reaches ${this.nextOffset - 1}`,
       })
-    else if (baseOffset > this.nextOffset && index > 0)
+    else if (baseOffset > Math.max(this.nextOffset, this.options.cleanedUntil) && index > 0)
       this.note({
         path,
         offset: baseOffset,
         message: `offsets ${this.nextOffset} to ${baseOffset - 1} are in no segment: right in a compacted topic, a loss in any other`,
       })
+    if (baseOffset > this.nextOffset) this.completeness.isWhole = false
     if (index > 0 || baseOffset > this.nextOffset) this.nextOffset = Math.max(this.nextOffset, baseOffset)
     const offsetIndex = new OffsetIndexCheck(this.disk, this.path(baseOffset, indexSuffix), baseOffset)
     const timePath = this.path(baseOffset, timeIndexSuffix)
     const timeIndex = new TimeIndexCheck(this.disk, timePath, baseOffset, { isActive: isLast })
-    const aborted: AbortedTransaction[] = []
+    const aborts = new AbortsOfSegment()
     let isSound = true
     for (const found of batchesOf(this.disk, path)) {
       if (isDamage(found)) {
@@ -158,7 +163,7 @@ class LogCheck {
       const { position, batch } = found
       isSound = this.checkBatch(path, position, batch, baseOffset) && isSound
       this.reachSnapshots(batch.baseOffset)
-      this.take(batch, aborted)
+      this.take(batch, aborts)
       const seen = { position, baseOffset: batch.baseOffset, maxTimestamp: batch.maxTimestamp }
       offsetIndex.see(seen)
       timeIndex.see(seen)
@@ -166,11 +171,11 @@ class LogCheck {
       this.records += batch.recordsCount
       this.bytes += batch.sizeBytes
     }
-    this.aborted.set(baseOffset, aborted)
+    this.aborted.set(baseOffset, aborts.transactions)
     for (const index of [offsetIndex, timeIndex]) index.end(isSound)
     this.reportIndex(this.path(baseOffset, indexSuffix), baseOffset, offsetIndex)
     this.reportIndex(timePath, baseOffset, timeIndex)
-    this.checkTransactionIndex(baseOffset, aborted)
+    this.checkTransactionIndex(baseOffset, aborts)
   }
 
   private reportDamage(path: string, found: Damage, nextBase: number | undefined): void {
@@ -228,17 +233,19 @@ class LogCheck {
   }
 
   /** Takes an undamaged batch into what is derived from the log. */
-  private take(batch: BatchView, aborted: AbortedTransaction[]): void {
+  private take(batch: BatchView, aborts: AbortsOfSegment): void {
+    this.completeness.see(batch, this.nextOffset)
     const { partitionLeaderEpoch: epoch } = batch
     this.lastEpoch = Math.max(this.lastEpoch, epoch)
     if (epoch >= 0 && epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
     this.nextOffset = Math.max(this.nextOffset, batch.nextOffset)
     if (!batch.hasProducerId) return
     try {
+      if (batch.isControl) aborts.control(batch)
       const completed = this.producers.apply(batch)
       if (completed?.aborted !== true) return
       const { producerId, firstOffset, lastOffset } = completed
-      aborted.push({
+      aborts.transactions.push({
         producerId,
         firstOffset,
         lastOffset,
@@ -267,31 +274,21 @@ class LogCheck {
     this.damage({ path, ...problem, remedy })
   }
 
-  private checkTransactionIndex(baseOffset: number, aborted: readonly AbortedTransaction[]): void {
+  private checkTransactionIndex(baseOffset: number, aborts: AbortsOfSegment): void {
     const path = this.path(baseOffset, transactionIndexSuffix)
     const remedy = { kind: 'rebuild-transaction-index', segment: this.path(baseOffset, logSuffix), baseOffset } as const
     const { entries, oddBytes } = abortedEntries(this.disk, path)
     if (oddBytes > 0) this.damage({ path, message: `ends in ${oddBytes} bytes of an entry`, remedy })
     if (this.hasDamage) return
-    // Of a transaction that began before the log does, the batches tell nothing.
-    const logStart = this.directory.baseOffsets[0] ?? 0
-    const told = entries.filter(entry => entry.firstOffset >= logStart)
-    const text = (entry: AbortedTransaction | undefined) =>
-      entry === undefined
-        ? 'nothing'
-        : `producer ${entry.producerId}, offsets ${entry.firstOffset} to ${entry.lastOffset}`
-    const expected = aborted.filter(entry => entry.firstOffset >= logStart)
-    for (let index = 0; index < Math.max(told.length, expected.length); index++) {
-      const [says, is] = [told[index], expected[index]]
-      if (says?.version === 0 && is !== undefined && text(says) === text(is)) continue
-      return this.damage({
-        path,
-        position: index * 34,
-        offset: (is ?? says)!.firstOffset,
-        message: `entry ${index} says ${text(says)}; the batches say ${text(is)}`,
-        remedy,
-      })
-    }
+    const problem = aborts.problem(entries, this.derivation)
+    if (problem === undefined) return
+    const { index, offset, message } = problem
+    this.damage({ path, position: index * 34, offset, message, remedy })
+  }
+
+  /** How what was derived from the batches so far is to be judged. */
+  private get derivation() {
+    return { isWhole: this.completeness.isWhole, logStartOffset: this.directory.baseOffsets[0] ?? 0 }
   }
 
   // --------------------------------------------------------------------------------------------- snapshots, epochs
@@ -326,15 +323,9 @@ class LogCheck {
     }
     if (this.hasDamage) return
     const known = new Map(this.producers.all().map(producer => [producer.producerId, producer]))
-    const logStart = this.directory.baseOffsets[0] ?? 0
     for (const producer of state) {
-      const replayed = known.get(producer.producerId)
-      const [says, is] = [stateText(producer), replayed && stateText(replayed)]
-      if (says === is) continue
-      // Its records are deleted, and only the snapshot remembers it.
-      if (replayed === undefined && (producer.batches.at(-1)?.lastOffset ?? -1) < logStart) continue
-      const message = `says of producer ${producer.producerId}: ${says}; the batches say: ${is ?? 'nothing'}`
-      return damaged({ offset, message })
+      const message = producerProblem(producer, known.get(producer.producerId), this.derivation)
+      if (message !== undefined) return damaged({ offset, message })
     }
   }
 
@@ -361,10 +352,12 @@ class LogCheck {
   /** Files of segments that are not there. */
   private checkOrphans(): void {
     const known = new Set(this.directory.baseOffsets)
-    for (const { kind, path, offset } of this.directory.files) {
+    for (const { kind, path, offset, leftover } of this.directory.files) {
       const isIndex = kind === 'index' || kind === 'timeindex' || kind === 'txnindex'
-      const isLeftover = /\.(deleted|cleaned|swap)$/.test(path)
-      if (isLeftover) this.note({ path, message: 'left over: the next start of the broker removes it' })
+      if (leftover === 'swap')
+        this.note({ path, message: 'of a compaction that a stop interrupted: the next start of the broker ends it' })
+      else if (leftover !== undefined)
+        this.note({ path, message: 'left over: the next start of the broker removes it' })
       else if (isIndex && !known.has(offset)) this.note({ path, message: 'belongs to no segment' })
     }
   }
@@ -372,10 +365,4 @@ class LogCheck {
 
 function copyOf(producers: ProducerStates): ProducerState[] {
   return producers.all().map(producer => ({ ...producer, batches: [...producer.batches] }))
-}
-
-function stateText(producer: ProducerState): string {
-  const { producerEpoch, coordinatorEpoch, currentTxnFirstOffset } = producer
-  const lastOffset = producer.batches.at(-1)?.lastOffset ?? -1
-  return `epoch ${producerEpoch}, last sequence ${lastSequenceOf(producer)} at offset ${lastOffset}, coordinator epoch ${coordinatorEpoch}, open transaction from ${currentTxnFirstOffset}`
 }
