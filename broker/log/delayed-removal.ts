@@ -17,17 +17,47 @@ export class DelayedRemoval {
     this.log = log
   }
 
-  /** Renames the files now (missing ones are skipped) and removes them after `delayMs`. */
+  /**
+   * Renames the files now (missing ones are skipped) and removes them after `delayMs`. Throws DiskError when one cannot be renamed: all have
+   * their names again then, or the error is an EIO, after which nothing here is to be relied on.
+   */
   remove(paths: readonly string[], delayMs: number): void {
-    const { disk, timers } = this.environment
-    const renamed = paths.filter(path => disk.stat(path) !== undefined)
-    for (const path of renamed) disk.rename(path, path + deletedSuffix)
+    const { timers } = this.environment
+    const renamed = this.rename(paths)
     if (renamed.length === 0) return
     const timer = timers.after(delayMs, () => {
       this.pending.delete(timer)
       this.removeNow(renamed)
     })
     this.pending.add(timer)
+  }
+
+  private rename(paths: readonly string[]): string[] {
+    const { disk } = this.environment
+    const renamed: string[] = []
+    try {
+      for (const path of paths) {
+        if (disk.stat(path) === undefined) continue
+        disk.rename(path, path + deletedSuffix)
+        renamed.push(path)
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.takeBack(renamed)
+      throw error
+    }
+    return renamed
+  }
+
+  private takeBack(renamed: readonly string[]): void {
+    for (const path of renamed.toReversed()) {
+      try {
+        this.environment.disk.rename(path + deletedSuffix, path)
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error
+        throw new DiskError('EIO', 'rename', path, error)
+      }
+    }
   }
 
   /** Forgets what is pending; the next start removes the files. */

@@ -1,13 +1,10 @@
 /**
- * One partition's log: the segments of its directory, its leader epochs and producers. Implements PartitionLog (log.ts
- * has the contract).
+ * One partition's log: the segments of its directory, its leader epochs and producers. Implements PartitionLog (log.ts has the contract).
  *
- * The hot path is synchronous and makes one write per append. A DiskError anywhere marks the log as failed: from then
- * on appends are refused with KAFKA_STORAGE_ERROR, and `onFailure` takes the whole log directory offline. Nothing of a
- * failed append counts.
+ * The hot path is synchronous and makes one write per append. A DiskError anywhere marks the log as failed: from then on appends are refused
+ * with KAFKA_STORAGE_ERROR, and `onFailure` takes the whole log directory offline. Nothing of a failed append counts.
  *
- * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with
- * its tools.
+ * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with its tools.
  */
 import { DiskError } from '../environment/environment.ts'
 import type { Logger } from '../environment/environment.ts'
@@ -21,7 +18,6 @@ import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
 import type { EpochCheck } from './epoch-check.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
-import { snapshotSuffix } from './log-files.ts'
 import { abortedTransaction, loadLog, loadOptionsOf, rebuildProducers } from './log-loader.ts'
 import { LogFailure } from './log-failure.ts'
 import { LogReader, nothingAt, segmentIndexOf } from './log-reader.ts'
@@ -460,31 +456,35 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       if (count === this.segments.length && this.failure.full !== undefined) count--
       if (count <= 0) return 0
       if (count === this.segments.length) this.roll()
-      const removed = this.segments.splice(0, count)
+      const removed = this.segments.slice(0, count)
+      this.removeSegments(removed)
+      this.segments.splice(0, count)
       this.startOffset = Math.max(this.startOffset, this.segments[0]!.baseOffset)
       this.epochs.truncateFromStart(this.startOffset)
       this.reader.forget()
-      for (const segment of removed) this.removeSegment(segment)
-      const segments = removed.map(segment => segment.baseOffset)
-      this.log.info('Deleted segments beyond retention.', { segments, logStartOffset: this.startOffset })
+      const fields = { segments: removed.map(({ baseOffset }) => baseOffset), logStartOffset: this.startOffset }
+      this.log.info('Deleted segments beyond retention.', fields)
       return count
     })
   }
 
   /** Newest first: whenever the node stops, what is left is the log up to some offset. */
   private removeFrom(index: number): void {
-    for (const segment of this.segments.splice(index).reverse()) this.removeSegment(segment)
+    this.removeSegments(this.segments.slice(index).reverse())
+    this.segments.splice(index)
   }
 
-  /** Takes the files of a segment out of the log; they go for good after file.delete.delay.ms. */
-  private removeSegment(segment: Segment): void {
-    this.losses++
-    segment.retire()
-    this.durability.directoryDirty = true
-    this.transactions.forget(segment)
-    const paths = segment.files()
-    if (this.snapshots.forget(segment.baseOffset)) paths.push(segment.filePath(snapshotSuffix))
+  /** Takes the files of segments out of the log; they go for good after file.delete.delay.ms. A DiskError changes nothing. */
+  private removeSegments(segments: readonly Segment[]): void {
+    const paths = segments.flatMap(segment => [...segment.files(), ...this.snapshots.pathsAt(segment.baseOffset)])
     this.removal.remove(paths, this.failure.full === undefined ? this.config.fileDeleteDelayMs : 0)
+    this.losses++
+    this.durability.directoryDirty = true
+    for (const segment of segments) {
+      segment.retire()
+      this.transactions.forget(segment)
+      this.snapshots.forget(segment.baseOffset)
+    }
   }
 
   /** For a log whose partition.metadata was lost. */

@@ -97,6 +97,11 @@ export class ProducerSnapshots {
     return `${this.directory}/${offsetFileName(offset, snapshotSuffix)}`
   }
 
+  /** Of the snapshot at `offset`, if there is one. */
+  pathsAt(offset: number): string[] {
+    return this.offsets.includes(offset) ? [this.path(offset)] : []
+  }
+
   /** Writes a snapshot that covers everything below `offset`. */
   write(offset: number, producers: readonly ProducerState[], options: { readonly sync: boolean }): void {
     const file = this.disk.open(this.path(offset), 'write')

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { DiskError } from '#broker/environment/environment.ts'
+import type { Fault } from '#broker/environment/faulty/fault.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { asClient, batchOf, defaultConfig, inspect, logDirectory, Machine, openLog, startWallMs } from './harness.ts'
@@ -26,6 +27,18 @@ const names = (machine: Machine, suffix: string) =>
     .filter(name => name.endsWith(suffix))
     .sort()
 
+/** Renames that find no room in the directory, by their number from 0. */
+function renameFails(isIt: (nth: number) => boolean): Fault {
+  let nth = 0
+  return {
+    kind: 'failing-disk',
+    summary: 'some renames fail',
+    beforeCall: ({ operation, path }) => {
+      if (operation === 'rename' && isIt(nth++)) throw new DiskError('ENOSPC', operation, path)
+    },
+  }
+}
+
 describe('retention', () => {
   test('by time: segments whose newest record is older than retention.ms go, oldest first', () => {
     const log = openLog(new Machine(), { config: { ...config, retentionMs: 5000 } })
@@ -45,6 +58,35 @@ describe('retention', () => {
     expect(log.enforceRetention(startWallMs + 90_000, 10)).toBe(0)
     fill(log, 1)
     expect(log.logEndOffset).toBe(11)
+  })
+
+  test('that cannot rename a file changes nothing: what was there is there, for readers and after a restart', () => {
+    for (let failing = 0; failing < 9; failing++) {
+      const machine = new Machine()
+      const log = openLog(machine, { config: { ...config, retentionMs: 5000 } })
+      fill(log, 10)
+      const before = names(machine, '')
+      machine.faults.add(renameFails(nth => nth === failing))
+      expect(() => log.enforceRetention(startWallMs + 9000, 10)).toThrow(DiskError)
+      expect(names(machine, '')).toEqual(before)
+      expect([log.logStartOffset, log.segmentOffsets[0], log.failedWith]).toEqual([0, 0, undefined])
+      for (let offset = 0; offset < 10; offset++)
+        expect(log.read(offset, { maxBytes: 1, untilOffset: 10, atLeastOneBatch: true })).toMatchObject({
+          baseOffset: offset,
+        })
+      expect(log.enforceRetention(startWallMs + 9000, 10)).toBe(4)
+      machine.kill()
+      expect(openLog(machine, { config }).segmentOffsets).toEqual([4, 5, 6, 7, 8, 9])
+    }
+  })
+
+  test('that can neither rename nor take back what it renamed is a failure of the log', () => {
+    const machine = new Machine()
+    const log = openLog(machine, { config: { ...config, retentionMs: 5000 } })
+    fill(log, 10)
+    machine.faults.add(renameFails(nth => nth >= 2))
+    expect(() => log.enforceRetention(startWallMs + 9000, 10)).toThrow(DiskError)
+    expect(log.failedWith).toMatchObject({ code: 'EIO' })
   })
 
   test('nothing at or above the high watermark goes', () => {
