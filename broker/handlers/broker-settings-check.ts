@@ -4,6 +4,7 @@
  */
 import { cordonedLogDirsError } from '../config/cordoned-log-dirs.ts'
 import { withOverrides } from '../config/dynamic.ts'
+import { threadCountsRefusal } from '../config/thread-counts.ts'
 import { valueAfter } from '../controller/alter-configs.ts'
 import { checkBrokerConfig } from '../controller/check-configs.ts'
 import { itemError, type ItemError } from '../controller/operation.ts'
@@ -30,8 +31,14 @@ export function brokerSettingsRefusal(change: BrokerSettingsChange, context: Req
   if ('error' in settings) return settings
   const changed = new Set(change.configs.map(({ name }) => name))
   const invalid = checkBrokerConfig(change.resourceName, settings, changed)
-  if (invalid !== undefined || change.resourceName === '') return invalid
-  const next = withOverrides(config, [image.config('broker', ''), settings], () => undefined)
+  if (invalid !== undefined) return invalid
+  const isOwn = change.resourceName !== ''
+  const [ofAll, ofThis] = ['', String(services.nodeId)].map(name => image.config('broker', name))
+  const as = (...overrides: ReadonlyMap<string, string>[]) => withOverrides(config, overrides, () => undefined)
+  const next = isOwn ? as(ofAll!, settings) : as(settings, ofThis!)
+  const refusal = threadCountsRefusal(as(ofAll!, ofThis!), next)
+  if (refusal !== undefined) return itemError('INVALID_REQUEST', refusal)
+  if (!isOwn) return undefined
   // Only the broker knows its log directories (KIP-1066).
   const cordoned = changed.has('cordoned.log.dirs')
     ? cordonedLogDirsError(next['cordoned.log.dirs'], config['log.dirs'])

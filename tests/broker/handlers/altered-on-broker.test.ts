@@ -134,6 +134,18 @@ describe('a broker that is asked to alter settings', () => {
       'Unexpected node id. Expected 1, but',
     ],
     ['levels of no node', ['logger', 'x', ['root', 'INFO']], invalidRequest, 'Node id must be an integer'],
+    [
+      'more than twice the threads',
+      ['broker', '', ['num.io.threads', '17']],
+      invalidRequest,
+      'Dynamic thread count update validation failed for num.io.threads=17, value should not be greater than double the current value 8',
+    ],
+    [
+      'less than half the threads',
+      ['broker', '1', ['num.io.threads', '3']],
+      invalidRequest,
+      'Dynamic thread count update validation failed for num.io.threads=3, value should be at least half the current value 8',
+    ],
     ['a number that is none', ['broker', '1', ['num.io.threads', 'many']], invalidRequest, 'num.io.threads'],
     ['what is fixed', ['broker', '', ['process.roles', 'broker']], invalidRequest, 'Cannot update these configs dyn'],
     [
