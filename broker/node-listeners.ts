@@ -2,7 +2,7 @@
  * The listeners of clients and brokers of one node: bound when it starts, added and removed while it runs (KIP-226). Changes are made one after the
  * other, the first ones when the listeners of the start are bound: metadata may name some before.
  */
-import { alteredListeners, alteredListenersRefusal } from './config/altered-listeners.ts'
+import { alteredListenersRefusal } from './config/altered-listeners.ts'
 import type { BrokerConfig } from './config/broker-config.ts'
 import { resolveListeners, type ListenerConfig, type Listeners } from './config/listeners.ts'
 import { ConfigError } from './config/table.ts'
@@ -23,11 +23,16 @@ export class NodeListeners {
   #changes: Promise<void> | undefined
   #waiting: BrokerConfig | undefined
   #current: Listeners
+  /** Names of those that are bound; a change that is under way works on it. */
+  readonly #bound: Set<string>
+  /** Names of those that could not be bound: the next change tries them again, with what it says of them. */
+  readonly #failed = new Set<string>()
 
   constructor(options: NodeListenersOptions) {
     this.#options = options
     this.#config = options.config
     this.#current = resolveListeners(options.config)
+    this.#bound = new Set(this.#current.broker.map(({ name }) => name))
   }
 
   /** As they are, or are about to be. */
@@ -38,7 +43,7 @@ export class NodeListeners {
   /** Why this node cannot have the listeners of these settings instead; undefined when it can. */
   refusalOf(next: BrokerConfig): string | undefined {
     try {
-      return alteredListenersRefusal(this.#config, next)
+      return alteredListenersRefusal(this.#config, next, this.#failed)
     } catch (error) {
       if (error instanceof ConfigError) return error.message
       throw error
@@ -63,20 +68,25 @@ export class NodeListeners {
       this.#options.environment.log.error('listeners could not be altered; they stay as they are', { reason: refusal })
       return
     }
-    const { removed, added } = alteredListeners(this.#config, next)
     this.#config = next
     this.#current = resolveListeners(next)
-    if (removed.length + added.length === 0) return
-    this.#changes = this.#changes.then(async () => {
-      await Promise.all(removed.map(listener => this.#remove(listener)))
-      for (const listener of added) await this.#add(listener, next)
-    })
+    const { broker: wanted } = this.#current
+    this.#changes = this.#changes.then(() => this.#change(wanted, next))
   }
 
-  async #remove({ name }: ListenerConfig): Promise<void> {
+  /** Those of the quorum are bound at the start alone. */
+  async #change(wanted: readonly ListenerConfig[], config: BrokerConfig): Promise<void> {
+    const names = new Set(wanted.map(({ name }) => name))
+    for (const name of this.#failed) if (!names.has(name)) this.#failed.delete(name)
+    await Promise.all([...this.#bound].filter(name => !names.has(name)).map(name => this.#remove(name)))
+    for (const listener of wanted) if (!this.#bound.has(listener.name)) await this.#add(listener, config)
+  }
+
+  async #remove(name: string): Promise<void> {
     this.#options.environment.log.info('removing a listener, and its connections', { listener: name })
     await this.#options.server.closeListener(name)
     this.#options.security.remove(name)
+    this.#bound.delete(name)
   }
 
   /** As in Kafka, what cannot be bound is in the log alone: the settings have been accepted by then. */
@@ -86,10 +96,13 @@ export class NodeListeners {
     try {
       security.add(listener, config)
       const port = await server.listen(listener, 'broker')
+      this.#bound.add(listener.name)
+      this.#failed.delete(listener.name)
       environment.log.info('added a listener', { listener: listener.name, host: listener.host, port })
     } catch (error) {
       if (!(error instanceof ConfigError) && !(error instanceof NetworkError)) throw error
       security.remove(listener.name)
+      this.#failed.add(listener.name)
       environment.log.error('a listener could not be added; correct the setting listeners', {
         listener: address,
         reason: error.message,

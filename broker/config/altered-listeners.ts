@@ -48,8 +48,16 @@ function sameEntries(left: ReadonlyMap<string, string>, right: ReadonlyMap<strin
 const formatted = (config: BrokerConfig, name: string): string =>
   String((config as Readonly<Record<string, unknown>>)[name])
 
-/** Why the listeners cannot be altered so; undefined when they can. Throws ConfigError for what could not be started with either. */
-export function alteredListenersRefusal(current: BrokerConfig, next: BrokerConfig): string | undefined {
+/**
+ * Why the listeners cannot be altered so; undefined when they can. Throws ConfigError for what could not be started with either.
+ *
+ * @param unbound  names of listeners that could not be bound: as good as not there, so that what is wrong with them can be corrected
+ */
+export function alteredListenersRefusal(
+  current: BrokerConfig,
+  next: BrokerConfig,
+  unbound: ReadonlySet<string> = new Set(),
+): string | undefined {
   if (watched.every(name => formatted(current, name) === formatted(next, name))) return undefined
   const before = resolveListeners(current)
   const after = resolveListeners(next)
@@ -59,25 +67,11 @@ export function alteredListenersRefusal(current: BrokerConfig, next: BrokerConfi
     return `Advertised listeners '${setOf(before.advertised)}' must be a subset of listeners '${setOf(listeners)}'`
   for (const { name, securityProtocol } of all(before)) {
     const same = listeners.find(listener => listener.name === name)
-    if (same === undefined) continue
+    if (same === undefined || unbound.has(name)) continue
     if (!sameEntries(fixedSettings(current, name), fixedSettings(next, name)))
       return `Configs cannot be updated dynamically for existing listener ${name}, restart broker or create a new listener for update`
     if (same.securityProtocol !== securityProtocol)
       return `Security protocol cannot be updated for existing listener ${name}`
   }
   return undefined
-}
-
-export interface AlteredListeners {
-  readonly removed: readonly ListenerConfig[]
-  readonly added: readonly ListenerConfig[]
-}
-
-/** Of clients and brokers; those of the quorum are bound at the start alone. */
-export function alteredListeners(current: BrokerConfig, next: BrokerConfig): AlteredListeners {
-  const before = resolveListeners(current).broker
-  const after = resolveListeners(next).broker
-  const without = (some: readonly ListenerConfig[], others: readonly ListenerConfig[]) =>
-    some.filter(({ name }) => !others.some(other => other.name === name))
-  return { removed: without(before, after), added: without(after, before) }
 }
