@@ -6,7 +6,7 @@
 import type { Environment, NetworkError, Socket, Timer } from '../environment/environment.ts'
 import { ProtocolError } from '../protocol/errors.ts'
 import { FrameSlab } from './framer.ts'
-import type { UnsentReplies } from './unsent-replies.ts'
+import type { ReplyHolder, UnsentReplies } from './unsent-replies.ts'
 
 /** A whole response frame, size included, or undefined where the protocol has none (Produce with acks=0). */
 export type Reply = ReplyChunks | undefined
@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   /** Handles one request, whose bytes are good until the call returns; a ProtocolError, thrown or rejected, closes the connection. */
   readonly serve: (frame: Buffer) => Reply | Promise<Reply>
   readonly closed: () => void
-  /** Of all connections of the node. */
+  /** Shared with other connections. */
   readonly unsent: UnsentReplies
 }
 
@@ -39,7 +39,7 @@ function bytesOf(reply: Reply): number {
   return reply?.reduce((sum, { length }) => sum + length, 0) ?? 0
 }
 
-export class Connection {
+export class Connection implements ReplyHolder {
   readonly #environment: Environment
   readonly #socket: Socket
   readonly #options: ConnectionOptions
@@ -50,8 +50,9 @@ export class Connection {
   /** Takes no more requests; ends when the replies that are due have been written. */
   #closing = false
   #writable = true
-  /** Bytes written since the peer took everything, at least some of which it has not taken. */
-  #unsentBytes = 0
+  /** See ReplyHolder. */
+  unsentBytes = 0
+  unsentSinceMs = 0
   /** Bytes of the replies that are ready and have to wait. */
   #heldBytes = 0
   #paused = false
@@ -80,16 +81,21 @@ export class Connection {
       },
       drain: () => {
         this.#writable = true
-        this.#forgetUnsent()
         this.#guard(() => this.#proceed())
       },
       closed: error => this.#closed(error),
     })
+    options.unsent.enter(this)
     this.#watchIdle(options.idleMs)
   }
 
   get isOpen(): boolean {
     return this.#open
+  }
+
+  get client(): string {
+    const { host, port } = this.#socket.remote
+    return `${host}:${port}`
   }
 
   /** Closes at once; requests in progress lose their replies. */
@@ -122,6 +128,10 @@ export class Connection {
     this.#guard(() => this.#proceed())
   }
 
+  proceed(): void {
+    this.#guard(() => this.#proceed())
+  }
+
   /** Monotonic ms when bytes came or went last. */
   get lastActiveMs(): number {
     return this.#lastActiveMs
@@ -149,7 +159,8 @@ export class Connection {
       read(request => {
         if (this.#closing) return
         // Kept beyond this turn, so not as a view of memory that is read into again.
-        if (this.#full() || this.#waiting.length > 0) this.#waiting.push(Buffer.from(request))
+        if (this.#full() || this.#options.unsent.isFull || this.#waiting.length > 0)
+          this.#waiting.push(Buffer.from(request))
         else this.#begin(request)
       })
     } finally {
@@ -185,7 +196,9 @@ export class Connection {
     if (!this.#open) return reply?.written?.()
     slot.reply = reply
     slot.ready = true
-    this.#heldBytes += bytesOf(reply)
+    const bytes = bytesOf(reply)
+    this.#heldBytes += bytes
+    this.#hold(bytes)
     const gathering = this.#outbox !== undefined
     this.#outbox ??= []
     while (this.#slots[0]?.ready === true) {
@@ -209,28 +222,38 @@ export class Connection {
     this.#outbox = undefined
     this.#outboxBytes = 0
     if (chunks === undefined || chunks.length === 0) return
-    let written: (() => void) | undefined
-    if (this.#outboxWritten.length > 0) {
-      const told = this.#outboxWritten
-      this.#outboxWritten = []
-      written = () => told.forEach(tell => tell())
+    const told = this.#outboxWritten
+    if (told.length > 0) this.#outboxWritten = []
+    const written = () => {
+      for (const tell of told) tell()
+      this.#release(bytes)
     }
-    if (!this.#open) return written?.()
+    if (!this.#open) return written()
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
-    if (this.#socket.write(chunks, written)) return
-    this.#writable = false
-    this.#unsentBytes += bytes
+    if (!this.#socket.write(chunks, written)) this.#writable = false
+  }
+
+  #hold(bytes: number): void {
+    if (bytes === 0) return
+    if (this.unsentBytes === 0) this.unsentSinceMs = this.#environment.clock.monotonicMs()
+    this.unsentBytes += bytes
     this.#options.unsent.add(bytes)
   }
 
-  #forgetUnsent(): void {
-    this.#options.unsent.remove(this.#unsentBytes)
-    this.#unsentBytes = 0
+  #release(bytes: number): void {
+    this.unsentBytes -= bytes
+    if (this.unsentBytes > 0) this.unsentSinceMs = this.#environment.clock.monotonicMs()
+    this.#options.unsent.remove(bytes)
   }
 
   /** Begins requests that had to wait. */
   #proceed(): void {
+    const { unsent } = this.#options
     while (this.#open && this.#waiting.length > 0 && !this.#full()) {
+      if (unsent.isFull) {
+        unsent.await(this)
+        break
+      }
       const request = this.#waiting.shift()
       if (request !== undefined) this.#begin(request)
     }
@@ -255,18 +278,18 @@ export class Connection {
 
   #fail(error: unknown): void {
     if (!this.#open) return
-    const { host, port } = this.#socket.remote
+    const { client } = this
     if (!(error instanceof ProtocolError)) {
       // A bug that one frame can reach must cost one connection, not the broker.
       this.#environment.log.error('closed a connection because its request met a bug', {
-        client: `${host}:${port}`,
+        client,
         error,
       })
       this.#socket.destroy()
       return
     }
     this.#environment.log.warn('closed a connection that broke the protocol', {
-      client: `${host}:${port}`,
+      client,
       reason: error.message,
     })
     this.#socket.destroy()
@@ -275,11 +298,14 @@ export class Connection {
   #closed(error: NetworkError | undefined): void {
     if (!this.#open) return
     this.#open = false
-    this.#forgetUnsent()
     this.#idleTimer?.cancel()
     this.#mute?.timer.cancel()
     this.#waiting.length = 0
-    for (const { reply } of this.#slots.splice(0)) reply?.written?.()
+    for (const { reply } of this.#slots.splice(0)) {
+      reply?.written?.()
+      this.#release(bytesOf(reply))
+    }
+    this.#options.unsent.leave(this)
     if (error !== undefined)
       this.#environment.log.debug('connection lost', { client: this.#socket.remote.host, reason: error.message })
     this.#options.closed()

@@ -37,7 +37,7 @@ export class Server {
   readonly #environment: Environment
   readonly #options: ServerOptions
   readonly #doors: Readonly<Record<ListenerKind, Door>>
-  readonly #unsent = new UnsentReplies()
+  readonly #unsent: Readonly<Record<ListenerKind, UnsentReplies>>
   #listeners: { readonly config: ListenerConfig; readonly bound: Listener }[] = []
   #isClosed = false
   #nextId = 1
@@ -46,6 +46,7 @@ export class Server {
     this.#environment = environment
     this.#options = options
     const door = (kind: ListenerKind) => new Door(environment, options.admissions?.[kind], options.backlog)
+    this.#unsent = { broker: new UnsentReplies(environment), controller: new UnsentReplies(environment) }
     this.#doors = { broker: door('broker'), controller: door('controller') }
   }
 
@@ -106,6 +107,7 @@ export class Server {
     { kind: listenerKind, ip: clientHost, closed }: { kind: ListenerKind; ip: string; closed: () => void },
   ): Connection {
     let software = unknownSoftware
+    const unsent = this.#unsent[listenerKind]
     const gone = new Set<() => void>()
     const info: ConnectionInfo = {
       id: this.#nextId++,
@@ -124,7 +126,7 @@ export class Server {
         software = told
       },
       mute: durationMs => connection.mute(durationMs),
-      replyRoomBytes: () => this.#unsent.roomBytes,
+      replyRoomBytes: () => unsent.roomBytes,
       onClose: run => {
         if (connection.isOpen) gone.add(run)
         else run()
@@ -134,7 +136,7 @@ export class Server {
     }
     const connection = new Connection(this.#environment, socket, {
       ...this.#options,
-      unsent: this.#unsent,
+      unsent,
       serve: request =>
         authentication === undefined ? requests.serve(request) : authentication.serve(request, requests),
       closed: () => {

@@ -1,17 +1,65 @@
 /**
  * How much of this node's memory is held by replies that their clients do not take: what Kafka sends from its files as the socket allows,
- * is read into memory here. A consumer's fetch that is read when much is held, at once or after a wait, is answered with less: one batch at
- * least (KIP-74). Followers get what they ask for: there are only so many, and clients that take nothing must not slow replication.
+ * is read into memory here. One account for the connections of clients and brokers, one for those of the quorum, so that clients cannot hold
+ * that up.
  *
- * Not a hard bound: bytes count once a socket has not taken them, so fetches that are read in one turn do not see each other's, and each may
- * still bring its one batch.
+ * While an account is full, no request of its connections is begun, whoever sent it; a fetch that waits is answered without records. So no more
+ * is held than the bound, the reply that reached it, and what followers are given, which get what they ask for: there are only so many. Clients
+ * that take nothing must not stop the others either: when somebody has to wait, the connections that have taken nothing for a second are closed,
+ * those that have waited longest first, until half of the account is free.
+ *
+ * Source: none; Kafka holds no records in memory.
  */
+import type { Environment, Timer } from '../environment/environment.ts'
 
-/** Bytes beyond which a consumer's fetch brings no more than it must. */
-const plentyBytes = 128 << 20
+/** Bytes from which on an account is full. */
+const fullBytes = 128 << 20
+/** A connection that takes something at least so often is not closed. */
+const patienceMs = 1000
+
+/** A connection, as its account sees it. */
+export interface ReplyHolder {
+  /** Its client, for the log. */
+  readonly client: string
+  /** Bytes of replies that wait, for the one before them or to be taken by the peer. */
+  readonly unsentBytes: number
+  /** Monotonic ms since when it holds them without having got rid of any. */
+  readonly unsentSinceMs: number
+  destroy(): void
+  /** There may be room again. */
+  proceed(): void
+}
 
 export class UnsentReplies {
+  readonly #environment: Pick<Environment, 'clock' | 'timers' | 'log'>
+  readonly #holders = new Set<ReplyHolder>()
+  /** Those with a request that cannot be begun, in the order in which they came. */
+  readonly #waiting = new Set<ReplyHolder>()
   #bytes = 0
+  #timer: Timer | undefined
+
+  constructor(environment: Pick<Environment, 'clock' | 'timers' | 'log'>) {
+    this.#environment = environment
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= fullBytes
+  }
+
+  /** What further replies had better stay below; 0 when nothing may be added. */
+  get roomBytes(): number {
+    return Math.max(0, fullBytes - this.#bytes)
+  }
+
+  enter(holder: ReplyHolder): void {
+    this.#holders.add(holder)
+  }
+
+  /** What it holds is removed as its socket lets go of it. */
+  leave(holder: ReplyHolder): void {
+    this.#holders.delete(holder)
+    this.#waiting.delete(holder)
+  }
 
   add(bytes: number): void {
     this.#bytes += bytes
@@ -19,10 +67,43 @@ export class UnsentReplies {
 
   remove(bytes: number): void {
     this.#bytes -= bytes
+    if (this.#waiting.size === 0 || this.isFull) return
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const holder of waiting) holder.proceed()
   }
 
-  /** What further replies had better stay below; 0 when too much is held already. */
-  get roomBytes(): number {
-    return Math.max(0, plentyBytes - this.#bytes)
+  /** The holder has a request that is not begun because there is no room; it is told when there is. */
+  await(holder: ReplyHolder): void {
+    this.#waiting.add(holder)
+    this.#expectRoom()
+  }
+
+  #expectRoom(): void {
+    if (this.#timer === undefined) this.#timer = this.#environment.timers.after(patienceMs, () => this.#makeRoom())
+  }
+
+  #makeRoom(): void {
+    this.#timer = undefined
+    if (!this.isFull || this.#waiting.size === 0) return
+    const takenBeforeMs = this.#environment.clock.monotonicMs() - patienceMs
+    const stuck = [...this.#holders]
+      .filter(({ unsentBytes, unsentSinceMs }) => unsentBytes > 0 && unsentSinceMs <= takenBeforeMs)
+      .sort((a, b) => a.unsentSinceMs - b.unsentSinceMs)
+    // What a connection holds is given back when it is closed, a little later.
+    let excessBytes = this.#bytes - fullBytes / 2
+    for (const holder of stuck) {
+      if (excessBytes <= 0) break
+      excessBytes -= holder.unsentBytes
+      this.#environment.log.warn(
+        'closed a connection that did not take its replies: too much memory is held by such replies',
+        {
+          client: holder.client,
+          bytes: holder.unsentBytes,
+        },
+      )
+      holder.destroy()
+    }
+    this.#expectRoom()
   }
 }

@@ -23,7 +23,10 @@ export interface FetchOptions {
   readonly maxWaitMs: number
   readonly minBytes: number
   readonly maxBytes: number
-  /** Bytes that a response had better stay below just now: asked whenever it is read, since a fetch that waited finds other replies held. */
+  /**
+   * Bytes that a response had better stay below just now; 0: it brings no records. Asked whenever it is read, since a fetch that waited finds
+   * other replies held.
+   */
   readonly room?: () => number
   readonly isolation: Isolation
   readonly onlyLeader: boolean
@@ -66,15 +69,15 @@ function recordThrottled(
   surroundings.quota.record(bytes, surroundings.monotonicMs())
 }
 
-/** Reads each partition, in order, until the response is full. The first batch is returned whatever its size. */
+/** Reads each partition, in order, until the response is full. The first batch is returned whatever its size, if there is any room. */
 function readAll(
   entries: readonly FetchEntry[],
   options: FetchOptions,
   surroundings: FetchSurroundings,
-  { limitBytes, isNew }: { readonly limitBytes: number; readonly isNew: boolean },
+  { roomBytes, isNew }: { readonly roomBytes: number; readonly isNew: boolean },
 ): ReadOutcome[] {
-  let remainingBytes = limitBytes
-  let atLeastOneBatch = true
+  let remainingBytes = Math.min(options.maxBytes, roomBytes)
+  let atLeastOneBatch = roomBytes > 0
   const { follower, isolation, onlyLeader } = options
   return entries.map(entry => {
     const { target, fetchOffset, currentLeaderEpoch, lastFetchedEpoch } = entry
@@ -161,9 +164,9 @@ export function fetchAll(
     if (options.follower !== undefined) recordThrottled(entries, outcomes, surroundings)
     return outcomes
   }
-  const limit = (): number => Math.min(options.maxBytes, options.room?.() ?? Infinity)
-  const limitBytes = limit()
-  const outcomes = readAll(entries, options, surroundings, { limitBytes, isNew: true })
+  const room = (): number => options.room?.() ?? Infinity
+  const roomBytes = room()
+  const outcomes = readAll(entries, options, surroundings, { roomBytes, isNew: true })
   if (options.maxWaitMs <= 0 || entries.length === 0) return settled(outcomes)
   let bytes = 0
   for (const outcome of outcomes) {
@@ -172,11 +175,10 @@ export function fetchAll(
     bytes += outcome.records.length
   }
   // Also where there is room for nothing: who asks to wait for a record waits.
-  if (bytes >= Math.min(options.minBytes, Math.max(1, limitBytes))) return settled(outcomes)
+  if (bytes >= Math.min(options.minBytes, Math.max(1, Math.min(options.maxBytes, roomBytes)))) return settled(outcomes)
   options.memory?.giveBack()
   return new Promise(resolve => {
-    const answer = () =>
-      resolve(settled(readAll(entries, options, surroundings, { limitBytes: limit(), isNew: false })))
+    const answer = () => resolve(settled(readAll(entries, options, surroundings, { roomBytes: room(), isNew: false })))
     const parked = new ParkedFetch(entries, options, surroundings, { haveBytes: bytes, answer })
     surroundings.purgatory.park(parked, options.maxWaitMs, options.connection)
   })

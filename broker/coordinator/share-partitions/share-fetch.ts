@@ -18,7 +18,7 @@ export interface ShareFetch {
   readonly maxWaitMs: number
   readonly minBytes: number
   readonly maxBytes: number
-  /** Bytes that the response had better stay below just now; asked whenever it is read. */
+  /** Bytes that the response had better stay below just now, 0: it brings no records; asked whenever it is read. */
   readonly room: () => number
   readonly maxRecords: number
   readonly batchSize: number
@@ -116,7 +116,7 @@ class Attempt {
     const maxBytes = Math.max(1, Math.floor(this.#limitBytes / Math.max(1, ready.length)))
     if (fetch.maxRecords <= 0) return
     for (const opened of ready) {
-      if (this.#readBytes > 0 && this.#readBytes >= roomBytes) break
+      if (this.#readBytes >= roomBytes) break
       this.#read(opened, maxBytes)
     }
   }

@@ -27,9 +27,13 @@ class FakeTime {
   }
 }
 
+function environmentOf({ clock, timers }: FakeTime): Environment {
+  return { clock, timers, log: { warn: () => undefined, debug: () => undefined } } as unknown as Environment
+}
+
 class FakeSocket {
   handlers: SocketHandlers | undefined
-  readonly remote = { host: '10.0.0.1', port: 1 }
+  readonly remote: { readonly host: string; readonly port: number }
   readonly local = { host: '10.0.0.2', port: 2 }
   readonly written: Uint8Array[] = []
   isPaused = false
@@ -38,9 +42,25 @@ class FakeSocket {
     this.handlers = handlers
   }
   takesAll = true
-  write(chunks: readonly Uint8Array[]): boolean {
+  readonly #untaken: (() => void)[] = []
+  constructor(port = 1) {
+    this.remote = { host: '10.0.0.1', port }
+  }
+  write(chunks: readonly Uint8Array[], written?: () => void): boolean {
     this.written.push(...chunks)
+    if (written !== undefined) {
+      if (this.takesAll) written()
+      else this.#untaken.push(written)
+    }
     return this.takesAll
+  }
+  /** The peer takes the oldest reply that waits. */
+  takeOne(): void {
+    this.#untaken.shift()?.()
+  }
+  drain(): void {
+    while (this.#untaken.length > 0) this.takeOne()
+    this.handlers?.drain?.()
   }
   pause(): void {
     this.isPaused = true
@@ -54,6 +74,7 @@ class FakeSocket {
   destroy(): void {
     this.isDestroyed = true
     this.handlers?.closed(undefined)
+    while (this.#untaken.length > 0) this.takeOne()
   }
   get bytesWritten(): number {
     return this.written.reduce((sum, { length }) => sum + length, 0)
@@ -74,11 +95,11 @@ describe('a connection', () => {
     socket = new FakeSocket()
     begun = 0
     replies = []
-    unsent = new UnsentReplies()
+    unsent = new UnsentReplies(environmentOf(time))
   })
 
   function connect(idleMs = -1): Connection {
-    const environment = { clock: time.clock, timers: time.timers } as unknown as Environment
+    const environment = environmentOf(time)
     const serve = (): Reply | Promise<Reply> => (replies[begun++] ?? replies.at(-1))?.(begun)
     const options = { maxFrameBytes: 100, maxQueued: 500, idleMs, serve, closed: () => undefined, unsent }
     return new Connection(environment, socket, options)
@@ -108,7 +129,7 @@ describe('a connection', () => {
     socket.handlers?.data(Buffer.concat(Array.from({ length: 100 }, () => request)))
     expect(begun).toBe(2)
     socket.takesAll = true
-    socket.handlers?.drain?.()
+    socket.drain()
     expect(begun).toBe(100)
     expect(socket.isPaused).toBe(false)
   })
@@ -122,7 +143,7 @@ describe('a connection', () => {
     socket.takesAll = false
     socket.handlers?.data(request)
     expect(unsent.roomBytes).toBe(plentyBytes - MiB)
-    if (how === 'drains') socket.handlers?.drain?.()
+    if (how === 'drains') socket.drain()
     else socket.destroy()
     expect(unsent.roomBytes).toBe(plentyBytes)
   })
@@ -146,5 +167,75 @@ describe('a connection', () => {
     expect(socket.isDestroyed).toBe(false)
     time.pass(1_000)
     expect(socket.isDestroyed).toBe(true)
+  })
+})
+
+describe('200 connections whose peers take nothing', () => {
+  const fullBytes = 128 * MiB
+  let time: FakeTime
+  let unsent: UnsentReplies
+  let begun: number
+  let heldBytesMax: number
+
+  /** Asks for a reply of a MiB, `count` times. */
+  function connect(port: number, takesAll: boolean, count = 5): FakeSocket {
+    const socket = new FakeSocket(port)
+    socket.takesAll = takesAll
+    const serve = (): Reply => {
+      begun++
+      return [Buffer.allocUnsafe(MiB)]
+    }
+    const options = { maxFrameBytes: 100, maxQueued: 500, idleMs: -1, serve, closed: () => undefined, unsent }
+    const connection = new Connection(environmentOf(time), socket, options)
+    const socketHandlers = socket.handlers!
+    for (let asked = 0; asked < count && connection.isOpen; asked++) {
+      socketHandlers.data(request)
+      heldBytesMax = Math.max(heldBytesMax, fullBytes - unsent.roomBytes)
+    }
+    return socket
+  }
+
+  beforeEach(() => {
+    time = new FakeTime()
+    unsent = new UnsentReplies(environmentOf(time))
+    begun = 0
+    heldBytesMax = 0
+  })
+
+  it('have no more than 128 MiB held for them, in all', () => {
+    const sockets = Array.from({ length: 200 }, (_, port) => connect(port, false))
+    expect(begun).toBe(128)
+    for (let second = 0; second < 20; second++) {
+      time.pass(1000)
+      heldBytesMax = Math.max(heldBytesMax, begun * MiB - sockets.filter(each => each.isDestroyed).length * MiB)
+    }
+    expect(heldBytesMax).toBeLessThanOrEqual(fullBytes)
+    expect(unsent.isFull).toBe(false)
+  })
+
+  it('make others wait for a second at most: those that have taken nothing for longest are closed, until half is free', () => {
+    const first = connect(0, false, 1)
+    time.pass(1)
+    const stuck = Array.from({ length: 127 }, (_, index) => connect(1 + index, false, 1))
+    expect(unsent.isFull).toBe(true)
+    const taking = connect(1000, true, 1)
+    time.pass(999)
+    expect([taking.bytesWritten, first.isDestroyed]).toEqual([0, false])
+    time.pass(1)
+    expect([taking.bytesWritten, first.isDestroyed]).toEqual([MiB, true])
+    expect(stuck.map(each => each.isDestroyed)).toEqual(stuck.map((_, index) => index < 63))
+  })
+
+  it('are not closed while nobody has to wait, or while they take something now and then', () => {
+    const sockets = Array.from({ length: 128 }, (_, port) => connect(port, false, 1))
+    time.pass(60_000)
+    expect(sockets.some(each => each.isDestroyed)).toBe(false)
+    sockets[0]!.takeOne()
+    const two = connect(0, false, 2)
+    const waits = connect(1, true, 1)
+    expect(waits.bytesWritten).toBe(0)
+    sockets[1]!.takeOne()
+    expect(waits.bytesWritten).toBe(MiB)
+    expect(two.isDestroyed).toBe(false)
   })
 })

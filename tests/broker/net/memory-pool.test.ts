@@ -146,7 +146,7 @@ describe('a reply in lent memory', () => {
           }
           const options = {
             maxFrameBytes: 100,
-            unsent: new UnsentReplies(),
+            unsent: new UnsentReplies(environment),
             maxQueued: 1_000,
             idleMs: -1,
             serve,
@@ -188,7 +188,7 @@ describe('a reply in lent memory', () => {
     const serve = (): Promise<Reply> => new Promise(resolve => answers.push(resolve))
     const options = {
       maxFrameBytes: 100,
-      unsent: new UnsentReplies(),
+      unsent: new UnsentReplies(environment),
       maxQueued: 10,
       idleMs: -1,
       serve,

@@ -22,6 +22,7 @@ interface Asked {
 /** Batches of one record. */
 let batches: number
 let roomBytes: number
+let nowMs: number
 let parked: ParkedOperation<LocalReplica>[]
 let opened: Opened[]
 
@@ -47,6 +48,7 @@ function open(partition: number): Opened {
 beforeEach(() => {
   batches = 3
   roomBytes = Infinity
+  nowMs = 0
   parked = []
   opened = [open(0), open(1)]
 })
@@ -54,7 +56,7 @@ beforeEach(() => {
 function ask(fields: Partial<ShareFetch> = {}) {
   const partitions = {
     options: {
-      environment: { clock: { monotonicMs: () => 0 } },
+      environment: { clock: { monotonicMs: () => nowMs } },
       replicas: { park: (operation: ParkedOperation<LocalReplica>) => parked.push(operation) },
     },
     settings: () => ({ isReadCommitted: false }),
@@ -88,18 +90,22 @@ test('brings what there is of every partition', async () => {
 })
 
 test('brings one batch while much is held for clients that do not read', async () => {
-  roomBytes = 0
+  roomBytes = 1
   expect(countsOf(await ask({ minBytes: 100_000 }))).toEqual([1])
 })
 
-test('has after a wait the room that there is then', async () => {
+test.each([
+  [1, [1]],
+  [0, []],
+])('has after a wait the room that there is then: %i bytes', async (room, counts) => {
   batches = 0
   const waiting = ask()
   expect(parked).toHaveLength(1)
   batches = 3
-  roomBytes = 0
+  roomBytes = room
   const [waits] = parked
   expect(waits?.isReady(opened[0]?.replica as unknown as LocalReplica)).toBe(true)
+  nowMs = 500
   waits?.complete()
-  expect(countsOf(await waiting)).toEqual([1])
+  expect(countsOf(await waiting)).toEqual(counts)
 })
