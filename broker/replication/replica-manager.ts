@@ -45,6 +45,7 @@ import { deleteRecords, type DeletionEntry, type DeletionOptions, type DeletionO
 import type { ReplicaManagerParts, ReplicationCounters } from './replica-manager-parts.ts'
 import { alterLogDirsWindows, ReplicationQuotas } from './replication-quotas.ts'
 import { inTurns, Repeating } from './repeating.ts'
+import { ReplicaTable } from './replica-table.ts'
 import {
   TransactionVerifications,
   type ProducersTransaction,
@@ -59,9 +60,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   /** Ids for idempotent producers. */
   readonly producerIds: ProducerIds
   private readonly parts: ReplicaManagerParts
-  private readonly replicas = new Map<string, Map<number, LocalReplica>>()
-  /** Assigned here, but their log could not be opened. */
-  private readonly offline = new Set<string>()
+  private readonly replicas = new ReplicaTable()
   private readonly purgatory: Purgatory<LocalReplica>
   /** Deletions that wait for followers. */
   private readonly deletions: Purgatory<LocalReplica>
@@ -186,7 +185,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   private take(topic: TopicImage, partition: number, { previous, current: state }: PartitionChange): void {
     const topicPartition = { topic: topic.name, partition }
-    const existing = this.replicas.get(topic.name)?.get(partition)
+    const existing = this.replicas.at(topicPartition)
     if (!state.replicas.includes(this.parts.brokerId)) {
       this.forgetOffline(topicPartition)
       if (existing !== undefined && existing.topicId === topic.id) this.remove(existing, 'NOT_LEADER_OR_FOLLOWER')
@@ -201,15 +200,15 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       else this.follow(replica, state)
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
-      this.offline.add(partitionKey(topicPartition))
+      this.replicas.offline.add(partitionKey(topicPartition))
       this.parts.environment.log.error('cannot open the log of a partition', { ...topicPartition, error })
     }
   }
 
   private open(topic: TopicImage, topicPartition: TopicPartition, isNew: boolean): LocalReplica | undefined {
-    const existing = this.replicas.get(topic.name)?.get(topicPartition.partition)
+    const existing = this.replicas.at(topicPartition)
     if (existing !== undefined) return existing
-    if (this.offline.has(partitionKey(topicPartition))) return undefined
+    if (this.replicas.isOffline(topicPartition)) return undefined
     const { logs } = this.parts
     const found = logs.get(topicPartition)
     if (found !== undefined && found.topicId !== '' && found.topicId !== topic.id) logs.delete(topicPartition)
@@ -226,12 +225,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       minInsyncReplicas: config['min.insync.replicas'],
     })
     const replica = new LocalReplica({ log, machine, owner: this })
-    let partitions = this.replicas.get(topic.name)
-    if (partitions === undefined) {
-      partitions = new Map()
-      this.replicas.set(topic.name, partitions)
-    }
-    partitions.set(topicPartition.partition, replica)
+    this.replicas.add(replica)
     this.moves.resume(replica)
     return replica
   }
@@ -283,23 +277,21 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   private deleteTopic(topic: TopicImage): void {
-    for (const replica of Array.from(this.replicas.get(topic.name)?.values() ?? [])) {
+    for (const replica of Array.from(this.replicas.of(topic.name))) {
       if (replica.topicId === topic.id) this.remove(replica, 'UNKNOWN_TOPIC_OR_PARTITION')
     }
     for (const partition of topic.partitions.keys()) this.forgetOffline({ topic: topic.name, partition })
   }
 
   private forgetOffline(topicPartition: TopicPartition): void {
-    if (this.offline.delete(partitionKey(topicPartition))) this.parts.logs.delete(topicPartition)
+    if (this.replicas.offline.delete(partitionKey(topicPartition))) this.parts.logs.delete(topicPartition)
   }
 
   /** The partition is no longer assigned to this broker: its log goes. */
   private remove(replica: LocalReplica, reason: GoneReason): void {
     const { topicPartition } = replica
     this.detach(replica, reason)
-    const partitions = this.replicas.get(topicPartition.topic)
-    partitions?.delete(topicPartition.partition)
-    if (partitions?.size === 0) this.replicas.delete(topicPartition.topic)
+    this.replicas.delete(topicPartition)
     try {
       this.parts.logs.delete(topicPartition)
     } catch (error) {
@@ -325,13 +317,13 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const changed = delta.changedConfigs
     const all = changed.some(({ type, name }) => type === 'broker' && (name === '' || name === own))
     const topics = all
-      ? [...this.replicas.keys()]
+      ? [...this.replicas.topics]
       : changed.flatMap(({ type, name }) => (type === 'topic' ? [name] : []))
     for (const topic of topics) {
-      const partitions = this.replicas.get(topic)
-      if (partitions === undefined) continue
+      const replicas = [...this.replicas.of(topic)]
+      if (replicas.length === 0) continue
       const config = this.topicConfig(topic)
-      for (const replica of partitions.values()) {
+      for (const replica of replicas) {
         if (replica.gone !== undefined) continue
         replica.log.updateConfig(logConfig(config))
         replica.machine.minInsyncReplicas = config['min.insync.replicas']
@@ -350,14 +342,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   /** The replica of a partition here, or what to answer to a request for it. With a topic id: only of that very topic. */
   find(topic: string, partition: number, topicId?: string): LocalReplica | ErrorName {
-    const replica = this.replicas.get(topic)?.get(partition)
-    if (replica !== undefined) {
-      if (replica.gone !== undefined) return replica.gone
-      return topicId === undefined || topicId === replica.topicId ? replica : 'INCONSISTENT_TOPIC_ID'
-    }
-    if (this.offline.has(partitionKey({ topic, partition }))) return 'KAFKA_STORAGE_ERROR'
-    const isKnown = this.image.partition(topic, partition) !== undefined
-    return isKnown ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'
+    const isKnown = () => this.image.partition(topic, partition) !== undefined
+    return this.replicas.find({ topic, partition }, { topicId, isKnown })
   }
 
   /** Appends for a producer, synchronously; a promise only to wait for the in-sync replicas. */
@@ -397,8 +383,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   /** Every replica here, for the inspector and metrics. */
-  *localReplicas(): Iterable<LocalReplica> {
-    for (const partitions of this.replicas.values()) yield* partitions.values()
+  localReplicas(): Iterable<LocalReplica> {
+    return this.replicas.all()
   }
 
   /** The log directories, and the logs in them that are `wanted`. */
@@ -430,7 +416,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const listeners = this.listeners.get(topic)
     if (listeners === undefined) this.listeners.set(topic, [listener])
     else listeners.push(listener)
-    for (const { machine, topicPartition, gone } of this.replicas.get(topic)?.values() ?? []) {
+    for (const { machine, topicPartition, gone } of this.replicas.of(topic)) {
       if (machine.role === 'leader' && gone === undefined) listener.becameLeader(topicPartition, machine.leaderEpoch)
     }
   }
@@ -440,7 +426,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     records: Buffer,
     options: CoordinatorAppend,
   ): CommittedAppend | { refused: ErrorName } {
-    const target = this.get(topicPartition.topic, topicPartition.partition)
+    const target = this.replicas.usable(topicPartition)
     if (target === undefined || target.machine.leaderEpoch !== options.leaderEpoch) {
       return { refused: 'NOT_LEADER_OR_FOLLOWER' }
     }
@@ -448,10 +434,10 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   async whenCommitted(
-    { topic, partition }: TopicPartition,
+    topicPartition: TopicPartition,
     at: { readonly leaderEpoch: number; readonly endOffset: number },
   ): Promise<boolean> {
-    const target = this.get(topic, partition)
+    const target = this.replicas.usable(topicPartition)
     return target !== undefined && (await committedWhileLeading(target, at, this.parts.environment))
   }
 
@@ -466,21 +452,16 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   log(topicPartition: TopicPartition): PartitionLog | undefined {
-    return this.get(topicPartition.topic, topicPartition.partition)?.log
+    return this.replicas.usable(topicPartition)?.log
   }
 
   highWatermark(topicPartition: TopicPartition): number | undefined {
-    return this.get(topicPartition.topic, topicPartition.partition)?.highWatermark
+    return this.replicas.usable(topicPartition)?.highWatermark
   }
 
   leaderEpoch(topicPartition: TopicPartition): number | undefined {
-    const machine = this.get(topicPartition.topic, topicPartition.partition)?.machine
+    const machine = this.replicas.usable(topicPartition)?.machine
     return machine?.role === 'leader' ? machine.leaderEpoch : undefined
-  }
-
-  private get(topic: string, partition: number): LocalReplica | undefined {
-    const replica = this.replicas.get(topic)?.get(partition)
-    return replica?.gone === undefined ? replica : undefined
   }
 
   // -------------------------------------------------------------------------------------------- for the replicas (owner)
@@ -533,7 +514,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       error,
     })
     for (const topicPartition of partitions) {
-      const replica = this.get(topicPartition.topic, topicPartition.partition)
+      const replica = this.replicas.usable(topicPartition)
       if (replica !== undefined) this.detach(replica, 'KAFKA_STORAGE_ERROR')
     }
     this.moves.directoryFailed(directoryId)
@@ -549,8 +530,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
 
   /** A log directory has space again: logs that could not be made may be made now. */
   private openOffline(): void {
-    for (const [topic, partition, current] of partitionsAmong(this.offline, this.image)) {
-      this.offline.delete(partitionKey({ topic: topic.name, partition }))
+    for (const [topic, partition, current] of partitionsAmong(this.replicas.offline, this.image)) {
+      this.replicas.offline.delete(partitionKey({ topic: topic.name, partition }))
       this.take(topic, partition, { previous: current, current })
     }
   }
