@@ -1,4 +1,4 @@
-/** Settings of a log that is measured without a broker around it: Kafka's defaults, nothing deleted. */
+/** Settings of a log that is opened without a broker around it, to be measured or tested: Kafka's defaults, nothing deleted. */
 import type { LogConfig } from '#broker/log/log.ts'
 
 export const logConfig: LogConfig = {

@@ -5,49 +5,34 @@
 import type { Cluster } from '#scripts/cluster/cluster.ts'
 import { alterLogDir } from '#scripts/cluster/log-dir-requests.ts'
 import { Links } from '#scripts/workload/links.ts'
-import type { Prng } from '../world/prng.ts'
-import type { World } from '../world/world.ts'
+import { Repeating, type RepeatingOptions } from './repeating.ts'
 
-export interface DirectoryMoverOptions {
-  readonly world: World
+export interface DirectoryMoverOptions extends RepeatingOptions {
   readonly cluster: Cluster
-  readonly random: Prng
   readonly topic: string
   readonly partitions: number
   readonly directories: readonly string[]
-  readonly pauseMsMax: number
   /** Told of every order that a broker took. */
   readonly report: (brokers: readonly number[], detail: string) => void
 }
 
 const answerMs = 5_000
 
-export class DirectoryMover {
-  readonly #options: DirectoryMoverOptions
+export class DirectoryMover extends Repeating<DirectoryMoverOptions> {
   readonly #links: Links
-  #running = true
 
   constructor(options: DirectoryMoverOptions) {
-    this.#options = options
+    super(options)
     this.#links = new Links(options.cluster, answerMs)
   }
 
-  /** Moves until it is told to `stop`. */
-  async run(): Promise<void> {
-    const { world, random, pauseMsMax } = this.#options
-    while (this.#running) {
-      await world.sleep(random.between(100, pauseMsMax))
-      if (this.#running) await this.#one()
-    }
+  override async run(): Promise<void> {
+    await super.run()
     this.#links.close()
   }
 
-  stop(): void {
-    this.#running = false
-  }
-
-  async #one(): Promise<void> {
-    const { random, topic, partitions, directories, report } = this.#options
+  protected override async one(): Promise<void> {
+    const { random, topic, partitions, directories, report } = this.options
     const broker = random.pick(this.#links.brokers)
     const partition = random.between(0, partitions - 1)
     const path = random.pick(directories)

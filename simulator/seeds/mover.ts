@@ -5,16 +5,12 @@
 import type { Cluster } from '#scripts/cluster/cluster.ts'
 import { listReassignments, reassignPartition } from '#scripts/cluster/wire-requests.ts'
 import { Links } from '#scripts/workload/links.ts'
-import type { Prng } from '../world/prng.ts'
-import type { World } from '../world/world.ts'
+import { Repeating, type RepeatingOptions } from './repeating.ts'
 
-export interface MoverOptions {
-  readonly world: World
+export interface MoverOptions extends RepeatingOptions {
   readonly cluster: Cluster
-  readonly random: Prng
   readonly topic: string
   readonly partitions: number
-  readonly pauseMsMax: number
   /** Told of every order that a controller took. */
   readonly report: (brokers: readonly number[], detail: string) => void
 }
@@ -24,32 +20,17 @@ const answerMs = 5_000
 const replicasMin = 2
 const replicasMax = 4
 
-export class Mover {
-  readonly #options: MoverOptions
+export class Mover extends Repeating<MoverOptions> {
   readonly #links: Links
-  #running = true
 
   constructor(options: MoverOptions) {
-    this.#options = options
+    super(options)
     this.#links = new Links(options.cluster, answerMs)
-  }
-
-  /** Moves until it is told to `stop`. */
-  async run(): Promise<void> {
-    const { world, random, pauseMsMax } = this.#options
-    while (this.#running) {
-      await world.sleep(random.between(100, pauseMsMax))
-      if (this.#running) await this.#one()
-    }
-  }
-
-  stop(): void {
-    this.#running = false
   }
 
   /** Resolves when nothing is being moved any more. */
   async settled(timeoutMs: number): Promise<void> {
-    const { world } = this.#options
+    const { world } = this.options
     const endMs = world.nowMs + timeoutMs
     let missing = 'no broker answered'
     while (world.nowMs < endMs) {
@@ -70,8 +51,8 @@ export class Mover {
     throw new Error(`after ${timeoutMs} ms reassignments were still under way: ${missing}`)
   }
 
-  async #one(): Promise<void> {
-    const { random, topic, partitions, report } = this.#options
+  protected override async one(): Promise<void> {
+    const { random, topic, partitions, report } = this.options
     const all = this.#links.brokers
     const partition = random.between(0, partitions - 1)
     const count = random.between(replicasMin, Math.min(replicasMax, all.length))

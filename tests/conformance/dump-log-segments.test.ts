@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } 
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { logConfig } from '../../bench/measure/log-config.ts'
 import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
 import type { AppendRequest, LogConfig } from '#broker/log/log.ts'
 import { openPartitionLog } from '#broker/log/partition-log.ts'
@@ -28,28 +29,10 @@ const root = mkdtempSync(join(tmpdir(), 'faultline-dump-'))
 const wallMs = 1_760_000_000_000
 
 const config: LogConfig = {
+  ...logConfig,
   segmentBytes: 40_000,
   segmentMs: Infinity,
-  segmentJitterMs: 0,
-  segmentIndexBytes: 10 * 1024 * 1024,
   indexIntervalBytes: 1024,
-  retentionMs: -1,
-  retentionBytes: -1,
-  maxMessageBytes: 1_000_000,
-  messageTimestampType: 'CreateTime',
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: Infinity,
-  flushMessages: Infinity,
-  flushMs: Infinity,
-  fileDeleteDelayMs: 60_000,
-  cleanupPolicy: ['delete'],
-  minCleanableDirtyRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
-  deleteRetentionMs: 86_400_000,
-  preallocate: false,
-  compressionType: 'producer',
-  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 function open(name: string, options: Partial<PartitionLogOptions> = {}) {

@@ -16,18 +16,14 @@ import { seededRandom } from '#scripts/cluster/random.ts'
 import { isReference, oursAlone } from './engine.ts'
 import { Actor, type Stage, type Tally } from './fuzz/actor.ts'
 import { bugLines } from './fuzz/bug-lines.ts'
+import { campaign, MiB } from './fuzz/campaign.ts'
 import { Memory } from './fuzz/distort.ts'
 import { learn, quorumStory, type QuorumFacts } from './fuzz/quorum-stories.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { RawClient } from './raw-client.ts'
 import { createTopics } from './topics.ts'
 
-const seed = Number(process.env['FUZZ_SEED'] ?? 1)
-const seconds = Number(process.env['FUZZ_SECONDS'] ?? 10)
-const from = Number(process.env['FUZZ_FROM'] ?? 0)
-const to = Number(process.env['FUZZ_TO'] ?? Infinity)
-
-const MiB = 1 << 20
+const { seed, seconds, from, to } = campaign
 const workers = 4
 const partitions = 3
 const describeCluster = 60

@@ -6,81 +6,42 @@
  * A finding names its story. FUZZ_SEED plays others, FUZZ_SECONDS plays longer (default: 10), FUZZ_FROM and FUZZ_TO play some of them.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import path from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seededRandom } from '#scripts/cluster/random.ts'
 import { isReference } from './engine.ts'
 import { Actor, type Stage, type Tally } from './fuzz/actor.ts'
 import { bugLines } from './fuzz/bug-lines.ts'
+import { campaign, fuzzedTopics, MiB, startFuzzed } from './fuzz/campaign.ts'
 import { committedValues } from './fuzz/committed-reader.ts'
 import { Memory } from './fuzz/distort.ts'
 import { sessionStories } from './fuzz/session-stories.ts'
 import { Book, closeTransactions, Producer } from './fuzz/transaction-story.ts'
 import { pick, type Known } from './fuzz/values.ts'
-import { eventually, startCluster, type Cluster } from './harness.ts'
-import { createTopics } from './topics.ts'
+import { eventually, type Cluster } from './harness.ts'
 
-const seed = Number(process.env['FUZZ_SEED'] ?? 1)
-const seconds = Number(process.env['FUZZ_SECONDS'] ?? 10)
-const from = Number(process.env['FUZZ_FROM'] ?? 0)
-const to = Number(process.env['FUZZ_TO'] ?? Infinity)
-
-const MiB = 1 << 20
+const { seed, seconds, from, to } = campaign
 const workers = 8
-const topics = [
-  { topic: 'fuzzed', numPartitions: 2 },
-  { topic: 'fuzzed-too', numPartitions: 1 },
-]
 
 let cluster: Cluster
 let known: Known
 
 beforeAll(async () => {
-  cluster = await startCluster({
-    settings: {
-      'group.min.session.timeout.ms': '100',
-      'group.consumer.min.session.timeout.ms': '1000',
-      'group.consumer.session.timeout.ms': '2000',
-      'group.consumer.min.heartbeat.interval.ms': '100',
-      'group.consumer.heartbeat.interval.ms': '500',
-      'share.coordinator.state.topic.replication.factor': '1',
-      'share.coordinator.state.topic.min.isr': '1',
-      'share.coordinator.state.topic.num.partitions': '4',
-      'group.share.min.record.lock.duration.ms': '1000',
-      'group.share.record.lock.duration.ms': '1000',
-      // Records of 2023 among them would be deleted half a minute after the start.
-      'log.retention.ms': '-1',
-    },
-  })
-  const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  await createTopics(admin, topics)
-  await admin.disconnect()
-  known = {
-    clusterId: cluster.clusterId,
-    topics: await Promise.all(
-      topics.map(async ({ topic, numPartitions }) => ({
-        name: topic,
-        id: await topicId(topic),
-        partitions: numPartitions,
-      })),
-    ),
-  }
+  ;({ cluster, known } = await startFuzzed({
+    'group.min.session.timeout.ms': '100',
+    'group.consumer.min.session.timeout.ms': '1000',
+    'group.consumer.session.timeout.ms': '2000',
+    'group.consumer.min.heartbeat.interval.ms': '100',
+    'group.consumer.heartbeat.interval.ms': '500',
+    'group.share.min.record.lock.duration.ms': '1000',
+    'group.share.record.lock.duration.ms': '1000',
+    // Records of 2023 among them would be deleted half a minute after the start.
+    'log.retention.ms': '-1',
+  }))
 })
 
 afterAll(async () => {
   await cluster?.stop()
 })
-
-/** Apache Kafka writes it down a moment after the topic has a leader. */
-function topicId(name: string): Promise<string> {
-  const file = path.join(cluster.broker().dataDirectory, `${name}-0`, 'partition.metadata')
-  return eventually(`${file} names a topic id`, () =>
-    existsSync(file) ? /topic_id: (\S+)/.exec(readFileSync(file, 'utf8'))?.[1] : undefined,
-  )
-}
 
 interface Played {
   readonly stories: number
@@ -133,7 +94,7 @@ async function ending(book: Book): Promise<string[]> {
   for (const id of book.transactionalIds)
     await eventually(`nothing of ${id} is open`, async () => ((await closeTransactions(actor, id)) ? true : undefined))
   const values: string[] = []
-  for (const { topic, numPartitions } of topics)
+  for (const { topic, numPartitions } of fuzzedTopics)
     for (let partition = 0; partition < numPartitions; partition++)
       values.push(...(await committedValues(actor, topic, partition)))
   actor.close()

@@ -6,8 +6,6 @@
  * A finding prints the line that replays it. FUZZ_SEED picks other cases, FUZZ_SECONDS gives them more time (default: 10 per listener), FUZZ_FROM and
  * FUZZ_TO narrow a replay down.
  */
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ListenerKind } from '#broker/handlers/handler.ts'
@@ -15,18 +13,13 @@ import { handlers } from '#broker/handlers/registry.ts'
 import { apiByKey } from '#broker/protocol/apis.ts'
 import { isReference, oursAlone } from './engine.ts'
 import { bugLines } from './fuzz/bug-lines.ts'
+import { campaign, MiB, startFuzzed } from './fuzz/campaign.ts'
 import { fuzzCase, type FuzzCase, type Target } from './fuzz/cases.ts'
 import { flaw, send } from './fuzz/session.ts'
 import type { Known } from './fuzz/values.ts'
-import { startCluster, type Cluster } from './harness.ts'
-import { createTopics } from './topics.ts'
+import type { Cluster } from './harness.ts'
 
-const seed = Number(process.env['FUZZ_SEED'] ?? 1)
-const seconds = Number(process.env['FUZZ_SECONDS'] ?? 10)
-const from = Number(process.env['FUZZ_FROM'] ?? 0)
-const to = Number(process.env['FUZZ_TO'] ?? Infinity)
-
-const MiB = 1 << 20
+const { seed, seconds, from, to } = campaign
 const workers = 8
 const validWithinMs = 30_000
 /** A damaged request may ask for a wait of weeks. */
@@ -107,38 +100,15 @@ function bugs(): string[] {
 }
 
 beforeAll(async () => {
-  cluster = await startCluster({
-    settings: {
-      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-      'super.users': 'User:ANONYMOUS',
-      'share.coordinator.state.topic.replication.factor': '1',
-      'share.coordinator.state.topic.min.isr': '1',
-      'share.coordinator.state.topic.num.partitions': '4',
-    },
-  })
-  const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  await createTopics(admin, [
-    { topic: 'fuzzed', numPartitions: 2 },
-    { topic: 'fuzzed-too', numPartitions: 1 },
-  ])
-  await admin.disconnect()
-  known = {
-    clusterId: cluster.clusterId,
-    topics: ['fuzzed', 'fuzzed-too'].map(name => ({ name, id: topicId(name) })),
-  }
+  ;({ cluster, known } = await startFuzzed({
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': 'User:ANONYMOUS',
+  }))
 })
 
 afterAll(async () => {
   await cluster?.stop()
 })
-
-function topicId(name: string): string {
-  const file = path.join(cluster.broker().dataDirectory, `${name}-0`, 'partition.metadata')
-  const id = /topic_id: (\S+)/.exec(readFileSync(file, 'utf8'))?.[1]
-  if (id === undefined) throw new Error(`${file} names no topic id`)
-  return id
-}
 
 /** A client beside the fuzzer writes and reads. */
 async function serves(): Promise<void> {

@@ -2,18 +2,14 @@
  * Replicas move between the log directories of their brokers under a steady load of the Java producer with acks=all, as kafka-reassign-partitions
  * plans it and kafka-log-dirs tells it. Not one acknowledged record may fail, get lost or wait long. Cordoned directories get nothing new.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
-import { eventually, startCluster, type Cluster } from './harness.ts'
-import { KafkaTools, Load } from './java.ts'
+import { eventually } from './harness.ts'
+import { reassign, ReassignmentStage } from './reassignment-stage.ts'
 
-const reassign = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
 const brokers = [1, 2, 3]
 const partitions = 6
-const longestWaitMs = 8_000
 
 interface LogDir {
   readonly logDir: string
@@ -22,14 +18,9 @@ interface LogDir {
 }
 
 describeWith(['java', 'apache-kafka'], 'brokers with two log directories', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-plans-'))
-  let cluster: Cluster
-  let tools: KafkaTools
-  let load: Load
-
-  const run = (tool: string, ...args: string[]): Promise<string> =>
-    tools.succeed(tool, '--bootstrap-server', cluster.bootstrap, ...args)
-  const directoriesOf = (broker: number): string[] => cluster.broker(broker).logDirectories(2)
+  let stage: ReassignmentStage
+  const run = (tool: string, ...args: string[]): Promise<string> => stage.run(tool, ...args)
+  const directoriesOf = (broker: number): string[] => stage.cluster.broker(broker).logDirectories(2)
   /** What kafka-log-dirs says of a broker. */
   const logDirs = async (broker: number): Promise<readonly LogDir[]> => {
     const output = await run('LogDirsCommand', '--describe', '--broker-list', String(broker))
@@ -42,42 +33,23 @@ describeWith(['java', 'apache-kafka'], 'brokers with two log directories', () =>
     )?.logDir
   /** Every replica of a topic into the log directory with this number. */
   const plan = (topic: string, count: number, directory: number): string => {
-    const name = path.join(folder, `${topic}-${directory}.json`)
     const moves = Array.from({ length: count }, (_, partition) => {
       const replicas = brokers.map((_id, index) => brokers[(partition + index) % brokers.length]!)
       return { topic, partition, replicas, log_dirs: replicas.map(id => directoriesOf(id)[directory]!) }
     })
-    writeFileSync(name, JSON.stringify({ version: 1, partitions: moves }))
-    return name
+    return stage.plan({ version: 1, partitions: moves }, `${topic}-${directory}`)
   }
   const assignmentOf = (count: number): string =>
     Array.from({ length: count }, (_, partition) =>
       brokers.map((_id, index) => brokers[(partition + index) % brokers.length]).join(':'),
     ).join(',')
-  const verified = (file: string): Promise<string> =>
-    eventually(
-      'every move is over',
-      async () => {
-        const output = await run(reassign, '--verify', '--reassignment-json-file', file)
-        return /still in progress|is not found|failed/.test(output) ? undefined : output
-      },
-      120_000,
-    )
+  const verified = (file: string): Promise<string> => stage.whenOver(file, /still in progress|is not found|failed/)
 
   beforeAll(async () => {
-    tools = new KafkaTools()
-    cluster = await startCluster({ brokers: 3, logDirs: 2 })
-    await run('TopicCommand', '--create', '--topic', 'moved', '--replica-assignment', assignmentOf(partitions))
-    load = new Load(cluster.bootstrap, 'moved', { perSecond: 300, bytes: 1_000 })
-    await eventually('the load runs', () => (load.isRunning ? true : undefined))
+    const shape = ['--replica-assignment', assignmentOf(partitions)]
+    stage = await ReassignmentStage.begin({ shape, logDirs: 2 })
   })
-
-  afterAll(async () => {
-    load?.stop()
-    await tools?.stop()
-    await cluster?.stop()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  afterAll(() => stage?.end())
 
   test.each([0, 1, 0])('kafka-reassign-partitions moves every replica into directory %i', async directory => {
     const file = plan('moved', partitions, directory)
@@ -100,9 +72,7 @@ describeWith(['java', 'apache-kafka'], 'brokers with two log directories', () =>
 
   test('a throttled move is told by kafka-log-dirs and can be taken back', async () => {
     await run('TopicCommand', '--create', '--topic', 'heavy', '--replica-assignment', '1:2:3')
-    const sized = ['--num-records', '20000', '--record-size', '1000', '--throughput', '-1']
-    const properties = ['--producer-props', `bootstrap.servers=${cluster.bootstrap}`]
-    await tools.succeed('ProducerPerformance', '--topic', 'heavy', ...sized, ...properties)
+    await stage.fill('heavy', 20_000)
     const before = (await homeOf(1, 'heavy-0'))!
     const [there, back] = directoriesOf(1)[0] === before ? [1, 0] : [0, 1]
     const file = plan('heavy', 1, there)
@@ -145,10 +115,9 @@ describeWith(['java', 'apache-kafka'], 'brokers with two log directories', () =>
       expect(home).toBe(open)
     }
     const moves = [{ topic: 'placed', partition: 0, replicas: [1], log_dirs: [cordoned] }]
-    const file = path.join(folder, 'cordoned.json')
-    writeFileSync(file, JSON.stringify({ version: 1, partitions: moves }))
-    const args = ['--bootstrap-server', cluster.bootstrap, '--execute', '--reassignment-json-file', file]
-    expect((await tools.run(reassign, ...args)).output).toContain('InvalidReplicaAssignmentException')
+    const file = stage.plan({ version: 1, partitions: moves }, 'cordoned')
+    const args = ['--bootstrap-server', stage.cluster.bootstrap, '--execute', '--reassignment-json-file', file]
+    expect((await stage.tools.run(reassign, ...args)).output).toContain('InvalidReplicaAssignmentException')
     await alter(['--delete-config', 'cordoned.log.dirs'])
     await eventually('it is not cordoned any more', async () => ((await isCordoned()) ? undefined : true))
     await run(reassign, '--execute', '--reassignment-json-file', file)
@@ -156,9 +125,6 @@ describeWith(['java', 'apache-kafka'], 'brokers with two log directories', () =>
   })
 
   test('not one record was refused, lost, doubled or late', async () => {
-    const result = await load.finish()
-    expect(result).toMatchObject({ failed: 0, lost: 0, twice: 0 })
-    expect(result.acked).toBeGreaterThan(500)
-    expect(result.slowest).toBeLessThan(longestWaitMs)
+    expect(await stage.complaints()).toEqual([])
   })
 })

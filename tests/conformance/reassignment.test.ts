@@ -2,20 +2,15 @@
  * A cluster that grows while it is written to: a broker with nothing but its configuration joins, kafka-reassign-partitions gives it its
  * share, all of it under a steady load of the Java producer with acks=all. Not one acknowledged record may fail, get lost or wait long.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { isReference } from './engine.ts'
-import { eventually, startCluster, type Cluster } from './harness.ts'
-import { KafkaTools, Load } from './java.ts'
+import { eventually } from './harness.ts'
+import { reassign, ReassignmentStage } from './reassignment-stage.ts'
 
-const reassign = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
 const topics = 'TopicCommand'
 const partitions = 6
-/** Two cores may be shared with much else: a move may take a while, but nobody may wait for a session to run out. */
-const longestWaitMs = 8_000
 
 interface Plan {
   readonly version: 1
@@ -23,18 +18,8 @@ interface Plan {
 }
 
 describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-plans-'))
-  let cluster: Cluster
-  let tools: KafkaTools
-  let load: Load
-
-  const run = (tool: string, ...args: string[]): Promise<string> =>
-    tools.succeed(tool, '--bootstrap-server', cluster.bootstrap, ...args)
-  const file = (content: object): string => {
-    const name = path.join(folder, 'plan.json')
-    writeFileSync(name, JSON.stringify(content))
-    return name
-  }
+  let stage: ReassignmentStage
+  const run = (tool: string, ...args: string[]): Promise<string> => stage.run(tool, ...args)
   const planOf = (replicasOf: (partition: number) => number[]): Plan => ({
     version: 1,
     partitions: Array.from({ length: partitions }, (_, partition) => ({
@@ -53,39 +38,21 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     eventually(`${topic} is described as ${as}`, async () =>
       as.test(await run(topics, '--describe', '--topic', topic)) ? true : undefined,
     )
-  const complete = (plan: string): Promise<string> =>
-    eventually(
-      'the reassignment is complete',
-      async () => {
-        const output = await run(reassign, '--verify', '--reassignment-json-file', plan)
-        // A broker that lags behind the controller knows of no reassignment, and still of the replicas from before.
-        return /still in progress|but replica set is/.test(output) ? undefined : output
-      },
-      120_000,
-    )
+  // A broker that lags behind the controller knows of no reassignment, and still of the replicas from before.
+  const complete = (plan: string): Promise<string> => stage.whenOver(plan, /still in progress|but replica set is/)
 
   beforeAll(async () => {
-    tools = new KafkaTools()
-    cluster = await startCluster({ brokers: 3 })
-    const shape = ['--partitions', String(partitions), '--replication-factor', '3']
-    await run(topics, '--create', '--topic', 'moved', ...shape, '--config', 'min.insync.replicas=2')
-    load = new Load(cluster.bootstrap, 'moved', { perSecond: 300, bytes: 1_000 })
-    await eventually('the load runs', () => (load.isRunning ? true : undefined))
+    const shape = ['--partitions', String(partitions), '--replication-factor', '3', '--config', 'min.insync.replicas=2']
+    stage = await ReassignmentStage.begin({ shape })
   })
-
-  afterAll(async () => {
-    load?.stop()
-    await tools?.stop()
-    await cluster?.stop()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  afterAll(() => stage?.end())
 
   test('a new broker takes its share of the partitions as kafka-reassign-partitions proposes', async () => {
-    await cluster.grow()
-    const wanted = file({ version: 1, topics: [{ topic: 'moved' }] })
+    await stage.cluster.grow()
+    const wanted = stage.plan({ version: 1, topics: [{ topic: 'moved' }] })
     const output = await run(reassign, '--generate', '--topics-to-move-json-file', wanted, '--broker-list', '1,2,3,4')
     const proposal = JSON.parse(/Proposed partition reassignment configuration\n(.*)/.exec(output)?.[1] ?? '') as Plan
-    const plan = file(proposal)
+    const plan = stage.plan(proposal)
     expect(await run(reassign, '--execute', '--reassignment-json-file', plan)).toContain(
       'Successfully started partition reassignments for moved-0,moved-1,moved-2,moved-3,moved-4,moved-5',
     )
@@ -101,10 +68,8 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
   test('a throttled move is slow and can be seen, cancelled, and made again at full speed', async () => {
     const assignment = ['--replica-assignment', '1:2:3']
     await run(topics, '--create', '--topic', 'heavy', ...assignment)
-    const sized = ['--num-records', '5000', '--record-size', '1000', '--throughput', '-1']
-    const properties = ['--producer-props', `bootstrap.servers=${cluster.bootstrap}`]
-    await tools.succeed('ProducerPerformance', '--topic', 'heavy', ...sized, ...properties)
-    const plan = file({ version: 1, partitions: [{ topic: 'heavy', partition: 0, replicas: [4, 2, 3] }] })
+    await stage.fill('heavy', 5_000)
+    const plan = stage.plan({ version: 1, partitions: [{ topic: 'heavy', partition: 0, replicas: [4, 2, 3] }] })
     const execute = ['--execute', '--reassignment-json-file', plan]
     expect(await run(reassign, ...execute, '--throttle', '50000')).toContain(
       'The inter-broker throttle limit was set to 50000 B/s',
@@ -134,7 +99,7 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
 
   test('another order of replicas is done at once, and kafka-leader-election follows it', async () => {
     await run(topics, '--create', '--topic', 'elected', '--replica-assignment', '1:2:3')
-    const plan = file({ version: 1, partitions: [{ topic: 'elected', partition: 0, replicas: [2, 1, 3] }] })
+    const plan = stage.plan({ version: 1, partitions: [{ topic: 'elected', partition: 0, replicas: [2, 1, 3] }] })
     await run(reassign, '--execute', '--reassignment-json-file', plan)
     await complete(plan)
     await described('elected', /Leader: 1\tReplicas: 2,1,3\t/)
@@ -146,50 +111,50 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     await described('elected', /Leader: 2\t/)
     for (const type of ['preferred', 'unclean'])
       expect(await elect(type)).toContain('Valid replica already elected for partitions elected-0')
-    const all = await tools.run(
+    const all = await stage.tools.run(
       'LeaderElectionCommand',
-      ...['--bootstrap-server', cluster.bootstrap, '--election-type', 'preferred', '--all-topic-partitions'],
+      ...['--bootstrap-server', stage.cluster.bootstrap, '--election-type', 'preferred', '--all-topic-partitions'],
     )
     expect(all.code).toBe(0)
   })
 
   test('a broker that is stopped for good is forgotten by kafka-cluster unregister', async () => {
-    const added = await cluster.grow()
+    const added = await stage.cluster.grow()
     const endpoints = (): Promise<string> =>
-      tools.succeed(
+      stage.tools.succeed(
         'ClusterTool',
         'list-endpoints',
         '--bootstrap-server',
-        cluster.addresses[0]!,
+        stage.cluster.addresses[0]!,
         '--include-fenced-brokers',
       )
     const own = new RegExp(`\\b${added.id}\\s+127\\.0\\.0\\.1\\s+${added.port}\\b`)
     expect(await endpoints()).toMatch(own)
     // A JVM that ended in order upon SIGTERM still says 128 + 15.
     expect(await added.stop()).toBe(isReference ? 143 : 0)
-    const unregister = ['unregister', '--bootstrap-server', cluster.addresses[0]!, '--id', String(added.id)]
-    expect(await tools.succeed('ClusterTool', ...unregister)).toContain(`Broker ${added.id} is no longer registered.`)
+    const unregister = ['unregister', '--bootstrap-server', stage.cluster.addresses[0]!, '--id', String(added.id)]
+    expect(await stage.tools.succeed('ClusterTool', ...unregister)).toContain(
+      `Broker ${added.id} is no longer registered.`,
+    )
     await eventually('it is gone', async () => (own.test(await endpoints()) ? undefined : true))
-    expect((await tools.run('ClusterTool', ...unregister)).output).toContain('is not currently registered')
+    expect((await stage.tools.run('ClusterTool', ...unregister)).output).toContain('is not currently registered')
   })
 
   test('every partition leaves a broker, leaders too, and its logs go from the disk', async () => {
-    const plan = file(planOf(partition => [2, 3, 4].map((_, index) => 2 + ((partition + index) % 3))))
+    const plan = stage.plan(planOf(partition => [2, 3, 4].map((_, index) => 2 + ((partition + index) % 3))))
     await run(reassign, '--execute', '--reassignment-json-file', plan)
     await complete(plan)
     expect((await replicas()).flat()).not.toContain(1)
     const described = await run(topics, '--describe', '--topic', 'moved')
     expect(described).not.toMatch(/Leader: (1|none)/)
     // Renamed at once, and removed after file.delete.delay.ms.
-    const logs = (as: RegExp): string[] => readdirSync(cluster.broker(1).dataDirectory).filter(name => as.test(name))
+    const logs = (as: RegExp): string[] =>
+      readdirSync(stage.cluster.broker(1).dataDirectory).filter(name => as.test(name))
     await eventually('no replica on broker 1', () => (logs(/^moved-\d+$/).length === 0 ? true : undefined))
     expect(logs(/^moved-\d+\.[0-9a-f]{32}-delete$/).length).toBeGreaterThan(0)
   })
 
   test('not one record was refused, lost, doubled or late', async () => {
-    const result = await load.finish()
-    expect(result).toMatchObject({ failed: 0, lost: 0, twice: 0 })
-    expect(result.acked).toBeGreaterThan(500)
-    expect(result.slowest).toBeLessThan(longestWaitMs)
+    expect(await stage.complaints()).toEqual([])
   })
 })

@@ -6,12 +6,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Kafka, KafkaJSError, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { isReference, oursAlone } from './engine.ts'
-import { eventually, startCluster, type BrokerProcess, type Cluster } from './harness.ts'
-import { compile, JavaProgram, KafkaTools, runJava } from './java.ts'
+import { eventually, type BrokerProcess } from './harness.ts'
+import { JavaProgram, KafkaTools, runJava } from './java.ts'
+import { StreamsStage } from './streams-stage.ts'
 import { coordinatorOf, StreamsWire, taskNames, type Described } from './streams-wire.ts'
 
 const group = 'counting'
@@ -24,16 +24,13 @@ const streamsTool = 'org.apache.kafka.tools.streams.StreamsGroupCommand'
 describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a streams group', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'faultline-streams-'))
   const instances: JavaProgram[] = []
-  let program: ReturnType<typeof compile>
-  let cluster: Cluster
+  let stage: StreamsStage
   let tools: KafkaTools
-  let admin: Admin
 
   beforeAll(async () => {
-    program = compile(['CountingInstance', 'Words', 'StreamsAdmin'])
     tools = new KafkaTools()
-    cluster = await startCluster({
-      brokers: 3,
+    stage = await StreamsStage.begin({
+      programs: ['CountingInstance', 'Words', 'StreamsAdmin'],
       settings: {
         'broker.session.timeout.ms': '6000',
         'broker.heartbeat.interval.ms': '500',
@@ -43,26 +40,23 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
         'group.streams.heartbeat.interval.ms': '500',
         'group.streams.initial.rebalance.delay.ms': '500',
       },
+      topics: [
+        { topic: 'words', numPartitions: 4 },
+        { topic: 'counts', numPartitions: 2 },
+      ],
     })
-    const retry = { initialRetryTime: 50, maxRetryTime: 500, retries: 100 }
-    admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING, retry }).admin()
-    await admin.connect()
-    const topic = (name: string, numPartitions: number) => ({ topic: name, numPartitions, replicationFactor: 3 })
-    await admin.createTopics({ topics: [topic('words', 4), topic('counts', 2)], waitForLeaders: true })
   }, 240_000)
 
   afterAll(async () => {
     await Promise.all(instances.map(each => each.kill()))
-    await admin?.disconnect()
     await tools?.stop()
-    program?.remove()
-    await cluster?.stop()
+    await stage?.end()
     rmSync(folder, { recursive: true, force: true })
   })
 
   const startInstance = (name: string, port: number, threads: number): JavaProgram => {
-    const args = [cluster.bootstrap, group, path.join(folder, name), `127.0.0.1:${port}`, String(threads)]
-    const instance = new JavaProgram('CountingInstance', args, program.classes)
+    const args = [stage.cluster.bootstrap, group, path.join(folder, name), `127.0.0.1:${port}`, String(threads)]
+    const instance = new JavaProgram('CountingInstance', args, stage.program.classes)
     instances.push(instance)
     return instance
   }
@@ -72,7 +66,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     eventually(
       `${members} members at rest`,
       async () => {
-        const wire = await StreamsWire.open(cluster.bootstrap, group)
+        const wire = await StreamsWire.open(stage.cluster.bootstrap, group)
         try {
           const described = await wire.describe()
           return described.groupState === 'Stable' && described.members.length === members ? described : undefined
@@ -85,7 +79,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
 
   /** For who reads why a test failed: where every task is, and what the instances said. */
   const account = async (): Promise<string> => {
-    const wire = await StreamsWire.open(cluster.bootstrap, group)
+    const wire = await StreamsWire.open(stage.cluster.bootstrap, group)
     try {
       const { groupState, groupEpoch, assignmentEpoch, members } = await wire.describe()
       const lines = members.map(
@@ -100,16 +94,16 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
   }
 
   const run = (...args: readonly string[]): Promise<string> =>
-    tools.succeed(streamsTool, '--bootstrap-server', cluster.bootstrap, ...args)
+    tools.succeed(streamsTool, '--bootstrap-server', stage.cluster.bootstrap, ...args)
 
   const administer = async (phase: 'live' | 'empty'): Promise<void> => {
-    const { output } = await runJava('StreamsAdmin', [cluster.bootstrap, group, phase], program.classes)
+    const { output } = await runJava('StreamsAdmin', [stage.cluster.bootstrap, group, phase], stage.program.classes)
     expect(output).toContain('passed')
   }
 
   const coordinator = async (): Promise<BrokerProcess> => {
-    const address = await coordinatorOf(cluster.bootstrap, group)
-    const found = cluster.brokers.find(({ port }) => address.endsWith(`:${port}`))
+    const address = await coordinatorOf(stage.cluster.bootstrap, group)
+    const found = stage.cluster.brokers.find(({ port }) => address.endsWith(`:${port}`))
     if (found === undefined) throw new Error(`no broker is ${address}`)
     return found
   }
@@ -117,7 +111,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
   test('gets standbys by a setting of the group, and is described as it is', { timeout: 240_000 }, async () => {
     await tools.succeed(
       'kafka.admin.ConfigCommand',
-      ...['--bootstrap-server', cluster.bootstrap, '--alter', '--entity-type', 'groups', '--entity-name', group],
+      ...['--bootstrap-server', stage.cluster.bootstrap, '--alter', '--entity-type', 'groups', '--entity-name', group],
       ...['--add-config', 'streams.num.standby.replicas=1'],
     )
     startInstance('one', 7001, 1)
@@ -135,21 +129,21 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
 
   test('has its internal topics made by the coordinator', async () => {
     const topics = ['counting-again-repartition', 'counting-store-changelog']
-    const { topics: described } = await admin.fetchTopicMetadata({ topics })
+    const { topics: described } = await stage.admin.fetchTopicMetadata({ topics })
     const shapes = described.map(
       ({ name, partitions }) => `${name} ${partitions.length} ${partitions[0]?.replicas.length}`,
     )
     expect(shapes.sort()).toEqual(topics.map(name => `${name} 4 3`))
     const shown = await tools.succeed(
       'TopicCommand',
-      ...['--bootstrap-server', cluster.bootstrap, '--describe', '--topic', 'counting-.*'],
+      ...['--bootstrap-server', stage.cluster.bootstrap, '--describe', '--topic', 'counting-.*'],
     )
     expect(shown).toMatch(/counting-store-changelog.*cleanup\.policy=compact/)
     expect(shown).toMatch(/counting-again-repartition.*cleanup\.policy=delete/)
   })
 
   test.skipIf(isReference)(oursAlone('created none of them itself', 'no ledger of requests'), async () => {
-    const served = (await Promise.all(cluster.brokers.map(each => each.requests()))).flat()
+    const served = (await Promise.all(stage.cluster.brokers.map(each => each.requests()))).flat()
     const java = served.filter(({ software }) => software === 'apache-kafka-java')
     expect(java.some(({ apiKey }) => apiKey === 88)).toBe(true)
     expect(java.filter(({ apiKey }) => apiKey === createTopics)).toEqual([])
@@ -169,27 +163,11 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     expect(told).toMatch(/127\.0\.0\.1:7001 active=\S+ standby=\S+; 127\.0\.0\.1:7002 active=\S+ standby=\S+/)
   })
 
-  const written = (count: number) =>
-    eventually(
-      `${count} words`,
-      async () => {
-        try {
-          const ends = await admin.fetchTopicOffsets('words')
-          return ends.reduce((sum, { high }) => sum + Number(high), 0) >= count ? true : undefined
-        } catch (error) {
-          // The broker it asked was killed; the next one it asks is not.
-          if (error instanceof KafkaJSError) return undefined
-          throw error
-        }
-      },
-      150_000,
-    )
-
   test('counts every word once, though instances and brokers die', { timeout: 400_000 }, async () => {
-    const judged = runJava('Words', [cluster.bootstrap, String(words), String(spreadMs)], program.classes)
+    const judged = runJava('Words', [stage.cluster.bootstrap, String(words), String(spreadMs)], stage.program.classes)
     const [one, two] = instances
     let step = 0
-    const next = () => written((words * ++step) / milestones)
+    const next = () => stage.written((words * ++step) / milestones)
     const bounce = async (broker: BrokerProcess) => {
       await broker.kill()
       await next()
@@ -201,7 +179,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     startInstance('three', 7003, 2)
     await next()
     await one?.kill()
-    const others = cluster.brokers.filter(each => each !== first)
+    const others = stage.cluster.brokers.filter(each => each !== first)
     for (const broker of others.slice(0, 1)) await bounce(broker)
     two?.tell('leave')
     expect(await two?.end()).toBe(0)

@@ -2,6 +2,7 @@
  * A log on a simulated disk, with a clock, timers and fsyncs that move only when the test says so. `crash` kills the
  * process between two disk calls, `powerFailure` also loses what was not fsynced.
  */
+import { logConfig } from '../../../bench/measure/log-config.ts'
 import type { Disk, DiskError, Environment, LogFields, Logger } from '#broker/environment/environment.ts'
 import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
 import { faultyEnvironment } from '#broker/environment/faulty/faulty-environment.ts'
@@ -21,28 +22,12 @@ export const topicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
 export const startWallMs = 1_700_000_000_000
 
 export const defaultConfig: LogConfig = {
+  ...logConfig,
   segmentBytes: 1024 * 1024,
-  segmentMs: 7 * 24 * 3600 * 1000,
-  segmentJitterMs: 0,
   segmentIndexBytes: 64 * 1024,
   indexIntervalBytes: 256,
-  retentionMs: -1,
-  retentionBytes: -1,
   maxMessageBytes: 512 * 1024,
-  messageTimestampType: 'CreateTime',
-  messageTimestampBeforeMaxMs: Infinity,
-  messageTimestampAfterMaxMs: Infinity,
-  flushMessages: Infinity,
-  flushMs: Infinity,
   fileDeleteDelayMs: 1000,
-  cleanupPolicy: ['delete'],
-  minCleanableDirtyRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
-  deleteRetentionMs: 86_400_000,
-  preallocate: false,
-  compressionType: 'producer',
-  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 interface Due {

@@ -2,6 +2,7 @@
  * A node that does nothing but take part in the metadata quorum: real driver, log, handlers, listener and client on any Environment. Its
  * listener is a list of the records it was given, which is also its state.
  */
+import { logConfig } from '../../../bench/measure/log-config.ts'
 import type { BrokerConfig } from '#broker/config/broker-config.ts'
 import type { Environment } from '#broker/environment/environment.ts'
 import { Dispatcher } from '#broker/handlers/dispatch.ts'
@@ -28,29 +29,12 @@ import type { CommittedBatch, LeaderAndEpoch, MetadataListener, QuorumConfig, Vo
 
 export const clusterId = 'AAAAAAAAAAAAAAAAAAAAbQ'
 
-const logConfig: LogConfig = {
+const metadataConfig: LogConfig = {
+  ...logConfig,
   segmentBytes: 8 * 1024 * 1024,
-  segmentMs: 7 * 24 * 3_600_000,
-  segmentJitterMs: 0,
   segmentIndexBytes: 1024 * 1024,
-  indexIntervalBytes: 4096,
-  retentionMs: -1,
-  retentionBytes: -1,
   maxMessageBytes: 8 * 1024 * 1024,
-  messageTimestampType: 'CreateTime',
-  messageTimestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
-  messageTimestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
-  flushMessages: Number.MAX_SAFE_INTEGER,
-  flushMs: Number.MAX_SAFE_INTEGER,
   fileDeleteDelayMs: 1000,
-  cleanupPolicy: ['delete'],
-  minCleanableDirtyRatio: 0.5,
-  minCompactionLagMs: 0,
-  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
-  deleteRetentionMs: 86_400_000,
-  preallocate: false,
-  compressionType: 'producer',
-  compressionLevels: { gzip: -1, zstd: 3 },
 }
 
 const fetchMetadata = handler<FetchRequest, object>({
@@ -138,7 +122,7 @@ export class RaftNode {
       directory: `${directory}/__cluster_metadata-0`,
       topicPartition: metadataPartition,
       topicId: metadataTopicId,
-      config: logConfig,
+      config: metadataConfig,
       cleanShutdown: false,
     })
     const config: QuorumConfig = {

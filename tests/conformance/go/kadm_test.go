@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func seeds() kgo.Opt {
@@ -145,14 +144,7 @@ func TestConfigs(t *testing.T) {
 func TestOffsetsAndRecords(t *testing.T) {
 	cl, adm, ctx := clients(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	name := topic(t, adm, ctx, "kadm-offsets")
-	write(t, cl, ctx, name, "a", "b", "c")
-	ends, err := adm.ListEndOffsets(ctx, name)
-	must(t, err)
-	end, _ := ends.Lookup(name, 0)
-	check(t, end.Offset == 3, "end offset", end)
-	deleted, err := adm.DeleteRecords(ctx, kadm.Offsets{name: {0: {Topic: name, Partition: 0, At: 2}}})
-	must(t, err)
-	must(t, deleted.Error())
+	examine(t, cl, adm, ctx, name)
 	starts, err := adm.ListStartOffsets(ctx, name)
 	must(t, err)
 	start, _ := starts.Lookup(name, 0)
@@ -169,31 +161,13 @@ func TestOffsetsAndRecords(t *testing.T) {
 	must(t, local.Error())
 	_, err = adm.ListLatestRemoteOffsets(ctx, name)
 	must(t, err)
-	var request kadm.OffsetForLeaderEpochRequest
-	request.Add(name, 0, 0)
-	epochs, err := adm.OffsetForLeaderEpoch(ctx, request)
-	must(t, err)
-	check(t, epochs[name][0].EndOffset == 3, "end of the epoch", epochs)
-	dirs, err := adm.DescribeAllLogDirs(ctx, kadm.TopicsSet{name: {0: {}}})
-	must(t, err)
-	check(t, len(dirs) == 3, "log directories", dirs)
 }
 
 func TestGroups(t *testing.T) {
 	cl, adm, ctx := clients(t)
 	name := topic(t, adm, ctx, "kadm-groups")
 	write(t, cl, ctx, name, "a", "b")
-	member, _, _ := clients(t, kgo.ConsumerGroup("kadm-group"), kgo.ConsumeTopics(name),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
-	for got := 0; got < 2; {
-		fetches := member.PollFetches(ctx)
-		must(t, fetches.Err0())
-		got += fetches.NumRecords()
-	}
-	must(t, member.CommitUncommittedOffsets(ctx))
-	described, err := adm.DescribeGroups(ctx, "kadm-group")
-	must(t, err)
-	check(t, described["kadm-group"].State == "Stable" && len(described["kadm-group"].Members) == 1, "group", described)
+	member := join(t, "kadm-group", name)
 	lags, err := adm.Lag(ctx, "kadm-group")
 	must(t, err)
 	lag := lags["kadm-group"].Lag.Total()
@@ -207,10 +181,7 @@ func TestGroups(t *testing.T) {
 	must(t, err)
 	at, ok := offsets.Lookup(name, 1)
 	check(t, ok && at.At == 1, "offset committed for the group", offsets)
-	groups, err := adm.ListGroups(ctx)
-	must(t, err)
-	_, listed := groups["kadm-group"]
-	check(t, listed, "group is listed", groups)
+	checkListed(t, adm, ctx, "kadm-group")
 	_, err = adm.DeleteGroup(ctx, "kadm-group")
 	must(t, err)
 	must(t, adm.FindGroupCoordinators(ctx, "kadm-group").Error())
@@ -241,11 +212,7 @@ func TestReassignmentAndElection(t *testing.T) {
 	name := "kadm-reassign"
 	_, err := adm.CreateTopic(ctx, 1, 2, nil, name)
 	must(t, err)
-	var request kadm.AlterPartitionAssignmentsReq
-	request.Assign(name, 0, []int32{1, 2, 3})
-	altered, err := adm.AlterPartitionAssignments(ctx, request)
-	must(t, err)
-	must(t, altered.Error())
+	reassign(t, adm, ctx, name, []int32{1, 2, 3})
 	for {
 		listed, err := adm.ListTopics(ctx, name)
 		must(t, err)
@@ -258,29 +225,14 @@ func TestReassignmentAndElection(t *testing.T) {
 			t.Fatalf("the reassignment did not end: %+v", listed[name])
 		}
 	}
-	elected, err := adm.ElectLeaders(ctx, kadm.ElectPreferredReplica, kadm.TopicsSet{name: {0: {}}})
-	must(t, err)
-	reason := elected[name][0].Err
-	check(t, reason == nil || strings.Contains(reason.Error(), "ELECTION_NOT_NEEDED"), "election", elected)
+	elect(t, adm, ctx, name)
 	_, err = adm.DeleteTopic(ctx, name)
 	must(t, err)
 }
 
 func TestQuotasAndUsers(t *testing.T) {
 	_, adm, ctx := clients(t)
-	user := []kadm.ClientQuotaEntityComponent{{Type: "user", Name: p("kadm")}}
-	altered, err := adm.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{
-		{Entity: user, Ops: []kadm.AlterClientQuotaOp{{Key: "producer_byte_rate", Value: 1e6}}},
-	})
-	must(t, err)
-	must(t, altered[0].Err)
-	eventually(t, ctx, "quota", func() (bool, any) {
-		quotas, err := adm.DescribeClientQuotas(ctx, true, []kadm.DescribeClientQuotaComponent{
-			{Type: "user", MatchName: p("kadm"), MatchType: kmsg.QuotasMatchTypeExact},
-		})
-		must(t, err)
-		return len(quotas) == 1 && quotas[0].Values[0].Value == 1e6, quotas
-	})
+	limitUser(t, adm, ctx, "kadm")
 	users, err := adm.AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{
 		{User: "kadm", Mechanism: kadm.ScramSha256, Iterations: 4096, Password: "secret"},
 	})

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -50,7 +49,6 @@ func ask[R kmsg.Response](t *testing.T, ctx context.Context, cl *kgo.Client, req
 func administer(t *testing.T, name string, versions *kversion.Versions) {
 	cl, adm, ctx := clients(t, kgo.MaxVersions(versions), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	topic(t, adm, ctx, name)
-	write(t, cl, ctx, name, "a", "b", "c")
 	added, err := adm.CreatePartitions(ctx, 1, name)
 	must(t, err)
 	must(t, added[name].Err)
@@ -73,22 +71,7 @@ func administer(t *testing.T, name string, versions *kversion.Versions) {
 	must(t, err)
 	must(t, described[0].Err)
 
-	ends, err := adm.ListEndOffsets(ctx, name)
-	must(t, err)
-	end, _ := ends.Lookup(name, 0)
-	check(t, end.Offset == 3, "end offset", end)
-	deleted, err := adm.DeleteRecords(ctx, kadm.Offsets{name: {0: {Topic: name, Partition: 0, At: 2}}})
-	must(t, err)
-	must(t, deleted.Error())
-	var epochs kadm.OffsetForLeaderEpochRequest
-	epochs.Add(name, 0, 0)
-	found, err := adm.OffetForLeaderEpoch(ctx, epochs)
-	must(t, err)
-	check(t, found[name][0].EndOffset == 3, "end of the epoch", found)
-	dirs, err := adm.DescribeAllLogDirs(ctx, kadm.TopicsSet{name: {0: {}}})
-	must(t, err)
-	check(t, len(dirs) == 3, "log directories", dirs)
-
+	examine(t, cl, adm, ctx, name)
 	if versions.HasKey(int16(kmsg.AlterPartitionAssignments)) {
 		move(t, adm, ctx, name)
 	}
@@ -124,31 +107,10 @@ func administer(t *testing.T, name string, versions *kversion.Versions) {
 }
 
 func move(t *testing.T, adm *kadm.Client, ctx context.Context, name string) {
-	elected, err := adm.ElectLeaders(ctx, kadm.ElectPreferredReplica, kadm.TopicsSet{name: {0: {}}})
+	elect(t, adm, ctx, name)
+	reassign(t, adm, ctx, name, []int32{3, 2, 1})
+	_, err := adm.ListPartitionReassignments(ctx, nil)
 	must(t, err)
-	reason := elected[name][0].Err
-	check(t, reason == nil || errors.Is(reason, kerr.ElectionNotNeeded), "election", elected)
-	var request kadm.AlterPartitionAssignmentsReq
-	request.Assign(name, 0, []int32{3, 2, 1})
-	moved, err := adm.AlterPartitionAssignments(ctx, request)
-	must(t, err)
-	must(t, moved.Error())
-	_, err = adm.ListPartitionReassignments(ctx, nil)
-	must(t, err)
-}
-
-func limitUser(t *testing.T, adm *kadm.Client, ctx context.Context, name string) {
-	user := []kadm.ClientQuotaEntityComponent{{Type: "user", Name: p(name)}}
-	quotas, err := adm.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{
-		{Entity: user, Ops: []kadm.AlterClientQuotaOp{{Key: "producer_byte_rate", Value: 1e6}}},
-	})
-	must(t, err)
-	must(t, quotas[0].Err)
-	_, err = adm.DescribeClientQuotas(ctx, true, []kadm.DescribeClientQuotaComponent{
-		{Type: "user", MatchName: p(name), MatchType: kmsg.QuotasMatchTypeExact},
-	})
-	must(t, err)
-
 }
 
 func permit(t *testing.T, adm *kadm.Client, ctx context.Context, name string) {
@@ -174,21 +136,11 @@ func consume(t *testing.T, name string, versions *kversion.Versions) {
 	cl, adm, ctx := clients(t, limit)
 	topic(t, adm, ctx, name)
 	write(t, cl, ctx, name, "a", "b")
-	member, _, _ := clients(t, limit, kgo.ConsumerGroup(name), kgo.ConsumeTopics(name),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
-	for got := 0; got < 2; {
-		fetches := member.PollFetches(ctx)
-		must(t, fetches.Err0())
-		got += fetches.NumRecords()
-	}
-	must(t, member.CommitUncommittedOffsets(ctx))
+	member := join(t, name, name, limit)
 	beat := kmsg.NewPtrHeartbeatRequest()
 	beat.Group = name
 	beat.MemberID, beat.Generation = member.GroupMetadata()
 	must(t, kerr.ErrorForCode(ask[*kmsg.HeartbeatResponse](t, ctx, cl, beat).ErrorCode))
-	described, err := adm.DescribeGroups(ctx, name)
-	must(t, err)
-	check(t, described[name].State == "Stable" && len(described[name].Members) == 1, "group", described)
 	must(t, member.LeaveGroupContext(ctx))
 	offsets, err := adm.FetchOffsets(ctx, name)
 	must(t, err)
@@ -197,10 +149,7 @@ func consume(t *testing.T, name string, versions *kversion.Versions) {
 		total += max(0, partition.At)
 	}
 	check(t, total == 2, "committed offsets", offsets)
-	groups, err := adm.ListGroups(ctx)
-	must(t, err)
-	_, listed := groups[name]
-	check(t, listed, "group is listed", groups)
+	checkListed(t, adm, ctx, name)
 	if versions.HasKey(int16(kmsg.DeleteGroups)) {
 		removed, err := adm.DeleteGroup(ctx, name)
 		must(t, err)
@@ -230,9 +179,5 @@ func transact(t *testing.T, name string, limit kgo.Opt) {
 		check(t, committed, "committed", moved)
 	}
 	reader, _, _ := clients(t, limit, kgo.ConsumeTopics(to), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	for got := 0; got < 2; {
-		fetches := reader.PollFetches(ctx)
-		must(t, fetches.Err0())
-		got += fetches.NumRecords()
-	}
+	read(t, ctx, reader, 2)
 }

@@ -1,70 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { StreamsAnswer, StreamsHeartbeat } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
-import { tasksOf } from '#broker/coordinator/groups/streams/tasks.ts'
-import type { Subtopology, Topology } from '#broker/coordinator/groups/streams/topology.ts'
-import { ConsumerHarness } from '../modern/consumer-harness.ts'
+import type { StreamsAnswer } from '#broker/coordinator/groups/streams/streams-heartbeat.ts'
+import { counting, info, names, StreamsHarness, subtopology, topicsOfCounting } from './streams-harness.ts'
 
-const info = (name: string, partitions = 0) => ({ name, partitions, replicationFactor: 0, topicConfigs: [] })
-
-const subtopology = (over: Partial<Subtopology> & { subtopologyId: string }): Subtopology => ({
-  sourceTopics: [],
-  sourceTopicRegex: [],
-  stateChangelogTopics: [],
-  repartitionSinkTopics: [],
-  repartitionSourceTopics: [],
-  copartitionGroups: [],
-  ...over,
-})
-
-/** `in` is read and written to `again`, from which words are counted. */
-const counting: Topology = {
-  epoch: 0,
-  subtopologies: [
-    subtopology({ subtopologyId: '0', sourceTopics: ['in'], repartitionSinkTopics: ['again'] }),
-    subtopology({
-      subtopologyId: '1',
-      repartitionSourceTopics: [info('again')],
-      stateChangelogTopics: [info('store-changelog')],
-    }),
-  ],
-}
-
-class StreamsHarness extends ConsumerHarness {
-  beatStreams(over: Partial<StreamsHeartbeat> & { memberId: string }): StreamsAnswer {
-    const box: { answer: StreamsAnswer | undefined } = { answer: undefined }
-    const joins = (over.memberEpoch ?? 0) === 0
-    const request: StreamsHeartbeat = {
-      groupId: 'g',
-      memberEpoch: 0,
-      endpointEpoch: 0,
-      rackId: null,
-      rebalanceTimeoutMs: joins ? 30_000 : -1,
-      clientId: 'client',
-      clientHost: '/127.0.0.1',
-      topology: joins ? counting : null,
-      owned: joins ? new Map() : null,
-      processId: joins ? over.memberId : null,
-      userEndpoint: null,
-      clientTags: null,
-      shutdownApplication: false,
-      ...over,
-    }
-    const ticket = { resolve: (answer: StreamsAnswer) => void (box.answer = answer) }
-    this.step(shard => shard.streamsHeartbeat(request, ticket, this.nowMs))
-    if (box.answer === undefined) throw new Error('an answer was expected')
-    return box.answer
-  }
-
-  get streams() {
-    return this.shard.streamsGroup('g')
-  }
-}
-
-const ready = { in: 3, again: 3, 'store-changelog': 3 }
-const text = (answer: StreamsAnswer): string =>
-  tasksOf(answer.tasks ?? new Map())
-    .active.flatMap(({ subtopologyId, partitions }) => partitions.map(each => `${subtopologyId}_${each}`))
-    .join(' ')
+const ready = topicsOfCounting(3)
+const text = (answer: StreamsAnswer): string => names(answer.tasks ?? undefined)
 const statuses = (answer: StreamsAnswer): string[] => answer.statuses.map(({ status }) => status)
 
 describe('a streams group', () => {
