@@ -15,6 +15,8 @@ import {
   type Producer,
 } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { nodeDisk } from '#broker/environment/node/disk.ts'
+import { verifyPlace } from '#scripts/log-files/verify-place.ts'
 import { describeWith } from '#tests/machine.ts'
 import { startCluster, type Cluster } from './harness.ts'
 import { runJava } from './java.ts'
@@ -196,5 +198,16 @@ describeWith(['java', 'apache-kafka'], 'a compacted topic', () => {
     const dropped = [...kept, '13-13 1 none', '14-14 1 none']
     expect(await whenCleanedTo(dropped)).toEqual(dropped)
     expect(await readAll()).toEqual(['3 b=null', '4 c=1', '9 e=1', '10 d=2', '13 active=2', '14 active=3'])
+  })
+
+  test('leaves nothing that ./faultline log verify calls damaged', async () => {
+    await producer.disconnect()
+    await admin.disconnect()
+    const { dataDirectory } = cluster.broker()
+    await cluster.broker().stop()
+    const { problems, partitions } = verifyPlace(nodeDisk, dataDirectory, { records: true, progress: () => {} })
+    expect(problems.filter(({ severity }) => severity === 'damage')).toEqual([])
+    const found = partitions.find(({ directory }) => directory.partition.topic === topic)
+    expect(found?.log.records).toBeLessThan(found!.log.logEndOffset)
   })
 })
