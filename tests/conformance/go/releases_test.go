@@ -49,6 +49,7 @@ func ask[R kmsg.Response](t *testing.T, ctx context.Context, cl *kgo.Client, req
 func administer(t *testing.T, name string, versions *kversion.Versions) {
 	cl, adm, ctx := clients(t, kgo.MaxVersions(versions), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	topic(t, adm, ctx, name)
+	examine(t, cl, adm, ctx, name)
 	added, err := adm.CreatePartitions(ctx, 1, name)
 	must(t, err)
 	must(t, added[name].Err)
@@ -71,7 +72,6 @@ func administer(t *testing.T, name string, versions *kversion.Versions) {
 	must(t, err)
 	must(t, described[0].Err)
 
-	examine(t, cl, adm, ctx, name)
 	if versions.HasKey(int16(kmsg.AlterPartitionAssignments)) {
 		move(t, adm, ctx, name)
 	}
