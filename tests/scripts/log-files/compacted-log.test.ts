@@ -68,19 +68,22 @@ const damages = ({ machine }: Compacted): string[] =>
 describe('verify', () => {
   test('finds nothing wrong with compacted logs', () => {
     const kinds = { gaps: 0, transactionIndexes: 0, snapshots: 0 }
-    for (let seed = 1; seed <= 200; seed++) {
+    for (let seed = 1; seed <= 30; seed++) {
       const compactedOne = compactedLog(seed)
-      expect(damages(compactedOne), `seed ${seed}`).toEqual([])
-      const { partitions } = verifyPlace(inspect(compactedOne.machine), logDirectory, {
-        records: false,
+      const { problems, partitions } = verifyPlace(inspect(compactedOne.machine), logDirectory, {
+        records: true,
         progress: () => {},
       })
+      expect(
+        problems.filter(({ severity }) => severity === 'damage'),
+        `seed ${seed}`,
+      ).toEqual([])
       const { directory, log } = partitions[0]!
       if (log.records < log.logEndOffset - log.logStartOffset) kinds.gaps++
       kinds.transactionIndexes += directory.files.filter(({ kind }) => kind === 'txnindex').length
       kinds.snapshots += directory.files.filter(({ kind }) => kind === 'snapshot').length
     }
-    for (const count of Object.values(kinds)) expect(count).toBeGreaterThan(100)
+    for (const count of Object.values(kinds)) expect(count).toBeGreaterThan(10)
   })
 
   test('finds an entry of a transaction index that no marker is behind, and one that is missing', () => {

@@ -238,15 +238,16 @@ describe('the log cleaner', () => {
     [
       'retention takes segments from it',
       (log: SegmentedLog) => {
-        log.advanceLogStart(30)
+        log.advanceLogStart(100)
         log.enforceRetention(startWallMs, log.logEndOffset)
       },
     ],
   ])('gives a cleaning up when %s, and leaves nothing behind', (_what, change) => {
     const machine = new Machine()
     const manager = start(machine)
-    const log = logOf(manager, 'events')
-    fill(log, 100, 300, 100)
+    // A segment takes several turns.
+    const log = logOf(manager, 'events', { segmentBytes: 20_000 })
+    fill(log, 300, 300, 300)
     manager.cleaner.configure(
       settings({ 'log.cleaner.backoff.ms': '0', 'log.cleaner.io.max.bytes.per.second': '50000' }),
     )
