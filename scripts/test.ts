@@ -27,6 +27,8 @@ if (stranger !== undefined) {
   process.exit(2)
 }
 
+const durations: { readonly file: string; readonly seconds: number }[] = []
+
 /** Runs one layer and returns its report; a runner that dies without one counts as a failure. */
 async function run(layer: string): Promise<VitestReport | undefined> {
   const reportFile = path.join(out, `${layer}.json`)
@@ -43,8 +45,19 @@ async function run(layer: string): Promise<VitestReport | undefined> {
       '--reporter=json',
       `--outputFile.json=${reportFile}`,
     ],
-    { cwd: root, stdio: 'inherit', reject: false, preferLocal: true, env: { FORCE_COLOR: '0', NO_COLOR: '1' } },
+    {
+      cwd: root,
+      stdin: 'inherit',
+      stdout: ['inherit', 'pipe'],
+      stderr: 'inherit',
+      reject: false,
+      preferLocal: true,
+      env: { FORCE_COLOR: '0', NO_COLOR: '1' },
+    },
   )
+  // The report leaves out what a file does before its first test and after its last one.
+  for (const [, file = '', ms] of result.stdout.matchAll(/ \|\w+\| (\S+\.test\.ts) \(.*\) (\d+)ms$/gm))
+    durations.push({ file, seconds: Number(ms) / 1000 })
   console.log(
     `test: ${layer} took ${((performance.now() - started) / 1000).toFixed(0)} s, exit code ${result.exitCode}`,
   )
@@ -96,6 +109,9 @@ for (const layer of wanted.length > 0 ? wanted : layers) {
   }
 }
 
+console.log('test: what took longest (two files may run at a time)')
+for (const { file, seconds } of durations.toSorted((one, other) => other.seconds - one.seconds).slice(0, 20))
+  console.log(`${seconds.toFixed(0).padStart(5)} s  ${file}`)
 for (const name of skipped) console.log(`skipped ${name}`)
 if (process.env['CI'] === 'true' && skipped.length > 0) {
   console.log('test: nothing may be skipped in CI')

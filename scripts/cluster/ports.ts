@@ -122,11 +122,14 @@ async function takenPorts(spec: ClusterSpec): Promise<{ port: number; use: strin
   return ports.filter((_, index) => free[index] === false)
 }
 
-/** A base port whose whole span is free, below the range that systems hand out to outgoing connections. */
-export async function freeBasePort(spec: ClusterSpec): Promise<number> {
+/** Below the range that systems hand out to outgoing connections. */
+const clusterPorts = { from: 10_000, to: 32_000 }
+
+/** A base port whose whole span is free, and lies within `range`. */
+export async function freeBasePort(spec: ClusterSpec, range = clusterPorts): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const port = randomInt(10_000, 32_000 - portSpan(spec))
+    const port = randomInt(range.from, range.to - portSpan(spec))
     if ((await takenPorts({ ...spec, port })).length === 0) return port
   }
-  throw lacking('No free range of ports found between 10000 and 32000.', 'Give one yourself: --port N')
+  throw lacking(`No free range of ports found between ${range.from} and ${range.to}.`, 'Give one yourself: --port N')
 }

@@ -7,6 +7,7 @@ import type { ClusterDocument } from '#scripts/commands/describe.ts'
 import { freeBasePort } from '#scripts/cluster/ports.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
+import { workerPorts } from '#tests/worker-ports.ts'
 
 const command = path.join(projectRoot, 'faultline')
 
@@ -59,7 +60,7 @@ export class Toolkit {
   }
 }
 
-/** A base port whose whole span is free at this moment. */
+/** A base port whose whole span is free at this moment, and stays out of the way of tests that run meanwhile. */
 export async function freePort(shape: { readonly proxy?: boolean } = {}): Promise<string> {
-  return String(await freeBasePort(clusterSpec({ runtime: 'process', ...shape })))
+  return String(await freeBasePort(clusterSpec({ runtime: 'process', ...shape }), workerPorts()))
 }

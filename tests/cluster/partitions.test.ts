@@ -9,6 +9,7 @@ import type { Cluster, Runtime } from '#scripts/cluster/cluster.ts'
 import { processRuntime } from '#scripts/cluster/process/runtime.ts'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { freePort } from './faultline-command.ts'
 
 const topic = 'split'
 const timeoutMs = 60_000
@@ -43,7 +44,8 @@ describe('a partition', () => {
 
 async function up(runtime: Runtime, proxy: boolean): Promise<Cluster> {
   const settings = { 'replica.lag.time.max.ms': '2000', 'offsets.topic.num.partitions': '4' }
-  const spec = clusterSpec({ name: `split-${runtime.name}`, runtime: runtime.name, port: 0, settings, proxy })
+  const port = Number(await freePort({ proxy }))
+  const spec = clusterSpec({ name: `split-${runtime.name}`, runtime: runtime.name, port, settings, proxy })
   return await runtime.up(spec)
 }
 

@@ -13,6 +13,7 @@ import type { NodeFiles } from '#scripts/cluster/process/engine.ts'
 import type { LedgerEntry } from '#broker/observe/request-ledger.ts'
 import { chosenEngine, faultline, httpBody, type NodeEngine } from './engine.ts'
 import { recordEvidence } from './evidence.ts'
+import { workerPorts } from '#tests/worker-ports.ts'
 
 const host = '127.0.0.1'
 const stopDeadlineMs = 20_000
@@ -42,12 +43,13 @@ function portIsFree(port: number): Promise<boolean> {
   })
 }
 
+const ports = workerPorts()
 const given = new Set<number>()
 
-/** Below the range from which systems take the ports of outgoing connections, so that none is lost between here and the broker. */
+/** In a part of the range that is this worker's: between here and the broker, and while a broker is down, nobody else's test takes it. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(11_000, 32_000)
+    const port = randomInt(ports.from, ports.to)
     if (given.has(port) || !(await portIsFree(port))) continue
     given.add(port)
     return port
