@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '#scripts/cluster/cluster.ts'
 import { conditionOf, identify, waitFor } from '#scripts/cluster/process/liveness.ts'
 import { describeWith } from '../machine.ts'
+import { startKafkaQuickly } from '../quick-java.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
 describe('a cluster of processes on faultline', () => {
   lifeOf('faultline')
 })
 describeWith(['java', 'apache-kafka'], 'a cluster of processes on apache-kafka', () => {
+  startKafkaQuickly()
   lifeOf('apache-kafka')
 })
 

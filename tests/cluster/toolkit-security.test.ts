@@ -11,6 +11,7 @@ import type { SecurityDocument } from '#scripts/cluster/security/clients.ts'
 import type { ClusterDocument } from '#scripts/commands/describe.ts'
 import { runJava } from '../conformance/java.ts'
 import { describeWith } from '../machine.ts'
+import { startKafkaQuickly } from '../quick-java.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
 const kinds = ['sasl', 'tls', 'mtls', 'sasl-tls'] as const
@@ -21,6 +22,7 @@ describeWith(['kcat', 'java', 'apache-kafka'], 'a secured cluster of processes',
     securedLife('faultline', kind, kind === 'sasl-tls' ? 3 : 1)
   })
   describe.each(['mtls', 'sasl-tls'] as const)('on apache-kafka, with --security %s', kind => {
+    startKafkaQuickly()
     securedLife('apache-kafka', kind, 1)
   })
 })

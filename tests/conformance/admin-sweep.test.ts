@@ -76,23 +76,22 @@ const notOffered: ReadonlySet<string> = new Set(isReference ? ['clientInstanceId
 describeWith(['java', 'apache-kafka'], 'Admin of Apache Kafka’s Java client', () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-admin-'))
   let cluster: Cluster
-  let program: ReturnType<typeof compile>
+  let classes: string
   let output = ''
   const results = new Map<string, string>()
 
   beforeAll(async () => {
-    program = compile('AdminSweep')
+    classes = compile('AdminSweep')
     const protocols = { client: 'SASL_PLAINTEXT', controller: 'PLAINTEXT' }
     cluster = await startCluster({ brokers: 3, settings, protocols })
     const file = path.join(directory, 'client.properties')
     writeFileSync(file, clientProperties)
-    ;({ output } = await runJava('AdminSweep', [cluster.bootstrap, file], program.classes))
+    ;({ output } = await runJava('AdminSweep', [cluster.bootstrap, file], classes))
     for (const [, outcome = '', name = ''] of output.matchAll(/^(ok|refused|failed) (\w+)/gm))
       results.set(name, outcome)
   })
 
   afterAll(async () => {
-    program?.remove()
     await cluster?.stop()
     rmSync(directory, { recursive: true, force: true })
   })

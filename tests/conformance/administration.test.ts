@@ -64,7 +64,7 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
 
   const asKafka = 'finds every setting with the value, type, sources and synonyms of Apache Kafka’s broker'
   test.skipIf(isReference)(oursAlone(asKafka, 'would be compared with itself'), async () => {
-    const { classes, remove } = compile('Describe')
+    const classes = compile('Describe')
     kafka = await startApacheKafka({ ...sizedSettings(1), ...settings }, [
       '--feature',
       'eligible.leader.replicas.version=0',
@@ -78,7 +78,6 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
         .filter(({ name }) => !places.has(name))
     }
     const [theirs, ours] = [await described(kafka.bootstrap), await described(cluster.bootstrap)]
-    remove()
     expect(theirs.length).toBeGreaterThan(380)
     expect(ours).toEqual(theirs)
   })
@@ -148,9 +147,8 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
   test.skipIf(isReference)(
     oursAlone('finds the metrics of a Java producer at /metrics, once it is asked for them', 'no inspector'),
     async () => {
-      const { classes, remove } = compile('Telemetry')
+      const classes = compile('Telemetry')
       const { output } = await runJava('Telemetry', [cluster.bootstrap, cluster.broker().metricsAddress], classes)
-      remove()
       expect(output).toMatch(/^ok kafka_client_org_apache_kafka_producer_\w+\{.*client_id="measured-1"/m)
     },
   )

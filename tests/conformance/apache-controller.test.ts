@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith, kafkaJars } from '#tests/machine.ts'
+import { quickJava } from '#tests/quick-java.ts'
 import { BrokerProcess, eventually, freePort } from './harness.ts'
 import { KafkaTools, runJava } from './java.ts'
 
@@ -47,7 +48,7 @@ class ApacheController {
     )
     const { code, output } = await runJava('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', file])
     if (code !== 0) throw new Error(`the controller could not be formatted:\n${output}`)
-    this.#child = spawn('java', ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', `${kafkaJars}/*`, 'kafka.Kafka', file], {
+    this.#child = spawn('java', ['-Xmx256m', ...quickJava, '-cp', `${kafkaJars}/*`, 'kafka.Kafka', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#child.stdout, this.#child.stderr])

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { kafkaJars } from '#tests/machine.ts'
+import { quickJava } from '#tests/quick-java.ts'
 import { freePort } from './harness.ts'
 import { runJava } from './java.ts'
 
@@ -36,7 +37,7 @@ export async function startApacheKafka(
   const formatted = ['format', '-t', 'AAAAAAAAAAAAAAAAAAAAAg', '-c', file, ...format]
   const { code, output } = await runJava('kafka.tools.StorageTool', formatted)
   if (code !== 0) throw new Error(output)
-  const child = spawn('java', ['-Xmx400m', '-XX:+UseSerialGC', '-cp', `${kafkaJars}/*`, 'kafka.Kafka', file], {
+  const child = spawn('java', ['-Xmx400m', ...quickJava, '-cp', `${kafkaJars}/*`, 'kafka.Kafka', file], {
     stdio: ['ignore', 'ignore', 'ignore'],
   })
   return {

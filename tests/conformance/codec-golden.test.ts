@@ -3,14 +3,13 @@
  * them, compare the values with Kafka's JSON, encode them again and compare the bytes.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { codec, interpretedCodec } from '#broker/protocol/codec.ts'
 import type { Message } from '#broker/protocol/schema.ts'
 import { allMessages, allVersions } from '#tests/broker/protocol/all-messages.ts'
 import { describeWith, kafkaJars } from '../machine.ts'
+import { compile } from './java.ts'
 
 const samplesPerVersion = 4
 
@@ -73,19 +72,16 @@ function failures(goldens: readonly Golden[], check: (golden: Golden) => string 
 }
 
 describeWith(['java', 'apache-kafka'], 'codecs beside those of Apache Kafka 4.3.1', () => {
-  const work = mkdtempSync(path.join(tmpdir(), 'goldens-'))
   let goldens: readonly Golden[] = []
 
   beforeAll(() => {
     const classpath = path.join(kafkaJars, '*')
-    const source = path.join(import.meta.dirname, 'java', 'Goldens.java')
-    execFileSync('javac', ['-cp', classpath, '-d', work, source], { stdio: ['ignore', 'inherit', 'inherit'] })
     const output = execFileSync(
       'java',
       [
         '-XX:TieredStopAtLevel=1',
         '-cp',
-        `${classpath}${path.delimiter}${work}`,
+        `${classpath}${path.delimiter}${compile('Goldens')}`,
         'Goldens',
         kafkaJars,
         String(samplesPerVersion),
@@ -93,9 +89,6 @@ describeWith(['java', 'apache-kafka'], 'codecs beside those of Apache Kafka 4.3.
       { encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] },
     )
     goldens = output.trimEnd().split('\n').map(parse)
-  })
-  afterAll(() => {
-    rmSync(work, { recursive: true, force: true })
   })
 
   it('cover every declared version of every message', () => {

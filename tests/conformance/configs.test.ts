@@ -1,5 +1,5 @@
 /** Our settings against those of Apache Kafka 4.3: the tables of its jars, and what its own broker describes. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { brokerConfig } from '#broker/config/broker-config.ts'
 import { clientMetricsConfig } from '#broker/config/client-metrics-config.ts'
 import { extensionSettings } from '#broker/config/settings/extensions.ts'
@@ -17,19 +17,15 @@ interface Line {
 
 describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tables of settings', () => {
   let kafkas: Line[]
-  let remove: () => void
 
   beforeAll(async () => {
-    const compiled = compile('ConfigTables')
-    ;({ remove } = compiled)
-    const { code, output } = await runJava('ConfigTables', [], compiled.classes)
+    const { code, output } = await runJava('ConfigTables', [], compile('ConfigTables'))
     if (code !== 0) throw new Error(output)
     kafkas = output
       .split('\n')
       .filter(line => line.startsWith('{'))
       .map(line => JSON.parse(line) as Line)
   })
-  afterAll(() => remove?.())
 
   test.each<[string, Table]>([
     ['broker', brokerConfig],

@@ -10,11 +10,11 @@ const groupCommand = 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand
 
 describeWith(['java', 'apache-kafka'], 'groups of Kafka’s Java consumers', () => {
   let cluster: Cluster
-  let program: ReturnType<typeof compile>
+  let classes: string
   let tools: KafkaTools
 
   beforeAll(async () => {
-    program = compile('Groups')
+    classes = compile('Groups')
     tools = new KafkaTools()
     cluster = await startCluster({ brokers: 1, settings: { 'group.initial.rebalance.delay.ms': '0' } })
   })
@@ -22,11 +22,10 @@ describeWith(['java', 'apache-kafka'], 'groups of Kafka’s Java consumers', () 
   afterAll(async () => {
     await tools?.stop()
     await cluster?.stop()
-    program?.remove()
   })
 
   const scenario = async (name: string): Promise<void> => {
-    const { code, output } = await runJava('Groups', [cluster.bootstrap, name], program.classes)
+    const { code, output } = await runJava('Groups', [cluster.bootstrap, name], classes)
     expect(output).toContain(`passed ${name}`)
     expect(code).toBe(0)
   }

@@ -3,17 +3,19 @@
  * shape. The second keeps the suites honest: a claim that Apache Kafka does not keep either is no claim about compatibility.
  */
 import { get } from 'node:http'
-import path from 'node:path'
 import { apacheKafkaEngine } from '#scripts/cluster/apache-kafka/engine.ts'
+import { faultlineEngine } from '#scripts/cluster/process/faultline-engine.ts'
 import type { Launch, NodeFiles } from '#scripts/cluster/process/engine.ts'
+import { startKafkaQuickly } from '#tests/quick-java.ts'
 
-const root = path.resolve(import.meta.dirname, '..', '..')
 const host = '127.0.0.1'
 
 export interface NodeEngine {
   /** Whether it has an inspector: without one there is no state and no ledger of requests. */
   readonly hasInspector: boolean
   readonly startDeadlineMs: number
+  /** What a node runs from is made or fetched. Quick when it is there. */
+  prepare(): Promise<void>
   /** Before the first start of nodes; leaves alone those that have a past. */
   format(nodes: readonly NodeFiles[], clusterId: string): Promise<void>
   launch(node: NodeFiles): Launch
@@ -36,31 +38,29 @@ export function httpBody(port: number, url: string): Promise<string | undefined>
   })
 }
 
+const quietly = { progress: () => {}, signal: undefined }
+let bundled: Promise<void> | undefined
+
+/** As `up` starts it: from one file, since a start from the sources takes a second of computing more, and here are a hundred starts. */
 export const faultline: NodeEngine = {
   hasInspector: true,
   startDeadlineMs: 60_000,
+  prepare: () => (bundled ??= faultlineEngine.prepare(quietly)),
   format: async () => {},
-  launch: ({ propertiesFile }) => ({
-    command: process.execPath,
-    args: [path.join(root, 'broker', 'main.ts'), propertiesFile],
-    // Stripping the types of some two hundred files takes longer than all the rest of a start.
-    environment: { NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'faultline') },
-  }),
+  launch: node => faultlineEngine.launch(node),
   isServing: async inspectorPort => (await httpBody(inspectorPort, '/health')) !== undefined,
 }
 
 export const apacheKafka: NodeEngine = {
   hasInspector: false,
   startDeadlineMs: apacheKafkaEngine.readyTimeoutMs,
+  prepare: () => apacheKafkaEngine.prepare(quietly),
   async format(nodes, clusterId) {
-    const quietly = { progress: () => {}, signal: undefined }
-    await apacheKafkaEngine.prepare(quietly)
+    await apacheKafka.prepare()
     await apacheKafkaEngine.format(nodes, clusterId, quietly)
   },
   launch(node) {
-    // Three of them share a machine with the clients, for seconds.
-    process.env['KAFKA_HEAP_OPTS'] ??= '-Xmx384m'
-    process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ??= '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'
+    startKafkaQuickly()
     return apacheKafkaEngine.launch(node)
   },
   isServing: (_, log) => Promise.resolve(log.includes('Kafka Server started')),

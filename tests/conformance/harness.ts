@@ -1,5 +1,5 @@
 /**
- * Brokers as real processes, for clients that we did not write: `node broker/main.ts server.properties` on free ports of the loopback
+ * Brokers as real processes, for clients that we did not write: the bundled broker and its server.properties, on free ports of the loopback
  * address, with data in a temporary folder; see engine.ts for what else can take their place. Signals go to process ids that were started here, to nothing else.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -127,6 +127,7 @@ export class BrokerProcess {
 
   /** Resolves when the broker serves; rejects with the end of its log when it ends before. */
   async start(): Promise<void> {
+    await this.#engine.prepare()
     const log = openSync(this.#logFile, 'a')
     const before = this.log().length
     const { command, args, environment } = this.#engine.launch(this.files)

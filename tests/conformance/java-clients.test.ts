@@ -9,17 +9,16 @@ import { compile, runJava } from './java.ts'
 
 describeWith(['java', 'apache-kafka'], 'Apache Kafka’s Java clients', () => {
   let cluster: Cluster
-  let program: ReturnType<typeof compile>
+  let classes: string
   let output = ''
 
   beforeAll(async () => {
-    program = compile('Clients')
+    classes = compile('Clients')
     cluster = await startCluster({ brokers: 3 })
-    ;({ output } = await runJava('Clients', [cluster.bootstrap], program.classes))
+    ;({ output } = await runJava('Clients', [cluster.bootstrap], classes))
   })
 
   afterAll(async () => {
-    program?.remove()
     await cluster?.stop()
   })
 

@@ -1,26 +1,37 @@
 /** Java programs of this folder: compiled once against Apache Kafka's jars, run with a small heap. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { kafkaJars } from '#tests/machine.ts'
+import { quickJava } from '#tests/quick-java.ts'
 
 const sources = path.join(import.meta.dirname, 'java')
+const compiled = path.resolve(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'faultline', 'java')
 const classPath = (classes: string, jars: string = kafkaJars): string =>
   classes === '' ? `${jars}/*` : `${classes}:${jars}/*`
-/** A start that compiles little is what counts here, not speed later. */
-const jvm = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+const jvm = ['-Xmx256m', ...quickJava]
 
-/** Folder with the classes of these source files; `remove()` it. */
-export function compile(
-  names: string | readonly string[],
-  jars: string = kafkaJars,
-): { classes: string; remove: () => void } {
-  const classes = mkdtempSync(path.join(tmpdir(), 'faultline-classes-'))
+/** Folder with the classes of these source files. They are compiled once, until a source changes. */
+export function compile(names: string | readonly string[], jars: string = kafkaJars): string {
+  const hash = createHash('sha256').update(JSON.stringify([names, jars]))
+  for (const file of readdirSync(sources).sort()) hash.update(file).update(readFileSync(path.join(sources, file)))
+  const classes = path.join(compiled, hash.digest('hex').slice(0, 24))
+  if (existsSync(classes)) return classes
+  mkdirSync(compiled, { recursive: true })
+  // Under a name of its own first: what is there under the other is complete.
+  const made = mkdtempSync(path.join(compiled, 'made-'))
   const from = ['-sourcepath', sources, ...[names].flat().map(name => path.join(sources, `${name}.java`))]
-  execFileSync('javac', ['-nowarn', '-Xlint:none', '-cp', `${jars}/*`, '-d', classes, ...from])
-  return { classes, remove: () => rmSync(classes, { recursive: true, force: true }) }
+  try {
+    execFileSync('javac', ['-nowarn', '-Xlint:none', '--release', '17', '-cp', `${jars}/*`, '-d', made, ...from])
+    renameSync(made, classes)
+  } catch (error) {
+    rmSync(made, { recursive: true, force: true })
+    // Another test file was as quick.
+    if (!existsSync(classes)) throw error
+  }
+  return classes
 }
 
 /** Runs a program of the jars, or of `classes`, to its end. */
@@ -138,14 +149,11 @@ export interface LoadResult {
 /** Records written with acks=all at a steady pace, by the Java producer; see Load.java. */
 export class Load {
   readonly #child: ChildProcess
-  readonly #remove: () => void
   #output = ''
 
   constructor(bootstrap: string, topic: string, pace: { perSecond: number; bytes: number }) {
-    const { classes, remove } = compile('Load')
-    this.#remove = remove
     const args = [bootstrap, topic, String(pace.perSecond), String(pace.bytes)]
-    this.#child = spawn('java', [...jvm, '-cp', classPath(classes), 'Load', ...args], {
+    this.#child = spawn('java', [...jvm, '-cp', classPath(compile('Load')), 'Load', ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     for (const stream of [this.#child.stdout, this.#child.stderr])
@@ -174,7 +182,6 @@ export class Load {
 
   stop(): void {
     this.#child.kill('SIGKILL')
-    this.#remove()
   }
 }
 
@@ -188,12 +195,10 @@ export class KafkaTools {
   readonly #child: ChildProcess
   readonly #answers: ((result: ToolResult) => void)[] = []
   #received = Buffer.alloc(0)
-  readonly #remove: () => void
 
   constructor() {
-    const { classes, remove } = compile('Tools')
-    this.#remove = remove
-    this.#child = spawn('java', [...jvm, '-cp', classPath(classes), 'Tools'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const args = [...jvm, '-cp', classPath(compile('Tools')), 'Tools']
+    this.#child = spawn('java', args, { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#child.stdout?.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk])
       this.#take()
@@ -223,7 +228,6 @@ export class KafkaTools {
       this.#child.kill('SIGKILL')
       await gone
     }
-    this.#remove()
   }
 
   #take(): void {

@@ -6,18 +6,17 @@ import { compile, oldClientJars, runJava } from './java.ts'
 
 describeWith(['java', 'maven'], 'Apache Kafka’s clients 2.8.2', () => {
   let cluster: Cluster
-  let program: ReturnType<typeof compile>
+  let classes: string
   let output = ''
 
   beforeAll(async () => {
     const jars = await oldClientJars()
-    program = compile('OldClients', jars)
+    classes = compile('OldClients', jars)
     cluster = await startCluster({ brokers: 3 })
-    ;({ output } = await runJava('OldClients', [cluster.bootstrap], program.classes, jars))
+    ;({ output } = await runJava('OldClients', [cluster.bootstrap], classes, jars))
   })
 
   afterAll(async () => {
-    program?.remove()
     await cluster?.stop()
   })
 

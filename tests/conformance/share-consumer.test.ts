@@ -28,22 +28,21 @@ const checks = [
 
 describeWith(['java', 'apache-kafka'], 'Apache Kafka’s share consumers', () => {
   let cluster: Cluster
-  let program: ReturnType<typeof compile>
+  let classes: string
   let output = ''
 
   beforeAll(async () => {
-    program = compile('Shares')
+    classes = compile('Shares')
     cluster = await startCluster({ brokers: 3, settings })
     const names = checks.map(([name]) => name)
-    const before = await runJava('Shares', [cluster.bootstrap, ...names.slice(0, -1)], program.classes)
+    const before = await runJava('Shares', [cluster.bootstrap, ...names.slice(0, -1)], classes)
     const [first] = cluster.brokers
     await first?.kill()
-    const after = await runJava('Shares', [cluster.bootstrap, 'after-failover'], program.classes)
+    const after = await runJava('Shares', [cluster.bootstrap, 'after-failover'], classes)
     output = before.output + after.output
   })
 
   afterAll(async () => {
-    program?.remove()
     await cluster?.stop()
   })
 

@@ -56,7 +56,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
 
   const startInstance = (name: string, port: number, threads: number): JavaProgram => {
     const args = [stage.cluster.bootstrap, group, path.join(folder, name), `127.0.0.1:${port}`, String(threads)]
-    const instance = new JavaProgram('CountingInstance', args, stage.program.classes)
+    const instance = new JavaProgram('CountingInstance', args, stage.classes)
     instances.push(instance)
     return instance
   }
@@ -97,7 +97,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     tools.succeed(streamsTool, '--bootstrap-server', stage.cluster.bootstrap, ...args)
 
   const administer = async (phase: 'live' | 'empty'): Promise<void> => {
-    const { output } = await runJava('StreamsAdmin', [stage.cluster.bootstrap, group, phase], stage.program.classes)
+    const { output } = await runJava('StreamsAdmin', [stage.cluster.bootstrap, group, phase], stage.classes)
     expect(output).toContain('passed')
   }
 
@@ -164,7 +164,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
   })
 
   test('counts every word once, though instances and brokers die', { timeout: 400_000 }, async () => {
-    const judged = runJava('Words', [stage.cluster.bootstrap, String(words), String(spreadMs)], stage.program.classes)
+    const judged = runJava('Words', [stage.cluster.bootstrap, String(words), String(spreadMs)], stage.classes)
     const [one, two] = instances
     let step = 0
     const next = () => stage.written((words * ++step) / milestones)

@@ -12,25 +12,22 @@ export interface StreamsStageOptions {
 }
 
 export class StreamsStage {
-  readonly program: ReturnType<typeof compile>
+  readonly classes: string
   readonly cluster: Cluster
   readonly admin: Admin
 
-  private constructor(program: ReturnType<typeof compile>, cluster: Cluster, admin: Admin) {
-    this.program = program
+  private constructor(classes: string, cluster: Cluster, admin: Admin) {
+    this.classes = classes
     this.cluster = cluster
     this.admin = admin
   }
 
   static async begin({ programs, settings, topics }: StreamsStageOptions): Promise<StreamsStage> {
-    const program = compile(programs)
-    const cluster = await startCluster({ brokers: 3, settings }).catch((error: unknown) => {
-      program.remove()
-      throw error
-    })
+    const classes = compile(programs)
+    const cluster = await startCluster({ brokers: 3, settings })
     const retry = { initialRetryTime: 50, maxRetryTime: 500, retries: 100 }
     const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING, retry }).admin()
-    const stage = new StreamsStage(program, cluster, admin)
+    const stage = new StreamsStage(classes, cluster, admin)
     try {
       await admin.connect()
       await createTopics(
@@ -46,7 +43,6 @@ export class StreamsStage {
 
   async end(): Promise<void> {
     await this.admin.disconnect()
-    this.program.remove()
     await this.cluster.stop()
   }
 

@@ -2,6 +2,9 @@
  * Kafka Streams 4.3.1 with processing.guarantee=exactly_once_v2 against three processes, of which one after the other is killed; see
  * java/WordCount.java.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { runJava } from './java.ts'
@@ -12,6 +15,7 @@ const spreadMs = 30_000
 const stepsOfKills = 2 * 3 + 1
 
 describeWith(['java', 'kafka-streams'], 'Kafka Streams, exactly once', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-streams-'))
   let stage: StreamsStage
 
   beforeAll(async () => {
@@ -22,11 +26,14 @@ describeWith(['java', 'kafka-streams'], 'Kafka Streams, exactly once', () => {
     })
   })
 
-  afterAll(() => stage?.end())
+  afterAll(async () => {
+    await stage?.end()
+    rmSync(folder, { recursive: true, force: true })
+  })
 
   test('counts every word once, although each broker is killed', { timeout: 300_000 }, async () => {
-    const { cluster, program } = stage
-    const run = runJava('WordCount', [cluster.bootstrap, String(words), String(spreadMs)], program.classes)
+    const { cluster, classes } = stage
+    const run = runJava('WordCount', [cluster.bootstrap, String(words), String(spreadMs), folder], classes)
     let step = 0
     for (const broker of cluster.brokers) {
       await stage.written((words * ++step) / stepsOfKills)

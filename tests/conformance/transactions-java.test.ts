@@ -20,10 +20,10 @@ const checks: readonly (readonly [name: string, claim: string])[] = [
 
 describeWith(['java', 'apache-kafka'], 'transactions of Apache Kafka’s Java clients', () => {
   let cluster: Cluster
-  let program: ReturnType<typeof compile>
+  let classes: string
 
   beforeAll(async () => {
-    program = compile('Transactions')
+    classes = compile('Transactions')
     cluster = await startCluster({
       brokers: 3,
       settings: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500' },
@@ -31,7 +31,6 @@ describeWith(['java', 'apache-kafka'], 'transactions of Apache Kafka’s Java cl
   })
 
   afterAll(async () => {
-    program?.remove()
     await cluster?.stop()
   })
 
@@ -39,7 +38,7 @@ describeWith(['java', 'apache-kafka'], 'transactions of Apache Kafka’s Java cl
     let output = ''
 
     beforeAll(async () => {
-      ;({ output } = await runJava('Transactions', [cluster.bootstrap, version], program.classes))
+      ;({ output } = await runJava('Transactions', [cluster.bootstrap, version], classes))
     })
 
     test.each(checks)('%s: %s', name => {

@@ -16,7 +16,6 @@ const moving = new Set(['left'])
 export class Life {
   readonly #cluster: SharedDirectories
   readonly #tools: KafkaTools
-  readonly #program: ReturnType<typeof compile>
   readonly #clients: JavaProgram
   readonly #producer: RepeatedBatch
   readonly #streams: StreamsMember
@@ -24,8 +23,7 @@ export class Life {
   constructor(cluster: SharedDirectories) {
     this.#cluster = cluster
     this.#tools = new KafkaTools()
-    this.#program = compile('Interchange')
-    this.#clients = new JavaProgram('Interchange', [cluster.bootstrap, cluster.saslBootstrap], this.#program.classes)
+    this.#clients = new JavaProgram('Interchange', [cluster.bootstrap, cluster.saslBootstrap], compile('Interchange'))
     this.#producer = new RepeatedBatch(cluster.ports, 'repeated')
     this.#streams = new StreamsMember(cluster.bootstrap)
   }
@@ -86,7 +84,6 @@ export class Life {
   async end(): Promise<void> {
     await this.#clients.kill()
     await this.#tools.stop()
-    this.#program.remove()
   }
 }
 

@@ -8,7 +8,7 @@ import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThr
 /**
  * Counts words with Kafka Streams, exactly once. Writes `count` words to the topic `words` while it runs, then waits until the counts that
  * read_committed shows of the topic `counts` add up, and prints `exact`, or `inexact: WHY`; see Words.java.
- * Arguments: bootstrap servers, number of words, ms to spread them over. The topics exist.
+ * Arguments: bootstrap servers, number of words, ms to spread them over, state directory. The topics exist.
  */
 public final class WordCount {
     private WordCount() {
@@ -20,7 +20,7 @@ public final class WordCount {
         long spreadMs = Long.parseLong(arguments[2]);
         Properties settings = new Properties();
         settings.putAll(Map.of("bootstrap.servers", bootstrap, "application.id", "word-count", "processing.guarantee", "exactly_once_v2",
-            "commit.interval.ms", "100", "num.stream.threads", "2", "state.dir", System.getProperty("java.io.tmpdir") + "/streams-" + System.nanoTime(),
+            "commit.interval.ms", "100", "num.stream.threads", "2", "state.dir", arguments[3],
             "replication.factor", "3", "statestore.cache.max.bytes", "0", "default.key.serde", Serdes.StringSerde.class, "default.value.serde", Serdes.StringSerde.class));
         settings.put("consumer.session.timeout.ms", "10000");
         KafkaStreams streams = new KafkaStreams(Words.topology(), settings);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { brokerEntry, prepareBrokerBundle } from '#scripts/cluster/process/broker-bundle.ts'
+import { brokerEntry, brokerMain, prepareBrokerBundle } from '#scripts/cluster/process/broker-bundle.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'faultline-bundle-'))
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
@@ -19,5 +19,14 @@ describe('the bundled broker', () => {
     const loaded = (output.split('loaded: ')[1] ?? '').split(',').map(entry => entry.replace(/^NativeModule /, ''))
     expect(loaded).toContain('net')
     expect(loaded.filter(name => /^(tls|_tls|http|_http|https|internal\/deps\/undici)/.test(name))).toEqual([])
+  })
+
+  it('is the broker of the sources, which run where there is no bundle', async () => {
+    await prepareBrokerBundle()
+    const [bundled, fromSources] = [brokerEntry(), brokerMain].map(entry =>
+      execFileSync(process.execPath, [entry, '--help'], { encoding: 'utf8' }),
+    )
+    expect(fromSources).toContain('server.properties')
+    expect(bundled).toBe(fromSources)
   })
 })
