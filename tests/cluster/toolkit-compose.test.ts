@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
 import { brokerImage } from '#scripts/cluster/compose/generator.ts'
 import { ensureImage } from '#scripts/cluster/compose/docker.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
@@ -29,17 +30,21 @@ describeWith(['docker'], 'the image', () => {
   }
 
   async function untilHealthy(container: string): Promise<string> {
-    for (let line = ''; line !== 'healthy';) {
+    const answers = async (): Promise<true | undefined> => {
       const state = JSON.parse(await docker('inspect', '-f', '{{json .State}}', container)) as {
         Running: boolean
         Health: { Status: string }
       }
-      if (!state.Running)
-        throw new Error(`it ended:\n${(await execa('docker', ['logs', container], { all: true })).all}`)
-      line = state.Health.Status
-      if (line === 'unhealthy')
-        throw new Error(`unhealthy:\n${(await execa('docker', ['logs', container], { all: true })).all}`)
+      const { Status: status } = state.Health
+      if (!state.Running || status === 'unhealthy') {
+        const { all } = await execa('docker', ['logs', container], { all: true })
+        throw new Error(`${state.Running ? status : 'it ended'}:\n${all}`)
+      }
+      return status === 'healthy' ? true : undefined
     }
+    // A look is a process of Docker's, and takes the time that the broker needs to start.
+    if ((await poll(answers, { everyMs: 200, timeoutMs: 120_000 })) === undefined)
+      throw new Error(`${container} was not healthy within two minutes`)
     return container
   }
 

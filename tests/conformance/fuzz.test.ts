@@ -21,6 +21,8 @@ import type { Cluster } from './harness.ts'
 
 const { seed, seconds, from, to } = campaign
 const workers = 8
+/** Valid requests, on each listener; a busy machine takes longer than the time for them. */
+const leastValid = 200
 const validWithinMs = 30_000
 /** A damaged request may ask for a wait of weeks. */
 const damagedWithinMs = 300
@@ -82,7 +84,8 @@ async function run(kind: ListenerKind, port: number): Promise<Tally> {
   const deadline = Date.now() + seconds * 1_000
   let next = from
   const work = async (): Promise<void> => {
-    while (next < to && Date.now() < deadline) await judge(fuzzCase(seed, next++, targets, known), port, tally)
+    while (next < to && (Date.now() < deadline || tally.valid < leastValid))
+      await judge(fuzzCase(seed, next++, targets, known), port, tally)
   }
   await Promise.all(Array.from({ length: workers }, work))
   console.log(
@@ -129,7 +132,7 @@ describe.skipIf(isReference)(
         const before = cluster.broker().residentBytes() ?? 0
         const tally = await run('broker', cluster.broker().port)
         expect([...tally.findings, ...bugs()]).toEqual([])
-        expect(tally.valid).toBeGreaterThan(100)
+        if (to === Infinity) expect(tally.valid).toBeGreaterThanOrEqual(leastValid)
         expect(await cluster.broker().isHealthy()).toBe(true)
         await serves()
         expect((cluster.broker().residentBytes() ?? 0) - before).toBeLessThan(400 * MiB)
@@ -142,7 +145,7 @@ describe.skipIf(isReference)(
       async () => {
         const tally = await run('controller', cluster.broker().controllerPort)
         expect([...tally.findings, ...bugs()]).toEqual([])
-        expect(tally.valid).toBeGreaterThan(100)
+        if (to === Infinity) expect(tally.valid).toBeGreaterThanOrEqual(leastValid)
       },
       600_000 + seconds * 1_000,
     )

@@ -36,7 +36,10 @@ describe('bytes through a link', () => {
     const ids = await client.answered(22)
     expect(ids).toEqual(ids.toSorted((a, b) => a - b))
     await stage.proxy.heal([id])
-    expect(await roundTripMs(client)).toBeLessThan(60)
+    // On a busy machine one may be late by itself; with the latency each would be.
+    const afterwards: number[] = []
+    for (let index = 0; index < 10; index++) afterwards.push(await roundTripMs(client))
+    expect(Math.min(...afterwards)).toBeLessThan(60)
   })
 
   test('that wait go out at once when the latency heals', async () => {
