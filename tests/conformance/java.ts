@@ -24,7 +24,9 @@ export function compile(names: string | readonly string[], jars: string = kafkaJ
   const made = mkdtempSync(path.join(compiled, 'made-'))
   const from = ['-sourcepath', sources, ...[names].flat().map(name => path.join(sources, `${name}.java`))]
   try {
-    execFileSync('javac', ['-nowarn', '-Xlint:none', '--release', '17', '-cp', `${jars}/*`, '-d', made, ...from])
+    const options = ['-nowarn', '-Xlint:none', '--release', '17', '-cp', `${jars}/*`, '-d', made]
+    // What it says of deprecated methods goes with its output; of an error it is part.
+    execFileSync('javac', [...options, ...from], { stdio: 'pipe' })
     renameSync(made, classes)
   } catch (error) {
     rmSync(made, { recursive: true, force: true })

@@ -21,7 +21,8 @@ describe('the bundled broker', () => {
     expect(loaded.filter(name => /^(tls|_tls|http|_http|https|internal\/deps\/undici)/.test(name))).toEqual([])
   })
 
-  it('is the broker of the sources, which run where there is no bundle', async () => {
+  // Type stripping and five hundred files take a busy machine its time.
+  it('is the broker of the sources, which run where there is no bundle', { timeout: 120_000 }, async () => {
     await prepareBrokerBundle()
     const [bundled, fromSources] = [brokerEntry(), brokerMain].map(entry =>
       execFileSync(process.execPath, [entry, '--help'], { encoding: 'utf8' }),
