@@ -23,8 +23,9 @@ const settings: Readonly<Record<string, string>> = {
   'share.coordinator.state.topic.min.isr': '2',
   'share.coordinator.state.topic.num.partitions': '3',
   'group.share.delivery.count.limit': '10',
-  // Longer than a change of the brokers and the work of a stage, so that members can live through both.
-  'group.streams.session.timeout.ms': '60000',
+  // Longer than a change of the brokers and the work of a stage take a busy machine, so that members can live through both.
+  'group.streams.max.session.timeout.ms': '600000',
+  'group.streams.session.timeout.ms': '600000',
   'sasl.enabled.mechanisms': 'SCRAM-SHA-256,SCRAM-SHA-512',
   // The node itself logs in nowhere: only the module is asked for.
   'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config': scramLogin('nobody', 'none'),
