@@ -9,9 +9,19 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '../machine.ts'
 import { startCluster, type Cluster } from './harness.ts'
 
+const kgo = 'github.com/twmb/franz-go/pkg/kgo'
 const module = path.join(import.meta.dirname, 'go')
-/** Fewer than its default of half a million: what is proven here is the protocol. */
-const recordsPerTest = '20000'
+/** Fewer than its default of half a million, since what is proven here is the protocol; but more than the 10,000 after which a transaction ends. */
+const recordsPerTest = '12000'
+/** They wait most of the time: for rebalances, and for seconds that they count themselves. By default it is one for each core. */
+const testsAtATime = 4
+/**
+ * It subscribes to two topics of its own and to __consumer_offsets, ends when it has records of any two of them, and fails when these were not
+ * its own: which come first is nobody's promise (and on Apache Kafka it fails, too).
+ */
+const matterOfLuck = 'Test848RegexBrokerResolves'
+const badLuck = /did not consume from \w+-orders/
+const attempts = 10
 /** Go gives up before, and says where it hangs. */
 const timeoutMs = 480_000
 
@@ -27,7 +37,8 @@ async function run(
   name: string,
   ...which: string[]
 ): Promise<{ passed: number; failed: string[] }> {
-  const limits = ['-count=1', `-timeout=${timeoutMs / 1000 - 20}s`]
+  // What vet says of the source of others proves nothing of a broker.
+  const limits = ['-count=1', '-vet=off', `-parallel=${testsAtATime}`, `-timeout=${timeoutMs / 1000 - 20}s`]
   const { stdout } = await execa('go', ['test', '-json', ...limits, ...which, name], {
     cwd: module,
     reject: false,
@@ -56,9 +67,16 @@ describeWith(['go'], 'franz-go', () => {
   afterAll(() => cluster.stop())
 
   test('passes all of its own tests', { timeout: timeoutMs + 20_000 }, async () => {
-    const { passed, failed } = await run(cluster, 'github.com/twmb/franz-go/pkg/kgo')
+    const { passed, failed } = await run(cluster, kgo, `-skip=^${matterOfLuck}$`)
     expect(failed).toEqual([])
     expect(passed).toBeGreaterThan(400)
+  })
+
+  test('passes the one that needs luck, once it has it', { timeout: timeoutMs + 20_000 }, async () => {
+    let result = await run(cluster, kgo, `-run=^${matterOfLuck}$`)
+    for (let tried = 1; badLuck.test(result.failed.join()) && tried < attempts; tried++)
+      result = await run(cluster, kgo, `-run=^${matterOfLuck}$`)
+    expect(result).toEqual({ passed: 1, failed: [] })
   })
 
   test('calls what its admin client has', { timeout: timeoutMs + 20_000 }, async () => {

@@ -25,7 +25,10 @@ var releases = map[string]*kversion.Versions{
 // TestReleases speaks as to brokers of one release after another: a client that knows what its versions lack, and is used to it from old brokers.
 func TestReleases(t *testing.T) {
 	for release, versions := range releases {
-		t.Run(release, func(t *testing.T) { use(t, "release-"+release, versions) })
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			use(t, "release-"+release, versions)
+		})
 	}
 }
 
