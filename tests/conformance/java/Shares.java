@@ -127,9 +127,9 @@ public final class Shares {
         }
     }
 
-    /** The lock lasts two seconds, as the test configures the brokers. */
     private void lockTimeout(String topic) throws Exception {
         prepare(topic, 1);
+        alterGroup(topic, "share.record.lock.duration.ms", "2000");
         produce(topic, 0, 5);
         try (KafkaShareConsumer<String, String> sleepy = consumer(topic, "explicit");
              KafkaShareConsumer<String, String> awake = consumer(topic, "explicit")) {
@@ -149,15 +149,17 @@ public final class Shares {
         }
     }
 
+    /** Six rounds of a second and more, with a lock of four: on a busy machine a round may take as long as that. */
     private void renewal(String topic) throws Exception {
         prepare(topic, 1);
+        alterGroup(topic, "share.record.lock.duration.ms", "4000");
         produce(topic, 0, 1);
         try (KafkaShareConsumer<String, String> slow = consumer(topic, "explicit");
              KafkaShareConsumer<String, String> other = consumer(topic, "explicit")) {
             slow.subscribe(List.of(topic));
             ConsumerRecord<String, String> held = take(slow, 1).get(0);
             other.subscribe(List.of(topic));
-            for (int round = 0; round < 4; round++) {
+            for (int round = 0; round < 6; round++) {
                 slow.acknowledge(held, AcknowledgeType.RENEW);
                 slow.commitSync(Duration.ofSeconds(20)).values()
                     .forEach(error -> error.ifPresent(each -> { throw each; }));
