@@ -303,9 +303,10 @@ describe('the log cleaner', () => {
     file.write([Buffer.from([0xff])], 75)
     manager.cleaner.configure(settings({ 'log.cleaner.backoff.ms': '1' }))
     until(machine, () => manager.cleaner.figures.cleanings === 1)
-    machine.advance(100)
+    for (let ms = 0; ms < 100; ms++) machine.advance(1)
     expect(manager.cleaner.uncleanable).toEqual([{ topic: 'damaged', partition: 0 }])
-    expect(machine.lines).toContain('A log cannot be compacted; it is left as it is until the node starts again.')
+    const line = 'A log cannot be compacted; it is left as it is until the node starts again.'
+    expect(machine.lines.filter(each => each === line)).toHaveLength(1)
     expect(manager.directories.every(({ online }) => online)).toBe(true)
   })
 })
