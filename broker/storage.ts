@@ -11,8 +11,8 @@ import { randomUuid } from './controller/uuid.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
 import { claimDirectory, lockDirectory, LogDirectoryError, readMetaProperties } from './log/meta-properties.ts'
 import { OpenFiles, openFilesLimit } from './log/open-files.ts'
-import { openPartitionLog } from './log/partition-log.ts'
 import { makeDurableDirectory } from './log/small-files.ts'
+import { openMetadataLog } from './raft/metadata-log.ts'
 import { checkDirectoryKraftVersion } from './raft/snapshot-store.ts'
 import { StartupError } from './startup-error.ts'
 
@@ -121,13 +121,12 @@ export function openStorage(
       nodeId,
       random: environment.random,
     })
-    const metadataLog = openPartitionLog({
+    const metadataLog = openMetadataLog({
       environment,
       directory: `${metadataDirectory}/${metadataTopic}-0`,
       topicPartition: { topic: metadataTopic, partition: 0 },
       topicId: metadataTopicId,
       config: metadataLogConfig(config),
-      cleanShutdown: false,
       openFiles,
     })
     return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }

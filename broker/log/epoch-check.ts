@@ -5,6 +5,7 @@
  */
 import type { Logger } from '../environment/environment.ts'
 import { BatchView } from '../protocol/records/batch.ts'
+import { damageAt } from './damaged-region.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { Segment } from './segment.ts'
 
@@ -84,6 +85,7 @@ function checkAllEpochs(of: EpochsOfLog): void {
 
 function batchAt(segments: readonly Segment[], offset: number): { baseOffset: number; epoch: number } | undefined {
   const segment = segments.findLast(each => each.baseOffset <= offset)
+  if (segment !== undefined && damageAt(segment.damaged, offset) !== undefined) return undefined
   const found: { baseOffset: number; epoch: number }[] = []
   segment?.scan(segment.positionOf(offset), (bytes, at) => {
     const { baseOffset, partitionLeaderEpoch } = new BatchView(bytes, at)

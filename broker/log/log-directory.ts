@@ -31,6 +31,15 @@ import type { SegmentedLog } from './partition-log.ts'
 import { readPartitionMetadata } from './partition-metadata.ts'
 import { makeDurableDirectory, replaceFile, replaceFileLater } from './small-files.ts'
 
+/** What a start does without the file. Kafka says as much, and then takes the whole directory offline. */
+const withoutCheckpoint: Readonly<Record<string, string>> = {
+  [recoveryPointFile]: 'logs are checked from their beginning, and damage cannot be told from a torn end',
+  [logStartOffsetFile]:
+    'each log starts with its first segment: records that were deleted (DeleteRecords, retention) and whose segment is still there can be read again',
+  [highWatermarkFile]: 'high watermarks are 0 until leader and followers agree on them again',
+  [cleanerOffsetFile]: 'compacted logs are cleaned again from their beginning',
+}
+
 export interface LogDirectoryOwner {
   readonly environment: Environment
   readonly clusterId: string
@@ -120,6 +129,7 @@ export class LogDirectory {
       this.owner.environment.log.warn('A checkpoint file is damaged and is not used.', {
         directory: this.path,
         problem: error.message,
+        consequence: withoutCheckpoint[name],
       })
       return new Map()
     }
@@ -180,11 +190,43 @@ export class LogDirectory {
     this.writeLater(cleanerOffsetFile, this.cleanerEntries(), failed)
   }
 
+  /** Of a log that is being opened, whose segments show how far it was cleaned; on disk when this returns. Throws DiskError. */
+  raiseCleanerOffset(partition: TopicPartition, offset: number): void {
+    if ((this.cleanerOffset(partition) ?? 0) >= offset) return
+    this.cleanerOffsets.set(partitionKey(partition), offset)
+    const entries = [...this.cleanerOffsets].flatMap(([key, offset]) => {
+      const partition = parsePartitionDirectoryName(key)
+      return partition === undefined ? [] : [{ partition, offset }]
+    })
+    this.writeNow(cleanerOffsetFile, entries)
+  }
+
   /** Of a log that is about to be cut; on disk when this returns, since what is written there anew is not clean. Throws DiskError. */
   lowerCleanerOffset(partition: TopicPartition, offset: number): void {
     if ((this.cleanerOffset(partition) ?? -1) <= offset) return
     this.cleanerOffsets.set(partitionKey(partition), offset)
     this.writeNow(cleanerOffsetFile, this.cleanerEntries())
+  }
+
+  /**
+   * A log is about to be cut, and says already how far it is durable and where it starts then: on disk when this returns. A failover cuts many
+   * logs, each where its high watermark is or above: the first of them has all recovery points lowered that far, and the others find theirs
+   * low enough. Lower ones only have more checked after a crash; the next checkpoint raises them. Not below the active segment: before it
+   * compaction may have left offsets out. Throws DiskError.
+   */
+  lowerOffsets(cut: SegmentedLog): void {
+    const key = partitionKey(cut.topicPartition)
+    const start = needsLogStart(cut) ? cut.logStartOffset : undefined
+    if (start !== this.logStartOffsets.get(key)) this.writeNow(logStartOffsetFile, this.logStartEntries())
+    if (cut.durability.checkpointOffset >= (this.recoveryPoints.get(key) ?? 0)) return
+    const entries = [...this.logs.values()].map(log => {
+      const { topicPartition: partition, highWatermark, active, durability } = log
+      const known = Math.min(this.recoveryPoints.get(partitionKey(partition)) ?? 0, durability.checkpointOffset)
+      const isLowered = log !== cut && highWatermark > 0
+      return { partition, offset: isLowered ? Math.min(known, Math.max(highWatermark, active.baseOffset)) : known }
+    })
+    this.recoveryPoints = byKey(entries)
+    this.writeNow(recoveryPointFile, entries)
   }
 
   /** Writes recovery points and log start offsets; they are on disk when this returns. */
@@ -228,12 +270,8 @@ export class LogDirectory {
     return entries
   }
 
-  /** Only starts that the segments do not tell themselves, or whose segment may not have a durable name yet. */
   private logStartEntries(): PartitionOffset[] {
-    const moved = [...this.logs.values()].filter(
-      ({ logStartOffset, firstSegmentOffset, durability }) =>
-        logStartOffset !== firstSegmentOffset || (logStartOffset > 0 && durability.directoryDirty),
-    )
+    const moved = [...this.logs.values()].filter(needsLogStart)
     const entries = moved.map(log => ({ partition: log.topicPartition, offset: log.logStartOffset }))
     this.logStartOffsets = byKey(entries)
     return entries
@@ -301,6 +339,11 @@ export class LogDirectory {
       throw error
     }
   }
+}
+
+/** Only starts that the segments do not tell themselves, or whose segment may not have a durable name yet. */
+function needsLogStart({ logStartOffset, firstSegmentOffset, durability }: SegmentedLog): boolean {
+  return logStartOffset !== firstSegmentOffset || (logStartOffset > 0 && durability.directoryDirty)
 }
 
 function byKey(entries: readonly PartitionOffset[]): Map<string, number> {

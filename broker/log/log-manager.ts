@@ -177,10 +177,12 @@ export class DirectoryLogManager implements LogManager {
         cleanedBelow: directory.cleanerOffset(partition) ?? 0,
         ...(producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs }),
         onFailure: error => this.failDirectory(directory, error),
+        onGapKept: offset => directory.raiseCleanerOffset(partition, offset),
         onTruncated: offset => directory.lowerCleanerOffset(partition, offset),
         onOffsetsLowered: () => {
           // While the node starts, one checkpoint follows for all logs.
-          if (directory.logs.has(partitionKey(partition))) directory.checkpointNow()
+          const log = directory.logs.get(partitionKey(partition))
+          if (log !== undefined) directory.lowerOffsets(log)
         },
       })
     let log: SegmentedLog

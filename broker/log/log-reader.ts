@@ -4,10 +4,12 @@
  */
 import type { Logger } from '../environment/environment.ts'
 import { baseOffsetOf } from '../protocol/records/batch.ts'
+import { damageAt, readableUntil } from './damaged-region.ts'
+import { regionAt } from './damage-search.ts'
 import type { ReadOptions, ReadResult } from './log.ts'
 import { emptyBuffer, lastBatchEnd, readWholeBatches } from './read-batches.ts'
 import { ReadPositions } from './read-positions.ts'
-import { checkRead, DamagedBatchError, diagnoseEmpty } from './read-check.ts'
+import { checkRead, damageBefore, DamagedBatchError, diagnoseEmpty } from './read-check.ts'
 import type { DamagedBatch, ReadPlace } from './read-check.ts'
 import type { Segment } from './segment.ts'
 
@@ -37,10 +39,40 @@ export class LogReader {
 
   /** Whole batches from the one that holds `offset` on, none that reaches `limit`. Throws DamagedBatchError when that one is damaged. */
   read(offset: number, limit: number, options: ReadOptions): ReadResult {
+    for (;;) {
+      try {
+        return this.readOnce(offset, limit, options)
+      } catch (error) {
+        if (!(error instanceof DamagedBatchError)) throw error
+        // What is behind the damage may be what was asked for.
+        if (!this.learn(error.damage)) throw this.found(error)
+      }
+    }
+  }
+
+  /** Notes which offsets the damage costs; false when that is known, or cannot be found out. */
+  private learn({ segment: path, position, problem }: DamagedBatch): boolean {
+    const segment = this.log.currentSegments.find(each => each.path === path)
+    const isKnown = [...this.damaged.values()].some(each => each.segment === path && each.position === position)
+    if (segment === undefined || isKnown || segment.damaged.some(({ from }) => from === position)) return false
+    const region = regionAt(segment, position, problem)
+    if (region !== undefined) segment.damaged = [...segment.damaged, region]
+    return region !== undefined
+  }
+
+  private readOnce(offset: number, limit: number, options: ReadOptions): ReadResult {
     const segments = this.log.currentSegments
     const slot = this.positions.find(offset)
     let segment = slot >= 0 ? this.positions.segmentAt(slot) : segmentOf(segments, offset)
     let position = slot >= 0 ? this.positions.positionAt(slot) : segment.positionOf(offset)
+    const sought = { segment, position }
+    const { damaged } = segment
+    if (damaged.length > 0) {
+      const damage = damageAt(damaged, offset)
+      if (damage !== undefined)
+        throw new DamagedBatchError({ segment: segment.path, position: damage.from, offset, problem: damage.problem })
+      limit = readableUntil(damaged, offset, limit)
+    }
     while (position >= segment.sizeBytes) {
       const next = segments[segmentIndexOf(segments, segment.baseOffset) + 1]
       if (next === undefined) return nothingAt(offset)
@@ -54,6 +86,8 @@ export class LogReader {
       records = this.undamaged(records, { segment, position, offset, nextBaseOffset, isSeek: slot < 0 }, options)
     }
     if (records.length === 0) return nothingAt(offset)
+    const before = slot < 0 && baseOffsetOf(records, 0) > offset ? damageBefore(sought, offset) : undefined
+    if (before !== undefined) throw new DamagedBatchError(before)
     const nextOffset = lastBatchEnd(records)
     this.positions.remember(nextOffset, segment, position + records.length)
     return { records, baseOffset: baseOffsetOf(records, 0), nextOffset }
@@ -64,20 +98,18 @@ export class LogReader {
    * since was checked then, and is in memory still or has just left it.
    */
   private undamaged(records: Buffer, place: ReadPlace, options: ReadOptions): Buffer {
-    const { segment, position, offset } = place
-    for (const known of this.damaged.values())
-      if (known.segment === segment.path && known.position === position) throw this.found({ ...known, offset })
     if (records.length > 0) {
       const { goodBytes, damage } = checkRead(records, place)
       if (goodBytes > 0 || damage === undefined) return records.subarray(0, goodBytes)
-      throw this.found(damage)
+      throw new DamagedBatchError(damage)
     }
     const damage = options.atLeastOneBatch ? diagnoseEmpty(place) : undefined
-    if (damage !== undefined) throw this.found(damage)
+    if (damage !== undefined) throw new DamagedBatchError(damage)
     return records
   }
 
-  private found(damage: DamagedBatch): DamagedBatchError {
+  private found(error: DamagedBatchError): DamagedBatchError {
+    const { damage } = error
     if (!this.damaged.has(damage.offset) && this.damaged.size < maxDamaged) {
       this.damaged.set(damage.offset, damage)
       this.log.log.error('A batch is damaged on disk; it is not served.', {
@@ -86,7 +118,7 @@ export class LogReader {
           'read on behind it, or delete this replica and let it be copied from another broker that has the batch whole',
       })
     }
-    return new DamagedBatchError(damage)
+    return error
   }
 
   /** The log lost bytes: nothing that is remembered of a position holds any more. */

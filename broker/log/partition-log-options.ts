@@ -32,6 +32,10 @@ export interface PartitionLogOptions {
   readonly room?: DirectoryRoom
   /** Where the last cleaning of the log ended (cleaner-offset-checkpoint). */
   readonly cleanedBelow?: number
+  /** Checks all of the log, and throws DamagedLogError where what is below the recovery point is damaged; default: it stays, and is not served. */
+  readonly refusesDamage?: boolean
+  /** Offsets are missing between segments up to `offset`, and that is right: must be known to the next start when this returns, as `cleanedBelow`. */
+  onGapKept?(offset: number): void
   /** Everything at and above `offset` is about to go. */
   onTruncated?(offset: number): void
   /** The log failed; called once. */

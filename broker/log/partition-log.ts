@@ -77,7 +77,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   readonly removal: DelayedRemoval
   private startOffset: number
   private endOffset: number
-  private highWatermark = 0
+  highWatermark = 0
   private readonly failure: LogFailure
   private closed = false
   /** Told of its topic's settings by somebody who knows them. */

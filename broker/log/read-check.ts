@@ -7,6 +7,7 @@
  */
 import { baseOffsetOf, batchBytes, batchHeaderBytes, isWholeBatch, lastOffsetOf } from '../protocol/records/batch.ts'
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
+import { batchBefore } from './damage-search.ts'
 import { CorruptRecordsError } from './replicated-batches.ts'
 import type { Segment } from './segment.ts'
 
@@ -85,11 +86,36 @@ function checkOffsets(records: Buffer, at: number, expected: number, place: Read
   if (!isSought && base < expected) return `it begins at ${base}, but the batch before it ends at ${expected - 1}`
   if (base <= expected && !isSought) return undefined
   const next = nextBase(records, at + batchBytes(records, at), place)
-  return next !== undefined && next <= last ? `it ends at ${last}, but the next one begins at ${next}` : undefined
+  if (next === undefined || next > last) return undefined
+  // One of the two is wrong; not this one, when it begins where the one before it ends.
+  if (base === batchBefore(place.segment, place.position + at)?.nextOffset) return undefined
+  return `it ends at ${last}, but the next one begins at ${next}`
+}
+
+/**
+ * Why `offset` is missing right before the batch at `position`, to which a look-up has led, unless compaction took it: the batch before is
+ * damaged, so that its header does not tell its own offsets.
+ */
+export function damageBefore(
+  { segment, position }: Pick<ReadPlace, 'segment' | 'position'>,
+  offset: number,
+): DamagedBatch | undefined {
+  const before = batchBefore(segment, position)
+  if (before === undefined || before.size === 0) return undefined
+  const bytes = Buffer.allocUnsafe(before.size)
+  segment.read(bytes, before.position)
+  const problem =
+    checkBatchBytes(bytes, 0)?.message ??
+    (baseOffsetOf(bytes, 0) < before.firstOffset
+      ? `it begins at ${baseOffsetOf(bytes, 0)}, but the batch before it ends at ${before.firstOffset - 1}`
+      : undefined)
+  return problem === undefined ? undefined : { segment: segment.path, position: before.position, offset, problem }
 }
 
 /** Base offset of the batch after those at `end`; undefined when there is none, or it is not to be believed itself. */
 function nextBase(records: Buffer, end: number, { segment, position, nextBaseOffset }: ReadPlace): number | undefined {
+  const damage = segment.damaged.find(({ from }) => from === position + end)
+  if (damage !== undefined) return damage.nextOffset
   if (isWholeBatch(records, end, records.length)) return baseOffsetOf(records, end)
   const header = Buffer.alloc(batchHeaderBytes)
   const read = position + end < segment.sizeBytes ? segment.read(header, position + end) : 0

@@ -6,14 +6,19 @@
  * Source: Kafka documentation, "Log"; KIP-33 for the time index.
  */
 import { DiskError } from '../environment/environment.ts'
-import type { Disk, DiskFile, Logger } from '../environment/environment.ts'
+import type { Disk, DiskFile } from '../environment/environment.ts'
 import { baseOffsetOf, batchBytes, batchHeaderBytes, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
+import { indexAllBatches } from './damage-search.ts'
+import { behindDamage, damageAt, noDamage, type DamagedRegion } from './damaged-region.ts'
 import { indexSuffix, logSuffix, offsetFileName, segmentSuffixes, timeIndexSuffix } from './log-files.ts'
 import { OffsetIndex } from './offset-index.ts'
-import type { OpenFiles, SegmentFile } from './open-files.ts'
+import type { SegmentFile } from './open-files.ts'
+import type { HeaderVisitor, SegmentContext, SegmentOptions } from './segment-context.ts'
 import type { SegmentTally } from './segment-tally.ts'
 import { TimeIndex } from './time-index.ts'
 import type { TimestampAndOffset } from './time-index.ts'
+
+export type { SegmentContext } from './segment-context.ts'
 
 /** Offsets in the indexes are relative, in 31 bits; so are positions. */
 export const maxRelative = 0x7fffffff
@@ -23,30 +28,6 @@ export const maxRelative = 0x7fffffff
  * synchronous step.
  */
 const scanBuffer = Buffer.allocUnsafeSlow(16 * 1024)
-
-/** Sees one batch header at `bytes[at]`; `position` is where the batch begins in the segment. False stops the scan. */
-export type HeaderVisitor = (bytes: Buffer, at: number, position: number, sizeBytes: number) => boolean
-
-/** What all segments of a log have in common. */
-export interface SegmentContext {
-  readonly disk: Disk
-  /** The partition's directory. */
-  readonly directory: string
-  readonly openFiles: OpenFiles
-  readonly log: Logger
-  /** Appended to the name of each file, for segments that are no part of the log yet. */
-  readonly fileEnding?: string
-  /** For rebuilding an index that turns out to be damaged. */
-  indexIntervalBytes(): number
-}
-
-export interface SegmentOptions {
-  readonly context: SegmentContext
-  readonly baseOffset: number
-  /** Wall ms; stands in for the first timestamp when records have none. */
-  readonly createdWallMs: number
-  readonly rollJitterMs: number
-}
 
 interface Indexes {
   readonly offsets: OffsetIndex
@@ -66,6 +47,10 @@ export class Segment {
   private syncs = 0
   /** Up to here the bytes were there when the segment was opened: nobody has checked them since. */
   uncheckedBytes: number
+  /** As recovery found it; never changed in place. */
+  damaged: readonly DamagedRegion[] = noDamage
+  /** All its batches were looked for, also behind damage. */
+  private isSearched = false
   /** No longer part of the log. */
   private retired = false
   /**
@@ -280,13 +265,13 @@ export class Segment {
 
   /**
    * Visits batch headers from `from` (the start of a batch) to the end of the segment; returns the position after the
-   * last batch visited, or of the batch that stopped the scan. Stops before bytes that cannot be a whole batch.
+   * last batch visited, or of the batch that stopped the scan. Steps over known damage; stops before other bytes that are no batch.
    */
   scan(from: number, visit: HeaderVisitor): number {
     const file = this.file()
     let bufferFrom = 0
     let bufferTo = 0
-    let position = from
+    let position = behindDamage(this.damaged, from)
     while (this.sizeBytes - position >= batchHeaderBytes) {
       if (position + batchHeaderBytes > bufferTo || position < bufferFrom) {
         bufferFrom = position
@@ -297,15 +282,15 @@ export class Segment {
       const size = batchBytes(scanBuffer, at)
       if (size < batchHeaderBytes || size > this.sizeBytes - position) return position
       if (!visit(scanBuffer, at, position, size)) return position
-      position += size
+      position = behindDamage(this.damaged, position + size)
     }
     return position
   }
 
-  /**
-   * Position of the first batch whose last offset is at or above `offset`; the size of the segment when there is none.
-   */
+  /** Position of the first batch whose last offset is at or above `offset`, or of the damage that holds it; else the size of the segment. */
   positionOf(offset: number): number {
+    const damage = damageAt(this.damaged, offset)
+    if (damage !== undefined) return damage.from
     return this.scanFromIndexed(offset, (bytes, at) => lastOffsetOf(bytes, at) < offset)
   }
 
@@ -319,8 +304,24 @@ export class Segment {
     return next
   }
 
-  /** Scans from the last batch that the index has at or below `offset`. An index that points nowhere is rebuilt. */
+  /** Scans from the last batch that the index has at or below `offset`. May visit batches twice, where bytes that are no batch come first. */
   scanFromIndexed(offset: number, visit: HeaderVisitor): number {
+    let isStopped = false
+    const end = this.scanFromEntry(offset, (bytes, at, position, size) => {
+      isStopped = !visit(bytes, at, position, size)
+      return !isStopped
+    })
+    if (isStopped || end >= this.sizeBytes || this.isSearched) return end
+    this.context.log.warn('Bytes within a segment are no batch; looking for what follows.', {
+      path: this.path,
+      position: end,
+    })
+    this.rebuildIndexes(this.context.indexIntervalBytes())
+    return this.scanFromEntry(offset, visit)
+  }
+
+  /** An index that points nowhere is rebuilt. */
+  private scanFromEntry(offset: number, visit: HeaderVisitor): number {
     const entry = this.offsetIndex.lookup(offset)
     if (entry === undefined) return this.scan(0, visit)
     let lied = entry.position < 0 || entry.position > this.sizeBytes - batchHeaderBytes
@@ -401,6 +402,8 @@ export class Segment {
   /** Where to cut so that nothing at or above `offset` is left; `end` is lower than `offset` when a batch spans it. */
   cutPoint(offset: number): { readonly position: number; readonly end: number } {
     const position = this.positionOf(offset)
+    const damage = damageAt(this.damaged, offset)
+    if (damage !== undefined) return { position, end: damage.offset }
     let end = offset
     this.scan(position, (bytes, at) => {
       end = Math.min(offset, baseOffsetOf(bytes, at))
@@ -416,6 +419,7 @@ export class Segment {
     this.writeFile().truncate(position)
     this.sizeBytes = position
     this.uncheckedBytes = Math.min(this.uncheckedBytes, position)
+    this.damaged = this.damaged.filter(({ to }) => to <= position)
     this.dirty = true
     this.bytesSinceIndexEntry = 0
     this.largestKnown = false
@@ -460,13 +464,10 @@ export class Segment {
     this.scan(0, visit)
   }
 
-  /** Rebuilds both indexes from the headers in the file. */
+  /** Rebuilds both indexes from the batches in the file. */
   rebuildIndexes(indexIntervalBytes: number): void {
-    this.resetIndexes()
-    this.scan(0, (bytes, at, position, size) => {
-      this.note(bytes, at, position, size, indexIntervalBytes)
-      return true
-    })
+    this.isSearched = true
+    indexAllBatches(this, indexIntervalBytes)
   }
 
   // ----------------------------------------------------------------------------------------------------- files, fsync

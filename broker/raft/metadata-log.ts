@@ -5,6 +5,11 @@
  */
 import { DiskError, type Environment } from '../environment/environment.ts'
 import type { PartitionLog } from '../log/log.ts'
+import { LogDirectoryError } from '../log/meta-properties.ts'
+import type { PartitionLogOptions } from '../log/partition-log-options.ts'
+import { openPartitionLog, type SegmentedLog } from '../log/partition-log.ts'
+import { DamagedLogError } from '../log/tail-checker.ts'
+import { CommittedPoint, readCommittedPoint } from './committed-point.ts'
 import { leaderChangeBatch, recordsBatch } from './metadata-batches.ts'
 import type { Recovered } from './quorum-core.ts'
 import { isAheadOfLog } from './quorum-machine.ts'
@@ -18,11 +23,37 @@ export interface MetadataLogListener {
   failed(error: Error): void
 }
 
+function wayOut(directory: string): string {
+  return (
+    'These records are committed: a voter that forgets them can break the quorum, so nothing was cut. Where the other voters are healthy, ' +
+    `move everything in ${directory} but quorum-state to another place, and start this node while they are running: it fetches the log ` +
+    'from them. A quorum of one voter needs a backup.'
+  )
+}
+
+/**
+ * Opens the log of the metadata, and checks all of it. Throws LogDirectoryError, which says what to do, where something that is committed is
+ * damaged.
+ */
+export function openMetadataLog(
+  options: Omit<PartitionLogOptions, 'cleanShutdown' | 'recoveryPoint' | 'refusesDamage'>,
+): SegmentedLog {
+  const { environment, directory, topicPartition } = options
+  const recoveryPoint = readCommittedPoint(environment.disk, environment.log, directory, topicPartition)
+  try {
+    return openPartitionLog({ ...options, cleanShutdown: false, recoveryPoint, refusesDamage: true })
+  } catch (error) {
+    if (!(error instanceof DamagedLogError)) throw error
+    throw new LogDirectoryError(`the metadata log cannot be used: ${error.message}. ${wayOut(directory)}`)
+  }
+}
+
 export class MetadataLog {
   readonly log: PartitionLog
   readonly snapshots: SnapshotStore
   private readonly environment: Environment
   private readonly listener: MetadataLogListener
+  private readonly point: CommittedPoint
   private download: PartialSnapshot | undefined
   private isFlushing = false
   /** Generation of the flush to begin when the current one ends. */
@@ -33,16 +64,22 @@ export class MetadataLog {
     this.log = log
     this.listener = listener
     this.snapshots = new SnapshotStore(environment.disk, log.directory)
+    this.point = new CommittedPoint(environment, log, error => listener.failed(error))
   }
 
   /**
    * State at start. A snapshot that is ahead of the log was downloaded just before a crash: the log gives way to it. Throws when the log
-   * begins above 0 and nothing holds what came before.
+   * begins above 0 and nothing holds what came before, or when it ends before what was committed does.
    */
   recover(): Omit<Recovered, 'hardState'> {
     const { log } = this
     let stored = this.snapshots.recover()
     const latest = stored.at(-1)
+    const endOffset = Math.max(log.logEndOffset, latest?.endOffset ?? 0)
+    if (endOffset < this.point.current)
+      throw new LogDirectoryError(
+        `the metadata log in ${log.directory} ends at offset ${endOffset}, but it was committed up to ${this.point.current}. ${wayOut(log.directory)}`,
+      )
     if (
       latest !== undefined &&
       isAheadOfLog(latest, { lastEpoch: log.latestEpoch ?? 0, endOffset: log.logEndOffset })
@@ -73,6 +110,24 @@ export class MetadataLog {
         epochs,
       },
     }
+  }
+
+  /** Records below `highWatermark` are committed. */
+  committed(highWatermark: number): void {
+    const { log } = this
+    log.setHighWatermark(Math.min(highWatermark, log.logEndOffset))
+    this.point.raise(Math.min(highWatermark, log.recoveryPoint))
+  }
+
+  truncateTo(offset: number): void {
+    this.point.lower(offset)
+    this.log.truncateTo(offset)
+  }
+
+  /** Makes everything durable, for the end of the node. Throws DiskError. */
+  stop(): void {
+    this.log.flush()
+    this.point.stop()
   }
 
   append(append: Append): void {

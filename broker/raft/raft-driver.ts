@@ -241,13 +241,14 @@ export class RaftDriver implements MetadataQuorum {
 
   /** In the order of ready.ts. */
   private stepsOf(ready: Ready): (() => void)[] {
-    const { log } = this.metadataLog
     const { hardState, truncateTo, startEpoch } = ready
     const persist = [
       ...(hardState === undefined ? [] : [() => this.stateFile.write(hardState)]),
-      ...(truncateTo === undefined ? [] : [() => log.truncateTo(truncateTo)]),
+      ...(truncateTo === undefined ? [] : [() => this.metadataLog.truncateTo(truncateTo)]),
       ...ready.snapshotWork.map(work => () => this.metadataLog.carryOut(work)),
-      ...(startEpoch === undefined ? [] : [() => log.startEpoch(startEpoch.epoch, startEpoch.startOffset)]),
+      ...(startEpoch === undefined
+        ? []
+        : [() => this.metadataLog.log.startEpoch(startEpoch.epoch, startEpoch.startOffset)]),
       ...ready.appends.map(append => () => this.metadataLog.append(append)),
       () => {
         for (const reply of ready.replies) this.reply(reply)
@@ -260,7 +261,7 @@ export class RaftDriver implements MetadataQuorum {
         if (ready.retention !== undefined) this.metadataLog.apply(ready.retention, ready.highWatermark)
       },
       () => {
-        log.setHighWatermark(Math.min(ready.highWatermark, log.logEndOffset))
+        this.metadataLog.committed(ready.highWatermark)
         for (const { from, epoch } of ready.leaps) this.noteLeap(from, epoch)
         this.armTimer(ready.deadlineMs)
       },
@@ -435,7 +436,7 @@ export class RaftDriver implements MetadataQuorum {
     this.timer = undefined
     this.carrying.stop()
     try {
-      this.metadataLog.log.flush()
+      this.metadataLog.stop()
     } catch (error) {
       // A start checks what is above the recovery point.
       if (isDiskFull(error)) this.environment.log.warn('Stopped without a last flush: the disk is full.')

@@ -1,7 +1,8 @@
 /** What the cleaner needs of a log; SegmentedLog satisfies it. */
 import type { DiskError } from '../../environment/environment.ts'
 import type { LogConfig, TopicPartition } from '../log.ts'
-import type { Segment, SegmentContext } from '../segment.ts'
+import type { Segment } from '../segment.ts'
+import type { SegmentContext } from '../segment-context.ts'
 import type { AbortedTransaction } from '../transaction-index.ts'
 import type { SegmentReplacement } from './segment-replacement.ts'
 

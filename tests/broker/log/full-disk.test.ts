@@ -157,6 +157,7 @@ describe('a full log directory', () => {
     const log = logOf(manager)
     fill(log, 12)
     log.flush()
+    machine.turn()
     manager.checkpoint(() => 12)
     machine.turn()
     const id = machine.faults.add(fullDisk())

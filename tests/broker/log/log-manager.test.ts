@@ -130,6 +130,23 @@ describe('stopping and starting', () => {
     expect(machine.lines).toContain('A checkpoint file is damaged and is not used.')
   })
 
+  test('a damaged log start is said, with the records that come back by it', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = manager.getOrCreate(events, topicId, defaultConfig)
+    fill(log, 9)
+    log.advanceLogStart(4)
+    manager.close(() => 9)
+    const file = inspect(machine).open('/data/log-start-offset-checkpoint', 'write')
+    file.write([Buffer.from('x')], 0)
+    expect(start(machine).get(events)).toMatchObject({ logStartOffset: 0, logEndOffset: 9 })
+    const warning = machine.logged.find(({ message }) => message === 'A checkpoint file is damaged and is not used.')
+    expect(warning?.fields).toMatchObject({
+      problem: expect.stringContaining('/data/log-start-offset-checkpoint'),
+      consequence: expect.stringContaining('records that were deleted'),
+    })
+  })
+
   test('truncation below the checkpointed recovery point lowers the checkpoint first, also while a checkpoint is under way', () => {
     const machine = new Machine()
     const manager = start(machine)

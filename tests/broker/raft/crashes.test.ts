@@ -6,11 +6,11 @@ import { deepStrictEqual as deepEqual, ok } from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '#broker/environment/environment.ts'
 import type { LogConfig } from '#broker/log/log.ts'
-import { openPartitionLog, type SegmentedLog } from '#broker/log/partition-log.ts'
+import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { makeDurableDirectory } from '#broker/log/small-files.ts'
 import type { RequestClient } from '#broker/net/client.ts'
 import { describeFetched, recordsBatch, snapshotBatches } from '#broker/raft/metadata-batches.ts'
-import { MetadataLog } from '#broker/raft/metadata-log.ts'
+import { MetadataLog, openMetadataLog } from '#broker/raft/metadata-log.ts'
 import { QuorumStateFile } from '#broker/raft/quorum-state-file.ts'
 import { metadataPartition, metadataTopicId } from '#broker/raft/quorum-wire.ts'
 import { RaftDriver } from '#broker/raft/raft-driver.ts'
@@ -25,13 +25,12 @@ const config: LogConfig = { ...defaultConfig, segmentBytes: 500, indexIntervalBy
 
 function openLog(environment: Environment): SegmentedLog {
   makeDurableDirectory(environment.disk, directory)
-  return openPartitionLog({
+  return openMetadataLog({
     environment,
     directory: `${directory}/__cluster_metadata-0`,
     topicPartition: metadataPartition,
     topicId: metadataTopicId,
     config,
-    cleanShutdown: false,
   })
 }
 

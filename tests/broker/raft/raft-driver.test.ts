@@ -250,6 +250,30 @@ describe('the driver of the metadata quorum', () => {
       for (const node of cluster.nodes.values()) expect(node.listener.values).toEqual(['a', 'b', 'c'])
     }))
 
+  it('a voter that lost its log, and not its vote, is brought back by the others', () =>
+    scenario(31, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a', 'b')
+      await cluster.world.sleep(2000)
+      const directory = '/meta/__cluster_metadata-0'
+      const node = cluster.world.node('node-2')
+      cluster.kill(2)
+      let { disk } = node.start()
+      const damaged = disk.open(`${directory}/00000000000000000000.log`, 'write')
+      damaged.write([Buffer.from([0xee])], 100)
+      damaged.close()
+      node.kill()
+      // It does not start as it is; what the message says to do brings it back.
+      expect(() => cluster.start(2)).toThrow(/everything in \/meta\/__cluster_metadata-0 but quorum-state/)
+      node.kill()
+      ;({ disk } = node.start())
+      for (const { name } of disk.list(directory)) if (name !== 'quorum-state') disk.remove(`${directory}/${name}`)
+      node.kill()
+      cluster.start(2)
+      await cluster.commit('c')
+      expect(cluster.nodes.get(2)?.listener.values).toEqual(['a', 'b', 'c'])
+    }))
+
   it('tells a new leader of its leadership only when it knows everything committed before', () =>
     scenario(5, 3, async cluster => {
       cluster.startAll()

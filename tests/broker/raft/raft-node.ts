@@ -16,13 +16,14 @@ import { describeQuorum } from '#broker/handlers/55-describe-quorum.ts'
 import { fetchSnapshot } from '#broker/handlers/59-fetch-snapshot.ts'
 import { updateRaftVoter } from '#broker/handlers/82-update-raft-voter.ts'
 import type { LogConfig } from '#broker/log/log.ts'
-import { openPartitionLog, type SegmentedLog } from '#broker/log/partition-log.ts'
+import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { makeDurableDirectory } from '#broker/log/small-files.ts'
 import { closeMetadataLog } from '#broker/storage.ts'
 import { Server } from '#broker/net/listener.ts'
 import { NetworkRequestClient } from '#broker/net/request-client.ts'
 import type { FetchRequest } from '#broker/protocol/messages/01-fetch.ts'
 import { handleMetadataFetch } from '#broker/raft/metadata-fetch.ts'
+import { openMetadataLog } from '#broker/raft/metadata-log.ts'
 import { metadataPartition, metadataTopicId } from '#broker/raft/quorum-wire.ts'
 import { RaftDriver } from '#broker/raft/raft-driver.ts'
 import type { CommittedBatch, LeaderAndEpoch, MetadataListener, QuorumConfig, Voter } from '#broker/raft/raft.ts'
@@ -117,13 +118,12 @@ export class RaftNode {
     this.listener = new RecordingListener(id)
     this.client = new NetworkRequestClient(environment, `raft-${id}`)
     makeDurableDirectory(environment.disk, directory)
-    this.log = openPartitionLog({
+    this.log = openMetadataLog({
       environment,
       directory: `${directory}/__cluster_metadata-0`,
       topicPartition: metadataPartition,
       topicId: metadataTopicId,
       config: metadataConfig,
-      cleanShutdown: false,
     })
     const config: QuorumConfig = {
       nodeId: id,
