@@ -73,6 +73,13 @@ export class Output {
     process.stdout.write(ended(text))
   }
 
+  /** One of the documents of a command that says of itself that it gives one JSON document a line. */
+  jsonLine(document: unknown): void {
+    this.stopProgress()
+    this.#documents++
+    process.stdout.write(`${JSON.stringify(document)}\n`)
+  }
+
   /** Resolves when stdout has taken what it was given, and in a later turn: an interrupt is heard in between. */
   async taken(signal: AbortSignal): Promise<void> {
     if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain', { signal })

@@ -1,7 +1,7 @@
 /** up, grow, status, logs, inspect, down: a cluster comes, is looked at, and goes. */
 import type { Command } from 'commander'
 import type { Session } from './session.ts'
-import { collect, wholeNumber, withCommonOptions } from './options.ts'
+import { collect, duration, wholeNumber, withCommonOptions } from './options.ts'
 
 export function addClusterCommands(root: Command, session: Session): void {
   withCommonOptions(root.command('up'))
@@ -46,6 +46,28 @@ export function addClusterCommands(root: Command, session: Session): void {
   withCommonOptions(root.command('inspect [broker...]'))
     .description('quorum, topics, leaders and in-sync replicas; with a number: everything about that node')
     .action(async (nodes: string[], options) => (await import('./inspect.ts')).inspect(nodes, options, session))
+
+  withCommonOptions(root.command('watch'))
+    .description(
+      'what the brokers say while it happens: logs of all replicas side by side, quorum, groups, transactions',
+    )
+    .option(
+      '--topic <topic>',
+      'this topic; may be given again (default: all, when nothing else is asked for)',
+      collect,
+      [],
+    )
+    .option('--internal', 'internal topics as well, when all are watched')
+    .option('--group <group>', 'this group of any kind, with its members and lag; may be given again', collect, [])
+    .option('--groups', 'every group')
+    .option('--quorum', 'who leads the metadata quorum, and how far its members are')
+    .option('--transactions', 'transactions that have not ended')
+    .option('--producers', 'the producers that leaders remember (with --json)')
+    .option('--interval <time>', 'from one look to the next, e.g. 500ms or 2s', duration, 1_000)
+    .option('--answer <time>', 'how long a broker may take for an answer', duration, 1_000)
+    .option('--once', 'look once, and end')
+    .addHelpText('after', '\n--json gives one document with --once, and without it one document a line until Ctrl-C.')
+    .action(async options => (await import('./watch.ts')).watch(options, session))
 
   withCommonOptions(root.command('down'))
     .description('stop everything and remove it; cleans up after crashed commands too')

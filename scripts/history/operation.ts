@@ -95,11 +95,17 @@ export interface Observation {
   readonly brokers: readonly number[]
   /** Brokers that answered this observation. */
   readonly reachable: readonly number[]
+  /** Registered, and not allowed to lead or to be in sync; absent: none. */
+  readonly fenced?: readonly number[]
   /** Active controller, -1 when nobody knows one. */
   readonly controller: number
   /** Epoch of the metadata quorum's leader; absent when the brokers do not tell. */
   readonly controllerEpoch?: number
   readonly partitions: Readonly<Record<PartitionName, ObservedPartition>>
+  /** By id, when groups were watched. */
+  readonly groups?: Readonly<Record<string, ObservedGroupState>>
+  /** By transactional id, when transactions were watched. */
+  readonly transactions?: Readonly<Record<string, ObservedTransactionState>>
 }
 
 export interface ObservedPartition {
@@ -108,10 +114,34 @@ export interface ObservedPartition {
   readonly leaderEpoch: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
+  /** Eligible leader replicas (KIP-966); absent: none. */
+  readonly eligible?: readonly number[]
   /** Offset, exclusive, below which every in-sync replica has the records; null when the leader did not answer. */
   readonly highWatermark: Offset | null
+  /** Where it differs from the high watermark: a transaction is open. */
+  readonly lastStableOffset?: Offset
+  /** Where it is above 0. */
+  readonly logStartOffset?: Offset
   /** Offset after the last record of each replica that answered. */
   readonly logEndOffsets: Readonly<Record<string, Offset>>
+}
+
+export interface ObservedGroupState {
+  readonly type: string
+  readonly state: string
+  /** Null for classic groups, whose generation no API tells. */
+  readonly epoch: number | null
+  /** What each member is assigned. */
+  readonly members: Readonly<Record<string, readonly string[]>>
+  /** Records that are committed to the log and not by the group, over all partitions; null when somebody did not tell. */
+  readonly lag: number | null
+}
+
+export interface ObservedTransactionState {
+  readonly state: string
+  readonly producerId: string
+  readonly producerEpoch: number
+  readonly partitions: readonly PartitionName[]
 }
 
 /** The whole log of one replica, read over the wire after the run. */

@@ -73,6 +73,7 @@ describe('./faultline', () => {
     ],
     ['a cluster where none is named', ['down', 'mine'], 'A cluster is named with --name NAME'],
     ['a name that no topic can have', ['produce', 'a b', 'x'], '"a b" cannot be the name of a topic'],
+    ['a time without a unit', ['watch', '--interval', '5'], 'Expected a time like 500ms, 2s or 1m, got "5"'],
     ['a name that would be a directory', ['topic', 'create', '..'], '".." cannot be the name of a topic'],
   ])('takes %s for a usage error: exit code 2 and one error line', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await run(...args)

@@ -1,0 +1,487 @@
+/**
+ * What an observer sees of real clusters while they break: on Faultline, on Apache Kafka and in the simulator, by the same code over the wire.
+ */
+import { Kafka, logLevel, type Producer } from 'kafkajs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
+import type { Cluster, Engine, Runtime } from '#scripts/cluster/cluster.ts'
+import { processRuntime } from '#scripts/cluster/process/runtime.ts'
+import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { HistoryRecorder } from '#scripts/history/recorder.ts'
+import { quickFailover } from '#scripts/labs/lab.ts'
+import { LabRun } from '#scripts/labs/script.ts'
+import { leaderOf } from '#scripts/labs/targets.ts'
+import type { Change } from '#scripts/observe/changes.ts'
+import { isUnknown, known, partitionOf, type Observation, type ObservedPartition } from '#scripts/observe/model.ts'
+import { observe, observeOnce, type ObserveOptions } from '#scripts/observe/observe.ts'
+import {
+  brokerAnswers,
+  brokerIs,
+  every,
+  groupHasCaughtUp,
+  groupHasMembers,
+  groupIs,
+  groupLags,
+  hasLeader,
+  hasLeftInSyncSet,
+  isBeyondHighWatermark,
+  isFullyInSync,
+  isHeldBackByTransaction,
+  isLevel,
+  leads,
+  not,
+  quorumIsLedByAnother,
+  transactionHasEnded,
+  transactionIs,
+} from '#scripts/observe/predicates.ts'
+import { when } from '#scripts/observe/when.ts'
+import { appendDefaults, AppendWorkload } from '#scripts/workload/append.ts'
+import { Observer } from '#scripts/workload/observer.ts'
+import { describeWith } from '../machine.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+import { commitOffset, join } from './group-members.ts'
+
+const topic = 'orders'
+/** A node of Apache Kafka takes half a minute to start on a busy machine. */
+const timeoutMs = 120_000
+const settings = {
+  ...quickFailover,
+  // Java on a busy machine: too short a patience with each other would be a story of its own.
+  'broker.session.timeout.ms': '6000',
+  'controller.quorum.election.timeout.ms': '1000',
+  'controller.quorum.fetch.timeout.ms': '3000',
+  'transaction.state.log.num.partitions': '4',
+  'offsets.topic.replication.factor': '3',
+  'transaction.state.log.replication.factor': '3',
+  'transaction.state.log.min.isr': '2',
+}
+
+let home: string
+beforeAll(() => {
+  home = mkdtempSync(path.join(tmpdir(), 'faultline-observe-'))
+  process.env['FAULTLINE_HOME'] = home
+})
+afterAll(() => {
+  delete process.env['FAULTLINE_HOME']
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function up(runtime: Runtime, engine: Engine, name = `observe-${engine}`): Promise<Cluster> {
+  return await runtime.up(clusterSpec({ name, runtime: runtime.name, engine, port: 0, settings, seed: 7 }))
+}
+
+function clientOf(cluster: Cluster): Kafka {
+  return new Kafka({
+    ...cluster.kafkaOptions(),
+    clientId: 'guest',
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 30, initialRetryTime: 100, maxRetryTime: 1_000 },
+  })
+}
+
+async function createTopic(kafka: Kafka): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1, replicationFactor: 3 }] })
+  await admin.disconnect()
+}
+
+async function write(kafka: Kafka, count: number): Promise<Producer> {
+  const producer = kafka.producer()
+  await producer.connect()
+  const messages = Array.from({ length: count }, (_, index) => ({ value: `record ${index}` }))
+  await producer.send({ topic, messages })
+  return producer
+}
+
+/** Collects what changes, from its first look on, until all that is waited for was seen. */
+async function collecting(cluster: Cluster, options: ObserveOptions) {
+  const stop = new AbortController()
+  const changes: Change[] = []
+  const first = Promise.withResolvers<void>()
+  const watching = (async () => {
+    try {
+      for await (const seen of observe(cluster, { ...options, intervalMs: 100, signal: stop.signal })) {
+        changes.push(...seen.changes)
+        first.resolve()
+      }
+    } catch (error) {
+      if (!stop.signal.aborted) throw error
+    }
+  })()
+  await Promise.race([first.promise, watching])
+  const kinds = () => new Set(changes.map(({ kind }) => kind))
+  /** @returns the kinds of all changes */
+  const until = async (...expected: readonly Change['kind'][]) => {
+    const missing = () => expected.filter(kind => !kinds().has(kind))
+    await poll(() => (missing().length === 0 ? true : undefined), { clock: cluster.clock, timeoutMs })
+    expect(missing()).toEqual([])
+    stop.abort(new Error('enough'))
+    await watching
+    return [...kinds()]
+  }
+  return { changes, until }
+}
+
+function partition(seen: Observation): ObservedPartition {
+  const found = partitionOf(seen, topic, 0)
+  if (found === undefined) throw new Error(`${topic}-0 is unknown: ${JSON.stringify(seen.topics)}`)
+  return found
+}
+
+describe('on processes of faultline', () => {
+  storyOf('faultline')
+})
+describeWith(['java', 'apache-kafka'], 'on processes of apache-kafka', () => {
+  storyOf('apache-kafka')
+})
+
+function storyOf(engine: Engine): void {
+  let cluster: Cluster
+  let kafka: Kafka
+  beforeAll(async () => {
+    cluster = await up(processRuntime, engine)
+    kafka = clientOf(cluster)
+    await createTopic(kafka)
+  })
+  afterAll(() => cluster.down())
+
+  test('a healthy cluster is known in full', async () => {
+    const producer = await write(kafka, 5)
+    await producer.disconnect()
+    const seen = await when(cluster, every(isFullyInSync(topic, 0), isLevel(topic, 0)), {
+      timeoutMs,
+      topics: [topic],
+      quorum: true,
+      producers: true,
+      groups: 'all',
+      transactions: 'all',
+    })
+    expect(seen.brokers).toMatchObject([1, 2, 3].map(id => ({ id, answers: true, registration: 'alive' })))
+    const { leader, leaderEpoch, logs, ...rest } = partition(seen)
+    expect(rest).toMatchObject({
+      isr: [1, 2, 3],
+      offline: [],
+      highWatermark: 5,
+      lastStableOffset: 5,
+      logStartOffset: 0,
+    })
+    expect(Object.keys(logs)).toEqual(['1', '2', '3'])
+    for (const log of Object.values(logs))
+      expect(log).toMatchObject({ logEndOffset: 5, leaderEpoch, logStartOffset: 0 })
+    expect(logs[leader]).toMatchObject({ highWatermark: 5 })
+    const quorum = known(seen.quorum)!
+    expect(quorum.voters.map(({ id }) => id)).toEqual([1, 2, 3])
+    expect(quorum.highWatermark).toBeGreaterThan(0)
+    expect(known(quorum.voters.find(({ id }) => id === quorum.leader)?.lag)).toBe(0)
+    expect(JSON.stringify(seen)).not.toContain('"unknown"')
+  })
+
+  test('a topic and a group that are not there are not there, which is something else than unknown', async () => {
+    const seen = await observeOnce(cluster, { topics: ['nothing'], groups: ['nobody'], transactions: ['none'] })
+    expect(seen).toMatchObject({ topics: { nothing: null }, groups: { nobody: null }, transactions: { none: null } })
+  })
+
+  test('a follower that is killed leaves the in-sync set, is fenced, and comes back', async () => {
+    const { leader, replicas } = partition(await observeOnce(cluster, { topics: [topic] }))
+    const controller = known((await observeOnce(cluster, { quorum: true })).quorum)?.leader
+    const victim = replicas.find(id => id !== leader && id !== controller)!
+    const story = await collecting(cluster, { topics: [topic] })
+    await cluster.kill(victim)
+    const without = await when(cluster, every(hasLeftInSyncSet(topic, 0, victim), brokerIs(victim, 'fenced')), {
+      timeoutMs,
+    })
+    expect(isUnknown(partition(without).logs[victim])).toBe(true)
+    expect(partition(without).leader).toBe(leader)
+    expect(without.brokers.find(({ id }) => id === victim)?.answers).toEqual({
+      unknown: expect.stringContaining(`broker ${victim}`) as string,
+    })
+    await cluster.start(victim)
+    await when(cluster, every(isFullyInSync(topic, 0), isLevel(topic, 0), brokerIs(victim, 'alive')), { timeoutMs })
+    const kinds = await story.until('brokerSilent', 'isrShrunk', 'brokerAnswers', 'isrGrew', 'registrationChanged')
+    expect(kinds).not.toContain('highWatermarkFell')
+    expect(kinds).not.toContain('logCut')
+  })
+
+  test('a frozen follower holds the high watermark below the log ends of the others, and slows no look down', async () => {
+    // Connected before: a client that begins with the frozen broker waits for it.
+    const producer = await write(kafka, 1)
+    const { leader, replicas, highWatermark } = partition(await observeOnce(cluster, { topics: [topic] }))
+    const frozen = replicas.find(id => id !== leader)!
+    await cluster.pause(frozen)
+    try {
+      await producer.send({ topic, acks: 1, messages: [{ value: 'not replicated everywhere' }] })
+      const seen = await when(cluster, isBeyondHighWatermark(topic, 0, leader), { timeoutMs, answerMs: 300 })
+      expect(partition(seen)).toMatchObject({ highWatermark })
+      expect(partition(seen).logs[frozen]).toEqual({ unknown: `broker ${frozen} gave no answer within 300 ms` })
+      const tookMs: number[] = []
+      for await (const look of observe(cluster, { topics: [topic], intervalMs: 10, answerMs: 2_000 })) {
+        tookMs.push(look.tookMs)
+        if (tookMs.length === 4) break
+      }
+      expect(tookMs[0]).toBeGreaterThanOrEqual(2_000)
+      for (const ms of tookMs.slice(1)) expect(ms).toBeLessThan(2_000)
+    } finally {
+      await cluster.resume(frozen)
+    }
+    await producer.disconnect()
+    await when(cluster, every(isFullyInSync(topic, 0), isLevel(topic, 0)), { timeoutMs })
+  })
+
+  test('a consumer group that falls behind, catches up and is left', async () => {
+    const story = await collecting(cluster, { groups: ['readers'] })
+    const consumer = kafka.consumer({ groupId: 'readers', sessionTimeout: 10_000 })
+    await consumer.connect()
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await consumer.run({ eachMessage: () => Promise.resolve() })
+    await when(
+      cluster,
+      every(groupIs('readers', 'Stable'), groupHasMembers('readers', 1), groupHasCaughtUp('readers')),
+      {
+        timeoutMs,
+      },
+    )
+    consumer.pause([{ topic }])
+    const producer = await write(kafka, 4)
+    await producer.disconnect()
+    const behind = await when(cluster, groupLags('readers', 4), { timeoutMs })
+    expect(known(behind.groups?.['readers'])).toMatchObject({
+      type: 'classic',
+      state: 'Stable',
+      members: [{ clientId: 'guest', assignment: [`${topic}-0`] }],
+      offsets: { [`${topic}-0`]: { lag: 4 } },
+    })
+    await consumer.disconnect()
+    await when(cluster, groupIs('readers', 'Empty'), { timeoutMs })
+    await story.until('groupAppeared', 'memberLeft', 'groupRebalanced', 'groupStateChanged')
+  })
+
+  test('groups of the new protocols tell their epochs and what each member has', async () => {
+    for (const kind of ['consumer', 'share', 'streams'] as const) {
+      const group = `${kind}-group`
+      const { coordinator, memberEpoch } = await join(cluster, kind, group, topic)
+      if (kind === 'consumer')
+        expect(await commitOffset(cluster, { group, coordinator, memberEpoch }, { topic, offset: 2 })).toBe(0)
+      const seen = await when(cluster, every(groupHasMembers(group, 1), groupIs(group, 'Stable')), {
+        timeoutMs,
+        topics: [topic],
+      })
+      const found = known(seen.groups?.[group])
+      expect(found).toMatchObject({
+        type: kind,
+        coordinator,
+        epoch: memberEpoch,
+        assignmentEpoch: memberEpoch,
+        members: [{ epoch: memberEpoch, assignment: [kind === 'streams' ? '0_0' : `${topic}-0`] }],
+      })
+      const end = known(partition(seen).highWatermark)!
+      if (kind === 'consumer') expect(found?.offsets).toEqual({ [`${topic}-0`]: { committed: 2, lag: end - 2 } })
+    }
+  })
+
+  test('an open transaction holds back the last stable offset, and has a producer, an age and partitions', async () => {
+    const producer = kafka.producer({ transactionalId: 'payer', maxInFlightRequests: 1, idempotent: true })
+    await producer.connect()
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, messages: [{ value: 'not decided yet' }] })
+    const open = every(transactionIs('payer', 'Ongoing'), isHeldBackByTransaction(topic, 0))
+    const seen = await when(cluster, open, { timeoutMs, producers: true, topics: [topic], transactions: ['payer'] })
+    const found = known(seen.transactions?.['payer'])
+    expect(found).toMatchObject({ partitions: [`${topic}-0`], startedAt: expect.any(Number) as number })
+    const { highWatermark, lastStableOffset, producers } = partition(seen)
+    expect(known(lastStableOffset)).toBe(known(highWatermark)! - 1)
+    expect(known(producers)).toContainEqual(
+      expect.objectContaining({ producerId: found?.producerId, transactionStartOffset: lastStableOffset }),
+    )
+    expect((await observeOnce(cluster, { transactions: 'open' })).transactions).toHaveProperty('payer')
+    await transaction.abort()
+    const after = await when(cluster, transactionHasEnded('payer'), { timeoutMs, transactions: ['payer'] })
+    expect(known(after.transactions?.['payer'])?.state).toBe('CompleteAbort')
+    expect((await when(cluster, seenLevel, { timeoutMs, topics: [topic] })).topics).toBeDefined()
+    await producer.disconnect()
+  })
+
+  test('when the leader of the quorum is killed, another one leads, in a newer epoch', async () => {
+    const before = known((await observeOnce(cluster, { quorum: true })).quorum)!
+    const story = await collecting(cluster, { topics: [topic], quorum: true })
+    await cluster.kill(before.leader)
+    const led = every(quorumIsLedByAnother(before.leader), hasLeader(topic, 0), brokerIs(before.leader, 'fenced'))
+    const seen = await when(cluster, led, { timeoutMs })
+    const after = known(seen.quorum)!
+    expect(after.epoch).toBeGreaterThan(before.epoch)
+    expect(after.highWatermark).toBeGreaterThanOrEqual(before.highWatermark)
+    expect(partition(seen).leader).not.toBe(before.leader)
+    await cluster.start(before.leader)
+    await when(cluster, isFullyInSync(topic, 0), { timeoutMs })
+    const kinds = await story.until('quorumLeaderChanged', 'quorumEpochBumped', 'brokerSilent')
+    expect(kinds).not.toContain('highWatermarkFell')
+  })
+}
+
+/** Nothing is undecided, and what is written is committed. */
+function seenLevel(seen: Observation): boolean | undefined {
+  const found = partitionOf(seen, topic, 0)
+  const [highWatermark, stable] = [known(found?.highWatermark), known(found?.lastStableOffset)]
+  return highWatermark === undefined || stable === undefined ? undefined : highWatermark === stable
+}
+
+describe('./faultline watch', () => {
+  const toolkit = new Toolkit()
+  beforeAll(async () => {
+    await toolkit.run('up', '--runtime', 'process', '--brokers', '2', '--port', await freePort())
+    await toolkit.run('topic', 'create', topic, '--partitions', '1')
+    await toolkit.run('produce', topic, 'a', 'b', 'c')
+    await toolkit.run('consume', topic, '--group', 'readers', '--count', '2')
+  })
+  afterAll(() => toolkit.remove())
+
+  test('--once shows every replica side by side, the quorum, groups and open transactions', async () => {
+    const { stdout } = await toolkit.run(
+      'watch',
+      '--once',
+      '--topic',
+      topic,
+      '--group',
+      'readers',
+      '--quorum',
+      '--transactions',
+    )
+    expect(stdout).toMatch(/broker 1 at 127\.0\.0\.1:\d+: alive/)
+    expect(stdout).toMatch(/quorum: [12] leads, epoch \d+/)
+    expect(stdout).toMatch(/orders-0 +[12] +\d+ +1,2 .*\*3\/3\/3/)
+    expect(stdout).toMatch(/readers +classic +Empty .* 1$/m)
+    expect(stdout).toContain('no open transactions')
+  })
+
+  test('--once --json is one document, without internal topics unless they are asked for', async () => {
+    const look = async (...args: string[]) =>
+      JSON.parse((await toolkit.run('watch', '--once', '--json', ...args)).stdout) as Observation
+    const seen = await look()
+    expect(Object.keys(seen.topics ?? {})).toEqual([topic])
+    expect(partition(seen)).toMatchObject({ isr: [1, 2], highWatermark: 3 })
+    expect(known(seen.quorum)).toMatchObject({ leader: expect.any(Number) as number })
+    expect(Object.keys((await look('--internal')).topics ?? {})).toContain('__consumer_offsets')
+    expect(await look('--groups')).toMatchObject({
+      groups: { readers: { offsets: { 'orders-0': { committed: 2, lag: 1 } } } },
+    })
+  })
+
+  test('--json is a document a line until Ctrl-C, which leaves nothing', async () => {
+    const command = toolkit.start('watch', '--json', '--topic', topic, '--interval', '50ms')
+    let text = ''
+    await new Promise<void>(resolve => {
+      command.stdout.on('data', chunk => {
+        text += String(chunk)
+        if (text.split('\n').length > 3) resolve()
+      })
+    })
+    command.kill('SIGINT')
+    const { exitCode, stdout, stderr } = await command
+    expect(exitCode).toBe(130)
+    expect(stderr).not.toContain('    at ')
+    const looks = stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line) as Observation)
+    expect(looks.map(({ sequence }) => sequence)).toEqual(looks.map((_, index) => index + 1))
+    for (const look of looks) expect(partition(look).highWatermark).toBe(3)
+  })
+})
+
+describe('in the simulator', () => {
+  /** The observations of one story, as text. */
+  async function story(): Promise<string> {
+    const cluster = await up(simulatedRuntime, 'faultline', 'observe-simulated')
+    try {
+      const kafka = clientOf(cluster)
+      await createTopic(kafka)
+      const producer = await write(kafka, 5)
+      await producer.disconnect()
+      const healthy = await when(cluster, every(isFullyInSync(topic, 0), isLevel(topic, 0)), {
+        timeoutMs,
+        quorum: true,
+      })
+      const { leader, replicas } = partition(healthy)
+      const victim = replicas.find(id => id !== leader && id !== known(healthy.quorum)?.leader)!
+      const told = await collecting(cluster, { topics: [topic], quorum: true, groups: 'all' })
+      await cluster.pause(victim)
+      await when(cluster, hasLeftInSyncSet(topic, 0, victim), { timeoutMs })
+      await cluster.resume(victim)
+      await cluster.kill(leader)
+      const led = every(hasLeader(topic, 0), hasLeftInSyncSet(topic, 0, leader))
+      const seen = await when(cluster, led, { timeoutMs })
+      await cluster.start(leader)
+      const whole = await when(cluster, every(isFullyInSync(topic, 0), isLevel(topic, 0)), { timeoutMs })
+      await told.until('isrShrunk', 'isrGrew', 'leaderChanged', 'brokerSilent')
+      return JSON.stringify([healthy, seen, whole, told.changes])
+    } finally {
+      await cluster.down()
+    }
+  }
+
+  test('a leader that is cut off from the others still answers, and is not believed', async () => {
+    const cluster = await up(simulatedRuntime, 'faultline', 'observe-split')
+    try {
+      const kafka = clientOf(cluster)
+      await createTopic(kafka)
+      const producer = await write(kafka, 5)
+      await producer.disconnect()
+      const whole = every(isFullyInSync(topic, 0), isLevel(topic, 0))
+      const { leader, leaderEpoch, replicas } = partition(await when(cluster, whole, { timeoutMs }))
+      const story = await collecting(cluster, { topics: [topic], quorum: true })
+      await cluster.partition!([[leader], replicas.filter(id => id !== leader)])
+      const split = every(hasLeader(topic, 0), not(leads(topic, 0, leader)), brokerAnswers(leader))
+      const seen = await when(cluster, split, { timeoutMs, quorum: true })
+      expect(partition(seen).leaderEpoch).toBeGreaterThan(leaderEpoch)
+      expect(partition(seen).isr).not.toContain(leader)
+      expect(partition(seen).logs[leader]).toMatchObject({ logEndOffset: 5, leaderEpoch })
+      expect(known(seen.quorum)?.leader).not.toBe(leader)
+      expect(seen.brokers.find(({ id }) => id === leader)).toMatchObject({ answers: true, registration: 'fenced' })
+      await cluster.healPartition!()
+      await when(cluster, whole, { timeoutMs })
+      const kinds = await story.until('leaderChanged', 'epochBumped', 'isrShrunk', 'isrGrew', 'registrationChanged')
+      expect(kinds).not.toContain('highWatermarkFell')
+      // Nobody led twice: what the old leader went on saying was never taken for news.
+      const leaders = story.changes.flatMap(change => (change.kind === 'leaderChanged' ? [change.leaderEpoch] : []))
+      expect(leaders).toEqual([...new Set(leaders)].sort((a, b) => a - b))
+    } finally {
+      await cluster.down()
+    }
+  })
+
+  test('a script of a lab waits for anything that can be observed, and its history has what was observed', async () => {
+    const cluster = await up(simulatedRuntime, 'faultline', 'observe-lab')
+    try {
+      const recorder = new HistoryRecorder(cluster.clock)
+      const workload = new AppendWorkload(cluster, recorder, 'lab', { ...appendDefaults, partitions: 1 })
+      const observer = new Observer(cluster, recorder, workload.topic)
+      const run = new LabRun({ cluster, workload, observer, recorder, scale: 1 })
+      await workload.prepare()
+      observer.start()
+      await run.kill(leaderOf(0))
+      await run.when(every(hasLeader(workload.topic, 0), not(isFullyInSync(workload.topic, 0))))
+      await expect(run.when(isFullyInSync(workload.topic, 0), 500)).rejects.toThrow('Waited 500 ms in vain')
+      await run.heal()
+      await run.when(isFullyInSync(workload.topic, 0))
+      await observer.stop()
+      const seen = recorder.history.flatMap(entry =>
+        entry.process === 'observer' && entry.f === 'observe' ? [entry.value] : [],
+      )
+      const leaders = new Set(seen.map(({ partitions }) => partitions[`${workload.topic}-0`]?.leader))
+      expect(leaders.size).toBeGreaterThanOrEqual(2)
+      expect(seen.map(({ reachable }) => reachable.length)).toContain(2)
+    } finally {
+      await cluster.down()
+    }
+  })
+
+  test('the same seed gives the same observations, to the byte', async () => {
+    const first = await story()
+    expect(first).toContain('"isrShrunk"')
+    expect(await story()).toBe(first)
+  })
+})
