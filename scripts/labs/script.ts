@@ -5,6 +5,8 @@
 import type { Cluster } from '../cluster/cluster.ts'
 import type { FaultValue, Observation, ObservedPartition } from '../history/operation.ts'
 import type { HistoryRecorder } from '../history/recorder.ts'
+import type { Predicate } from '../observe/predicates.ts'
+import { when } from '../observe/when.ts'
 import type { AppendWorkload } from '../workload/append.ts'
 import type { Observer } from '../workload/observer.ts'
 import { unlessAborted } from './interruptible.ts'
@@ -66,6 +68,11 @@ export class LabRun {
       return observed !== undefined && predicate(observed, observation)
     }
     await unlessAborted(this.observer.until(what, holds, timeoutMs), this.#signal)
+  }
+
+  /** The same on anything that can be observed: groups, transactions, the quorum, what each replica knows. */
+  async when(predicate: Predicate, timeoutMs = untilMs): Promise<void> {
+    await when(this.cluster, predicate, { timeoutMs, signal: this.#signal })
   }
 
   /** SIGKILL. */
@@ -181,11 +188,14 @@ export class LabRun {
 
   async #pick(target: Target): Promise<readonly number[]> {
     const { isKnown } = target
-    if (isKnown !== undefined)
-      await unlessAborted(this.observer.until(`${target.name} is known`, isKnown, untilMs), this.#signal)
+    const { topic } = this.workload
+    if (isKnown !== undefined) {
+      const holds = (seen: Observation) => isKnown(seen, topic)
+      await unlessAborted(this.observer.until(`${target.name} is known`, holds, untilMs), this.#signal)
+    }
     const observation = this.observer.latest
     if (!observation) throw new Error(`cannot tell who is ${target.name}: nothing has been observed yet`)
-    const ids = target.pick({ topic: this.workload.topic, observation, nodes: await this.cluster.nodes() })
+    const ids = target.pick({ topic, observation, nodes: await this.cluster.nodes() })
     if (ids.length === 0) throw new Error(`${target.name}: there is none`)
     return ids
   }

@@ -12,7 +12,7 @@ export interface Target {
   /** As it reads in the report, e.g. `the leader of partition 0`. */
   readonly name: string
   /** False while the observer has not heard yet what `pick` needs; who picks waits for it. Absent: always true. */
-  readonly isKnown?: (observation: Observation) => boolean
+  readonly isKnown?: (observation: Observation, topic: string) => boolean
   pick(context: TargetContext): readonly number[]
 }
 
@@ -23,6 +23,7 @@ export function node(...ids: readonly number[]): Target {
 export function leaderOf(partition: number): Target {
   return {
     name: `the leader of partition ${partition}`,
+    isKnown: isObserved(partition),
     pick: context => one(observed(context, partition).leader, `partition ${partition} has no leader`),
   }
 }
@@ -31,6 +32,7 @@ export function leaderOf(partition: number): Target {
 export function followersOf(partition: number): Target {
   return {
     name: `the followers of partition ${partition}`,
+    isKnown: isObserved(partition),
     pick: context => {
       const { leader, replicas } = observed(context, partition)
       return replicas.filter(id => id !== leader)
@@ -42,6 +44,7 @@ export function followersOf(partition: number): Target {
 export function followerOf(partition: number, options: { readonly avoidController?: boolean } = {}): Target {
   return {
     name: `a follower of partition ${partition}`,
+    isKnown: isObserved(partition),
     pick: context => {
       const { leader, replicas } = observed(context, partition)
       const followers = replicas.filter(id => id !== leader)
@@ -63,6 +66,10 @@ export const everyBroker: Target = {
 }
 
 export const everyNode: Target = { name: 'every node', pick: ({ nodes }) => nodes.map(({ id }) => id) }
+
+function isObserved(partition: number): NonNullable<Target['isKnown']> {
+  return (observation, topic) => observation.partitions[`${topic}-${partition}`] !== undefined
+}
 
 function observed({ topic, observation }: TargetContext, partition: number): ObservedPartition {
   const found = observation.partitions[`${topic}-${partition}`]

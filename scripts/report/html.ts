@@ -188,6 +188,10 @@ function offsetsBlock(timeline: Timeline): string {
   const brokers = timeline.brokers.map(
     ({ id }) => `<span><i style="background:var(--r${(id - 1) % 5})"></i>log end offset on broker ${id}</span>`,
   )
-  return `<h3>Offsets</h3><div class="legend">${brokers.join('')}<span><i style="background:var(--ink);height:2px;vertical-align:3px"></i>high watermark</span></div>
+  const line = (words: string) =>
+    `<span><i style="background:var(--ink);height:2px;vertical-align:3px"></i>${words}</span>`
+  const hasStable = timeline.partitions.some(({ offsets }) => offsets.has('last stable offset'))
+  const lines = line('high watermark (dashed)') + (hasStable ? line('last stable offset (dotted)') : '')
+  return `<h3>Offsets</h3><div class="legend">${brokers.join('')}${lines}</div>
 <div class="scroll">${timeline.partitions.map(partition => offsetsSvg(timeline, partition)).join('\n')}</div>`
 }

@@ -4,6 +4,10 @@ import { escape, grouped } from './text.ts'
 import type { PartitionLane, Timeline } from './timeline-model.ts'
 
 const height = 150
+const styles: ReadonlyMap<string, string> = new Map([
+  ['high watermark', 'watermark'],
+  ['last stable offset', 'stable'],
+])
 
 export function offsetsSvg(timeline: Timeline, partition: PartitionLane): string {
   const x = scaleOf(timeline.endMs)
@@ -13,7 +17,7 @@ export function offsetsSvg(timeline: Timeline, partition: PartitionLane): string
     ([a], [b]) => Number(a === 'high watermark') - Number(b === 'high watermark') || a.localeCompare(b),
   )
   const lines = series.map(([name, points]) => {
-    const style = name === 'high watermark' ? 'watermark' : `replica r${(Number(name.slice('broker '.length)) - 1) % 5}`
+    const style = styles.get(name) ?? `replica r${(Number(name.slice('broker '.length)) - 1) % 5}`
     return pieces(points)
       .map(
         piece =>

@@ -76,6 +76,7 @@ svg .operation.ok { opacity: .75 } svg .retired { fill: var(--card); stroke: var
 svg .rate { fill: var(--rate); opacity: .8 } svg .gap { fill: var(--gap); opacity: .16 } svg .gap-text { fill: var(--bad); font-weight: 600; pointer-events: none }
 svg .cursor { stroke: var(--ink); stroke-width: 1; opacity: .35; pointer-events: none }
 svg polyline { fill: none; stroke-width: 1.6; stroke-linejoin: round } svg .watermark { stroke: var(--ink); stroke-dasharray: 4 3; stroke-width: 1.3 }
+svg .stable { stroke: var(--ink); stroke-dasharray: 1 3; stroke-width: 1.3 }
 ${Array.from({ length: 5 }, (_, index) => `svg .r${index} { stroke: var(--r${index}) }`).join(' ')}
 #tip { position: fixed; pointer-events: none; background: var(--ink); color: var(--card); font-size: 12.5px; line-height: 1.4; padding: 4px 9px; border-radius: 6px; max-width: 420px; opacity: 0; z-index: 9 }
 .check { border-top: 1px solid var(--line); padding: 9px 0; display: grid; grid-template-columns: 24px 200px 1fr; gap: 2px 8px } .check:first-of-type { border-top: 0 }

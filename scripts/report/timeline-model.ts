@@ -30,7 +30,7 @@ export interface PartitionLane {
   readonly replicas: readonly number[]
   readonly leaders: readonly Span<{ readonly leader: number; readonly leaderEpoch: number }>[]
   readonly inSync: readonly Span<readonly number[]>[]
-  /** `high watermark`, and one series per broker. */
+  /** `high watermark`, one series per broker, and `last stable offset` where transactions were open. */
   readonly offsets: ReadonlyMap<string, readonly (readonly [timeMs: number, offset: number])[]>
 }
 
@@ -178,6 +178,7 @@ function partitionsOf(observations: readonly { atMs: number; seen: Observation }
     }
     for (const { atMs, partition } of samples) {
       if (partition.highWatermark !== null) add('high watermark', atMs, partition.highWatermark)
+      if (partition.lastStableOffset !== undefined) add('last stable offset', atMs, partition.lastStableOffset)
       for (const [broker, offset] of Object.entries(partition.logEndOffsets)) add(`broker ${broker}`, atMs, offset)
     }
     return {

@@ -1,6 +1,6 @@
 /**
- * The questions an observer asks a broker, on the toolkit's own wire client (see `scripts/cluster/wire.ts` for why it is written by hand):
- * leaders with epochs, log end offsets of every replica, and the records of one replica with what their batches say about the producer.
+ * The questions about the logs of replicas before and after a run, on the toolkit's own wire client (see `scripts/cluster/wire.ts` for why it
+ * is written by hand): who has the partitions, where logs end, and the records of one replica with what their batches say about the producer.
  * They work on any Kafka: a follower answers ListOffsets with the replica id -2 (the debugging replica) and Fetch from version 11 on.
  */
 import { Reader, Writer } from '../cluster/wire-format.ts'

@@ -110,6 +110,27 @@ describe('the timeline', () => {
   })
 })
 
+describe('the offsets of a partition', () => {
+  test('have a line for the last stable offset while it is held back by a transaction', async () => {
+    const made = await result()
+    const recorder = new HistoryRecorder({ nowMs: () => 0 })
+    const partition = {
+      leader: 1,
+      leaderEpoch: 0,
+      replicas: [1],
+      isr: [1],
+      highWatermark: 9,
+      logEndOffsets: { '1': 9 },
+    }
+    const seen = { brokers: [1], reachable: [1], controller: 1 }
+    recorder.observe({ ...seen, partitions: { 't-0': partition } })
+    expect(reportHtml(made.result, [recorder.history])).not.toContain('last stable offset')
+    recorder.observe({ ...seen, partitions: { 't-0': { ...partition, lastStableOffset: 4 } } })
+    expect(timelineOf(recorder.history).partitions[0]?.offsets.get('last stable offset')).toEqual([[0, 4]])
+    expect(reportHtml(made.result, [recorder.history])).toMatch(/class="stable"[\s\S]*last stable offset: 4/)
+  })
+})
+
 describe('the page', () => {
   test('needs nothing else: no script, style, image or font from anywhere', async () => {
     const made = await result()
