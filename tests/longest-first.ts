@@ -10,7 +10,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * franz-go computes: one of its tests has four minutes and not more.
  */
 const longest = [
-  ...['labs', 'toolkit-compose', 'toolkit-process', 'toolkit-security', 'fault-proxy'],
+  ...['labs', 'toolkit-compose', 'toolkit-process', 'toolkit-security', 'observe', 'fault-proxy'],
   ...['franz-go', 'streams-groups', 'interchange', 'share-consumer', 'streams'],
 ]
 

@@ -42,6 +42,7 @@ import { when } from '#scripts/observe/when.ts'
 import { appendDefaults, AppendWorkload } from '#scripts/workload/append.ts'
 import { Observer } from '#scripts/workload/observer.ts'
 import { describeWith } from '../machine.ts'
+import { startKafkaQuickly } from '../quick-java.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 import { commitOffset, join } from './group-members.ts'
 
@@ -71,7 +72,9 @@ afterAll(() => {
 })
 
 async function up(runtime: Runtime, engine: Engine, name = `observe-${engine}`): Promise<Cluster> {
-  return await runtime.up(clusterSpec({ name, runtime: runtime.name, engine, port: 0, settings, seed: 7 }))
+  // Inside a simulation every node has a host of its own.
+  const port = runtime === simulatedRuntime ? 0 : Number(await freePort())
+  return await runtime.up(clusterSpec({ name, runtime: runtime.name, engine, port, settings, seed: 7 }))
 }
 
 function clientOf(cluster: Cluster): Kafka {
@@ -137,6 +140,7 @@ describe('on processes of faultline', () => {
   storyOf('faultline')
 })
 describeWith(['java', 'apache-kafka'], 'on processes of apache-kafka', () => {
+  startKafkaQuickly()
   storyOf('apache-kafka')
 })
 
