@@ -150,8 +150,9 @@ export class TailChecker {
     const { nextBaseOffset, recoveryPoint } = this.options
     if (lastOffset >= nextBaseOffset)
       return `offsets ${baseOffset} to ${lastOffset} reach into the segment at ${nextBaseOffset}`
-    if (this.isDurable && lastOffset >= recoveryPoint && nextBaseOffset > recoveryPoint)
-      return `offsets ${baseOffset} to ${lastOffset} reach beyond the recovery point ${recoveryPoint}, ${nextOffset} was expected`
+    // Compaction, or a cut, may have taken what ended at the recovery point; but no batch ever reached over it.
+    if (baseOffset < recoveryPoint && lastOffset >= recoveryPoint)
+      return `offsets ${baseOffset} to ${lastOffset} reach over the recovery point ${recoveryPoint}, ${nextOffset} was expected`
     const next = this.headerAt(this.position + batch.sizeBytes)
     if (next !== undefined && next.baseOffset >= nextOffset && next.baseOffset <= lastOffset)
       return `offsets ${baseOffset} to ${lastOffset} reach into the batch at ${next.baseOffset}`

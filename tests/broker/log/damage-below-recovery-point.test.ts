@@ -9,7 +9,7 @@ import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { DamagedBatchError } from '#broker/log/read-check.ts'
 import { makeDurableDirectory, readFile } from '#broker/log/small-files.ts'
 import { DamagedLogError } from '#broker/log/tail-checker.ts'
-import { batchBytes, batchHeaderBytes, lastOffsetOf } from '#broker/protocol/records/batch.ts'
+import { batchBytes, batchHeaderBytes, lastOffsetOf, readInt64 } from '#broker/protocol/records/batch.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
 import { Prng } from '#simulator/world/prng.ts'
@@ -192,6 +192,9 @@ describe('a batch below the recovery point', () => {
         const original = filledPlain.places[batch]!
         const bytes = readFile(inspect(state.machine), place.path)!
         if (bytes.equals(readFile(inspect(filledPlain.machine), original.path)!)) continue
+        // The last batch of a log has none behind it that would tell a higher offset from offsets that compaction took.
+        const isLast = batch === count - 1 && at === 0 && size === 8
+        if (isLast && readInt64(bytes, place.position) > batch * perBatch) continue
         try {
           // Recovery looks at what is right below the recovery point: the batch is the last one, or among the last.
           for (const recoveryPoint of new Set([place.nextOffset, Math.min(end, place.nextOffset + 2)])) {

@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
-import { readFile } from '#broker/log/small-files.ts'
+import { readFile, replaceFile } from '#broker/log/small-files.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import { BatchView } from '#broker/protocol/records/batch.ts'
 import { Prng } from '#simulator/world/prng.ts'
@@ -122,6 +122,28 @@ describe('a follower of a compacted log', () => {
       machine.kill()
       const again = start(machine).get(events) as SegmentedLog
       expect(baseOffsets(again)).toEqual(sent.map(batch => new BatchView(batch).baseOffset))
+    }
+  })
+
+  test('keeps all where compaction, or a cut, took what ended at the recovery point', () => {
+    const machine = new Machine()
+    const log = start(machine).getOrCreate(events, topicId, config) as SegmentedLog
+    const batch = (baseOffset: number): Buffer =>
+      buildBatch([{ key: 'k', value: 'v', timestamp: startWallMs }], { baseOffset, partitionLeaderEpoch: 1 })
+    const sent = [0, 1, 4, 20, 21, 40].map(batch)
+    for (const each of sent) log.appendAsFollower(each)
+    log.flush()
+    machine.kill()
+    for (const recoveryPoint of [2, 3, 5, 12, 20, 21, 30, 41]) {
+      const checkpoint = `0\n1\nevents 0 ${recoveryPoint}\n`
+      replaceFile(inspect(machine), '/data/recovery-point-offset-checkpoint', checkpoint, { durable: true })
+      const again = start(machine).get(events) as SegmentedLog
+      expect([recoveryPoint, baseOffsets(again), again.logEndOffset]).toEqual([
+        recoveryPoint,
+        [0, 1, 4, 20, 21, 40],
+        41,
+      ])
+      machine.kill()
     }
   })
 
