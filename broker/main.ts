@@ -14,9 +14,10 @@ import { LogDirectoryError } from './log/meta-properties.ts'
 import { Node } from './node.ts'
 import { StartupError } from './startup-error.ts'
 
-const usage = `usage: main.ts [server.properties] [--override key=value]… [--environment]
+const usage = `usage: main.ts [server.properties] [--override key=value]… [--environment] [--end-with-stdin]
   --override, -o   one setting, over what the file says
-  --environment    settings from KAFKA_… variables too, as the apache/kafka image takes them (and CLUSTER_ID)`
+  --environment    settings from KAFKA_… variables too, as the apache/kafka image takes them (and CLUSTER_ID)
+  --end-with-stdin the process ends at once, as if killed, when its standard input does: with whoever holds the other end of the pipe`
 
 function refuse(message: string): never {
   console.error(message)
@@ -35,6 +36,7 @@ function configure(): ParsedConfig {
   const options = {
     override: { type: 'string', short: 'o', multiple: true, default: [] as string[] },
     environment: { type: 'boolean', default: false },
+    'end-with-stdin': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   } as const
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
@@ -42,6 +44,7 @@ function configure(): ParsedConfig {
     console.log(usage)
     process.exit(0)
   }
+  if (values['end-with-stdin']) process.stdin.once('close', () => process.kill(process.pid, 'SIGKILL')).resume()
   if (positionals.length > 1 || (positionals.length === 0 && !values.environment)) refuse(usage)
   const properties = positionals[0] === undefined ? new Map<string, string>() : readFile(positionals[0])
   if (values.environment) {

@@ -2,6 +2,8 @@
  * What the toolkit says when it cannot do what was asked. Every message names what was expected, what came and the way out; the exit
  * code is part of the contract with scripts (0 good, 1 failed or invalid, 2 usage, 3 the machine lacks something, 4 unknown).
  */
+import { types } from 'node:util'
+
 export const exitCodes = { good: 0, failed: 1, usage: 2, lacking: 3, unknown: 4 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
@@ -34,10 +36,15 @@ export function lacking(message: string, remedy: string, cause?: unknown): Toolk
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return isError(error) ? error.message : String(error)
 }
 
 /** The code of a system error such as ENOENT, if it is one. */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** Also of errors that Node.js makes while a test runner has put our code into a context with an Error of its own. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error)
 }

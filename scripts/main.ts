@@ -66,8 +66,11 @@ function usage(error: CommanderError, output: Output): number {
   return exitCodes.usage
 }
 
-if (import.meta.main) {
+/** Runs the command line of this process, and ends it. */
+export async function run(): Promise<void> {
   const code = await main(process.argv.slice(2))
   // Connections of a client library may linger; the command is over. A pipe must get all of the output first.
   process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
 }
+
+if (import.meta.main) void run()

@@ -76,7 +76,7 @@ export async function makeTopic(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await withWire(cluster, async client => {
-    const answer = await createTopic(client, { name, assignments, settings }, TOPIC_TIMEOUT_MS)
+    const answer = await createTopic(client, { name, placement: assignments, settings }, TOPIC_TIMEOUT_MS)
     if (answer.errorCode !== errorCodes.none)
       throw failure(`The topic ${name} was not created: error ${answer.errorCode} ${answer.message}`)
     const endMs = realClock.nowMs() + TOPIC_TIMEOUT_MS

@@ -4,7 +4,7 @@ import type { LabClock } from './cluster.ts'
 
 export const realClock: LabClock = {
   nowMs: () => performance.now(),
-  sleep: ms => delay(ms),
+  sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }),
 }
 
 /**

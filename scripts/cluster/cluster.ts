@@ -54,6 +54,8 @@ export interface ClusterSpec {
   readonly lab?: string
   /** True: a fault proxy stands in front of every listener, so that links and requests can be broken. */
   readonly proxy?: boolean
+  /** True: its processes end with the one that started it, however that ends. */
+  readonly tied?: boolean
   /** Seeds `cluster.random`, and in the simulator everything. */
   readonly seed: number
 }
@@ -87,7 +89,8 @@ export interface NodeState {
 export interface LabClock {
   /** Milliseconds that never go back; start at an arbitrary point. Virtual in the simulator. */
   nowMs(): number
-  sleep(ms: number): Promise<void>
+  /** With a signal that is aborted meanwhile it may reject at once, and the process need not stay for it. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 /** The metadata quorum as its leader describes it (DescribeQuorum). */

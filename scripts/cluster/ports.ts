@@ -3,7 +3,7 @@
  * it; the quorum's listeners are 100 above, the inspectors 200 above.
  */
 import { randomInt } from 'node:crypto'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { lacking } from '../errors.ts'
 import { brokerIds, controllerIds, FIRST_CONTROLLER_ID, nodeIds } from './cluster.ts'
 import type { ClusterSpec } from './cluster.ts'
@@ -96,10 +96,18 @@ function proxiedPorts(spec: ClusterSpec): { port: number; use: string }[] {
 
 /** True when nobody listens there: the port can be bound on the loopback address. */
 export function portIsFree(port: number): Promise<boolean> {
+  return bind(port).then(server => {
+    if (server === undefined) return false
+    return new Promise(resolve => server.close(() => resolve(true)))
+  })
+}
+
+/** Undefined when somebody else listens there. */
+function bind(port: number): Promise<Server | undefined> {
   return new Promise(resolve => {
-    const probe = createServer()
-    probe.once('error', () => resolve(false))
-    probe.listen({ host: HOST, port, exclusive: true }, () => probe.close(() => resolve(true)))
+    const server = createServer()
+    server.once('error', () => resolve(undefined))
+    server.listen({ host: HOST, port, exclusive: true }, () => resolve(server))
   })
 }
 
@@ -122,14 +130,53 @@ async function takenPorts(spec: ClusterSpec): Promise<{ port: number; use: strin
   return ports.filter((_, index) => free[index] === false)
 }
 
-/** Below the range that systems hand out to outgoing connections. */
-const clusterPorts = { from: 10_000, to: 32_000 }
+/**
+ * Ranges of ports that are handed out, below those that systems use for outgoing connections. Clusters with a fault proxy have longer ones, so
+ * they have an area of their own and no two ranges overlap.
+ */
+const areas = {
+  plain: { first: 10_000, size: 320, count: 50 },
+  proxied: { first: 26_000, size: 640, count: 9 },
+} as const
+/** A port that no cluster uses, between controllers and inspectors: who listens there has the range. */
+const GUARD = 150
 
-/** A base port whose whole span is free, and lies within `range`. */
-export async function freeBasePort(spec: ClusterSpec, range = clusterPorts): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = randomInt(range.from, range.to - portSpan(spec))
-    if ((await takenPorts({ ...spec, port })).length === 0) return port
+/** Ranges that this process has; the system takes them back when it ends, however it ends. */
+const claimed = new Map<number, Server>()
+
+/**
+ * A base port whose whole span is free, claimed for this process: no other one of ours gets the same range, although nodes bind their ports only
+ * later. Held until `releasePorts`, or the end of the process.
+ */
+export async function claimBasePort(spec: ClusterSpec): Promise<number> {
+  const { first, size, count } = spec.proxy === true ? areas.proxied : areas.plain
+  const start = randomInt(count)
+  for (let step = 0; step < count; step++) {
+    const port = first + ((start + step) % count) * size
+    const guard = await bind(port + GUARD)
+    if (guard === undefined) continue
+    if ((await takenPorts({ ...spec, port })).length === 0) {
+      guard.unref()
+      claimed.set(port, guard)
+      return port
+    }
+    guard.close()
   }
-  throw lacking(`No free range of ports found between ${range.from} and ${range.to}.`, 'Give one yourself: --port N')
+  throw lacking(
+    `All ${count} ranges of ports from ${first} to ${first + size * count} are taken.`,
+    'End some clusters, or give a range yourself: --port N',
+  )
+}
+
+/** Lets others have a range that `claimBasePort` gave to this process. */
+export function releasePorts(port: number): void {
+  claimed.get(port)?.close()
+  claimed.delete(port)
+}
+
+/** A base port for others to use: its span is free at this moment. */
+export async function freeBasePort(spec: ClusterSpec): Promise<number> {
+  const port = await claimBasePort(spec)
+  releasePorts(port)
+  return port
 }

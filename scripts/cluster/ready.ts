@@ -91,7 +91,7 @@ class ReadyCheck {
     const next = () => ids[turn++ % ids.length] ?? 0
     await this.#until('the controller', async () => {
       const answer = await this.#ask(next(), client =>
-        createTopic(client, { name: topic, assignments, settings }, ATTEMPT_MS),
+        createTopic(client, { name: topic, placement: assignments, settings }, ATTEMPT_MS),
       )
       const done = answer.errorCode === errorCodes.none || answer.errorCode === errorCodes.topicAlreadyExists
       if (!done) this.#failIfFinal('the topic of the probe cannot be created', answer.errorCode, answer.message)
@@ -257,8 +257,13 @@ export async function askQuorum(
 }
 
 async function within<T>(clock: LabClock, ms: number, work: Promise<T>): Promise<T> {
-  const late = clock.sleep(ms).then(() => {
+  const done = new AbortController()
+  const late = clock.sleep(ms, done.signal).then(() => {
     throw new Error(`no answer within ${ms} ms`)
   })
-  return await Promise.race([work, late])
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    done.abort()
+  }
 }

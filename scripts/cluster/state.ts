@@ -10,13 +10,13 @@
  * Files are replaced as a whole (write, then rename), so that a command that ends in the middle leaves the old or the new content.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import { codeOf, failure, messageOf } from '../errors.ts'
+import { installation } from '../installation/here.ts'
 import type { ClusterSpec } from './cluster.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 
-export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+export const projectRoot = installation.root
 
 /**
  * - starting: an `up` is at work (or died at it, when `owner` is gone)
@@ -41,13 +41,19 @@ export interface ClusterRecord {
 export function stateHome(): string {
   const chosen = process.env['FAULTLINE_HOME']
   if (chosen !== undefined && chosen !== '') return chosen
-  // Inside someone's node_modules nothing of ours may be written.
-  const base = projectRoot.split(sep).includes('node_modules') ? process.cwd() : projectRoot
-  return join(base, '.faultline')
+  return join(installation.workplace, '.faultline')
+}
+
+/** Clusters of this process whose state lies in a directory of their own. */
+const homes = new Map<string, string>()
+
+/** From now on the state of the cluster `name` is in `home`. */
+export function keepStateIn(home: string, name: string): void {
+  homes.set(name, home)
 }
 
 export function stateDirectory(name: string): string {
-  return join(stateHome(), name)
+  return join(homes.get(name) ?? stateHome(), name)
 }
 
 export function nodeDirectory(name: string, id: number): string {
@@ -105,7 +111,7 @@ export function writeRecord(record: ClusterRecord): void {
 
 /** Takes the name for this command. False when another command holds it already: creating a directory is atomic. */
 export function claimName(name: string): boolean {
-  mkdirSync(stateHome(), { recursive: true })
+  mkdirSync(dirname(stateDirectory(name)), { recursive: true })
   try {
     mkdirSync(stateDirectory(name))
     return true
@@ -118,7 +124,7 @@ export function claimName(name: string): boolean {
 /** Removes the cluster's state; the directory of all clusters goes with the last of them. */
 export function removeState(name: string): void {
   rmSync(stateDirectory(name), { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
-  removeIfEmpty(stateHome())
+  removeIfEmpty(dirname(stateDirectory(name)))
 }
 
 export function removeIfEmpty(directory: string): void {

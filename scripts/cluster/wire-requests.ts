@@ -63,8 +63,8 @@ function readMetadata(reader: Reader): MetadataView {
 
 export interface NewTopic {
   readonly name: string
-  /** Replicas of each partition, the preferred leader first. */
-  readonly assignments: readonly (readonly number[])[]
+  /** Replicas of each partition, the preferred leader first; or how many there are, and the controller places them (-1: its defaults). */
+  readonly placement: readonly (readonly number[])[] | { readonly partitions: number; readonly replicas: number }
   readonly settings: Readonly<Record<string, string>>
 }
 
@@ -74,14 +74,17 @@ export async function createTopic(
   topic: NewTopic,
   timeoutMs: number,
 ): Promise<{ errorCode: number; message: string }> {
+  const { placement } = topic
+  const { partitions, replicas, assignments } =
+    'partitions' in placement
+      ? { ...placement, assignments: [] }
+      : { partitions: -1, replicas: -1, assignments: [...placement.entries()] }
   const body = new Writer()
     .int32(1)
     .string(topic.name)
-    .int32(-1)
-    .int16(-1)
-    .array([...topic.assignments.entries()], ([index, replicas], writer) =>
-      writer.int32(index).array(replicas, (id, w) => w.int32(id)),
-    )
+    .int32(partitions)
+    .int16(replicas)
+    .array(assignments, ([index, replicas], writer) => writer.int32(index).array(replicas, (id, w) => w.int32(id)))
     .array(Object.entries(topic.settings), ([key, value], writer) => writer.string(key).string(value))
     .int32(timeoutMs)
     .boolean(false)

@@ -66,7 +66,7 @@ function nodeVersion(): Finding[] {
       name,
       grade: 'bad',
       summary: `${process.versions.node}; ${NODE_OLDEST} or newer is needed`,
-      remedy: 'make setup brings it along; start ./faultline and not scripts/main.ts',
+      remedy: 'In a checkout make setup brings it along; else: https://nodejs.org',
     },
   ]
 }

@@ -7,7 +7,7 @@ import { engines, runtimeNames } from '../cluster/cluster.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { securityKinds, type SecurityKind } from '../cluster/security/kinds.ts'
 import { checkedName } from '../cluster/spec.ts'
-import { projectRoot } from '../cluster/state.ts'
+import { installation } from '../installation/here.ts'
 import { exitCodes, lacking, usageError } from '../errors.ts'
 import type { Lab } from '../labs/lab.ts'
 import type { LabResult, LabVerdict } from '../labs/result.ts'
@@ -55,7 +55,7 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
   for (const lab of labs) {
     const out =
       options.out === undefined
-        ? join(projectRoot, 'out', 'labs', lab)
+        ? join(installation.workplace, 'out', 'labs', lab)
         : labs.length === 1
           ? options.out
           : join(options.out, lab)

@@ -9,6 +9,7 @@ import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
 import type { Capability, Cluster, ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
+import { installation } from '../installation/here.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory, writeHistory, type RunDescription } from '../history/file.ts'
 import { isRecordOperation, type History } from '../history/operation.ts'
@@ -22,7 +23,7 @@ import { expectationOn, type Lab, type Variant } from './lab.ts'
 import { judge, judgeAgain, matches, type LabResult, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
 
-const labsFolder = new URL('../../labs/', import.meta.url)
+const { folder: labsFolder, extension: labExtension } = installation.labs
 
 export interface LabListing {
   readonly name: string
@@ -55,15 +56,15 @@ export async function loadLab(name: string): Promise<Lab> {
     const which = found.length > 1 ? `it may mean ${found.join(' or ')}` : 'there is no such lab'
     throw usageError(`Lab ${JSON.stringify(name)}: ${which}.`, `The labs are: ${names.join(', ')}.`)
   }
-  const module = (await import(new URL(`${exact}.ts`, labsFolder).href)) as { default: Lab }
+  const module = (await import(new URL(`${exact}${labExtension}`, labsFolder).href)) as { default: Lab }
   return module.default
 }
 
 async function labNames(): Promise<string[]> {
   const files = await readdir(labsFolder)
   return files
-    .filter(file => /^\d\d-.*\.ts$/.test(file))
-    .map(file => file.slice(0, -'.ts'.length))
+    .filter(file => /^\d\d-/.test(file) && file.endsWith(labExtension))
+    .map(file => file.slice(0, -labExtension.length))
     .sort()
 }
 

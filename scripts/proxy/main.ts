@@ -1,5 +1,5 @@
 /**
- * The process of a fault proxy: `node main.ts DIRECTORY`, with the links in `topology.json` there. Writes `control.json` once every link listens.
+ * The process of a fault proxy: `node main.ts DIRECTORY [--end-with-stdin]`, with the links in `topology.json` there. Writes `control.json` once every link listens.
  * Ends when it is told to; its faults and connections end with it.
  */
 import { join } from 'node:path'
@@ -20,7 +20,8 @@ async function main(directory: string): Promise<void> {
   console.log(`${topology.links.length} links, control on port ${controlPort}`)
 }
 
-const [directory] = process.argv.slice(2)
+const [directory, option] = process.argv.slice(2)
+if (option === '--end-with-stdin') process.stdin.once('close', () => process.exit(0)).resume()
 if (directory === undefined) throw failure('Expected the directory of a proxy.')
 main(directory).catch((error: unknown) => {
   console.error(messageOf(error))

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import type { ClusterDocument } from '#scripts/commands/describe.ts'
-import { freeBasePort } from '#scripts/cluster/ports.ts'
+import { claimBasePort } from '#scripts/cluster/ports.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
-import { workerPorts } from '#tests/worker-ports.ts'
 
 const command = path.join(projectRoot, 'faultline')
 
@@ -60,7 +59,7 @@ export class Toolkit {
   }
 }
 
-/** A base port whose whole span is free at this moment, and stays out of the way of tests that run meanwhile. */
+/** A base port whose whole span is free, and this test's until its process ends. */
 export async function freePort(shape: { readonly proxy?: boolean } = {}): Promise<string> {
-  return String(await freeBasePort(clusterSpec({ runtime: 'process', ...shape }), workerPorts()))
+  return String(await claimBasePort(clusterSpec({ runtime: 'process', ...shape })))
 }

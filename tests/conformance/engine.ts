@@ -61,7 +61,7 @@ export const apacheKafka: NodeEngine = {
   },
   launch(node) {
     startKafkaQuickly()
-    return apacheKafkaEngine.launch(node)
+    return apacheKafkaEngine.launch(node, { tied: false })
   },
   isServing: (_, log) => Promise.resolve(log.includes('Kafka Server started')),
 }

@@ -6,10 +6,10 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { failure } from '../../errors.ts'
+import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
-import { projectRoot } from '../state.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion } from './jars.ts'
 import { randomUuid } from './uuid.ts'
 import { javaAvailable, javaCommand, mavenAvailable } from './java.ts'
@@ -56,7 +56,7 @@ export const apacheKafkaEngine: ProcessEngine = {
 }
 
 function javaArguments(mainClass: string): string[] {
-  const log = join(projectRoot, 'scripts', 'cluster', 'apache-kafka', 'log4j2.yaml')
+  const log = join(installation.kafkaFiles, 'log4j2.yaml')
   return ['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log}`, '-cp', `${jarsDirectory()}/*`, mainClass]
 }
 

@@ -7,9 +7,9 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { failure, lacking } from '../../errors.ts'
+import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { PrepareOptions } from '../process/engine.ts'
-import { projectRoot } from '../state.ts'
 import { mavenAvailable } from './java.ts'
 
 export const kafkaVersion = process.env['FAULTLINE_KAFKA_VERSION'] ?? '4.3.1'
@@ -34,7 +34,7 @@ export async function fetchJars({ progress, signal }: PrepareOptions): Promise<v
   // Maven wants to write beside its pom, which may be in a read-only place.
   const work = mkdtempSync(join(tmpdir(), 'faultline-kafka-'))
   try {
-    cpSync(join(projectRoot, 'scripts', 'cluster', 'apache-kafka', 'pom.xml'), join(work, 'pom.xml'))
+    cpSync(join(installation.kafkaFiles, 'pom.xml'), join(work, 'pom.xml'))
     for (let attempt = 1; ; attempt++) {
       const result = await runMaven(work, signal)
       if (result === undefined) break

@@ -1,11 +1,10 @@
 /** The Docker engine as the compose runtime uses it: dockerode for single containers, `docker compose` for whole projects. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { codeOf, failure, messageOf } from '../../errors.ts'
+import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { Availability, Progress } from '../cluster.ts'
-import { projectRoot } from '../state.ts'
 import { brokerImage } from './generator.ts'
 
 let engine: Docker | undefined
@@ -42,8 +41,9 @@ export async function ensureImage(progress: Progress, signal: AbortSignal | unde
   progress(`Building the image ${brokerImage} (once; make images builds it again)`)
   const certificates = process.env['NODE_EXTRA_CA_CERTS']
   const secret = certificates !== undefined && existsSync(certificates) ? ['--secret', `id=ca,src=${certificates}`] : []
-  await runDocker(['build', '-t', brokerImage, '-f', join('images', 'broker', 'Dockerfile'), ...secret, '.'], {
-    cwd: projectRoot,
+  const { context, dockerfile } = installation.image
+  await runDocker(['build', '-t', brokerImage, '-f', dockerfile, ...secret, '.'], {
+    cwd: context,
     signal,
   })
 }

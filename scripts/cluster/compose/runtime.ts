@@ -6,7 +6,7 @@ import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -36,7 +36,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     throw request.engine === 'faultline'
       ? lacking(found.missing, found.remedy)
       : usageError(found.missing, found.remedy)
-  const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
+  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
   const existing = await beginUp(spec)
   let cluster: ComposeCluster | undefined
   try {

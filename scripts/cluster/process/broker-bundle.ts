@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BuildOptions } from 'esbuild'
+import { installation } from '../../installation/here.ts'
 import { projectRoot } from '../state.ts'
 
 const sources = join(projectRoot, 'broker')
@@ -40,13 +41,14 @@ let entry: string | undefined
 
 /** The file to start a broker with: the bundle if it is as new as the sources, else the sources. */
 export function brokerEntry(): string {
+  entry ??= installation.brokerBundle
   entry ??= existsSync(bundle) && statSync(bundle).mtimeMs > newestSourceMs() ? bundle : brokerMain
   return entry
 }
 
 /** Makes the bundle if it is missing or old. Without esbuild, a tool of this checkout, brokers run from the sources. */
 export async function prepareBrokerBundle(): Promise<void> {
-  if (brokerEntry() === bundle) return
+  if (brokerEntry() !== brokerMain) return
   const esbuild = await import('esbuild').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ERR_MODULE_NOT_FOUND') return undefined
     throw error

@@ -19,6 +19,11 @@ export interface Launch {
   readonly environment: Readonly<Record<string, string>>
 }
 
+export interface LaunchOptions {
+  /** Its standard input is a pipe that ends with the process that started it: then it has to end, too. */
+  readonly tied: boolean
+}
+
 export interface ProcessEngine {
   /** What one idle node needs, for the check before the start. */
   readonly nodeMemoryBytes: number
@@ -31,5 +36,5 @@ export interface ProcessEngine {
   format(nodes: readonly NodeFiles[], clusterId: string, options: PrepareOptions): Promise<void>
   /** Properties that only this engine takes. */
   properties(spec: ClusterSpec, id: number, clusterId: string): Readonly<Record<string, string>>
-  launch(node: NodeFiles): Launch
+  launch(node: NodeFiles, options: LaunchOptions): Launch
 }

@@ -1,9 +1,8 @@
 /** Our own broker as a process, under the Node.js that runs the toolkit. It formats its storage itself. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { failure } from '../../errors.ts'
+import { installation } from '../../installation/here.ts'
 import { HOST, inspectorPort } from '../ports.ts'
-import { projectRoot } from '../state.ts'
 import { brokerEntry, brokerMain, prepareBrokerBundle } from './broker-bundle.ts'
 import type { ProcessEngine } from './engine.ts'
 
@@ -23,8 +22,8 @@ export const faultlineEngine: ProcessEngine = {
   available: () => Promise.resolve({ available: true }),
 
   prepare() {
-    if (!existsSync(brokerMain))
-      throw failure(`${brokerMain} is missing.`, 'The checkout is not complete: fetch it again.')
+    const main = installation.brokerBundle ?? brokerMain
+    if (!existsSync(main)) throw failure(`${main} is missing.`, 'The installation is not complete: fetch it again.')
     return prepareBrokerBundle()
   },
 
@@ -35,9 +34,9 @@ export const faultlineEngine: ProcessEngine = {
     'inspector.listener': `${HOST}:${inspectorPort(spec, id)}`,
   }),
 
-  launch: ({ propertiesFile }) => ({
+  launch: ({ propertiesFile }, { tied }) => ({
     command: process.execPath,
-    args: [...brokerFlags, brokerEntry(), propertiesFile],
-    environment: { ...brokerEnvironment, NODE_COMPILE_CACHE: join(projectRoot, 'node_modules', '.cache', 'faultline') },
+    args: [...brokerFlags, brokerEntry(), propertiesFile, ...(tied ? ['--end-with-stdin'] : [])],
+    environment: { ...brokerEnvironment, NODE_COMPILE_CACHE: installation.compileCache },
   }),
 }

@@ -5,11 +5,12 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { failure } from '../../errors.ts'
 import type { NodeStatus } from '../cluster.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
-import type { Launch } from './engine.ts'
+import type { Launch, LaunchOptions } from './engine.ts'
 import type { ProcessCondition, ProcessHandle } from './liveness.ts'
 import { conditionOf, identify, signalProcess, waitFor } from './liveness.ts'
 
@@ -48,7 +49,7 @@ export class NodeProcess {
   }
 
   /** Starts the process; its output is appended to the log file. */
-  async start(launch: Launch): Promise<void> {
+  async start(launch: Launch, { tied }: LaunchOptions): Promise<void> {
     const { state } = await this.status()
     if (RUNNING.has(state)) throw failure(`Node ${this.id} is ${state} already.`)
     const log = openSync(this.logFile, 'a')
@@ -56,7 +57,7 @@ export class NodeProcess {
       const child = spawn(launch.command, launch.args, {
         cwd: this.directory,
         detached: true,
-        stdio: ['ignore', log, log],
+        stdio: [tied ? 'pipe' : 'ignore', log, log],
         env: { ...process.env, ...launch.environment },
       })
       await new Promise<void>((resolve, reject) => {
@@ -64,6 +65,8 @@ export class NodeProcess {
         child.once('error', reject)
       })
       child.unref()
+      // Nothing is ever written there; that it ends is the message.
+      ;(child.stdin as Socket | null)?.unref()
       const handle = child.pid === undefined ? undefined : await identify(child.pid)
       if (handle === undefined)
         throw failure(`Node ${this.id} ended at once. The end of its log:\n${await this.tail(15)}`)

@@ -8,7 +8,7 @@ import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type { Capability, ClientOptions, Cluster, ClusterSpec, NodeState, Progress, QuorumView } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
-import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts } from '../ports.ts'
+import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
@@ -222,6 +222,7 @@ export class ProcessCluster implements Cluster {
     await this.endAll()
     this.removeData()
     removeState(this.spec.name)
+    releasePorts(this.spec.port)
   }
 
   /** Starts every node at once; the ones that have no storage yet get it first. */
@@ -229,7 +230,7 @@ export class ProcessCluster implements Cluster {
     const files = [...this.#nodes.keys()].map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
     await this.#proxy?.start(options.signal)
-    await Promise.all([...this.#nodes.values()].map(node => node.start(this.#engine.launch(this.#files(node.id)))))
+    await Promise.all([...this.#nodes.values()].map(node => this.#launch(node)))
   }
 
   async endAll(): Promise<void> {
@@ -275,7 +276,12 @@ export class ProcessCluster implements Cluster {
     }
     await this.#engine.format([files], this.#record.clusterId, options)
     await this.#proxy?.start(options.signal)
-    await node.start(this.#engine.launch(files))
+    await this.#launch(node)
+  }
+
+  async #launch(node: NodeProcess): Promise<void> {
+    const options = { tied: this.spec.tied === true }
+    await node.start(this.#engine.launch(this.#files(node.id), options), options)
   }
 
   #files(id: number): NodeFiles {

@@ -8,9 +8,10 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { failure } from '../../errors.ts'
+import { installation } from '../../installation/here.ts'
 import { ProxyClient } from '../../proxy/client.ts'
 import { controlFileName, topologyFileName, type ControlFile } from '../../proxy/control-protocol.ts'
 import type { ClusterLinks, FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
@@ -20,7 +21,6 @@ import { readJson, stateDirectory, writeJson } from '../state.ts'
 import { conditionOf, identify, signalProcess, waitFor, type ProcessHandle } from './liveness.ts'
 import { proxyTopology } from './proxied-addresses.ts'
 
-const proxyMain = fileURLToPath(new URL('../../proxy/main.ts', import.meta.url))
 const processFileName = 'process.json'
 const startTimeoutMs = 30_000
 const endTimeoutMs = 10_000
@@ -60,11 +60,14 @@ export class ProxyProcess implements ClusterLinks {
     writeJson(this.#path(topologyFileName), proxyTopology(this.#spec))
     const log = openSync(this.log, 'a')
     try {
-      const child = spawn(process.execPath, [proxyMain, this.#directory], {
+      const tied = this.#spec.tied === true
+      const args = [installation.proxyMain, this.#directory, ...(tied ? ['--end-with-stdin'] : [])]
+      const child = spawn(process.execPath, args, {
         cwd: this.#directory,
         detached: true,
-        stdio: ['ignore', log, log],
+        stdio: [tied ? 'pipe' : 'ignore', log, log],
       })
+      ;(child.stdin as Socket | null)?.unref()
       let ended = false
       child.once('error', () => (ended = true))
       child.once('exit', () => (ended = true))

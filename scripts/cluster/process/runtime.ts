@@ -7,7 +7,7 @@ import type { ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { freeBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -45,7 +45,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
   const found = await engine.available()
   if (!found.available) throw lacking(found.missing, found.remedy)
   requireMemory(request, engine)
-  const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
+  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
   const existing = await beginUp(spec)
   let cluster: ProcessCluster | undefined
   try {

@@ -7,17 +7,17 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { Node } from '#broker/node.ts'
 import { enterVirtualGlobals } from '#simulator/clients/virtual-globals.ts'
 import type { SimulationFailure } from '#simulator/world/failure.ts'
 import { World } from '#simulator/world/world.ts'
 import { failure, usageError } from '../../errors.ts'
+import { installation } from '../../installation/here.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { poll } from '../clock.ts'
 import type { Availability, Cluster, ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { freeBasePort, requireFreePorts } from '../ports.ts'
+import { claimBasePort, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { traitsOf } from '../security/kinds.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -50,7 +50,6 @@ export const simulatedRuntime: Runtime = {
   },
 }
 
-const hostMain = fileURLToPath(new URL('host.ts', import.meta.url))
 const hostStartTimeoutMs = 30_000
 
 /** Starts the process that hosts the simulation and waits until the cluster serves on its real ports. */
@@ -65,7 +64,7 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
       `--security ${request.security} is not there on the runtime simulated: the simulated network has no TLS.`,
       'Use --security sasl, or --runtime process.',
     )
-  const spec = request.port === 0 ? { ...request, port: await freeBasePort(request) } : request
+  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
   await beginUp(spec)
   let cluster: HostedCluster | undefined
   try {
@@ -101,7 +100,10 @@ async function startHost(name: string, signal: AbortSignal | undefined): Promise
   mkdirSync(stateDirectory(name), { recursive: true })
   const log = openSync(hostLogPath(name), 'a')
   try {
-    const child = spawn(process.execPath, [hostMain, name], { detached: true, stdio: ['ignore', log, log] })
+    const child = spawn(process.execPath, [installation.simulationMain, name], {
+      detached: true,
+      stdio: ['ignore', log, log],
+    })
     let ended = false
     child.once('error', () => (ended = true))
     child.once('exit', () => (ended = true))

@@ -1,0 +1,2 @@
+/** This installation. The build of the package puts another file in the place of `checkout.ts`. */
+export { installation } from './checkout.ts'

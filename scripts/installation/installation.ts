@@ -1,0 +1,27 @@
+/**
+ * Where the parts of the toolkit lie. They are found through `here.ts`: in a checkout that is `checkout.ts`; the build of the npm package puts
+ * `package.ts` in its place, whose files lie elsewhere and are JavaScript.
+ */
+export interface Installation {
+  /** The checkout, or the folder of the installed package. */
+  readonly root: string
+  /** What people type to run a command. */
+  readonly command: string
+  /** Where `.faultline`, `out` and other things that are made for the user go, unless said otherwise. */
+  readonly workplace: string
+  readonly labs: { readonly folder: URL; readonly extension: '.ts' | '.js' }
+  /** Ready files for `up --topology`. */
+  readonly topologies: string
+  /** The main file of a process: of the fault proxy, of a simulation in real time, of what cleans up after the library. */
+  readonly proxyMain: string
+  readonly wardenMain: string
+  readonly simulationMain: string
+  /** The broker as one file, ready to run; undefined where it is made from the sources. */
+  readonly brokerBundle: string | undefined
+  /** Folder with `pom.xml` and the logging configurations of Apache Kafka. */
+  readonly kafkaFiles: string
+  /** What `docker build` is given. */
+  readonly image: { readonly context: string; readonly dockerfile: string }
+  /** Where Node.js keeps compiled code between runs. */
+  readonly compileCache: string
+}

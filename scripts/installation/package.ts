@@ -1,0 +1,26 @@
+/**
+ * The parts of the toolkit in the npm package, as `scripts/package/build.ts` lays them out. This file ends up in a script directly in the folder
+ * of them all, `dist/npm`.
+ */
+import { dirname, join, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { compileCacheOf } from '../package/compile-cache.ts'
+import type { Installation } from './installation.ts'
+
+const folder = dirname(fileURLToPath(import.meta.url))
+const root = dirname(dirname(folder))
+
+export const installation: Installation = {
+  root,
+  command: 'npx faultline',
+  workplace: process.cwd(),
+  labs: { folder: pathToFileURL(join(folder, 'labs', sep)), extension: '.js' },
+  topologies: join(root, 'topologies'),
+  proxyMain: join(folder, 'proxy.js'),
+  wardenMain: join(folder, 'warden.js'),
+  simulationMain: join(folder, 'simulation.js'),
+  brokerBundle: join(folder, 'broker.cjs'),
+  kafkaFiles: join(folder, 'apache-kafka'),
+  image: { context: folder, dockerfile: join('image', 'Dockerfile') },
+  compileCache: compileCacheOf(root),
+}

@@ -1,0 +1,127 @@
+/** What users of the library see, but for `startCluster` itself. Imports nothing, since it becomes the package's types as it is. */
+
+/** What a test can say about its cluster; left out: three brokers, ports of their own, nothing to remember. */
+export interface StartOptions {
+  /** Nodes that hold topics, with the ids 1, 2, 3 … Default: 3. */
+  readonly brokers?: number
+  /** Controllers of their own, with the ids 101, 102 … Default: 0, brokers are controllers as well. */
+  readonly controllers?: number
+  /** Faultline's own broker, or Apache Kafka from its jars (needs Java and Maven): `apache-kafka`, `apache-kafka:3.9.1`. Default: faultline. */
+  readonly engine?: string
+  /** Of all listeners. `clientOptions()` then has what kafkajs needs to connect. Default: none. */
+  readonly security?: 'none' | 'sasl' | 'tls' | 'mtls' | 'sasl-tls'
+  /** Broker settings by Kafka's names, for all nodes: `{ 'log.retention.ms': 60_000 }`. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
+  /** Topics that are there when `startCluster` resolves. */
+  readonly topics?: Readonly<Record<string, TopicOptions>>
+  /** True: connections can be broken, with `partition`, `cutOneWay` and `healLinks`. Default: false. */
+  readonly proxy?: boolean
+  /** Shown in messages, and part of the folder's name. Lower-case letters, digits, dashes; at most 20 characters. Default: test. */
+  readonly name?: string
+  /** Where the folder with data and logs is made. Default: the system's folder for temporary files. */
+  readonly directory?: string
+  /** How long the start may take, ms. Default: 60 000, and 180 000 for Apache Kafka. */
+  readonly timeoutMs?: number
+  /** Aborting gives the start up and takes away what was begun. */
+  readonly signal?: AbortSignal
+}
+
+export interface TopicOptions {
+  /** Default: the setting num.partitions, which is 1 unless you say otherwise. */
+  readonly partitions?: number
+  /** Default: 3, or the number of brokers where that is less. */
+  readonly replicationFactor?: number
+  /** Topic settings by Kafka's names. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
+}
+
+/**
+ * - starting: the process runs but is not known to serve yet
+ * - running, paused: as it says
+ * - stopped: ended because the test said so
+ * - dead: ended by itself
+ */
+export type NodeStatus = 'starting' | 'running' | 'paused' | 'stopped' | 'dead'
+
+export interface NodeState {
+  readonly id: number
+  readonly roles: readonly ('broker' | 'controller')[]
+  readonly host: string
+  readonly port: number
+  readonly state: NodeStatus
+  /** Of the node's own process, while there is one. */
+  readonly pid?: number
+  /** The folder that holds its `meta.properties`. */
+  readonly dataDir: string
+  /** Its log file. */
+  readonly log: string
+}
+
+/** Options of kafkajs: `new Kafka({ ...cluster.clientOptions(), clientId: 'my-test' })`. */
+export interface ClientOptions {
+  readonly brokers: string[]
+  readonly ssl?: { readonly ca: string[]; readonly key?: string; readonly cert?: string }
+  readonly sasl?: { readonly mechanism: 'plain'; readonly username: string; readonly password: string }
+}
+
+export interface WaitOptions {
+  /** False: do not wait until every broker that should be up serves. Default: true. */
+  readonly wait?: boolean
+}
+
+/**
+ * A cluster of real processes on 127.0.0.1 that ends with the process that started it. Methods that take a node reject with a FaultlineError when
+ * the node is not in a state for it, and resolve when it has taken effect.
+ */
+export interface TestCluster {
+  readonly name: string
+  /** As Kafka's bootstrap.servers: `127.0.0.1:10000,127.0.0.1:10001`. */
+  readonly bootstrap: string
+  /** The same as a list, in the order of the ids; each time a new one. */
+  readonly brokers: string[]
+  /** Its data and logs, gone after `down`. */
+  readonly directory: string
+  clientOptions(): ClientOptions
+  /** Fresh state of all nodes: brokers by id, then controllers by id. */
+  nodes(): Promise<readonly NodeState[]>
+  /** The id of the active controller; undefined while nobody leads the quorum. */
+  controller(): Promise<number | undefined>
+
+  /** SIGKILL. */
+  kill(id: number): Promise<void>
+  /** Controlled shutdown: leaders move away first. */
+  stop(id: number): Promise<void>
+  /** Starts a node that is down, on the data that it has. */
+  start(id: number, options?: WaitOptions): Promise<void>
+  /** `stop`, then `start`. */
+  restart(id: number, options?: WaitOptions): Promise<void>
+  /** SIGSTOP: it does nothing more, its connections stay open. */
+  pause(id: number): Promise<void>
+  /** SIGCONT. */
+  resume(id: number, options?: WaitOptions): Promise<void>
+  /** Empties the disk of a node that is down. */
+  wipe(id: number): Promise<void>
+
+  /** Cuts the connections between nodes of different groups. With the option `proxy`. */
+  partition(groups: readonly (readonly number[])[]): Promise<void>
+  /** Nothing that a node of `from` sends reaches one of `to`. With the option `proxy`. */
+  cutOneWay(from: readonly number[], to: readonly number[]): Promise<void>
+  /** Undoes `partition` and `cutOneWay`. */
+  healLinks(): Promise<void>
+
+  /** Resolves when every broker that is up knows it and it has a leader for each partition. Rejects when it exists. */
+  createTopic(name: string, options?: TopicOptions): Promise<void>
+  /** Resolves when every broker that should be up serves. Default of `timeoutMs`: as at the start. */
+  waitReady(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>
+  /** The newest lines of a node's log. Default: 200. */
+  logs(id: number, options?: { readonly lines?: number }): Promise<string>
+  /** Ends everything and removes it. A second call does nothing. */
+  down(): Promise<void>
+  /** `down`, for `await using cluster = await startCluster()`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What was asked for cannot be done: the message says what was expected, what came, and the way out. */
+export class FaultlineError extends Error {
+  override readonly name: string = 'FaultlineError'
+}

@@ -1,0 +1,21 @@
+/** What the toolkit refuses, in the words of the library: its ways out are commands, which are of no use in a test. */
+import { messageOf, ToolkitError } from '../errors.ts'
+import { installation } from '../installation/here.ts'
+import { FaultlineError } from './api.ts'
+
+/** @param logs  what the nodes said last */
+export function asFaultlineError(error: unknown, logs?: string): Error {
+  if (error instanceof FaultlineError) return error
+  const remedy = error instanceof ToolkitError ? error.remedy : undefined
+  const way = remedy === undefined || remedy.includes(installation.command) ? [] : [remedy]
+  const lines = [messageOf(error), ...way, ...(logs === undefined ? [] : [logs])]
+  return new FaultlineError(lines.join('\n'), { cause: error })
+}
+
+export function explained<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw asFaultlineError(error)
+  }
+}

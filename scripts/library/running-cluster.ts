@@ -1,0 +1,189 @@
+/** A cluster as a test holds it. */
+import { errorName } from '#broker/protocol/errors.ts'
+import { poll } from '../cluster/clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { stateDirectory } from '../cluster/state.ts'
+import { createTopic, errorCodes, metadata } from '../cluster/wire-requests.ts'
+import { WireClient } from '../cluster/wire.ts'
+import { failure } from '../errors.ts'
+import { asFaultlineError } from './errors.ts'
+import type { ClientOptions, NodeState, TestCluster, TopicOptions, WaitOptions } from './api.ts'
+
+/** For a topic to be made, and for every broker to know it. */
+const topicTimeoutMs = 30_000
+/** How long a controller may take for one request. */
+const requestTimeoutMs = 10_000
+
+export class RunningCluster implements TestCluster {
+  readonly name: string
+  readonly bootstrap: string
+  readonly directory: string
+  readonly #cluster: Cluster
+  readonly #leave: () => void
+  #ending: Promise<void> | undefined
+
+  /** @param leave  removes what the cluster itself does not know of */
+  constructor(cluster: Cluster, leave: () => void) {
+    this.#cluster = cluster
+    this.#leave = leave
+    this.name = cluster.spec.name
+    this.bootstrap = cluster.bootstrap.join(',')
+    this.directory = stateDirectory(this.name)
+  }
+
+  get brokers(): string[] {
+    return [...this.#cluster.bootstrap]
+  }
+
+  clientOptions(): ClientOptions {
+    // The toolkit's kafkajs options say no more than these.
+    return this.#cluster.kafkaOptions() as ClientOptions
+  }
+
+  async nodes(): Promise<readonly NodeState[]> {
+    return await this.#do(async cluster => await cluster.nodes())
+  }
+
+  async controller(): Promise<number | undefined> {
+    return await this.#do(async cluster => (await cluster.quorum())?.leaderId)
+  }
+
+  async kill(id: number): Promise<void> {
+    await this.#do(cluster => cluster.kill(id))
+  }
+
+  async stop(id: number): Promise<void> {
+    await this.#do(cluster => cluster.stop(id))
+  }
+
+  async start(id: number, { wait = true }: WaitOptions = {}): Promise<void> {
+    await this.#do(async cluster => {
+      await cluster.start(id)
+      if (wait) await cluster.waitReady()
+    })
+  }
+
+  async restart(id: number, options: WaitOptions = {}): Promise<void> {
+    await this.stop(id)
+    await this.start(id, options)
+  }
+
+  async pause(id: number): Promise<void> {
+    await this.#do(cluster => cluster.pause(id))
+  }
+
+  async resume(id: number, { wait = true }: WaitOptions = {}): Promise<void> {
+    await this.#do(async cluster => {
+      await cluster.resume(id)
+      if (wait) await cluster.waitReady()
+    })
+  }
+
+  async wipe(id: number): Promise<void> {
+    await this.#do(cluster => cluster.wipe(id))
+  }
+
+  async partition(groups: readonly (readonly number[])[]): Promise<void> {
+    await this.#do(cluster => withProxy(cluster, 'partition')(groups))
+  }
+
+  async cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
+    await this.#do(cluster => withProxy(cluster, 'cutOneWay')(from, to))
+  }
+
+  async healLinks(): Promise<void> {
+    await this.#do(cluster => withProxy(cluster, 'healPartition')())
+  }
+
+  async createTopic(name: string, options: TopicOptions = {}): Promise<void> {
+    await this.#do(async cluster => {
+      const [first] = await running(cluster)
+      if (first === undefined) throw failure(`The topic ${name} cannot be created: no broker is running.`)
+      const settings = Object.entries(options.settings ?? {}).map(([key, value]) => [key, String(value)] as const)
+      const answer = await asked(cluster, first, client =>
+        createTopic(
+          client,
+          {
+            name,
+            placement: { partitions: options.partitions ?? -1, replicas: options.replicationFactor ?? -1 },
+            settings: Object.fromEntries(settings),
+          },
+          requestTimeoutMs,
+        ),
+      )
+      if (answer.errorCode !== errorCodes.none)
+        throw failure(`The topic ${name} cannot be created: ${errorName(answer.errorCode)}, ${answer.message}`)
+      await Promise.all((await running(cluster)).map(node => knows(cluster, node, name)))
+    })
+  }
+
+  async waitReady(options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#do(cluster => cluster.waitReady(options))
+  }
+
+  async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
+    return await this.#do(cluster => cluster.logs(id, options))
+  }
+
+  async down(): Promise<void> {
+    this.#ending ??= this.#cluster.down().finally(this.#leave)
+    await this.#ending
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.down()
+  }
+
+  async #do<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
+    try {
+      if (this.#ending !== undefined) throw failure(`The cluster ${this.name} is down.`)
+      return await work(this.#cluster)
+    } catch (error) {
+      throw asFaultlineError(error)
+    }
+  }
+}
+
+/** What breaks links, bound to its cluster; refuses where there is no proxy. */
+function withProxy<K extends 'partition' | 'cutOneWay' | 'healPartition'>(
+  cluster: Cluster,
+  method: K,
+): NonNullable<Cluster[K]> {
+  const found = cluster.capabilities.has('partition') ? cluster[method] : undefined
+  if (found === undefined)
+    throw failure(
+      'The links of this cluster cannot be broken: no fault proxy stands in front of its nodes.',
+      'Start it with { proxy: true }.',
+    )
+  return found.bind(cluster) as NonNullable<Cluster[K]>
+}
+
+async function running(cluster: Cluster): Promise<NodeState[]> {
+  const nodes = await cluster.nodes()
+  return nodes.filter(({ roles, state }) => roles.includes('broker') && (state === 'running' || state === 'starting'))
+}
+
+async function asked<T>(cluster: Cluster, node: NodeState, ask: (client: WireClient) => Promise<T>): Promise<T> {
+  const client = await WireClient.open(node, cluster.kafkaOptions())
+  try {
+    return await ask(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** Resolves when this broker knows the topic, with a leader for each partition. */
+async function knows(cluster: Cluster, node: NodeState, topic: string): Promise<void> {
+  const known = await asked(cluster, node, client =>
+    poll(
+      async () => {
+        const [found] = (await metadata(client, [topic])).topics
+        const complete = found?.partitions.length !== 0 && found?.partitions.every(({ leader }) => leader >= 0) === true
+        return found?.errorCode === errorCodes.none && complete ? true : undefined
+      },
+      { timeoutMs: topicTimeoutMs, everyMs: 5 },
+    ),
+  )
+  if (known !== true)
+    throw failure(`Broker ${node.id} does not know the topic ${topic} after ${topicTimeoutMs / 1000} s.`)
+}

@@ -1,0 +1,188 @@
+/** The library as tests of other programs use it, with two clients that we did not write. */
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Consumer, Producer, stringDeserializers, stringSerializers } from '@platformatic/kafka'
+import { execa } from 'execa'
+import { Kafka, logLevel } from 'kafkajs'
+import { afterAll, describe, expect, test } from 'vitest'
+import { conditionOf, identify, waitFor, type ProcessHandle } from '#scripts/cluster/process/liveness.ts'
+import { poll } from '#scripts/cluster/clock.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
+import { FaultlineError, startCluster, type TestCluster } from '#scripts/library/index.ts'
+
+const directory = mkdtempSync(path.join(tmpdir(), 'faultline-library-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+async function handlesOf(cluster: TestCluster): Promise<ProcessHandle[]> {
+  const handles = await Promise.all((await cluster.nodes()).map(({ pid }) => identify(pid ?? 0)))
+  return handles.filter(handle => handle !== undefined)
+}
+
+describe('startCluster', () => {
+  test('gives kafkajs a cluster that survives a broker, and leaves nothing when its scope ends', async () => {
+    let handles: ProcessHandle[]
+    {
+      await using cluster = await startCluster({ directory, topics: { letters: { partitions: 3 } } })
+      expect(cluster.bootstrap).toBe(cluster.brokers.join(','))
+      handles = await handlesOf(cluster)
+      const kafka = new Kafka({ ...cluster.clientOptions(), logLevel: logLevel.NOTHING })
+      const producer = kafka.producer()
+      await producer.connect()
+      await producer.send({ topic: 'letters', acks: -1, messages: [{ value: 'a' }] })
+      await cluster.kill(2)
+      expect((await cluster.nodes()).map(({ state }) => state)).toEqual(['running', 'stopped', 'running'])
+      await producer.send({ topic: 'letters', acks: -1, messages: [{ value: 'b' }] })
+      await cluster.start(2)
+      await producer.disconnect()
+      const consumer = kafka.consumer({ groupId: 'readers' })
+      await consumer.connect()
+      await consumer.subscribe({ topic: 'letters', fromBeginning: true })
+      const values = new Set<string>()
+      await new Promise<void>((resolve, reject) => {
+        consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
+        consumer
+          .run({
+            eachMessage: async ({ message }) => {
+              values.add(String(message.value))
+              if (values.size === 2) resolve()
+              await Promise.resolve()
+            },
+          })
+          .catch(reject)
+      })
+      await consumer.disconnect()
+      expect([...values].sort()).toEqual(['a', 'b'])
+    }
+    for (const handle of handles) expect(await conditionOf(handle)).toBe('gone')
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('gives @platformatic/kafka a cluster, also while a broker is frozen', async () => {
+    await using cluster = await startCluster({ directory })
+    await cluster.createTopic('letters', { partitions: 1, replicationFactor: 3 })
+    const options = { bootstrapBrokers: cluster.brokers, clientId: 'library' }
+    const producer = new Producer({ ...options, serializers: stringSerializers })
+    await producer.send({ messages: [{ topic: 'letters', key: 'k', value: 'a' }], acks: -1 })
+    await cluster.pause(3)
+    expect((await cluster.nodes()).map(({ state }) => state)).toEqual(['running', 'running', 'paused'])
+    await cluster.resume(3)
+    await producer.close()
+    const consumer = new Consumer({ ...options, groupId: 'readers', deserializers: stringDeserializers })
+    const stream = await consumer.consume({ topics: ['letters'], mode: 'earliest', autocommit: false })
+    for await (const { value } of stream) {
+      expect(value).toBe('a')
+      break
+    }
+    await consumer.close(true)
+  })
+
+  test('runs many clusters at once, in one process and in others', async () => {
+    const program = `
+      import { startCluster } from ${JSON.stringify(path.join(projectRoot, 'scripts', 'library', 'index.ts'))}
+      await using cluster = await startCluster({ brokers: 1, directory: ${JSON.stringify(directory)} })
+      console.log(cluster.bootstrap)`
+    const others = [1, 2, 3].map(() => execa(process.execPath, ['--input-type=module-typescript', '--eval', program]))
+    const clusters = await Promise.all([1, 2, 3].map(brokers => startCluster({ brokers, directory })))
+    const addresses = [
+      ...clusters.flatMap(cluster => cluster.brokers),
+      ...(await Promise.all(others)).map(({ stdout }) => stdout.trim()),
+    ]
+    expect(new Set(addresses).size).toBe(9)
+    await Promise.all(clusters.map(cluster => cluster.down()))
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test.each(['kill -9', 'an end without a goodbye'])(
+    'leaves nothing after %s of its process, also of a frozen broker',
+    async how => {
+      const program = `
+      import { startCluster } from ${JSON.stringify(path.join(projectRoot, 'scripts', 'library', 'index.ts'))}
+      const cluster = await startCluster({ brokers: 3, proxy: true, directory: ${JSON.stringify(directory)} })
+      await cluster.pause(2)
+      console.log(JSON.stringify(await cluster.nodes()))
+      if (${JSON.stringify(how)} === 'kill -9') process.kill(process.pid, 'SIGKILL')`
+      const child = execa(process.execPath, ['--input-type=module-typescript', '--eval', program], { reject: false })
+      const handles: ProcessHandle[] = []
+      child.stdout.on('data', (line: Buffer) => {
+        for (const { pid } of JSON.parse(String(line)) as { pid: number }[]) {
+          void identify(pid).then(handle => {
+            if (handle !== undefined) handles.push(handle)
+          })
+        }
+      })
+      const { signal, stdout } = await child
+      expect(signal).toBe(how === 'kill -9' ? 'SIGKILL' : undefined)
+      expect(JSON.parse(stdout)).toHaveLength(3)
+      for (const handle of handles) expect(await waitFor(handle, 'gone', 10_000)).toBe(true)
+      const empty = await poll(() => (readdirSync(directory).length === 0 ? true : undefined), { timeoutMs: 10_000 })
+      expect(empty).toBe(true)
+    },
+  )
+
+  test('breaks links where it has a proxy, and says how to get one where it has none', async () => {
+    await using cluster = await startCluster({ directory, proxy: true })
+    const leader = (await cluster.controller()) ?? 0
+    await cluster.partition([[leader], [1, 2, 3].filter(id => id !== leader)])
+    const successor = await poll(
+      async () => {
+        const now = await cluster.controller()
+        return now === leader ? undefined : now
+      },
+      { timeoutMs: 30_000 },
+    )
+    expect(successor).not.toBe(leader)
+    await cluster.healLinks()
+    await cluster.waitReady()
+    await using plain = await startCluster({ directory, brokers: 1 })
+    await expect(plain.partition([[1]])).rejects.toThrow('Start it with { proxy: true }.')
+  })
+
+  test('secures its listeners and gives the client what it needs', async () => {
+    await using cluster = await startCluster({ directory, brokers: 1, security: 'sasl-tls', topics: { letters: {} } })
+    const admin = new Kafka({ ...cluster.clientOptions(), logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    expect(await admin.listTopics()).toEqual(['letters'])
+    await admin.disconnect()
+  })
+
+  test.each([
+    ['an option that is none', { brockers: 3 }, 'startCluster has no option brockers: it takes brokers,'],
+    ['a value of the wrong type', { brokers: '3' }, 'option brokers: expected a value of type number, got "3"'],
+    ['too few brokers', { brokers: 0 }, '--brokers must be a whole number from 1 to 99, got 0'],
+    [
+      'a name that is none',
+      { name: 'My Test' },
+      'expected 1 to 20 lower-case letters, digits or dashes, got "My Test"',
+    ],
+    ['a topic that cannot be', { brokers: 1, topics: { 'a b': {} } }, 'The topic a b cannot be created: INVALID_TOPIC'],
+    [
+      'a setting that keeps brokers from starting',
+      { brokers: 1, settings: { 'log.segment.bytes': -1 } },
+      'log.segment.bytes',
+    ],
+  ])('refuses %s in words, and leaves nothing', async (_, options, message) => {
+    const refused = startCluster({ directory, ...options } as Parameters<typeof startCluster>[0])
+    await expect(refused).rejects.toThrow(message)
+    await expect(refused).rejects.toBeInstanceOf(FaultlineError)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('gives up when it is told to, and leaves nothing', async () => {
+    const abort = new AbortController()
+    const started = startCluster({ directory, signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await expect(started).rejects.toThrow('enough')
+    expect(readdirSync(directory)).toEqual([])
+    expect(existsSync(directory)).toBe(true)
+  })
+
+  test('refuses what makes no sense for a node, and everything once it is down', async () => {
+    const cluster = await startCluster({ directory, brokers: 1 })
+    await expect(cluster.start(1)).rejects.toThrow('Node 1 is running already')
+    await expect(cluster.kill(7)).rejects.toThrow('There is no node 7')
+    await cluster.down()
+    await cluster.down()
+    await expect(cluster.nodes()).rejects.toThrow('is down')
+  })
+})
