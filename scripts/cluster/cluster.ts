@@ -36,6 +36,8 @@ export interface ClusterSpec {
   readonly name: string
   readonly runtime: RuntimeName
   readonly engine: Engine
+  /** Release of Apache Kafka; left out: the one that Faultline is compared with. */
+  readonly engineVersion?: string
   /** Nodes that hold topics: ids 1 … brokers, on `port`, `port` + 1, … */
   readonly brokers: number
   /** Brokers that joined later, with the ids that follow; they are never controllers. */
@@ -174,7 +176,7 @@ export interface Runtime {
   readonly name: RuntimeName
   readonly capabilities: ReadonlySet<Capability>
   /** Whether this machine can run it with that engine: what is missing, and how to get it. Cheap. */
-  available(engine: Engine): Promise<Availability>
+  available(engine: Engine, engineVersion?: string): Promise<Availability>
   /** Starts the cluster and waits until it is ready. Leaves nothing behind when it fails. */
   up(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
   /** Like `up`, for a cluster that shall outlive the command, where that differs: a simulation then gets a process of its own. */

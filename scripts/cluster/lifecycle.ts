@@ -4,6 +4,7 @@
  */
 import { failure, usageError } from '../errors.ts'
 import type { ClusterSpec } from './cluster.ts'
+import { engineText } from './engine-name.ts'
 import { conditionOf, identify } from './process/liveness.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 import type { ClusterRecord } from './state.ts'
@@ -53,12 +54,13 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
     kept.brokers === wanted.brokers &&
     kept.controllers === wanted.controllers &&
     kept.runtime === wanted.runtime &&
+    engineText(kept) === engineText(wanted) &&
     kept.security === wanted.security &&
     kept.proxy === wanted.proxy &&
     kept.dataDir === wanted.dataDir
   )
     return
-  const options = `--runtime ${kept.runtime} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}`
+  const options = `--runtime ${kept.runtime} --engine ${engineText(kept)} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}`
   throw usageError(
     `The cluster ${kept.name} is down with its data kept, and has another shape: ${options}.`,
     `./faultline up --name ${kept.name} continues it as it was; or drop its data with ./faultline down --name ${kept.name}.`,

@@ -1,8 +1,9 @@
 /** From what a person asked for to a complete, checked description of a cluster. Touches nothing on the machine. */
 import { resolve } from 'node:path'
 import { usageError } from '../errors.ts'
-import type { ClusterSpec, Engine, RuntimeName } from './cluster.ts'
-import { engines, nodeIds, runtimeNames } from './cluster.ts'
+import type { ClusterSpec, RuntimeName } from './cluster.ts'
+import { nodeIds, runtimeNames } from './cluster.ts'
+import { parseEngine } from './engine-name.ts'
 import { portSpan, proxiedNodesMax } from './ports.ts'
 import { securityKinds, type SecurityKind } from './security/kinds.ts'
 
@@ -32,7 +33,7 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
   const spec: ClusterSpec = {
     name: checkedName(request.name ?? defaultName),
     runtime: oneOf<RuntimeName>('--runtime', request.runtime, runtimeNames),
-    engine: oneOf<Engine>('--engine', request.engine ?? 'faultline', engines),
+    ...parseEngine('--engine', request.engine ?? 'faultline'),
     brokers: integer('--brokers', request.brokers ?? 3, 1, brokersMax),
     ...(request.added === undefined ? {} : { added: request.added }),
     controllers: integer('--controllers', request.controllers ?? 0, 0, CONTROLLERS_MAX),

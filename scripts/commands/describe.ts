@@ -8,6 +8,8 @@ export interface ClusterDocument {
   readonly name: string
   readonly runtime: string
   readonly engine: string
+  /** Release of Apache Kafka, where one was named. */
+  readonly engineVersion?: string
   /** As Kafka's bootstrap.servers: `host:port` with commas. */
   readonly bootstrap: string
   readonly brokers: readonly NodeState[]
@@ -24,6 +26,7 @@ export async function describeCluster(cluster: Cluster): Promise<ClusterDocument
     name: cluster.spec.name,
     runtime: cluster.spec.runtime,
     engine: cluster.spec.engine,
+    ...(cluster.spec.engineVersion === undefined ? {} : { engineVersion: cluster.spec.engineVersion }),
     bootstrap: cluster.bootstrap.join(','),
     brokers: nodes.filter(node => node.roles.includes('broker')),
     controllers: nodes.filter(node => !node.roles.includes('broker')),

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import type { Engine, RuntimeName } from '../cluster/cluster.ts'
-import { engines, runtimeNames } from '../cluster/cluster.ts'
+import type { RuntimeName } from '../cluster/cluster.ts'
+import { runtimeNames } from '../cluster/cluster.ts'
+import { parseEngine } from '../cluster/engine-name.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { securityKinds, type SecurityKind } from '../cluster/security/kinds.ts'
 import { checkedName } from '../cluster/spec.ts'
@@ -41,7 +42,7 @@ export async function listAllLabs(_: CommonOptions, session: Session): Promise<v
 
 export async function runLabs(names: readonly string[], options: RunOptions, session: Session): Promise<void> {
   const runtimeName = chosen<RuntimeName>('--runtime', options.runtime, runtimeNames)
-  const engine = chosen<Engine>('--engine', options.engine, engines)
+  const choice = parseEngine('--engine', options.engine)
   const security = chosen<SecurityKind>('--security', options.security, securityKinds)
   const scale = chosen('--scale', options.scale, ['quick', 'full'] as const)
   const labs = names.includes('all')
@@ -49,7 +50,7 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
     : await Promise.all(names.map(async name => (await loadLab(name)).name))
   for (const lab of labs) requireVariants(await loadLab(lab), options.variant)
   const runtime = await runtimeByName(runtimeName)
-  const available = await runtime.available(engine)
+  const available = await runtime.available(choice.engine, choice.engineVersion)
   if (!available.available) throw lacking(available.missing, available.remedy)
   const results: { result: LabResult; out: string }[] = []
   for (const lab of labs) {
@@ -61,7 +62,7 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
           : join(options.out, lab)
     const result = await runLab(lab, {
       runtime,
-      engine,
+      ...choice,
       security,
       seed: options.seed,
       scale,

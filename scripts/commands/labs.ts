@@ -13,7 +13,7 @@ export function addLabCommands(root: Command, session: Session): void {
     .command('run <lab...>')
     .description('run labs on clusters of their own; a name, its number, or "all"')
     .option('--runtime <runtime>', 'process, compose or simulated', 'process')
-    .option('--engine <engine>', 'faultline or apache-kafka', 'faultline')
+    .option('--engine <engine>', 'faultline, apache-kafka, or a release of it: apache-kafka:3.9.1', 'faultline')
     .option('--security <kind>', 'of the cluster, as with up', 'none')
     .option('--seed <seed>', 'what is random comes from it', wholeNumber, 1)
     .option('--variant <variant>', 'only this variant; may be given again', collect, [])

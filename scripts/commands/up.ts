@@ -1,7 +1,7 @@
 /** `up`: from options to a cluster that serves. */
 import { readFileSync } from 'node:fs'
-import type { Cluster, ClusterSpec, Engine } from '../cluster/cluster.ts'
-import { engines } from '../cluster/cluster.ts'
+import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
+import { engineText, parseEngine } from '../cluster/engine-name.ts'
 import { chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
 import { clusterSpec, parseSettings } from '../cluster/spec.ts'
 import { readRecord } from '../cluster/state.ts'
@@ -49,21 +49,20 @@ function keptOptions(name: string): Partial<UpCommandOptions> & {
 } {
   const record = readRecord(name)
   if (record?.phase !== 'down') return {}
-  const {
+  const { runtime, brokers, added, controllers, port, dataDir, settings, security = 'none', proxy, seed } = record.spec
+  const data = { ...(dataDir === undefined ? {} : { data: dataDir }), ...(proxy === true ? { proxy } : {}) }
+  return {
     runtime,
-    engine,
+    engine: engineText(record.spec),
     brokers,
     added,
     controllers,
     port,
-    dataDir,
     settings,
-    security = 'none',
-    proxy,
+    security,
     seed,
-  } = record.spec
-  const data = { ...(dataDir === undefined ? {} : { data: dataDir }), ...(proxy === true ? { proxy } : {}) }
-  return { runtime, engine, brokers, added, controllers, port, settings, security, seed, ...data }
+    ...data,
+  }
 }
 
 /** A broker ignores a name that it does not know, as Kafka's does; whoever types one here has mistyped it. */
@@ -92,10 +91,7 @@ async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
 
 async function chosenRuntime({ engine, proxy }: Partial<UpCommandOptions>, session: Session): Promise<string> {
   if (proxy === true) return 'process'
-  const known = engines.find(candidate => candidate === (engine ?? 'faultline'))
-  // An engine that does not exist is refused with the other options.
-  if (known === undefined) return 'process'
-  const choice = await chooseRuntime(known satisfies Engine)
+  const choice = await chooseRuntime(parseEngine('--engine', engine ?? 'faultline').engine)
   session.output.note(`Runtime: ${choice.name} (${choice.why}; --runtime chooses another)`)
   return choice.name
 }

@@ -33,6 +33,8 @@ export interface LabResult {
   readonly reading: readonly string[]
   readonly runtime: RuntimeName
   readonly engine: Engine
+  /** Release of Apache Kafka, where one was named. */
+  readonly engineVersion?: string
   readonly seed: number
   readonly startedAt: string
   readonly durationMs: number

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { check } from '../checkers/check.ts'
 import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
+import type { EngineChoice } from '../cluster/engine-name.ts'
 import type { Capability, Cluster, ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
 import { installation } from '../installation/here.ts'
@@ -71,6 +72,8 @@ async function labNames(): Promise<string[]> {
 export interface RunLabOptions {
   readonly runtime: Runtime
   readonly engine: Engine
+  /** Release of Apache Kafka; default: the one that Faultline is compared with. */
+  readonly engineVersion?: string | undefined
   readonly seed: number
   /** Directory for report, histories and verdict; made when missing. Undefined: nothing is written. */
   readonly out?: string | undefined
@@ -152,6 +155,10 @@ export function requireVariants(lab: Lab, names: readonly string[] | undefined):
   }
 }
 
+function engineOf({ engine, engineVersion }: Pick<RunLabOptions, 'engine' | 'engineVersion'>): EngineChoice {
+  return { engine, ...(engineVersion === undefined ? {} : { engineVersion }) }
+}
+
 function selected(lab: Lab, { variants: names, runtime, progress }: RunLabOptions): readonly Variant[] {
   return lab.variants.filter(variant => {
     const missing = (variant.needs ?? []).filter(capability => !runtime.capabilities.has(capability))
@@ -172,7 +179,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
   return {
     name,
     runtime: options.runtime.name,
-    engine: options.engine,
+    ...engineOf(options),
     brokers,
     controllers,
     port: 0,
@@ -229,7 +236,7 @@ async function runVariant(lab: Lab, variant: Variant, cluster: Cluster, options:
     startedAt,
   }
   const historyFile = options.out === undefined ? undefined : await saveHistory(options.out, description, history)
-  const result = variantResult(variant, options.engine, checked.results, {
+  const result = variantResult(variant, engineOf(options), checked.results, {
     durationMs: Math.round(cluster.clock.nowMs() - startMs),
     operations: history.length,
     acknowledged: workload.producers.acknowledged,
@@ -303,11 +310,11 @@ async function givenUp({ workload, observer }: LabRun): Promise<void> {
 /** A verdict from checks; trouble with the run makes a pass `unknown`, because the faults may not have happened. */
 function variantResult(
   variant: Variant,
-  engine: Engine,
+  { engine, engineVersion }: EngineChoice,
   results: readonly CheckResult[],
   rest: Pick<VariantResult, 'durationMs' | 'operations' | 'acknowledged' | 'trouble' | 'historyFile'>,
 ): VariantResult {
-  const expected = expectationOn(variant, engine)
+  const expected = expectationOn(variant, engine, engineVersion?.split('.').slice(0, 2).join('.'))
   const invalid = results.some(result => result.valid === false)
   const open = rest.trouble !== undefined || results.some(result => result.valid === 'unknown')
   const verdict = invalid ? 'invalid' : open ? 'unknown' : 'valid'
@@ -339,7 +346,7 @@ interface Outcome {
 
 async function finished(
   lab: Lab,
-  options: Pick<RunLabOptions, 'runtime' | 'engine' | 'seed' | 'out'>,
+  options: Pick<RunLabOptions, 'runtime' | 'engine' | 'engineVersion' | 'seed' | 'out'>,
   outcome: Outcome,
 ): Promise<LabResult> {
   const { histories, chosen, ...rest } = outcome
@@ -352,7 +359,7 @@ async function finished(
     explanation: lab.explanation,
     reading: lab.reading,
     runtime: options.runtime.name,
-    engine: options.engine,
+    ...engineOf(options),
     seed: options.seed,
     ...rest,
   }
@@ -395,7 +402,7 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
       ...options,
     })
   }
-  const result = variantResult(variant, engine, check(history, variant.checks).results, {
+  const result = variantResult(variant, { engine }, check(history, variant.checks).results, {
     durationMs: history.at(-1)?.timeMs ?? 0,
     operations: history.length,
     acknowledged: acknowledgedIn(history),

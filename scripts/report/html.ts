@@ -41,7 +41,7 @@ const engineNames = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka' } a
 
 function where(result: LabResult): string {
   return escape(
-    `${engineNames[result.engine]} · runtime ${result.runtime} · seed ${result.seed} · ${duration(result.durationMs)}`,
+    `${[engineNames[result.engine], result.engineVersion].filter(text => text !== undefined).join(' ')} · runtime ${result.runtime} · seed ${result.seed} · ${duration(result.durationMs)}`,
   )
 }
 

@@ -10,7 +10,7 @@ import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
-import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion } from './jars.ts'
+import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion, usesLog4j1 } from './jars.ts'
 import { randomUuid } from './uuid.ts'
 import { javaAvailable, javaCommand, mavenAvailable } from './java.ts'
 
@@ -19,57 +19,70 @@ const MiB = 1 << 20
 const performanceOptions =
   '-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent'
 
-export const apacheKafkaEngine: ProcessEngine = {
-  nodeMemoryBytes: 450 * MiB,
-  readyTimeoutMs: 180_000,
+/** A release of Apache Kafka, from 3.7.0 on: since then `kafka-storage` gives directories an id (KIP-858). */
+export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
+  return {
+    nodeMemoryBytes: 450 * MiB,
+    readyTimeoutMs: 180_000,
 
-  async available() {
-    const java = await javaAvailable()
-    return java.available && !jarsAreComplete() ? await mavenAvailable() : java
-  },
+    async available() {
+      const java = await javaAvailable()
+      return java.available && !jarsAreComplete(version) ? await mavenAvailable() : java
+    },
 
-  prepare: fetchJars,
+    prepare: options => fetchJars(options, version),
 
-  async format(nodes, clusterId, options) {
-    const empty = nodes.filter(node => !existsSync(join(node.dataDir, 'meta.properties')))
-    const [first, ...others] = empty
-    if (first === undefined) return
-    options.progress(
-      `Formatting the storage of ${empty.length} node${empty.length === 1 ? '' : 's'} (kafka-storage ${kafkaVersion})`,
-    )
-    await formatWithTool(first, clusterId, options)
-    for (const other of others) copyFormat(first, other)
-  },
+    async format(nodes, clusterId, options) {
+      const empty = nodes.filter(node => !existsSync(join(node.dataDir, 'meta.properties')))
+      const [first, ...others] = empty
+      if (first === undefined) return
+      options.progress(
+        `Formatting the storage of ${empty.length} node${empty.length === 1 ? '' : 's'} (kafka-storage ${version})`,
+      )
+      await formatWithTool(version, first, clusterId, options)
+      for (const other of others) copyFormat(first, other)
+    },
 
-  properties: () => ({}),
+    properties: () => ({}),
 
-  launch: ({ propertiesFile }) => ({
-    command: javaCommand(),
-    args: [
-      ...words(process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m'),
-      ...words(process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? performanceOptions),
-      ...javaArguments('kafka.Kafka'),
-      propertiesFile,
-    ],
-    environment: {},
-  }),
+    launch: ({ propertiesFile }) => ({
+      command: javaCommand(),
+      args: [
+        ...words(process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m'),
+        ...words(process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? performanceOptions),
+        ...javaArguments(version, 'kafka.Kafka'),
+        propertiesFile,
+      ],
+      environment: {},
+    }),
+  }
 }
 
-function javaArguments(mainClass: string): string[] {
-  const log = join(installation.kafkaFiles, 'log4j2.yaml')
-  return ['-Djava.awt.headless=true', `-Dlog4j2.configurationFile=${log}`, '-cp', `${jarsDirectory()}/*`, mainClass]
+/** The release that is meant where none is named. */
+export const apacheKafkaEngine = apacheKafka()
+
+function javaArguments(version: string, mainClass: string): string[] {
+  const logging = usesLog4j1(version)
+    ? `-Dlog4j.configuration=file:${join(installation.kafkaFiles, 'log4j.properties')}`
+    : `-Dlog4j2.configurationFile=${join(installation.kafkaFiles, 'log4j2.yaml')}`
+  return ['-Djava.awt.headless=true', logging, '-cp', `${jarsDirectory(version)}/*`, mainClass]
 }
 
-async function formatWithTool(node: NodeFiles, clusterId: string, { signal }: PrepareOptions): Promise<void> {
+async function formatWithTool(
+  version: string,
+  node: NodeFiles,
+  clusterId: string,
+  { signal }: PrepareOptions,
+): Promise<void> {
   const users = firstUsers(node.propertiesFile).flatMap(user => ['--add-scram', user])
   const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile, ...users]
   // Short-lived: the interpreter and the simplest collector start fastest.
   const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-  const java = [javaCommand(), ...fast, ...javaArguments('kafka.tools.StorageTool'), ...args]
+  const java = [javaCommand(), ...fast, ...javaArguments(version, 'kafka.tools.StorageTool'), ...args]
   const { ok, stdall } = await sh({ timeoutMs: 120_000, signal })`${java}`
   if (ok) return
   signal?.throwIfAborted()
-  throw failure(`Apache Kafka refuses to format ${node.dataDir}:\n${stdall.trimEnd().slice(-1_500)}`)
+  throw failure(`Apache Kafka ${version} refuses to format ${node.dataDir}:\n${stdall.trimEnd().slice(-1_500)}`)
 }
 
 /** SCRAM users that a new cluster has from the start: a setting of our nodes, an argument of kafka-storage. */

@@ -1,12 +1,12 @@
 /**
- * The jars of Apache Kafka in a cache folder of the user, fetched through Maven the first time they are needed.
- * KAFKA_CACHE moves the folder; FAULTLINE_KAFKA_VERSION picks another release.
+ * The jars of Apache Kafka in a cache folder of the user, one folder per release, fetched through Maven the first time they are needed.
+ * KAFKA_CACHE moves the folder; FAULTLINE_KAFKA_VERSION picks another release where none is named.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { failure, lacking } from '../../errors.ts'
+import { failure, lacking, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { PrepareOptions } from '../process/engine.ts'
@@ -15,48 +15,60 @@ import { mavenAvailable } from './java.ts'
 export const kafkaVersion = process.env['FAULTLINE_KAFKA_VERSION'] ?? '4.3.1'
 const ATTEMPTS = 4
 
-export function jarsDirectory(): string {
+export function jarsDirectory(version = kafkaVersion): string {
   const base =
     process.env['KAFKA_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'apache-kafka')
-  return join(base, kafkaVersion)
+  return join(base, version)
 }
 
 /** A file that is written last: a folder without it is a download that was cut off. */
-export function jarsAreComplete(): boolean {
-  return existsSync(join(jarsDirectory(), '.complete'))
+export function jarsAreComplete(version = kafkaVersion): boolean {
+  return existsSync(join(jarsDirectory(version), '.complete'))
 }
 
-export async function fetchJars({ progress, signal }: PrepareOptions): Promise<void> {
-  if (jarsAreComplete()) return
+/** Until 3.9, Kafka logs through reload4j; from 4.0 on through log4j 2 (KIP-653). */
+export function usesLog4j1(version: string): boolean {
+  return version.startsWith('3.')
+}
+
+export async function fetchJars({ progress, signal }: PrepareOptions, version = kafkaVersion): Promise<void> {
+  if (jarsAreComplete(version)) return
   const maven = await mavenAvailable()
   if (!maven.available) throw lacking(maven.missing, maven.remedy)
-  progress(`Fetching Apache Kafka ${kafkaVersion} through Maven into ${jarsDirectory()} (about 130 MB, once)`)
+  progress(`Fetching Apache Kafka ${version} through Maven into ${jarsDirectory(version)} (about 130 MB, once)`)
   // Maven wants to write beside its pom, which may be in a read-only place.
   const work = mkdtempSync(join(tmpdir(), 'faultline-kafka-'))
   try {
     cpSync(join(installation.kafkaFiles, 'pom.xml'), join(work, 'pom.xml'))
     for (let attempt = 1; ; attempt++) {
-      const result = await runMaven(work, signal)
+      const result = await runMaven(work, version, signal)
       if (result === undefined) break
+      // Maven says so of a release that is not there, and no second attempt changes it.
+      if (/Could not find artifact org\.apache\.kafka:kafka_/.test(result))
+        throw usageError(
+          `There is no Apache Kafka ${version} in Maven's repositories.`,
+          'The releases are listed at https://kafka.apache.org/downloads; for example: --engine apache-kafka:3.9.1',
+        )
       if (attempt === ATTEMPTS)
         throw failure(
-          `Maven could not fetch Apache Kafka ${kafkaVersion}:\n${result}`,
+          `Maven could not fetch Apache Kafka ${version}:\n${result}`,
           'Is Maven Central (or your mirror in ~/.m2/settings.xml) in reach?',
         )
       progress(`Maven failed, trying again in ${attempt * 5} s (${attempt} of ${ATTEMPTS - 1})`)
       await delay(attempt * 5_000, undefined, signal === undefined ? {} : { signal })
     }
-    publish(join(work, 'jars'))
+    publish(join(work, 'jars'), version)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
 }
 
 /** Undefined when it worked, else the end of what Maven said. */
-async function runMaven(work: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+async function runMaven(work: string, version: string, signal: AbortSignal | undefined): Promise<string | undefined> {
   const shell = sh({ cwd: work, timeoutMs: 600_000, signal })
   const settings = [
-    `-Dkafka.version=${kafkaVersion}`,
+    `-Dkafka.version=${version}`,
+    usesLog4j1(version) ? '-Plog4j1' : '-Plog4j2',
     `-DoutputDirectory=${join(work, 'jars')}`,
     '-DincludeScope=runtime',
   ]
@@ -67,10 +79,10 @@ async function runMaven(work: string, signal: AbortSignal | undefined): Promise<
 }
 
 /** Moves the finished download to its place; when somebody else was faster, theirs stays. */
-function publish(downloaded: string): void {
+function publish(downloaded: string, version: string): void {
   writeFileSync(join(downloaded, '.complete'), '')
-  if (jarsAreComplete()) return
-  const target = jarsDirectory()
+  if (jarsAreComplete(version)) return
+  const target = jarsDirectory(version)
   rmSync(target, { recursive: true, force: true })
   mkdirSync(join(target, '..'), { recursive: true })
   const staged = `${target}.${process.pid}.new`

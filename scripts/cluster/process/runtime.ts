@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
-import type { ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
+import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
+import { engineText, type EngineChoice } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
@@ -20,28 +21,30 @@ import { writeNodeFiles } from './node-files.ts'
 import { processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
 /** What runs Apache Kafka is loaded when it is asked for: with the library it starts Java by, it takes as long as all the rest. */
-async function engineNamed(name: Engine): Promise<ProcessEngine> {
-  return name === 'faultline' ? faultlineEngine : (await import('../apache-kafka/engine.ts')).apacheKafkaEngine
+async function engineOf(choice: EngineChoice): Promise<ProcessEngine> {
+  if (choice.engine === 'faultline') return faultlineEngine
+  return (await import('../apache-kafka/engine.ts')).apacheKafka(choice.engineVersion)
 }
 
 export const processRuntime: Runtime = {
   name: 'process',
   capabilities: processRuntimeCapabilities,
-  available: async engine => await (await engineNamed(engine)).available(),
+  available: async (engine, engineVersion) =>
+    await (await engineOf({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
   up,
   async grow(name, by, options = {}) {
     const record = findCluster(name)
-    return await growCluster(record, await engineNamed(record.spec.engine), by, options)
+    return await growCluster(record, await engineOf(record.spec), by, options)
   },
   async attach(name) {
     const record = findCluster(name)
-    return new ProcessCluster(record, await engineNamed(record.spec.engine))
+    return new ProcessCluster(record, await engineOf(record.spec))
   },
 }
 
 async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ProcessCluster> {
   const { progress = () => {}, signal } = options
-  const engine = await engineNamed(request.engine)
+  const engine = await engineOf(request)
   const found = await engine.available()
   if (!found.available) throw lacking(found.missing, found.remedy)
   requireMemory(request, engine)
@@ -81,7 +84,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
 function describe(spec: ClusterSpec): string {
   const nodes = [`${spec.brokers} broker${spec.brokers === 1 ? '' : 's'}`]
   if (spec.controllers > 0) nodes.push(`${spec.controllers} controller${spec.controllers === 1 ? '' : 's'}`)
-  return `${nodes.join(' and ')} (${spec.engine}, processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
+  return `${nodes.join(' and ')} (${engineText(spec)}, processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
 }
 
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
