@@ -7,7 +7,7 @@
  */
 import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
-import type { ClusterLinks } from '../proxy/model.ts'
+import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
 import type { SecurityDocument } from './security/clients.ts'
 import type { SecurityKind } from './security/kinds.ts'
 
@@ -31,6 +31,14 @@ export const capabilities = [
 ] as const
 export type Capability = (typeof capabilities)[number]
 
+/** What one node has of its own. */
+export interface NodeSpec {
+  readonly rack?: string
+  /** They win over those of the cluster. */
+  readonly settings?: Readonly<Record<string, string>>
+  readonly logDirs?: number
+}
+
 export interface ClusterSpec {
   /** Lower-case letters, digits and dashes; names the state directory `.faultline/NAME` and the containers. */
   readonly name: string
@@ -50,6 +58,12 @@ export interface ClusterSpec {
   readonly dataDir?: string
   /** Kafka property names and values, the same for all nodes; they win over what the toolkit sets. */
   readonly settings: Readonly<Record<string, string>>
+  /** What single nodes have of their own, by their ids. */
+  readonly nodes?: Readonly<Record<string, NodeSpec>>
+  /** Log directories of each node; left out: one. */
+  readonly logDirs?: number
+  /** Faults of links that are at work before the nodes start; with a fault proxy. */
+  readonly links?: readonly FaultRequest[]
   /** Of all listeners; left out: none. */
   readonly security?: SecurityKind
   /** The lab that it was made for and ends with. */

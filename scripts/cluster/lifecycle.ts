@@ -3,12 +3,12 @@
  * data is continued. The same for every runtime with a state directory.
  */
 import { failure, usageError } from '../errors.ts'
-import type { ClusterSpec } from './cluster.ts'
+import { nodeIds, type ClusterSpec } from './cluster.ts'
 import { engineText } from './engine-name.ts'
 import { conditionOf, identify } from './process/liveness.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 import type { ClusterRecord } from './state.ts'
-import { claimName, clusterNames, readRecord, stateDirectory, stateHome } from './state.ts'
+import { claimName, clusterNames, logDirectories, readRecord, stateDirectory, stateHome } from './state.ts'
 
 /**
  * Takes the name for a new cluster.
@@ -57,6 +57,7 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
     engineText(kept) === engineText(wanted) &&
     kept.security === wanted.security &&
     kept.proxy === wanted.proxy &&
+    nodeIds(wanted).every(id => logDirectories(kept, id).length === logDirectories(wanted, id).length) &&
     kept.dataDir === wanted.dataDir
   )
     return

@@ -25,6 +25,7 @@ export interface NodeAddresses {
 
 /** All properties of node `id`. Settings of the spec win over ours. */
 export function nodeProperties(spec: ClusterSpec, id: number, addresses: NodeAddresses, logDir: string): Properties {
+  const own = spec.nodes?.[String(id)]
   const roles = rolesOf(spec, id)
   const isBroker = roles.includes('broker')
   const isController = roles.includes('controller')
@@ -45,7 +46,9 @@ export function nodeProperties(spec: ClusterSpec, id: number, addresses: NodeAdd
     'log.dirs': logDir,
     ...addresses.security,
     ...clusterDefaults(spec),
+    ...(own?.rack === undefined || !isBroker ? {} : { 'broker.rack': own.rack }),
     ...spec.settings,
+    ...own?.settings,
   }
 }
 

@@ -3,9 +3,10 @@ import { resolve } from 'node:path'
 import { usageError } from '../errors.ts'
 import type { ClusterSpec, RuntimeName } from './cluster.ts'
 import { nodeIds, runtimeNames } from './cluster.ts'
-import { parseEngine } from './engine-name.ts'
+import { engineText, parseEngine } from './engine-name.ts'
 import { portSpan, proxiedNodesMax } from './ports.ts'
 import { securityKinds, type SecurityKind } from './security/kinds.ts'
+import { logDirectories } from './state.ts'
 
 export const defaultName = 'default'
 export const brokersMax = 99
@@ -21,6 +22,9 @@ export interface SpecRequest {
   readonly port?: number
   readonly dataDir?: string | undefined
   readonly settings?: Readonly<Record<string, string>>
+  readonly nodes?: ClusterSpec['nodes'] | undefined
+  readonly logDirs?: number | undefined
+  readonly links?: ClusterSpec['links'] | undefined
   readonly security?: string | undefined
   readonly proxy?: boolean | undefined
   readonly seed?: number
@@ -40,12 +44,54 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
     port,
     ...(request.dataDir === undefined ? {} : { dataDir: resolve(request.dataDir) }),
     settings: request.settings ?? {},
+    ...(request.nodes === undefined ? {} : { nodes: request.nodes }),
+    ...(request.logDirs === undefined ? {} : { logDirs: request.logDirs }),
+    ...(request.links === undefined ? {} : { links: request.links }),
     ...(security === 'none' ? {} : { security }),
     ...(request.proxy === true ? { proxy: true } : {}),
     seed: integer('--seed', request.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   }
   if (spec.proxy === true) requireProxy(spec)
+  for (const { settings = {} } of [spec, ...Object.values(spec.nodes ?? {})]) requireFreeSettings(settings)
+  if (spec.runtime !== 'process' && nodeIds(spec).some(id => logDirectories(spec, id).length > 1))
+    throw usageError(
+      `Several log directories for a node are not there on the runtime ${spec.runtime}.`,
+      'Use --runtime process.',
+    )
   return spec
+}
+
+/**
+ * Where a cluster is another one than the wanted: a line each, in the words of `up`. Nothing where it is the same. A wanted port of 0 is any.
+ */
+export function differences(is: ClusterSpec, wanted: ClusterSpec): string[] {
+  const words = (spec: ClusterSpec): Readonly<Record<string, string>> => ({
+    '--runtime': spec.runtime,
+    '--engine': engineText(spec),
+    '--brokers': String(spec.brokers),
+    '--controllers': String(spec.controllers),
+    '--port': String(wanted.port === 0 ? 0 : spec.port),
+    '--data': spec.dataDir ?? 'in the state directory',
+    '--security': spec.security ?? 'none',
+    '--proxy': String(spec.proxy === true),
+    '--set': textOf(spec.settings),
+    'what single nodes have': textOf(spec.nodes ?? {}),
+    'log directories of each node': String(spec.logDirs ?? 1),
+    'faults of links': textOf(spec.links ?? []),
+  })
+  const now = words(is)
+  return Object.entries(words(wanted)).flatMap(([what, text]) =>
+    text === now[what] ? [] : [`${what} is ${now[what]}, not ${text}`],
+  )
+}
+
+/** The same for the same values, whatever their order. */
+function textOf(value: unknown): string {
+  const ordered = (_: string, inner: unknown): unknown =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner
+  return JSON.stringify(value, ordered)
 }
 
 function requireProxy(spec: ClusterSpec): void {
@@ -92,15 +138,19 @@ export function parseSettings(pairs: readonly string[]): Record<string, string> 
         'For example: --set log.retention.ms=60000',
       )
     }
-    if (reserved.has(key)) {
-      throw usageError(
-        `--set ${key} is decided by the toolkit itself.`,
-        'Use --brokers, --controllers, --port and --data instead.',
-      )
-    }
     settings[key] = value
   }
+  requireFreeSettings(settings)
   return settings
+}
+
+function requireFreeSettings(settings: Readonly<Record<string, string>>): void {
+  const key = Object.keys(settings).find(name => reserved.has(name))
+  if (key !== undefined)
+    throw usageError(
+      `--set ${key} is decided by the toolkit itself.`,
+      'Use --brokers, --controllers, --port and --data instead.',
+    )
 }
 
 /** What the toolkit must know itself to find its nodes again. */

@@ -65,11 +65,18 @@ export function dataDirectory(spec: ClusterSpec, id: number): string {
   return spec.dataDir === undefined ? join(nodeDirectory(spec.name, id), 'data') : join(spec.dataDir, `node-${id}`)
 }
 
-/** Makes the folder of a node's data, which may be anywhere that --data says. */
+/** All log directories of a node; the first is its data directory and has the metadata log. */
+export function logDirectories(spec: ClusterSpec, id: number): string[] {
+  const first = dataDirectory(spec, id)
+  const count = spec.nodes?.[String(id)]?.logDirs ?? spec.logDirs ?? 1
+  return Array.from({ length: count }, (_, index) => (index === 0 ? first : `${first}-${index + 1}`))
+}
+
+/** Makes the folders of a node's data, which may be anywhere that --data says. @returns the first */
 export function makeDataDirectory(spec: ClusterSpec, id: number): string {
   const directory = dataDirectory(spec, id)
   try {
-    mkdirSync(directory, { recursive: true })
+    for (const each of logDirectories(spec, id)) mkdirSync(each, { recursive: true })
   } catch (error) {
     throw failure(
       `The data directory ${directory} cannot be made: ${messageOf(error)}.`,

@@ -11,6 +11,7 @@ interface ConsumeOptions extends CommonOptions {
   readonly follow?: boolean
   readonly latest?: boolean
   readonly group?: string
+  readonly rack?: string
 }
 
 interface ConsumedRecord {
@@ -46,7 +47,11 @@ async function read(
   const limits = endless ? undefined : await remaining(kafka, topic, options)
   const records: ConsumedRecord[] = []
   if (limits?.size === 0 || options.count === 0) return records
-  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 })
+  const consumer = kafka.consumer({
+    groupId,
+    maxWaitTimeInMs: 100,
+    ...(options.rack === undefined ? {} : { rackId: options.rack }),
+  })
   const done = new Promise<void>((resolve, reject) => {
     consumer.on('consumer.crash', ({ payload }) => {
       // Otherwise it is about to try again by itself.

@@ -32,6 +32,7 @@ export function addDataCommands(root: Command, session: Session): void {
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('--latest', 'begin at the end')
     .option('--group <group>', 'as a member of this group, with committed offsets')
+    .option('--rack <rack>', 'from a replica in this rack, if the brokers let it (client.rack)')
     .action(async (topic: string, options) => (await import('./consume.ts')).consume(topic, options, session))
 }
 

@@ -25,7 +25,10 @@ export function addClusterCommands(root: Command, session: Session): void {
       'none, sasl (passwords), tls, mtls (client certificates) or sasl-tls, on every listener (default: none)',
     )
     .option('--proxy', 'put a fault proxy in front of every listener, so that links and requests can be broken')
-    .option('--topology <file>', 'read these options from a JSON file; options given here win')
+    .option(
+      '--topology <file>',
+      'nodes, racks, settings, links … from a file (docs/topologies.md) or a ready one: three, racks, stretched …',
+    )
     .action(async options => (await import('./up.ts')).up(options, session))
 
   withCommonOptions(root.command('grow'))

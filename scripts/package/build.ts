@@ -123,7 +123,7 @@ async function buildLibrary(): Promise<Metafile> {
   return metafile
 }
 
-/** Declarations of the library's two files that its users see, for `import` and for `require`. */
+/** Declarations of the files that users of the library see, for `import` and for `require`, beside each other. */
 function declareTypes(): void {
   const folder = at('dist', 'npm-types')
   const options = { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, rootDir: projectRoot }
@@ -136,18 +136,15 @@ function declareTypes(): void {
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   execFileSync(at('node_modules', '.bin', 'tsc'), ['-p', join(folder, 'tsconfig.json')], { stdio: 'inherit' })
-  for (const name of ['index', 'api']) {
-    const text = readFileSync(join(folder, 'scripts', 'library', `${name}.d.ts`), 'utf8')
+  for (const source of ['library/index', 'library/api', 'cluster/topology/topology']) {
+    const text = readFileSync(join(folder, 'scripts', `${source}.d.ts`), 'utf8')
+    const name = basename(source)
     // Whoever compiles for an older library of types has no Symbol.asyncDispose.
     const reference = name === 'api' ? '/// <reference lib="esnext.disposable" preserve="true" />\n' : ''
-    writeFileSync(
-      to(`${name}.d.ts`),
-      reference + text.replaceAll("'./api.ts'", "'./api.js'").replaceAll('"./api.ts"', '"./api.js"'),
-    )
-    writeFileSync(
-      to(`${name}.d.cts`),
-      reference + text.replaceAll("'./api.ts'", "'./api.cjs'").replaceAll('"./api.ts"', '"./api.cjs"'),
-    )
+    const among = (extension: string): string =>
+      reference + text.replaceAll(/(['"])\.[^'"]*?([\w-]+)\.ts\1/g, `'./$2.${extension}'`)
+    writeFileSync(to(`${name}.d.ts`), among('js'))
+    writeFileSync(to(`${name}.d.cts`), among('cjs'))
   }
   rmSync(folder, { recursive: true, force: true })
 }

@@ -73,7 +73,8 @@ describe('the npm package', () => {
   })
 
   test('starts three brokers, which take records and give them back', async () => {
-    const up = ['up', '--runtime', 'process', '--name', 'mine', '--port', await freePort(), '--json']
+    const topology = ['--topology', 'racks', '--runtime', 'process']
+    const up = ['up', ...topology, '--name', 'mine', '--port', await freePort(), '--json']
     const document = JSON.parse(await faultline(...up)) as ClusterDocument
     expect(document.brokers.map(({ state }) => state)).toEqual(['running', 'running', 'running'])
     await faultline('produce', 'greetings', 'hello', '--name', 'mine')
@@ -140,7 +141,10 @@ describe('the npm package', () => {
     writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }))
     writeFileSync(
       path.join(project, 'use.ts'),
-      `import { startCluster, FaultlineError, type TestCluster, type StartOptions } from 'faultline'
+      `import { startCluster, FaultlineError, type TestCluster, type StartOptions, type Topology } from 'faultline'
+export const topology = { brokers: [{ rack: 'a' }, { rack: 'b' }], settings: { 'num.partitions': 3 } } satisfies Topology
+// @ts-expect-error: there is no such field
+export const other: Topology = { brokers: [{ rak: 'a' }] }
 export async function use(options: StartOptions): Promise<string> {
   await using cluster: TestCluster = await startCluster({ ...options, brokers: 3, settings: { 'log.retention.ms': 1000 } })
   const brokers: string[] = cluster.brokers

@@ -39,9 +39,15 @@ function lifeOf(engine: Engine): void {
     }
   })
 
-  test('refuses to come up twice under a name', async () => {
-    const { exitCode, stderr } = await toolkit.start('up', ...name, '--runtime', 'process', '--engine', engine)
-    expect(stderr).toContain('is up already')
+  test('is content when it is asked to come up as it is, and refuses to be another one', async () => {
+    const { brokers } = await up()
+    const { stdout } = await toolkit.run('up', ...name, '--engine', engine)
+    expect(stdout).toContain('Is up already, as it was asked for.')
+    for (const { pid } of brokers) expect(stdout).toContain(String(pid))
+    const { exitCode, stderr } = await toolkit.start('up', ...name, '--brokers', '5', '--set', 'num.io.threads=2')
+    expect(stderr).toContain(
+      'is up already, and is another one: --brokers is 3, not 5; --set is {}, not {"num.io.threads":"2"}',
+    )
     expect(exitCode).toBe(1)
   })
 
@@ -71,6 +77,10 @@ function lifeOf(engine: Engine): void {
   test('loses a broker to kill, and gets it back with start', async () => {
     await toolkit.run('kill', '2', ...name)
     expect(await toolkit.states('life')).toEqual(['running', 'stopped', 'running'])
+    const again = await toolkit.start('up', ...name)
+    expect(again.stderr).toContain('The cluster life is up already, but node 2 is stopped.')
+    expect(again.stderr).toContain('./faultline start 2 --name life')
+    expect(again.exitCode).toBe(1)
     const { stdout } = await toolkit.run('fault', 'list', ...name, '--json')
     expect(JSON.parse(stdout)).toMatchObject([{ id: 'down-2', node: 2 }])
     await toolkit.run('start', '2', ...name)

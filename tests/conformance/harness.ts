@@ -122,7 +122,7 @@ export class BrokerProcess {
 
   get files(): NodeFiles {
     const propertiesFile = path.join(this.#directory, 'server.properties')
-    return { id: this.id, propertiesFile, dataDir: this.dataDirectory }
+    return { id: this.id, propertiesFile, dataDir: this.dataDirectory, logDirs: [this.dataDirectory] }
   }
 
   /** Resolves when the broker serves; rejects with the end of its log when it ends before. */

@@ -166,7 +166,15 @@ describe('./faultline', () => {
     const file = path.join(path.dirname(home), 'topology.json')
     writeFileSync(file, '{"brokers": 3, "brockers": 4}')
     const { exitCode, stderr } = await run('up', '--topology', file)
-    expect(stderr).toContain('brockers is not known')
+    expect(stderr).toContain(`--topology ${file}: brockers: is not known; expected name, runtime,`)
+    expect(exitCode).toBe(2)
+  })
+
+  test('refuses a setting that is none, also of a single node', async () => {
+    const file = path.join(path.dirname(home), 'settings.json')
+    writeFileSync(file, '{"brokers": [{}, {"settings": {"no.such.key": 1}}]}')
+    const { exitCode, stderr } = await run('up', '--runtime', 'process', '--topology', file)
+    expect(stderr).toContain('A setting of node 2 is not understood: unknown setting no.such.key')
     expect(exitCode).toBe(2)
   })
 

@@ -40,7 +40,10 @@ export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
         `Formatting the storage of ${empty.length} node${empty.length === 1 ? '' : 's'} (kafka-storage ${version})`,
       )
       await formatWithTool(version, first, clusterId, options)
-      for (const other of others) copyFormat(first, other)
+      for (const other of others) {
+        if (first.logDirs.length === 1 && other.logDirs.length === 1) copyFormat(first, other)
+        else await formatWithTool(version, other, clusterId, options)
+      }
     },
 
     properties: () => ({}),

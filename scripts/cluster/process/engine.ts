@@ -9,8 +9,10 @@ export interface PrepareOptions {
 export interface NodeFiles {
   readonly id: number
   readonly propertiesFile: string
-  /** The node's only log directory. */
+  /** The node's first log directory, with the metadata log. */
   readonly dataDir: string
+  /** All of them. */
+  readonly logDirs: readonly string[]
 }
 
 export interface Launch {

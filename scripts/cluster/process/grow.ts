@@ -6,7 +6,7 @@ import { brokerIds } from '../cluster.ts'
 import { brokerPort, HOST, portIsFree } from '../ports.ts'
 import { brokersMax } from '../spec.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, writeRecord } from '../state.ts'
+import { logDirectories, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { writeNodeFiles } from './node-files.ts'
 import { ProcessCluster } from './process-cluster.ts'
@@ -40,7 +40,7 @@ export async function growCluster(
       )
     }
   }
-  const outside = spec.dataDir === undefined ? [] : fresh.map(id => dataDirectory(grown, id)).filter(existsSync)
+  const outside = spec.dataDir === undefined ? [] : fresh.flatMap(id => logDirectories(grown, id)).filter(existsSync)
   const next = { ...record, spec: grown, foreignData: [...record.foreignData, ...outside] }
   // First what `down` has to take away, then what there is to take away.
   writeRecord(next)

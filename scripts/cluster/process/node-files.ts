@@ -10,7 +10,7 @@ import { traitsOf } from '../security/kinds.ts'
 import { readSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, makeDataDirectory, nodeDirectory } from '../state.ts'
+import { logDirectories, makeDataDirectory, nodeDirectory } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { proxiedAddresses } from './proxied-addresses.ts'
 
@@ -42,7 +42,7 @@ export function processNodeProperties(spec: ClusterSpec, id: number, security?: 
     keys: 'files',
   } as const
   const secured = security === undefined ? {} : { security: nodeSecuritySettings(security, options) }
-  return nodeProperties(spec, id, { ...addresses, ...secured }, dataDirectory(spec, id))
+  return nodeProperties(spec, id, { ...addresses, ...secured }, logDirectories(spec, id).join(','))
 }
 
 function directAddresses(spec: ClusterSpec, id: number): NodeAddresses {

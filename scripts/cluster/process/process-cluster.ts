@@ -15,7 +15,7 @@ import { askQuorum, waitUntilReady } from '../ready.ts'
 import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
+import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { NodeProcess } from './node-process.ts'
 import { ProxyProcess } from './proxy-process.ts'
@@ -154,7 +154,7 @@ export class ProcessCluster implements Cluster {
         `./faultline kill ${id} --name ${this.spec.name} first.`,
       )
     }
-    emptyDirectory(dataDirectory(this.spec, id))
+    for (const directory of logDirectories(this.spec, id)) emptyDirectory(directory)
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -229,7 +229,7 @@ export class ProcessCluster implements Cluster {
   async startAll(options: PrepareOptions): Promise<void> {
     const files = [...this.#nodes.keys()].map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
-    await this.#proxy?.start(options.signal)
+    await this.#startProxy(options.signal)
     await Promise.all([...this.#nodes.values()].map(node => this.#launch(node)))
   }
 
@@ -241,8 +241,7 @@ export class ProcessCluster implements Cluster {
   /** Removes the data that `up` made outside of the state directory; what was there before stays. */
   removeData(): void {
     if (this.spec.dataDir === undefined) return
-    for (const id of this.#nodes.keys()) {
-      const directory = dataDirectory(this.spec, id)
+    for (const directory of [...this.#nodes.keys()].flatMap(id => logDirectories(this.spec, id))) {
       if (!this.#record.foreignData.includes(directory)) rmSync(directory, { recursive: true, force: true })
     }
     if (existsSync(this.spec.dataDir) && !this.#record.foreignData.includes(this.spec.dataDir))
@@ -275,8 +274,15 @@ export class ProcessCluster implements Cluster {
         throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
     }
     await this.#engine.format([files], this.#record.clusterId, options)
-    await this.#proxy?.start(options.signal)
+    await this.#startProxy(options.signal)
     await this.#launch(node)
+  }
+
+  /** With the faults of links that the cluster is made with. */
+  async #startProxy(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#proxy === undefined || (await this.#proxy.status()).state === 'running') return
+    await this.#proxy.start(signal)
+    for (const fault of this.spec.links ?? []) await this.#proxy.add(fault)
   }
 
   async #launch(node: NodeProcess): Promise<void> {
@@ -289,6 +295,7 @@ export class ProcessCluster implements Cluster {
       id,
       propertiesFile: join(nodeDirectory(this.spec.name, id), 'server.properties'),
       dataDir: dataDirectory(this.spec, id),
+      logDirs: logDirectories(this.spec, id),
     }
   }
 

@@ -12,7 +12,7 @@ import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, removeState, writeRecord } from '../state.ts'
+import { logDirectories, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { faultlineEngine } from './faultline-engine.ts'
 import { growCluster } from './grow.ts'
@@ -88,7 +88,7 @@ function describe(spec: ClusterSpec): string {
 }
 
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
-  const directories = nodeIds(spec).map(id => dataDirectory(spec, id))
+  const directories = nodeIds(spec).flatMap(id => logDirectories(spec, id))
   const outside = spec.dataDir === undefined ? [] : [spec.dataDir, ...directories]
   return {
     version: 1,
