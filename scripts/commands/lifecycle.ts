@@ -31,7 +31,7 @@ export function addClusterCommands(root: Command, session: Session): void {
     )
     .action(async options => (await import('./up.ts')).up(options, session))
 
-  withCommonOptions(root.command('grow'))
+  withCommonOptions(root.command('grow').alias('scale'))
     .description('add brokers to a cluster that runs; they hold nothing until partitions are moved to them')
     .option('--by <count>', 'how many', wholeNumber, 1)
     .action(async options => (await import('./grow.ts')).grow(options, session))

@@ -20,8 +20,8 @@ export interface Installation {
   readonly brokerBundle: string | undefined
   /** Folder with `pom.xml` and the logging configurations of Apache Kafka. */
   readonly kafkaFiles: string
-  /** What `docker build` is given. */
-  readonly image: { readonly context: string; readonly dockerfile: string }
+  /** What `docker build` is given. The name of a package's image has its version: an older one is another one. */
+  readonly image: { readonly name: string; readonly context: string; readonly dockerfile: string }
   /** Where Node.js keeps compiled code between runs. */
   readonly compileCache: string
 }

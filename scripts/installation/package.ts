@@ -2,6 +2,7 @@
  * The parts of the toolkit in the npm package, as `scripts/package/build.ts` lays them out. This file ends up in a script directly in the folder
  * of them all, `dist/npm`.
  */
+import { readFileSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { compileCacheOf } from '../package/compile-cache.ts'
@@ -9,6 +10,7 @@ import type { Installation } from './installation.ts'
 
 const folder = dirname(fileURLToPath(import.meta.url))
 const root = dirname(dirname(folder))
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string }
 
 export const installation: Installation = {
   root,
@@ -21,6 +23,6 @@ export const installation: Installation = {
   simulationMain: join(folder, 'simulation.js'),
   brokerBundle: join(folder, 'broker.cjs'),
   kafkaFiles: join(folder, 'apache-kafka'),
-  image: { context: folder, dockerfile: join('image', 'Dockerfile') },
+  image: { name: `faultline/broker:${version}`, context: folder, dockerfile: join('image', 'Dockerfile') },
   compileCache: compileCacheOf(root),
 }

@@ -1,6 +1,9 @@
 /** Clusters of processes through the command line, on our engine and on Apache Kafka: the same commands, the same answers. */
+import { execFileSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '#scripts/cluster/cluster.ts'
 import { conditionOf, identify, waitFor } from '#scripts/cluster/process/liveness.ts'
@@ -136,6 +139,12 @@ function lifeOf(engine: Engine): void {
   })
 }
 
+/** Command lines of the processes that name this directory. */
+function processesOf(home: string): string[] {
+  const all = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n')
+  return all.filter(line => line.includes(home))
+}
+
 describe('up', () => {
   const toolkit = new Toolkit()
   afterAll(() => toolkit.remove())
@@ -155,6 +164,23 @@ describe('up', () => {
     expect(exitCode).toBe(130)
     expect(await conditionOf(node)).toBe('gone')
     expect(toolkit.isEmpty).toBe(true)
+  })
+
+  test.each([0, 1, 2, 3, 4, 5])('interrupted at a moment that chance picks leaves nothing, attempt %i', async () => {
+    // From before the first line of the command to after it is up.
+    const momentMs = randomInt(2_500)
+    const command = toolkit.start('up', '--runtime', 'process', '--brokers', '3', '--port', await freePort())
+    await Promise.race([command, delay(momentMs)])
+    command.kill('SIGINT')
+    const { exitCode, signal, stderr } = await command
+    // It was too late for the signal; too early for a word of ours; or in between.
+    if (exitCode === 0) await toolkit.run('down')
+    else
+      expect({ how: signal ?? exitCode, momentMs, stderr }).toMatchObject({
+        how: signal === undefined ? 130 : 'SIGINT',
+      })
+    expect(toolkit.isEmpty).toBe(true)
+    expect(processesOf(toolkit.home)).toEqual([])
   })
 
   test('whose output nobody reads any more takes everything away again', async () => {

@@ -3,6 +3,7 @@
  * cluster that the toolkit started. The text is made for reading, so it is put together by hand.
  */
 import { variableName } from '../../container/settings.ts'
+import { installation } from '../../installation/here.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { brokerIds, controllerIds, FIRST_CONTROLLER_ID } from '../cluster.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
@@ -12,7 +13,7 @@ import { traitsOf } from '../security/kinds.ts'
 import type { ClusterSecurity } from '../security/material.ts'
 import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 
-export const brokerImage = 'faultline/broker:dev'
+export const brokerImage = installation.image.name
 const CLIENT_PORT = 9092
 const CONTROLLER_PORT = 9093
 const NETWORK_PORT = 19092
