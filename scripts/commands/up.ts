@@ -3,9 +3,10 @@ import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
 import { engineText, parseEngine } from '../cluster/engine-name.ts'
 import { attachCluster, chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
 import { clusterSpec, defaultName, differences, parseSettings, type SpecRequest } from '../cluster/spec.ts'
+import { requireKnownSettings } from '../cluster/known-settings.ts'
 import { readRecord } from '../cluster/state.ts'
 import { loadTopology, requestOf } from '../cluster/topology/load.ts'
-import { failure, usageError } from '../errors.ts'
+import { failure } from '../errors.ts'
 import { describeCluster, nodeTable, proxyLines, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -52,7 +53,7 @@ async function wantedSpec(given: UpCommandOptions, session: Session): Promise<Cl
     ...(data === undefined ? {} : { dataDir: data }),
   }
   const complete = (runtime: string): ClusterSpec => clusterSpec({ ...request, runtime })
-  await requireKnownSettings(complete(request.runtime ?? 'process'))
+  await requireKnownSettings(complete(request.runtime ?? 'process'), '--set')
   return complete(request.runtime ?? (await chosenRuntime(request, session)))
 }
 
@@ -85,35 +86,6 @@ async function runningAlready(wanted: ClusterSpec): Promise<Cluster | undefined>
     ...(paused.length === 0 ? [] : [`./faultline resume ${paused.join(' ')} --name ${name}`]),
   ]
   throw failure(`The cluster ${name} is up already, but ${list}.`, ways.join('; '))
-}
-
-/** A broker ignores a name that it does not know, as Kafka's does; whoever types one here has mistyped it. */
-async function requireKnownSettings(spec: ClusterSpec): Promise<void> {
-  const own = Object.entries(spec.nodes ?? {}).filter(([, { settings = {} }]) => Object.keys(settings).length > 0)
-  const everywhere = Object.keys(spec.settings).length === 0 ? [] : [{ id: 1, what: '--set' }]
-  const nodes = [...everywhere, ...own.map(([id]) => ({ id: Number(id), what: `A setting of node ${id}` }))]
-  if (spec.engine !== 'faultline' || nodes.length === 0) return
-  const [{ parseBrokerConfig }, { ConfigError }, { processNodeProperties }] = await Promise.all([
-    import('#broker/config/parse.ts'),
-    import('#broker/config/table.ts'),
-    import('../cluster/process/node-files.ts'),
-  ])
-  for (const { id, what } of nodes) {
-    const properties = processNodeProperties({ ...spec, port: spec.port === 0 ? 9092 : spec.port }, id)
-    const refuse = (reason: string): never => {
-      throw usageError(
-        `${what} is not understood: ${reason}.`,
-        'Settings have the names of Kafka’s broker configs: https://kafka.apache.org/documentation/#brokerconfigs',
-      )
-    }
-    try {
-      const [unknown] = parseBrokerConfig(new Map(Object.entries(properties))).unknown
-      if (unknown !== undefined) refuse(unknown)
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      refuse(error.message)
-    }
-  }
 }
 
 async function chosenRuntime(

@@ -1,11 +1,12 @@
-/** What users of the library see, but for `startCluster` itself. Imports nothing, since it becomes the package's types as it is. */
+/** What users of the library see, but for `startCluster` itself. Imports types alone, since it becomes the package's types as it is. */
+import type { NodeTopology } from '../cluster/topology/topology.ts'
 
 /** What a test can say about its cluster; left out: three brokers, ports of their own, nothing to remember. */
 export interface StartOptions {
-  /** Nodes that hold topics, with the ids 1, 2, 3 … Default: 3. */
-  readonly brokers?: number
+  /** Nodes that hold topics, with the ids 1, 2, 3 …: how many, or what each has of its own: `[{ rack: 'a' }, { rack: 'b' }]`. Default: 3. */
+  readonly brokers?: number | readonly NodeTopology[]
   /** Controllers of their own, with the ids 101, 102 … Default: 0, brokers are controllers as well. */
-  readonly controllers?: number
+  readonly controllers?: number | readonly NodeTopology[]
   /** Faultline's own broker, or Apache Kafka from its jars (needs Java and Maven): `apache-kafka`, `apache-kafka:3.9.1`. Default: faultline. */
   readonly engine?: string
   /** Of all listeners. `clientOptions()` then has what kafkajs needs to connect. Default: none. */

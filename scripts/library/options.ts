@@ -2,14 +2,17 @@
 import { usageError } from '../errors.ts'
 import type { StartOptions } from './api.ts'
 
+/** What topology files have, too, is checked as there. */
+const asInTopologies = 'topology'
+
 const kinds: Readonly<Record<keyof StartOptions, string>> = {
-  brokers: 'number',
-  controllers: 'number',
-  engine: 'string',
-  security: 'string',
-  settings: 'object',
+  brokers: asInTopologies,
+  controllers: asInTopologies,
+  engine: asInTopologies,
+  security: asInTopologies,
+  settings: asInTopologies,
+  proxy: asInTopologies,
   topics: 'object',
-  proxy: 'boolean',
   name: 'string',
   directory: 'string',
   timeoutMs: 'number',
@@ -25,7 +28,7 @@ export function checkedOptions(options: StartOptions): StartOptions {
     const expected = (kinds as Readonly<Record<string, string>>)[name]
     if (expected === undefined)
       throw usageError(`startCluster has no option ${name}: it takes ${Object.keys(kinds).join(', ')}.`)
-    if (value !== undefined && (typeof value !== expected || value === null))
+    if (expected !== asInTopologies && value !== undefined && (typeof value !== expected || value === null))
       throw usageError(
         `startCluster, option ${name}: expected a value of type ${expected}, got ${JSON.stringify(value)}.`,
       )

@@ -6,8 +6,13 @@ import { join } from 'node:path'
 import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
 import { processRuntime } from '../cluster/process/runtime.ts'
 import { clusterSpec } from '../cluster/spec.ts'
+import { requireKnownSettings } from '../cluster/known-settings.ts'
 import { keepStateIn } from '../cluster/state.ts'
-import { messageOf } from '../errors.ts'
+import { checkedTopology } from '../cluster/topology/check.ts'
+import { requestOf } from '../cluster/topology/load.ts'
+import { ShapeError } from '../cluster/topology/shape.ts'
+import type { Topology } from '../cluster/topology/topology.ts'
+import { messageOf, usageError } from '../errors.ts'
 import { asFaultlineError, explained } from './errors.ts'
 import type { StartOptions, TestCluster } from './api.ts'
 import { checkedOptions } from './options.ts'
@@ -30,6 +35,7 @@ export async function start(options: StartOptions): Promise<TestCluster> {
   try {
     const { signal, timeoutMs } = options
     const abort = signal === undefined ? {} : { signal }
+    await requireKnownSettings(spec, 'startCluster, option settings')
     const cluster = await processRuntime.up(spec, { ...abort, skipReadyCheck: true })
     try {
       await cluster.waitReady({ ...abort, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
@@ -48,21 +54,27 @@ export async function start(options: StartOptions): Promise<TestCluster> {
 }
 
 function specOf(options: StartOptions): ClusterSpec {
-  const { name = 'test', settings } = options
+  const { name = 'test', brokers, controllers, engine, security, proxy, settings } = options
+  const topology = topologyOf({ brokers, controllers, engine, security, proxy, settings })
   return {
     ...clusterSpec({
+      ...requestOf(topology),
       // Unique on this machine, whoever starts how many: the folders of clusters of other processes may lie beside.
       name: `${name}-${process.pid}-${randomBytes(4).toString('hex')}`,
       runtime: 'process',
-      ...(options.engine === undefined ? {} : { engine: options.engine }),
-      ...(options.brokers === undefined ? {} : { brokers: options.brokers }),
-      ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
-      security: options.security,
-      proxy: options.proxy,
       port: 0,
-      settings: Object.fromEntries(Object.entries(settings ?? {}).map(([key, value]) => [key, String(value)])),
     }),
     tied: true,
+  }
+}
+
+/** The options that a topology file has, too, under the same checks. */
+function topologyOf(given: Readonly<Record<string, unknown>>): Topology {
+  try {
+    return checkedTopology(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error
+    throw usageError(`startCluster, option ${error.message}.`)
   }
 }
 

@@ -148,13 +148,23 @@ describe('startCluster', () => {
 
   test.each([
     ['an option that is none', { brockers: 3 }, 'startCluster has no option brockers: it takes brokers,'],
-    ['a value of the wrong type', { brokers: '3' }, 'option brokers: expected a value of type number, got "3"'],
-    ['too few brokers', { brokers: 0 }, '--brokers must be a whole number from 1 to 99, got 0'],
+    [
+      'a value of the wrong type',
+      { brokers: '3' },
+      'option brokers: expected a number of nodes, or a list with one entry each, got "3"',
+    ],
+    ['too few brokers', { brokers: 0 }, 'option brokers: expected a whole number from 1 to 99, got 0'],
     [
       'a name that is none',
       { name: 'My Test' },
       'expected 1 to 20 lower-case letters, digits or dashes, got "My Test"',
     ],
+    [
+      'a setting that is none',
+      { settings: { 'no.such.key': 1 } },
+      'option settings is not understood: unknown setting',
+    ],
+    ['a node that is none', { brokers: [{}, { rak: 'a' }] }, 'option brokers[1].rak: is not known'],
     ['a topic that cannot be', { brokers: 1, topics: { 'a b': {} } }, 'The topic a b cannot be created: INVALID_TOPIC'],
     [
       'a setting that keeps brokers from starting',
