@@ -10,7 +10,17 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * franz-go computes: one of its tests has four minutes and not more.
  */
 const longest = [
-  ...['labs', 'toolkit-compose', 'toolkit-process', 'toolkit-security', 'observe', 'fault-proxy'],
+  ...[
+    'labs',
+    'toolkit-compose',
+    'engine-versions',
+    'toolkit-process',
+    'package',
+    'toolkit-security',
+    'observe',
+    'fault-proxy',
+    'library',
+  ],
   ...['franz-go', 'streams-groups', 'interchange', 'share-consumer', 'streams'],
 ]
 

@@ -7,10 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { processRuntime } from '#scripts/cluster/process/runtime.ts'
-import type { Engine, Runtime } from '#scripts/cluster/cluster.ts'
-import { freeBasePort } from '#scripts/cluster/ports.ts'
+import type { Engine } from '#scripts/cluster/cluster.ts'
 import { listLabs, replay, runLab } from '#scripts/labs/run.ts'
-import { workerPorts } from '#tests/worker-ports.ts'
 
 const labs = (await listLabs()).map(({ name }) => name)
 /** Variants for Apache Kafka: starting it takes long, so one promise and one control, without restarts. */
@@ -24,15 +22,9 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(out, { recursive: true, force: true }))
 
-/** Among the ports of this worker, since other tests start clusters meanwhile. */
-const runtime: Runtime = {
-  ...processRuntime,
-  up: async (spec, options) => processRuntime.up({ ...spec, port: await freeBasePort(spec, workerPorts()) }, options),
-}
-
 async function run(lab: string, engine: Engine, variants?: readonly string[]) {
   return await runLab(lab, {
-    runtime,
+    runtime: processRuntime,
     engine,
     seed: 1,
     out: join(out, `${engine}-${lab}`),

@@ -47,7 +47,7 @@ export const faultline: NodeEngine = {
   startDeadlineMs: 60_000,
   prepare: () => (bundled ??= faultlineEngine.prepare(quietly)),
   format: async () => {},
-  launch: node => faultlineEngine.launch(node),
+  launch: node => faultlineEngine.launch(node, { tied: false }),
   isServing: async inspectorPort => (await httpBody(inspectorPort, '/health')) !== undefined,
 }
 
