@@ -3,7 +3,7 @@
  * In CI nothing is missing: the test then runs and fails.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe } from 'vitest'
@@ -22,6 +22,21 @@ function canMount(): boolean {
   try {
     if (!answers('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'faultline', folder])) return false
     return answers('umount', [folder])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** An ext4 file system in a file. */
+function canMountExt4(): boolean {
+  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-mount-'))
+  const [image, point] = [path.join(folder, 'image'), path.join(folder, 'point')]
+  try {
+    mkdirSync(point)
+    writeFileSync(image, '')
+    truncateSync(image, 8 * 1024 * 1024)
+    if (!answers('mkfs.ext4', ['-q', '-F', image]) || !answers('mount', ['-o', 'loop', image, point])) return false
+    return answers('umount', [point])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -47,6 +62,7 @@ const probes = {
   },
   go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
   mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
+  ext4: { has: canMountExt4, remedy: 'run as root on Linux with e2fsprogs, which may mount a file' },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 

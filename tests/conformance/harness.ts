@@ -26,6 +26,10 @@ export interface ClusterOptions {
   readonly protocols?: { readonly client: string; readonly controller: string }
   /** Log directories of each broker; default 1. */
   readonly logDirs?: number
+  /** Files that each broker may have open at once; default: as many as this process. */
+  readonly openFiles?: number
+  /** Called for each broker before anything is on its disk. */
+  readonly prepare?: (broker: BrokerProcess) => void
 }
 
 const plaintext = { client: 'PLAINTEXT', controller: 'PLAINTEXT' }
@@ -77,6 +81,14 @@ function complaint(log: string): string {
   return from < 0 ? log.slice(-4_000) : log.slice(from, from + 4_000)
 }
 
+/** The command, with so many files that it may open. */
+function limited(
+  command: readonly [string, ...string[]],
+  openFiles: number | undefined,
+): readonly [string, ...string[]] {
+  return openFiles === undefined ? command : ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, ...command]
+}
+
 /** One broker process. */
 export class BrokerProcess {
   readonly id: number
@@ -85,6 +97,8 @@ export class BrokerProcess {
   readonly #inspectorPort: number
   readonly #directory: string
   readonly #engine: NodeEngine
+  /** Files that its process may have open at once. */
+  openFiles: number | undefined
   #child: ChildProcess | undefined
 
   constructor(id: number, directory: string, ports: readonly [number, number, number], engine: NodeEngine = faultline) {
@@ -130,7 +144,9 @@ export class BrokerProcess {
     await this.#engine.prepare()
     const log = openSync(this.#logFile, 'a')
     const before = this.log().length
-    const { command, args, environment } = this.#engine.launch(this.files)
+    const launch = this.#engine.launch(this.files)
+    const { environment } = launch
+    const [command, ...args] = limited([launch.command, ...launch.args], this.openFiles)
     const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...environment } })
     closeSync(log)
     children.add(child)
@@ -300,6 +316,8 @@ export async function startCluster({
   settings = {},
   protocols = plaintext,
   logDirs = 1,
+  openFiles,
+  prepare,
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-conformance-'))
   const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'x')
@@ -324,6 +342,8 @@ export async function startCluster({
       ...settings,
     }
     each.configure(own, logDirs)
+    each.openFiles = openFiles
+    prepare?.(each)
   }
   const cluster = new Cluster(directory, clusterId, processes)
   try {
