@@ -6,7 +6,7 @@
 import type { MetadataImage } from '../../controller/image.ts'
 import { NetworkError, type Address, type Environment } from '../../environment/environment.ts'
 import type { RequestClient } from '../../net/client.ts'
-import { errorName, type ErrorName } from '../../protocol/errors.ts'
+import { errorName, ProtocolError, type ErrorName } from '../../protocol/errors.ts'
 import { partitionOf } from '../runtime/java-hash.ts'
 import { shareStateTopic, type ShareCoordinator } from './share-coordinator.ts'
 import { coordinatorKey, type ShareKey } from './share-records.ts'
@@ -40,6 +40,8 @@ interface Waiting {
   readonly key: ShareKey
   readonly body: object
   readonly resolve: (result: PartitionResult | Refused) => void
+  /** With what should not have happened. */
+  readonly reject: (error: unknown) => void
 }
 
 interface Lane {
@@ -91,7 +93,8 @@ export class SharePersister {
       this.#ask<Refused>('write', key, body, () => this.#options.coordinator.write(key, update), deadlineMs)
     const name = coordinatorKey(key)
     const former = this.#writes.get(name)
-    const written = former === undefined ? write() : former.then(write)
+    // Whatever became of the former one: who asked for it is told.
+    const written = former === undefined ? write() : former.then(write, write)
     this.#writes.set(name, written)
     return written.finally(() => {
       if (this.#writes.get(name) === written) this.#writes.delete(name)
@@ -160,14 +163,14 @@ export class SharePersister {
     body: object,
     to: Address,
   ): Promise<Refused | Answer> {
-    const result = await new Promise<PartitionResult | Refused>(resolve => {
+    const result = await new Promise<PartitionResult | Refused>((resolve, reject) => {
       const name = `${operation} ${to.host}:${to.port} ${key.groupId}`
       let lane = this.#lanes.get(name)
       if (lane === undefined) {
         lane = { waiting: [], isBusy: false }
         this.#lanes.set(name, lane)
       }
-      lane.waiting.push({ key, body, resolve })
+      lane.waiting.push({ key, body, resolve, reject })
       // What else this turn asks for goes along.
       if (!lane.isBusy) {
         lane.isBusy = true
@@ -188,7 +191,7 @@ export class SharePersister {
     this.#lanes.delete(name)
   }
 
-  /** Never rejects: everyone who waits is answered. */
+  /** Never rejects: everyone who waits is answered, be it with what went wrong. */
   async #send(operation: Operation, to: Address, together: readonly Waiting[]): Promise<void> {
     const groupId = together[0]?.key.groupId ?? ''
     const byTopic = Map.groupBy(together, ({ key }) => key.topicId)
@@ -203,8 +206,11 @@ export class SharePersister {
         resolve(result ?? { error: 'UNKNOWN_SERVER_ERROR', message: 'The share coordinator left out a partition.' })
       }
     } catch (error) {
-      if (!(error instanceof NetworkError)) throw error
-      for (const { resolve } of together) resolve({ error: 'COORDINATOR_NOT_AVAILABLE', message: error.message })
+      for (const { resolve, reject } of together) {
+        if (error instanceof NetworkError) resolve({ error: 'COORDINATOR_NOT_AVAILABLE', message: error.message })
+        else if (error instanceof ProtocolError) resolve({ error: error.errorName, message: error.message })
+        else reject(error)
+      }
     }
   }
 }
