@@ -3,7 +3,8 @@
  * and makes the log durable by group commit, never blocking for it. Decides nothing.
  * Sources: KIP-595, KIP-630.
  */
-import { DiskError, type Environment } from '../environment/environment.ts'
+import { DiskError, type Environment, type Timer } from '../environment/environment.ts'
+import { isShortage } from '../log/log-failure.ts'
 import type { PartitionLog } from '../log/log.ts'
 import { LogDirectoryError } from '../log/meta-properties.ts'
 import type { PartitionLogOptions } from '../log/partition-log-options.ts'
@@ -16,6 +17,9 @@ import { isAheadOfLog } from './quorum-machine.ts'
 import type { EpochStart, SnapshotId, StoredSnapshot } from './quorum-messages.ts'
 import type { Append, Retention, SnapshotWork } from './ready.ts'
 import { SnapshotStore, type PartialSnapshot } from './snapshot-store.ts'
+
+/** A flush for which there was no space, or no descriptor, is tried again after that time. */
+const flushRetryMs = 1000
 
 export interface MetadataLogListener {
   persisted(durableOffset: number, generation: number): void
@@ -58,6 +62,7 @@ export class MetadataLog {
   private isFlushing = false
   /** Generation of the flush to begin when the current one ends. */
   private nextFlush: number | undefined
+  private retry: Timer | undefined
 
   constructor(environment: Environment, log: PartitionLog, listener: MetadataLogListener) {
     this.environment = environment
@@ -163,13 +168,31 @@ export class MetadataLog {
     isSameTurn = false
   }
 
+  /** No flush is tried again from now on. */
+  stop(): void {
+    this.retry?.cancel()
+    this.retry = undefined
+  }
+
   private flushed(result: { durableOffset: number } | { error: Error }, generation: number): void {
+    if ('error' in result && isShortage(result.error)) return this.flushAgain(generation)
     this.isFlushing = false
     if ('error' in result) return this.listener.failed(result.error)
     const next = this.nextFlush
     this.nextFlush = undefined
     if (next !== undefined) this.flush(next)
     this.listener.persisted(result.durableOffset, generation)
+  }
+
+  /** Until then nothing more is durable, and nobody is told that it is. */
+  private flushAgain(generation: number): void {
+    this.retry = this.environment.timers.after(flushRetryMs, () => {
+      this.retry = undefined
+      this.isFlushing = false
+      const newest = this.nextFlush ?? generation
+      this.nextFlush = undefined
+      this.flush(newest)
+    })
   }
 
   carryOut(work: SnapshotWork): void {

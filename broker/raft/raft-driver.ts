@@ -1,14 +1,20 @@
 /**
  * Owns the quorum machine of this node and carries out its Readys: quorum-state, log, snapshots, requests, replies, timer, delivery. Decides
  * nothing. A disk that fails here ends the node, as Kafka's controllers do: without its metadata log it can keep no promise. One that is full
- * makes it wait: what it cannot persist it does not say, and what was decided is carried out when there is space.
+ * makes it wait: what it cannot persist it does not say, and what was decided is carried out when there is space. So does a process that has
+ * no file descriptor left.
+ *
+ * A batch of the log that its disk has damaged is given to nobody. Who asks for it is refused, and a leader gives its leadership up, since
+ * another voter may have the batch whole; Kafka's leader sends it, and its followers refuse it over and over. A node that needs it for its own
+ * state ends, as Kafka's do.
  *
  * Order within one Ready (ready.ts): what must be durable first is written and fsynced before the first reply or request leaves; delivery to
  * the listener comes last, and the listener may propose from within it.
  */
 import { DiskError, NetworkError, type Address, type Environment, type Timer } from '../environment/environment.ts'
-import { isDiskFull } from '../log/log-failure.ts'
+import { isShortage } from '../log/log-failure.ts'
 import type { PartitionLog } from '../log/log.ts'
+import { DamagedBatchError } from '../log/read-check.ts'
 import type { RequestClient } from '../net/client.ts'
 import { ProtocolError, type ErrorName } from '../protocol/errors.ts'
 import { Delivery } from './delivery.ts'
@@ -29,6 +35,10 @@ const fetchMaxWaitMs = 500
 const fetchMaxBytes = 8 * 1024 * 1024
 /** A snapshot for which there was no space is tried again after that time. */
 const snapshotRetryMs = 10_000
+/** Committed records that could not be read for want of a descriptor are read again after that time. */
+const deliveryRetryMs = 1000
+/** A leader that has a damaged batch gives its leadership up at most so often: maybe no other voter can lead. */
+const resignAgainMs = 60_000
 /** How long a leader that stops waits for the others to hear of it. */
 const shutdownTimeoutMs = 5000
 
@@ -71,8 +81,11 @@ export class RaftDriver implements MetadataQuorum {
   /** By voter: the epoch that it was not believed, and that was logged. */
   private readonly leaps = new Map<number, number>()
   private isCarryingOut = false
+  private isCatchingUp = false
+  private deliveryRetry: Timer | undefined
+  private resignedForDamageMs = Number.NEGATIVE_INFINITY
   private readonly carrying: Resumable
-  /** What came while the disk was full. */
+  /** What came while something was carried out, or waited for space. */
   private delayed: QuorumEvent[] = []
   private snapshotNotBeforeMs = Number.NEGATIVE_INFINITY
   private snapshotInProgress = false
@@ -235,8 +248,29 @@ export class RaftDriver implements MetadataQuorum {
     this.carrying.run(this.stepsOf(ready), () => {
       this.deliver(ready)
       if (ready.stopped) this.finishStop()
-      while (this.delayed.length > 0 && this.isRunning) this.step(this.delayed.shift()!)
+      this.takeDelayed()
     })
+  }
+
+  /** A loop, not a recursion: each step ends here too, and there may be many. */
+  private takeDelayed(): void {
+    if (this.isCatchingUp) return
+    this.isCatchingUp = true
+    try {
+      while (this.delayed.length > 0 && this.isRunning) {
+        const events = this.delayed
+        this.delayed = []
+        for (const [index, event] of events.entries()) {
+          if (!this.isRunning) {
+            this.delayed = [...events.slice(index), ...this.delayed]
+            return
+          }
+          this.step(event)
+        }
+      }
+    } finally {
+      this.isCatchingUp = false
+    }
   }
 
   /** In the order of ready.ts. */
@@ -283,17 +317,55 @@ export class RaftDriver implements MetadataQuorum {
       this.delivery?.advance(ready.highWatermark, ready.leader, this.machine.snapshots.at(-1))
       this.snapshotIfDue()
     } catch (error) {
+      if (isShortage(error)) return this.deliverAgain(ready)
       if (error instanceof DiskError) this.diskFailed(error)
       if (error instanceof KraftVersionError) this.environment.halt(error.message)
+      if (error instanceof DamagedBatchError) this.environment.halt(damagedLog(this.options.log.directory, error))
       throw error
     }
+  }
+
+  private deliverAgain(ready: Ready): void {
+    this.deliveryRetry?.cancel()
+    this.deliveryRetry = this.environment.timers.after(deliveryRetryMs, () => {
+      this.deliveryRetry = undefined
+      if (this.isRunning) this.deliver(ready)
+    })
   }
 
   private reply({ token, response }: Reply): void {
     const resolve = this.waiting.get(token)
     if (resolve === undefined) return
+    // Read first: when that has to be done again, somebody still waits for it.
+    const answer = this.answerOf(response)
     this.waiting.delete(token)
-    resolve({ response, bytes: this.readFor(response) })
+    resolve(answer)
+  }
+
+  private answerOf(response: QuorumResponse): Answer {
+    try {
+      return { response, bytes: this.readFor(response) }
+    } catch (error) {
+      if (!(error instanceof DamagedBatchError)) throw error
+      this.resignForDamage()
+      return { response: { ...response, error: 'CORRUPT_MESSAGE' }, bytes: undefined }
+    }
+  }
+
+  /** Another voter may have the batch whole. */
+  private resignForDamage(): void {
+    const nowMs = this.environment.clock.monotonicMs()
+    const { epoch } = this.machine
+    if (this.voterIds.length === 1 || nowMs - this.resignedForDamageMs < resignAgainMs) return
+    this.resignedForDamageMs = nowMs
+    this.environment.log.error(
+      'The metadata log is damaged where others need it; giving up the leadership of the quorum.',
+      {
+        epoch,
+        advice: `when another voter leads, stop this node, empty ${this.options.log.directory} and start it again`,
+      },
+    )
+    this.delayed.push({ kind: 'resign', epoch })
   }
 
   private readFor(response: QuorumResponse): Buffer | undefined {
@@ -415,19 +487,25 @@ export class RaftDriver implements MetadataQuorum {
     try {
       this.metadataLog.snapshots.write(id, content, result => {
         this.snapshotInProgress = false
+        if ('error' in result && isShortage(result.error)) return this.snapshotLater(delivery, bytesSinceSnapshot)
         if ('error' in result) return this.diskFailed(result.error)
         this.environment.log.info('Wrote a snapshot of the metadata log.', { ...result.snapshot })
         this.step({ kind: 'snapshotCreated', snapshot: result.snapshot })
       })
     } catch (error) {
-      if (!isDiskFull(error)) throw error
+      if (!isShortage(error)) throw error
       this.snapshotInProgress = false
-      this.snapshotNotBeforeMs = nowMs + snapshotRetryMs
-      delivery.bytesSinceSnapshot = bytesSinceSnapshot
-      this.environment.log.warn('No space for a snapshot of the metadata log; trying again.', {
-        retryMs: snapshotRetryMs,
-      })
+      this.snapshotLater(delivery, bytesSinceSnapshot)
     }
+  }
+
+  private snapshotLater(delivery: Delivery, bytesSinceSnapshot: number): void {
+    this.snapshotNotBeforeMs = this.environment.clock.monotonicMs() + snapshotRetryMs
+    delivery.bytesSinceSnapshot += bytesSinceSnapshot
+    const retryMs = snapshotRetryMs
+    this.environment.log.warn('No space, or no descriptor, for a snapshot of the metadata log; trying again.', {
+      retryMs,
+    })
   }
 
   private finishStop(): void {
@@ -435,11 +513,13 @@ export class RaftDriver implements MetadataQuorum {
     this.timer?.timer.cancel()
     this.timer = undefined
     this.carrying.stop()
+    this.metadataLog.stop()
+    this.deliveryRetry?.cancel()
     try {
       this.metadataLog.stop()
     } catch (error) {
       // A start checks what is above the recovery point.
-      if (isDiskFull(error)) this.environment.log.warn('Stopped without a last flush: the disk is full.')
+      if (isShortage(error)) this.environment.log.warn('Stopped without a last flush.', { reason: String(error) })
       else if (error instanceof DiskError) this.diskFailed(error)
       else throw error
     }
@@ -481,6 +561,11 @@ function machineOptions(options: RaftDriverOptions, voters: readonly number[]): 
     fetchMaxBytes,
     random: environment.random,
   }
+}
+
+/** As for any metadata log that cannot be read: the other voters have what is in it. */
+function damagedLog(directory: string, { message }: DamagedBatchError): string {
+  return `The metadata log of this node is damaged: ${message}. If the other voters are healthy, empty ${directory} and start again: it is copied from them.`
 }
 
 function describeError(error: unknown): string {

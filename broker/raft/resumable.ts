@@ -1,9 +1,9 @@
 /**
- * Carries out steps one after the other. A step that finds no space on the disk is tried again until there is some, and what comes after it
- * waits: nothing leaves the node that relies on what is not written. Each step must be one that can be done again.
+ * Carries out steps one after the other. A step for which there is no space on the disk, or no file descriptor, is tried again until there is,
+ * and what comes after it waits: nothing leaves the node that relies on what is not written. Each step must be one that can be done again.
  */
 import { DiskError, type Environment, type Timer } from '../environment/environment.ts'
-import { isDiskFull } from '../log/log-failure.ts'
+import { isDiskFull, isShortage } from '../log/log-failure.ts'
 
 const retryEveryMs = 1000
 
@@ -21,7 +21,7 @@ export class Resumable {
     this.failed = failed
   }
 
-  /** A step waits for space. */
+  /** A step waits for space, or a descriptor. */
   get isWaiting(): boolean {
     return this.timer !== undefined
   }
@@ -44,7 +44,7 @@ export class Resumable {
         this.left[0]!()
       } catch (error) {
         if (!(error instanceof DiskError)) throw error
-        if (!isDiskFull(error)) return this.failed(error)
+        if (!isShortage(error)) return this.failed(error)
         return this.wait(error)
       }
       this.left.shift()
@@ -52,7 +52,7 @@ export class Resumable {
     if (this.sinceMs !== undefined) {
       const waitedMs = this.environment.clock.monotonicMs() - this.sinceMs
       this.sinceMs = undefined
-      this.environment.log.info('The metadata log has space again.', { waitedMs })
+      this.environment.log.info('The metadata log has what it needs again.', { waitedMs })
     }
     this.done?.()
   }
@@ -61,11 +61,14 @@ export class Resumable {
     const { clock, log, timers } = this.environment
     if (this.sinceMs === undefined) {
       this.sinceMs = clock.monotonicMs()
-      log.error('No space for the metadata log: this node takes no part in the quorum until there is some.', {
+      const [what, remedy] = isDiskFull(error)
+        ? ['space', 'free some space']
+        : ['file descriptor', 'close connections; raise the limit of open files (ulimit -n) at the next start']
+      log.error(`No ${what} for the metadata log: this node takes no part in the quorum until there is some.`, {
         operation: error.operation,
         path: error.path,
         code: error.code,
-        advice: 'free some space; nothing has to be restarted',
+        advice: `${remedy}; nothing has to be restarted`,
       })
     }
     this.timer = timers.after(retryEveryMs, () => {

@@ -3,7 +3,7 @@
  * once it is whole and durable; whatever else is left over from a crash is removed at the next start.
  * Source: KIP-630 "Snapshot Format".
  */
-import type { Disk, DiskError, DiskFile } from '../environment/environment.ts'
+import { DiskError, type Disk, type DiskFile } from '../environment/environment.ts'
 import { readFile } from '../log/small-files.ts'
 import { checkQuorumState } from './kraft-version.ts'
 import { readSnapshot, snapshotBatches, type SnapshotContent } from './metadata-batches.ts'
@@ -147,7 +147,7 @@ export class SnapshotStore {
       partial.drop()
       throw error
     }
-    partial.syncLater(error => done(error === undefined ? { snapshot: partial.finish() } : { error }))
+    partial.syncLater(error => done(error === undefined ? finished(partial) : { error }))
   }
 
   load(id: SnapshotId): SnapshotContent {
@@ -169,5 +169,14 @@ export class SnapshotStore {
 
   remove(ids: readonly SnapshotId[]): void {
     for (const id of ids) this.disk.remove(`${this.directory}/${snapshotFileName(id)}`)
+  }
+}
+
+function finished(partial: PartialSnapshot): { snapshot: StoredSnapshot } | { error: DiskError } {
+  try {
+    return { snapshot: partial.finish() }
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error
+    return { error }
   }
 }
