@@ -286,7 +286,7 @@ export class Node {
   #makeQuorum(storage: Storage): RaftDriver {
     const { config } = this
     return new RaftDriver({
-      environment: this.#environment,
+      environment: storage.environment,
       config: {
         nodeId: config['node.id'],
         clusterId: storage.clusterId,

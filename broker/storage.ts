@@ -5,7 +5,7 @@
 import type { BrokerConfig } from './config/broker-config.ts'
 import { resolveTopicConfig, logConfig } from './config/topic-config.ts'
 import type { DiskError, DiskLock, Environment } from './environment/environment.ts'
-import { isDiskFull } from './log/log-failure.ts'
+import { isDiskFull, isOutOfFiles, isShortage } from './log/log-failure.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { randomUuid } from './controller/uuid.ts'
 import { DirectoryLogManager } from './log/log-manager.ts'
@@ -20,6 +20,8 @@ export const metadataTopic = '__cluster_metadata'
 export const metadataTopicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
 
 export interface Storage {
+  /** That of the node; segments give descriptors back to whoever finds none left on its disk. */
+  readonly environment: Environment
   readonly clusterId: string
   /** Undefined on a node without the role broker. */
   readonly logs: DirectoryLogManager | undefined
@@ -83,7 +85,7 @@ function metadataLogConfig(config: BrokerConfig): LogConfig {
 }
 
 export function openStorage(
-  environment: Environment,
+  machine: Environment,
   config: BrokerConfig,
   options: {
     configOf: (partition: TopicPartition) => LogConfig
@@ -91,11 +93,13 @@ export function openStorage(
     producerIdExpirationMs: () => number
   },
 ): Storage {
-  const { disk } = environment
+  const openFiles = new OpenFiles(openFilesLimit(config['log.open.files.max'], machine.disk))
+  const disk = openFiles.sparing(machine.disk)
+  const { clock, timers, random, network, log } = machine
+  const environment = { clock, timers, random, disk, network, log, halt: (reason: string) => machine.halt(reason) }
   try {
     const clusterId = clusterIdOf(environment, config)
     const nodeId = config['node.id']
-    const openFiles = new OpenFiles(openFilesLimit(config['log.open.files.max'], disk))
     const isBroker = config['process.roles'].includes('broker')
     const metadataDirectory = config['metadata.log.dir']
     checkDirectoryKraftVersion(disk, metadataDirectory)
@@ -129,7 +133,7 @@ export function openStorage(
       config: metadataLogConfig(config),
       openFiles,
     })
-    return { clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
+    return { environment, clusterId, logs, metadataLog, metadataLock, metadataDirectory, metadataDirectoryId }
   } catch (error) {
     if (error instanceof LogDirectoryError) throw new StartupError(error.message, error)
     if (isDiskFull(error))
@@ -137,18 +141,21 @@ export function openStorage(
         `no space for the metadata log (${(error as DiskError).message}): free some, and start again`,
         error,
       )
+    if (isOutOfFiles(error))
+      throw new StartupError(
+        `not enough file descriptors to open the metadata log (${(error as DiskError).message}): raise the limit of open files (ulimit -n)`,
+        error,
+      )
     throw error
   }
 }
 
-/** On a full disk the log stays as it is: a start checks what is above the recovery point. */
+/** Without space, or descriptors, the log stays as it is: a start checks what is above the recovery point. */
 export function closeMetadataLog(environment: Pick<Environment, 'log'>, log: PartitionLog): void {
   try {
     log.close()
   } catch (error) {
-    if (!isDiskFull(error)) throw error
-    environment.log.warn('Stopped without a last flush of the metadata log: the disk is full.', {
-      error: String(error),
-    })
+    if (!isShortage(error)) throw error
+    environment.log.warn('Stopped without a last flush of the metadata log.', { error: String(error) })
   }
 }

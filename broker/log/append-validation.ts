@@ -15,7 +15,7 @@ import { CompressedDataError } from '../protocol/records/compressed-data.ts'
 import { decompress, maxDecompressedBytes } from '../protocol/records/compression.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { renumber, rewriteBatch } from './batch-rewrite.ts'
-import { isDiskFull } from './log-failure.ts'
+import { isDiskFull, isOutOfFiles } from './log-failure.ts'
 import type { AppendInfo, AppendRequest, AppendResult, LogConfig, TopicPartition } from './log.ts'
 import type { BatchMetadata, ProducerStates } from './producer-state.ts'
 
@@ -229,7 +229,9 @@ export function storageRefusal({ topic, partition }: TopicPartition, error: Disk
   const log = `The log of ${topic}-${partition}`
   const message = isDiskFull(error)
     ? `${log} takes no records: its disk is full (${error.message}). Free some space; nothing has to be restarted.`
-    : `${log} is offline: ${error.message}.`
+    : isOutOfFiles(error)
+      ? `${log} took no records: the broker has no file descriptor left (${error.message}). Try again, and raise its limit of open files.`
+      : `${log} is offline: ${error.message}.`
   return { refused: 'KAFKA_STORAGE_ERROR', message, cause: error }
 }
 

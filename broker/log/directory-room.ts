@@ -4,7 +4,7 @@
  */
 import { DiskError } from '../environment/environment.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
-import { isDiskFull } from './log-failure.ts'
+import { isShortage } from './log-failure.ts'
 import type { DirectoryRoom } from './log-failure.ts'
 
 export const probeFile = '.space-probe'
@@ -26,6 +26,7 @@ export class Room implements DirectoryRoom {
   private readonly options: RoomOptions
   private timer: Timer | undefined
   private fullSinceMs = 0
+  private isStopped = false
 
   constructor(options: RoomOptions) {
     this.options = options
@@ -46,12 +47,15 @@ export class Room implements DirectoryRoom {
     this.probeLater()
   }
 
+  /** For good. */
   stop(): void {
+    this.isStopped = true
     this.timer?.cancel()
     this.timer = undefined
   }
 
   private probeLater(): void {
+    if (this.isStopped) return
     this.timer = this.options.environment.timers.after(probeEveryMs, () => {
       this.timer = undefined
       this.probe()
@@ -64,7 +68,7 @@ export class Room implements DirectoryRoom {
       this.writeProbe()
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
-      if (isDiskFull(error)) this.probeLater()
+      if (isShortage(error)) this.probeLater()
       else this.options.failed(error)
       return
     }

@@ -7,8 +7,9 @@ import { DiskError } from '../environment/environment.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
 import { Flusher } from './flusher.ts'
 import type { FlushResult } from './flusher.ts'
-import { writePartitionMetadata } from './partition-metadata.ts'
+import { makeMetadataDurable } from './partition-metadata.ts'
 import type { ProducerSnapshots } from './producer-snapshots.ts'
+import { isShortage } from './log-failure.ts'
 import { segmentIndexOf } from './log-reader.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentTally } from './segment-tally.ts'
@@ -36,8 +37,8 @@ export interface DurableLog {
 export class Durability {
   /** Below it everything is durable. */
   recoveryPoint: number
-  /** A file of the directory was created, renamed or removed since the directory was fsynced. */
-  directoryDirty: boolean
+  private namesDirty: boolean
+  private namesUnderWay = 0
   private parentDirty: boolean
   private metadataSynced = false
   private unflushedMessages = 0
@@ -60,13 +61,21 @@ export class Durability {
     this.log = log
     this.recoveryPoint = options.recoveryPoint
     this.writebackBytes = options.writebackBytes
-    this.directoryDirty = options.created
+    this.namesDirty = options.created
     this.parentDirty = options.created
     this.flusher = new Flusher({
       end: () => log.logEndOffset,
       sync: (end, done) => this.syncBelow(end, done),
       reached: end => this.raiseRecoveryPoint(end),
     })
+  }
+
+  /** A file of the directory was created, renamed or removed since the directory was fsynced. */
+  get directoryDirty(): boolean {
+    return this.namesDirty || this.namesUnderWay > 0
+  }
+  set directoryDirty(dirty: boolean) {
+    this.namesDirty = dirty
   }
 
   /** The recovery point that may be checkpointed: a recovery from there makes the indexes anew that are not durable yet. */
@@ -76,12 +85,25 @@ export class Durability {
     return Math.min(this.recoveryPoint, unsynced?.baseOffset ?? Infinity)
   }
 
-  /** Counts an append; flushes when flush.messages says so, else starts the clock of flush.ms. Throws DiskError. */
-  appended(messages: number, bytes: number, flushMessages: number): void {
+  /** Whether flush.messages asks for a flush after so many more messages. */
+  mustFlushAfter(messages: number, flushMessages: number): boolean {
+    return this.unflushedMessages + messages >= flushMessages
+  }
+
+  /** Everything of a flush but the bytes of the active segment, before they are appended. Throws DiskError; can be done again. */
+  prepareFlush(): void {
+    this.syncDirectories()
+    const active = this.log.currentSegments.at(-1)
+    for (const segment of this.log.tally.unsyncedSegments) if (segment !== active) segment.sync()
+    this.log.transactions.sync()
+  }
+
+  /** Counts an append; flushes it if that was prepared, else starts the clock of flush.ms. Throws DiskError. */
+  appended(messages: number, bytes: number, flushes: boolean): void {
     this.bytesSinceWriteback += bytes
     if (this.bytesSinceWriteback >= this.writebackBytes && !this.writingBack) this.writeBack()
     this.unflushedMessages += messages
-    if (this.unflushedMessages >= flushMessages) this.flush()
+    if (flushes) this.flushAppended()
     else if (this.timer === undefined && this.log.flushMs < forever) this.startTimer()
   }
 
@@ -113,14 +135,22 @@ export class Durability {
 
   /** fsyncs everything, blocking. Throws DiskError. */
   flush(): void {
-    this.syncDirectories()
-    const active = this.log.currentSegments.at(-1)
-    for (const segment of this.log.tally.unsyncedSegments) {
-      if (segment === active) segment.syncLog()
-      else segment.sync()
-    }
-    this.log.transactions.sync()
+    this.prepareFlush()
+    const active = this.log.currentSegments.at(-1)!
+    if (active.unsynced) active.syncLog()
     this.raiseRecoveryPoint(this.log.logEndOffset)
+  }
+
+  /** The records are durable when this returns. An index for which there is a shortage is written later, or read from the log by a recovery. */
+  private flushAppended(): void {
+    this.log.currentSegments.at(-1)!.syncLog()
+    try {
+      this.prepareFlush()
+      this.raiseRecoveryPoint(this.log.logEndOffset)
+    } catch (error) {
+      if (!isShortage(error)) throw error
+      this.unflushedMessages = 0
+    }
   }
 
   /** fsyncs off the event loop: everything, or what is below `end`. */
@@ -151,6 +181,34 @@ export class Durability {
   /** partition.metadata was fsynced; the names of the directory and in it are what is left to do. */
   metadataIsDurable(): void {
     this.metadataSynced = true
+  }
+
+  /** The name of the directory itself may not be durable. */
+  get hasNewName(): boolean {
+    return this.parentDirty
+  }
+
+  /** The parent was fsynced, which serves all logs there at once. */
+  nameIsDurable(): void {
+    if (this.metadataSynced) this.parentDirty = false
+  }
+
+  /** fsyncs the names in the directory off the event loop. */
+  syncNamesLater(done: (error: DiskError | undefined) => void): void {
+    if (!this.namesDirty) return done(undefined)
+    const ended = (error: DiskError | undefined): void => {
+      this.namesUnderWay--
+      this.namesDirty ||= error !== undefined
+      done(error)
+    }
+    this.namesDirty = false
+    this.namesUnderWay++
+    try {
+      this.environment.disk.syncDirectoryLater(this.log.directory, ended)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      ended(error)
+    }
   }
 
   stop(): void {
@@ -218,11 +276,17 @@ export class Durability {
   syncDirectories(): void {
     const { disk } = this.environment
     if (this.parentDirty) {
-      if (!this.metadataSynced) writePartitionMetadata(disk, this.log.directory, this.log.topicId, { durable: true })
+      if (!this.metadataSynced) this.syncMetadata()
       disk.syncDirectory(parentOf(this.log.directory))
       this.parentDirty = false
     }
     if (this.directoryDirty) disk.syncDirectory(this.log.directory)
     this.directoryDirty = false
+  }
+
+  /** It was written when the directory was made; to write it anew a disk might have no space. */
+  private syncMetadata(): void {
+    makeMetadataDurable(this.environment.disk, this.log.directory, this.log.topicId)
+    this.metadataSynced = true
   }
 }

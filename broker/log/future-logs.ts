@@ -18,7 +18,7 @@ import type { Environment } from '../environment/environment.ts'
 import { futureDirectoryName, partitionDirectoryName, partitionKey } from './log-files.ts'
 import type { LogDirectory } from './log-directory.ts'
 import type { FoundPartition } from './log-directory.ts'
-import { isDiskFull } from './log-failure.ts'
+import { isShortage } from './log-failure.ts'
 import type { LogConfig, TopicPartition } from './log.ts'
 import type { SegmentedLog } from './partition-log.ts'
 
@@ -40,8 +40,10 @@ export interface FutureLogsHost {
   retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void
   /** Takes the directory offline when `run` throws DiskError, and passes the error on. */
   inDirectory<T>(directory: LogDirectory, run: () => T): T
-  /** Takes the directory offline. */
-  failed(directory: LogDirectory, error: DiskError): void
+  /** Takes the directory offline, unless it is for a shortage. */
+  refused(directory: LogDirectory, error: DiskError): void
+  /** Takes away what should be gone from `<directory>/<name>` already. Throws DiskError. */
+  clearPlace(directory: LogDirectory, name: string): void
 }
 
 export interface LogToOpen {
@@ -105,7 +107,7 @@ export class FutureLogs {
         if (current.log.logStartOffset > 0) log.truncateFullyAndStartAt(current.log.logStartOffset)
         log.flush()
       } catch (error) {
-        if (isDiskFull(error)) this.drop(partition)
+        if (isShortage(error)) this.drop(partition)
         throw error
       }
       return log
@@ -131,7 +133,7 @@ export class FutureLogs {
 
   /**
    * Makes the copy, which holds all that the log holds, the partition's log. Throws DiskError when the directory of the
-   * copy fails; then the log stays what it was.
+   * copy fails, or for a shortage there; then the log stays what it was, and the copy can only be dropped.
    */
   promote(partition: TopicPartition, config: LogConfig): SegmentedLog {
     const future = this.futures.get(partitionKey(partition))
@@ -145,9 +147,16 @@ export class FutureLogs {
       const { topicId } = future.log
       future.log.close()
       directory.checkpointNow()
+      this.host.clearPlace(directory, name)
       disk.rename(future.log.directory, `${directory.path}/${name}`)
-      disk.syncDirectory(directory.path)
-      return this.host.open(directory, partition, { topicId, config, name, isClosed: true })
+      try {
+        disk.syncDirectory(directory.path)
+        return this.host.open(directory, partition, { topicId, config, name, isClosed: true })
+      } catch (error) {
+        // There must not be two logs: it is a copy again.
+        if (isShortage(error)) disk.rename(`${directory.path}/${name}`, future.log.directory)
+        throw error
+      }
     })
     this.forget(partition)
     if (current !== undefined) promoted.succeed(current.log)
@@ -167,10 +176,10 @@ export class FutureLogs {
     if (offset === undefined) return
     for (const [directory, value] of [[to, offset] as const, [from, undefined] as const]) {
       try {
-        directory.setCleanerOffset(partition, value, error => this.host.failed(directory, error))
+        directory.setCleanerOffset(partition, value, error => this.host.refused(directory, error))
       } catch (error) {
         if (!(error instanceof DiskError)) throw error
-        this.host.failed(directory, error)
+        this.host.refused(directory, error)
       }
     }
   }

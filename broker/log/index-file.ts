@@ -8,8 +8,9 @@
  */
 import { DiskError } from '../environment/environment.ts'
 import type { Disk, DiskFile } from '../environment/environment.ts'
+import { isShortage } from './log-failure.ts'
 
-/** Entries kept in memory before they are written as one page. */
+/** Entries kept in memory before they are written as one page; more while a shortage keeps them from being written. */
 const pageEntries = 512
 const firstTailEntries = 32
 
@@ -47,35 +48,44 @@ export class IndexFile {
     return this.written + this.tailEntries
   }
 
-  /** Makes room for one entry and says where in `slotBuffer` it goes. */
+  /** Makes room for one entry and says where in `slotBuffer` it goes. Of records that are in the log, so a shortage must not refuse it. */
   reserve(): number {
     if (this.tail === undefined) this.tail = Buffer.allocUnsafe(firstTailEntries * this.entryBytes)
-    if (this.tailEntries * this.entryBytes === this.tail.length) {
-      if (this.tailEntries >= pageEntries) {
-        this.spill()
-      } else {
-        const larger = Buffer.allocUnsafe(this.tail.length * 4)
-        this.tail.copy(larger)
-        this.tail = larger
-      }
+    if (this.tailEntries * this.entryBytes === this.tail.length && !this.spillPage()) {
+      const larger = Buffer.allocUnsafe(
+        Math.min(this.tail.length * 4, this.tail.length + pageEntries * this.entryBytes),
+      )
+      this.tail.copy(larger)
+      this.tail = larger
     }
     return this.tailEntries++ * this.entryBytes
+  }
+
+  private spillPage(): boolean {
+    if (this.tailEntries < pageEntries) return false
+    try {
+      this.spill()
+      return true
+    } catch (error) {
+      if (!isShortage(error)) throw error
+      return false
+    }
   }
 
   get slotBuffer(): Buffer {
     return this.tail!
   }
 
-  /** Undoes the last `reserve`, for an append that failed. */
+  /** Drops the entries from this one on; can be done again when it throws. */
   truncateTo(entries: number): void {
     if (entries >= this.entries) return
     if (entries >= this.written) {
       this.tailEntries = entries - this.written
       return
     }
+    this.withFile(file => file.truncate(entries * this.entryBytes))
     this.tailEntries = 0
     this.written = entries
-    this.withFile(file => file.truncate(entries * this.entryBytes))
   }
 
   /** Writes what is only in memory. */

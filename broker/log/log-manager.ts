@@ -14,7 +14,7 @@ import type { CleanerTarget } from './cleaner/log-cleaner.ts'
 import { FutureLogs } from './future-logs.ts'
 import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory } from './log-directory.ts'
-import { isDiskFull } from './log-failure.ts'
+import { isDiskFull, isOutOfFiles, isShortage } from './log-failure.ts'
 import type { FoundPartition } from './log-directory.ts'
 import { LogPlacement } from './log-placement.ts'
 import type {
@@ -47,6 +47,9 @@ export interface LogManagerOptions {
   readonly producerIdExpirationMs?: () => number
 }
 
+/** What could not be removed is tried again after that time. */
+const removalRetryMs = 10_000
+
 type MetadataDirectory = (partition: TopicPartition, topicId: string) => string | undefined
 type DirectoryFailureListener = (directoryId: string, partitions: readonly TopicPartition[], error: Error) => void
 
@@ -66,6 +69,8 @@ export class DirectoryLogManager implements LogManager {
   private readonly listeners: DirectoryFailureListener[] = []
   private readonly removals = new Map<string, Timer>()
   private readonly spaceListeners: ((directoryId: string) => void)[] = []
+  /** What could not be taken away from its place so far, and how to do it: by path. Nobody may take it for the partition's log. */
+  private readonly inTheWay = new Map<string, () => void>()
   private closed = false
 
   constructor(options: LogManagerOptions) {
@@ -87,7 +92,8 @@ export class DirectoryLogManager implements LogManager {
       replace: (partition, held) => this.byPartition.set(partitionKey(partition), held),
       retire: (directory, partition, name, delayMs) => this.retire(directory, partition, name, delayMs),
       inDirectory: (directory, run) => this.inDirectory(directory, run),
-      failed: (directory, error) => this.failDirectory(directory, error),
+      refused: (directory, error) => this.refused(directory, error),
+      clearPlace: (directory, name) => this.clearPlace(directory, name),
     })
     this.cleaner = new LogCleaner({
       environment: this.environment,
@@ -122,6 +128,10 @@ export class DirectoryLogManager implements LogManager {
         this.load(directory)
       } catch (error) {
         if (!(error instanceof DiskError)) throw error
+        if (isOutOfFiles(error))
+          throw new LogDirectoryError(
+            `Not enough file descriptors to open the logs of ${directory.path} (${error.message}). Raise the limit of open files (ulimit -n).`,
+          )
         // Also for want of space: logs that could not be made whole cannot be served.
         this.failDirectory(directory, error)
       }
@@ -190,7 +200,7 @@ export class DirectoryLogManager implements LogManager {
       log = open()
     } catch (error) {
       // Half a log is no log: it is made anew when there is space.
-      if (isNew && isDiskFull(error)) disk.remove(path)
+      if (isNew && isShortage(error)) disk.remove(path)
       throw error
     }
     directory.logs.set(partitionKey(partition), log)
@@ -199,7 +209,7 @@ export class DirectoryLogManager implements LogManager {
 
   private cleanerTarget({ log, directory }: HeldLog): CleanerTarget {
     const { topicPartition } = log
-    const failed = (error: DiskError): void => this.failDirectory(directory, error)
+    const failed = (error: DiskError): void => this.refused(directory, error)
     return {
       log,
       cleanerOffset: () => directory.cleanerOffset(topicPartition),
@@ -299,7 +309,10 @@ export class DirectoryLogManager implements LogManager {
       if (directory.failure !== undefined) return this.getOrCreate(partition, topicId, config, assigned)
       if (directory.room.full !== undefined) throw directory.room.full
     }
-    const log = this.inDirectory(directory, () => this.open(directory, partition, { topicId, config, name }))
+    const log = this.inDirectory(directory, () => {
+      this.clearPlace(directory, name)
+      return this.open(directory, partition, { topicId, config, name })
+    })
     this.byPartition.set(partitionKey(partition), { log, directory })
     this.lost.delete(partitionKey(partition))
     this.placement.placed(partition)
@@ -351,10 +364,12 @@ export class DirectoryLogManager implements LogManager {
     this.retire(found.directory, partition, partitionDirectoryName(partition), found.log.fileDeleteDelayMs)
   }
 
-  setAside(partition: TopicPartition): void {
+  setAside(partition: TopicPartition): boolean {
     const directory = this.forget(partition)?.directory
-    if (directory !== undefined)
-      this.renameIn(directory, partitionDirectoryName(partition), this.unique(strayDirectoryName, partition))
+    if (directory === undefined) return true
+    const name = partitionDirectoryName(partition)
+    const stray = this.unique(strayDirectoryName, partition)
+    return this.takeAway(directory, name, () => this.rename(directory, name, stray))
   }
 
   private forget(partition: TopicPartition) {
@@ -372,30 +387,46 @@ export class DirectoryLogManager implements LogManager {
     return name(partition, this.environment.random.bytes(16).toString('hex'))
   }
 
-  /** Undefined when the disk refused. */
-  private renameIn(directory: LogDirectory, from: string, to: string): true | undefined {
+  private rename(directory: LogDirectory, from: string, to: string): void {
     const { disk } = this.environment
-    return this.trying(directory, () => {
-      disk.rename(`${directory.path}/${from}`, `${directory.path}/${to}`)
-      disk.syncDirectory(directory.path)
-      return true
-    })
+    disk.rename(`${directory.path}/${from}`, `${directory.path}/${to}`)
+    // Until it is durable a crash may bring the old name back, and the next start does the same again.
+    this.trying(directory, () => disk.syncDirectory(directory.path))
+  }
+
+  /** Whether `run` has taken `name` away. If not it is kept in mind, so that nobody takes what is there for the log of the partition. */
+  private takeAway(directory: LogDirectory, name: string, run: () => void): boolean {
+    if (this.trying(directory, () => (run(), true)) === true) return true
+    if (directory.online) this.inTheWay.set(`${directory.path}/${name}`, run)
+    return false
+  }
+
+  /** Nothing is left there that should be gone. Throws DiskError. */
+  private clearPlace(directory: LogDirectory, name: string): void {
+    const path = `${directory.path}/${name}`
+    this.inTheWay.get(path)?.()
+    this.inTheWay.delete(path)
   }
 
   /** Renames the directory of a log to `….<uuid>-delete`, and removes it later. */
   private retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void {
-    const { disk, timers } = this.environment
+    const { disk } = this.environment
     const deleted = this.unique(deletedDirectoryName, partition)
-    // A full disk may have no room even for a name; what is deleted makes some at once.
-    if (this.renameIn(directory, name, deleted) !== true || directory.room.full !== undefined) {
-      const left = disk.stat(`${directory.path}/${deleted}`) === undefined ? name : deleted
-      this.trying(directory, () => disk.remove(`${directory.path}/${left}`))
+    if (this.trying(directory, () => (this.rename(directory, name, deleted), true)) === true) {
+      // What is deleted makes room at once where there is none.
+      this.removeLater(directory, `${directory.path}/${deleted}`, directory.room.full === undefined ? delayMs : 0)
       return
     }
-    const target = `${directory.path}/${deleted}`
+    // A full disk may have no room even for a name.
+    this.takeAway(directory, name, () => disk.remove(`${directory.path}/${name}`))
+  }
+
+  private removeLater(directory: LogDirectory, target: string, delayMs: number): void {
+    const { disk, timers } = this.environment
     const timer = timers.after(delayMs, () => {
       this.removals.delete(target)
-      this.trying(directory, () => disk.remove(target))
+      const isGone = this.trying(directory, () => (disk.remove(target), true)) === true
+      if (!isGone && directory.online) this.removeLater(directory, target, removalRetryMs)
     })
     this.removals.set(target, timer)
   }
@@ -423,26 +454,46 @@ export class DirectoryLogManager implements LogManager {
   }
 
   private hasSpace(directory: LogDirectory): void {
+    for (const path of this.inTheWay.keys())
+      if (path.startsWith(`${directory.path}/`))
+        this.trying(directory, () => this.clearPlace(directory, path.slice(directory.path.length + 1)))
     for (const listener of this.spaceListeners) listener(directory.id)
   }
 
   /** Resolves when `close` has little left to do; for when nothing is appended any more. */
   async writeOut(): Promise<void> {
-    const logs = this.dirs.filter(({ online }) => online).flatMap(directory => [...directory.logs.values()])
-    await Promise.all(
-      logs.map(
-        log =>
-          new Promise<void>((resolve, reject) => {
-            try {
-              log.writeOutLater(resolve)
-            } catch (error) {
-              // The directory is offline now; the others go on.
-              if (error instanceof DiskError) resolve()
-              else reject(error)
-            }
-          }),
-      ),
+    await Promise.all(this.dirs.filter(({ online }) => online).map(directory => this.writeOutIn(directory)))
+  }
+
+  private async writeOutIn(directory: LogDirectory): Promise<void> {
+    const logs = [...directory.logs.values()]
+    await Promise.all(logs.map(log => this.whenOver(directory, done => log.writeOutLater(() => done(undefined)))))
+    const named = logs.filter(log => log.durability.hasNewName)
+    if (named.length === 0 || !directory.online) return
+    const isDurable = await this.whenOver(directory, done =>
+      this.environment.disk.syncDirectoryLater(directory.path, done),
     )
+    if (isDurable) for (const log of named) log.durability.nameIsDurable()
+  }
+
+  /** Resolves when disk work off the event loop is over, with whether it went well. */
+  private whenOver(
+    directory: LogDirectory,
+    run: (done: (error: DiskError | undefined) => void) => void,
+  ): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const done = (error: DiskError | undefined): void => {
+        if (error !== undefined) this.refused(directory, error)
+        resolve(error === undefined)
+      }
+      try {
+        run(done)
+      } catch (error) {
+        // The other directories go on.
+        if (error instanceof DiskError) done(error)
+        else reject(error)
+      }
+    })
   }
 
   close(highWatermarkOf: (partition: TopicPartition) => number): void {
@@ -452,19 +503,37 @@ export class DirectoryLogManager implements LogManager {
     for (const timer of this.removals.values()) timer.cancel()
     for (const directory of this.dirs) {
       if (!directory.online) continue
-      this.trying(directory, () => {
-        for (const log of directory.logs.values()) log.close()
-        directory.checkpointFinally(highWatermarkOf)
-        // A node that was never registered since its last clean stop is still the one of that stop.
-        const epoch = Math.max(this.options.brokerEpoch?.() ?? -1, directory.previousBrokerEpoch)
-        if (directory.online) writeCleanShutdown(this.environment.disk, directory.path, epoch)
-        directory.release()
-      })
+      try {
+        this.closeDirectory(directory, highWatermarkOf)
+      } finally {
+        this.trying(directory, () => directory.release())
+      }
     }
     for (const directory of this.dirs) for (const log of directory.logs.values()) log.release()
   }
 
-  /** Runs disk work of one directory: its failure takes the directory offline and nothing else; want of space not even that. */
+  /** The mark of a clean stop is left only where everything is durable; what finds no space costs the next start a recovery. */
+  private closeDirectory(directory: LogDirectory, highWatermarkOf: (partition: TopicPartition) => number): void {
+    let isClean = true
+    for (const log of directory.logs.values())
+      if (this.trying(directory, () => (log.close(), true)) !== true) isClean = false
+    if (!isClean || !directory.online) {
+      const { path, online } = directory
+      this.environment.log.warn('A log directory is not closed cleanly: its logs are recovered at the next start.', {
+        directory: path,
+        online,
+      })
+      return
+    }
+    this.trying(directory, () => {
+      directory.checkpointFinally(highWatermarkOf)
+      // A node that was never registered since its last clean stop is still the one of that stop.
+      const epoch = Math.max(this.options.brokerEpoch?.() ?? -1, directory.previousBrokerEpoch)
+      if (directory.online) writeCleanShutdown(this.environment.disk, directory.path, epoch)
+    })
+  }
+
+  /** Runs disk work of one directory: its failure takes the directory offline and nothing else; a shortage not even that. */
   private trying<T>(directory: LogDirectory, run: () => T): T | undefined {
     try {
       return run()
@@ -477,7 +546,14 @@ export class DirectoryLogManager implements LogManager {
 
   private refused(directory: LogDirectory, error: DiskError): void {
     if (isDiskFull(error)) directory.room.ranFull(error)
-    else this.failDirectory(directory, error)
+    if (!isShortage(error)) return this.failDirectory(directory, error)
+    if (isOutOfFiles(error))
+      this.environment.log.warn('No file descriptor is left for work in a log directory; it is tried again.', {
+        directory: directory.path,
+        operation: error.operation,
+        path: error.path,
+        advice: 'raise the limit of open files (ulimit -n), or lower log.open.files.max or max.connections',
+      })
   }
 
   /** The same, for whoever has to know that it failed. */

@@ -266,8 +266,11 @@ export interface LogManager {
   settle(metadataDirectory: (partition: TopicPartition, topicId: string) => string | undefined): void
   /** Renames the directory to `….<uuid>-delete` and removes it after file.delete.delay.ms; a copy under way too. */
   delete(partition: TopicPartition): void
-  /** Of a log that the metadata does not know: renames the directory to `….<uuid>-stray`, where it stays until somebody removes it. */
-  setAside(partition: TopicPartition): void
+  /**
+   * Of a log that the metadata does not know: renames the directory to `….<uuid>-stray`, where it stays until somebody removes it. False when
+   * that failed: the log is not used, and as long as it is in its place no other is made there.
+   */
+  setAside(partition: TopicPartition): boolean
 
   /** The copy of the partition's log that is on its way into another directory (KIP-113). */
   future(partition: TopicPartition): FutureLog | undefined

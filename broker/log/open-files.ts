@@ -4,10 +4,17 @@
  * assignment). A descriptor with an fsync under way is never closed: its number could be given to another file meanwhile. Therefore no more
  * fsyncs run at once than leave room, and the others wait in order.
  *
+ * What was written through a descriptor is fsynced before it is closed for others: should the kernel fail to write those pages while nobody has
+ * the file open, the error may never be told. Such files are fsynced off the event loop as soon as it gets crowded, and only when nothing else
+ * can be closed does anybody wait for one.
+ *
+ * Everything else that a node opens (indexes, snapshots, checkpoints, directories) is open for a moment only. Where the process has no
+ * descriptor left for it, segments give some back (`sparing`).
+ *
  * Apache Kafka keeps every segment of every log open, and maps its indexes besides.
  */
-import { DiskError } from '../environment/environment.ts'
-import type { Disk, DiskFile } from '../environment/environment.ts'
+import type { Disk, DiskError, DiskFile } from '../environment/environment.ts'
+import { isOutOfFiles } from './log-failure.ts'
 
 /** More at once bring nothing: what runs them has far fewer threads. */
 const maxSyncsAtOnce = 64
@@ -16,6 +23,22 @@ const smallestLimit = 8
 const unknownProcessLimit = 1024
 /** More are hardly ever in use together. */
 const largestDerivedLimit = 32_768
+/** From this share of the limit on, files that are long unused are made ready to be closed. */
+const crowdedShare = 0.75
+/** Files that are looked at for closing, beyond those that must be: what an open costs does not grow with their number. */
+const looksToSpare = 16
+
+/** The segment that has a file open. */
+export interface FileOwner {
+  /** Bytes were written that no fsync has begun to cover. */
+  readonly hasUnsyncedBytes: boolean
+  /** fsyncs, blocking. Does not throw DiskError: when it goes wrong its own log fails, not the one that needs the room. */
+  syncNow(): void
+  /** fsyncs off the event loop, if that is not on its way already; likewise. */
+  syncSoon(): void
+  /** It has no open file any more. */
+  taken(): void
+}
 
 /** An open file of a segment. */
 export class SegmentFile {
@@ -25,12 +48,11 @@ export class SegmentFile {
   closing = false
   /** Used since it was last looked at for closing. */
   used = true
-  /** Tells the segment that it has no open file any more. */
-  readonly taken: () => void
+  readonly owner: FileOwner
 
-  constructor(file: DiskFile, taken: () => void) {
+  constructor(file: DiskFile, owner: FileOwner) {
     this.file = file
-    this.taken = taken
+    this.owner = owner
   }
 }
 
@@ -61,43 +83,87 @@ export class OpenFiles {
     return this.files.size
   }
 
-  /** Opens a file, closing others for it. `taken` is called when the room is needed. Throws DiskError. */
-  open(disk: Disk, path: string, mode: 'read' | 'write', taken: () => void): SegmentFile {
+  /** Opens a file, closing others for it. Throws DiskError. */
+  open(disk: Disk, path: string, mode: 'read' | 'write', owner: FileOwner): SegmentFile {
+    if (this.files.size >= this.limit * crowdedShare) this.syncOldest()
     this.closeUnused(this.files.size - this.limit + 1)
-    const opened = new SegmentFile(this.tryOpen(disk, path, mode), taken)
+    const opened = new SegmentFile(
+      this.withDescriptors(() => disk.open(path, mode)),
+      owner,
+    )
     this.files.add(opened)
     return opened
   }
 
-  private tryOpen(disk: Disk, path: string, mode: 'read' | 'write'): DiskFile {
-    try {
-      return disk.open(path, mode)
-    } catch (error) {
-      if (!(error instanceof DiskError) || error.code !== 'EMFILE' || this.files.size === 0) throw error
-      // The process has less room than was thought: others have taken it.
-      this.closeUnused(Math.ceil(this.files.size / 2))
-      return disk.open(path, mode)
+  /** The disk; what finds no descriptor on it is tried once more, with some that segments have given back. */
+  sparing(disk: Disk): Disk {
+    return {
+      open: (path, mode) => this.withDescriptors(() => disk.open(path, mode)),
+      list: path => this.withDescriptors(() => disk.list(path)),
+      stat: path => disk.stat(path),
+      makeDirectory: path => disk.makeDirectory(path),
+      rename: (from, to) => disk.rename(from, to),
+      remove: path => this.withDescriptors(() => disk.remove(path)),
+      syncDirectory: path => this.withDescriptors(() => disk.syncDirectory(path)),
+      syncDirectoryLater: (path, done) => this.withDescriptors(() => disk.syncDirectoryLater(path, done)),
+      lock: path => this.withDescriptors(() => disk.lock(path)),
+      openFileLimit: () => disk.openFileLimit?.(),
+      space: path => disk.space(path),
     }
   }
 
-  /** Closes so many files, the ones first that were not used for long. */
-  private closeUnused(count: number): void {
-    if (count <= 0) return
-    let left = count
-    for (let looks = 2 * this.files.size; looks > 0 && left > 0; looks--) {
-      const [file] = this.files
-      if (file === undefined) return
-      this.files.delete(file)
-      if (file.used || file.syncs > 0) {
-        file.used = false
-        this.files.add(file)
-        continue
-      }
-      left--
-      file.closing = true
-      file.taken()
-      file.file.close()
+  private withDescriptors<T>(run: () => T): T {
+    try {
+      return run()
+    } catch (error) {
+      if (!isOutOfFiles(error)) throw error
+      // The process has less room than was thought: others have taken it.
+      const half = Math.ceil(this.files.size / 2)
+      if (this.closeUnused(half, 'clean') === 0 && this.closeUnused(1) === 0) throw error
+      return run()
     }
+  }
+
+  /** Files that were not used for long and may have to be closed soon are fsynced now, off the event loop. */
+  private syncOldest(): void {
+    let looks = looksToSpare
+    for (const { used, syncs, owner } of this.files) {
+      if (--looks < 0) return
+      if (!used && syncs === 0 && owner.hasUnsyncedBytes) owner.syncSoon()
+    }
+  }
+
+  /** Closes so many files, or as many as can be, the ones first that were not used for long; returns how many. */
+  private closeUnused(count: number, which: 'any' | 'clean' = 'any'): number {
+    let closed = 0
+    let looks = 2 * this.files.size
+    const unsynced: SegmentFile[] = []
+    for (const file of count > 0 ? this.files : []) {
+      if (closed >= count || --looks < 0 || (which === 'any' && unsynced.length >= count + looksToSpare)) break
+      if (file.used) {
+        file.used = false
+        this.files.delete(file)
+        this.files.add(file)
+      } else if (file.syncs === 0 && file.owner.hasUnsyncedBytes) unsynced.push(file)
+      else if (file.syncs === 0) {
+        this.take(file)
+        closed++
+      }
+    }
+    for (const file of which === 'any' ? unsynced : []) {
+      if (closed >= count) break
+      file.owner.syncNow()
+      this.take(file)
+      closed++
+    }
+    return closed
+  }
+
+  private take(file: SegmentFile): void {
+    this.files.delete(file)
+    file.closing = true
+    file.owner.taken()
+    file.file.close()
   }
 
   /** The segment needs the file no more. It is closed now, or after the fsync that is under way. */

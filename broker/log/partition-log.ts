@@ -1,15 +1,14 @@
 /**
  * One partition's log: the segments of its directory, its leader epochs and producers. Implements PartitionLog (log.ts has the contract).
  *
- * The hot path is synchronous and makes one write per append. A DiskError anywhere marks the log as failed: from then on appends are refused
- * with KAFKA_STORAGE_ERROR, and `onFailure` takes the whole log directory offline. Nothing of a failed append counts.
+ * The hot path is synchronous and makes one write per append. Nothing of an append that was refused counts. A DiskError anywhere marks the log
+ * as failed: from then on appends are refused with KAFKA_STORAGE_ERROR, and `onFailure` takes the whole log directory offline; except for want
+ * of space or of descriptors, which only refuses what was asked for (log-failure.ts).
  *
  * Source: Kafka documentation, "Log"; KIP-101, KIP-98; the semantics of Apache Kafka's log, observed and checked with its tools.
  */
-import { DiskError } from '../environment/environment.ts'
-import type { Logger } from '../environment/environment.ts'
-import { wholeBatchesBytes } from '../protocol/records/batch.ts'
-import type { BatchView } from '../protocol/records/batch.ts'
+import type { DiskError, Logger } from '../environment/environment.ts'
+import { wholeBatchesBytes, type BatchView } from '../protocol/records/batch.ts'
 import type { CleanableLog, ProducerEnd } from './cleaner/cleanable-log.ts'
 import { SegmentReplacement } from './cleaner/segment-replacement.ts'
 import { checkProducers, stampForLeader, storageRefusal, validateForLeader } from './append-validation.ts'
@@ -63,7 +62,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   private readonly options: PartitionLogOptions
   readonly log: Logger
   private config: LogConfig
-  private segments: Segment[]
+  private readonly segments: Segment[]
   readonly segmentContext: SegmentContext
   readonly tally = new SegmentTally()
   active: Segment
@@ -110,6 +109,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       openFiles: options.openFiles ?? new OpenFiles(),
       log: this.log,
       indexIntervalBytes: () => this.config.indexIntervalBytes,
+      failed: error => this.fail(error),
     }
     const newSegmentJitterMs = () => rollJitterMs(this.config, environment.random)
     const loaded = loadLog(loadOptionsOf(options, { log: this.log, segments: this.segmentContext, newSegmentJitterMs }))
@@ -182,7 +182,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   // ---------------------------------------------------------------------------------------------------------- append
 
   appendAsLeader(records: Buffer, request: AppendRequest): AppendResult {
-    const unavailable = this.failure.error ?? this.failure.full
+    const { unavailable } = this.failure
     if (unavailable !== undefined) return storageRefusal(this.topicPartition, unavailable)
     const append = validateForLeader(records, request, this.config, this.topicPartition)
     if ('refused' in append) return append
@@ -231,22 +231,19 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     const append = { records, firstOffset, lastOffset, wallMs }
     const baseOffset = nextBaseOffset(this.active, this.endOffset, append, this.config)
     const segment = baseOffset === undefined ? this.active : this.roll(baseOffset)
-    const sizeBefore = segment.sizeBytes
-    try {
-      segment.append(records, this.config.indexIntervalBytes)
-    } catch (error) {
-      this.discardTail(segment, sizeBefore)
-      throw error
-    }
+    const count = lastOffset - firstOffset + 1
+    const flushes = this.durability.mustFlushAfter(count, this.config.flushMessages)
+    // What a flush needs space or descriptors for is done first, while the append can still be refused.
+    if (flushes) this.durability.prepareFlush()
+    segment.append(records, this.config.indexIntervalBytes)
     this.endOffset = lastOffset + 1
     // The records are in the log by now: what goes wrong from here on must not pass for an append that was refused.
     this.failure.guardFully(() => {
       for (const batch of batches) this.follow(batch, segment)
-      this.durability.appended(lastOffset - firstOffset + 1, records.length, this.config.flushMessages)
+      this.durability.appended(count, records.length, flushes)
     })
   }
 
-  /** Takes an appended batch into epochs, producers and transactions. */
   private follow(batch: BatchView, segment: Segment): void {
     const epoch = batch.partitionLeaderEpoch
     if (epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
@@ -257,43 +254,36 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.durability.directoryDirty = true
   }
 
-  private discardTail(segment: Segment, sizeBytes: number): void {
-    try {
-      segment.discardTail(sizeBytes, this.endOffset)
-    } catch (error) {
-      // Recovery cuts it, since its offsets are above the recovery point. Until then nothing may be written behind it.
-      const fields = { directory: this.directory, error: String(error) }
-      this.log.warn('The rest of a failed append could not be removed.', fields)
-      if (error instanceof DiskError) this.failure.fail(error)
-    }
-  }
-
   // ------------------------------------------------------------------------------------------------------------ roll
 
   /** Closes the active segment and begins one at `baseOffset`; the old one is fsynced off the event loop. */
-  private roll(baseOffset = this.endOffset): Segment {
+  private roll(baseOffset: number): Segment {
     const old = this.active
     if (old.baseOffset === baseOffset && old.sizeBytes === 0) return old
     // Whatever of this finds no space can be done again: the old segment stays active until the new one is there.
     old.becomeInactive()
     // With the snapshot at the segment's base, a recovery of this segment needs nothing before it.
     this.snapshots.write(baseOffset, this.producerStates.all(), { sync: false })
-    const segment = this.begin(baseOffset)
+    const segment = this.begin(this.newSegment(baseOffset))
     this.durability.directoryDirty = true
     this.durability.flushLater(() => {}, baseOffset)
     return segment
   }
 
-  private begin(baseOffset: number): Segment {
-    this.active = Segment.create({
+  private newSegment(baseOffset: number): Segment {
+    return Segment.create({
       context: this.segmentContext,
       baseOffset,
       createdWallMs: this.environment.clock.wallMs(),
       rollJitterMs: rollJitterMs(this.config, this.environment.random),
     })
-    this.segments.push(this.active)
-    this.tally.add(this.active)
-    return this.active
+  }
+
+  private begin(segment: Segment): Segment {
+    this.active = segment
+    this.segments.push(segment)
+    this.tally.add(segment)
+    return segment
   }
 
   // ------------------------------------------------------------------------------------------------------------ read
@@ -343,15 +333,15 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     const keep = segmentIndexOf(this.segments, offset)
     const { position, end } = this.guard(() => this.segments[keep]!.cutPoint(offset))
     this.guard(() => this.lowerOffsets(end, Math.min(end, this.startOffset)))
-    this.failure.guardFully(() => {
+    this.endOffset = end
+    this.epochs.truncateFromEnd(end)
+    this.reader.forget()
+    this.failure.finish(() => {
       this.removeFrom(keep + 1)
       this.active = this.segments[keep]!
       this.active.cutAt(position, end)
       this.durability.syncTruncated(this.active)
       this.transactions.truncateTo(this.active, end)
-      this.endOffset = end
-      this.epochs.truncateFromEnd(end)
-      this.reader.forget()
       this.snapshots.retain(snapshot => snapshot <= end)
       this.rebuildProducers()
     })
@@ -362,16 +352,18 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.assertUsable()
     this.replacement?.settle()
     this.guard(() => this.lowerOffsets(offset, offset))
-    this.failure.guardFully(() => {
-      this.removeFrom(0)
-      this.begin(offset)
+    this.endOffset = offset
+    this.epochs.clear()
+    this.reader.forget()
+    this.producerStates.clear()
+    this.failure.finish(() => {
+      this.removeSegments(this.segments.toReversed())
+      const fresh = this.newSegment(offset)
+      this.segments.length = 0
+      this.begin(fresh)
       this.durability.directoryDirty = true
       this.durability.syncTruncated(this.active)
-      this.endOffset = offset
-      this.epochs.clear()
-      this.reader.forget()
       this.snapshots.retain(() => false)
-      this.producerStates.clear()
     })
     this.log.info('Dropped the log and started anew.', { offset })
   }
@@ -379,14 +371,14 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   skipTo(offset: number): void {
     this.assertUsable()
     if (offset <= this.endOffset) return
+    this.guard(() => this.roll(offset))
     this.endOffset = offset
-    this.guard(() => this.roll())
   }
 
   /** Recovery must not trust bytes that are about to be replaced: the checkpoints go down before the log does. */
   private lowerOffsets(recoveryPoint: number, logStartOffset: number): void {
     const lowered = recoveryPoint < this.recoveryPoint || logStartOffset < this.startOffset
-    const startBefore = this.startOffset
+    const before = { recoveryPoint: this.recoveryPoint, startOffset: this.startOffset }
     this.losses++
     this.options.onTruncated?.(recoveryPoint)
     this.durability.lowerTo(recoveryPoint)
@@ -396,7 +388,9 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       this.prepareCheckpoint()
       this.options.onOffsetsLowered?.(this)
     } catch (error) {
-      this.startOffset = startBefore
+      // Refused: the next try has to note it again.
+      this.startOffset = before.startOffset
+      this.durability.recoveryPoint = before.recoveryPoint
       throw error
     }
   }
@@ -426,14 +420,15 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   }
 
   flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void {
-    const { error } = this.failure
+    const error = this.failure.unusable
     if (error === undefined) this.durability.flushLater(done)
     else this.environment.timers.soon(() => done({ error }))
   }
 
   /** To be called before the recovery point is checkpointed: what a recovery from there takes for granted goes to disk. */
   prepareCheckpoint(): void {
-    if (this.isOver) return
+    // While something is unfinished its recovery point does not rise.
+    if (this.isOver || this.failure.unusable !== undefined) return
     this.guard(() => {
       this.active.spillIndexes()
       if (this.epochs.unsavedFrom >= this.recoveryPoint) return
@@ -455,7 +450,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       // The log always has an active segment: a new one, where there is space for it.
       if (count === this.segments.length && this.failure.full !== undefined) count--
       if (count <= 0) return 0
-      if (count === this.segments.length) this.roll()
+      if (count === this.segments.length) this.roll(this.endOffset)
       const removed = this.segments.slice(0, count)
       this.removeSegments(removed)
       this.segments.splice(0, count)
@@ -521,7 +516,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
 
   /** Aborted transactions whose records may lie in [fromOffset, untilOffset), for read_committed. */
   abortedTransactions(fromOffset: number, untilOffset: number): readonly AbortedTransaction[] {
-    return this.transactions.collect(this.segments, fromOffset, untilOffset)
+    return this.guard(() => this.transactions.collect(this.segments, fromOffset, untilOffset))
   }
 
   /** Takes the place of the log of which this one is a complete copy, with what that knows beyond its batches. */
@@ -536,7 +531,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   // --------------------------------------------------------------------------------------------------------- cleaning
 
   get cleaning(): LogConfig | undefined {
-    return this.isConfigured ? this.config : undefined
+    return this.isConfigured && !this.failure.isUnfinished ? this.config : undefined
   }
   get isOver(): boolean {
     return this.failure.error !== undefined || this.closed
@@ -550,14 +545,18 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   }
 
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
-    const guard = <T>(run: () => T): T => this.failure.guardFully(run)
-    const options = { createdWallMs: this.environment.clock.wallMs(), segments: this.segments, guard }
+    this.assertUsable()
+    // One that a shortage has interrupted.
+    this.replacement?.settle()
+    const { guard, segments } = this
+    const finish = (run: () => void): void => this.failure.finish(run)
+    const options = { createdWallMs: this.environment.clock.wallMs(), segments, guard, finish }
     return (this.replacement = new SegmentReplacement(this, options, cleaned, old))
   }
 
   /** Does most of what a clean `close` does, off the event loop; for when nothing is appended any more. */
   writeOutLater(done: () => void): void {
-    if (this.closed || this.failure.error !== undefined || this.failure.full !== undefined || !needsWriteOut(this))
+    if (this.isOver || this.failure.full !== undefined || this.failure.isUnfinished || !needsWriteOut(this))
       return done()
     this.guard(() => writeOut(this, done))
   }
@@ -594,6 +593,5 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.durability.stop()
   }
 
-  /** See LogFailure.take. */
   readonly fail = (error: unknown): DiskError => this.failure.take(error)
 }

@@ -17,6 +17,18 @@ export function writePartitionMetadata(
   replaceFile(disk, `${directory}/${partitionMetadataFile}`, `version: 0\ntopic_id: ${topicId}`, options)
 }
 
+/** fsyncs the file, blocking; writes it when it is not there. The name is as durable as the next fsync of the directory makes it. */
+export function makeMetadataDurable(disk: Disk, directory: string, topicId: string): void {
+  const path = `${directory}/${partitionMetadataFile}`
+  if (disk.stat(path) === undefined) return writePartitionMetadata(disk, directory, topicId, { durable: true })
+  const file = disk.open(path, 'write')
+  try {
+    file.sync()
+  } finally {
+    file.close()
+  }
+}
+
 /** The topic id, undefined when the file is missing or, which is said, damaged. */
 export function readPartitionMetadata(disk: Disk, directory: string, log: Logger): string | undefined {
   const path = `${directory}/${partitionMetadataFile}`

@@ -157,8 +157,8 @@ export class ProducerSnapshots {
   }
 
   remove(offset: number): void {
-    this.offsets = this.offsets.filter(known => known !== offset)
     this.disk.remove(this.path(offset))
+    this.offsets = this.offsets.filter(known => known !== offset)
   }
 
   /** Removes every snapshot for which `keep` is false. */
@@ -167,10 +167,9 @@ export class ProducerSnapshots {
   }
 
   /** Takes the snapshot out of the list without touching its file. */
-  forget(offset: number): boolean {
+  forget(offset: number): void {
     // The oldest first: that is how segments leave.
     const at = this.offsets.indexOf(offset)
     if (at >= 0) this.offsets.splice(at, 1)
-    return at >= 0
   }
 }

@@ -5,15 +5,14 @@
  *
  * Source: Kafka documentation, "Log"; KIP-33 for the time index.
  */
-import { DiskError } from '../environment/environment.ts'
-import type { Disk, DiskFile } from '../environment/environment.ts'
+import type { Disk, DiskError } from '../environment/environment.ts'
 import { baseOffsetOf, batchBytes, batchHeaderBytes, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
 import { indexAllBatches } from './damage-search.ts'
 import { behindDamage, damageAt, noDamage, type DamagedRegion } from './damaged-region.ts'
 import { indexSuffix, logSuffix, offsetFileName, segmentSuffixes, timeIndexSuffix } from './log-files.ts'
 import { OffsetIndex } from './offset-index.ts'
-import type { SegmentFile } from './open-files.ts'
 import type { HeaderVisitor, SegmentContext, SegmentOptions } from './segment-context.ts'
+import { SegmentLogFile } from './segment-log-file.ts'
 import type { SegmentTally } from './segment-tally.ts'
 import { TimeIndex } from './time-index.ts'
 import type { TimestampAndOffset } from './time-index.ts'
@@ -64,22 +63,22 @@ export class Segment {
   /** Opened by their first use: a log of a thousand segments opens no index at a start but the last. */
   private indexes: Indexes | undefined
   private indexesChecked: boolean
-  private handle: SegmentFile | undefined
-  private writable: boolean
+  /** Made by its first use. */
+  private logFile: SegmentLogFile | undefined
 
   private constructor(options: SegmentOptions, create: boolean) {
     this.context = options.context
     this.baseOffset = options.baseOffset
     this.createdWallMs = options.createdWallMs
     this.rollJitterMs = options.rollJitterMs
-    this.writable = create
     this.largestKnown = create
     this.indexesChecked = create
     this.bytes = create ? 0 : (this.disk.stat(this.path)?.bytes ?? 0)
     this.uncheckedBytes = this.bytes
     if (create) {
       this.indexes = this.openIndexes({ create: true })
-      this.file().truncate(0)
+      this.logFile = new SegmentLogFile(this.context, this, true)
+      this.logFile.truncate(0)
     }
   }
 
@@ -153,14 +152,23 @@ export class Segment {
   private checkedIndexes(): Indexes {
     const indexes = this.openIndexes({ create: false })
     this.indexes = indexes
-    if (this.indexesChecked) return indexes
+    try {
+      if (!this.indexesChecked) this.checkForm(indexes)
+    } catch (error) {
+      // The next use looks at them again.
+      this.indexes = undefined
+      throw error
+    }
     this.indexesChecked = true
+    return indexes
+  }
+
+  private checkForm(indexes: Indexes): void {
     const problem = this.bytes === 0 ? undefined : this.problemOf(indexes)
-    if (problem === undefined) return indexes
+    if (problem === undefined) return
     this.context.log.warn('Rebuilding the indexes of a segment.', { segment: this.path, problem })
     this.rebuildIndexes(this.context.indexIntervalBytes())
     this.closeIndexes()
-    return indexes
   }
 
   private problemOf({ offsets, times }: Indexes): string | undefined {
@@ -194,22 +202,22 @@ export class Segment {
     return first !== undefined && first >= 0 ? newestTimestamp - first : nowWallMs - this.createdWallMs
   }
 
-  /**
-   * Appends whole, valid batches with one write and indexes them. On a DiskError nothing of it counts; see
-   * `discardTail`.
-   */
+  /** Appends whole, valid batches with one write and indexes them. On a DiskError nothing of it counts. */
   append(records: Buffer, indexIntervalBytes: number): void {
-    this.file().write([records], this.bytes)
+    // Whatever has to be read for the indexes is read first: once the records are there, a shortage must not refuse them.
+    this.largestTimestamp()
+    if (this.indexes === undefined) this.checkedIndexes()
+    this.file().write(records, this.bytes)
     if (!this.dirtyBytes) this.dirty = true
-    let at = 0
-    let position = this.sizeBytes
-    while (at < records.length) {
-      const size = batchBytes(records, at)
-      this.note(records, at, position, size, indexIntervalBytes)
-      at += size
-      position += size
+    try {
+      for (let at = 0; at < records.length; at += batchBytes(records, at))
+        this.note(records, at, this.bytes + at, batchBytes(records, at), indexIntervalBytes)
+    } catch (error) {
+      this.largestKnown = false
+      this.file().discardFrom(this.bytes)
+      throw error
     }
-    this.sizeBytes = position
+    this.sizeBytes = this.bytes + records.length
   }
 
   /** Takes a batch that is in the file into the indexes and the largest timestamp. */
@@ -227,15 +235,6 @@ export class Segment {
     this.bytesSinceIndexEntry += size
   }
 
-  /** After a failed append: cuts the file back to the batches that count, when the disk still lets us. */
-  discardTail(sizeBytes: number, nextOffset: number): void {
-    this.sizeBytes = sizeBytes
-    this.largestKnown = false
-    this.file().truncate(sizeBytes)
-    this.offsetIndex.truncateTo(nextOffset)
-    this.timeIndex.truncateTo(nextOffset)
-  }
-
   /** Writes index entries that are only in memory, without an fsync: a recovery begins at the last one it finds. */
   spillIndexes(): void {
     this.offsetIndex.spill()
@@ -244,6 +243,7 @@ export class Segment {
 
   /** No more appends will come: writes the closing time entry and all index pages. */
   becomeInactive(): void {
+    this.logFile?.cutRest()
     this.closeIndexes()
     // Its bytes may be durable already; the pages of its indexes are not.
     this.dirty = true
@@ -372,14 +372,16 @@ export class Segment {
   }
 
   private readLargestTimestamp(): void {
-    this.largestKnown = true
-    this.largest = this.timeIndex.last
-    if (this.largest !== undefined && !this.isGenuine(this.largest)) return this.rebuildDamaged(this.timeIndex.path)
-    this.scanFromIndexed(this.largest?.offset ?? -1, (bytes, at) => {
+    const { last } = this.timeIndex
+    if (last !== undefined && !this.isGenuine(last)) return this.rebuildDamaged(this.timeIndex.path)
+    let largest = last
+    this.scanFromIndexed(last?.offset ?? -1, (bytes, at) => {
       const timestamp = maxTimestampOf(bytes, at)
-      if (timestamp > (this.largest?.timestamp ?? -1)) this.largest = { timestamp, offset: lastOffsetOf(bytes, at) }
+      if (timestamp > (largest?.timestamp ?? -1)) largest = { timestamp, offset: lastOffsetOf(bytes, at) }
       return true
     })
+    this.largest = largest
+    this.largestKnown = true
   }
 
   firstBatchTimestamp(): number | undefined {
@@ -416,7 +418,7 @@ export class Segment {
   cutAt(position: number, offset: number): void {
     this.offsetIndex.truncateTo(offset)
     this.timeIndex.truncateTo(offset)
-    this.writeFile().truncate(position)
+    this.file().truncate(position)
     this.sizeBytes = position
     this.uncheckedBytes = Math.min(this.uncheckedBytes, position)
     this.damaged = this.damaged.filter(({ to }) => to <= position)
@@ -473,7 +475,7 @@ export class Segment {
   // ----------------------------------------------------------------------------------------------------- files, fsync
 
   get isOpen(): boolean {
-    return this.handle !== undefined
+    return this.logFile?.isOpen === true
   }
 
   /** Has bytes that are not known to be durable, be it that an fsync is still on its way. */
@@ -483,36 +485,17 @@ export class Segment {
 
   /** Lets appends happen (again): the active segment after a start. A log that nobody uses holds no descriptor. */
   makeWritable(): void {
-    this.closeHandle()
-    this.writable = true
+    this.file().makeWritable()
   }
 
-  private file(): DiskFile {
-    const handle = this.handle ?? this.openHandle()
-    handle.used = true
-    return handle.file
-  }
-
-  private openHandle(): SegmentFile {
-    const { disk, openFiles } = this.context
-    const taken = () => {
-      this.handle = undefined
-    }
-    this.handle = openFiles.open(disk, this.path, this.writable ? 'write' : 'read', taken)
-    return this.handle
-  }
-
-  private writeFile(): DiskFile {
-    if (!this.writable) {
-      this.closeHandle()
-      this.writable = true
-    }
-    return this.file()
+  private file(): SegmentLogFile {
+    this.logFile ??= new SegmentLogFile(this.context, this, false)
+    return this.logFile
   }
 
   /** fsyncs log and indexes, blocking. */
   sync(): void {
-    this.writeFile().sync()
+    this.file().sync()
     this.offsetIndex.sync()
     this.timeIndex.sync()
     this.dirty = false
@@ -520,7 +503,7 @@ export class Segment {
 
   /** fsyncs the log alone, blocking. */
   syncLog(): void {
-    this.writeFile().sync()
+    this.file().sync()
     this.dirty = false
   }
 
@@ -538,14 +521,8 @@ export class Segment {
         ended()
         done(error)
       }
-      if (this.retired) return finish(undefined)
-      try {
-        this.writeFile()
-        this.context.openFiles.syncLater(this.handle!, finish)
-      } catch (error) {
-        if (!(error instanceof DiskError)) throw error
-        finish(error)
-      }
+      if (this.retired) finish(undefined)
+      else this.file().syncLater(finish)
     })
   }
 
@@ -581,13 +558,11 @@ export class Segment {
   retire(): void {
     this.retired = true
     this.tally?.remove(this)
-    this.closeHandle()
+    this.logFile?.retire()
   }
 
   /** Gives the descriptor back; the next access opens the file again. */
   closeHandle(): void {
-    const { handle } = this
-    this.handle = undefined
-    if (handle !== undefined) this.context.openFiles.close(handle)
+    this.logFile?.close()
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { Disk, DiskFile } from '../environment/environment.ts'
 import { readInt64, writeInt64 } from '../protocol/records/batch.ts'
-import { isDiskFull } from './log-failure.ts'
+import { isShortage } from './log-failure.ts'
 import { readFile } from './small-files.ts'
 
 const entryBytes = 34
@@ -26,6 +26,8 @@ export class TransactionIndex {
   private readonly disk: Disk
   /** Read on first use. */
   private loaded: AbortedTransaction[] | undefined
+  /** Added while the file could not be read. */
+  private added: AbortedTransaction[] = []
   /** Has entries that were never fsynced. */
   dirty = false
   /** Entries that the file has; those after them wait for space. */
@@ -63,18 +65,18 @@ export class TransactionIndex {
   }
 
   append(transaction: AbortedTransaction): void {
-    this.entries().push(transaction)
+    this.added.push(transaction)
     this.dirty = true
     try {
       this.spill()
     } catch (error) {
       // The marker is in the log: what the file lacks is written before any fsync, or read from the log by a recovery.
-      if (!isDiskFull(error)) throw error
+      if (!isShortage(error)) throw error
     }
   }
 
   private spill(): void {
-    const rest = (this.loaded ?? []).slice(this.written)
+    const rest = this.entries().slice(this.written)
     if (rest.length === 0) return
     this.change(file => file.write([encodeAbortedTransactions(rest)], this.written * entryBytes))
     this.written += rest.length
@@ -83,18 +85,19 @@ export class TransactionIndex {
   /** Drops everything, whatever the file holds: it is made anew. */
   clear(): void {
     this.loaded = []
+    this.added = []
     this.written = 0
     this.change(file => file.truncate(0))
   }
 
-  /** Drops transactions whose markers are at or above `offset`. */
+  /** Drops transactions whose markers are at or above `offset`; can be done again when it throws. */
   truncateTo(offset: number): void {
     const entries = this.entries()
     const keep = entries.findIndex(entry => entry.lastOffset >= offset)
-    if (keep < 0) return
-    entries.length = keep
-    this.written = Math.min(this.written, keep)
-    this.change(file => file.truncate(keep * entryBytes))
+    if (keep >= 0) entries.length = keep
+    if (this.written <= entries.length) return
+    this.change(file => file.truncate(entries.length * entryBytes))
+    this.written = entries.length
   }
 
   private change(work: (file: DiskFile) => void): void {
@@ -111,30 +114,35 @@ export class TransactionIndex {
   sync(): void {
     if (!this.dirty) return
     this.spill()
-    this.dirty = false
     const file = this.disk.open(this.path, 'write')
     try {
       file.sync()
     } finally {
       file.close()
     }
+    this.dirty = false
   }
 
   private entries(): AbortedTransaction[] {
-    if (this.loaded !== undefined) return this.loaded
+    this.loaded ??= this.load()
+    // One that was read from the batches may have them already.
+    for (const added of this.added.splice(0))
+      if (added.lastOffset > (this.loaded.at(-1)?.lastOffset ?? -1)) this.loaded.push(added)
+    return this.loaded
+  }
+
+  private load(): AbortedTransaction[] {
     const bytes = readFile(this.disk, this.path) ?? Buffer.alloc(0)
     const read = decode(bytes, this.baseOffset)
     if ('entries' in read) {
-      this.loaded = read.entries
       this.written = read.entries.length
-      return this.loaded
+      return read.entries
     }
     const rebuilt = this.damaged(read.problem)
     this.change(file => {
       file.truncate(0)
       if (rebuilt.length > 0) file.write([encodeAbortedTransactions(rebuilt)], 0)
     })
-    this.loaded = rebuilt
     this.written = rebuilt.length
     return rebuilt
   }

@@ -90,10 +90,12 @@ export class TransactionIndexes {
     if (this.has(segment.baseOffset)) this.present.splice(this.firstAtOrAbove(segment.baseOffset), 1)
   }
 
-  /** The segment has a new index file, which may be empty. */
+  /** The segment has a new index file, which may be empty. Throws DiskError with nothing changed. */
   adopt(segment: Segment): void {
+    const index = this.indexOf(segment)
+    const isEmpty = index.all.length === 0
     this.forget(segment)
-    if (this.open(segment).all.length === 0) this.forget(segment)
+    if (!isEmpty) this.keep(segment, index)
   }
 
   /** fsyncs those that were written, blocking. */
@@ -112,17 +114,25 @@ export class TransactionIndexes {
       }
       return known
     }
+    const index = this.indexOf(segment)
+    this.keep(segment, index)
+    return index
+  }
+
+  private keep({ baseOffset }: Segment, index: TransactionIndex): void {
     this.closeSpare()
+    this.opened.set(baseOffset, index)
+    if (!this.has(baseOffset)) this.present.splice(this.firstAtOrAbove(baseOffset), 0, baseOffset)
+  }
+
+  private indexOf(segment: Segment): TransactionIndex {
     const path = segment.filePath(transactionIndexSuffix)
     const damaged = (problem: string): AbortedTransaction[] => {
       const fields = { path, problem }
       this.host.log.warn('The transaction index of a segment is damaged; rebuilding it from the batches.', fields)
       return this.host.rebuild(segment)
     }
-    const index = new TransactionIndex(this.disk, path, { baseOffset, damaged })
-    this.opened.set(baseOffset, index)
-    if (!this.has(baseOffset)) this.present.splice(this.firstAtOrAbove(baseOffset), 0, baseOffset)
-    return index
+    return new TransactionIndex(this.disk, path, { baseOffset: segment.baseOffset, damaged })
   }
 
   /** What is not durable yet stays until it is. */

@@ -9,7 +9,8 @@
  *   assigning  the controller refused                      copying     after a while again
  *   assigned   the copy ends where the log ends            closing     fsync of what was added meanwhile
  *   closing    durable                                     (moved)     the rest is copied, and the copy becomes the log, in one turn
- *   any        another directory is asked for, the replica leaves, a disk fails: the move is over; the controller is told where the log is
+ *   flushing, closing   no file descriptor for the fsync   copying     after a while again
+ *   any        another directory is asked for, the replica leaves, a disk fails or is full: the move is over; the controller is told where the log is
  *
  * In every state the copy follows: records are copied as they come, and what the log drops the copy drops. Copying takes turns with
  * everything else this broker does: one piece of one partition per turn of the event loop, within
@@ -19,7 +20,7 @@
 import { DiskError, type Environment, type Timer } from '../environment/environment.ts'
 import { futureDirectoryName } from '../log/log-files.ts'
 import type { LogConfig, LogManager, PartitionLog, TopicPartition } from '../log/log.ts'
-import { isDiskFull } from '../log/log-failure.ts'
+import { isDiskFull, isOutOfFiles, isShortage } from '../log/log-failure.ts'
 import { CorruptRecordsError } from '../log/replicated-batches.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import { align, copyNext, followCut } from './log-copy.ts'
@@ -59,6 +60,8 @@ interface Move {
   state: MoveState
   /** Monotonic ms before which the controller is not asked again. */
   notBeforeMs: number
+  /** Monotonic ms before which nothing is copied. */
+  pausedUntilMs: number
 }
 
 export class LogDirMoves {
@@ -121,7 +124,7 @@ export class LogDirMoves {
     const future = this.#host.logs.future(replica.topicPartition)
     if (future === undefined) return
     const { path, directoryId } = future
-    this.#moves.set(replica, { replica, path, directoryId, state: 'copying', notBeforeMs: 0 })
+    this.#moves.set(replica, { replica, path, directoryId, state: 'copying', notBeforeMs: 0, pausedUntilMs: 0 })
     this.#onDisk(replica, () => align(replica.log, future.log))
     this.#schedule()
   }
@@ -164,7 +167,12 @@ export class LogDirMoves {
       const future = this.#host.logs.future(replica.topicPartition)
       if (future === undefined) continue
       const committed = Math.min(replica.highWatermark, future.log.logEndOffset)
-      this.#onDisk(replica, () => future.log.enforceRetention(wallMs, committed))
+      // What there is no descriptor for now is done by the next pass.
+      this.#onDisk(
+        replica,
+        () => future.log.enforceRetention(wallMs, committed),
+        () => {},
+      )
     }
   }
 
@@ -202,8 +210,11 @@ export class LogDirMoves {
     const nowMs = this.#host.environment.clock.monotonicMs()
     const move = this.#all().find(each => this.#hasWork(each, nowMs))
     if (move === undefined) {
-      const asksAgainMs = this.#all().flatMap(({ state, notBeforeMs }) => (state === 'copying' ? [notBeforeMs] : []))
-      if (asksAgainMs.length > 0) this.#wakeAfter(Math.max(0, Math.min(...asksAgainMs) - nowMs))
+      const laterMs = this.#all().flatMap(({ state, notBeforeMs, pausedUntilMs }) => [
+        ...(state === 'copying' ? [Math.max(notBeforeMs, pausedUntilMs)] : []),
+        ...(pausedUntilMs > nowMs ? [pausedUntilMs] : []),
+      ])
+      if (laterMs.length > 0) this.#wakeAfter(Math.max(0, Math.min(...laterMs) - nowMs))
       return
     }
     if (this.#quota.isExceeded(nowMs)) {
@@ -213,13 +224,14 @@ export class LogDirMoves {
     // The next turn is another's.
     this.#moves.delete(move.replica)
     this.#moves.set(move.replica, move)
-    this.#onDisk(move.replica, () => this.#step(move, nowMs))
+    const pause = (): void => void (move.pausedUntilMs = nowMs + refusedMs)
+    this.#onDisk(move.replica, () => this.#step(move, nowMs), pause)
     this.#schedule()
   }
 
-  #hasWork({ replica, state, notBeforeMs }: Move, nowMs: number): boolean {
+  #hasWork({ replica, state, notBeforeMs, pausedUntilMs }: Move, nowMs: number): boolean {
     const copy = this.#host.logs.future(replica.topicPartition)?.log
-    if (copy === undefined) return false
+    if (copy === undefined || nowMs < pausedUntilMs) return false
     if (copy.logEndOffset < replica.log.logEndOffset) return true
     return (state === 'copying' && nowMs >= notBeforeMs) || state === 'assigned'
   }
@@ -245,12 +257,23 @@ export class LogDirMoves {
     return copy
   }
 
-  /** A copy that cannot be flushed takes its directory with it; that ends the move. */
   #flushed(move: Move, copy: PartitionLog, done: () => void): void {
     copy.flushLater(result => {
-      if (!this.#isUnderWay(move) || 'error' in result) return
-      this.#onDisk(move.replica, done)
+      if (!this.#isUnderWay(move)) return
+      this.#onDisk(move.replica, () => {
+        if (!('error' in result)) done()
+        else if (isOutOfFiles(result.error)) this.#again(move)
+        else throw result.error
+      })
     })
+  }
+
+  /** The copy stays, and what was told of it may be taken back. */
+  #again(move: Move): void {
+    move.state = 'copying'
+    move.notBeforeMs = this.#host.environment.clock.monotonicMs() + refusedMs
+    this.#host.directoryChanged(idOf(move.replica))
+    this.#schedule()
   }
 
   #isUnderWay(move: Move): boolean {
@@ -258,15 +281,11 @@ export class LogDirMoves {
   }
 
   #assign(move: Move): void {
-    const { environment } = this.#host
     move.state = 'assigning'
     this.#host.assignDirectory(idOf(move.replica), move.directoryId, taken => {
       if (!this.#isUnderWay(move)) return
-      move.state = taken ? 'assigned' : 'copying'
-      if (!taken) {
-        move.notBeforeMs = environment.clock.monotonicMs() + refusedMs
-        this.#host.directoryChanged(idOf(move.replica))
-      }
+      if (!taken) return this.#again(move)
+      move.state = 'assigned'
       this.#schedule()
     })
   }
@@ -297,7 +316,8 @@ export class LogDirMoves {
     if (this.#moves.delete(replica)) this.#host.directoryChanged(idOf(replica))
   }
 
-  #onDisk(replica: LocalReplica, work: () => void): void {
+  /** `again`: work that can be done again when there are file descriptors; without it the move is given up. */
+  #onDisk(replica: LocalReplica, work: () => void, again?: () => void): void {
     try {
       work()
     } catch (error) {
@@ -307,8 +327,10 @@ export class LogDirMoves {
         this.#giveUp(replica)
         return
       }
-      if (isDiskFull(error)) {
-        log.error('a replica cannot be moved: the other log directory is full', { ...replica.topicPartition, error })
+      if (isOutOfFiles(error) && again !== undefined) return again()
+      if (isShortage(error)) {
+        const problem = isDiskFull(error) ? 'the other log directory is full' : 'there is no file descriptor left'
+        log.error(`a replica cannot be moved: ${problem}`, { ...replica.topicPartition, error })
         this.#giveUp(replica)
         return
       }

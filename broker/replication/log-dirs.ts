@@ -104,8 +104,18 @@ export function setStrayLogsAside(
 ): void {
   for (const { topicPartition, topicId } of Array.from(logs.all())) {
     if (directoryInMetadata(image, brokerId, topicPartition, topicId) !== undefined) continue
-    environment.log.warn('a log that the metadata does not know is set aside as -stray', { ...topicPartition, topicId })
-    logs.setAside(topicPartition)
+    const about = { ...topicPartition, topicId }
+    if (logs.setAside(topicPartition))
+      environment.log.warn('a log that the metadata does not know was set aside as -stray', about)
+    else
+      environment.log.error(
+        'a log that the metadata does not know could not be set aside; no other log takes its place',
+        {
+          ...about,
+          advice:
+            'see the error of its log directory; it is tried again when the place is needed, and at the next start',
+        },
+      )
   }
 }
 

@@ -64,18 +64,14 @@ function search(
   bound: { untilOffset: number; isUncertain: boolean },
 ): OffsetAndTimestamp | { error: ErrorName } {
   const { log } = replica
-  try {
+  return onDisk<OffsetAndTimestamp | { error: ErrorName }>(replica, () => {
     const found =
       timestamp === offsetTimestamps.maximum
         ? log.findMaxTimestamp()
         : log.findByTimestamp(timestamp, bound.isUncertain ? log.logEndOffset : bound.untilOffset)
     if (found !== undefined && found.offset < bound.untilOffset) return found
     return bound.isUncertain ? { error: 'OFFSET_NOT_AVAILABLE' } : unknown
-  } catch (error) {
-    if (!(error instanceof DiskError)) throw error
-    replica.failDisk(error)
-    return { error: 'KAFKA_STORAGE_ERROR' }
-  }
+  })
 }
 
 /** The end of the largest epoch that is not above `leaderEpoch`. */
@@ -85,5 +81,16 @@ export function findEpochEnd(
 ): EpochEndOffset | { error: ErrorName } {
   if (replica.gone !== undefined) return { error: replica.gone }
   const refusal = replica.machine.refusal(query.currentLeaderEpoch, query.onlyLeader)
-  return refusal === undefined ? replica.log.endOffsetForEpoch(query.leaderEpoch) : { error: refusal }
+  if (refusal !== undefined) return { error: refusal }
+  return onDisk(replica, () => replica.log.endOffsetForEpoch(query.leaderEpoch))
+}
+
+function onDisk<T>(replica: LocalReplica, run: () => T): T | { error: ErrorName } {
+  try {
+    return run()
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error
+    replica.failDisk(error)
+    return { error: 'KAFKA_STORAGE_ERROR' }
+  }
 }

@@ -12,7 +12,7 @@ import {
   type Timer,
 } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
-import { isDiskFull } from '../log/log-failure.ts'
+import { isShortage } from '../log/log-failure.ts'
 import { CorruptRecordsError } from '../log/replicated-batches.ts'
 import { errorName } from '../protocol/errors.ts'
 import {
@@ -343,7 +343,7 @@ export class ReplicaFetcher {
         this.machine.delay(key, this.host.environment.clock.monotonicMs())
         return
       }
-      if (isDiskFull(error)) {
+      if (isShortage(error)) {
         // Nothing of it was appended; asked for again after the backoff, for as long as it takes.
         this.machine.delay(key, this.host.environment.clock.monotonicMs())
         return

@@ -9,7 +9,7 @@ import { logConfig, resolveTopicConfig, type TopicConfig } from '../config/topic
 import { MetadataImage, type MetadataDelta } from '../controller/image.ts'
 import type { PartitionChange, PartitionImage, TopicImage } from '../controller/image.ts'
 import { DiskError } from '../environment/environment.ts'
-import { isDiskFull } from '../log/log-failure.ts'
+import { isOutOfFiles, isShortage } from '../log/log-failure.ts'
 import { partitionKey } from '../log/log-files.ts'
 import type { PartitionLog, TopicPartition } from '../log/log.ts'
 import type { ErrorName } from '../protocol/errors.ts'
@@ -52,6 +52,9 @@ import {
   type TransactionSupport,
   type VerificationResult,
 } from './transaction-verifier.ts'
+
+/** A log that could not be opened for want of a file descriptor is tried again after that time. */
+const openRetryMs = 1000
 
 export class ReplicaManager implements Replicas, ReplicaOwner {
   readonly counters: ReplicationCounters = { isrShrinks: 0, isrExpands: 0, failedIsrUpdates: 0, failedPartitions: 0 }
@@ -133,11 +136,11 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     this.moves = this.newMoves()
     this.repeating = new Repeating(environment)
     parts.logs.onDirectoryFailure((...failure) => this.directoryFailed(...failure))
-    parts.logs.onSpace(() => this.openOffline())
+    parts.logs.onSpace(() => this.openOffline(this.replicas.offline))
     this.repeating.every(Math.max(1, Math.floor(config['replica.lag.time.max.ms'] / 2)), () => this.shrinkInSyncSets())
     this.repeating.every(config['replica.high.watermark.checkpoint.interval.ms'], () => this.checkpoint())
-    const firstRetentionMs = config['log.initial.task.delay.ms']
-    this.repeating.every(config['log.retention.check.interval.ms'], () => this.enforceRetention(), firstRetentionMs)
+    const [retentionMs, firstMs] = [config['log.retention.check.interval.ms'], config['log.initial.task.delay.ms']]
+    this.repeating.every(retentionMs, () => this.enforceRetention(), firstMs)
     this.repeating.every(config['producer.id.expiration.check.interval.ms'], () => this.expireProducers())
   }
 
@@ -201,6 +204,7 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
       this.replicas.offline.add(partitionKey(topicPartition))
+      if (isOutOfFiles(error)) this.openLater(partitionKey(topicPartition))
       this.parts.environment.log.error('cannot open the log of a partition', { ...topicPartition, error })
     }
   }
@@ -490,8 +494,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
   }
 
   diskFailed(replica: LocalReplica, error: DiskError): void {
-    // A full disk ends nothing: what was asked for was refused.
-    if (replica.gone !== undefined || isDiskFull(error)) return
+    // A shortage ends nothing: what was asked for was refused.
+    if (replica.gone !== undefined || isShortage(error)) return
     this.counters.failedPartitions += 1
     this.parts.environment.log.error('the log of a partition failed', { ...replica.topicPartition, error })
     this.detach(replica, 'KAFKA_STORAGE_ERROR')
@@ -528,9 +532,16 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     environment.halt(`all log directories failed, the last one with: ${error.message}`)
   }
 
-  /** A log directory has space again: logs that could not be made may be made now. */
-  private openOffline(): void {
-    for (const [topic, partition, current] of partitionsAmong(this.replicas.offline, this.image)) {
+  /** Nobody tells when there are file descriptors again. */
+  private openLater(key: string): void {
+    this.parts.environment.timers.after(openRetryMs, () => {
+      if (this.replicas.offline.has(key)) this.openOffline(new Set([key]))
+    })
+  }
+
+  /** A log directory has space again, say: logs that could not be made may be made now. */
+  private openOffline(keys: ReadonlySet<string>): void {
+    for (const [topic, partition, current] of this.isStopped ? [] : partitionsAmong(keys, this.image)) {
       this.replicas.offline.delete(partitionKey({ topic: topic.name, partition }))
       this.take(topic, partition, { previous: current, current })
     }

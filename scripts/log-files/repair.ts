@@ -188,6 +188,9 @@ class Worker {
       openFiles: new OpenFiles(),
       log: silent,
       indexIntervalBytes: () => indexIntervalBytes,
+      failed: (error: Error) => {
+        throw error
+      },
     }
     const segment = Segment.open({ context, baseOffset, createdWallMs: 0, rollJitterMs: 0 })
     segment.leaveIndexesUnchecked()

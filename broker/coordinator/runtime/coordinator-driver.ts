@@ -6,6 +6,7 @@
 import { DiskError, type Environment, type Timer } from '../../environment/environment.ts'
 import type { MetadataImage } from '../../controller/image.ts'
 import type { PartitionLog, TopicPartition } from '../../log/log.ts'
+import { isShortage } from '../../log/log-failure.ts'
 import { DamagedBatchError } from '../../log/read-check.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { buildBatch, buildEndTransactionMarker } from '../../protocol/records/batch-build.ts'
@@ -16,6 +17,9 @@ import { coordinatorError } from './coordinator-error.ts'
 import type { Effect, PersistEffect, Ticket } from './effects.ts'
 import { partitionOf } from './java-hash.ts'
 import type { CoordinatorShard, TransactionMarker } from './shard.ts'
+
+/** A log that could not be read for want of a file descriptor is read again after that time. */
+const loadRetryMs = 1000
 
 export type ReplicasOfCoordinator = Pick<
   Replicas,
@@ -253,6 +257,10 @@ export class CoordinatorDriver<
     const log = this.#logOf(loaded.partition)
     if (log === undefined) return
     const result = this.#readForLoad(log, offset)
+    if (result === 'later') {
+      this.#environment.timers.after(loadRetryMs, () => this.#load(loaded, offset))
+      return
+    }
     if (result === undefined) return
     if ('refused' in result) {
       // The log start moved under us; begin at the new one.
@@ -288,8 +296,11 @@ export class CoordinatorDriver<
     if (isCommitted && this.#shards.get(partition) === loaded) this.#step(loaded, shard => shard.tailCommitted?.())
   }
 
-  /** Undefined when the disk failed (the log directory goes offline, and with it this leadership) or has damaged the log. */
-  #readForLoad(log: PartitionLog, offset: number): ReturnType<PartitionLog['read']> | undefined {
+  /**
+   * Undefined when the disk failed (the log directory goes offline, and with it this leadership) or has damaged the log; `later` when there was
+   * no file descriptor for it.
+   */
+  #readForLoad(log: PartitionLog, offset: number): ReturnType<PartitionLog['read']> | 'later' | undefined {
     try {
       return log.read(offset, {
         maxBytes: this.#options.loadBufferBytes,
@@ -299,7 +310,7 @@ export class CoordinatorDriver<
     } catch (error) {
       if (!(error instanceof DiskError) && !(error instanceof DamagedBatchError)) throw error
       this.#environment.log.error('could not load a partition of a coordinator', { ...log.topicPartition, error })
-      return undefined
+      return isShortage(error) ? 'later' : undefined
     }
   }
 

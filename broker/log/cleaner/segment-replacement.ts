@@ -4,7 +4,7 @@
  * first what is under way.
  */
 import type { DelayedRemoval } from '../delayed-removal.ts'
-import { snapshotSuffix, swapSuffix } from '../log-files.ts'
+import { swapSuffix } from '../log-files.ts'
 import type { ProducerSnapshots } from '../producer-snapshots.ts'
 import { Segment } from '../segment.ts'
 import type { SegmentContext } from '../segment-context.ts'
@@ -29,8 +29,10 @@ export interface ReplacementOptions {
   /** All of the log, by base offset, changed in place. */
   readonly segments: Segment[]
   readonly createdWallMs: number
-  /** A DiskError that it throws is the end of the log: nothing may be left half done. */
+  /** A DiskError that it throws is the end of the log, unless it is for a shortage. */
   guard<T>(run: () => T): T
+  /** For what must not be left half done: nobody uses the log before it is done, and no shortage is thrown. */
+  finish(run: () => void): void
 }
 
 /** What was done last. */
@@ -43,6 +45,8 @@ export class SegmentReplacement {
   private readonly options: ReplacementOptions
   /** Under the `.swap` names. */
   private swapped: Segment | undefined
+  /** Files of the old segments, which the log does not have any more. */
+  private replacedPaths: readonly string[] = []
   private stage: Stage = 'nothing'
 
   /** `old`: neighbours below the active segment, `cleaned` what they became, durable. */
@@ -62,8 +66,8 @@ export class SegmentReplacement {
   }
 
   /**
-   * Does the next step. False: nothing is left. Before it is called again the directory must be fsynced. Throws DiskError; then the log has
-   * failed.
+   * Does the next step. False: nothing is left. Before it is called again the directory must be fsynced. Throws DiskError: then the log has
+   * failed, or, for a shortage, the step is still to be done; before the commit all of it may be given up as well.
    */
   step(): boolean {
     this.options.guard(() => this.doNext())
@@ -85,10 +89,13 @@ export class SegmentReplacement {
       this.takePlace()
       this.stage = 'in place'
     } else if (this.stage === 'in place') {
-      finishSwap(disk, directory, baseOffset)
-      this.replace([this.swapped!], this.open(segmentContext))
-      durability.directoryDirty = true
-      this.stage = 'finished'
+      // While only some of its files have their names the segment cannot be read.
+      this.options.finish(() => {
+        finishSwap(disk, directory, baseOffset)
+        this.replace([this.swapped!], this.open(segmentContext))
+        durability.directoryDirty = true
+        this.stage = 'finished'
+      })
     }
   }
 
@@ -103,28 +110,35 @@ export class SegmentReplacement {
   }
 
   private takePlace(): void {
-    const { segmentContext, snapshots, removal, fileDeleteDelayMs } = this.log
-    const paths: string[] = []
-    for (const segment of this.old) {
-      paths.push(...segment.files())
-      if (segment.baseOffset !== this.cleaned.baseOffset && snapshots.forget(segment.baseOffset))
-        paths.push(segment.filePath(snapshotSuffix))
+    const { segmentContext, removal, fileDeleteDelayMs } = this.log
+    if (this.swapped === undefined) {
+      const swapped = this.open({ ...segmentContext, fileEnding: swapSuffix })
+      this.replace(this.old, swapped)
+      this.swapped = swapped
+      this.replacedPaths = this.old.flatMap(segment => this.filesOf(segment))
     }
-    const swapped = this.open({ ...segmentContext, fileEnding: swapSuffix })
-    this.replace(this.old, swapped)
-    this.swapped = swapped
-    removal.remove(paths, fileDeleteDelayMs)
+    removal.remove(this.replacedPaths, fileDeleteDelayMs)
+  }
+
+  private filesOf(segment: Segment): string[] {
+    const { snapshots } = this.log
+    const { baseOffset } = segment
+    // The snapshot at the base of the new one stays.
+    const snapshot = baseOffset === this.cleaned.baseOffset ? [] : snapshots.pathsAt(baseOffset)
+    if (snapshot.length > 0) snapshots.forget(baseOffset)
+    return [...segment.files(), ...snapshot]
   }
 
   private replace(old: readonly Segment[], by: Segment): void {
     const { tally, transactions, reader } = this.log
+    // First what may be refused.
+    transactions.adopt(by)
     this.options.segments.splice(this.position(old), old.length, by)
     for (const segment of old) {
       segment.retire()
-      transactions.forget(segment)
+      if (segment.baseOffset !== by.baseOffset) transactions.forget(segment)
     }
     tally.add(by)
-    transactions.adopt(by)
     reader.forget()
   }
 

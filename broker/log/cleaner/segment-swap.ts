@@ -17,7 +17,7 @@
  *
  * Sources: Kafka documentation, "Log"; KAFKA-6264 (which swaps count); Kafka's LocalLog.replaceSegments and LogLoader, observed.
  */
-import type { Disk, Logger } from '../../environment/environment.ts'
+import { DiskError, type Disk, type Logger } from '../../environment/environment.ts'
 import { batchBytes, batchHeaderBytes, lastOffsetOf } from '../../protocol/records/batch.ts'
 import {
   cleanedSuffix,
@@ -76,9 +76,14 @@ export function finishSwap(disk: Disk, directory: string, baseOffset: number): v
   for (const suffix of [...indexSuffixes, logSuffix]) rename(disk, directory, baseOffset, suffix, swapSuffix, '')
 }
 
+/** Done already when there is only the new name: a step that was interrupted is done again. */
 function rename(disk: Disk, directory: string, baseOffset: number, suffix: string, from: string, to: string): void {
   const path = `${directory}/${offsetFileName(baseOffset, suffix)}`
-  disk.rename(path + from, path + to)
+  try {
+    disk.rename(path + from, path + to)
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.code !== 'ENOENT' || disk.stat(path + to) === undefined) throw error
+  }
 }
 
 /** At a start, before anything else is looked at: no `.cleaned` and no `.swap` is left afterwards. */

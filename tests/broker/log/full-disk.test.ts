@@ -171,6 +171,43 @@ describe('a full log directory', () => {
     fill(log, 1)
   })
 
+  test('a truncation needs no space for what was noted when the log was made', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = logOf(manager)
+    fill(log, 12)
+    machine.faults.add(fullDisk())
+    log.truncateTo(5)
+    log.flush()
+    expect([wholeLog(log).length, log.recoveryPoint, manager.directories[0]!.online]).toEqual([5, 5, true])
+  })
+
+  test('does not keep a node from stopping: every log keeps what it can, nothing is held or tried any more', () => {
+    const machine = new Machine()
+    const manager = start(machine)
+    const log = logOf(manager)
+    const second = logOf(manager, other)
+    // Both are known to a power failure, and so is all but the last of their records.
+    for (const each of [log, second]) {
+      fill(each, 3)
+      each.flush()
+    }
+    manager.checkpoint(() => 3)
+    machine.turn()
+    for (const each of [log, second]) fill(each, 2)
+    machine.faults.add(fullDisk())
+    expect(append(log)).toMatchObject({ refused: 'KAFKA_STORAGE_ERROR' })
+    manager.close(() => 5)
+    const { calls } = machine
+    machine.advance(60_000)
+    expect(machine.calls).toBe(calls)
+    expect(inspect(machine).stat('/data/.lock')).toBeUndefined()
+    expect(inspect(machine).stat('/data/.kafka_cleanshutdown')).toBeUndefined()
+    machine.powerFailure(5)
+    const again = start(machine)
+    for (const partition of [events, other]) expect(wholeLog(again.get(partition) as SegmentedLog)).toHaveLength(5)
+  })
+
   test('new logs go elsewhere; one that has to be there is made when there is space', () => {
     const machine = new Machine()
     const manager = start(machine, ['/data', '/more'])

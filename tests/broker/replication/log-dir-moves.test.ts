@@ -3,6 +3,7 @@
  * Sources: KIP-113, KIP-858, KIP-1066; answers as Apache Kafka 4.3.1 gives them.
  */
 import { describe, expect, test } from 'vitest'
+import { DiskError } from '#broker/environment/environment.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
 import { TestCluster, type TestBroker } from './test-cluster.ts'
 
@@ -314,6 +315,55 @@ describe('while a replica moves', () => {
     expect(broker.manager.assignedDirectory(events)).toBe(idOf(broker, '/a'))
     expect((await cluster.until(broker.produce('events', ['r4']))).errorCode).toBe(0)
     expect(values(broker)).toEqual(['r0', 'r1', 'r2', 'r3', 'r4'])
+  })
+
+  test('a copy whose fsync finds no space is given up, and nothing is left that would keep the replica from moving', async () => {
+    const { cluster, broker } = await leader()
+    broker.manager.alterLogDir(events, '/b')
+    const copy = broker.logs.future(events)!.log
+    copy.flushLater = done => done({ error: new DiskError('ENOSPC', 'write', '/b') })
+    await cluster.time.run(1000)
+    expect([broker.logs.future(events), broker.manager.assignedDirectory(events)]).toEqual([
+      undefined,
+      idOf(broker, '/a'),
+    ])
+    expect(broker.lines.map(({ message }) => message)).toContain(
+      'a replica cannot be moved: the other log directory is full',
+    )
+    expect(broker.manager.alterLogDir(events, '/b')).toBe('NONE')
+    await cluster.time.run(1000)
+    expect([pathOf(broker), values(broker)]).toEqual(['/b', ['r0', 'r1', 'r2']])
+  })
+
+  test.each([1, 2])('a copy for whose fsync %i there is no descriptor is fsynced later', async nth => {
+    const { cluster, broker } = await leader()
+    broker.manager.alterLogDir(events, '/b')
+    const copy = broker.logs.future(events)!.log
+    const flushLater = copy.flushLater.bind(copy)
+    let flushes = 0
+    copy.flushLater = done => {
+      if (++flushes === nth) done({ error: new DiskError('EMFILE', 'open', '/b') })
+      else flushLater(done)
+    }
+    await cluster.until(broker.produce('events', ['r3']))
+    await cluster.time.run(5000)
+    expect([pathOf(broker), values(broker)]).toEqual(['/b', ['r0', 'r1', 'r2', 'r3']])
+    expect(broker.manager.assignedDirectory(events)).toBe(idOf(broker, '/b'))
+    expect(flushes).toBeGreaterThan(2)
+  })
+
+  test('waits while there are no descriptors at all, and goes on', async () => {
+    const { cluster, broker } = await leader()
+    broker.failingCode = 'EMFILE'
+    broker.manager.alterLogDir(events, '/b')
+    broker.failingPath = '/b'
+    await cluster.until(broker.produce('events', ['r3']))
+    await cluster.time.run(5000)
+    expect([pathOf(broker), broker.failedDirectories]).toEqual(['/a', []])
+    broker.failingPath = undefined
+    if (broker.logs.future(events) === undefined) broker.manager.alterLogDir(events, '/b')
+    await cluster.time.run(5000)
+    expect([pathOf(broker), values(broker)]).toEqual(['/b', ['r0', 'r1', 'r2', 'r3']])
   })
 
   test('its own directory can fail after the controller took the other: it is told where the replica was', async () => {

@@ -253,7 +253,7 @@ describe('three brokers', () => {
     expect(cluster.broker(2).logs.get({ topic: 'events', partition: 0 })).toBeUndefined()
     // Aside, and not away: where it is the metadata that was lost, this is all that is left.
     expect(cluster.broker(2).lines).toContainEqual({
-      message: 'a log that the metadata does not know is set aside as -stray',
+      message: 'a log that the metadata does not know was set aside as -stray',
       fields: { topic: 'events', partition: 0, topicId },
     })
   })
@@ -468,4 +468,43 @@ test('a stopped broker answers what waits, and notes its high watermarks', async
   cluster.broker(1).kill()
   cluster.restart(1)
   expect(cluster.broker(1).replica('events').highWatermark).toBe(1)
+})
+
+describe('a broker without file descriptors', () => {
+  test('as a follower falls behind and catches up; a replica that it could not make is made when there are some', async () => {
+    const cluster = new TestCluster(2, {}, ['/data'])
+    cluster.createTopic('events', [1, 2], { 'segment.bytes': '1048576', 'min.insync.replicas': '1' })
+    const [leader, follower] = [cluster.broker(1), cluster.broker(2)]
+    const big = (): Promise<unknown> => cluster.until(leader.produce('events', ['x'.repeat(400_000)], { acks: 1 }))
+    for (let count = 0; count < 2; count++) await big()
+    await cluster.time.run(1000)
+    follower.failingCode = 'EMFILE'
+    follower.failingPath = '/data'
+    // The next segment cannot be begun there.
+    for (let count = 0; count < 4; count++) await big()
+    cluster.createTopic('later', [2])
+    await cluster.time.run(5000)
+    expect(follower.replica('events').log.logEndOffset).toBeLessThan(6)
+    expect(follower.lines.some(({ message }) => message === 'cannot open the log of a partition')).toBe(true)
+    expect([follower.failedDirectories, follower.halted]).toEqual([[], undefined])
+    follower.failingPath = undefined
+    await cluster.time.run(5000)
+    expect(follower.replica('events').log.logEndOffset).toBe(6)
+    expect(await cluster.until(follower.produce('later', ['a']))).toMatchObject({ errorCode: ok, baseOffset: 0 })
+  })
+
+  test('as a leader refuses what it has no descriptor for with an error that may be tried again, and goes on', async () => {
+    const cluster = new TestCluster(1, {}, ['/data'])
+    cluster.createTopic('events', [1], { 'segment.bytes': '1048576' })
+    const broker = cluster.broker(1)
+    const big = () => cluster.until(broker.produce('events', ['x'.repeat(400_000)]))
+    for (let count = 0; count < 2; count++) expect(await big()).toMatchObject({ errorCode: ok })
+    broker.failingCode = 'EMFILE'
+    broker.failingPath = '/data'
+    const refused = await big()
+    expect(refused).toMatchObject({ errorCode: errorCode('KAFKA_STORAGE_ERROR') })
+    broker.failingPath = undefined
+    expect(await big()).toMatchObject({ errorCode: ok, baseOffset: 2 })
+    expect(broker.failedDirectories).toEqual([])
+  })
 })

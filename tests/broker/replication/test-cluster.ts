@@ -15,6 +15,7 @@ import {
   NetworkError,
   type Address,
   type Disk,
+  type DiskErrorCode,
   type DiskFile,
   type Environment,
   type LogFields,
@@ -91,6 +92,8 @@ export class TestBroker {
   diskFails = false
   /** Files below it cannot be written, and as a directory it cannot be opened. */
   failingPath: string | undefined
+  /** How; for want of descriptors it is files that cannot be opened. */
+  failingCode: DiskErrorCode = 'EIO'
   readonly failedDirectories: string[] = []
   /** Asked of the controller, which answers when the test calls `done`. */
   readonly assignments: { replica: ReplicaId; directoryId: string; done: (taken: boolean) => void }[] = []
@@ -218,7 +221,7 @@ export class TestBroker {
       read: (target, position) => file.read(target, position),
       write: (chunks, position) => {
         if (this.diskFails || (this.failingPath !== undefined && file.path.startsWith(`${this.failingPath}/`)))
-          throw new DiskError('EIO', 'write', file.path)
+          throw new DiskError(this.failingCode, 'write', file.path)
         file.write(chunks, position)
       },
       truncate: bytes => file.truncate(bytes),
@@ -227,9 +230,13 @@ export class TestBroker {
       close: () => file.close(),
     })
     return {
-      open: (path, mode) => failingFile(disk.open(path, mode)),
+      open: (path, mode) => {
+        if (this.failingCode === 'EMFILE' && this.failingPath !== undefined && path.startsWith(`${this.failingPath}/`))
+          throw new DiskError('EMFILE', 'open', path)
+        return failingFile(disk.open(path, mode))
+      },
       list: path => {
-        if (path === this.failingPath) throw new DiskError('EIO', 'list', path)
+        if (path === this.failingPath) throw new DiskError(this.failingCode, 'list', path)
         return disk.list(path)
       },
       stat: path => disk.stat(path),

@@ -138,6 +138,10 @@ describe.each(harnesses)('faults on the $name', ({ run }) => {
       environment.disk.syncDirectory(directory)
       file.close()
       expect([later, plan.list()[0]?.hits]).toEqual([undefined, 3])
+      const directoryLater = await new Promise(resolve => {
+        environment.disk.syncDirectoryLater(directory, resolve)
+      })
+      expect([directoryLater, plan.list()[0]?.hits]).toEqual([undefined, 4])
     }))
 
   test('wall clocks jump, drift and strobe; monotonic time does not', () =>

@@ -2,7 +2,7 @@
 import { cleanable } from '#broker/log/cleaner/cleaner-choice.ts'
 import type { Cleanable } from '#broker/log/cleaner/cleaner-choice.ts'
 import { LogCleaning } from '#broker/log/cleaner/clean-log.ts'
-import type { CleaningStats, CleaningTools } from '#broker/log/cleaner/clean-log.ts'
+import type { CleaningStats, CleaningStep, CleaningTools } from '#broker/log/cleaner/clean-log.ts'
 import { OffsetMap } from '#broker/log/cleaner/offset-map.ts'
 import type { LogConfig, PartitionLog } from '#broker/log/log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
@@ -57,33 +57,29 @@ export function clean(machine: Machine, log: SegmentedLog, options: CleanOptions
   }
   const cleaning = new LogCleaning(log, rangeOf(log, nowWallMs, options.checkpoint), tools)
   const steps = cleaning.run()
-  for (let count = 0; ; count++) {
-    const { done, value } = steps.next()
-    if (done === true) return cleaning.stats
-    if (options.goesOn?.(count) === false) {
-      steps.return()
-      return cleaning.stats
+  try {
+    for (let count = 0; ; count++) {
+      const { done, value } = steps.next()
+      if (done === true || options.goesOn?.(count) === false) return cleaning.stats
+      perform(machine, log, value)
     }
-    let isDone = value.kind === 'worked'
-    if (value.kind === 'flush-segment') {
-      value.segment.syncAllLater(error => {
-        if (error !== undefined) throw error
-        isDone = true
-      })
-    } else if (value.kind === 'flush-directory') {
-      machine.currentDisk!.syncDirectoryLater(value.directory, error => {
-        if (error !== undefined) throw error
-        isDone = true
-      })
-    } else if (value.kind === 'flush-log') {
-      log.flushLater(result => {
-        if ('error' in result) throw result.error
-        isDone = true
-      })
-    }
-    machine.turn()
-    if (!isDone) throw new Error('a flush did not end')
+  } finally {
+    // What is not over is given up.
+    steps.return()
   }
+}
+
+function perform(machine: Machine, log: SegmentedLog, step: CleaningStep): void {
+  let isDone = step.kind === 'worked'
+  const done = (error: Error | undefined): void => {
+    if (error !== undefined) throw error
+    isDone = true
+  }
+  if (step.kind === 'flush-segment') step.segment.syncAllLater(done)
+  else if (step.kind === 'flush-directory') machine.currentDisk!.syncDirectoryLater(step.directory, done)
+  else if (step.kind === 'flush-log') log.flushLater(result => done('error' in result ? result.error : undefined))
+  machine.turn()
+  if (!isDone) throw new Error('a flush did not end')
 }
 
 export interface SeenRecord {
