@@ -63,6 +63,7 @@ const probes = {
   go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
   mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
   ext4: { has: canMountExt4, remedy: 'run as root on Linux with e2fsprogs, which may mount a file' },
+  proc: { has: () => existsSync('/proc/self/fd'), remedy: 'run on Linux' },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 
