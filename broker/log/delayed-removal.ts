@@ -22,31 +22,44 @@ export class DelayedRemoval {
    * their names again then, or the error is an EIO, after which nothing here is to be relied on.
    */
   remove(paths: readonly string[], delayMs: number): void {
-    const { timers } = this.environment
-    const renamed = this.rename(paths)
+    const renamed: string[] = []
+    try {
+      this.rename(paths, renamed)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      this.takeBack(renamed)
+      throw error
+    }
+    this.removeAfter(delayMs, renamed)
+  }
+
+  /** The same for what cannot be taken back: when it throws, it is to be done again, with the same files. */
+  removeForGood(paths: readonly string[], delayMs: number): void {
+    const renamed: string[] = []
+    try {
+      this.rename(paths, renamed)
+    } finally {
+      this.removeAfter(delayMs, renamed)
+    }
+  }
+
+  private removeAfter(delayMs: number, renamed: readonly string[]): void {
     if (renamed.length === 0) return
-    const timer = timers.after(delayMs, () => {
+    const timer = this.environment.timers.after(delayMs, () => {
       this.pending.delete(timer)
       this.removeNow(renamed)
     })
     this.pending.add(timer)
   }
 
-  private rename(paths: readonly string[]): string[] {
+  /** Puts each into `renamed` that has its new name. */
+  private rename(paths: readonly string[], renamed: string[]): void {
     const { disk } = this.environment
-    const renamed: string[] = []
-    try {
-      for (const path of paths) {
-        if (disk.stat(path) === undefined) continue
-        disk.rename(path, path + deletedSuffix)
-        renamed.push(path)
-      }
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error
-      this.takeBack(renamed)
-      throw error
+    for (const path of paths) {
+      if (disk.stat(path) === undefined) continue
+      disk.rename(path, path + deletedSuffix)
+      renamed.push(path)
     }
-    return renamed
   }
 
   private takeBack(renamed: readonly string[]): void {

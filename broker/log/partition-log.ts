@@ -357,7 +357,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.reader.forget()
     this.producerStates.clear()
     this.failure.finish(() => {
-      this.removeSegments(this.segments.toReversed())
+      this.removeSegments(this.segments.toReversed(), 'removeForGood')
       const fresh = this.newSegment(offset)
       this.segments.length = 0
       this.begin(fresh)
@@ -452,7 +452,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
       if (count <= 0) return 0
       if (count === this.segments.length) this.roll(this.endOffset)
       const removed = this.segments.slice(0, count)
-      this.removeSegments(removed)
+      this.removeSegments(removed, 'remove')
       this.segments.splice(0, count)
       this.startOffset = Math.max(this.startOffset, this.segments[0]!.baseOffset)
       this.epochs.truncateFromStart(this.startOffset)
@@ -463,16 +463,16 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     })
   }
 
-  /** Newest first: whenever the node stops, what is left is the log up to some offset. */
+  /** Newest first: whenever the node stops, what is left is the log up to some offset. Can be done again when it throws. */
   private removeFrom(index: number): void {
-    this.removeSegments(this.segments.slice(index).reverse())
-    this.segments.splice(index)
+    this.removeSegments(this.segments.slice(index).reverse(), 'removeForGood')
+    this.segments.length = index
   }
 
-  /** Takes the files of segments out of the log; they go for good after file.delete.delay.ms. A DiskError changes nothing. */
-  private removeSegments(segments: readonly Segment[]): void {
+  /** Takes the files of segments out of the log; they go for good after file.delete.delay.ms. */
+  private removeSegments(segments: readonly Segment[], how: 'remove' | 'removeForGood'): void {
     const paths = segments.flatMap(segment => [...segment.files(), ...this.snapshots.pathsAt(segment.baseOffset)])
-    this.removal.remove(paths, this.failure.full === undefined ? this.config.fileDeleteDelayMs : 0)
+    this.removal[how](paths, this.failure.full === undefined ? this.config.fileDeleteDelayMs : 0)
     this.losses++
     this.durability.directoryDirty = true
     for (const segment of segments) {

@@ -18,8 +18,6 @@ export class Volume {
     run('mkfs.ext4', '-q', '-F', image)
     mkdirSync(folder, { recursive: true })
     this.mount()
-    // Apache Kafka takes whatever it finds in a log directory for a partition.
-    rmdirSync(path.join(folder, 'lost+found'))
   }
 
   /** As a kernel does that has met an error of the disk: every write is refused from now on, to files that are open too. */
@@ -41,6 +39,8 @@ export class Volume {
 
   mount(): void {
     run('mount', '-o', 'loop', this.#image, this.#folder)
+    // Apache Kafka takes whatever it finds in a log directory for a partition.
+    rmdirSync(path.join(this.#folder, 'lost+found'))
   }
 
   unmount(): void {

@@ -117,7 +117,7 @@ export class SegmentReplacement {
       this.swapped = swapped
       this.replacedPaths = this.old.flatMap(segment => this.filesOf(segment))
     }
-    removal.remove(this.replacedPaths, fileDeleteDelayMs)
+    removal.removeForGood(this.replacedPaths, fileDeleteDelayMs)
   }
 
   private filesOf(segment: Segment): string[] {
