@@ -11,7 +11,7 @@
  */
 import { DiskError, type Disk, type Environment, type Logger, type Timer } from '../environment/environment.ts'
 import { DamagedFileError, offsetCheckpointText, readOffsetCheckpoint, recoveryPointFile } from '../log/checkpoints.ts'
-import { isDiskFull } from '../log/log-failure.ts'
+import { isShortage } from '../log/log-failure.ts'
 import { partitionKey } from '../log/log-files.ts'
 import type { TopicPartition } from '../log/log.ts'
 import { replaceFile, replaceFileLater } from '../log/small-files.ts'
@@ -91,16 +91,18 @@ export class CommittedPoint {
 
   private writeNow(): void {
     this.writes++
-    this.written = this.offset
+    // Until it is written the file may hold either, and who tries again must not take it for done.
+    this.written = Math.max(this.written, this.offset)
     replaceFile(this.environment.disk, this.path, this.text(), { durable: true })
+    this.written = this.offset
   }
 
   private writeLater(): void {
     const write = ++this.writes
     const current = (): boolean => this.writes === write
     const done = (error: DiskError | undefined): void => {
-      // Without space the last point stays, and the next rise tries again.
-      if (error !== undefined && current() && !isDiskFull(error)) this.failed(error)
+      // Without space, or a descriptor, the last point stays, and the next rise tries again.
+      if (error !== undefined && current() && !isShortage(error)) this.failed(error)
     }
     this.written = this.offset
     try {

@@ -131,6 +131,8 @@ export class MetadataLog {
 
   /** Makes everything durable, for the end of the node. Throws DiskError. */
   stop(): void {
+    this.retry?.cancel()
+    this.retry = undefined
     this.log.flush()
     this.point.stop()
   }
@@ -166,12 +168,6 @@ export class MetadataLog {
       else this.flushed(result, generation)
     })
     isSameTurn = false
-  }
-
-  /** No flush is tried again from now on. */
-  stop(): void {
-    this.retry?.cancel()
-    this.retry = undefined
   }
 
   private flushed(result: { durableOffset: number } | { error: Error }, generation: number): void {

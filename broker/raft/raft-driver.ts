@@ -513,7 +513,6 @@ export class RaftDriver implements MetadataQuorum {
     this.timer?.timer.cancel()
     this.timer = undefined
     this.carrying.stop()
-    this.metadataLog.stop()
     this.deliveryRetry?.cancel()
     try {
       this.metadataLog.stop()

@@ -136,7 +136,7 @@ describe('a leader with a damaged batch', () => {
     return leader
   }
 
-  it('gives it to nobody, and another voter leads, from which all is copied; started anew it copies its own log', () =>
+  it('gives it to nobody, and another voter leads, from which all is copied', () =>
     scenario(40, 3, async cluster => {
       const leader = await damagedLeader(cluster)
       const { epoch } = leader.driver.leader
@@ -147,10 +147,6 @@ describe('a leader with a damaged batch', () => {
       expect(observer.driver.leader.leaderId).not.toBe(leader.id)
       expect(stateOf(cluster, leader.id)).toBe('up')
       expect(linesOf(cluster, 'giving up the leadership')).toHaveLength(1)
-      cluster.kill(leader.id)
-      const again = cluster.start(leader.id)
-      await cluster.commit('c')
-      expect(again.listener.values).toEqual(['a', 'precious', 'b', 'c'])
     }))
 
   it('goes on leading when it is the only voter, and says what it cannot serve', () =>
