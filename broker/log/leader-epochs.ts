@@ -50,17 +50,14 @@ export class LeaderEpochs {
     this.unsavedFrom = Math.min(this.unsavedFrom, offset)
   }
 
-  /** Notes that `epoch` begins at `startOffset`; entries that contradict it (higher epoch or offset) go. */
+  /** Notes that what begins at `startOffset` was written in `epoch`; entries that contradict it (higher epoch or offset) go. */
   assign(epoch: number, startOffset: number): void {
     if (epoch < 0) return
-    const latest = this.entries.at(-1)
-    if (latest !== undefined && latest.epoch === epoch && startOffset >= latest.startOffset) return
-    while (this.entries.length > 0) {
-      const last = this.entries.at(-1)!
-      if (last.epoch < epoch && last.startOffset < startOffset) break
-      this.changedFrom(last.startOffset)
-      this.entries.pop()
-    }
+    if (this.latest?.epoch === epoch && startOffset >= this.latest.startOffset) return
+    // A leader of a later epoch may have written nothing here. Then it is the epoch before that goes on, from where it began.
+    this.truncateFromEnd(startOffset)
+    if (this.latest?.epoch === epoch) return
+    while (this.latest !== undefined && this.latest.epoch >= epoch) this.changedFrom(this.entries.pop()!.startOffset)
     this.entries.push({ epoch, startOffset })
     this.changedFrom(startOffset)
   }

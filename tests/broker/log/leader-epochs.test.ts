@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LeaderEpochs } from '#broker/log/leader-epochs.ts'
 
@@ -26,4 +27,33 @@ test.each([
   expect(epochs.unsavedFrom).toBe(0)
   epochs.compareWith(saved)
   expect(epochs.unsavedFrom).toBe(unsavedFrom)
+})
+
+test('an epoch in which nothing was written leaves no trace, and what was before it goes on from where it began', () => {
+  const leadersWithWrites = fc.array(
+    fc.record({ skip: fc.integer({ min: 1, max: 3 }), records: fc.integer({ min: 0, max: 3 }) }),
+  )
+  fc.assert(
+    fc.property(leadersWithWrites, leaders => {
+      const epochs = new LeaderEpochs()
+      const written: number[] = []
+      let epoch = 0
+      for (const { skip, records } of leaders) {
+        epoch += skip
+        // It leads, writes, and then hears of what another leader of an earlier epoch had written: as a follower that was leader meanwhile.
+        epochs.assign(epoch, written.length)
+        const writer = records % 2 === 0 ? epoch : (written.at(-1) ?? epoch)
+        for (let count = 0; count < records; count++) {
+          epochs.assign(writer, written.length)
+          written.push(writer)
+        }
+      }
+      for (const [offset, writer] of written.entries()) {
+        expect(epochs.epochAt(offset)).toBe(writer)
+        const end = written.lastIndexOf(writer) + 1
+        if (end < written.length)
+          expect(epochs.endOffsetFor(writer, written.length)).toEqual({ leaderEpoch: writer, endOffset: end })
+      }
+    }),
+  )
 })
