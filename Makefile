@@ -48,8 +48,9 @@ images: setup ## build the container image faultline/broker:dev
 bench: setup ## measure side by side with Apache Kafka (needs Java and Maven)
 	@node $(NODE_FLAGS) bench/main.ts
 
-docs: setup ## write docs/compatibility.md from the registry and the newest conformance run
+docs: setup ## write docs/compatibility.md (registry, newest conformance run) and docs/faults.md (catalogue of faults)
 	@node $(NODE_FLAGS) tests/conformance/write-compatibility.ts
+	@node $(NODE_FLAGS) scripts/faults/write-page.ts
 
 clean: down ## remove clusters, reports and installed packages
 	rm -rf .faultline out node_modules

@@ -1,5 +1,6 @@
 /**
- * The command line of the broker: `node broker/main.ts [server.properties] [--override key=value]… [--environment]`.
+ * The command line of the broker: `node broker/main.ts [server.properties] [--override key=value]… [--environment]
+ * [--fault-control DIRECTORY]`.
  * Reads the configuration, builds the real Environment, starts the node, turns SIGTERM and SIGINT into a controlled shutdown.
  * Exit codes: 0 stopped as asked; 1 could not start or go on; 2 the command line or configuration is wrong.
  */
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { parseBrokerConfig, propertiesFromEnvironment, type ParsedConfig } from './config/parse.ts'
 import { parseProperties } from './config/properties.ts'
 import { ConfigError } from './config/table.ts'
+import type { Environment } from './environment/environment.ts'
 import { nodeEnvironment } from './environment/node/node-environment.ts'
 import { LogDirectoryError } from './log/meta-properties.ts'
 import { Node } from './node.ts'
@@ -17,7 +19,8 @@ import { StartupError } from './startup-error.ts'
 const usage = `usage: main.ts [server.properties] [--override key=value]… [--environment] [--end-with-stdin]
   --override, -o   one setting, over what the file says
   --environment    settings from KAFKA_… variables too, as the apache/kafka image takes them (and CLUSTER_ID)
-  --end-with-stdin the process ends at once, as if killed, when its standard input does: with whoever holds the other end of the pipe`
+  --end-with-stdin the process ends at once, as if killed, when its standard input does: with whoever holds the other end of the pipe
+  --fault-control  a directory of this node's own, where a socket takes orders to break it on purpose`
 
 function refuse(message: string): never {
   console.error(message)
@@ -32,11 +35,12 @@ function readFile(file: string): Map<string, string> {
   }
 }
 
-function configure(): ParsedConfig {
+function configure(): ParsedConfig & { readonly faultDirectory: string | undefined } {
   const options = {
     override: { type: 'string', short: 'o', multiple: true, default: [] as string[] },
     environment: { type: 'boolean', default: false },
     'end-with-stdin': { type: 'boolean', default: false },
+    'fault-control': { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   } as const
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
@@ -58,10 +62,10 @@ function configure(): ParsedConfig {
       refuse(`--override: expected key=value, got "${override}"`)
     properties.set(key, value.join('='))
   }
-  return parseBrokerConfig(properties)
+  return { ...parseBrokerConfig(properties), faultDirectory: values['fault-control'] }
 }
 
-function parsed(): ParsedConfig {
+function parsed(): ReturnType<typeof configure> {
   try {
     return configure()
   } catch (error) {
@@ -71,13 +75,24 @@ function parsed(): ParsedConfig {
   }
 }
 
-const { config, ignored, unknown } = parsed()
-const environment = nodeEnvironment({ logLevel: config['log.level'], logFormat: config['log.format'] })
-const { log } = environment
+const { config, ignored, unknown, faultDirectory } = parsed()
+const machine = nodeEnvironment({ logLevel: config['log.level'], logFormat: config['log.format'] })
+const { log } = machine
 if (ignored.length > 0) log.info('settings without effect here', { settings: ignored.join(', ') })
 for (const message of unknown) log.warn('ignored a setting', { reason: message })
 
-function assembled(): Node {
+/** The machine as it is, unless this node was started to be broken on purpose. */
+async function surroundings(): Promise<Environment> {
+  if (faultDirectory === undefined) return machine
+  const { faultControl } = await import('./environment/node/fault-control.ts')
+  const control = faultControl(machine, config['node.id'], faultDirectory)
+  // Before the node starts: what makes its start slow or impossible must be healable.
+  await control.listen()
+  log.warn('this node can be broken on purpose', { control: faultDirectory })
+  return control.environment
+}
+
+function assembled(environment: Environment): Node {
   try {
     return new Node({ config, environment })
   } catch (error) {
@@ -86,8 +101,7 @@ function assembled(): Node {
   }
 }
 
-const node = assembled()
-
+let node: Node | undefined
 let stopping = false
 function stop(signal: string): void {
   if (stopping) {
@@ -96,6 +110,7 @@ function stop(signal: string): void {
   }
   stopping = true
   log.info('stopping', { signal })
+  if (node === undefined) process.exit(0)
   node.stop().then(
     () => process.exit(0),
     (error: unknown) => {
@@ -109,6 +124,7 @@ process.on('SIGINT', () => stop('SIGINT'))
 
 async function start(): Promise<void> {
   try {
+    node = assembled(await surroundings())
     await node.start()
     // Now rather than at the exit, which a kill -9 leaves out: the next start is faster and needs 6 MB less. Does nothing without
     // NODE_COMPILE_CACHE, or when the code is there already.

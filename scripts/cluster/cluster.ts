@@ -7,6 +7,7 @@
  */
 import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
+import type { AddedNodeFault, NodeFaultOrder, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
 import type { SecurityDocument } from './security/clients.ts'
 import type { SecurityKind } from './security/kinds.ts'
@@ -25,6 +26,7 @@ export const capabilities = [
   'restart',
   'wipe', // empties the data directory of a node that is down
   'partition', // nodes cannot reach each other, or one way only; clients still reach them
+  'node-faults', // disk, clock and event loop of a node can be broken from inside
   'power-failure', // ends at once and loses what was not fsynced
   'virtual-time', // the clock runs as fast as the machine allows, and a seed replays the run
   'read-log-directory', // `dataDir` of a node can be read from this machine
@@ -72,6 +74,8 @@ export interface ClusterSpec {
   readonly proxy?: boolean
   /** True: its processes end with the one that started it, however that ends. */
   readonly tied?: boolean
+  /** True: nodes take orders for faults inside themselves. */
+  readonly faults?: boolean
   /** Seeds `cluster.random`, and in the simulator everything. */
   readonly seed: number
 }
@@ -118,6 +122,16 @@ export interface QuorumView {
   readonly voters: readonly { readonly id: number; readonly logEndOffset: number }[]
 }
 
+/** Faults inside nodes: of their disks, clocks, event loops. Every call refuses a node that does not answer. */
+export interface NodeFaults {
+  /** Resolves when the fault is at work and was seen to be; refuses what cannot be meant, and takes back what did not work. */
+  add(id: number, order: NodeFaultOrder): Promise<AddedNodeFault>
+  /** Also of a node that is down: what it will have again when it starts. */
+  list(id: number): Promise<readonly NodeFaultState[]>
+  /** Unknown ids are refused. @returns the ones that were healed */
+  heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]>
+}
+
 export interface Cluster {
   readonly spec: ClusterSpec
   /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
@@ -125,6 +139,8 @@ export interface Cluster {
   readonly capabilities: ReadonlySet<Capability>
   /** What breaks links and requests, of a cluster behind a fault proxy. Refuses when the proxy does not answer. */
   readonly links?: ClusterLinks | undefined
+  /** Faults inside nodes, with capability `node-faults`. */
+  readonly nodeFaults?: NodeFaults | undefined
   /** Where clients find what they need to connect; undefined for a cluster without security. */
   readonly security?: SecurityDocument | undefined
   readonly clock: LabClock
@@ -199,6 +215,14 @@ export interface Runtime {
   grow?(name: string, by: number, options?: UpOptions): Promise<Cluster>
   /** A cluster that an earlier `up` started, from its state directory. */
   attach(name: string): Promise<Cluster>
+}
+
+/** What a runtime can do to nodes of an engine: into the processes of Apache Kafka nothing of ours reaches. */
+export function capabilitiesOf(
+  { capabilities }: Pick<Runtime, 'capabilities'>,
+  engine: Engine,
+): ReadonlySet<Capability> {
+  return engine === 'faultline' ? capabilities : new Set([...capabilities].filter(each => each !== 'node-faults'))
 }
 
 /** The ids of the nodes that clients talk to. */

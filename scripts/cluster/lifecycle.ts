@@ -57,11 +57,12 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
     engineText(kept) === engineText(wanted) &&
     kept.security === wanted.security &&
     kept.proxy === wanted.proxy &&
+    kept.faults === wanted.faults &&
     nodeIds(wanted).every(id => logDirectories(kept, id).length === logDirectories(wanted, id).length) &&
     kept.dataDir === wanted.dataDir
   )
     return
-  const options = `--runtime ${kept.runtime} --engine ${engineText(kept)} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}`
+  const options = `--runtime ${kept.runtime} --engine ${engineText(kept)} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}${kept.faults === true ? ' --faults' : ''}`
   throw usageError(
     `The cluster ${kept.name} is down with its data kept, and has another shape: ${options}.`,
     `./faultline up --name ${kept.name} continues it as it was; or drop its data with ./faultline down --name ${kept.name}.`,

@@ -27,6 +27,7 @@ export interface SpecRequest {
   readonly links?: ClusterSpec['links'] | undefined
   readonly security?: string | undefined
   readonly proxy?: boolean | undefined
+  readonly faults?: boolean | undefined
   readonly seed?: number
 }
 
@@ -49,9 +50,11 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
     ...(request.links === undefined ? {} : { links: request.links }),
     ...(security === 'none' ? {} : { security }),
     ...(request.proxy === true ? { proxy: true } : {}),
+    ...(request.faults === true ? { faults: true } : {}),
     seed: integer('--seed', request.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   }
   if (spec.proxy === true) requireProxy(spec)
+  if (spec.faults === true) requireFaults(spec)
   for (const { settings = {} } of [spec, ...Object.values(spec.nodes ?? {})]) requireFreeSettings(settings)
   if (spec.runtime !== 'process' && nodeIds(spec).some(id => logDirectories(spec, id).length > 1))
     throw usageError(
@@ -105,6 +108,16 @@ function requireProxy(spec: ClusterSpec): void {
     throw usageError(
       `--proxy is for at most ${proxiedNodesMax} nodes, each pair of which has ports of its own; this cluster has ${nodes}.`,
     )
+}
+
+function requireFaults({ runtime, engine }: ClusterSpec): void {
+  if (engine !== 'faultline')
+    throw usageError(
+      `--faults is not there on the engine ${engine}: nothing of ours is inside its nodes.`,
+      './faultline fault list --kinds tells what can be done to them from outside.',
+    )
+  if (runtime !== 'process' && runtime !== 'simulated')
+    throw usageError(`--faults is not there on the runtime ${runtime}.`, 'Use --runtime process.')
 }
 
 /** A name that can be a directory, a container's name and a DNS label at once. */

@@ -43,6 +43,11 @@ export function addBreakingCommands(root: Command, session: Session): void {
     .action(async (kind: string, words: string[], options) =>
       (await import('./faults.ts')).addFault(kind, words, options, session),
     )
+  withCommonOptions(fault.command('run <file>'))
+    .description(
+      'carry out a schedule of faults (JSON or TypeScript) until it is over or Ctrl-C, and heal what it began',
+    )
+    .action(async (file: string, options) => (await import('./fault-run.ts')).runFaults(file, options, session))
   withCommonOptions(fault.command('list'))
     .description('the faults at work, or with --kinds what there is to apply')
     .option('--kinds', 'the kinds of faults, not the ones at work')

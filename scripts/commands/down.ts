@@ -4,6 +4,8 @@ import { clusterNames, readRecord, removeState, stateDirectory } from '../cluste
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { findCluster } from '../cluster/lifecycle.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
+import { faultRecords } from '../faults/records.ts'
+import { endRecordedFault } from '../faults/restart-loop.ts'
 import { failure } from '../errors.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -50,6 +52,8 @@ async function takeDown(
     session.output.note(`An earlier "up" of ${name} was cut off: cleaning up after it.`)
   }
   session.output.progress(`Stopping ${name}`)
+  // What kills and starts nodes by itself would bring them back.
+  for (const { id } of faultRecords(name)) await endRecordedFault(name, id)
   const cluster = await (await runtimeByName(record.spec.runtime)).attach(name)
   await cluster.down({ keepData })
   return { name, dataKept: keepData }

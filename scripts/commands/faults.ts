@@ -1,99 +1,63 @@
-/**
- * Faults of nodes and of links, applied, listed and healed. A fault at work is read off the nodes themselves and off the fault proxy, never
- * remembered apart from them, so the list is right also after a node was brought back by other means or a command was cut off.
- */
-import type { Capability, Cluster, NodeState } from '../cluster/cluster.ts'
+/** `fault add`, `list`, `heal`, `release`: the catalogue of faults and the ones at work, through the command line. */
+import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { usageError } from '../errors.ts'
+import { activeFaults, healFaults as heal } from '../faults/active.ts'
+import { faultKind, faultKinds } from '../faults/catalogue.ts'
+import type { ActiveFault, AppliedFault, FaultKind, FaultProof } from '../faults/kind.ts'
+import { requireLinks } from '../faults/link-kinds.ts'
+import { describePlaces } from '../faults/matrix.ts'
 import { table } from './describe.ts'
-import {
-  addLinkFault,
-  isLinkFault,
-  linkKindListing,
-  proofLines,
-  requireLinks,
-  type LinkFaultOptions,
-} from './link-faults.ts'
+import { parseLinks, parseWords, type LinkWords } from './fault-words.ts'
 import type { CommonOptions } from './options.ts'
 import { resolveNodesFor } from './options.ts'
 import type { Session } from './session.ts'
 
-interface FaultKind {
-  readonly name: string
-  readonly summary: string
-  readonly needs: readonly Capability[]
-  readonly heals: string
-  /** The operation that decides which nodes `all` means. */
-  readonly verb: 'kill' | 'stop' | 'pause'
-  apply(cluster: Cluster, id: number): Promise<void>
+interface AddOptions extends CommonOptions, LinkWords {
+  /** False: do not look whether it took effect. */
+  readonly proof?: boolean
 }
-
-export const faultKinds: readonly FaultKind[] = [
-  {
-    name: 'kill',
-    summary: 'the node ends at once (SIGKILL), as in a crash; what it wrote stays',
-    needs: ['kill'],
-    verb: 'kill',
-    heals: 'the node is started again',
-    apply: (cluster, id) => cluster.kill(id),
-  },
-  {
-    name: 'stop',
-    summary: 'the node shuts down in an orderly way, as for maintenance',
-    needs: ['stop'],
-    verb: 'stop',
-    heals: 'the node is started again',
-    apply: (cluster, id) => cluster.stop(id),
-  },
-  {
-    name: 'pause',
-    summary: 'the node freezes with open connections, as in a long garbage collection or a stuck virtual machine',
-    needs: ['pause'],
-    verb: 'pause',
-    heals: 'the node goes on',
-    apply: (cluster, id) => cluster.pause(id),
-  },
-  {
-    name: 'wipe',
-    summary:
-      'the node ends at once and comes up again on an empty disk only when healed, as after the exchange of a disk',
-    needs: ['kill', 'wipe'],
-    verb: 'kill',
-    heals: 'the node is started again and copies what it lost from the others',
-    async apply(cluster, id) {
-      await cluster.kill(id)
-      await cluster.wipe(id)
-    },
-  },
-]
 
 export async function addFault(
   kindName: string,
-  names: readonly string[],
-  options: CommonOptions & LinkFaultOptions,
+  words: readonly string[],
+  options: AddOptions,
   session: Session,
 ): Promise<void> {
-  if (isLinkFault(kindName)) {
-    const cluster = await attachCluster(options.name)
-    session.output.progress('Probing the links')
-    const { fault, proofs } = await addLinkFault(cluster, kindName, names, options)
-    session.output.result({ ...fault, proofs }, () =>
-      [`${fault.id}: ${fault.summary}`, ...proofLines(proofs)].join('\n'),
-    )
+  const kind = faultKind(kindName)
+  const { nodes: names, parameters } = parseWords(kind, words)
+  const cluster = await attachCluster(options.name)
+  const { output } = session
+  const links = await parseLinks(kind, options, cluster)
+  const nodes =
+    kind.targets === 'nodes'
+      ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, message => output.note(message))
+      : []
+  output.progress(kind.targets === 'links' ? 'Probing the links' : `${kind.name}: node ${nodes.join(', ')}`)
+  const applied = await kind.apply({ cluster, nodes, links, parameters, proof: options.proof !== false })
+  if (kind.targets === 'links') {
+    const [fault] = applied
+    output.result(fault, () => (fault === undefined ? '' : appliedLines(fault).join('\n')))
     return
   }
-  const kind = faultKinds.find(candidate => candidate.name === kindName)
-  if (kind === undefined) {
-    throw usageError(
-      `There is no fault ${kindName}: expected one of ${[...faultKinds, ...linkKindListing()].map(({ name }) => name).join(', ')}.`,
-      './faultline fault list --kinds',
-    )
-  }
-  requireNodes(kindName, names)
-  const cluster = await attachCluster(options.name)
-  const ids = await resolveNodesFor(kind.verb, cluster, names, message => session.output.note(message))
-  await Promise.all(ids.map(id => kind.apply(cluster, id)))
-  await show(cluster, session)
+  const faults = withProofs(await activeFaults(cluster), applied)
+  const text = await faultTable(faults)
+  output.result(faults, () => [...applied.flatMap(appliedLines), '', text].join('\n'))
+}
+
+/** Those at work, with the proofs of the ones that were just added; what is over already comes at the end. */
+function withProofs(active: readonly ActiveFault[], applied: readonly AppliedFault[]): readonly ActiveFault[] {
+  const proofsOf = (id: string) => applied.find(fault => fault.id === id)
+  const over = applied.filter(({ id }) => !active.some(fault => fault.id === id))
+  return [...active.map(fault => ({ ...fault, ...proofsOf(fault.id), ...fault })), ...over]
+}
+
+function appliedLines({ id, summary, proofs }: AppliedFault): string[] {
+  return [`${id}: ${summary}`, ...proofs.map(proofLine)]
+}
+
+function proofLine({ link, node, shown, text }: FaultProof): string {
+  return `${shown === undefined ? 'not proved' : 'proof'} ${link ?? `node ${node}`}: ${text}`
 }
 
 export async function listFaults(
@@ -101,28 +65,27 @@ export async function listFaults(
   session: Session,
 ): Promise<void> {
   if (options.kinds !== true) return await show(await attachCluster(options.name), session)
-  const kinds = [
-    ...faultKinds.map(({ name, summary, needs, heals }) => ({
-      name,
-      summary,
-      needs,
-      heals,
-      targets: 'nodes' as const,
-      parameters: [],
-    })),
-    ...linkKindListing(),
-  ]
+  const kinds = faultKinds.map(describeKind)
   const text = await table(
-    ['kind', 'of', 'what happens', 'healed', 'parameters'],
-    kinds.map(({ name, targets, summary, heals, parameters }) => [
+    ['kind', 'of', 'what happens', 'healed', 'parameters', 'where'],
+    kinds.map(({ name, targets, summary, heals, parameters, places }) => [
       name,
       targets,
       summary,
       heals,
       parameters.map(parameter => `--${parameter.name}`).join(' '),
+      places
+        .filter(({ possible }) => possible)
+        .map(({ runtime, engine }) => `${runtime}/${engine}`)
+        .join(' '),
     ]),
   )
   session.output.result(kinds, () => text)
+}
+
+function describeKind(kind: FaultKind) {
+  const { name, summary, heals, expect, targets, parameters, needs } = kind
+  return { name, summary, needs, heals, expect, targets, parameters, places: describePlaces(kind) }
 }
 
 export async function healFaults(
@@ -134,24 +97,9 @@ export async function healFaults(
     throw usageError('Which fault?', `./faultline fault list --name ${options.name} names them; --all heals all.`)
   const cluster = await attachCluster(options.name)
   await reviveProxy(cluster, session)
-  const faults = await activeFaults(cluster)
-  const unknown = ids.find(id => !faults.some(fault => fault.id === id))
-  if (unknown !== undefined)
-    throw usageError(
-      `There is no fault ${unknown} at work.`,
-      `./faultline fault list --name ${options.name} names them.`,
-    )
-  const chosen = options.all === true ? faults : faults.filter(fault => ids.includes(fault.id))
-  // Links first: a node that starts has to reach the others.
-  const ofLinks = chosen.filter(({ node }) => node === undefined)
-  await cluster.links?.heal(ofLinks.map(({ id }) => id))
-  await Promise.all(
-    chosen.map(async ({ name, node }) => {
-      if (node !== undefined) await (name === 'pause' ? cluster.resume(node) : cluster.start(node))
-    }),
-  )
-  // With links broken a cluster may well not serve, which is not what healing another fault waits for.
-  if (faults.every(fault => fault.node !== undefined || chosen.includes(fault))) {
+  const left = await heal(cluster, options.all === true ? 'all' : ids)
+  // With links broken, or nodes broken inside, a cluster may well not serve, which is not what healing another fault waits for.
+  if (left.every(({ name }) => name === 'down' || name === 'pause')) {
     session.output.progress('Waiting until every broker serves')
     await cluster.waitReady()
   }
@@ -170,55 +118,24 @@ export async function releaseFault(id: string, options: CommonOptions, session: 
   session.output.result({ id, released }, () => `${released} released.`)
 }
 
-function requireNodes(kind: string, names: readonly string[]): void {
-  if (names.length === 0)
-    throw usageError(`The fault ${kind} is about nodes: which?`, `For example: ./faultline fault add ${kind} 1`)
-  const option = names.find(name => name.startsWith('-'))
-  if (option !== undefined) throw usageError(`The fault ${kind} has no ${option}.`, './faultline fault list --kinds')
-}
-
-interface ActiveFault {
-  readonly id: string
-  readonly name: string
-  readonly summary: string
-  /** Undefined: a fault of links. */
-  readonly node?: number
-  readonly links?: readonly string[]
-  readonly parameters?: Readonly<Record<string, unknown>>
-  readonly hits?: number
-  readonly held?: number
-  readonly missed?: number
-}
-
-async function activeFaults(cluster: Cluster): Promise<ActiveFault[]> {
-  const ofLinks = (await cluster.links?.status())?.state === 'running' ? ((await cluster.links?.faults()) ?? []) : []
-  return [...nodeFaults(await cluster.nodes()), ...ofLinks]
-}
-
-function nodeFaults(nodes: readonly NodeState[]): ActiveFault[] {
-  return nodes.flatMap(({ id, state }) => {
-    if (state === 'paused') return [{ id: `pause-${id}`, name: 'pause', summary: `node ${id} is frozen`, node: id }]
-    if (state === 'stopped')
-      return [{ id: `down-${id}`, name: 'down', summary: `node ${id} was stopped or killed`, node: id }]
-    if (state === 'dead')
-      return [{ id: `down-${id}`, name: 'down', summary: `node ${id} has ended by itself`, node: id }]
-    return []
-  })
-}
-
 async function show(cluster: Cluster, session: Session): Promise<void> {
   const faults = await activeFaults(cluster)
-  const text = await table(
-    ['id', 'what', 'hits'],
-    faults.map(fault => [fault.id, fault.summary, countsText(fault)]),
-  )
+  const text = await faultTable(faults)
   const status = await cluster.links?.status()
   if (status?.state === 'dead')
     session.output.note(`The fault proxy has ended by itself (${status.log}): no node reaches another one.`)
-  session.output.result(faults, () => (faults.length === 0 ? 'No fault is at work.' : text))
+  session.output.result(faults, () => text)
 }
 
-function countsText({ hits, held = 0, missed = 0 }: Pick<ActiveFault, 'hits' | 'held' | 'missed'>): string {
+async function faultTable(faults: readonly ActiveFault[]): Promise<string> {
+  if (faults.length === 0) return 'No fault is at work.'
+  return await table(
+    ['id', 'what', 'hits'],
+    faults.map(fault => [fault.id, fault.summary, countsText(fault)]),
+  )
+}
+
+function countsText({ hits, held = 0, missed = 0 }: ActiveFault): string {
   if (hits === undefined) return ''
   const more = [...(held > 0 ? [`${held} held`] : []), ...(missed > 0 ? [`${missed} missed`] : [])]
   return [String(hits), ...more].join(', ')

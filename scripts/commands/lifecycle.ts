@@ -25,6 +25,7 @@ export function addClusterCommands(root: Command, session: Session): void {
       'none, sasl (passwords), tls, mtls (client certificates) or sasl-tls, on every listener (default: none)',
     )
     .option('--proxy', 'put a fault proxy in front of every listener, so that links and requests can be broken')
+    .option('--faults', 'let nodes take orders for faults inside themselves: disk, clock, stalls, crashes')
     .option(
       '--topology <file>',
       'nodes, racks, settings, links … from a file (docs/topologies.md) or a ready one: three, racks, stretched …',

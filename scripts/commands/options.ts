@@ -53,7 +53,7 @@ export async function resolveNodes(cluster: Cluster, names: readonly string[]): 
   return [...new Set(ids)]
 }
 
-type Operation = 'stop' | 'start' | 'restart' | 'kill' | 'pause' | 'resume' | 'wipe'
+type Operation = 'stop' | 'start' | 'restart' | 'kill' | 'pause' | 'resume' | 'wipe' | 'break'
 
 const up: readonly NodeStatus[] = ['starting', 'running']
 const down: readonly NodeStatus[] = ['stopped', 'dead']
@@ -67,6 +67,7 @@ const statesFor: Readonly<Record<Operation, readonly NodeStatus[]>> = {
   start: down,
   wipe: down,
   resume: ['paused'],
+  break: up,
 }
 
 /** As `resolveNodes`, but `all` are all that the operation applies to; who is left out is told to `note`. A number is taken as it is. */

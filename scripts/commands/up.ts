@@ -21,6 +21,7 @@ export interface UpCommandOptions extends CommonOptions {
   readonly set: readonly string[]
   readonly security?: string
   readonly proxy?: boolean
+  readonly faults?: boolean
   readonly topology?: string
 }
 
@@ -89,10 +90,10 @@ async function runningAlready(wanted: ClusterSpec): Promise<Cluster | undefined>
 }
 
 async function chosenRuntime(
-  { engine, proxy }: Pick<SpecRequest, 'engine' | 'proxy'>,
+  { engine, proxy, faults }: Pick<SpecRequest, 'engine' | 'proxy' | 'faults'>,
   session: Session,
 ): Promise<string> {
-  if (proxy === true) return 'process'
+  if (proxy === true || faults === true) return 'process'
   const choice = await chooseRuntime(parseEngine('--engine', engine ?? 'faultline').engine)
   session.output.note(`Runtime: ${choice.name} (${choice.why}; --runtime chooses another)`)
   return choice.name

@@ -79,7 +79,7 @@ export function interruptible(cluster: Cluster, signal: AbortSignal): Interrupti
 function extras(
   cluster: Cluster,
   guarded: <T>(work: () => Promise<T>) => Promise<T>,
-): Pick<Cluster, 'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links'> {
+): Pick<Cluster, 'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links' | 'nodeFaults'> {
   return {
     ...(cluster.partition && {
       partition: async groups => await guarded(async () => await cluster.partition?.(groups)),
@@ -88,6 +88,7 @@ function extras(
       cutOneWay: async (from, to) => await guarded(async () => await cluster.cutOneWay?.(from, to)),
     }),
     ...(cluster.links && { links: cluster.links }),
+    ...(cluster.nodeFaults && { nodeFaults: cluster.nodeFaults }),
     ...(cluster.healPartition && {
       healPartition: async () => await guarded(async () => await cluster.healPartition?.()),
     }),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { check } from '../checkers/check.ts'
 import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
+import { capabilitiesOf } from '../cluster/cluster.ts'
 import type { EngineChoice } from '../cluster/engine-name.ts'
 import type { Capability, Cluster, ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
@@ -98,7 +99,8 @@ export async function runLab(name: string, options: RunLabOptions): Promise<LabR
   requireVariants(lab, options.variants)
   const progress = options.progress ?? (() => undefined)
   const startedAt = new Date().toISOString()
-  const missing = lab.needs.filter(capability => !options.runtime.capabilities.has(capability))
+  const able = capabilitiesOf(options.runtime, options.engine)
+  const missing = lab.needs.filter(capability => !able.has(capability))
   if (missing.length > 0) {
     progress(`SKIPPED ${lab.name}: the runtime ${options.runtime.name} cannot do: ${missing.join(', ')}`)
     const reason = `The runtime ${options.runtime.name} lacks: ${missing.join(', ')}. Nothing was tested.`
@@ -159,9 +161,10 @@ function engineOf({ engine, engineVersion }: Pick<RunLabOptions, 'engine' | 'eng
   return { engine, ...(engineVersion === undefined ? {} : { engineVersion }) }
 }
 
-function selected(lab: Lab, { variants: names, runtime, progress }: RunLabOptions): readonly Variant[] {
+function selected(lab: Lab, { variants: names, runtime, engine, progress }: RunLabOptions): readonly Variant[] {
+  const able = capabilitiesOf(runtime, engine)
   return lab.variants.filter(variant => {
-    const missing = (variant.needs ?? []).filter(capability => !runtime.capabilities.has(capability))
+    const missing = (variant.needs ?? []).filter(capability => !able.has(capability))
     if (missing.length > 0)
       progress?.(
         `SKIPPED ${lab.name}, variant ${variant.name}: the runtime ${runtime.name} cannot do: ${missing.join(', ')}`,
@@ -176,6 +179,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
   // Nodes that are processes have no network of their own: what breaks links stands in front of them, and only where a lab asks for it.
   const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
   const proxy = options.runtime.name === 'process' && needs.includes('partition')
+  const faults = options.engine === 'faultline' && needs.includes('node-faults')
   return {
     name,
     runtime: options.runtime.name,
@@ -187,6 +191,7 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
     ...(options.security === undefined || options.security === 'none' ? {} : { security: options.security }),
     lab: lab.name,
     ...(proxy ? { proxy } : {}),
+    ...(faults ? { faults } : {}),
     seed: options.seed,
   }
 }

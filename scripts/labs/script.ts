@@ -2,6 +2,7 @@
  * What the script of a lab may do: break and mend nodes by role, wait for progress or for an observed state, and name its steps. Every
  * fault is recorded when it begins and when it has taken effect.
  */
+import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { FaultValue, Observation, ObservedPartition } from '../history/operation.ts'
 import type { HistoryRecorder } from '../history/recorder.ts'
@@ -28,6 +29,7 @@ export class LabRun {
   readonly #recorder: HistoryRecorder
   readonly #signal: AbortSignal | undefined
   #hasCutLinks = false
+  #isBrokenInside = false
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -130,6 +132,23 @@ export class LabRun {
     await this.#fault('heal-partition', [], 'every link', async () => await this.cluster.healPartition?.())
   }
 
+  /** A fault inside nodes, by its kind in the catalogue (`fault list --kinds`); it is proved. With capability `node-faults`. */
+  breakInside(kind: string, target: Target, parameters: Parameters = {}): Promise<readonly number[]> {
+    const faults = this.cluster.nodeFaults
+    if (faults === undefined) throw new Error('this cluster has no faults inside its nodes')
+    this.#isBrokenInside = true
+    return this.#each(kind, target, async id => void (await faults.add(id, { kind, parameters, proof: true })))
+  }
+
+  /** Undoes every `breakInside`, also in nodes that are down. */
+  async healInside(): Promise<void> {
+    const ids = (await this.cluster.nodes()).map(({ id }) => id)
+    await this.#fault('heal-inside', ids, 'every node', async () => {
+      for (const id of ids) await this.cluster.nodeFaults?.heal(id, 'all')
+    })
+    this.#isBrokenInside = false
+  }
+
   /** Stops and starts one node after the other, each only when the one before serves again. */
   async rollingRestart(target: Target): Promise<void> {
     for (const id of await this.#pick(target)) {
@@ -150,6 +169,7 @@ export class LabRun {
     const inState = (...states: readonly string[]) =>
       nodes.filter(({ state }) => states.includes(state)).map(({ id }) => id)
     for (const id of inState('paused')) await this.#fault('resume', [id], 'heal', () => this.cluster.resume(id))
+    if (this.#isBrokenInside) await this.healInside()
     const down = inState('stopped', 'dead')
     await Promise.all(down.map(id => this.#fault('start', [id], 'heal', () => this.cluster.start(id))))
     await this.ready()

@@ -7,8 +7,10 @@ import { errorTable } from '#broker/protocol/errors.ts'
 import { usageError } from '../errors.ts'
 import { canAnswerWithError } from './error-answer.ts'
 import {
+  checkExpression,
   checkParameters,
   choice,
+  count,
   milliseconds,
   probability,
   seed,
@@ -46,17 +48,6 @@ const text = (name: string, summary: string, check?: (text: string) => string | 
   ...(check === undefined ? {} : { check }),
 })
 
-const count = (name: string, summary: string): Parameter => ({
-  name,
-  summary,
-  type: 'number',
-  unit: 'count',
-  optional: true,
-  min: 1,
-  max: Number.MAX_SAFE_INTEGER,
-  whole: true,
-})
-
 /** Which requests or responses. */
 const matching: readonly Parameter[] = [
   text('api', 'name or key of an API, several with commas; left out: all', checkApis),
@@ -66,7 +57,7 @@ const matching: readonly Parameter[] = [
   text('client-id', 'regular expression for the client id', checkExpression),
   text('topic', 'only what names this topic'),
   text('topic-id', 'its id, where requests say that instead; the command line looks it up'),
-  { ...count('partition', 'only what names this partition of the topic'), min: 0 } as Parameter,
+  { ...count('partition', 'only what names this partition of the topic'), min: 0 },
   count('nth', 'only the nth that matches'),
   count('every', 'every nth that matches'),
   probability('probability', 'of each that matches', { optional: true }),
@@ -294,13 +285,4 @@ function checkApis(value: string): string | undefined {
 function checkError(value: string): string | undefined {
   const code = errorCodeOf(value)
   return code === undefined || code === 0 ? 'an error of Kafka 4.3, such as NOT_LEADER_OR_FOLLOWER' : undefined
-}
-
-function checkExpression(value: string): string | undefined {
-  try {
-    return RegExp(value) instanceof RegExp ? undefined : 'a regular expression'
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    return `a regular expression (${error.message})`
-  }
 }

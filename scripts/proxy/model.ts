@@ -6,6 +6,10 @@
  * clients. On a link, `request` is the way of the one who opened it, `response` the way back.
  */
 
+import type { ParameterValue } from '#broker/environment/faulty/parameters.ts'
+
+export type { ParameterValue }
+
 export type LinkSource = number | 'client'
 /** Which listener of the target node a link leads to. */
 export type ListenerKind = 'client' | 'broker' | 'controller'
@@ -41,8 +45,6 @@ export interface ProxyTopology {
 export function linkName({ from, to, listener }: Pick<LinkDescription, 'from' | 'to' | 'listener'>): string {
   return listener === 'controller' ? `${from}->${to}/controller` : `${from}->${to}`
 }
-
-export type ParameterValue = string | number | boolean
 
 /** A fault as somebody asks for it; what is left out has the default of its kind. */
 export interface FaultRequest {

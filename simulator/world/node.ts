@@ -9,7 +9,7 @@
  */
 import type { Environment } from '#broker/environment/environment.ts'
 import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
-import { faultyEnvironment } from '#broker/environment/faulty/faulty-environment.ts'
+import { faultyEnvironment, type FaultRuntime } from '#broker/environment/faulty/faulty-environment.ts'
 import { SimulatedDisk } from '../disk/simulated-disk.ts'
 import type { WorldEvent } from './event-queue.ts'
 import { NodeCrashed } from './failure.ts'
@@ -33,6 +33,11 @@ export class SimulatedNode {
   readonly faults: FaultPlan
   /** What the world draws for this machine: fsync times, lost pages. The process has generators of its own. */
   readonly random: Prng
+  /** How faults act on it. */
+  readonly faultRuntime: FaultRuntime = {
+    stall: delayMs => this.stall(delayMs * 1000),
+    crash: reason => this.crash(reason),
+  }
   /** False for the hosts of clients. */
   isServer = true
   #state: PowerState = 'off'
@@ -42,6 +47,7 @@ export class SimulatedNode {
   #stalls = 0
   #waiting: WorldEvent[] = []
   #environment: Environment | undefined
+  #bare: Environment | undefined
   readonly #lossListeners: ((reason: string) => void)[] = []
 
   constructor(world: World, name: string, index: number) {
@@ -76,16 +82,20 @@ export class SimulatedNode {
     return this.#environment
   }
 
+  /** The same without the faults of this machine. */
+  get bareEnvironment(): Environment {
+    if (this.#bare === undefined) throw new Error(`${this.name} is ${this.#state}: start it first`)
+    return this.#bare
+  }
+
   /** Begins a new life on the disk as it is; what runs in it is up to the caller. */
   start(): Environment {
     if (this.#state === 'up') throw new Error(`${this.name} is up already: kill it first`)
     const wasDark = this.#state === 'off'
     this.#incarnation++
     this.#state = 'up'
-    this.#environment = faultyEnvironment(new SimulatedEnvironment(this), this.faults, {
-      stall: delayMs => this.stall(delayMs * 1000),
-      crash: reason => this.crash(reason),
-    })
+    this.#bare = new SimulatedEnvironment(this)
+    this.#environment = faultyEnvironment(this.#bare, this.faults, this.faultRuntime)
     if (wasDark) this.world.network.poweredUp(this)
     return this.#environment
   }
@@ -179,6 +189,7 @@ export class SimulatedNode {
     const waiting = this.#waiting
     this.#waiting = []
     this.#environment = undefined
+    this.#bare = undefined
     for (const event of waiting) event.lost?.()
   }
 }

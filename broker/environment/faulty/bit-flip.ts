@@ -1,26 +1,32 @@
 /** A disk that returns or keeps other bytes than were written: one bit of one call in so many is wrong, and nobody says so. */
-import { describeTarget, type DiskTarget, type Fault, targets } from './fault.ts'
+import {
+  describeOccasion,
+  describeTarget,
+  type DiskTarget,
+  type Fault,
+  type Occasion,
+  occasions,
+  targets,
+} from './fault.ts'
 
-export interface BitFlip extends Pick<DiskTarget, 'path'> {
+export interface BitFlip extends Pick<DiskTarget, 'path'>, Occasion {
   readonly on: 'read' | 'write'
-  /** One call in so many; default: each. */
-  readonly oneIn?: number
 }
 
 export function bitFlip(options: BitFlip): Fault {
-  const { on, oneIn = 1 } = options
+  const { on } = options
   const target: DiskTarget = { ...options, operations: [on] }
+  const isDue = occasions(options)
   return {
     kind: 'bit-flip',
-    summary: `one wrong bit in ${oneIn === 1 ? 'each' : `one of ${oneIn}`}: ${describeTarget(target)}`,
+    summary: `one wrong bit: ${describeTarget(target)}${describeOccasion(options)}`,
     changeRead(call, bytes, effects) {
-      if (on !== 'read' || bytes.length === 0 || !targets(target, call) || effects.random.below(oneIn) > 0) return
+      if (on !== 'read' || bytes.length === 0 || !targets(target, call) || !isDue(effects)) return
       effects.hit()
       flip(bytes, effects.random.below(bytes.length * 8))
     },
     changeWrite(call, chunks, effects) {
-      if (on !== 'write' || call.bytes === 0 || !targets(target, call) || effects.random.below(oneIn) > 0)
-        return undefined
+      if (on !== 'write' || call.bytes === 0 || !targets(target, call) || !isDue(effects)) return undefined
       effects.hit()
       // The caller's bytes are not ours to change.
       const copy = Buffer.concat(chunks)

@@ -1,21 +1,27 @@
 /** A disk that refuses calls with an error, EIO by default: some, or all, of the operations and paths it is about. */
 import { DiskError, type DiskErrorCode } from '../environment.ts'
-import { describeTarget, type DiskTarget, type Fault, targets } from './fault.ts'
+import {
+  describeOccasion,
+  describeTarget,
+  type DiskTarget,
+  type Fault,
+  type Occasion,
+  occasions,
+  targets,
+} from './fault.ts'
 
-export interface FailingDisk extends DiskTarget {
+export interface FailingDisk extends DiskTarget, Occasion {
   readonly code?: DiskErrorCode
-  /** One call in so many fails; default: each. */
-  readonly oneIn?: number
 }
 
 export function failingDisk(options: FailingDisk = {}): Fault {
-  const { code = 'EIO', oneIn = 1 } = options
+  const { code = 'EIO' } = options
+  const isDue = occasions(options)
   return {
     kind: 'failing-disk',
-    summary: `${describeTarget(options)} fails with ${code}${oneIn > 1 ? `, one in ${oneIn}` : ''}`,
+    summary: `${describeTarget(options)} fails with ${code}${describeOccasion(options)}`,
     beforeCall(call, effects) {
-      if (!targets(options, call)) return
-      if (oneIn > 1 && effects.random.below(oneIn) > 0) return
+      if (!targets(options, call) || !isDue(effects)) return
       effects.hit()
       throw new DiskError(code, call.operation, call.path)
     },

@@ -43,12 +43,16 @@ export class FaultPlan {
 
   /** No error when the fault is not there any more. */
   heal(id: number): void {
+    const healed = this.#entries.filter(entry => entry.id === id)
     this.#entries = this.#entries.filter(entry => entry.id !== id)
+    for (const { fault } of healed) fault.healed?.()
     this.#changed()
   }
 
   healAll(): void {
+    const healed = this.#entries
     this.#entries = []
+    for (const { fault } of healed) fault.healed?.()
     this.#changed()
   }
 

@@ -24,6 +24,8 @@ export interface DiskCall {
   readonly path: string
   /** Bytes read or written, 0 for other calls. */
   readonly bytes: number
+  /** True: an fsync off the event loop, which never blocks the process. */
+  readonly later?: boolean
 }
 
 /** What a fault may do besides throwing a DiskError. */
@@ -57,6 +59,8 @@ export interface Fault {
   changeWrite?(call: DiskCall, chunks: readonly Uint8Array[], effects: FaultEffects): ChangedWrite | undefined
   /** May change the bytes that were read. */
   changeRead?(call: DiskCall, bytes: Uint8Array, effects: FaultEffects): void
+  /** How much later an fsync off the event loop is over, ms. */
+  laterMs?(call: DiskCall, effects: FaultEffects): number
   /** True: the fsync claims success and does nothing. */
   skipsSync?(call: DiskCall, effects: FaultEffects): boolean
   /** Bytes that space() may still claim to be free. */
@@ -65,6 +69,8 @@ export interface Fault {
   wallOffsetMs?(nowMs: number): number
   /** True: no byte passes between this process and that peer, in this direction. */
   dropsLink?(remote: Address, direction: 'in' | 'out'): boolean
+  /** It is taken away: gives back what it holds. */
+  healed?(): void
 }
 
 /** Which file calls a disk fault is about. Left out: all. */
@@ -77,6 +83,29 @@ export interface DiskTarget {
 export function targets(target: DiskTarget, call: DiskCall): boolean {
   if (target.operations !== undefined && !target.operations.includes(call.operation)) return false
   return target.path === undefined || target.path.test(call.path)
+}
+
+/** Which calls of a target a fault is about. Left out: each. */
+export interface Occasion {
+  /** Only the nth from now; 1 is the next. */
+  readonly nth?: number
+  /** One call in so many, by chance. */
+  readonly oneIn?: number
+}
+
+/** Counts calls of a target; tells whether the fault is about this one. */
+export function occasions({ nth, oneIn = 1 }: Occasion): (effects: FaultEffects) => boolean {
+  let seen = 0
+  return effects => {
+    if (nth !== undefined) return ++seen === nth
+    return oneIn === 1 || effects.random.below(oneIn) === 0
+  }
+}
+
+/** `, number 3 from now`, for summaries. */
+export function describeOccasion({ nth, oneIn = 1 }: Occasion): string {
+  if (nth !== undefined) return `, number ${nth} from now`
+  return oneIn === 1 ? '' : `, one in ${oneIn}`
 }
 
 /** `write, sync of /\.log$/`, for summaries. */

@@ -1,6 +1,6 @@
 /** A Disk with the plan's faults in front of it. */
 import { DiskError } from '../environment.ts'
-import type { DirectoryEntry, Disk, DiskFile, DiskLock } from '../environment.ts'
+import type { DirectoryEntry, Disk, DiskFile, DiskLock, Timers } from '../environment.ts'
 import type { ActiveFault, FaultPlan } from './fault-plan.ts'
 import type { DiskCall, DiskOperation, FaultEffects } from './fault.ts'
 
@@ -10,9 +10,14 @@ export class FaultyDisk implements Disk {
   readonly #base: Disk
   readonly #calls: FaultyCalls
 
-  constructor(base: Disk, plan: FaultPlan, effectsOf: EffectsOf) {
-    this.#base = base
-    this.#calls = new FaultyCalls(plan, effectsOf)
+  constructor(parts: {
+    readonly base: Disk
+    readonly timers: Timers
+    readonly plan: FaultPlan
+    readonly effectsOf: EffectsOf
+  }) {
+    this.#base = parts.base
+    this.#calls = new FaultyCalls(parts.plan, parts.timers, parts.effectsOf)
   }
 
   open(path: string, mode: 'read' | 'write'): DiskFile {
@@ -122,10 +127,12 @@ class FaultyFile implements DiskFile {
 
 /** Asks every active fault about one call. */
 class FaultyCalls {
+  readonly timers: Timers
   readonly #plan: FaultPlan
   readonly #effectsOf: EffectsOf
 
-  constructor(plan: FaultPlan, effectsOf: EffectsOf) {
+  constructor(plan: FaultPlan, timers: Timers, effectsOf: EffectsOf) {
+    this.timers = timers
     this.#plan = plan
     this.#effectsOf = effectsOf
   }
@@ -151,7 +158,7 @@ class FaultyCalls {
     run: (ended: (error: DiskError | undefined) => void) => void,
   ): void {
     if (this.isEmpty) return run(done)
-    const call: DiskCall = { operation, path, bytes: 0 }
+    const call: DiskCall = { operation, path, bytes: 0, later: true }
     let refused: DiskError | undefined
     try {
       this.before(call)
@@ -159,11 +166,18 @@ class FaultyCalls {
       if (!(error instanceof DiskError)) throw error
       refused = error
     }
-    if (refused === undefined && this.skipsSync(operation, path)) return run(() => done(undefined))
-    run(error => {
-      if (refused === undefined && error === undefined) this.after(call)
-      done(refused ?? error)
-    })
+    if (refused !== undefined) return run(() => done(refused))
+    const over = (error: DiskError | undefined): void => {
+      if (error === undefined) this.after(call)
+      done(error)
+    }
+    const laterMs = this.laterMs(call)
+    const end = (error: DiskError | undefined): void => {
+      if (laterMs > 0) this.timers.after(laterMs, () => over(error))
+      else over(error)
+    }
+    if (this.skipsSync(operation, path)) this.timers.soon(() => end(undefined))
+    else run(end)
   }
 
   before(call: DiskCall): void {
@@ -194,6 +208,12 @@ class FaultyCalls {
   skipsSync(operation: 'sync' | 'syncDirectory', path: string): boolean {
     const call: DiskCall = { operation, path, bytes: 0 }
     return this.#plan.list().some(active => active.fault.skipsSync?.(call, this.#effectsOf(active)) ?? false)
+  }
+
+  laterMs(call: DiskCall): number {
+    let sum = 0
+    for (const active of this.#plan.list()) sum += active.fault.laterMs?.(call, this.#effectsOf(active)) ?? 0
+    return sum
   }
 
   usableBytesMax(): number {

@@ -14,6 +14,8 @@ export interface FaultRuntime {
   stall(delayMs: number): void
   /** Ends the process at once, without any cleaning up. */
   crash(reason: string): never
+  /** What the process has in memory, and what the machine has left. Only where a node is a process of its own. */
+  memory?(): { readonly residentBytes: number; readonly freeBytes: number }
 }
 
 export function faultyEnvironment(base: Environment, plan: FaultPlan, runtime: FaultRuntime): Environment {
@@ -28,7 +30,7 @@ export function faultyEnvironment(base: Environment, plan: FaultPlan, runtime: F
     clock: faultyClock(base.clock, plan),
     timers: base.timers,
     random: base.random,
-    disk: new FaultyDisk(base.disk, plan, effectsOf),
+    disk: new FaultyDisk({ base: base.disk, timers: base.timers, plan, effectsOf }),
     network: faultyNetwork(base.network, plan),
     log: base.log,
     halt: reason => base.halt(reason),

@@ -9,6 +9,7 @@ import {
   type Socket,
   type SocketHandlers,
   type TlsClient,
+  type TlsServer,
 } from '../environment.ts'
 import type { FaultPlan } from './fault-plan.ts'
 
@@ -21,6 +22,7 @@ export function faultyNetwork(base: Network, plan: FaultPlan): Network {
       socket.connect(base, handlers, tls)
       return socket
     },
+    ...(base.checkTls === undefined ? {} : { checkTls: (tls: TlsServer) => base.checkTls!(tls) }),
     download: (url, options) =>
       base.download?.(url, options) ?? Promise.reject(new NetworkError('DOWNLOAD', `${url}: not on this network`)),
   }
@@ -142,6 +144,7 @@ class FaultySocket implements Socket {
   #wrap(handlers: SocketHandlers): SocketHandlers {
     return {
       data: chunk => handlers.data(chunk),
+      ...(handlers.into === undefined ? {} : { into: handlers.into }),
       drain: () => {
         this.#wantsDrain = false
         handlers.drain?.()

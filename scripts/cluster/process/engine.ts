@@ -13,6 +13,8 @@ export interface NodeFiles {
   readonly dataDir: string
   /** All of them. */
   readonly logDirs: readonly string[]
+  /** Where the node takes orders for faults inside itself; left out: it takes none. */
+  readonly faultDirectory?: string
 }
 
 export interface Launch {

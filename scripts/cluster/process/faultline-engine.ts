@@ -34,9 +34,15 @@ export const faultlineEngine: ProcessEngine = {
     'inspector.listener': `${HOST}:${inspectorPort(spec, id)}`,
   }),
 
-  launch: ({ propertiesFile }, { tied }) => ({
+  launch: ({ propertiesFile, faultDirectory }, { tied }) => ({
     command: process.execPath,
-    args: [...brokerFlags, brokerEntry(), propertiesFile, ...(tied ? ['--end-with-stdin'] : [])],
+    args: [
+      ...brokerFlags,
+      brokerEntry(),
+      propertiesFile,
+      ...(tied ? ['--end-with-stdin'] : []),
+      ...(faultDirectory === undefined ? [] : ['--fault-control', faultDirectory]),
+    ],
     environment: { ...brokerEnvironment, NODE_COMPILE_CACHE: installation.compileCache },
   }),
 }

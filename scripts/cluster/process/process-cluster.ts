@@ -6,7 +6,16 @@ import type { Random } from '#broker/environment/environment.ts'
 import { failure, usageError } from '../../errors.ts'
 import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
-import type { Capability, ClientOptions, Cluster, ClusterSpec, NodeState, Progress, QuorumView } from '../cluster.ts'
+import type {
+  Capability,
+  ClientOptions,
+  Cluster,
+  ClusterSpec,
+  NodeFaults,
+  NodeState,
+  Progress,
+  QuorumView,
+} from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
@@ -17,6 +26,7 @@ import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
+import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
@@ -37,10 +47,14 @@ const KEEP_DATA_STOP_TIMEOUT_MS = 40_000
 /** What needs a fault proxy in front of the nodes. */
 const proxyCapabilities: readonly Capability[] = ['partition']
 
-/** With and without a proxy: a lab that needs one gets one. */
+/** What needs nodes that take orders for faults inside themselves. */
+const faultCapabilities: readonly Capability[] = ['node-faults']
+
+/** With and without a proxy, and nodes that can be broken from inside: a lab that needs them gets them. */
 export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...processCapabilities,
   ...proxyCapabilities,
+  ...faultCapabilities,
 ])
 
 export class ProcessCluster implements Cluster {
@@ -48,6 +62,7 @@ export class ProcessCluster implements Cluster {
   readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
+  readonly nodeFaults: NodeFaults | undefined
   readonly clock = realClock
   readonly random: Random
   readonly #engine: ProcessEngine
@@ -65,8 +80,16 @@ export class ProcessCluster implements Cluster {
     this.#record = record
     this.#proxy = spec.proxy === true ? new ProxyProcess(spec) : undefined
     this.links = this.#proxy
-    this.capabilities = this.#proxy === undefined ? processCapabilities : processRuntimeCapabilities
+    this.capabilities = new Set([
+      ...processCapabilities,
+      ...(this.#proxy === undefined ? [] : proxyCapabilities),
+      ...(spec.faults === true ? faultCapabilities : []),
+    ])
     this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
+    this.nodeFaults =
+      spec.faults === true
+        ? new ProcessNodeFaults(spec.name, async id => (await this.#node(id).status()).state)
+        : undefined
   }
 
   get security(): SecurityDocument | undefined {
@@ -227,6 +250,7 @@ export class ProcessCluster implements Cluster {
 
   /** Starts every node at once; the ones that have no storage yet get it first. */
   async startAll(options: PrepareOptions): Promise<void> {
+    if (this.spec.faults === true) requireSocketPaths(this.spec.name, [...this.#nodes.keys()])
     const files = [...this.#nodes.keys()].map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
     await this.#startProxy(options.signal)
@@ -296,6 +320,7 @@ export class ProcessCluster implements Cluster {
       propertiesFile: join(nodeDirectory(this.spec.name, id), 'server.properties'),
       dataDir: dataDirectory(this.spec, id),
       logDirs: logDirectories(this.spec, id),
+      ...(this.spec.faults === true ? { faultDirectory: nodeDirectory(this.spec.name, id) } : {}),
     }
   }
 

@@ -3,6 +3,7 @@
  * address, get a `HostAnswer`.
  */
 import { join } from 'node:path'
+import type { AddedNodeFault, NodeFaultOrder, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import type { NodeStatus } from '../cluster.ts'
 import type { ProcessHandle } from '../process/liveness.ts'
 import { stateDirectory } from '../state.ts'
@@ -17,10 +18,19 @@ export type HostRequest =
   | { readonly do: 'cut-one-way'; readonly from: readonly number[]; readonly to: readonly number[] }
   | { readonly do: 'heal-partition' }
   | { readonly do: 'power-failure'; readonly ids: readonly number[] }
+  | { readonly do: 'fault-add'; readonly id: number; readonly order: NodeFaultOrder }
+  | { readonly do: 'fault-list'; readonly id: number }
+  | { readonly do: 'fault-heal'; readonly id: number; readonly ids: readonly string[] | 'all' }
 
 export type HostAnswer =
-  | { readonly states: readonly { readonly id: number; readonly state: NodeStatus }[] }
-  | { readonly error: string; readonly remedy?: string | undefined }
+  | HostStates
+  | { readonly fault: AddedNodeFault }
+  | { readonly faults: readonly NodeFaultState[] }
+  | { readonly error: string; readonly remedy?: string | undefined; readonly exitCode: number }
+
+export interface HostStates {
+  readonly states: readonly { readonly id: number; readonly state: NodeStatus }[]
+}
 
 /** What the host writes when it serves, into its cluster's state directory. */
 export interface HostFile {

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Node } from '#broker/node.ts'
 import { World } from '#simulator/world/world.ts'
-import { failure, messageOf, ToolkitError } from '../../errors.ts'
+import { exitCodes, failure, messageOf, ToolkitError } from '../../errors.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { ownProcess } from '../lifecycle.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
@@ -84,6 +84,12 @@ async function perform(cluster: SimulatedCluster, request: HostRequest): Promise
     case 'power-failure':
       await cluster.powerFailure(request.ids)
       break
+    case 'fault-add':
+      return { fault: await cluster.nodeFaults.add(request.id, request.order) }
+    case 'fault-list':
+      return { faults: await cluster.nodeFaults.list(request.id) }
+    case 'fault-heal':
+      return { faults: await cluster.nodeFaults.heal(request.id, request.ids) }
     default:
       if (!nodeActions.includes(request.do)) throw failure(`A simulated cluster cannot ${request.do as string}.`)
       await cluster[request.do](request.id)
@@ -97,7 +103,9 @@ async function serveControl(perform: (request: HostRequest) => Promise<HostAnswe
     void readBody(incoming)
       .then(body => perform(JSON.parse(body) as HostRequest))
       .catch((error: unknown): HostAnswer => {
-        return { error: messageOf(error), remedy: error instanceof ToolkitError ? error.remedy : undefined }
+        const { remedy, exitCode } =
+          error instanceof ToolkitError ? error : { remedy: undefined, exitCode: exitCodes.failed }
+        return { error: messageOf(error), remedy, exitCode }
       })
       .then(answer => outgoing.setHeader('content-type', 'application/json').end(JSON.stringify(answer)))
   })

@@ -1,10 +1,20 @@
 /** A simulated cluster that lives in a process of its own, as commands see it. Holds no state: everything is asked of the host. */
 import { join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
-import { codeOf, failure, usageError } from '../../errors.ts'
+import type { AddedNodeFault, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
+import { codeOf, type ExitCode, failure, ToolkitError, usageError } from '../../errors.ts'
 import { realClock } from '../clock.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
-import type { Capability, ClientOptions, Cluster, NodeState, NodeStatus, Progress, QuorumView } from '../cluster.ts'
+import type {
+  Capability,
+  ClientOptions,
+  Cluster,
+  NodeFaults,
+  NodeState,
+  NodeStatus,
+  Progress,
+  QuorumView,
+} from '../cluster.ts'
 import { conditionOf, signalProcess, waitFor } from '../process/liveness.ts'
 import { tailOf } from '../process/node-process.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
@@ -15,7 +25,14 @@ import { describeSecurity, toolkitClient, type SecurityDocument } from '../secur
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { nodeDirectory, readJson, removeState } from '../state.ts'
-import { type HostAnswer, type HostFile, hostFilePath, hostLogPath, type HostRequest } from './host-protocol.ts'
+import {
+  type HostAnswer,
+  type HostFile,
+  hostFilePath,
+  hostLogPath,
+  type HostRequest,
+  type HostStates,
+} from './host-protocol.ts'
 import { dataDirectory } from './simulated-node.ts'
 
 export const hostedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -25,6 +42,7 @@ export const hostedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'restart',
   'wipe',
   'partition',
+  'node-faults',
   'power-failure',
 ])
 
@@ -37,6 +55,11 @@ export class HostedCluster implements Cluster {
   readonly capabilities = hostedCapabilities
   readonly clock = realClock
   readonly random: Random
+  readonly nodeFaults: NodeFaults = {
+    add: async (id, order) => ((await this.#ask({ do: 'fault-add', id, order })) as { fault: AddedNodeFault }).fault,
+    list: async id => ((await this.#ask({ do: 'fault-list', id })) as { faults: NodeFaultState[] }).faults,
+    heal: async (id, ids) => ((await this.#ask({ do: 'fault-heal', id, ids })) as { faults: NodeFaultState[] }).faults,
+  }
   #probes = 0
 
   constructor({ spec }: ClusterRecord) {
@@ -177,18 +200,22 @@ export class HostedCluster implements Cluster {
   async #states(): Promise<Map<number, NodeStatus>> {
     const host = readHostFile(this.spec.name)
     if (host === undefined || (await conditionOf(host.process)) === 'gone') return new Map()
-    const answer = await ask(host, { do: 'states' })
-    return new Map(answer.states.map(({ id, state }) => [id, state]))
+    const { states } = (await ask(host, { do: 'states' })) as HostStates
+    return new Map(states.map(({ id, state }) => [id, state]))
   }
 
   async #do(request: HostRequest): Promise<void> {
+    await this.#ask(request)
+  }
+
+  async #ask(request: HostRequest): Promise<HostAnswer> {
     const host = readHostFile(this.spec.name)
     if (host === undefined || (await conditionOf(host.process)) === 'gone')
       throw failure(
         `The process that simulates ${this.spec.name} has ended; ${hostLogPath(this.spec.name)} says why.`,
         `./faultline down --name ${this.spec.name} cleans up.`,
       )
-    await ask(host, request)
+    return await ask(host, request)
   }
 }
 
@@ -197,7 +224,7 @@ export function readHostFile(name: string): HostFile | undefined {
   return readJson(hostFilePath(name)) as HostFile | undefined
 }
 
-async function ask(host: HostFile, request: HostRequest): Promise<Extract<HostAnswer, { states: unknown }>> {
+async function ask(host: HostFile, request: HostRequest): Promise<HostAnswer> {
   let answer: HostAnswer
   try {
     const response = await fetch(`http://${HOST}:${host.controlPort}`, {
@@ -212,6 +239,6 @@ async function ask(host: HostFile, request: HostRequest): Promise<Extract<HostAn
       error,
     )
   }
-  if ('error' in answer) throw failure(answer.error, answer.remedy)
+  if ('error' in answer) throw new ToolkitError(answer.exitCode as ExitCode, answer.error, { remedy: answer.remedy })
   return answer
 }

@@ -8,7 +8,16 @@ import { Prng } from '#simulator/world/prng.ts'
 import type { World } from '#simulator/world/world.ts'
 import type { Random } from '#broker/environment/environment.ts'
 import { usageError } from '../../errors.ts'
-import type { Capability, ClientOptions, Cluster, ClusterSpec, LabClock, NodeState, QuorumView } from '../cluster.ts'
+import type {
+  Capability,
+  ClientOptions,
+  Cluster,
+  ClusterSpec,
+  LabClock,
+  NodeFaults,
+  NodeState,
+  QuorumView,
+} from '../cluster.ts'
 import { brokerIds, controllerIds } from '../cluster.ts'
 import { nodeProperties, rolesOf, type NodeAddresses } from '../properties.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
@@ -17,6 +26,7 @@ import { toolkitClient } from '../security/clients.ts'
 import type { ClusterSecurity } from '../security/material.ts'
 import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 import type { ConnectionOptions } from '../wire.ts'
+import { SimulatedNodeFaults } from './node-faults.ts'
 import { dataDirectory, type MakeBroker, SimulatedNode } from './simulated-node.ts'
 
 export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -26,6 +36,7 @@ export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability
   'restart',
   'wipe',
   'partition',
+  'node-faults',
   'power-failure',
   'virtual-time',
 ])
@@ -58,6 +69,7 @@ export class SimulatedCluster implements Cluster {
   readonly capabilities = simulatedCapabilities
   readonly clock: LabClock
   readonly random: Random
+  readonly nodeFaults: NodeFaults
   readonly members: readonly SimulatedNode[]
   /** The same brokers where nobody logs in; those of `bootstrap`, unless there is a listener to log in on. */
   readonly openBootstrap: readonly string[]
@@ -92,6 +104,7 @@ export class SimulatedCluster implements Cluster {
       }
       return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
     })
+    this.nodeFaults = new SimulatedNodeFaults(this.members)
   }
 
   startAll(): void {

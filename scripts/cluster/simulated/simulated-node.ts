@@ -34,6 +34,8 @@ export class SimulatedNode {
   #broker: Broker | undefined
   #status: NodeStatus = 'stopped'
   #stopping = false
+  /** Set when a fault is about to end the process: then it does not end by itself. */
+  endsOnPurpose = false
 
   constructor(options: { id: number; world: World; host: string; properties: Properties; makeBroker: MakeBroker }) {
     this.id = options.id
@@ -65,6 +67,7 @@ export class SimulatedNode {
 
   start(): void {
     this.#require(!this.isUp, 'is up already')
+    this.endsOnPurpose = false
     const environment = this.machine.start()
     const { incarnation } = this.machine
     const current = (): boolean => this.machine.state === 'up' && this.machine.incarnation === incarnation
@@ -154,7 +157,8 @@ export class SimulatedNode {
   /** The broker ended although nobody ended it. With a broken disk that may be right. */
   #ended(cause: unknown): void {
     this.#status = 'dead'
-    if (this.machine.faults.isEmpty) this.#world.fail(cause, `${this.machine.name} ended by itself`)
+    if (this.machine.faults.isEmpty && !this.endsOnPurpose)
+      this.#world.fail(cause, `${this.machine.name} ended by itself`)
   }
 
   #require(holds: boolean, otherwise: string): void {

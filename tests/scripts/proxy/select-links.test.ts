@@ -4,7 +4,7 @@ import { portsOf, portSpan } from '#scripts/cluster/ports.ts'
 import { processNodeProperties } from '#scripts/cluster/process/node-files.ts'
 import { proxyTopology } from '#scripts/cluster/process/proxied-addresses.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
-import { parseParameters } from '#scripts/commands/link-faults.ts'
+import { parseWords } from '#scripts/commands/fault-words.ts'
 import { completeParameters, linkFaultKind, linkFaultKinds } from '#scripts/proxy/kinds.ts'
 import type { FaultRequest } from '#scripts/proxy/model.ts'
 import { selectLinks } from '#scripts/proxy/select-links.ts'
@@ -87,7 +87,7 @@ describe('the nodes of a cluster behind a proxy', () => {
 
 describe('parameters of faults', () => {
   const complete = (kind: string, ...words: string[]) =>
-    completeParameters(linkFaultKind(kind), parseParameters(linkFaultKind(kind), words))
+    completeParameters(linkFaultKind(kind), parseWords({ ...linkFaultKind(kind), targets: 'links' }, words).parameters)
 
   test('have defaults, come as words, and are checked', () => {
     expect(complete('latency', '--delay', '100')).toEqual({

@@ -1,0 +1,22 @@
+/** `fault run`: a schedule of faults in the foreground. */
+import { attachCluster } from '../cluster/runtimes.ts'
+import { readSchedule } from '../faults/schedule-file.ts'
+import { runSchedule, type ScheduleEvent } from '../faults/schedule.ts'
+import type { CommonOptions } from './options.ts'
+import { resolveNodes } from './options.ts'
+import type { Session } from './session.ts'
+
+export async function runFaults(file: string, options: CommonOptions, session: Session): Promise<void> {
+  const cluster = await attachCluster(options.name)
+  const faults = await readSchedule(file, cluster, resolveNodes)
+  const { output, signal } = session
+  const beganMs = performance.now()
+  const events: (ScheduleEvent & { readonly atMs: number })[] = []
+  const report = (event: ScheduleEvent): void => {
+    const atMs = Math.round(performance.now() - beganMs)
+    events.push({ ...event, atMs })
+    output.note(`${(atMs / 1000).toFixed(1).padStart(6)} s  ${event.what} ${event.kind}: ${event.text}`)
+  }
+  await runSchedule({ cluster, faults, signal, report })
+  output.result(events, () => `${events.length} events; every fault that began has ended.`)
+}

@@ -1,0 +1,91 @@
+/**
+ * The faults at work in a cluster, and their end. Read off the nodes, the fault proxy and the records of what the toolkit does itself, never
+ * remembered apart from them: the list is right also after a node was brought back by other means or a command was cut off.
+ */
+import type { Cluster, NodeState } from '../cluster/cluster.ts'
+import { usageError } from '../errors.ts'
+import type { ActiveFault } from './kind.ts'
+import { faultRecords } from './records.ts'
+import { describeRecord, endRecordedFault } from './restart-loop.ts'
+
+export async function activeFaults(cluster: Cluster): Promise<readonly ActiveFault[]> {
+  const nodes = await cluster.nodes()
+  const recorded = faultRecords(cluster.spec.name).map(record => describeRecord(cluster.spec.name, record))
+  const inside = await Promise.all(nodes.map(async ({ id }) => await insideNode(cluster, id)))
+  const ofLinks = (await cluster.links?.status())?.state === 'running' ? ((await cluster.links?.faults()) ?? []) : []
+  return [...nodes.flatMap(ofProcess), ...recorded, ...inside.flat(), ...ofLinks]
+}
+
+async function insideNode(cluster: Cluster, node: number): Promise<readonly ActiveFault[]> {
+  const faults = (await cluster.nodeFaults?.list(node)) ?? []
+  return faults.map(fault => ({ ...fault, node }))
+}
+
+function ofProcess({ id, state }: NodeState): readonly ActiveFault[] {
+  if (state === 'paused') return [{ id: `pause-${id}`, name: 'pause', summary: `node ${id} is frozen`, node: id }]
+  if (state === 'stopped')
+    return [{ id: `down-${id}`, name: 'down', summary: `node ${id} was stopped or killed`, node: id }]
+  if (state === 'dead') return [{ id: `down-${id}`, name: 'down', summary: `node ${id} has ended by itself`, node: id }]
+  return []
+}
+
+/**
+ * Undoes faults, in the order in which nodes can come back: what would break them again first, then links, frozen nodes, what is wrong inside
+ * nodes, and nodes that are down. Unknown ids are refused before anything is done.
+ *
+ * @returns the faults that are left
+ */
+export async function healFaults(cluster: Cluster, ids: readonly string[] | 'all'): Promise<readonly ActiveFault[]> {
+  const faults = await activeFaults(cluster)
+  const unknown = ids === 'all' ? undefined : ids.find(id => !faults.some(fault => fault.id === id))
+  if (unknown !== undefined)
+    throw usageError(
+      `There is no fault ${unknown} at work.`,
+      `./faultline fault list --name ${cluster.spec.name} names them.`,
+    )
+  const chosen = faults.filter(({ id }) => ids === 'all' || ids.includes(id))
+  const loops = chosen.filter(({ name }) => name === 'restart-loop')
+  for (const { id } of loops) await endRecordedFault(cluster.spec.name, id)
+  await cluster.links?.heal(chosen.filter(({ node }) => node === undefined).map(({ id }) => id))
+  await each(
+    chosen,
+    ({ name }) => name === 'pause',
+    node => cluster.resume(node),
+  )
+  // Of all, also what came after the list was read; and what has struck meanwhile is not missed.
+  await each(
+    chosen,
+    isInside,
+    async (node, id) => void (await cluster.nodeFaults?.heal(node, ids === 'all' ? ids : [id])),
+  )
+  await startAgain(cluster, [...loops, ...chosen.filter(({ name }) => name === 'down')])
+  return (await activeFaults(cluster)).filter(({ id }) => !chosen.some(fault => fault.id === id))
+}
+
+/** Kinds that an entry of the list of a process or a record has; every other fault of a node is inside it. */
+const outside: ReadonlySet<string> = new Set(['pause', 'down', 'restart-loop'])
+
+function isInside({ name, node }: ActiveFault): boolean {
+  return node !== undefined && !outside.has(name)
+}
+
+async function each(
+  faults: readonly ActiveFault[],
+  which: (fault: ActiveFault) => boolean,
+  act: (node: number, id: string) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    faults.filter(which).map(async ({ node, id }) => {
+      if (node !== undefined) await act(node, id)
+    }),
+  )
+}
+
+/** As they are now: a loop may have ended between a kill and a start, or have started what the list shows as down. */
+async function startAgain(cluster: Cluster, faults: readonly ActiveFault[]): Promise<void> {
+  const nodes = await cluster.nodes()
+  const down = nodes.filter(
+    ({ id, state }) => faults.some(({ node }) => node === id) && (state === 'stopped' || state === 'dead'),
+  )
+  await Promise.all(down.map(({ id }) => cluster.start(id)))
+}

@@ -1,0 +1,129 @@
+/** The kinds of faults inside a node, as entries of the catalogue; what they do is in `broker/environment/faulty`. */
+import type { AddedNodeFault } from '#broker/environment/faulty/fault-desk.ts'
+import type { NodeFaultKind } from '#broker/environment/faulty/kind.ts'
+import { nodeFaultKinds } from '#broker/environment/faulty/node-kinds.ts'
+import { checkParameters } from '../proxy/parameters.ts'
+import type { Cluster, NodeFaults } from '../cluster/cluster.ts'
+import { failure } from '../errors.ts'
+import type { AppliedFault, FaultKind, FaultOrder, Place } from './kind.ts'
+import { askNode, proveMute } from './probe-node.ts'
+
+/** Refuses, with the way to them, when nodes take no orders. */
+export function requireNodeFaults(cluster: Cluster, kind: string): NodeFaults {
+  if (cluster.nodeFaults !== undefined) return cluster.nodeFaults
+  const { name, engine } = cluster.spec
+  throw failure(
+    `The fault ${kind} is not there in ${name}: its nodes take no orders for faults inside.`,
+    engine === 'faultline'
+      ? `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime process`
+      : './faultline fault list --kinds tells what can be done to nodes of this engine.',
+  )
+}
+
+export const insideKinds: readonly FaultKind[] = nodeFaultKinds.map(kind => ({
+  name: kind.name,
+  summary: kind.summary,
+  heals: kind.heals,
+  expect: kind.expect,
+  targets: 'nodes',
+  parameters: kind.parameters,
+  needs: kind.name === 'stall' ? ['pause'] : ['node-faults'],
+  impossible: place => whyNot(kind, place),
+  apply: order => applyInside(kind, order),
+}))
+
+async function applyInside(kind: NodeFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
+  const { cluster, nodes, proof } = order
+  if (kind.name === 'stall' && cluster.nodeFaults === undefined) return await stallFromOutside(kind, order)
+  const faults = requireNodeFaults(cluster, kind.name)
+  const parameters = checkParameters(kind.name, kind.parameters, order.parameters)
+  const applied: AppliedFault[] = []
+  try {
+    for (const node of nodes) {
+      const before = proof && kind.prove === undefined ? await askNode(cluster, node) : undefined
+      const { proof: shown, ...fault } = await faults.add(node, { kind: kind.name, parameters, proof })
+      applied.push({ ...fault, node, proofs: shown === undefined ? [] : [{ node, ...shown }] })
+      if (before === undefined) continue
+      applied.splice(-1, 1, await provedFromOutside(cluster, node, fault, before))
+    }
+    return applied
+  } catch (error) {
+    // Also the one that was just added and not seen to work.
+    for (const { node, id } of applied) if (node !== undefined) await takeBack(faults, node, id)
+    throw error
+  }
+}
+
+async function provedFromOutside(
+  cluster: Cluster,
+  node: number,
+  fault: Omit<AddedNodeFault, 'proof'>,
+  before: Parameters<typeof proveMute>[2],
+): Promise<AppliedFault> {
+  // A fault of some connections of the node only leaves it answering.
+  const isPart = fault.parameters['port'] !== undefined
+  const shown = isPart
+    ? { node, shown: undefined, text: 'about connections that the node opens: "fault list" counts the hits' }
+    : await proveMute(cluster, node, before)
+  if (shown.shown === false)
+    throw failure(
+      `The fault ${fault.id} did not take effect, and was taken back: ${shown.text}.`,
+      '--no-proof adds it without looking.',
+    )
+  return { ...fault, node, proofs: [shown] }
+}
+
+/** Where nothing of ours is inside the node: it is frozen for that long. When this is cut off, the node is a paused one. */
+async function stallFromOutside(kind: NodeFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
+  const { cluster } = order
+  const parameters = checkParameters(kind.name, kind.parameters, order.parameters)
+  const wantedMs = Number(parameters['for'])
+  return await Promise.all(
+    order.nodes.map(async node => {
+      await cluster.pause(node)
+      const beganMs = cluster.clock.nowMs()
+      await cluster.clock.sleep(wantedMs)
+      await cluster.resume(node)
+      const tookMs = Math.floor(cluster.clock.nowMs() - beganMs)
+      const text = `the node was frozen for ${tookMs} ms (at least ${wantedMs} ms)`
+      return {
+        id: `stall-${node}`,
+        name: kind.name,
+        summary: `node ${node}: the node does nothing for ${wantedMs} ms`,
+        node,
+        parameters,
+        hits: 1,
+        proofs: [{ node, shown: tookMs >= wantedMs, text }],
+      }
+    }),
+  )
+}
+
+async function takeBack(faults: NodeFaults, node: number, id: string): Promise<void> {
+  const isThere = (await faults.list(node)).some(fault => fault.id === id)
+  if (isThere) await faults.heal(node, [id])
+}
+
+/** On Apache Kafka: what would be needed to do it from outside. */
+const needsOnKafka: Readonly<Record<string, string>> = {
+  'slow-disk': 'needs root (a cgroup limit), or a library loaded into the JVM',
+  'full-disk': 'needs root (a file system of its own for the data)',
+  'disk-error': 'needs root (a device that fails), or a library loaded into the JVM',
+  'crash-at': 'needs a library loaded into the JVM; "kill" ends it at any moment',
+  'torn-write': 'needs a library loaded into the JVM',
+  'bit-flip': 'needs a library loaded into the JVM; a stopped node can be damaged with any editor',
+  'clock-jump': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
+  'clock-drift': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
+  'clock-strobe': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
+  'dropped-links': 'needs root (a packet filter); "up --proxy" breaks its links without',
+  'memory-pressure': 'needs root (a cgroup limit)',
+}
+
+function whyNot(kind: NodeFaultKind, { runtime, engine }: Place): string | undefined {
+  if (runtime === 'kubernetes') return 'not there yet'
+  if (kind.name === 'stall') return undefined
+  if (engine === 'apache-kafka') return needsOnKafka[kind.name] ?? 'nothing of ours is inside its nodes'
+  if (runtime === 'compose') return 'nodes in containers take no orders; needs --runtime process'
+  if (runtime === 'simulated' && kind.onlyRealProcess === true) return 'needs a process of its own for each node'
+  return undefined
+}

@@ -1,0 +1,63 @@
+/** docs/faults.md: the words of this file around the tables of the catalogue. */
+import { faultKinds } from './catalogue.ts'
+import { kindTable, matrixTable } from './matrix.ts'
+
+const introduction = `# Which faults are there, and where?
+
+Every fault is an entry of one catalogue: \`fault add\` applies and proves it, \`fault list\` shows what is at work, \`fault heal\` undoes it exactly.
+
+\`\`\`sh
+./faultline up --faults --runtime process                     # nodes take orders for faults inside themselves
+./faultline fault add slow-disk 2 --delay 200 --on fsync      # proof: an fsync took 0 ms before, 201 ms now
+./faultline fault add full-disk 1 --after 1000000             # a megabyte still fits
+./faultline fault add crash-at 3 --on rename --nth 2 --when after
+./faultline fault add clock-jump controller --offset -3600000
+./faultline fault add restart-loop 2 --up 5000 --down 1000
+./faultline fault list                                        # what is at work, and how often it hit
+./faultline fault list --kinds --json                         # parameters, defaults, bounds, and where each is there
+./faultline fault heal slow-disk-2-1                          # or --all
+\`\`\`
+
+Nodes are numbers, \`controller\` (the active one) or \`all\`. Faults of links have \`--from\` and \`--to\` instead; they need \`up --proxy\`, and
+[their own page](fault-proxy.md) tells more. \`up --faults --proxy\` has both.
+
+A fault that cannot be seen to work is taken back and the command fails; \`--no-proof\` adds it without looking. "Not proved" says that there was
+nothing to look at, and why.
+`
+
+const inside = `## How does a fault get into a node?
+
+With \`up --faults\` (and in labs that need it) each broker is started with \`--fault-control DIRECTORY\`. It then puts decorators around its disk, clock and
+network, and listens on \`faults.sock\` in that directory: a Unix socket with mode 0600, so only the user who started the cluster can break it. A broker
+without that option has neither: no setting and no request turns it on.
+
+- The proof of a disk fault uses a twin with the same parameters, in front of the same disk, on a file that nobody else uses. So \`--nth\` counts
+  real calls only, and no file of the node is touched. The end of a process (\`crash-at\`, \`torn-write\`) is seen with a stand-in for the process.
+- Faults of the machine (disk, clock, links) outlive the process: a node that is restarted has them again, as \`faults.json\` beside the socket says;
+  \`fault list\` and \`fault heal\` know them also while the node is down. What ends the process strikes once and is gone then. \`memory-pressure\` ends with the
+  process.
+- A file call that is slow blocks the node, as it does on a slow machine; an fsync that runs in the background is over later and blocks nobody.
+- Bounds keep the machine usable: a call is delayed by 2 s at most, a stall lasts a minute at most, and no more than half of the free memory is held.
+- Scripts use the socket as well: \`curl --unix-socket .faultline/NAME/node-1/faults.sock http://node/faults\` lists; \`-d '{"kind": "stall", "parameters":
+  {"for": 500}}'\` orders one; \`-X DELETE …/faults/ID\` heals.
+
+Apache Kafka has no such decorators. \`stall\` freezes its process from outside for the time; the table says what the others would need.
+
+## What if a command is cut off?
+
+\`fault list\` is read off the nodes and the proxy. What the toolkit does itself (\`restart-loop\`) leaves an order in \`.faultline/NAME/faults/\` before it
+begins; the process that carries it out looks for the order before each step, and \`fault heal --all\` takes it away, whoever wrote it.
+A node that was frozen for a \`stall\` from outside shows as paused.
+`
+
+export function faultsPage(): string {
+  return [
+    introduction,
+    '## What is there where?\n\n✓: there, with a proof. –: not there, and why.\n',
+    `${matrixTable(faultKinds)}\n`,
+    '## What does each do?\n\nThe parameters of link faults are explained on [their page](fault-proxy.md).\n',
+    `${kindTable(faultKinds.filter(({ targets }) => targets === 'nodes'))}\n`,
+    `${kindTable(faultKinds.filter(({ targets }) => targets === 'links'))}\n`,
+    inside,
+  ].join('\n')
+}

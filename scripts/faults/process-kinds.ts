@@ -1,0 +1,237 @@
+/** The kinds of faults that end, freeze or restart the process of a node, as entries of the catalogue. */
+import type { Parameters } from '#broker/environment/faulty/parameters.ts'
+import type { Capability, Cluster, NodeStatus } from '../cluster/cluster.ts'
+import { failure, usageError } from '../errors.ts'
+import { checkParameters, milliseconds, type Parameter } from '../proxy/parameters.ts'
+import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
+import { askNode, proveMute } from './probe-node.ts'
+import { restartLoop, restartLoopParameters } from './restart-loop.ts'
+
+interface ProcessKind {
+  readonly name: string
+  readonly summary: string
+  readonly heals: string
+  readonly expect: string
+  readonly needs: readonly Capability[]
+  readonly verb: NonNullable<FaultKind['verb']>
+  /** Where it is not there although the capabilities are, and why. */
+  readonly impossible?: FaultKind['impossible']
+  readonly parameters?: readonly Parameter[]
+  /** What the node is when it has taken effect. */
+  readonly leaves: NodeStatus
+  act(cluster: Cluster, ids: readonly number[]): Promise<unknown>
+}
+
+/** Those that leave a node mute until it is healed. */
+const muting: readonly ProcessKind[] = [
+  {
+    name: 'kill',
+    summary: 'the node ends at once (SIGKILL), as in a crash; what it wrote stays',
+    heals: 'the node is started again',
+    expect:
+      'others take over its leaders after its session; it recovers its log at the start; nothing acknowledged is lost',
+    needs: ['kill'],
+    verb: 'kill',
+    leaves: 'stopped',
+    act: (cluster, ids) => Promise.all(ids.map(id => cluster.kill(id))),
+  },
+  {
+    name: 'stop',
+    summary: 'the node shuts down in an orderly way, as for maintenance',
+    heals: 'the node is started again',
+    expect: 'its leaders move away before it goes; clients hardly notice',
+    needs: ['stop'],
+    verb: 'stop',
+    leaves: 'stopped',
+    act: (cluster, ids) => Promise.all(ids.map(id => cluster.stop(id))),
+  },
+  {
+    name: 'pause',
+    summary: 'the node freezes with open connections, as in a long garbage collection or a stuck virtual machine',
+    heals: 'the node goes on',
+    expect:
+      'requests to it hang; beyond its session others lead, and it is fenced off when it goes on as if nothing had been',
+    needs: ['pause'],
+    verb: 'pause',
+    leaves: 'paused',
+    act: (cluster, ids) => Promise.all(ids.map(id => cluster.pause(id))),
+  },
+  {
+    name: 'wipe',
+    summary:
+      'the node ends at once and comes up again on an empty disk only when healed, as after the exchange of a disk',
+    heals: 'the node is started again and copies what it lost from the others',
+    expect: 'nothing acknowledged is lost while another in-sync replica lives; its replicas are copied anew',
+    needs: ['kill', 'wipe'],
+    verb: 'kill',
+    leaves: 'stopped',
+    act: (cluster, ids) =>
+      Promise.all(
+        ids.map(async id => {
+          await cluster.kill(id)
+          await cluster.wipe(id)
+        }),
+      ),
+  },
+  {
+    name: 'power-failure',
+    summary: 'the machines lose their power at the same instant, and with it what was not fsynced',
+    heals: 'the nodes are started again on what is left',
+    expect:
+      'one machine at a time loses nothing that the others have; all at once may lose what was acknowledged, as with Apache Kafka',
+    needs: ['power-failure'],
+    verb: 'kill',
+    leaves: 'stopped',
+    impossible: ({ runtime }) =>
+      runtime === 'simulated'
+        ? undefined
+        : 'what a process wrote is in the page cache of the system, which outlives it; needs --runtime simulated',
+    async act(cluster, ids) {
+      if (cluster.powerFailure === undefined)
+        throw failure(`The runtime ${cluster.spec.runtime} cannot cut the power.`, 'Use --runtime simulated.')
+      await cluster.powerFailure(ids)
+    },
+  },
+]
+
+export const processKinds: readonly FaultKind[] = [
+  ...muting.map((kind): FaultKind => ({
+    name: kind.name,
+    summary: kind.summary,
+    heals: kind.heals,
+    expect: kind.expect,
+    targets: 'nodes',
+    parameters: [],
+    needs: kind.needs,
+    verb: kind.verb,
+    impossible: kind.impossible ?? everywhere,
+    apply: order => mute(kind, order),
+  })),
+  {
+    name: 'restart',
+    summary: 'the nodes shut down in an orderly way, all at the same time, and come back',
+    heals: 'it is over when the command returns',
+    expect: 'leaders move away and stay there; clients go on',
+    targets: 'nodes',
+    parameters: [milliseconds('down', 'how long they are away', { default: 0 })],
+    needs: ['restart'],
+    verb: 'restart',
+    impossible: everywhere,
+    apply: order => restart(order, 'restart'),
+  },
+  {
+    name: 'rolling-restart',
+    summary: 'the nodes shut down and come back one after the other, each when the one before serves again',
+    heals: 'it is over when the command returns',
+    expect: 'every partition has a leader but for moments; nothing is lost, and clients go on',
+    targets: 'nodes',
+    parameters: [milliseconds('down', 'how long each is away', { default: 0 })],
+    needs: ['restart'],
+    verb: 'restart',
+    impossible: everywhere,
+    apply: order => restart(order, 'rolling-restart'),
+  },
+  {
+    name: 'restart-loop',
+    summary: 'the node is killed and started again and again, as by a supervisor whose service keeps crashing',
+    heals: 'the loop ends and the node is started',
+    expect: 'its partitions are led elsewhere most of the time; nothing acknowledged is lost',
+    targets: 'nodes',
+    parameters: restartLoopParameters,
+    needs: ['kill', 'restart'],
+    verb: 'kill',
+    impossible: everywhere,
+    apply: restartLoop,
+  },
+]
+
+function everywhere({ runtime }: Place): string | undefined {
+  return runtime === 'kubernetes' ? 'not there yet' : undefined
+}
+
+async function mute(
+  kind: ProcessKind,
+  { cluster, nodes, proof, parameters }: FaultOrder,
+): Promise<readonly AppliedFault[]> {
+  checkParameters(kind.name, [], parameters)
+  const lacking = kind.needs.find(capability => !cluster.capabilities.has(capability))
+  if (lacking !== undefined)
+    throw usageError(
+      `The fault ${kind.name} is not there on this cluster: ${kind.impossible?.(cluster.spec) ?? `it lacks ${lacking}`}.`,
+      './faultline fault list --kinds',
+    )
+  const before = new Map(
+    await Promise.all(nodes.map(async id => [id, proof ? await askNode(cluster, id) : undefined] as const)),
+  )
+  await kind.act(cluster, nodes)
+  const states = new Map((await cluster.nodes()).map(({ id, state }) => [id, state]))
+  return await Promise.all(
+    nodes.map(async id => {
+      const state = states.get(id)
+      const answered = before.get(id)
+      const proofs: FaultProof[] = []
+      if (answered !== undefined) {
+        const seen = await proveMute(cluster, id, answered)
+        if (state !== kind.leaves || seen.shown === false) await takeBack(cluster, kind, id, seen.text)
+        proofs.push({ ...seen, text: `it is ${state}: ${seen.text}` })
+      }
+      const fault = { id: state === 'paused' ? `pause-${id}` : `down-${id}`, name: kind.name, node: id }
+      return { ...fault, summary: `node ${id}: ${kind.summary}`, parameters, proofs }
+    }),
+  )
+}
+
+async function takeBack(cluster: Cluster, kind: ProcessKind, id: number, why: string): Promise<never> {
+  const state = (await cluster.nodes()).find(node => node.id === id)?.state
+  if (state === 'paused') await cluster.resume(id)
+  else if (state === 'stopped' || state === 'dead') await cluster.start(id)
+  throw failure(
+    `The fault ${kind.name} did not take effect on node ${id}, and was taken back: it is ${state}, ${why}.`,
+    '--no-proof adds it without looking.',
+  )
+}
+
+async function restart(order: FaultOrder, name: 'restart' | 'rolling-restart'): Promise<readonly AppliedFault[]> {
+  const { cluster, nodes } = order
+  const parameters = checkParameters(name, [milliseconds('down', '', { default: 0 })], order.parameters)
+  const applied: AppliedFault[] = []
+  const groups = name === 'restart' ? [nodes] : nodes.map(id => [id])
+  for (const group of groups) {
+    const before = await processesOf(cluster)
+    await Promise.all(group.map(id => cluster.stop(id)))
+    await cluster.clock.sleep(Number(parameters['down']))
+    await Promise.all(group.map(id => cluster.start(id)))
+    await cluster.waitReady()
+    const after = await processesOf(cluster)
+    for (const id of group)
+      applied.push(restarted(name, id, { parameters, before: before.get(id), after: after.get(id) }))
+  }
+  return applied
+}
+
+async function processesOf(cluster: Cluster): Promise<ReadonlyMap<number, string | undefined>> {
+  return new Map((await cluster.nodes()).map(({ id, pid, container }) => [id, pid?.toString() ?? container]))
+}
+
+function restarted(
+  name: string,
+  id: number,
+  {
+    parameters,
+    before,
+    after,
+  }: { readonly parameters: Parameters; readonly before: string | undefined; readonly after: string | undefined },
+): AppliedFault {
+  // A container is the same one after a restart.
+  const isTold = before !== undefined && after !== undefined && before !== after
+  const text = isTold ? `process ${before} before, ${after} now; it serves` : 'it serves again'
+  return {
+    id: `${name}-${id}`,
+    name,
+    summary: `node ${id} was stopped and started`,
+    node: id,
+    parameters,
+    hits: 1,
+    proofs: [{ node: id, shown: isTold ? true : undefined, text }],
+  }
+}

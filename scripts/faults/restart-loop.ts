@@ -1,0 +1,110 @@
+/** A node that is killed and started again and again: by a process of its own, which outlives the command and ends with its record. */
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { poll } from '../cluster/clock.ts'
+import { conditionOf, waitFor } from '../cluster/process/liveness.ts'
+import { failure, usageError } from '../errors.ts'
+import { checkParameters, count, milliseconds, type Parameter } from '../proxy/parameters.ts'
+import type { AppliedFault, FaultOrder } from './kind.ts'
+import {
+  faultLogFile,
+  faultRecords,
+  readFaultProgress,
+  removeFaultProgress,
+  removeFaultRecord,
+  writeFaultRecord,
+  type FaultRecord,
+} from './records.ts'
+
+const main = fileURLToPath(new URL('restart-loop-main.ts', import.meta.url))
+
+export const restartLoopParameters: readonly Parameter[] = [
+  milliseconds('up', 'how long it runs, from the start of the process', { default: 5_000, min: 500 }),
+  milliseconds('down', 'how long it is away', { default: 1_000 }),
+  { ...count('times', 'so often; left out: until it is healed'), max: 10_000 },
+]
+
+/** How long a loop may take for the step it is at. */
+const stepMs = 30_000
+
+export async function restartLoop(order: FaultOrder): Promise<readonly AppliedFault[]> {
+  const { cluster, nodes, proof } = order
+  const name = cluster.spec.name
+  const parameters = checkParameters('restart-loop', restartLoopParameters, order.parameters)
+  const busy = faultRecords(name).find(record => nodes.includes(record.node))
+  if (busy !== undefined)
+    throw usageError(
+      `Node ${busy.node} is in a restart loop already.`,
+      `./faultline fault heal ${busy.id} --name ${name}`,
+    )
+  const records = nodes.map((node): FaultRecord => ({
+    id: `restart-loop-${node}`,
+    kind: 'restart-loop',
+    node,
+    summary: `node ${node} is killed ${String(parameters['up'])} ms after each start, and away for ${String(parameters['down'])} ms`,
+    parameters,
+  }))
+  const firstMs = Number(parameters['up']) + stepMs
+  try {
+    for (const record of records) writeFaultRecord(name, record)
+    for (const record of records) await startLoop(name, record)
+    return await Promise.all(
+      records.map(async record => ({
+        ...describeRecord(name, record),
+        proofs: proof ? [await proveLoop(name, record, firstMs)] : [],
+      })),
+    )
+  } catch (error) {
+    for (const record of records) await endRecordedFault(name, record.id)
+    throw error
+  }
+}
+
+export function describeRecord(cluster: string, record: FaultRecord): Omit<AppliedFault, 'proofs'> {
+  const { id, kind, node, summary, parameters } = record
+  return { id, name: kind, node, summary, parameters, hits: readFaultProgress(cluster, id)?.hits ?? 0 }
+}
+
+async function startLoop(name: string, { id }: FaultRecord): Promise<void> {
+  const log = openSync(faultLogFile(name, id), 'a')
+  try {
+    const child = spawn(process.execPath, [main, name, id], { detached: true, stdio: ['ignore', log, log] })
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve)
+      child.once('error', reject)
+    })
+    child.unref()
+  } finally {
+    closeSync(log)
+  }
+}
+
+async function proveLoop(name: string, { id, node }: FaultRecord, timeoutMs: number) {
+  const seen = await poll(
+    async () => {
+      const progress = readFaultProgress(name, id)
+      if (progress === undefined) return undefined
+      if (progress.hits > 0) return 'killed'
+      return (await conditionOf(progress.process)) === 'gone' ? 'ended' : undefined
+    },
+    { everyMs: 50, timeoutMs },
+  )
+  if (seen === 'killed') return { node, shown: true, text: 'the node was killed for the first time' }
+  throw failure(
+    `The restart loop of node ${node} did not take effect, and was taken back: it ${seen === 'ended' ? 'has ended' : `killed nobody in ${timeoutMs} ms`}.\n${readFileSync(faultLogFile(name, id), 'utf8').slice(-1_500)}`,
+  )
+}
+
+/** Ends what a record stands for: no step of it begins after this has resolved. What the node is then is up to the caller. */
+export async function endRecordedFault(name: string, id: string): Promise<void> {
+  removeFaultRecord(name, id)
+  // A process that has not written yet who it is finds no order before its first step, and ends.
+  const progress = readFaultProgress(name, id)
+  if (progress !== undefined && !(await waitFor(progress.process, 'gone', stepMs)))
+    throw failure(
+      `The process ${progress.process.pid}, which carries out the fault ${id}, has not ended within ${stepMs / 1000} s.`,
+      `End it with: kill ${progress.process.pid}`,
+    )
+  removeFaultProgress(name, id)
+}

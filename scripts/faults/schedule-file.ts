@@ -1,0 +1,124 @@
+/**
+ * A schedule as a file: JSON, or a TypeScript module that exports one by default. In TypeScript `when` may also be a trigger of one's own: a
+ * function of an AbortSignal whose promise resolves at the next occasion.
+ *
+ *   [
+ *     {"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"},
+ *     {"kind": "kill", "nodes": ["random"], "when": {"every": "10s"}, "for": "3s", "times": 5},
+ *     {"kind": "pause", "nodes": ["controller"], "when": {"random": ["1s", "20s"], "seed": 7}, "for": "4s"},
+ *     {"kind": "latency", "links": {"from": [1], "to": ["all"]}, "parameters": {"delay": 100}, "when": {"at": "1s"}}
+ *   ]
+ */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Parameters } from '#broker/environment/faulty/parameters.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerIds } from '../cluster/cluster.ts'
+import { seededRandom } from '../cluster/random.ts'
+import { messageOf, usageError } from '../errors.ts'
+import type { LinkChoice } from './kind.ts'
+import { after, byChance, every, type ScheduledFault, type Trigger } from './schedule.ts'
+
+const example =
+  'For example: [{"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"}]'
+
+interface FileEntry {
+  readonly kind: string
+  /** Node numbers, `controller`, `all`, or `random`: one broker by chance. */
+  readonly nodes?: readonly (number | string)[]
+  readonly links?: LinkChoice
+  readonly parameters?: Parameters
+  readonly when:
+    | { readonly at: string }
+    | { readonly every: string }
+    | { readonly random: readonly [string, string]; readonly seed?: number }
+    | Trigger
+  readonly for?: string
+  readonly times?: number
+  readonly proof?: boolean
+}
+
+/** Numbers from `controller`, `all` and numbers. */
+type ResolveNodes = (cluster: Cluster, names: readonly string[]) => Promise<readonly number[]>
+
+const keys = new Set(['kind', 'nodes', 'links', 'parameters', 'when', 'for', 'times', 'proof'])
+
+export async function readSchedule(
+  file: string,
+  cluster: Cluster,
+  resolveNodes: ResolveNodes,
+): Promise<readonly ScheduledFault[]> {
+  const value = await load(file)
+  if (!Array.isArray(value) || value.length === 0)
+    throw usageError(`${file}: a schedule is a list of faults that is not empty.`, example)
+  return value.map((entry: unknown, index) => scheduled(`${file}, entry ${index + 1}`, entry, cluster, resolveNodes))
+}
+
+async function load(file: string): Promise<unknown> {
+  try {
+    if (!/\.[cm]?[jt]s$/.test(file)) return JSON.parse(readFileSync(file, 'utf8'))
+    const module = (await import(pathToFileURL(resolve(file)).href)) as { readonly default?: unknown }
+    return module.default
+  } catch (error) {
+    throw usageError(`The schedule ${file} cannot be read: ${messageOf(error)}.`, example)
+  }
+}
+
+function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes: ResolveNodes): ScheduledFault {
+  const refuse = (problem: string): never => {
+    throw usageError(`${where}: ${problem}.`, example)
+  }
+  if (typeof value !== 'object' || value === null) return refuse('a fault is an object')
+  const stranger = Object.keys(value).find(key => !keys.has(key))
+  if (stranger !== undefined) return refuse(`${stranger} is not known; expected ${[...keys].join(', ')}`)
+  const entry = value as FileEntry
+  if (typeof entry.kind !== 'string') return refuse('it has no kind')
+  if (typeof entry.when !== 'function' && (typeof entry.when !== 'object' || entry.when === null))
+    return refuse('it says no when')
+  const { times = 'every' in entry.when || 'random' in entry.when ? Infinity : 1 } = entry
+  if (times !== Infinity && !(Number.isInteger(times) && times >= 1)) return refuse('times is a whole number from 1')
+  const random = seededRandom('seed' in entry.when && entry.when.seed !== undefined ? entry.when.seed : 1)
+  return {
+    kind: entry.kind,
+    ...(entry.links === undefined ? {} : { links: entry.links }),
+    ...(entry.nodes === undefined
+      ? {}
+      : {
+          nodes: async () => {
+            const names = (entry.nodes ?? []).map(String)
+            const ids = brokerIds(cluster.spec)
+            const picked = names.map(name => (name === 'random' ? String(ids[random.below(ids.length)]) : name))
+            return await resolveNodes(cluster, picked)
+          },
+        }),
+    parameters: entry.parameters ?? {},
+    trigger: triggerOf(entry.when, cluster, random, refuse),
+    ...(entry.for === undefined ? {} : { forMs: durationMs(entry.for, refuse) }),
+    times,
+    proof: entry.proof ?? true,
+  }
+}
+
+function triggerOf(
+  when: FileEntry['when'],
+  { clock }: Cluster,
+  random: ReturnType<typeof seededRandom>,
+  refuse: (problem: string) => never,
+): Trigger {
+  if (typeof when === 'function') return when
+  if ('at' in when) return after(clock, durationMs(when.at, refuse))
+  if ('every' in when) return every(clock, durationMs(when.every, refuse))
+  if ('random' in when && Array.isArray(when.random) && when.random.length === 2) {
+    const [least, most] = when.random.map(text => durationMs(text, refuse)) as [number, number]
+    return least <= most ? byChance(clock, random, least, most) : refuse('random is from the least to the most')
+  }
+  return refuse('when is {"at": "5s"}, {"every": "10s"} or {"random": ["1s", "20s"], "seed": 7}')
+}
+
+/** `500ms`, `5s`, `2m`. */
+function durationMs(text: unknown, refuse: (problem: string) => never): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(String(text))
+  const [, amount, unit] = match ?? refuse(`${JSON.stringify(text)} is no time; expected one like 500ms, 5s or 2m`)
+  return Number(amount) * { ms: 1, s: 1_000, m: 60_000 }[unit as 'ms' | 's' | 'm']
+}

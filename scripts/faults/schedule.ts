@@ -1,0 +1,138 @@
+/**
+ * Faults that begin by themselves: at a time, again and again, by chance, or when something is observed. A trigger is a promise of the next
+ * occasion, so whoever observes a cluster can be one. What a schedule began it also ends, also when it is cut off.
+ */
+import type { Parameters } from '#broker/environment/faulty/parameters.ts'
+import type { Random } from '#broker/environment/environment.ts'
+import type { Cluster, LabClock } from '../cluster/cluster.ts'
+import { messageOf } from '../errors.ts'
+import { activeFaults, healFaults } from './active.ts'
+import { faultKind } from './catalogue.ts'
+import type { AppliedFault, LinkChoice } from './kind.ts'
+
+/** Resolves at the next occasion; called again for the one after. Rejects when the signal is aborted. */
+export type Trigger = (signal: AbortSignal) => Promise<void>
+
+export interface ScheduledFault {
+  readonly kind: string
+  /** At each occasion, so that "one by chance" can be another one. */
+  readonly nodes?: (cluster: Cluster) => Promise<readonly number[]>
+  readonly links?: LinkChoice
+  readonly parameters?: Parameters
+  readonly trigger: Trigger
+  /** How long it lasts, ms; left out: until the schedule ends. */
+  readonly forMs?: number
+  /** Occasions; left out: one. */
+  readonly times?: number
+  readonly proof?: boolean
+}
+
+/** Told of everything that a schedule does. */
+export interface ScheduleEvent {
+  readonly what: 'began' | 'healed' | 'refused'
+  readonly kind: string
+  readonly text: string
+  readonly applied?: readonly AppliedFault[]
+}
+
+/** Once, so many ms from now. */
+export function after(clock: LabClock, ms: number): Trigger {
+  const dueMs = clock.nowMs() + ms
+  return signal => sleep(clock, Math.max(0, dueMs - clock.nowMs()), signal)
+}
+
+/** Every so many ms, from now on; an occasion that passed while the fault before lasted is left out. */
+export function every(clock: LabClock, ms: number): Trigger {
+  const beganMs = clock.nowMs()
+  return signal => sleep(clock, ms - ((clock.nowMs() - beganMs) % ms), signal)
+}
+
+/** After a while by chance, from the moment it is asked. */
+export function byChance(clock: LabClock, random: Random, leastMs: number, mostMs: number): Trigger {
+  return signal => sleep(clock, leastMs + random.below(mostMs - leastMs + 1), signal)
+}
+
+/** How soon an aborted schedule ends, ms. */
+const lookEveryMs = 200
+
+/** In slices: the clock of a cluster cannot be stopped. */
+async function sleep(clock: LabClock, ms: number, signal: AbortSignal): Promise<void> {
+  const endMs = clock.nowMs() + ms
+  for (let leftMs = ms; leftMs > 0; leftMs = endMs - clock.nowMs()) {
+    signal.throwIfAborted()
+    await clock.sleep(Math.min(leftMs, lookEveryMs))
+  }
+  signal.throwIfAborted()
+}
+
+export interface ScheduleOptions {
+  readonly cluster: Cluster
+  readonly faults: readonly ScheduledFault[]
+  readonly signal: AbortSignal
+  readonly report: (event: ScheduleEvent) => void
+}
+
+/**
+ * Resolves when every occasion has passed and what began has ended, or, with everything healed that it began, soon after the signal is
+ * aborted. A fault that is refused is reported, and the schedule goes on; a schedule that names a kind that is not there is refused.
+ */
+export async function runSchedule({ cluster, faults, signal, report }: ScheduleOptions): Promise<void> {
+  for (const { kind } of faults) faultKind(kind)
+  const began = new Map<string, AppliedFault>()
+  try {
+    await Promise.all(faults.map(fault => occasions({ cluster, fault, signal, report, began })))
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    await endAll(cluster, [...began.values()], report)
+  }
+}
+
+interface Occasions {
+  readonly cluster: Cluster
+  readonly fault: ScheduledFault
+  readonly signal: AbortSignal
+  readonly report: ScheduleOptions['report']
+  readonly began: Map<string, AppliedFault>
+}
+
+async function occasions({ cluster, fault, signal, report, began }: Occasions): Promise<void> {
+  const { kind, nodes, links, parameters = {}, trigger, forMs, times = 1, proof = true } = fault
+  for (let round = 0; round < times; round++) {
+    await trigger(signal)
+    signal.throwIfAborted()
+    let applied: readonly AppliedFault[]
+    try {
+      const chosen = (await nodes?.(cluster)) ?? []
+      applied = await faultKind(kind).apply({ cluster, nodes: chosen, links, parameters, proof })
+    } catch (error) {
+      report({ what: 'refused', kind, text: messageOf(error) })
+      continue
+    }
+    for (const each of applied) began.set(each.id, each)
+    report({ what: 'began', kind, text: applied.map(({ summary }) => summary).join('; '), applied })
+    if (forMs === undefined) continue
+    try {
+      await sleep(cluster.clock, forMs, signal)
+    } finally {
+      await endAll(cluster, applied, report)
+      for (const { id } of applied) began.delete(id)
+    }
+  }
+}
+
+/** Heals what is left of these faults: also the node that one of them ended. */
+async function endAll(
+  cluster: Cluster,
+  faults: readonly AppliedFault[],
+  report: ScheduleOptions['report'],
+): Promise<void> {
+  const isOurs = (id: string) => faults.some(fault => fault.id === id || id === `down-${fault.node}`)
+  const left = (await activeFaults(cluster)).filter(({ id }) => isOurs(id))
+  if (left.length === 0) return
+  await healFaults(
+    cluster,
+    left.map(({ id }) => id),
+  )
+  for (const { name, summary } of left) report({ what: 'healed', kind: name, text: summary })
+}

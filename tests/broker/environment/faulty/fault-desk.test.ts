@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest'
+import type { Environment } from '#broker/environment/environment.ts'
+import { answerControl } from '#broker/environment/faulty/control-protocol.ts'
+import { FaultDesk, type FaultDeskParts, type KeptFaults } from '#broker/environment/faulty/fault-desk.ts'
+import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
+import { faultyEnvironment, type FaultRuntime } from '#broker/environment/faulty/faulty-environment.ts'
+import { nodeFaultKinds } from '#broker/environment/faulty/node-kinds.ts'
+import { nodeFaultRuntime } from '#broker/environment/faulty/node-runtime.ts'
+import { FaultRefused, type Parameters } from '#broker/environment/faulty/parameters.ts'
+import { Prng } from '#simulator/world/prng.ts'
+import { codeOf, harnesses } from '../contracts/harness.ts'
+
+class Crash extends Error {}
+
+interface DeskScene {
+  readonly desk: FaultDesk
+  /** As the node sees it. */
+  readonly environment: Environment
+  readonly directory: string
+  readonly kept: KeptFaults[]
+}
+
+const realMachine = harnesses[0]!
+const processRuntime: FaultRuntime = {
+  ...nodeFaultRuntime(reason => {
+    throw new Crash(reason)
+  }),
+  memory: () => ({ residentBytes: process.memoryUsage.rss(), freeBytes: 1 << 30 }),
+}
+
+function withDesk(
+  body: (scene: DeskScene) => Promise<void>,
+  { runtime = processRuntime, ...more }: Partial<FaultDeskParts> = {},
+): Promise<void> {
+  return realMachine.run(async ({ environment: base, directory }) => {
+    const plan = new FaultPlan(new Prng(3))
+    const environment = faultyEnvironment(base, plan, runtime)
+    const kept: KeptFaults[] = []
+    const desk = new FaultDesk({
+      nodeId: 2,
+      base: () => base,
+      decorated: () => environment,
+      plan,
+      runtime,
+      scratch: `${directory}/probe`,
+      keep: faults => kept.push(faults),
+      ...more,
+    })
+    await body({ desk, environment, directory, kept })
+  })
+}
+
+const write = ({ disk }: Environment, path: string, text: string): void => {
+  const file = disk.open(path, 'write')
+  try {
+    file.write([Buffer.from(text)], 0)
+  } finally {
+    file.close()
+  }
+}
+
+/** One order of each kind, and more of those that are proved in more than one way. */
+const orders: readonly (readonly [string, Parameters])[] = [
+  ['slow-disk', { delay: 40 }],
+  ['slow-disk', { delay: 30, on: 'fsync' }],
+  ['slow-disk', { rate: 3000, on: 'write' }],
+  ['full-disk', {}],
+  ['full-disk', { after: 5000 }],
+  ['disk-error', {}],
+  ['disk-error', { on: 'fsync', code: 'EROFS' }],
+  ['disk-error', { on: 'rename', nth: 3, path: String.raw`\.log$` }],
+  ['disk-error', { on: 'read', 'one-in': 50 }],
+  ['crash-at', {}],
+  ['crash-at', { on: 'fsync', when: 'after', nth: 4 }],
+  ['crash-at', { on: 'rename', when: 'after' }],
+  ['crash-at', { on: 'truncate' }],
+  ['torn-write', { keep: 12, nth: 9 }],
+  ['torn-write', {}],
+  ['bit-flip', { on: 'read' }],
+  ['bit-flip', { on: 'write', nth: 7 }],
+  ['clock-jump', { offset: -3_600_000 }],
+  ['clock-drift', { rate: 500 }],
+  ['clock-drift', { rate: -500 }],
+  ['clock-strobe', { offset: 5_000, period: 20 }],
+  ['stall', { for: 60 }],
+  ['memory-pressure', { size: 40 }],
+]
+
+describe('a node that takes orders to be broken', () => {
+  test('offers kinds whose names are their own, with words for everything', () => {
+    expect(new Set(nodeFaultKinds.map(({ name }) => name)).size).toBe(nodeFaultKinds.length)
+    for (const { summary, heals, expect: expectation, parameters } of nodeFaultKinds)
+      for (const text of [summary, heals, expectation, ...parameters.map(parameter => parameter.summary)])
+        expect(text).not.toBe('')
+    const ordered = new Set(orders.map(([kind]) => kind))
+    // Whoever orders it looks from outside: what a node cannot hear it cannot prove.
+    expect(nodeFaultKinds.map(({ name }) => name).filter(name => !ordered.has(name))).toEqual(['dropped-links'])
+  })
+
+  test.each(orders)('proves %s %j', (kind, parameters) =>
+    withDesk(async ({ desk, directory, environment }) => {
+      const { id, name, proof, hits } = await desk.add({ kind, parameters, proof: true })
+      expect({ name, shown: proof?.shown, text: proof?.text }).toMatchObject({ name: kind, shown: true })
+      const isOver = nodeFaultKinds.find(each => each.name === kind)?.lasts === 'moment'
+      expect(desk.list().map(fault => fault.id)).toEqual(isOver ? [] : [id])
+      // No count of the fault itself is used up by its proof (a clock is hit whenever it is read).
+      if (!kind.startsWith('clock-')) expect(hits).toBe(isOver ? 1 : 0)
+      desk.heal('all')
+      expect(desk.list()).toEqual([])
+      expect(environment.disk.list(directory)).toEqual([])
+    }),
+  )
+
+  test('takes back what cannot be seen to work', () =>
+    withDesk(
+      async ({ desk, kept }) => {
+        const refused = desk.add({ kind: 'slow-disk', parameters: { delay: 40 }, proof: true })
+        await expect(refused).rejects.toThrow(
+          /did not take effect on node 2, and was taken back: a write of 4096 bytes/,
+        )
+        await expect(desk.add({ kind: 'stall', parameters: { for: 40 }, proof: true })).rejects.toThrow(FaultRefused)
+        expect(desk.list()).toEqual([])
+        expect(kept.at(-1)?.faults ?? []).toEqual([])
+        const { proof } = await desk.add({ kind: 'slow-disk', parameters: { delay: 40 }, proof: false })
+        expect(proof).toBeUndefined()
+        expect(desk.list()).toHaveLength(1)
+      },
+      { runtime: { ...processRuntime, stall: () => undefined } },
+    ))
+
+  test('refuses what cannot be meant, with what was expected', () =>
+    withDesk(async ({ desk }) => {
+      const refusal = async (kind: string, parameters: Parameters): Promise<string> => {
+        try {
+          await desk.add({ kind, parameters, proof: true })
+        } catch (error) {
+          if (error instanceof FaultRefused) return error.message
+          throw error
+        }
+        return 'taken'
+      }
+      expect(await refusal('fire', {})).toContain('There is no fault fire inside a node: expected one of slow-disk')
+      expect(await refusal('slow-disk', {})).toContain('needs --delay, --jitter or --rate')
+      expect(await refusal('slow-disk', { delay: 9_000 })).toContain('a number from 0 to 2000 (ms), got 9000')
+      expect(await refusal('slow-disk', { delay: 1_500, jitter: 900 })).toContain('together are at most 2000 ms')
+      expect(await refusal('slow-disk', { delay: 5, colour: 'red' })).toContain('has no --colour')
+      expect(await refusal('disk-error', { on: 'write,fire' })).toContain('some of read, write, fsync')
+      expect(await refusal('disk-error', { path: '(' })).toContain('a regular expression')
+      expect(await refusal('disk-error', { nth: 1, 'one-in': 2 })).toContain('cannot be meant together')
+      expect(await refusal('stall', { for: 60_001 })).toContain('from 1 to 60000')
+      expect(await refusal('memory-pressure', { size: 1_024 })).toContain(
+        'more than half of the 1024 MiB that are free',
+      )
+      expect(await refusal('clock-jump', { offset: 0 })).toContain('no fault')
+      expect(desk.list()).toEqual([])
+    }))
+
+  test('remembers what its machine keeps over a restart, and uses no id again', async () => {
+    let left: KeptFaults | undefined
+    await withDesk(async ({ desk, kept }) => {
+      await desk.add({ kind: 'slow-disk', parameters: { delay: 1 }, proof: false })
+      await desk.add({ kind: 'full-disk', parameters: {}, proof: false })
+      await desk.add({ kind: 'memory-pressure', parameters: { size: 1 }, proof: false })
+      await desk.add({ kind: 'crash-at', parameters: { on: 'rename' }, proof: false })
+      desk.heal(['slow-disk-2-1'])
+      left = kept.at(-1)
+    })
+    expect(left?.faults.map(({ id }) => id)).toEqual(['full-disk-2-2', 'crash-at-2-4'])
+    await withDesk(
+      async ({ desk, environment, directory }) => {
+        expect(desk.list().map(({ id }) => id)).toEqual(['full-disk-2-2', 'crash-at-2-4'])
+        expect(codeOf(() => write(environment, `${directory}/a`, 'abc'))).toBe('ENOSPC')
+        const { id } = await desk.add({ kind: 'clock-jump', parameters: { offset: 5 }, proof: false })
+        expect(id).toBe('clock-jump-2-5')
+      },
+      { kept: left },
+    )
+  })
+
+  test('forgets a fault that ends the process before it does', () =>
+    withDesk(async ({ desk, environment, directory, kept }) => {
+      await desk.add({ kind: 'torn-write', parameters: { nth: 2, keep: 3 }, proof: true })
+      write(environment, `${directory}/a`, 'whole')
+      expect(() => write(environment, `${directory}/b`, 'half a text')).toThrow('3 of 11 bytes written')
+      expect(kept.at(-1)?.faults).toEqual([])
+      expect(desk.list()).toEqual([])
+      write(environment, `${directory}/c`, 'whole')
+    }))
+
+  test('strikes the node itself: its files, its clock', () =>
+    withDesk(async ({ desk, environment, directory }) => {
+      await desk.add({ kind: 'disk-error', parameters: { path: String.raw`\.log$`, nth: 2 }, proof: true })
+      write(environment, `${directory}/a.log`, 'first')
+      write(environment, `${directory}/a.index`, 'other')
+      expect(codeOf(() => write(environment, `${directory}/a.log`, 'second'))).toBe('EIO')
+      write(environment, `${directory}/a.log`, 'third')
+      expect(desk.list()).toMatchObject([{ name: 'disk-error', hits: 1 }])
+      await desk.add({ kind: 'clock-jump', parameters: { offset: 86_400_000 }, proof: true })
+      expect(environment.clock.wallMs() - Date.now()).toBeGreaterThan(86_000_000)
+      desk.heal('all')
+      expect(Math.abs(environment.clock.wallMs() - Date.now())).toBeLessThan(1_000)
+    }))
+
+  test('delays an fsync in the background without standing still', () =>
+    withDesk(async ({ desk, environment, directory }) => {
+      await desk.add({ kind: 'slow-disk', parameters: { delay: 80, on: 'fsync' }, proof: false })
+      const file = environment.disk.open(`${directory}/a`, 'write')
+      const beganMs = environment.clock.monotonicMs()
+      const synced = new Promise(resolve => {
+        file.syncLater(resolve)
+      })
+      expect(environment.clock.monotonicMs() - beganMs).toBeLessThan(70)
+      expect(await synced).toBeUndefined()
+      expect(environment.clock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(79)
+      file.close()
+    }))
+
+  test('answers in JSON, and refuses with a status', () =>
+    withDesk(async ({ desk }) => {
+      const ask = (method: string, path: string, body = '') => answerControl(desk, { method, path, body })
+      const order = JSON.stringify({ kind: 'full-disk', parameters: { after: '100' } })
+      expect(await ask('POST', '/faults', order)).toMatchObject({
+        status: 200,
+        body: { id: 'full-disk-2-1', parameters: { after: 100 }, proof: { shown: true } },
+      })
+      expect((await ask('GET', '/faults')).body).toMatchObject([{ id: 'full-disk-2-1', hits: 0 }])
+      expect(await ask('DELETE', '/faults/other')).toMatchObject({
+        status: 400,
+        body: { error: 'There is no fault other in node 2.' },
+      })
+      expect(await ask('DELETE', '/faults/full-disk-2-1')).toMatchObject({ status: 200, body: [{ name: 'full-disk' }] })
+      expect((await ask('DELETE', '/faults')).body).toEqual([])
+      for (const [body, words] of [
+        ['{', 'no JSON'],
+        ['null', 'has a kind'],
+        ['{"kind": "stall", "parameters": []}', 'parameters is an object'],
+        ['{"kind": "stall", "proof": 1}', 'proof is true or false'],
+      ] as const)
+        expect(await ask('POST', '/faults', body)).toMatchObject({
+          status: 400,
+          body: { error: expect.stringContaining(words) as string },
+        })
+      expect((await ask('PUT', '/faults')).status).toBe(400)
+      expect((await ask('GET', '/')).status).toBe(400)
+    }))
+})

@@ -1,0 +1,435 @@
+/**
+ * Faults inside nodes, through the command line, with a real client: each is proved, felt as its kind says, healed, and no record that was
+ * acknowledged is lost.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
+import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+
+const waitMs = 60_000
+const settings = [
+  'broker.session.timeout.ms=3000',
+  'broker.heartbeat.interval.ms=500',
+  'controller.quorum.election.timeout.ms=500',
+  'controller.quorum.fetch.timeout.ms=1500',
+  'replica.lag.time.max.ms=4000',
+  'offsets.topic.num.partitions=4',
+  'min.insync.replicas=2',
+]
+
+type Listed = ActiveFault & { readonly proofs?: readonly FaultProof[] }
+
+interface Broken {
+  readonly toolkit: Toolkit
+  readonly name: readonly string[]
+  readonly kafka: () => Kafka
+  readonly admin: () => Admin
+  add(...words: string[]): Promise<readonly Listed[]>
+  /** Adds one fault, which must have been seen to work. */
+  proved(...words: string[]): Promise<Listed>
+  faults(): Promise<readonly Listed[]>
+  heal(...ids: string[]): Promise<readonly Listed[]>
+  states(): Promise<string[]>
+}
+
+function broken(runtime: 'process' | 'simulated'): Broken {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'broken']
+  let kafka: Kafka | undefined
+  let admin: Admin | undefined
+  beforeAll(async () => {
+    const shape = ['--runtime', runtime, '--port', await freePort(), '--faults']
+    const { bootstrap } = await toolkit.document('up', ...name, ...shape, ...settings.flatMap(each => ['--set', each]))
+    kafka = new Kafka({
+      clientId: 'guest',
+      brokers: bootstrap.split(','),
+      logLevel: logLevel.NOTHING,
+      connectionTimeout: 1_000,
+      requestTimeout: 8_000,
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 40 },
+    })
+    admin = kafka.admin()
+    await admin.connect()
+  })
+  afterAll(async () => {
+    await admin?.disconnect()
+    await toolkit.remove()
+  })
+  const json = async (...words: string[]): Promise<readonly Listed[]> =>
+    JSON.parse((await toolkit.run('fault', ...words, ...name, '--json')).stdout) as readonly Listed[]
+  const add = (...words: string[]) => json('add', ...words)
+  const faults = () => json('list')
+  // A claim that failed leaves its fault; the next ones should not fail of it.
+  afterEach(async () => {
+    if (!toolkit.isEmpty && (await faults()).length > 0) await json('heal', '--all')
+  })
+  return {
+    toolkit,
+    name,
+    kafka: () => kafka!,
+    admin: () => admin!,
+    add,
+    async proved(...words) {
+      const kind = words[0]!
+      const found = (await add(...words)).filter(fault => fault.name === kind)
+      expect(found).toHaveLength(1)
+      const [fault] = found
+      expect({ kind, proofs: fault?.proofs }).toMatchObject({ kind, proofs: [{ shown: true }] })
+      return fault!
+    },
+    faults,
+    heal: (...ids) => json('heal', ...(ids.length === 0 ? ['--all'] : ids)),
+    states: () => toolkit.states('broken'),
+  }
+}
+
+/** A topic of one partition that node `leader` leads. */
+async function topicLedBy(cluster: Broken, topic: string, leader: number): Promise<void> {
+  const replicas = [leader, ...[1, 2, 3].filter(id => id !== leader)]
+  await cluster.admin().createTopics({
+    topics: [{ topic, replicaAssignment: [{ partition: 0, replicas }] }],
+    waitForLeaders: true,
+  })
+  await untilIsr(cluster, topic, 3)
+}
+
+async function partitionOf(cluster: Broken, topic: string) {
+  const { topics } = await cluster.admin().fetchTopicMetadata({ topics: [topic] })
+  return topics[0]!.partitions[0]!
+}
+
+async function untilIsr(cluster: Broken, topic: string, size: number): Promise<void> {
+  const found = await poll(
+    async () => {
+      try {
+        return (await partitionOf(cluster, topic)).isr.length === size || undefined
+      } catch {
+        // A broker that was asked may not have heard of a new topic yet.
+        return undefined
+      }
+    },
+    { everyMs: 100, timeoutMs: waitMs },
+  )
+  if (found === undefined) throw new Error(`${topic} never had ${size} replicas in sync`)
+}
+
+/** Sends numbered records one after the other. */
+async function send(producer: Producer, topic: string, values: readonly string[]): Promise<void> {
+  for (const value of values) await producer.send({ topic, acks: -1, messages: [{ value }] })
+}
+
+async function producing<T>(cluster: Broken, work: (producer: Producer) => Promise<T>): Promise<T> {
+  const producer = cluster.kafka().producer({ idempotent: true, maxInFlightRequests: 1 })
+  await producer.connect()
+  try {
+    return await work(producer)
+  } finally {
+    await producer.disconnect()
+  }
+}
+
+async function read(cluster: Broken, topic: string): Promise<string[]> {
+  const { stdout } = await cluster.toolkit.run('consume', topic, ...cluster.name, '--json')
+  return (JSON.parse(stdout) as { value: string }[]).map(({ value }) => value)
+}
+
+const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => String(from + index))
+
+async function untilState(cluster: Broken, id: number, ...wanted: string[]): Promise<void> {
+  const found = await poll(async () => wanted.includes((await cluster.states())[id - 1] ?? '') || undefined, {
+    everyMs: 100,
+    timeoutMs: waitMs,
+  })
+  if (found === undefined) throw new Error(`node ${id} never was ${wanted.join(' or ')}`)
+}
+
+describe('faults inside nodes that are processes', () => {
+  const cluster = broken('process')
+  diskClaims(cluster)
+  crashClaims(cluster)
+  clockClaims(cluster)
+  processClaims(cluster)
+  commandClaims(cluster)
+})
+
+describe('faults inside simulated nodes', () => {
+  const cluster = broken('simulated')
+  diskClaims(cluster)
+  crashClaims(cluster)
+  clockClaims(cluster)
+  test('have no memory of their own', async () => {
+    const { exitCode, stderr } = await cluster.toolkit.start(
+      'fault',
+      'add',
+      'memory-pressure',
+      '1',
+      '--size',
+      '8',
+      ...cluster.name,
+    )
+    expect(stderr).toContain('not there in a simulation')
+    expect(exitCode).toBe(2)
+  })
+})
+
+function diskClaims(cluster: Broken): void {
+  test('slow-disk: an ack takes as long as the disk, and nothing is lost', async () => {
+    await topicLedBy(cluster, 'slow', 2)
+    await producing(cluster, async producer => {
+      await send(producer, 'slow', numbers(0, 3))
+      const { id } = await cluster.proved(
+        'slow-disk',
+        '2',
+        '--delay',
+        '400',
+        '--on',
+        'write',
+        '--path',
+        'slow-0/.*log$',
+      )
+      const beganMs = performance.now()
+      await send(producer, 'slow', numbers(3, 5))
+      expect(performance.now() - beganMs).toBeGreaterThan(800)
+      const [fault] = await cluster.faults()
+      expect(fault).toMatchObject({ id, node: 2, hits: expect.any(Number) as number })
+      expect(fault?.hits).toBeGreaterThanOrEqual(2)
+      expect(await cluster.heal(id)).toEqual([])
+      await send(producer, 'slow', numbers(5, 8))
+    })
+    expect(await read(cluster, 'slow')).toEqual(numbers(0, 8))
+  })
+
+  test('full-disk: the leader refuses, the client tries again, and gets through when it is healed', async () => {
+    await topicLedBy(cluster, 'full', 3)
+    await producing(cluster, async producer => {
+      await send(producer, 'full', numbers(0, 3))
+      await cluster.proved('full-disk', '3')
+      let acked = false
+      const more = send(producer, 'full', numbers(3, 6)).then(() => (acked = true))
+      const hit = await poll(async () => ((await cluster.faults())[0]?.hits ?? 0) > 0 || undefined, {
+        everyMs: 100,
+        timeoutMs: waitMs,
+      })
+      expect({ hit, acked }).toEqual({ hit: true, acked: false })
+      expect(await read(cluster, 'full')).toEqual(numbers(0, 3))
+      await cluster.heal()
+      await more
+    })
+    expect(await read(cluster, 'full')).toEqual(numbers(0, 6))
+    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+  })
+
+  test('disk-error: a node whose only log directory fails ends; others lead, and it comes back when healed', async () => {
+    await topicLedBy(cluster, 'failing', 1)
+    await producing(cluster, async producer => {
+      await send(producer, 'failing', numbers(0, 3))
+      await cluster.proved('disk-error', '1', '--on', 'write', '--path', 'failing-0/.*log$')
+      await send(producer, 'failing', numbers(3, 6))
+      await untilState(cluster, 1, 'dead')
+      expect((await partitionOf(cluster, 'failing')).leader).not.toBe(1)
+      // The disk is as broken for the next process.
+      const ids = (await cluster.faults()).map(({ name }) => name).sort()
+      expect(ids).toEqual(['disk-error', 'down'])
+      expect(await cluster.heal()).toEqual([])
+      await send(producer, 'failing', numbers(6, 8))
+    })
+    await untilIsr(cluster, 'failing', 3)
+    expect(await read(cluster, 'failing')).toEqual(numbers(0, 8))
+  })
+
+  test('bit-flip: a batch that is read wrong is not passed on', async () => {
+    await topicLedBy(cluster, 'flipped', 2)
+    await producing(cluster, async producer => await send(producer, 'flipped', numbers(0, 5)))
+    await cluster.proved('bit-flip', '2', '--on', 'read', '--path', 'flipped-0/.*log$')
+    const values = await read(cluster, 'flipped').catch((error: unknown) => String(error))
+    // Whatever comes is right, or an error.
+    if (typeof values !== 'string') expect(numbers(0, 5).slice(0, values.length)).toEqual(values)
+    await cluster.heal()
+    expect(await read(cluster, 'flipped')).toEqual(numbers(0, 5))
+  })
+}
+
+function crashClaims(cluster: Broken): void {
+  test.each([
+    ['crash-at', ['--on', 'write', '--nth', '2', '--when', 'before']],
+    ['torn-write', ['--nth', '2', '--keep', '20']],
+  ])('%s: the node ends at that write, and recovers what was acknowledged', async (kind, words) => {
+    const topic = kind
+    await topicLedBy(cluster, topic, 2)
+    await producing(cluster, async producer => {
+      await send(producer, topic, numbers(0, 3))
+      const { id } = await cluster.proved(kind, '2', ...words, '--path', `${topic}-0/.*log$`)
+      expect((await cluster.faults()).map(fault => fault.id)).toEqual([id])
+      await send(producer, topic, numbers(3, 7))
+      await untilState(cluster, 2, 'dead')
+      // It struck: the next process does not have it.
+      expect((await cluster.faults()).map(fault => fault.id)).toEqual(['down-2'])
+      expect(await cluster.heal()).toEqual([])
+      await send(producer, topic, numbers(7, 9))
+    })
+    await untilIsr(cluster, topic, 3)
+    expect(await read(cluster, topic)).toEqual(numbers(0, 9))
+  })
+}
+
+function clockClaims(cluster: Broken): void {
+  test.each([
+    ['clock-jump', ['--offset', '-86400000']],
+    ['clock-drift', ['--rate', '50000']],
+    ['clock-strobe', ['--offset', '600000', '--period', '50']],
+  ])('%s: timestamps are off, and nothing else', async (kind, words) => {
+    const topic = kind
+    await topicLedBy(cluster, topic, 3)
+    await producing(cluster, async producer => {
+      await send(producer, topic, numbers(0, 2))
+      await cluster.proved(kind, '3', ...words)
+      await send(producer, topic, numbers(2, 6))
+      expect((await partitionOf(cluster, topic)).leader).toBe(3)
+      await cluster.heal()
+    })
+    expect(await read(cluster, topic)).toEqual(numbers(0, 6))
+    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+  })
+
+  test('stall: a node that does nothing for longer than its session is fenced, and comes back', async () => {
+    await topicLedBy(cluster, 'stalled', 2)
+    await producing(cluster, async producer => {
+      await send(producer, 'stalled', numbers(0, 2))
+      const stalling = cluster.proved('stall', '2', '--for', '6000')
+      await send(producer, 'stalled', numbers(2, 5))
+      const { proofs } = await stalling
+      expect(proofs?.[0]?.text).toMatch(/did nothing for \d+ ms \(at least 6000 ms\)/)
+    })
+    expect(await cluster.faults()).toEqual([])
+    await untilIsr(cluster, 'stalled', 3)
+    expect(await read(cluster, 'stalled')).toEqual(numbers(0, 5))
+  })
+}
+
+function processClaims(cluster: Broken): void {
+  test('memory-pressure: the process holds more, and gives it back', async () => {
+    const residentKiB = (): number => {
+      const file = path.join(cluster.toolkit.home, 'broken', 'node-3', 'process.json')
+      const { pid } = (JSON.parse(readFileSync(file, 'utf8')) as { process: { pid: number } }).process
+      return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+    }
+    const before = residentKiB()
+    await cluster.proved('memory-pressure', '3', '--size', '100')
+    expect(residentKiB() - before).toBeGreaterThan(80_000)
+    await cluster.heal()
+    expect(residentKiB() - before).toBeLessThan(50_000)
+  })
+
+  test('dropped-links: nobody hears the node; the others lead without it', async () => {
+    await topicLedBy(cluster, 'unheard', 2)
+    await producing(cluster, async producer => {
+      await send(producer, 'unheard', numbers(0, 2))
+      await cluster.proved('dropped-links', '2')
+      await send(producer, 'unheard', numbers(2, 5))
+      expect((await partitionOf(cluster, 'unheard')).leader).not.toBe(2)
+      await cluster.heal()
+    })
+    await untilIsr(cluster, 'unheard', 3)
+    expect(await read(cluster, 'unheard')).toEqual(numbers(0, 5))
+  })
+
+  test('restart-loop: a node comes and goes until it is healed; acknowledged records stay', async () => {
+    await topicLedBy(cluster, 'looping', 1)
+    await producing(cluster, async producer => {
+      await cluster.proved('restart-loop', '1', '--up', '2500', '--down', '300')
+      await send(producer, 'looping', numbers(0, 20))
+      const twice = await poll(
+        async () =>
+          (await cluster.faults()).some(({ name, hits = 0 }) => name === 'restart-loop' && hits >= 2) || undefined,
+        { everyMs: 100, timeoutMs: waitMs },
+      )
+      expect(twice).toBe(true)
+      expect(await cluster.heal()).toEqual([])
+      await send(producer, 'looping', numbers(20, 22))
+    })
+    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+    expect(await read(cluster, 'looping')).toEqual(numbers(0, 22))
+  })
+
+  test('rolling-restart: each node is another process afterwards', async () => {
+    const before = (await cluster.toolkit.document('status', ...cluster.name)).brokers.map(({ pid }) => pid)
+    const applied = await cluster.add('rolling-restart', 'all')
+    expect(applied.map(({ proofs }) => proofs?.[0]?.shown)).toEqual([true, true, true])
+    const after = (await cluster.toolkit.document('status', ...cluster.name)).brokers.map(({ pid }) => pid)
+    for (const [index, pid] of after.entries()) expect(pid).not.toBe(before[index])
+  })
+
+  test.each(['kill', 'stop', 'pause', 'wipe'])('%s: the node does not answer, and is back when healed', async kind => {
+    await topicLedBy(cluster, kind, 3)
+    await producing(cluster, async producer => await send(producer, kind, numbers(0, 3)))
+    const [fault] = await cluster.add(kind, '3')
+    expect(fault).toMatchObject({ id: kind === 'pause' ? 'pause-3' : 'down-3', node: 3, proofs: [{ shown: true }] })
+    expect(await cluster.heal()).toEqual([])
+    await untilIsr(cluster, kind, 3)
+    expect(await read(cluster, kind)).toEqual(numbers(0, 3))
+  })
+}
+
+function commandClaims(cluster: Broken): void {
+  test('a command that was killed leaves nothing that healing does not find', async () => {
+    const fault = path.join(cluster.toolkit.home, 'broken', 'faults', 'restart-loop-2.json')
+    const child = spawn(
+      path.join(projectRoot, 'faultline'),
+      ['fault', 'add', 'restart-loop', '2', '--up', '3000', ...cluster.name],
+      { stdio: 'ignore', detached: true, env: { ...process.env, FAULTLINE_HOME: cluster.toolkit.home } },
+    )
+    await poll(() => existsSync(fault) || undefined, { timeoutMs: waitMs })
+    process.kill(-(child.pid ?? 0), 'SIGKILL')
+    expect((await cluster.faults()).map(({ id }) => id)).toContain('restart-loop-2')
+    expect(await cluster.heal()).toEqual([])
+    expect(existsSync(fault)).toBe(false)
+    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+  })
+
+  test('says what it does not understand, and changes nothing', async () => {
+    const refused = async (...words: string[]) => {
+      const { exitCode, stderr } = await cluster.toolkit.start('fault', 'add', ...words, ...cluster.name)
+      return { exitCode, stderr }
+    }
+    for (const [words, text] of [
+      [['slow-disk', '2'], 'needs --delay, --jitter or --rate'],
+      [['slow-disk', '2', '--delay', '5000'], 'from 0 to 2000'],
+      [['slow-disk', '--delay', '5'], 'is about nodes: which?'],
+      [['slow-disk', '9', '--delay', '5'], 'no node 9'],
+      [['slow-disk', '1', '--delay', '5', '--to', '2'], 'takes no --from'],
+      [['power-failure', '1'], 'the page cache of the system'],
+      [['fire', '1'], 'There is no fault fire'],
+    ] as const)
+      expect(await refused(...words)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(text) as string })
+    expect(await cluster.faults()).toEqual([])
+  })
+}
+
+describe('a cluster that was not started to be broken', () => {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'whole']
+  beforeAll(async () => {
+    await toolkit.run('up', ...name, '--runtime', 'process', '--brokers', '1', '--port', await freePort())
+  })
+  afterAll(() => toolkit.remove())
+
+  test('takes no orders, and says how to get one that does', async () => {
+    expect(existsSync(path.join(toolkit.home, 'whole', 'node-1', 'faults.sock'))).toBe(false)
+    const { exitCode, stderr } = await toolkit.start('fault', 'add', 'full-disk', '1', ...name)
+    expect(stderr).toContain('take no orders for faults inside')
+    expect(stderr).toContain('--faults --runtime process')
+    expect(exitCode).toBe(1)
+  })
+
+  test('is stalled from outside', async () => {
+    const { stdout } = await toolkit.run('fault', 'add', 'stall', '1', '--for', '500', ...name, '--json')
+    expect(JSON.parse(stdout)).toMatchObject([{ name: 'stall', proofs: [{ shown: true }] }])
+    expect(await toolkit.states('whole')).toEqual(['running'])
+  })
+})

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { capabilities } from '#scripts/cluster/cluster.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
+import { parseWords } from '#scripts/commands/fault-words.ts'
+import { faultKind, faultKinds } from '#scripts/faults/catalogue.ts'
+import { faultsPage } from '#scripts/faults/page.ts'
+import { describePlaces } from '#scripts/faults/matrix.ts'
+
+/** What `fault add` takes for itself. */
+const taken = ['name', 'json', 'from', 'to', 'listener', 'proof', 'no-proof', 'help']
+
+describe('the catalogue of faults', () => {
+  test('has every kind once, with words for all that is shown', () => {
+    expect(new Set(faultKinds.map(({ name }) => name)).size).toBe(faultKinds.length)
+    for (const kind of faultKinds) {
+      const { summary, heals, expect: expectation, parameters, needs } = kind
+      for (const text of [summary, heals, expectation, ...parameters.map(parameter => parameter.summary)])
+        expect(`${kind.name}: ${text}`).not.toBe(`${kind.name}: `)
+      for (const capability of needs) expect(capabilities).toContain(capability)
+      expect(new Set(parameters.map(({ name }) => name)).size).toBe(parameters.length)
+      expect(parameters.map(({ name }) => name).filter(name => taken.includes(name))).toEqual([])
+    }
+  })
+
+  test('says where a kind is not there, and why', () => {
+    for (const kind of faultKinds) {
+      const found = describePlaces(kind)
+      for (const { possible, reason = '' } of found) expect(possible).toBe(reason === '')
+      expect(`${kind.name} ${found.some(({ possible }) => possible)}`).toBe(`${kind.name} true`)
+    }
+    const at = (name: string) => describePlaces(faultKind(name)).map(({ possible }) => possible)
+    expect(at('kill')).toEqual([true, true, true, true])
+    expect(at('slow-disk')).toEqual([true, false, false, true])
+    expect(at('stall')).toEqual([true, true, true, true])
+    expect(at('latency')).toEqual([true, true, false, false])
+    expect(at('power-failure')).toEqual([false, false, false, true])
+  })
+
+  test('refuses a name that it does not have', () => {
+    expect(() => faultKind('fire')).toThrow('There is no fault fire: expected one of kill, stop')
+  })
+
+  test('is what docs/faults.md shows (make docs writes it anew)', () => {
+    const file = path.join(projectRoot, 'docs', 'faults.md')
+    expect(readFileSync(file, 'utf8')).toBe(faultsPage())
+  })
+})
+
+describe('the words after fault add', () => {
+  const parse = (name: string, ...words: string[]) => parseWords(faultKind(name), words)
+
+  test('are nodes and parameters in any order', () => {
+    expect(parse('slow-disk', '1', '2', '--delay', '100')).toEqual({ nodes: ['1', '2'], parameters: { delay: '100' } })
+    expect(parse('clock-jump', '--offset=-5000', 'controller')).toEqual({
+      nodes: ['controller'],
+      parameters: { offset: '-5000' },
+    })
+    expect(parse('clock-jump', '--offset', '-5000', 'all').parameters).toEqual({ offset: '-5000' })
+  })
+
+  test('are refused where they cannot be meant', () => {
+    expect(() => parse('slow-disk', '--delay', '5')).toThrow('is about nodes: which?')
+    expect(() => parse('slow-disk', '1', '--delay')).toThrow('--delay needs a value')
+    expect(() => parse('kill', '1', '-x')).toThrow('The fault kill has no -x')
+    expect(() => parse('latency', '1')).toThrow('is about links, not about nodes')
+  })
+})

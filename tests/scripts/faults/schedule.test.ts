@@ -1,0 +1,219 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Cluster, LabClock, NodeState, NodeStatus } from '#scripts/cluster/cluster.ts'
+import { seededRandom } from '#scripts/cluster/random.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { readSchedule } from '#scripts/faults/schedule-file.ts'
+import {
+  after,
+  byChance,
+  every,
+  runSchedule,
+  type ScheduleEvent,
+  type ScheduledFault,
+} from '#scripts/faults/schedule.ts'
+
+/** Time that passes when somebody sleeps, the earliest first. */
+class FakeClock implements LabClock {
+  #nowMs = 0
+  #sleepers: { readonly dueMs: number; readonly wake: () => void }[] = []
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise(wake => {
+      this.#sleepers.push({ dueMs: this.#nowMs + ms, wake })
+      setImmediate(() => this.#next())
+    })
+  }
+
+  #next(): void {
+    const [first] = this.#sleepers.sort((a, b) => a.dueMs - b.dueMs)
+    if (first === undefined) return
+    this.#sleepers.shift()
+    this.#nowMs = Math.max(this.#nowMs, first.dueMs)
+    first.wake()
+  }
+}
+
+/** Three nodes that can be stopped and started, and what was done to them when. */
+function cluster(): { cluster: Cluster; done: string[]; clock: FakeClock } {
+  const clock = new FakeClock()
+  const states = new Map<number, NodeStatus>([1, 2, 3].map(id => [id, 'running']))
+  const done: string[] = []
+  const set = (id: number, state: NodeStatus, verb: string): Promise<void> => {
+    done.push(`${clock.nowMs()} ${verb} ${id}`)
+    states.set(id, state)
+    return Promise.resolve()
+  }
+  const nodes = (): NodeState[] =>
+    [...states].map(([id, state]) => ({ id, state, roles: ['broker'], host: 'h', port: 1, dataDir: '', log: '' }))
+  const made: Partial<Cluster> = {
+    spec: clusterSpec({ runtime: 'process', name: 'scheduled' }),
+    capabilities: new Set(['kill', 'stop', 'pause', 'restart'] as const),
+    clock,
+    nodes: () => Promise.resolve(nodes()),
+    stop: id => set(id, 'stopped', 'stop'),
+    start: id => set(id, 'running', 'start'),
+    pause: id => set(id, 'paused', 'pause'),
+    resume: id => set(id, 'running', 'resume'),
+  }
+  return { cluster: made as Cluster, done, clock }
+}
+
+const node = (...ids: number[]) => ({ nodes: () => Promise.resolve(ids), proof: false })
+
+async function run(
+  faults: (clock: LabClock) => readonly ScheduledFault[],
+  signal = new AbortController().signal,
+  given = cluster(),
+): Promise<{ done: string[]; events: ScheduleEvent[] }> {
+  const events: ScheduleEvent[] = []
+  await runSchedule({
+    cluster: given.cluster,
+    faults: faults(given.clock),
+    signal,
+    report: event => events.push(event),
+  })
+  return { done: given.done, events }
+}
+
+describe('a schedule of faults', () => {
+  test('begins at times, lasts as long as it says, and ends what is left', async () => {
+    const { done, events } = await run(clock => [
+      { kind: 'stop', ...node(1), trigger: after(clock, 5_000), forMs: 2_000 },
+      { kind: 'pause', ...node(3), trigger: after(clock, 1_000) },
+    ])
+    expect(done).toEqual(['1000 pause 3', '5000 stop 1', '7000 start 1', '7000 resume 3'])
+    expect(events.map(({ what, kind }) => `${what} ${kind}`)).toEqual([
+      'began pause',
+      'began stop',
+      'healed down',
+      'healed pause',
+    ])
+  })
+
+  test('comes again and again, leaving out what passed meanwhile', async () => {
+    const { done } = await run(clock => [
+      { kind: 'stop', ...node(2), trigger: every(clock, 1_000), forMs: 1_500, times: 3 },
+    ])
+    expect(done.filter(line => line.includes('stop'))).toEqual(['1000 stop 2', '3000 stop 2', '5000 stop 2'])
+  })
+
+  test('draws the same times from the same seed', async () => {
+    const drawn = async (seed: number) =>
+      (
+        await run(clock => [
+          {
+            kind: 'pause',
+            ...node(1),
+            trigger: byChance(clock, seededRandom(seed), 100, 9_000),
+            forMs: 10,
+            times: 4,
+          },
+        ])
+      ).done
+    expect(await drawn(5)).toEqual(await drawn(5))
+    expect(await drawn(5)).not.toEqual(await drawn(6))
+  })
+
+  test('heals what it began when it is cut off', async () => {
+    const abort = new AbortController()
+    const { done } = await run(
+      clock => [
+        { kind: 'stop', ...node(1), trigger: after(clock, 100) },
+        {
+          kind: 'stop',
+          ...node(2),
+          trigger: async signal => {
+            await after(clock, 400)(signal)
+            abort.abort(new Error('enough'))
+          },
+        },
+      ],
+      abort.signal,
+    )
+    expect(done).toEqual(['100 stop 1', '400 start 1'])
+  })
+
+  test('waits for what somebody else observes', async () => {
+    const seen = Promise.withResolvers<void>()
+    const { done } = await run(clock => [
+      { kind: 'stop', ...node(1), trigger: () => seen.promise, forMs: 5 },
+      {
+        kind: 'pause',
+        ...node(2),
+        trigger: async signal => {
+          await after(clock, 700)(signal)
+          seen.resolve()
+        },
+        forMs: 5,
+      },
+    ])
+    expect(done.filter(line => line.includes('stop'))).toEqual(['700 stop 1'])
+  })
+
+  test('goes on when a fault is refused, and says so; a kind that is not there is refused at once', async () => {
+    const { events } = await run(clock => [
+      { kind: 'slow-disk', ...node(1), parameters: { delay: 5 }, trigger: after(clock, 10) },
+      { kind: 'stop', ...node(2), trigger: after(clock, 20), forMs: 10 },
+    ])
+    expect(events.map(({ what, kind }) => `${what} ${kind}`)).toEqual([
+      'refused slow-disk',
+      'began stop',
+      'healed down',
+    ])
+    await expect(run(clock => [{ kind: 'fire', ...node(1), trigger: after(clock, 1) }])).rejects.toThrow(
+      'no fault fire',
+    )
+  })
+})
+
+describe('a schedule in a file', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-schedule-'))
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+  const resolveNodes = (_: Cluster, names: readonly string[]) => Promise.resolve(names.map(Number))
+  const load = async (text: string, name = 'schedule.json') => {
+    const file = path.join(directory, name)
+    writeFileSync(file, text)
+    return await readSchedule(file, cluster().cluster, resolveNodes)
+  }
+
+  test('is JSON', async () => {
+    const [first, second] = await load(
+      JSON.stringify([
+        { kind: 'slow-disk', nodes: [2], parameters: { delay: 200 }, when: { at: '5s' }, for: '2s' },
+        { kind: 'kill', nodes: ['random'], when: { random: ['500ms', '1m'], seed: 3 } },
+      ]),
+    )
+    expect(first).toMatchObject({ kind: 'slow-disk', parameters: { delay: 200 }, forMs: 2_000, times: 1 })
+    expect(await first?.nodes?.(cluster().cluster)).toEqual([2])
+    expect(second?.times).toBe(Infinity)
+    const picked = await Promise.all(Array.from({ length: 20 }, async () => await second?.nodes?.(cluster().cluster)))
+    expect(new Set(picked.flat())).toEqual(new Set([1, 2, 3]))
+  })
+
+  test('is TypeScript, whose triggers are its own', async () => {
+    const [first] = await load(
+      'export default [{ kind: "stop", nodes: [1], when: (signal: AbortSignal) => Promise.resolve(void signal) }]',
+      'schedule.ts',
+    )
+    await expect(first?.trigger(new AbortController().signal)).resolves.toBeUndefined()
+  })
+
+  test.each([
+    ['{', 'cannot be read'],
+    ['[]', 'a list of faults that is not empty'],
+    ['[{"kind": "kill", "at": "5s"}]', 'at is not known'],
+    ['[{"kind": "kill", "nodes": [1]}]', 'it says no when'],
+    ['[{"kind": "kill", "nodes": [1], "when": {"at": "soon"}}]', 'no time; expected one like 500ms'],
+    ['[{"kind": "kill", "nodes": [1], "when": {"random": ["5s", "1s"]}}]', 'from the least to the most'],
+    ['[{"kind": "kill", "nodes": [1], "when": {"at": "1s"}, "times": 0}]', 'a whole number from 1'],
+  ])('%s is refused', async (text, problem) => {
+    await expect(load(text)).rejects.toThrow(problem)
+  })
+})
