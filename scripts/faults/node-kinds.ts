@@ -4,7 +4,7 @@ import type { NodeFaultKind } from '#broker/environment/faulty/kind.ts'
 import { nodeFaultKinds } from '#broker/environment/faulty/node-kinds.ts'
 import { checkParameters } from '../proxy/parameters.ts'
 import type { Cluster, NodeFaults } from '../cluster/cluster.ts'
-import { failure } from '../errors.ts'
+import { failure, usageError } from '../errors.ts'
 import type { AppliedFault, FaultKind, FaultOrder, Place } from './kind.ts'
 import { askNode, proveMute } from './probe-node.ts'
 
@@ -34,6 +34,12 @@ export const insideKinds: readonly FaultKind[] = nodeFaultKinds.map(kind => ({
 
 async function applyInside(kind: NodeFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
   const { cluster, nodes, proof } = order
+  const reason = whyNot(kind, cluster.spec)
+  if (reason !== undefined)
+    throw usageError(
+      `The fault ${kind.name} is not there on this cluster (${cluster.spec.runtime}, ${cluster.spec.engine}): ${reason}.`,
+      './faultline fault list --kinds --json tells what is there where.',
+    )
   if (kind.name === 'stall' && cluster.nodeFaults === undefined) return await stallFromOutside(kind, order)
   const faults = requireNodeFaults(cluster, kind.name)
   const parameters = checkParameters(kind.name, kind.parameters, order.parameters)

@@ -9,7 +9,6 @@ import {
   type Socket,
   type SocketHandlers,
   type TlsClient,
-  type TlsServer,
 } from '../environment.ts'
 import type { FaultPlan } from './fault-plan.ts'
 
@@ -22,7 +21,7 @@ export function faultyNetwork(base: Network, plan: FaultPlan): Network {
       socket.connect(base, handlers, tls)
       return socket
     },
-    ...(base.checkTls === undefined ? {} : { checkTls: (tls: TlsServer) => base.checkTls!(tls) }),
+    checkTls: tls => base.checkTls?.(tls),
     download: (url, options) =>
       base.download?.(url, options) ?? Promise.reject(new NetworkError('DOWNLOAD', `${url}: not on this network`)),
   }

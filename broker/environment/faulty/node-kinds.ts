@@ -23,7 +23,7 @@ const jump: NodeFaultKind = {
   summary: 'the wall clock of the node is off, from one moment to the next',
   heals: 'the clock is right at once; timestamps that were given stay',
   expect:
-    'nothing breaks: timeouts, elections and heartbeats use monotonic time; only timestamps (LogAppendTime, retention) are off',
+    'timeouts, elections and heartbeats use monotonic time and go on; timestamps and retention are off, and a leader that is more than message.timestamp.after.max.ms (an hour) behind refuses what its clients stamp (INVALID_TIMESTAMP)',
   lasts: 'machine',
   parameters: [offset],
   problem: ({ offset }) => (offset === 0 ? 'an offset of 0 is no fault' : undefined),
@@ -83,7 +83,8 @@ const links: NodeFaultKind = {
   name: 'dropped-links',
   summary: 'no byte passes the network card of the node; connections stay open, and what was written waits',
   heals: 'what waited goes on',
-  expect: 'the others elect leaders without it and fence it; its clients time out and go to the new leaders',
+  expect:
+    'the others elect leaders without it and fence it; its clients time out and go to the new leaders, once they ask who that is (kafkajs: when its metadata is metadataMaxAge old)',
   lasts: 'machine',
   parameters: [
     choice('direction', 'which bytes get lost: those that come, those that go, or both', ['both', 'in', 'out']),
