@@ -3,7 +3,7 @@
  * acknowledged is lost.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Kafka, logLevel, type Admin, type KafkaConfig, type Producer } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -408,19 +408,50 @@ function processClaims(cluster: Broken): void {
 }
 
 function commandClaims(cluster: Broken): void {
-  test('a command that was killed leaves nothing that healing does not find', async () => {
-    const fault = path.join(cluster.toolkit.home, 'broken', 'faults', 'restart-loop-2.json')
+  test.each([
+    ['before what carries it out runs', 'restart-loop-2.json'],
+    ['when it is at work', 'restart-loop-2.process.json'],
+  ])('a command that was killed %s leaves nothing that healing does not find', async (_, file) => {
+    const directory = path.join(cluster.toolkit.home, 'broken', 'faults')
     const child = spawn(
       path.join(projectRoot, 'faultline'),
       ['fault', 'add', 'restart-loop', '2', '--up', '3000', ...cluster.name],
       { stdio: 'ignore', detached: true, env: { ...process.env, FAULTLINE_HOME: cluster.toolkit.home } },
     )
-    await poll(() => existsSync(fault) || undefined, { timeoutMs: waitMs })
+    await poll(() => existsSync(path.join(directory, file)) || undefined, { everyMs: 1, timeoutMs: waitMs })
     process.kill(-(child.pid ?? 0), 'SIGKILL')
     expect((await cluster.faults()).map(({ id }) => id)).toContain('restart-loop-2')
     expect(await cluster.heal()).toEqual([])
-    expect(existsSync(fault)).toBe(false)
+    expect(readdirSync(directory)).toEqual([])
     expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+  })
+
+  test('fault run carries out a schedule, and heals what it began', async () => {
+    await topicLedBy(cluster, 'scheduled', 2)
+    const file = path.join(cluster.toolkit.folder, 'schedule.json')
+    writeFileSync(
+      file,
+      JSON.stringify([
+        { kind: 'slow-disk', nodes: [2], parameters: { delay: 20 }, when: { at: '200ms' } },
+        { kind: 'kill', nodes: [3], when: { every: '1s' }, for: '500ms', times: 2 },
+        { kind: 'slow-disk', nodes: [1], parameters: { delay: 9000 }, when: { at: '1s' } },
+      ]),
+    )
+    const running = cluster.toolkit.run('fault', 'run', file, ...cluster.name, '--json')
+    await producing(cluster, async producer => await send(producer, 'scheduled', numbers(0, 10)))
+    const events = JSON.parse((await running).stdout) as { what: string; kind: string }[]
+    expect(events.map(({ what, kind }) => `${what} ${kind}`).sort()).toEqual([
+      'began kill',
+      'began kill',
+      'began slow-disk',
+      'healed down',
+      'healed down',
+      'healed slow-disk',
+      'refused slow-disk',
+    ])
+    expect(await cluster.faults()).toEqual([])
+    await untilIsr(cluster, 'scheduled', 3)
+    expect(await read(cluster, 'scheduled')).toEqual(numbers(0, 10))
   })
 
   test('says what it does not understand, and changes nothing', async () => {
