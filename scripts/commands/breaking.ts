@@ -34,7 +34,13 @@ export function addBreakingCommands(root: Command, session: Session): void {
     .option('--from <nodes>', 'whose connections: node numbers, client, controller or all, with commas')
     .option('--to <nodes>', 'to whom')
     .option('--listener <kind>', 'client, broker or controller (default: all that the source uses)')
-    .option('--no-proof', 'do not probe the links to see whether it took effect')
+    .option('--no-proof', 'do not look whether it took effect')
+    .option(
+      '--at <time>',
+      'so long from now: 500ms, 5s, 2m; the command waits and goes on until the fault is over or Ctrl-C',
+    )
+    .option('--repeat <time>', 'again and again, every so often, until Ctrl-C')
+    .option('--lasts <time>', 'healed after so long (default, of a fault with --at or --repeat: when the command ends)')
     .allowUnknownOption()
     .addHelpText(
       'after',

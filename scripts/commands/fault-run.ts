@@ -1,14 +1,19 @@
 /** `fault run`: a schedule of faults in the foreground. */
+import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { readSchedule } from '../faults/schedule-file.ts'
-import { runSchedule, type ScheduleEvent } from '../faults/schedule.ts'
+import { runSchedule, type ScheduledFault, type ScheduleEvent } from '../faults/schedule.ts'
 import type { CommonOptions } from './options.ts'
 import { resolveNodes } from './options.ts'
 import type { Session } from './session.ts'
 
 export async function runFaults(file: string, options: CommonOptions, session: Session): Promise<void> {
   const cluster = await attachCluster(options.name)
-  const faults = await readSchedule(file, cluster, resolveNodes)
+  await carryOut(cluster, await readSchedule(file, cluster, resolveNodes), session)
+}
+
+/** In the foreground: each event as it happens, and all of them as the result. */
+export async function carryOut(cluster: Cluster, faults: readonly ScheduledFault[], session: Session): Promise<void> {
   const { output, signal } = session
   const beganMs = performance.now()
   const events: (ScheduleEvent & { readonly atMs: number })[] = []

@@ -7,7 +7,10 @@ import { faultKind, faultKinds } from '../faults/catalogue.ts'
 import type { ActiveFault, AppliedFault, FaultKind, FaultProof } from '../faults/kind.ts'
 import { requireLinks } from '../faults/link-kinds.ts'
 import { describePlaces } from '../faults/matrix.ts'
+import { durationMs } from '../faults/schedule-file.ts'
+import { after, every } from '../faults/schedule.ts'
 import { table } from './describe.ts'
+import { carryOut } from './fault-run.ts'
 import { parseLinks, parseWords, type LinkWords } from './fault-words.ts'
 import type { CommonOptions } from './options.ts'
 import { resolveNodesFor } from './options.ts'
@@ -16,6 +19,9 @@ import type { Session } from './session.ts'
 interface AddOptions extends CommonOptions, LinkWords {
   /** False: do not look whether it took effect. */
   readonly proof?: boolean
+  readonly at?: string
+  readonly repeat?: string
+  readonly lasts?: string
 }
 
 export async function addFault(
@@ -29,10 +35,17 @@ export async function addFault(
   const cluster = await attachCluster(options.name)
   const { output } = session
   const links = await parseLinks(kind, options, cluster)
-  const nodes =
+  const resolved = async (): Promise<readonly number[]> =>
     kind.targets === 'nodes'
       ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, message => output.note(message))
       : []
+  if (options.at !== undefined || options.repeat !== undefined || options.lasts !== undefined) {
+    const { trigger, times, forMs } = occasions(options, cluster)
+    const order = { kind: kind.name, nodes: resolved, parameters, proof: options.proof !== false, times }
+    const fault = { ...order, trigger, ...(links && { links }), ...(forMs !== undefined && { forMs }) }
+    return await carryOut(cluster, [fault], session)
+  }
+  const nodes = await resolved()
   output.progress(kind.targets === 'links' ? 'Probing the links' : `${kind.name}: node ${nodes.join(', ')}`)
   const applied = await kind.apply({ cluster, nodes, links, parameters, proof: options.proof !== false })
   if (kind.targets === 'links') {
@@ -43,6 +56,27 @@ export async function addFault(
   const faults = withProofs(await activeFaults(cluster), applied)
   const text = await faultTable(faults)
   output.result(faults, () => [...applied.flatMap(appliedLines), '', text].join('\n'))
+}
+
+/** Of `--at`, `--repeat` and `--lasts`. */
+function occasions({ at, repeat, lasts }: AddOptions, { clock }: Cluster) {
+  if (at !== undefined && repeat !== undefined)
+    throw usageError(
+      '--at and --repeat cannot be meant together.',
+      './faultline fault run carries out a whole schedule.',
+    )
+  const time = (option: string, text: string): number =>
+    durationMs(text, problem => {
+      throw usageError(`${option}: ${problem}.`)
+    })
+  return {
+    trigger:
+      repeat === undefined
+        ? after(clock, at === undefined ? 0 : time('--at', at))
+        : every(clock, time('--repeat', repeat)),
+    times: repeat === undefined ? 1 : Infinity,
+    forMs: lasts === undefined ? undefined : time('--lasts', lasts),
+  }
 }
 
 /** Those at work, with the proofs of the ones that were just added; what is over already comes at the end. */

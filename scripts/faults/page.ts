@@ -43,6 +43,23 @@ without that option has neither: no setting and no request turns it on.
 
 Apache Kafka has no such decorators. \`stall\` freezes its process from outside for the time; the table says what the others would need.
 
+## How do faults come by themselves?
+
+\`fault add … --at 5s\` and \`--repeat 10s\` wait in the foreground, \`--lasts 2s\` heals after a while. \`fault run FILE\` carries out a whole schedule, until it is
+over or Ctrl-C, and heals what it began:
+
+\`\`\`json
+[
+  {"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"},
+  {"kind": "kill", "nodes": ["random"], "when": {"every": "10s"}, "for": "3s", "times": 5},
+  {"kind": "pause", "nodes": ["controller"], "when": {"random": ["1s", "20s"], "seed": 7}, "for": "4s"},
+  {"kind": "latency", "links": {"from": [1], "to": ["all"]}, "parameters": {"delay": 100}, "when": {"at": "1s"}}
+]
+\`\`\`
+
+In a TypeScript file, which exports such a list by default, \`when\` may be a function of an AbortSignal: its promise resolves at the next occasion, whatever it
+waits for. Scripts of labs have \`run.breakInside(kind, target, parameters)\` and \`run.healInside()\`.
+
 ## What if a command is cut off?
 
 \`fault list\` is read off the nodes and the proxy. What the toolkit does itself (\`restart-loop\`) leaves an order in \`.faultline/NAME/faults/\` before it

@@ -117,7 +117,7 @@ function triggerOf(
 }
 
 /** `500ms`, `5s`, `2m`. */
-function durationMs(text: unknown, refuse: (problem: string) => never): number {
+export function durationMs(text: unknown, refuse: (problem: string) => never): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(String(text))
   const [, amount, unit] = match ?? refuse(`${JSON.stringify(text)} is no time; expected one like 500ms, 5s or 2m`)
   return Number(amount) * { ms: 1, s: 1_000, m: 60_000 }[unit as 'ms' | 's' | 'm']

@@ -454,6 +454,26 @@ function commandClaims(cluster: Broken): void {
     expect(await read(cluster, 'scheduled')).toEqual(numbers(0, 10))
   })
 
+  test('fault add waits until its time, and heals after a while', async () => {
+    const events = await cluster.add('pause', '3', '--at', '300ms', '--lasts', '400ms')
+    expect(events.map(event => ({ ...event }))).toMatchObject([
+      { what: 'began', kind: 'pause' },
+      { what: 'healed', kind: 'pause' },
+    ])
+    expect(await cluster.faults()).toEqual([])
+    const { exitCode, stderr } = await cluster.toolkit.start(
+      'fault',
+      'add',
+      'pause',
+      '3',
+      '--at',
+      'soon',
+      ...cluster.name,
+    )
+    expect(stderr).toContain('--at: "soon" is no time')
+    expect(exitCode).toBe(2)
+  })
+
   test('says what it does not understand, and changes nothing', async () => {
     const refused = async (...words: string[]) => {
       const { exitCode, stderr } = await cluster.toolkit.start('fault', 'add', ...words, ...cluster.name)

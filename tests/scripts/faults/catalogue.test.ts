@@ -9,7 +9,7 @@ import { faultsPage } from '#scripts/faults/page.ts'
 import { describePlaces } from '#scripts/faults/matrix.ts'
 
 /** What `fault add` takes for itself. */
-const taken = ['name', 'json', 'from', 'to', 'listener', 'proof', 'no-proof', 'help']
+const taken = ['name', 'json', 'from', 'to', 'listener', 'proof', 'no-proof', 'help', 'at', 'repeat', 'lasts']
 
 describe('the catalogue of faults', () => {
   test('has every kind once, with words for all that is shown', () => {
