@@ -227,7 +227,8 @@ function diskClaims(cluster: Broken): void {
         timeoutMs: waitMs,
       })
       expect({ hit, acked }).toEqual({ hit: true, acked: false })
-      expect(await read(cluster, 'full')).toEqual(numbers(0, 3))
+      // Asked of the leader itself: a group of consumers would wait for ever if its coordinator is there as well.
+      expect(await cluster.admin().fetchTopicOffsets('full')).toMatchObject([{ partition: 0, high: '3' }])
       await cluster.heal()
       await more
     })

@@ -143,7 +143,7 @@ const full: NodeFaultKind = {
   summary: 'there is no space left: at once, or when so many bytes more were written (ENOSPC)',
   heals: 'there is as much space as there is; what was refused was never written',
   expect:
-    'partitions led there refuse records (KAFKA_STORAGE_ERROR) and clients try again; reading goes on; after the heal the same producers succeed',
+    'partitions led there refuse records (KAFKA_STORAGE_ERROR) and clients try again; reading goes on, groups and transactions whose coordinator is there wait; after the heal the same producers succeed',
   lasts: 'machine',
   parameters: [
     {
