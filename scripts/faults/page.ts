@@ -57,7 +57,7 @@ over or Ctrl-C, and heals what it began:
 ]
 \`\`\`
 
-In a TypeScript file, which exports such a list by default, \`when\` may be a function of an AbortSignal: its promise resolves at the next occasion, whatever it
+In a TypeScript file, which exports such a list by default, \`when\` may be a function of an AbortSignal and the cluster: its promise resolves at the next occasion, whatever it
 waits for. Scripts of labs have \`run.breakInside(kind, target, parameters)\` and \`run.healInside()\`.
 
 ## What if a command is cut off?

@@ -1,6 +1,6 @@
 /**
  * A schedule as a file: JSON, or a TypeScript module that exports one by default. In TypeScript `when` may also be a trigger of one's own: a
- * function of an AbortSignal whose promise resolves at the next occasion.
+ * function of an AbortSignal and the cluster, whose promise resolves at the next occasion.
  *
  *   [
  *     {"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"},
@@ -33,7 +33,7 @@ interface FileEntry {
     | { readonly at: string }
     | { readonly every: string }
     | { readonly random: readonly [string, string]; readonly seed?: number }
-    | Trigger
+    | ((signal: AbortSignal, cluster: Cluster) => Promise<void>)
   readonly for?: string
   readonly times?: number
   readonly proof?: boolean
@@ -102,11 +102,12 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
 
 function triggerOf(
   when: FileEntry['when'],
-  { clock }: Cluster,
+  cluster: Cluster,
   random: ReturnType<typeof seededRandom>,
   refuse: (problem: string) => never,
 ): Trigger {
-  if (typeof when === 'function') return when
+  const { clock } = cluster
+  if (typeof when === 'function') return signal => when(signal, cluster)
   if ('at' in when) return after(clock, durationMs(when.at, refuse))
   if ('every' in when) return every(clock, durationMs(when.every, refuse))
   if ('random' in when && Array.isArray(when.random) && when.random.length === 2) {
