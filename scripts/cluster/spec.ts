@@ -77,6 +77,7 @@ export function differences(is: ClusterSpec, wanted: ClusterSpec): string[] {
     '--data': spec.dataDir ?? 'in the state directory',
     '--security': spec.security ?? 'none',
     '--proxy': String(spec.proxy === true),
+    '--faults': String(spec.faults === true),
     '--set': textOf(spec.settings),
     'what single nodes have': textOf(spec.nodes ?? {}),
     'log directories of each node': String(spec.logDirs ?? 1),

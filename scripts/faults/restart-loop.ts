@@ -1,10 +1,10 @@
 /** A node that is killed and started again and again: by a process of its own, which outlives the command and ends with its record. */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { poll } from '../cluster/clock.ts'
 import { conditionOf, waitFor } from '../cluster/process/liveness.ts'
 import { failure, usageError } from '../errors.ts'
+import { installation } from '../installation/here.ts'
 import { checkParameters, count, milliseconds, type Parameter } from '../proxy/parameters.ts'
 import type { AppliedFault, FaultOrder } from './kind.ts'
 import {
@@ -16,8 +16,6 @@ import {
   writeFaultRecord,
   type FaultRecord,
 } from './records.ts'
-
-const main = fileURLToPath(new URL('restart-loop-main.ts', import.meta.url))
 
 export const restartLoopParameters: readonly Parameter[] = [
   milliseconds('up', 'how long it runs, from the start of the process', { default: 5_000, min: 500 }),
@@ -69,7 +67,10 @@ export function describeRecord(cluster: string, record: FaultRecord): Omit<Appli
 async function startLoop(name: string, { id }: FaultRecord): Promise<void> {
   const log = openSync(faultLogFile(name, id), 'a')
   try {
-    const child = spawn(process.execPath, [main, name, id], { detached: true, stdio: ['ignore', log, log] })
+    const child = spawn(process.execPath, [installation.restartLoopMain, name, id], {
+      detached: true,
+      stdio: ['ignore', log, log],
+    })
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve)
       child.once('error', reject)

@@ -14,6 +14,7 @@ export const installation: Installation = {
   topologies: join(root, 'topologies'),
   proxyMain: join(root, 'scripts', 'proxy', 'main.ts'),
   wardenMain: join(root, 'scripts', 'library', 'warden-main.ts'),
+  restartLoopMain: join(root, 'scripts', 'faults', 'restart-loop-main.ts'),
   simulationMain: join(root, 'scripts', 'cluster', 'simulated', 'host.ts'),
   brokerBundle: undefined,
   kafkaFiles: join(root, 'scripts', 'cluster', 'apache-kafka'),

@@ -12,9 +12,10 @@ export interface Installation {
   readonly labs: { readonly folder: URL; readonly extension: '.ts' | '.js' }
   /** Ready files for `up --topology`. */
   readonly topologies: string
-  /** The main file of a process: of the fault proxy, of a simulation in real time, of what cleans up after the library. */
+  /** The main file of a process: of the fault proxy, of a simulation in real time, of what cleans up after the library, of a restart loop. */
   readonly proxyMain: string
   readonly wardenMain: string
+  readonly restartLoopMain: string
   readonly simulationMain: string
   /** The broker as one file, ready to run; undefined where it is made from the sources. */
   readonly brokerBundle: string | undefined

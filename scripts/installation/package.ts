@@ -20,6 +20,7 @@ export const installation: Installation = {
   topologies: join(root, 'topologies'),
   proxyMain: join(folder, 'proxy.js'),
   wardenMain: join(folder, 'warden.js'),
+  restartLoopMain: join(folder, 'restart-loop.js'),
   simulationMain: join(folder, 'simulation.js'),
   brokerBundle: join(folder, 'broker.cjs'),
   kafkaFiles: join(folder, 'apache-kafka'),

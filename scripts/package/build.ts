@@ -69,6 +69,7 @@ async function buildToolkit(): Promise<void> {
       { in: at('scripts', 'proxy', 'main.ts'), out: 'proxy' },
       { in: at('scripts', 'cluster', 'simulated', 'host.ts'), out: 'simulation' },
       { in: at('scripts', 'library', 'warden-main.ts'), out: 'warden' },
+      { in: at('scripts', 'faults', 'restart-loop-main.ts'), out: 'restart-loop' },
       ...labs.map(file => ({ in: at('labs', file), out: join('labs', basename(file, '.ts')) })),
     ],
   })

@@ -58,6 +58,7 @@ const topology = object({
   data: text,
   security: oneOf(securityKinds),
   proxy: flag,
+  faults: flag,
   settings,
   logDirs,
   links: list(link, 'a list of links'),

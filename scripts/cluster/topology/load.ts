@@ -51,6 +51,7 @@ export function requestOf(topology: Topology): Omit<SpecRequest, 'runtime'> & { 
     ...(controllers === undefined ? {} : { controllers: countOf(controllers) }),
     ...(data === undefined ? {} : { dataDir: data }),
     ...(proxy === true || faults.length > 0 ? { proxy: true } : {}),
+    ...(topology.faults === true ? { faults: true } : {}),
     ...(settings === undefined ? {} : { settings: texts(settings) }),
     ...(nodes.length === 0 ? {} : { nodes: Object.fromEntries(nodes) }),
     ...(faults.length === 0 ? {} : { links: faults }),

@@ -26,6 +26,8 @@ export interface Topology {
   readonly security?: 'none' | 'sasl' | 'tls' | 'mtls' | 'sasl-tls'
   /** A fault proxy in front of every listener. Default: true where there are `links`, else false. */
   readonly proxy?: boolean
+  /** Nodes take orders for faults inside themselves (docs/faults.md). Default: false. */
+  readonly faults?: boolean
   /** Settings of all nodes by Kafka's names. */
   readonly settings?: TopologySettings
   /** Log directories of each node. On processes; default: 1. */
