@@ -101,7 +101,9 @@ export class BrokerLifecycleMachine {
     return this.#atOnce()
   }
 
+  /** Empty ids, of directories that failed before theirs was read, are left out: no request can name them. */
   directoryFailed(id: Uuid): LifecycleEffect[] {
+    if (id === '') return []
     this.#offlineDirectories.add(id)
     return this.#registered ? this.#atOnce() : []
   }

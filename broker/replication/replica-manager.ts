@@ -527,7 +527,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
       const topicId = this.image.topicsByName.get(topic)?.id
       if (topicId !== undefined) this.parts.directoryChanged({ topicId, partition })
     }
-    this.parts.directoryFailed(directoryId)
+    // The controller knows directories by id; of one that failed before its id was read it was never told.
+    if (directoryId !== '') this.parts.directoryFailed(directoryId)
     if (logs.directories.some(each => each.online)) return
     environment.halt(`all log directories failed, the last one with: ${error.message}`)
   }

@@ -1,5 +1,5 @@
 /** A node that cannot start says what to do, and leaves its directories as a clean stop does. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -8,6 +8,7 @@ import { parseBrokerConfig } from '#broker/config/parse.ts'
 import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
 import { Node } from '#broker/node.ts'
 import { StartupError } from '#broker/startup-error.ts'
+import { freePort } from '#tests/conformance/harness.ts'
 
 function settings(directory: string, over: Readonly<Record<string, string>>) {
   const given = {
@@ -48,4 +49,29 @@ test('a port that is in use costs no recovery at the next start', async () => {
   const start = node(directory, { listeners: `PLAINTEXT://127.0.0.1:${port}` }).start()
   await expect(start).rejects.toThrow(StartupError)
   expect(existsSync(path.join(directory, '.kafka_cleanshutdown'))).toBe(true)
+})
+
+test('a log directory that cannot even be locked is offline, and the others serve', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-node-'))
+  const [whole, broken] = [path.join(directory, 'whole'), path.join(directory, 'broken')]
+  // In place of a directory: its id cannot be read.
+  writeFileSync(broken, '')
+  const port = await freePort()
+  const only = node(whole, {
+    'process.roles': 'broker,controller',
+    'controller.quorum.voters': `1@127.0.0.1:${port}`,
+    listeners: `PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:${port}`,
+    'log.dirs': `${whole},${broken}`,
+  })
+  onTestFinished(async () => {
+    await only.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  // The first heartbeats name the directories that are offline.
+  await only.start()
+  expect(only.broker?.lifecycle.state).toBe('RUNNING')
+  expect(only.storage?.logs?.directories.map(({ id, online }) => [id !== '', online])).toEqual([
+    [true, true],
+    [false, false],
+  ])
 })

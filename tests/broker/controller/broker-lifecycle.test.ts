@@ -72,6 +72,12 @@ describe('the lifecycle of a broker', () => {
     expect(machine.wake(102)[0]).toMatchObject({ body: { offlineLogDirs: ['directory'] } })
   })
 
+  it('does not tell of a directory that failed before its id was read', () => {
+    const machine = running()
+    expect(machine.directoryFailed('')).toEqual([])
+    expect(machine.wake(100)[0]).toMatchObject({ body: { offlineLogDirs: [] } })
+  })
+
   it('backs off after failures, but never beyond the heartbeat interval', () => {
     const machine = running()
     const delays = [1, 2, 3, 4, 5, 6].map(n => {
