@@ -101,6 +101,15 @@ function assembled(environment: Environment): Node {
   }
 }
 
+// Before anything else can throw. A promise that nobody handles ends here as well.
+process.on('uncaughtException', error => {
+  log.error(
+    'The node ends by an error that nothing handles: a bug. Start it again, its logs are recovered then; report the error with the lines before it.',
+    { error },
+  )
+  process.exit(1)
+})
+
 let node: Node | undefined
 let stopping = false
 function stop(signal: string): void {
