@@ -53,24 +53,34 @@ interface Item {
   readonly refused: AppendOutcome | undefined
 }
 
-/** The id the sender must have a right on: only transactional records need one. */
-function transactionalIdOf({ transactionalId, topicData }: ProduceRequest): string | undefined {
-  const isTransactional = topicData.some(({ partitionData }) =>
+function hasTransactionalRecords({ topicData }: ProduceRequest): boolean {
+  return topicData.some(({ partitionData }) =>
     partitionData.some(({ records }) => records !== null && batchFlags(records).isTransactional),
   )
-  return isTransactional ? (transactionalId ?? '') : undefined
+}
+
+/** The id the sender must have a right on: only transactional records need one. */
+function transactionalIdOf(request: ProduceRequest): string | undefined {
+  return hasTransactionalRecords(request) ? (request.transactionalId ?? undefined) : undefined
+}
+
+/** Nobody has the right on no id: also where nothing is ever refused to anyone. */
+function withoutTransactionalId(request: ProduceRequest): AppendOutcome | undefined {
+  if (request.transactionalId !== null || !hasTransactionalRecords(request)) return undefined
+  return refusedAppend('TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'Transactional records need a transactional.id.')
 }
 
 function itemsOf(request: ProduceRequest, context: RequestContext, broker: BrokerServices): Item[] {
   const { apiVersion } = context
   const image = context.services.metadata()
   const items: Item[] = []
+  const refusedAsAWhole = withoutTransactionalId(request)
   for (const { name, topicId, partitionData } of request.topicData) {
     const byId = apiVersion >= topicIdsSince
     const topic = byId ? image.topicsById.get(topicId)?.name : name
     for (const { index, records } of partitionData) {
-      const refused =
-        topic === undefined ? refusedAppend('UNKNOWN_TOPIC_ID', null) : refusal(topic, records, request, context)
+      const unknown = topic === undefined ? refusedAppend('UNKNOWN_TOPIC_ID', null) : undefined
+      const refused = refusedAsAWhole ?? unknown ?? refusal(topic ?? '', records, request, context)
       if (refused !== undefined || topic === undefined || records === null) {
         items.push({ topic: topic ?? '', partition: index, entry: undefined, refused })
         continue

@@ -19,10 +19,12 @@ async function send(
     topicId?: string
     broker?: number
     clientId?: string
+    transactionalId?: string | null
   } = {},
 ) {
   const version = options.version ?? 12
   const body = {
+    ...(options.transactionalId === undefined ? {} : { transactionalId: options.transactionalId }),
     acks: options.acks ?? 1,
     timeoutMs: 1000,
     topicData: [
@@ -88,6 +90,16 @@ describe('refusals', () => {
     const answer = reply!.responses[0]!.partitionResponses[0]!
     expect(answer.errorCode).toBe(errorCode('INVALID_RECORD'))
     expect(answer.errorMessage).toContain('2')
+  })
+
+  test.each([-1n, 777n])('transactional records without a transactional.id, of producer %s', async producerId => {
+    const records = batch({ transactional: true, producerId, producerEpoch: 0, baseSequence: 0 })
+    const cluster = one()
+    // Over every other refusal, as in Kafka: it is the whole request that is refused.
+    for (const each of [{}, { topic: 'nowhere' }, { acks: 2 }]) {
+      const error = await errorOf(cluster, { records, transactionalId: null, ...each })
+      expect(error).toBe(errorCode('TRANSACTIONAL_ID_AUTHORIZATION_FAILED'))
+    }
   })
 
   test('record errors come with their index since v8', async () => {
