@@ -6,6 +6,7 @@
  *   what it holds, and so moves the high watermark and the in-sync set.
  * - Waits up to maxWaitMs until minBytes are there; any error or divergence answers at once. At least one whole batch is returned, whatever
  *   its size (KIP-74).
+ * - A partition that is named several times is read and answered once, as it was named last.
  * - Incremental sessions (KIP-227) name only partitions with news.
  * - A reader whose last epoch is not on our log gets the epoch at which its log parts from ours (KIP-595).
  * - Since v11 followers answer consumers too, and with replica.selector.class RackAwareReplicaSelector the leader sends consumers to a replica
@@ -48,13 +49,20 @@ const readCommitted = 1
 const zeroId = 'AAAAAAAAAAAAAAAAAAAAAA'
 const noRecords = Buffer.alloc(0)
 
+/** Each partition once, where it is named first, and as it is named last: Kafka keeps them in a LinkedHashMap. */
 function wantedOf(request: FetchRequest, usesTopicIds: boolean, image: MetadataImage): WantedPartition[] {
   const wanted: WantedPartition[] = []
+  const indexes = new Map<string, Map<number, number>>()
   for (const each of request.topics) {
     const topic = usesTopicIds ? (image.topicsById.get(each.topicId)?.name ?? '') : each.topic
     const topicId = usesTopicIds ? each.topicId : zeroId
+    const key = usesTopicIds ? topicId : topic
+    const known = indexes.get(key) ?? new Map<number, number>()
+    indexes.set(key, known)
     for (const asked of each.partitions) {
-      wanted.push({
+      const index = known.get(asked.partition) ?? wanted.length
+      known.set(asked.partition, index)
+      wanted[index] = {
         topic,
         topicId,
         partition: asked.partition,
@@ -63,7 +71,7 @@ function wantedOf(request: FetchRequest, usesTopicIds: boolean, image: MetadataI
         currentLeaderEpoch: asked.currentLeaderEpoch,
         lastFetchedEpoch: asked.lastFetchedEpoch,
         logStartOffset: asked.logStartOffset,
-      })
+      }
     }
   }
   return wanted

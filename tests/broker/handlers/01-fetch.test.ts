@@ -142,6 +142,19 @@ describe('limits', () => {
     expect(valuesOf((await read({})).records)).toEqual([])
   })
 
+  test.each([12, 13])(
+    'version %i: a partition that is named often is read once, as it was named last',
+    async version => {
+      const { cluster, topicId } = await one(['a', 'b'], 2)
+      const often = Array.from({ length: 1000 }, () => ({ fetchOffset: 0 }))
+      const partitions = [...often, { partition: 1 }, { fetchOffset: 1 }]
+      const reply = await cluster.until(ask(cluster, { version, topicId, partitions }))
+      const answers = reply!.responses.flatMap(topic => topic.partitions)
+      expect(answers.map(each => each.partitionIndex)).toEqual([0, 1])
+      expect(valuesOf(answers[0]!.records)).toEqual(['b'])
+    },
+  )
+
   test('a full response leaves the later partitions empty', async () => {
     const { cluster } = await one([], 2)
     await cluster.broker(1).produce('events', ['a'], { partition: 0 })
