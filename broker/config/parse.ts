@@ -1,5 +1,6 @@
 /** From key/value text to a checked BrokerConfig: defaults, settings that derive from others, relations between settings. */
 import { brokerConfig, givenSettings, type BrokerConfig } from './broker-config.ts'
+import { cleanerSettingsError } from './cleaner-settings.ts'
 import { cordonedLogDirsError } from './cordoned-log-dirs.ts'
 import { parseVoters, resolveListeners } from './listeners.ts'
 import { ConfigError, parseTable, unknownSetting, type Table } from './table.ts'
@@ -102,6 +103,12 @@ function check(config: BrokerConfig, given: ReadonlyMap<string, string>): void {
     )
   if (config['group.min.session.timeout.ms'] > config['group.max.session.timeout.ms'])
     fail('group.min.session.timeout.ms', 'must not be above group.max.session.timeout.ms')
+  const cleaner = cleanerSettingsError(config)
+  if (cleaner !== undefined)
+    fail(
+      'log.cleaner.dedupe.buffer.size',
+      `${cleaner} Expected more than ${1_048_576 * Math.max(1, config['log.cleaner.threads'])}, got ${config['log.cleaner.dedupe.buffer.size']}.`,
+    )
   const cordoned = cordonedLogDirsError(config['cordoned.log.dirs'], config['log.dirs'])
   if (cordoned !== undefined && config['process.roles'].includes('broker')) fail('cordoned.log.dirs', cordoned)
   resolveListeners(config)

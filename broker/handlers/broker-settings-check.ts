@@ -4,6 +4,7 @@
  */
 import { cordonedLogDirsError } from '../config/cordoned-log-dirs.ts'
 import { withOverrides } from '../config/dynamic.ts'
+import { cleanerSettingsError } from '../config/cleaner-settings.ts'
 import { threadCountsRefusal } from '../config/thread-counts.ts'
 import { valueAfter } from '../controller/alter-configs.ts'
 import { checkBrokerConfig } from '../controller/check-configs.ts'
@@ -38,6 +39,8 @@ export function brokerSettingsRefusal(change: BrokerSettingsChange, context: Req
   const next = isOwn ? as(ofAll!, settings) : as(settings, ofThis!)
   const refusal = threadCountsRefusal(as(ofAll!, ofThis!), next)
   if (refusal !== undefined) return itemError('INVALID_REQUEST', refusal)
+  const cleaner = cleanerSettingsError(next)
+  if (cleaner !== undefined) return itemError('INVALID_REQUEST', `requirement failed: ${cleaner}`)
   if (!isOwn) return undefined
   // Only the broker knows its log directories (KIP-1066).
   const cordoned = changed.has('cordoned.log.dirs')

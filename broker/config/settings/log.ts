@@ -26,7 +26,7 @@ export const logSettings = {
   'log.cleaner.dedupe.buffer.size': long({
     default: 134_217_728,
     update: 'cluster-wide',
-    doc: 'Bytes the table of keys may take during compaction: 24 for each key. It takes what it needs.',
+    doc: 'Bytes the table of keys may take during compaction: 24 for each key. It takes what it needs. More than 1 MiB for each of log.cleaner.threads.',
   }),
   'log.cleaner.delete.retention.ms': long({
     default: 86_400_000,

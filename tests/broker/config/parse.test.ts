@@ -57,6 +57,15 @@ describe('broker configuration', () => {
     expect(() => parse({ 'broker.heartbeat.interval.ms': '5000' })).toThrow('broker.heartbeat.interval.ms')
   })
 
+  it('refuses a table of keys in which the cleaner would not come on, as Kafka does: above one MiB per thread', () => {
+    const name = 'log.cleaner.dedupe.buffer.size'
+    expect(() => parse({ [name]: '1048576' })).toThrow(`${name} must be at least 1MB per cleaner thread`)
+    expect(parse({ [name]: '1048577' })[name]).toBe(1_048_577)
+    const two = { 'log.cleaner.threads': '2' }
+    expect(() => parse({ ...two, [name]: '2097153' })).toThrow('Expected more than 2097152, got 2097153')
+    expect(parse({ ...two, [name]: '2097154' })[name]).toBe(2_097_154)
+  })
+
   it('lets log.retention.ms win over minutes and hours, as Kafka does', () => {
     expect(parse({ 'log.retention.hours': '1' })['log.retention.ms']).toBe(3_600_000)
     expect(parse({ 'log.retention.hours': '1', 'log.retention.minutes': '2' })['log.retention.ms']).toBe(120_000)

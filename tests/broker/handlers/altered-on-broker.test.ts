@@ -134,6 +134,12 @@ describe('a broker that is asked to alter settings', () => {
       'Unexpected node id. Expected 1, but',
     ],
     ['levels of no node', ['logger', 'x', ['root', 'INFO']], invalidRequest, 'Node id must be an integer'],
+    ...['', '1'].map((name): [string, Change, number, string] => [
+      `a table of keys of one mebibyte, of broker "${name}"`,
+      ['broker', name, ['log.cleaner.dedupe.buffer.size', '1048576']],
+      invalidRequest,
+      'requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.',
+    ]),
     [
       'more than twice the threads',
       ['broker', '', ['num.io.threads', '17']],
