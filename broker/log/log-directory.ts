@@ -26,7 +26,7 @@ import {
   partitionKey,
 } from './log-files.ts'
 import type { TopicPartition } from './log.ts'
-import { claimDirectory, lockDirectory } from './meta-properties.ts'
+import { claimDirectory, lockDirectory, metaPropertiesFile } from './meta-properties.ts'
 import type { SegmentedLog } from './partition-log.ts'
 import { readPartitionMetadata } from './partition-metadata.ts'
 import { makeDurableDirectory, replaceFile, replaceFileLater } from './small-files.ts'
@@ -72,6 +72,8 @@ export class LogDirectory {
   readonly room: Room
   id = ''
   online = false
+  /** It had no meta.properties when it was opened. */
+  wasUnformatted = false
   failure: DiskError | undefined
   cleanShutdown = false
   /** The broker epoch at the last clean shutdown, -1 when not known. */
@@ -100,6 +102,7 @@ export class LogDirectory {
     const { disk, random } = this.owner.environment
     makeDurableDirectory(disk, this.path)
     this.lock ??= lockDirectory(disk, this.path)
+    this.wasUnformatted = disk.stat(`${this.path}/${metaPropertiesFile}`) === undefined
     this.id = claimDirectory(disk, this.path, { clusterId: this.owner.clusterId, nodeId: this.owner.nodeId, random })
     const marker = takeCleanShutdown(disk, this.path, this.owner.environment.log)
     this.cleanShutdown = marker.clean

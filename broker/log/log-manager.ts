@@ -9,13 +9,12 @@ import { DiskError } from '../environment/environment.ts'
 import type { Environment, Timer } from '../environment/environment.ts'
 import { writeCleanShutdown } from './clean-shutdown.ts'
 import { deletedDirectoryName, partitionDirectoryName, partitionKey, strayDirectoryName } from './log-files.ts'
-import { LogCleaner } from './cleaner/log-cleaner.ts'
-import type { CleanerTarget } from './cleaner/log-cleaner.ts'
+import { LogCleaner, type CleanerTarget } from './cleaner/log-cleaner.ts'
+import { warnOfMissingLog, warnOfNewDirectories } from './empty-directories.ts'
 import { FutureLogs } from './future-logs.ts'
 import type { HeldLog, LogToOpen } from './future-logs.ts'
-import { LogDirectory } from './log-directory.ts'
+import { LogDirectory, type FoundPartition } from './log-directory.ts'
 import { isDiskFull, isOutOfFiles, isShortage } from './log-failure.ts'
-import type { FoundPartition } from './log-directory.ts'
 import { LogPlacement } from './log-placement.ts'
 import type {
   AssignedReplica,
@@ -28,8 +27,7 @@ import type {
 } from './log.ts'
 import { LogDirectoryError } from './meta-properties.ts'
 import { OpenFiles } from './open-files.ts'
-import { openPartitionLog } from './partition-log.ts'
-import type { SegmentedLog } from './partition-log.ts'
+import { openPartitionLog, type SegmentedLog } from './partition-log.ts'
 
 export interface LogManagerOptions {
   readonly environment: Environment
@@ -137,6 +135,7 @@ export class DirectoryLogManager implements LogManager {
       }
       if (directory.online) this.trying(directory, () => directory.checkpointNow())
     }
+    warnOfNewDirectories(this.environment.log, this.dirs)
     if (!this.dirs.some(directory => directory.online)) {
       const problems = this.dirs.map(directory => directory.failure?.message).join('; ')
       throw new LogDirectoryError(
@@ -313,6 +312,7 @@ export class DirectoryLogManager implements LogManager {
       this.clearPlace(directory, name)
       return this.open(directory, partition, { topicId, config, name })
     })
+    if (!isNew) warnOfMissingLog(this.environment.log, this.dirs, { partition, begun: directory, named: directoryId })
     this.byPartition.set(partitionKey(partition), { log, directory })
     this.lost.delete(partitionKey(partition))
     this.placement.placed(partition)

@@ -501,6 +501,53 @@ describe('where the metadata has a log, at the start', () => {
     expect(manager.getOrCreate(other, topicId, defaultConfig, { isNew: true }).directory).toBe('/b/my-other.topic-12')
   })
 
+  describe('a disk that comes back empty is told of', () => {
+    const missing = /^A log is not in the log directory|^The metadata has a log in a log directory that is not/
+    const made = /^A log directory had no meta\.properties/
+    const told = (machine: Machine, kind: RegExp) => machine.logged.filter(({ message }) => kind.test(message))
+    const withLog = () => {
+      const machine = new Machine()
+      const manager = start(machine, both)
+      const log = manager.getOrCreate(events, topicId, defaultConfig, { isNew: true })
+      fill(log, 3)
+      const home = manager.directoryOf(events)!
+      manager.close(() => 3)
+      expect([...told(machine, made), ...told(machine, missing)]).toEqual([])
+      return { machine, directoryId: home.id, home: home.path }
+    }
+
+    test('with a new id: both the directory and the log', () => {
+      const { machine, directoryId, home } = withLog()
+      inspect(machine).remove(home)
+      const manager = start(machine, both)
+      expect(told(machine, made).map(({ fields }) => fields)).toEqual([
+        { directory: home, directoryId: idOf(manager, home), logs: 0, otherDirectories: 1 },
+      ])
+      manager.getOrCreate(events, topicId, defaultConfig, { directoryId })
+      expect(told(machine, missing)).toMatchObject([{ fields: { ...events, metadataDirectoryId: directoryId } }])
+    })
+
+    test('with its old id: the log', () => {
+      const { machine, directoryId, home } = withLog()
+      inspect(machine).remove(`${home}/events-0`)
+      const manager = start(machine, both)
+      manager.getOrCreate(events, topicId, defaultConfig, { directoryId })
+      expect(told(machine, missing)).toMatchObject([{ fields: { directory: home, metadataDirectoryId: directoryId } }])
+      // One that became a replica since was never there.
+      manager.getOrCreate(other, topicId, defaultConfig, { directoryId, isNew: true })
+      expect(told(machine, missing)).toHaveLength(1)
+      expect(told(machine, made)).toEqual([])
+    })
+
+    test('a lost meta.properties beside logs', () => {
+      const machine = new Machine()
+      start(machine).getOrCreate(events, topicId, defaultConfig, { isNew: true })
+      inspect(machine).remove('/data/meta.properties')
+      start(machine)
+      expect(told(machine, made)).toMatchObject([{ fields: { directory: '/data', logs: 1 } }])
+    })
+  })
+
   test('a log whose directory fails just as it is begun anew there is not begun in another, unless it is new', () => {
     const begin = (isNew: boolean) => {
       const machine = new Machine()
