@@ -34,7 +34,7 @@ export interface ExplainOptions {
 /** Lines of text. */
 export function* explainLog(disk: Disk, directory: PartitionDirectory, options: ExplainOptions): Generator<string> {
   const { topic, partition } = directory.partition
-  const log = verifyLog(disk, directory, { records: false, recoveryPoint: 0, cleanedUntil: 0 })
+  const log = verifyLog(disk, directory, { records: false, recoveryPoint: 0, cleanedUntil: 0, logStartOffset: 0 })
   const { baseOffsets } = directory
   yield `Partition ${partition} of the topic ${topic}: ${log.records} records in ${log.batches} batches, ${log.bytes} bytes, in ${baseOffsets.length} ${baseOffsets.length === 1 ? 'segment' : 'segments'}.`
   yield `Its offsets go from ${log.logStartOffset} to ${log.logEndOffset - 1}; the next record gets offset ${log.logEndOffset} (the log end offset).`

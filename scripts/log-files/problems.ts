@@ -31,6 +31,8 @@ export interface Problem {
   readonly offset?: number | undefined
   readonly message: string
   readonly remedy?: Remedy
+  /** `allocated`: a note about space that an index was given in advance; a running Kafka leaves one in every index of an active segment. */
+  readonly kind?: 'allocated'
 }
 
 export function problemText({ severity, path, position, offset, message }: Problem): string {

@@ -43,7 +43,9 @@ export function verifyData(
     const key = partitionKey(directory.partition)
     const recoveryPoint = isClean ? Infinity : (recoveryPoints.get(key) ?? 0)
     const cleanedUntil = cleanerOffsets.get(key) ?? 0
-    return { directory, log: verifyLog(disk, directory, { records: options.records, recoveryPoint, cleanedUntil }) }
+    const logStartOffset = logStarts.get(key) ?? 0
+    const { records } = options
+    return { directory, log: verifyLog(disk, directory, { records, recoveryPoint, cleanedUntil, logStartOffset }) }
   })
   const ends = new Map(partitions.map(({ directory, log }) => [partitionKey(directory.partition), log]))
   for (const [file, offsets, what] of [

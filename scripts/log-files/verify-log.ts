@@ -29,6 +29,9 @@ import { abortedEntries } from './index-entries.ts'
 import type { PartitionDirectory } from './places.ts'
 import type { Problem } from './problems.ts'
 
+/** Of the end of an index. */
+export const allocatedInAdvance = 'space allocated in advance by a broker of Apache Kafka that runs, or was killed'
+
 export interface VerifiedLog {
   readonly problems: readonly Problem[]
   readonly logStartOffset: number
@@ -52,6 +55,8 @@ export interface VerifyOptions {
   readonly recoveryPoint: number
   /** Below it the log was compacted, as far as the broker has noted; 0: it was not. */
   readonly cleanedUntil: number
+  /** Records below it were deleted, as the checkpoint tells; 0: from the first segment on. */
+  readonly logStartOffset: number
 }
 
 export function verifyLog(disk: Disk, directory: PartitionDirectory, options: VerifyOptions): VerifiedLog {
@@ -267,7 +272,8 @@ class LogCheck {
     if (zeroEntries > 1)
       this.note({
         path,
-        message: `ends in ${zeroEntries} entries of zeros: space allocated in advance by a broker of Apache Kafka that runs, or was killed`,
+        message: `ends in ${zeroEntries} entries of zeros: ${allocatedInAdvance}`,
+        kind: 'allocated',
       })
     if (problem === undefined) return
     const remedy = { kind: 'rebuild-indexes', segment: this.path(baseOffset, logSuffix), baseOffset } as const
@@ -329,6 +335,15 @@ class LogCheck {
     }
   }
 
+  /** Of what was deleted the checkpoint has nothing to say: segments go whole, so that there may be batches of it. */
+  private epochsFromLogStart(): EpochEntry[] {
+    const from = this.options.logStartOffset
+    return this.epochs.all.flatMap(({ epoch, startOffset }, index, all) => {
+      const endOffset = all[index + 1]?.startOffset ?? this.nextOffset
+      return endOffset <= from ? [] : [{ epoch, startOffset: Math.max(startOffset, from) }]
+    })
+  }
+
   private checkEpochs(): void {
     const path = `${this.directory.path}/leader-epoch-checkpoint`
     const remedy = { kind: 'rebuild-epochs', directory: this.directory.path } as const
@@ -340,7 +355,7 @@ class LogCheck {
       return this.damage({ path, message: error.message.replace(`${path} is damaged: `, ''), remedy })
     }
     if (this.hasDamage) return
-    for (const { epoch, startOffset } of this.epochs.all) {
+    for (const { epoch, startOffset } of this.epochsFromLogStart()) {
       const says = inFile.epochAt(startOffset)
       if (says === epoch) continue
       const message = `says ${says === undefined ? 'nothing' : `epoch ${says}`} of offset ${startOffset}, which epoch ${epoch} wrote`

@@ -7,6 +7,7 @@ import type { Problem } from './problems.ts'
 import { allProblems } from './repair.ts'
 import { verifyData } from './verify-data.ts'
 import type { VerifiedData, VerifiedPartition } from './verify-data.ts'
+import { allocatedInAdvance } from './verify-log.ts'
 
 export interface Verification {
   readonly partitions: readonly VerifiedPartition[]
@@ -25,7 +26,8 @@ export function verifyPlace(disk: Disk, path: string, options: Options): Verific
   const file = place.kind === 'file' ? place.file : undefined
   const only = file?.path
   const verified = verifyIn(disk, dataOf(disk, place), options)
-  const problems = allProblems(verified).filter(problem => only === undefined || problem.path === only)
+  const all = allProblems(verified)
+  const problems = only === undefined ? withoutRepetition(all, path) : all.filter(problem => problem.path === only)
   if (file !== undefined && !isOfData(file) && verified.partitions[0]?.directory.baseOffsets.length === 0)
     throw failure(`${file.path} lies in no directory of a log; there is nothing to judge it by.`)
   return {
@@ -33,6 +35,14 @@ export function verifyPlace(disk: Disk, path: string, options: Options): Verific
     problems,
     isDamaged: problems.some(({ severity }) => severity === 'damage'),
   }
+}
+
+/** One note for all indexes that end in allocated space. */
+function withoutRepetition(problems: readonly Problem[], directory: string): readonly Problem[] {
+  const files = problems.filter(({ kind }) => kind === 'allocated').length
+  if (files < 2) return problems
+  const message = `${files} indexes end in entries of zeros: ${allocatedInAdvance}`
+  return [...problems.filter(({ kind }) => kind !== 'allocated'), { severity: 'note', path: directory, message }]
 }
 
 export function verifyIn(disk: Disk, { data, isPart }: Scope, options: Options): VerifiedData {

@@ -2,7 +2,16 @@
  * `./faultline log` on directories that a broker wrote: what is whole is found whole, every kind of damage is named with its place, and a
  * repair leaves a log that is whole again, keeps what it removed, and loses only what it said.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
@@ -134,6 +143,27 @@ describe('verify', () => {
       { file: 'log-start-offset-checkpoint' },
       { file: 'recovery-point-offset-checkpoint', offset: 9999 },
     ])
+  })
+
+  test.each([
+    [105, '0\n2\n4 105\n5 200\n'],
+    [200, '0\n1\n5 200\n'],
+    [202, '0\n1\n5 202\n'],
+  ])('does not ask for epochs below the log start offset, %i', (logStart, epochs) => {
+    writeFileSync(at('leader-epoch-checkpoint'), epochs)
+    expect(damages()).toMatchObject([{ file: 'leader-epoch-checkpoint' }])
+    writeFileSync(path.join(sample.root, 'log-start-offset-checkpoint'), `0\n1\norders 0 ${logStart}\n`)
+    expect(damages()).toEqual([])
+  })
+
+  test('says once that indexes end in space that was allocated in advance', () => {
+    const indexes = readdirSync(sample.log).filter(name => /index$/.test(name) && !name.endsWith('.txnindex'))
+    for (const name of indexes) appendFileSync(at(name), Buffer.alloc(name.endsWith('.timeindex') ? 36 : 24))
+    const found = verify().problems
+    expect(found).toMatchObject([{ severity: 'note', path: sample.root }])
+    expect(found[0]?.message).toContain(`${indexes.length} indexes end in entries of zeros`)
+    // Asked about one of them, it says so of that one.
+    expect(verify(at(indexes[0]!)).problems).toMatchObject([{ severity: 'note', path: at(indexes[0]!) }])
   })
 
   test('says what it did, and ends with 1 when something is damaged', async () => {
