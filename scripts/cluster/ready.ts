@@ -24,7 +24,7 @@ export interface ReadyOptions {
   readonly clock: LabClock
   /** Asked often: should be cheap. */
   readonly nodes: () => Promise<readonly NodeState[]>
-  /** The last lines of a node's log, for the message when it has died. */
+  /** The last lines of a node's log, where that is possible of this start alone, for the message when it has died. */
   readonly logs: (id: number, lines: number) => Promise<string>
   /** Differs from every earlier probe of this cluster. */
   readonly probeName: string

@@ -3,7 +3,7 @@
  * what we last wanted of it. Plain `spawn` and not execa: execa looks after children that end with us, these must not.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
@@ -18,6 +18,8 @@ interface ProcessFile {
   readonly process: ProcessHandle
   /** 'down': its end is what we wanted. */
   readonly intent: 'up' | 'down'
+  /** Bytes of the log from earlier starts; files of older versions do not say. */
+  readonly logFrom?: number
 }
 
 const SIGNAL_TIMEOUT_MS = 10_000
@@ -53,6 +55,7 @@ export class NodeProcess {
     const { state } = await this.status()
     if (RUNNING.has(state)) throw failure(`Node ${this.id} is ${state} already.`)
     const log = openSync(this.logFile, 'a')
+    const logFrom = fstatSync(log).size
     try {
       const child = spawn(launch.command, launch.args, {
         cwd: this.directory,
@@ -69,8 +72,8 @@ export class NodeProcess {
       ;(child.stdin as Socket | null)?.unref()
       const handle = child.pid === undefined ? undefined : await identify(child.pid)
       if (handle === undefined)
-        throw failure(`Node ${this.id} ended at once. The end of its log:\n${await this.tail(15)}`)
-      writeJson(this.#file, { process: handle, intent: 'up' } satisfies ProcessFile)
+        throw failure(`Node ${this.id} ended at once. The end of its log:\n${await tailOf(this.logFile, 15, logFrom)}`)
+      writeJson(this.#file, { process: handle, intent: 'up', logFrom } satisfies ProcessFile)
     } finally {
       closeSync(log)
     }
@@ -135,6 +138,11 @@ export class NodeProcess {
     return await tailOf(this.logFile, lines)
   }
 
+  /** The same of what the process wrote since its last start: what earlier ones said explains nothing about this one. */
+  async tailOfStart(lines: number): Promise<string> {
+    return await tailOf(this.logFile, lines, this.#read()?.logFrom)
+  }
+
   #read(): ProcessFile | undefined {
     return readJson(this.#file) as ProcessFile | undefined
   }
@@ -147,12 +155,12 @@ export class NodeProcess {
   }
 }
 
-/** The last lines of a file, at most the last MiB. */
-export async function tailOf(path: string, lines: number): Promise<string> {
+/** The last lines of a file from a byte on, at most the last MiB. */
+export async function tailOf(path: string, lines: number, from = 0): Promise<string> {
   const file = await open(path, 'r')
   try {
     const { size } = await file.stat()
-    const length = Math.min(size, 1 << 20)
+    const length = Math.min(Math.max(0, size - from), 1 << 20)
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length)
     const all = buffer.toString('utf8').split('\n')
     if (all.at(-1) === '') all.pop()

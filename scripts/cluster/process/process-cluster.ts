@@ -212,7 +212,7 @@ export class ProcessCluster implements Cluster {
       spec: this.spec,
       clock: this.clock,
       nodes: () => this.#cheapNodes(),
-      logs: (id, lines) => this.logs(id, { lines }),
+      logs: (id, lines) => this.#node(id).tailOfStart(lines),
       probeName: `__faultline_ready_${process.pid}_${Date.now()}_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? this.#engine.readyTimeoutMs,
       signal: options.signal,
