@@ -40,6 +40,6 @@ test('an error that nothing handles ends the node with one line that says what t
   const [code] = (await once(child, 'close')) as [number | null]
   expect(code).toBe(1)
   const errors = said.split('\n').filter(line => line.includes(' ERROR '))
-  expect(errors, said).toHaveLength(1)
+  expect(errors).toHaveLength(1)
   expect(errors[0]).toMatch(/nothing handles: a bug\. Start it again.*planted/)
 })
