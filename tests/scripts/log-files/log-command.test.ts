@@ -157,7 +157,7 @@ describe('verify', () => {
   })
 
   test('says once that indexes end in space that was allocated in advance', () => {
-    const indexes = readdirSync(sample.log).filter(name => /index$/.test(name) && !name.endsWith('.txnindex'))
+    const indexes = readdirSync(sample.log).filter(name => name.endsWith('index') && !name.endsWith('.txnindex'))
     for (const name of indexes) appendFileSync(at(name), Buffer.alloc(name.endsWith('.timeindex') ? 36 : 24))
     const found = verify().problems
     expect(found).toMatchObject([{ severity: 'note', path: sample.root }])
