@@ -88,13 +88,37 @@ export async function createTopic(
     .array(Object.entries(topic.settings), ([key, value], writer) => writer.string(key).string(value))
     .int32(timeoutMs)
     .boolean(false)
-  const reader = await client.request(19, 2, body)
+  return createdTopic(await client.request(19, 2, body))
+}
+
+function createdTopic(reader: Reader): { errorCode: number; message: string } {
   reader.int32()
   const [result] = reader.array(r => {
     r.string()
     return { errorCode: r.int16(), message: r.string() }
   })
   return result ?? { errorCode: -1, message: 'the answer names no topic' }
+}
+
+export interface TopicShape {
+  readonly name: string
+  readonly partitions: number
+  readonly replicas: number
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** CreateTopics v2 that only validates: why a broker would refuse the topic, in its words; '' when it would not, or does not say. */
+export async function whyTopicIsRefused(client: WireClient, topic: TopicShape, timeoutMs: number): Promise<string> {
+  const body = new Writer()
+    .int32(1)
+    .string(topic.name)
+    .int32(topic.partitions)
+    .int16(topic.replicas)
+    .int32(0)
+    .array(Object.entries(topic.settings), ([key, value], writer) => writer.string(key).string(value))
+    .int32(timeoutMs)
+    .boolean(true)
+  return createdTopic(await client.request(19, 2, body)).message
 }
 
 /** DeleteTopics v1. */

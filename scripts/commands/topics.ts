@@ -1,6 +1,10 @@
 /** topic create, list, describe, delete. */
 import type { ITopicMetadata } from 'kafkajs'
+import type { Cluster } from '../cluster/cluster.ts'
 import { parseSettings } from '../cluster/spec.ts'
+import { whyTopicIsRefused } from '../cluster/wire-requests.ts'
+import type { TopicShape } from '../cluster/wire-requests.ts'
+import { WireClient } from '../cluster/wire.ts'
 import { failure, usageError } from '../errors.ts'
 import { requireTopic, requireTopicName, withAdmin } from './client.ts'
 import { table } from './describe.ts'
@@ -30,8 +34,8 @@ export async function createTopic(name: string, options: CreateOptions, session:
           },
         ],
       })
-      .catch((error: unknown) => {
-        throw refusedSettings(error, options.set)
+      .catch(async (error: unknown) => {
+        throw await refused(error, { name, partitions: options.partitions, replicas, settings }, cluster)
       })
     if (!created)
       throw failure(`There is a topic ${name} already.`, `./faultline topic describe ${name} --name ${options.name}`)
@@ -88,17 +92,40 @@ export async function describeTopic(name: string, options: CommonOptions, sessio
   )
 }
 
-/** kafkajs passes on the code of the refusal only; what it is about is known here. */
-function refusedSettings(error: unknown, set: readonly string[]): unknown {
-  const parts = error instanceof Error && 'errors' in error && Array.isArray(error.errors) ? error.errors : [error]
-  const invalid = parts.some(
-    (part: unknown) => part instanceof Error && 'type' in part && part.type === 'INVALID_CONFIG',
-  )
-  if (!invalid || set.length === 0) return error
+/** kafkajs passes on the code of a refusal only; the broker that gave it says in words what is wrong, and is asked once more. */
+async function refused(error: unknown, topic: TopicShape, cluster: Cluster): Promise<unknown> {
+  const isRefusal = error instanceof Error && 'errors' in error && Array.isArray(error.errors)
+  const why = isRefusal ? await reasonOf(topic, cluster) : ''
+  if (why === '') return error
+  const names =
+    'The names of settings are those of Kafka’s topic configs: https://kafka.apache.org/documentation/#topicconfigs'
   return usageError(
-    `The broker refuses the topic settings ${set.join(', ')}: a name is not known, or a value does not fit.`,
-    'The names are those of Kafka’s topic configs: https://kafka.apache.org/documentation/#topicconfigs',
+    `The broker refuses the topic ${topic.name}: ${why}`,
+    Object.keys(topic.settings).length === 0 ? undefined : names,
   )
+}
+
+const askingMs = 5_000
+
+/** '' when no broker says. */
+async function reasonOf(topic: TopicShape, cluster: Cluster): Promise<string> {
+  for (const broker of cluster.bootstrap) {
+    const at = broker.lastIndexOf(':')
+    try {
+      const client = await WireClient.open(
+        { host: broker.slice(0, at), port: Number(broker.slice(at + 1)) },
+        cluster.kafkaOptions(),
+      )
+      try {
+        return await whyTopicIsRefused(client, topic, askingMs)
+      } finally {
+        client.close()
+      }
+    } catch {
+      // Another broker may be up. When none is, what kafkajs said is told.
+    }
+  }
+  return ''
 }
 
 function partitionsOf(

@@ -59,6 +59,18 @@ function lifeOf(engine: Engine): void {
     expect(JSON.parse(stdout)).toEqual([])
   })
 
+  test.each([
+    [['--set', 'retention.ms=abc'], 'Invalid value abc for configuration retention.ms'],
+    [['--set', 'retention.mz=1'], 'retention.mz'],
+    [['--partitions', '100001'], 'Excessively large number of partitions'],
+    [['--replicas', '7'], '7'],
+  ])('says why the broker refuses a topic: %j', async (options, reason) => {
+    const { exitCode, stderr } = await toolkit.start('topic', 'create', 'refused', ...options, ...name)
+    expect(stderr).toContain('The broker refuses the topic refused: ')
+    expect(stderr).toContain(reason)
+    expect(exitCode).toBe(2)
+  })
+
   test('takes records and gives them back', async () => {
     await toolkit.run('topic', 'create', 'letters', '--partitions', '2', ...name)
     await toolkit.run('produce', 'letters', 'a', 'b', 'c', ...name)
