@@ -544,10 +544,12 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     return this.producerStates.ends()
   }
 
+  settleReplacement(): void {
+    this.replacement?.settle()
+  }
+
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
     this.assertUsable()
-    // One that a shortage has interrupted.
-    this.replacement?.settle()
     const { guard, segments } = this
     const finish = (run: () => void): void => this.failure.finish(run)
     const options = { createdWallMs: this.environment.clock.wallMs(), segments, guard, finish }

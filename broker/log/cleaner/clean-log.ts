@@ -102,6 +102,7 @@ export class LogCleaning {
   /** Throws DiskError, MalformedBatchError for a log that is damaged, UncleanableError. */
   *run(): Steps<void> {
     const { log, range, tools } = this
+    log.settleReplacement()
     yield* this.readKeys()
     const endOffset = tools.map.latestOffset + 1
     const segments = closedSegments(log.currentSegments).filter(({ segment }) => segment.baseOffset < endOffset)
@@ -190,7 +191,7 @@ export class LogCleaning {
       cleaned.retire()
       if (!log.isOver) {
         if (replacement?.isCommitted === true) replacement.settle()
-        else removeFiles(tools.disk, cleanedFiles(cleaned))
+        else removeFiles(tools.disk, replacement === undefined ? cleaned.files() : cleanedFiles(cleaned))
       }
     }
   }

@@ -27,6 +27,8 @@ export interface CleanableLog {
   producerEnds(): ReadonlyMap<bigint, ProducerEnd>
   abortedTransactions(fromOffset: number, untilOffset: number): readonly AbortedTransaction[]
   flushLater(done: (result: { durableOffset: number } | { error: Error }) => void): void
+  /** Brings to its end what a shortage has interrupted: until then the only copy of some records may be in `.swap` files. Throws DiskError. */
+  settleReplacement(): void
   /** Begins to put a cleaned segment, which is durable, in the place of neighbours. */
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement
   /** Takes a DiskError as the end of this log; throws what is none. */

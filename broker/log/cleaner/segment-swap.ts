@@ -97,7 +97,8 @@ export function recoverSwaps(disk: Disk, log: Logger, directory: string): void {
   const path = (offset: number, suffix: string): string => `${directory}/${offsetFileName(offset, suffix)}`
   for (const offset of swaps) {
     const has = (suffix: string): boolean => names.has(offsetFileName(offset, suffix))
-    if (offset >= firstCleaned) removeFiles(disk, swapFilesOf(offset, path))
+    // Without the log that it replaces it is the only copy.
+    if (offset >= firstCleaned && has(logSuffix)) removeFiles(disk, swapFilesOf(offset, path))
     else if (has(logSuffix + swapSuffix)) {
       const endOffset = readEndOffset(disk, path(offset, logSuffix + swapSuffix), offset)
       log.info('Finishing a swap of segments that a stop had interrupted.', {

@@ -3,6 +3,7 @@
  * on in between.
  */
 import { describe, expect, test } from 'vitest'
+import { DiskError } from '#broker/environment/environment.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import { asClient, Crash, inspect, Machine, openLog, startWallMs } from '../harness.ts'
@@ -122,5 +123,65 @@ describe.each([...Array(stepsOfACleaning()).keys()])('a log in the middle of a c
     const again = openLog(machine, { config })
     expect(lastValues(readAll(again))).toEqual(before)
     expect(leftovers(machine, again)).toEqual([])
+  })
+})
+
+describe.each(['ENOSPC', 'EMFILE'] as const)('a cleaning that finds %s from some call on,', code => {
+  /** How the next cleaning of the log goes, when there is enough again. */
+  const nextCleanings = {
+    'is given up at once': (machine: Machine, log: SegmentedLog) =>
+      void clean(machine, log, { sliceCost, goesOn: () => false }),
+    'is whole': (machine: Machine, log: SegmentedLog) => void clean(machine, log, { sliceCost }),
+    ...Object.fromEntries(
+      [0, 1, 2, 3].map(at => [
+        `is killed at step ${at}`,
+        (machine: Machine, log: SegmentedLog) => {
+          try {
+            clean(machine, log, {
+              sliceCost,
+              goesOn(step) {
+                if (step === at) machine.kill()
+                return step < at
+              },
+            })
+          } catch (error) {
+            if (!(error instanceof Crash)) throw error
+          }
+        },
+      ]),
+    ),
+  } satisfies Record<string, (machine: Machine, log: SegmentedLog) => void>
+
+  test.each(Object.entries(nextCleanings))('loses nothing when the next one %s', (_name, next) => {
+    let interrupted = 0
+    for (let nth = 1, isHit = true; isHit; nth++) {
+      isHit = false
+      const machine = new Machine()
+      const log = written(machine)
+      const before = lastValues(readAll(log))
+      const from = machine.calls + nth
+      machine.failCall = call => {
+        if (call < from) return undefined
+        isHit = true
+        return new DiskError(code, 'rename', '/data/somewhere')
+      }
+      try {
+        clean(machine, log, { sliceCost })
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error
+        log.fail(error)
+        interrupted++
+      }
+      machine.failCall = undefined
+      if (log.failedWith === undefined) {
+        expect([nth, lastValues(readAll(log))]).toEqual([nth, before])
+        next(machine, log)
+      }
+      machine.kill()
+      const again = openLog(machine, { config })
+      expect([nth, lastValues(readAll(again))]).toEqual([nth, before])
+      expect([nth, leftovers(machine, again)]).toEqual([nth, []])
+    }
+    expect(interrupted).toBeGreaterThan(50)
   })
 })
