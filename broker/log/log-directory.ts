@@ -85,7 +85,7 @@ export class LogDirectory {
   private highWatermarks = new Map<string, number>()
   /** How far logs were cleaned, by partition: also of those that are not compacted any more. */
   private cleanerOffsets = new Map<string, number>()
-  /** What each checkpoint file holds, and a number that a write under way must still find. */
+  /** What each checkpoint file holds ('': not known), and a number that a write under way must still find. */
   private readonly written = new Map<string, { text: string; version: number }>()
 
   /** Partitions that a checkpoint on disk may say something about. */
@@ -195,8 +195,9 @@ export class LogDirectory {
 
   /** Of a log that is being opened, whose segments show how far it was cleaned; on disk when this returns. Throws DiskError. */
   raiseCleanerOffset(partition: TopicPartition, offset: number): void {
-    if ((this.cleanerOffset(partition) ?? 0) >= offset) return
-    this.cleanerOffsets.set(partitionKey(partition), offset)
+    const known = this.cleanerOffset(partition) ?? 0
+    if (known >= offset && !this.isInDoubt(cleanerOffsetFile)) return
+    if (known < offset) this.cleanerOffsets.set(partitionKey(partition), offset)
     const entries = [...this.cleanerOffsets].flatMap(([key, offset]) => {
       const partition = parsePartitionDirectoryName(key)
       return partition === undefined ? [] : [{ partition, offset }]
@@ -206,8 +207,9 @@ export class LogDirectory {
 
   /** Of a log that is about to be cut; on disk when this returns, since what is written there anew is not clean. Throws DiskError. */
   lowerCleanerOffset(partition: TopicPartition, offset: number): void {
-    if ((this.cleanerOffset(partition) ?? -1) <= offset) return
-    this.cleanerOffsets.set(partitionKey(partition), offset)
+    const isAbove = (this.cleanerOffset(partition) ?? -1) > offset
+    if (!isAbove && !this.isInDoubt(cleanerOffsetFile)) return
+    if (isAbove) this.cleanerOffsets.set(partitionKey(partition), offset)
     this.writeNow(cleanerOffsetFile, this.cleanerEntries())
   }
 
@@ -220,8 +222,10 @@ export class LogDirectory {
   lowerOffsets(cut: SegmentedLog): void {
     const key = partitionKey(cut.topicPartition)
     const start = needsLogStart(cut) ? cut.logStartOffset : undefined
-    if (start !== this.logStartOffsets.get(key)) this.writeNow(logStartOffsetFile, this.logStartEntries())
-    if (cut.durability.checkpointOffset >= (this.recoveryPoints.get(key) ?? 0)) return
+    if (start !== this.logStartOffsets.get(key) || this.isInDoubt(logStartOffsetFile))
+      this.writeNow(logStartOffsetFile, this.logStartEntries())
+    const isLowEnough = cut.durability.checkpointOffset >= (this.recoveryPoints.get(key) ?? 0)
+    if (isLowEnough && !this.isInDoubt(recoveryPointFile)) return
     const entries = [...this.logs.values()].map(log => {
       const { topicPartition: partition, highWatermark, active, durability } = log
       const known = Math.min(this.recoveryPoints.get(partitionKey(partition)) ?? 0, durability.checkpointOffset)
@@ -307,6 +311,11 @@ export class LogDirectory {
     this.written.set(name, { text: '', version })
     replaceFile(this.owner.environment.disk, `${this.path}/${name}`, text, { durable: true })
     this.written.set(name, { text, version })
+  }
+
+  /** The last write failed: the file may still hold what was there before, whatever is known here. */
+  private isInDoubt(name: string): boolean {
+    return this.written.get(name)?.text === ''
   }
 
   private mention(entries: readonly PartitionOffset[]): void {

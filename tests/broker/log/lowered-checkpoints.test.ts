@@ -1,8 +1,14 @@
 /** A log that is cut: what the checkpoints say about it is lowered on disk before, and a failover that cuts many logs does not write them for each. */
 import { describe, expect, test } from 'vitest'
 import { DirectoryLogManager } from '#broker/log/log-manager.ts'
-import { cleanerOffsetFile, readOffsetCheckpoint, recoveryPointFile } from '#broker/log/checkpoints.ts'
+import {
+  cleanerOffsetFile,
+  logStartOffsetFile,
+  readOffsetCheckpoint,
+  recoveryPointFile,
+} from '#broker/log/checkpoints.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
+import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
 import { asClient, batchOf, Crash, defaultConfig, inspect, Machine, topicId } from './harness.ts'
 
 function start(machine: Machine): DirectoryLogManager {
@@ -63,6 +69,34 @@ describe('before a log is cut', () => {
       if (isOver) break
     }
     expect([points > 5, isCut]).toEqual([true, true])
+  })
+
+  describe.each(['ENOSPC', 'EMFILE'] as const)('and that fails for once (%s)', code => {
+    test.each([
+      ['how far it was cleaned', cleanerOffsetFile, 15],
+      ['how far it is durable', recoveryPointFile, 20],
+      ['where it starts', logStartOffsetFile, 10],
+    ])('the next try lowers %s on disk', (_what, file, before) => {
+      const machine = new Machine()
+      const manager = start(machine)
+      const log = fill(manager, 0, 20)
+      const [directory] = manager.directories as unknown as { setCleanerOffset(...args: unknown[]): void }[]
+      directory!.setCleanerOffset(partitionOf(0), 15, () => {})
+      log.setHighWatermark(20)
+      log.advanceLogStart(10)
+      manager.checkpoint(() => 20)
+      machine.turn()
+      expect(inFile(machine, file)).toBe(before)
+      const path = new RegExp(file)
+      const id = machine.faults.add(failingDisk({ code, operations: ['open', 'rename'], path }))
+      expect(() => log.truncateTo(6)).toThrow(code)
+      expect([inFile(machine, file), log.logEndOffset]).toEqual([before, 20])
+      machine.faults.heal(id)
+      log.truncateTo(6)
+      expect(log.logEndOffset).toBe(6)
+      // No checkpoint comes before the power fails.
+      expect(inFile(machine, file)).toBe(6)
+    })
   })
 })
 
