@@ -9,6 +9,7 @@
  */
 import type { Disk, Logger } from '../environment/environment.ts'
 import { BatchView } from '../protocol/records/batch.ts'
+import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { keptByKafka } from './cleaner/compaction-traces.ts'
 import { recoverSwaps } from './cleaner/segment-swap.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
@@ -215,12 +216,24 @@ export function rebuildProducers(
     segment.scan(segment.positionOf(from), (bytes, at, position, size) => {
       const header = new BatchView(bytes, at)
       if (!header.hasProducerId) return true
-      const completed = producers.apply(header.isControl ? wholeBatch(segment, position, size) : header)
+      const completed = applyTo(producers, segment, header, { position, size })
       if (completed?.aborted === true && segment.baseOffset >= reindexFrom)
         log.transactions.append(segment, abortedTransaction(completed, producers))
       return true
     })
   }
+}
+
+/** What a damaged marker says is not known: its transaction stays open. Of other batches the header is enough. */
+function applyTo(
+  producers: ProducerStates,
+  segment: Segment,
+  header: BatchView,
+  { position, size }: { readonly position: number; readonly size: number },
+): CompletedTransaction | undefined {
+  if (!header.isControl) return producers.apply(header)
+  const marker = wholeBatch(segment, position, size)
+  return checkBatchBytes(marker.buffer, marker.start) === undefined ? producers.apply(marker) : undefined
 }
 
 /**
@@ -242,7 +255,7 @@ function abortedIn(options: LoadOptions, segment: Segment): AbortedTransaction[]
     each.scan(each.positionOf(from), (bytes, at, position, size) => {
       const header = new BatchView(bytes, at)
       if (!header.hasProducerId) return true
-      const completed = producers.apply(header.isControl ? wholeBatch(each, position, size) : header)
+      const completed = applyTo(producers, each, header, { position, size })
       if (completed?.aborted === true && each === segment) aborted.push(abortedTransaction(completed, producers))
       return true
     })

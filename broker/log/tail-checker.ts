@@ -249,7 +249,8 @@ export class TailChecker {
 
   private fits({ baseOffset, lastOffset }: BatchView): boolean {
     const { nextBaseOffset, recoveryPoint } = this.options
-    const isInside = baseOffset >= this.nextOffset && lastOffset >= baseOffset && lastOffset < nextBaseOffset
+    // What is damaged had an offset at least; a batch that begins there again has a damaged one itself.
+    const isInside = baseOffset > this.nextOffset && lastOffset >= baseOffset && lastOffset < nextBaseOffset
     if (!isInside || !this.segment.holdsOffset(lastOffset)) return false
     return lastOffset < recoveryPoint || baseOffset === recoveryPoint
   }

@@ -300,7 +300,15 @@ describe('damage of any size', () => {
           expect(readFile(inspect(machine), path)!.subarray(0, held.length)).toEqual(held)
         if (hits.some(batch => batch * perBatch < recoveryPoint)) kept++
       }),
-      { numRuns: 400 },
+      {
+        numRuns: 400,
+        examples: [
+          // Ends within the base offset of a batch, which then says that it is the first of the log.
+          [{ first: 0, bytes: 893, skip: 45, how: 'zeros', recoveryBatch: 1, torn: false }],
+          // Makes a batch look like a marker of a transaction, with a codec that nobody knows.
+          [{ first: 0, bytes: 38, skip: 15, how: 'garbage', recoveryBatch: 5, torn: false }],
+        ],
+      },
     )
     expect(kept).toBeGreaterThan(50)
   })
