@@ -75,7 +75,7 @@ function occasions({ at, repeat, lasts }: AddOptions, { clock }: Cluster) {
         ? after(clock, at === undefined ? 0 : time('--at', at))
         : every(clock, time('--repeat', repeat)),
     times: repeat === undefined ? 1 : Infinity,
-    forMs: lasts === undefined ? undefined : time('--lasts', lasts),
+    forMs: lasts !== undefined ? time('--lasts', lasts) : at !== undefined ? Infinity : undefined,
   }
 }
 

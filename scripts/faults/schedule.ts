@@ -5,7 +5,8 @@
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Random } from '#broker/environment/environment.ts'
 import type { Cluster, LabClock } from '../cluster/cluster.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, usageError } from '../errors.ts'
+import { unlessAborted } from '../labs/interruptible.ts'
 import { activeFaults, healFaults } from './active.ts'
 import { faultKind } from './catalogue.ts'
 import type { AppliedFault, LinkChoice } from './kind.ts'
@@ -20,7 +21,7 @@ export interface ScheduledFault {
   readonly links?: LinkChoice
   readonly parameters?: Parameters
   readonly trigger: Trigger
-  /** How long it lasts, ms; left out: until the schedule ends. */
+  /** How long it lasts, ms; Infinity: until the schedule is cut off; left out: until all of the schedule ends. */
   readonly forMs?: number
   /** Occasions; left out: one. */
   readonly times?: number
@@ -43,6 +44,7 @@ export function after(clock: LabClock, ms: number): Trigger {
 
 /** Every so many ms, from now on; an occasion that passed while the fault before lasted is left out. */
 export function every(clock: LabClock, ms: number): Trigger {
+  if (!(ms > 0)) throw usageError(`A fault every ${ms} ms: expected a time above 0.`, 'For example 10s.')
   const beganMs = clock.nowMs()
   return signal => sleep(clock, ms - ((clock.nowMs() - beganMs) % ms), signal)
 }
@@ -79,8 +81,20 @@ export interface ScheduleOptions {
 export async function runSchedule({ cluster, faults, signal, report }: ScheduleOptions): Promise<void> {
   for (const { kind } of faults) faultKind(kind)
   const began = new Map<string, AppliedFault>()
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const running = faults.map(async fault => {
+    try {
+      await occasions({ cluster, fault, signal: either, report, began })
+    } catch (error) {
+      stop.abort(error)
+      throw error
+    }
+  })
   try {
-    await Promise.all(faults.map(fault => occasions({ cluster, fault, signal, report, began })))
+    // What is just being applied begins after the schedule was cut off: it has to be healed as well.
+    await Promise.allSettled(running)
+    await Promise.all(running)
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
@@ -99,7 +113,7 @@ interface Occasions {
 async function occasions({ cluster, fault, signal, report, began }: Occasions): Promise<void> {
   const { kind, nodes, links, parameters = {}, trigger, forMs, times = 1, proof = true } = fault
   for (let round = 0; round < times; round++) {
-    await trigger(signal)
+    await unlessAborted(trigger(signal), signal)
     signal.throwIfAborted()
     let applied: readonly AppliedFault[]
     try {

@@ -140,6 +140,33 @@ describe('a schedule of faults', () => {
     expect(done).toEqual(['100 stop 1', '400 start 1'])
   })
 
+  test('heals also what was just being applied when it was cut off, and waits for no trigger', async () => {
+    const abort = new AbortController()
+    const given = cluster()
+    const { stop } = given.cluster
+    const slow: Cluster = {
+      ...given.cluster,
+      stop: async id => {
+        abort.abort(new Error('enough'))
+        await given.clock.sleep(1_000)
+        await stop(id)
+      },
+    }
+    const { done } = await run(
+      clock => [
+        { kind: 'stop', ...node(1), trigger: after(clock, 100), forMs: Infinity },
+        { kind: 'stop', ...node(2), trigger: () => new Promise<void>(() => undefined) },
+      ],
+      abort.signal,
+      { ...given, cluster: slow },
+    )
+    expect(done).toEqual(['1100 stop 1', '1100 start 1'])
+  })
+
+  test('refuses to come every 0 ms', () => {
+    expect(() => every(cluster().clock, 0)).toThrow('expected a time above 0')
+  })
+
   test('waits for what somebody else observes', async () => {
     const seen = Promise.withResolvers<void>()
     const { done } = await run(clock => [
