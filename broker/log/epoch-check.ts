@@ -62,8 +62,8 @@ export class EpochCheck {
 
   run({ logStartOffset, logEndOffset }: { readonly logStartOffset: number; readonly logEndOffset: number }): void {
     if (this.isDone) return
-    this.isDone = true
     checkAllEpochs({ ...this.about, logStartOffset, logEndOffset })
+    this.isDone = true
   }
 }
 
@@ -74,11 +74,13 @@ function checkAllEpochs(of: EpochsOfLog): void {
     if (found === undefined) continue
     const isBeginning = found.baseOffset === startOffset || startOffset <= of.logStartOffset
     if ((isBeginning && found.epoch === epoch) || (!isBeginning && of.gapsAllowed)) continue
+    // First, since it may throw: until it is done the log keeps what it has.
+    const read = readEpochs(of, of.logEndOffset)
     disagree(
       of,
       `epoch ${epoch} should begin at ${startOffset}, found a batch of epoch ${found.epoch} at ${found.baseOffset}`,
     )
-    complete(of, of.logEndOffset)
+    of.epochs.replace(read.all)
     return
   }
 }
@@ -103,8 +105,16 @@ function disagree({ log, path, epochs }: EpochsOfLog, problem: string): void {
   epochs.clear()
 }
 
-/** Reads the epochs of what lies between the log start and `until` from the headers. */
-function complete({ epochs, segments, logStartOffset }: EpochsOfLog, until: number): void {
+/** Puts the epochs of what lies between the log start and `until` before those that are known. */
+function complete(of: EpochsOfLog, until: number): void {
+  const { epochs } = of
+  const completed = readEpochs(of, until)
+  for (const { epoch, startOffset } of epochs.all) completed.assign(epoch, startOffset)
+  epochs.replace(completed.all)
+}
+
+/** Reads the epochs of what lies between the log start and `until` from the headers. Throws DiskError. */
+function readEpochs({ segments, logStartOffset }: EpochsOfLog, until: number): LeaderEpochs {
   const completed = new LeaderEpochs()
   const first = segments.findLastIndex(each => each.baseOffset <= logStartOffset)
   for (const segment of segments.slice(Math.max(0, first))) {
@@ -116,6 +126,5 @@ function complete({ epochs, segments, logStartOffset }: EpochsOfLog, until: numb
       return true
     })
   }
-  for (const { epoch, startOffset } of epochs.all) completed.assign(epoch, startOffset)
-  epochs.replace(completed.all)
+  return completed
 }

@@ -312,12 +312,15 @@ export class RaftDriver implements MetadataQuorum {
     }
   }
 
-  private deliver(ready: Ready): void {
+  private deliver(ready: Pick<Ready, 'highWatermark' | 'leader'>): void {
     try {
       this.delivery?.advance(ready.highWatermark, ready.leader, this.machine.snapshots.at(-1))
+      // All of it, so also what an earlier try could not deliver.
+      this.deliveryRetry?.cancel()
+      this.deliveryRetry = undefined
       this.snapshotIfDue()
     } catch (error) {
-      if (isShortage(error)) return this.deliverAgain(ready)
+      if (isShortage(error)) return this.deliverAgain(ready.highWatermark)
       if (error instanceof DiskError) this.diskFailed(error)
       if (error instanceof KraftVersionError) this.environment.halt(error.message)
       if (error instanceof DamagedBatchError) this.environment.halt(damagedLog(this.options.log.directory, error))
@@ -325,11 +328,12 @@ export class RaftDriver implements MetadataQuorum {
     }
   }
 
-  private deliverAgain(ready: Ready): void {
+  /** The leader is not said again: if nobody was told yet, that is kept; by then another one may lead. */
+  private deliverAgain(highWatermark: number): void {
     this.deliveryRetry?.cancel()
     this.deliveryRetry = this.environment.timers.after(deliveryRetryMs, () => {
       this.deliveryRetry = undefined
-      if (this.isRunning) this.deliver(ready)
+      if (this.isRunning) this.deliver({ highWatermark, leader: undefined })
     })
   }
 

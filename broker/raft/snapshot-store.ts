@@ -54,6 +54,7 @@ export class PartialSnapshot {
   private readonly path: string
   private file: DiskFile | undefined
   private bytes = 0
+  private isNamed = false
 
   constructor(disk: Disk, directory: string, id: SnapshotId, suffix: string) {
     this.disk = disk
@@ -80,10 +81,11 @@ export class PartialSnapshot {
     })
   }
 
-  /** Gives the durable file its name. */
+  /** Gives the durable file its name. Throws DiskError; can be done again. */
   finish(): StoredSnapshot {
     this.close()
-    this.disk.rename(this.path, `${this.directory}/${snapshotFileName(this.id)}`)
+    if (!this.isNamed) this.disk.rename(this.path, `${this.directory}/${snapshotFileName(this.id)}`)
+    this.isNamed = true
     this.disk.syncDirectory(this.directory)
     return { endOffset: this.id.endOffset, epoch: this.id.epoch, bytes: this.bytes }
   }

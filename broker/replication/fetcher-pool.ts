@@ -52,8 +52,13 @@ export class FetcherPool {
       fetcher = new ReplicaFetcher(leaderId, this.fetcherHost)
       this.fetchers.set(leaderId, fetcher)
     }
-    this.followed.set(keyOf(replica), replica)
+    // It asks the log, which may have no descriptor: then the replica is not followed.
     fetcher.add(replica)
+    this.followed.set(keyOf(replica), replica)
+  }
+
+  isFollowed(replica: LocalReplica): boolean {
+    return this.followed.get(keyOf(replica)) === replica
   }
 
   remove(replica: LocalReplica): void {

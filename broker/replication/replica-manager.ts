@@ -260,7 +260,8 @@ export class ReplicaManager implements Replicas, ReplicaOwner {
     const result = machine.follow(state)
     if (result.ignored) return
     if (wasLeader) this.resign(replica, 'NOT_LEADER_OR_FOLLOWER', state.leaderEpoch)
-    if (!result.isNewEpoch && !wasLeader) return
+    // A shortage may have kept it from being followed when the epoch was new.
+    if (!result.isNewEpoch && !wasLeader && this.fetchers.isFollowed(replica)) return
     this.purgatory.flushKey(replica)
     this.fetchers.remove(replica)
     if (state.leader < 0) return

@@ -1,6 +1,10 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { DiskError, type Logger } from '#broker/environment/environment.ts'
+import { EpochCheck } from '#broker/log/epoch-check.ts'
+import type { Segment } from '#broker/log/segment.ts'
 import { LeaderEpochs } from '#broker/log/leader-epochs.ts'
+import { batchOf } from './harness.ts'
 
 const saved = [
   { epoch: 1, startOffset: 0 },
@@ -56,4 +60,27 @@ test('an epoch in which nothing was written leaves no trace, and what was before
       }
     }),
   )
+})
+
+test('epochs that are not those of the batches stay until the batches can be read, and are checked again then', () => {
+  const bytes = batchOf(['a'])
+  // Its leader epoch.
+  bytes.writeInt32BE(5, 12)
+  const epochs = new LeaderEpochs([{ epoch: 3, startOffset: 0 }])
+  let scans = 0
+  const segment = {
+    baseOffset: 0,
+    damaged: [],
+    positionOf: () => 0,
+    scan(_position: number, visit: (bytes: Buffer, at: number) => boolean) {
+      if (++scans === 2) throw new DiskError('EMFILE', 'open', '/data/events-0')
+      visit(bytes, 0)
+    },
+  } as unknown as Segment
+  const log = { warn() {} } as unknown as Logger
+  const check = new EpochCheck({ log, path: 'x', epochs, segments: [segment], gapsAllowed: false })
+  expect(() => check.run({ logStartOffset: 0, logEndOffset: 1 })).toThrow('EMFILE')
+  expect(epochs.all).toEqual([{ epoch: 3, startOffset: 0 }])
+  check.run({ logStartOffset: 0, logEndOffset: 1 })
+  expect(epochs.all).toEqual([{ epoch: 5, startOffset: 0 }])
 })

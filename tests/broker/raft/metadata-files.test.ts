@@ -1,7 +1,7 @@
 /** Files of the metadata log: quorum-state, snapshots and control records, in the form in which Apache Kafka reads and writes them. */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Disk } from '#broker/environment/environment.ts'
+import { DiskError, type Disk } from '#broker/environment/environment.ts'
 import { codec } from '#broker/protocol/codec.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
 import { buildControlBatch } from '#broker/protocol/records/batch-build.ts'
@@ -92,6 +92,23 @@ describe('quorum-state', () => {
       expect(read).toThrow(LogDirectoryError)
     }
   })
+})
+
+it('a snapshot that has its name, which is not durable for want of a descriptor, is finished by the next try', () => {
+  const disk = newDisk()
+  const store = new SnapshotStore(disk, directory)
+  const partial = store.begin({ endOffset: 5, epoch: 1 })
+  partial.append(Buffer.from('abc'))
+  const syncDirectory = disk.syncDirectory.bind(disk)
+  let refusals = 1
+  disk.syncDirectory = path => {
+    if (refusals-- > 0) throw new DiskError('EMFILE', 'syncDirectory', path)
+    syncDirectory(path)
+  }
+  expect(() => partial.finish()).toThrow('EMFILE')
+  const finished = { endOffset: 5, epoch: 1, bytes: 3 }
+  expect(partial.finish()).toEqual(finished)
+  expect([refusals, store.recover()]).toEqual([-1, [finished]])
 })
 
 describe('snapshots', () => {

@@ -3,6 +3,7 @@
  * damaged. Nobody ends for want of what may be there again, and nothing damaged is given to anybody.
  */
 import { describe, expect, it } from 'vitest'
+import { DiskError } from '#broker/environment/environment.ts'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
 import { fullDisk } from '#broker/environment/faulty/full-disk.ts'
 import { readFile } from '#broker/log/small-files.ts'
@@ -110,6 +111,31 @@ describe('without file descriptors', () => {
       }
       const [one, ...rest] = [...cluster.nodes.values()].map(node => node.listener.values)
       for (const values of rest) expect(values).toEqual(one)
+    }))
+
+  it('whose committed records could not be read then, a node is not told of an earlier leader after a later one', () =>
+    scenario(32, 3, async cluster => {
+      cluster.startAll()
+      await cluster.commit('a')
+      const node = [...cluster.nodes.values()].find(each => !each.isLeader)!
+      const driver = node.driver as unknown as {
+        deliver(ready: { highWatermark: number; leader: object }): void
+        delivery: { advance(...args: unknown[]): void }
+      }
+      const { delivery } = driver
+      const advance = delivery.advance.bind(delivery)
+      delivery.advance = (...args) => {
+        advance(...args)
+        delivery.advance = advance
+        throw new DiskError('EMFILE', 'open', metadataLog)
+      }
+      const told = node.listener.leaders.length
+      const { highWatermark, leader } = node.driver
+      const [earlier, later] = [8, 9].map(leaderId => ({ leaderId, epoch: leader.epoch + leaderId }))
+      driver.deliver({ highWatermark, leader: { ...earlier, tellAfterOffset: 0 } })
+      driver.deliver({ highWatermark, leader: { ...later, tellAfterOffset: 0 } })
+      await cluster.world.sleep(3_000)
+      expect(node.listener.leaders.slice(told)).toEqual([earlier, later])
     }))
 
   it('and a stop ends', () =>

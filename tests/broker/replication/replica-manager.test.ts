@@ -5,6 +5,7 @@ import type { ListOffsetsResponse } from '#broker/protocol/messages/02-list-offs
 import { errorCode } from '#broker/protocol/errors.ts'
 import { configResource } from '#broker/controller/metadata-record.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
+import { DiskError } from '#broker/environment/environment.ts'
 import { startWallMs, TestCluster } from './test-cluster.ts'
 
 const ok = errorCode('NONE')
@@ -507,4 +508,24 @@ describe('a broker without file descriptors', () => {
     expect(await big()).toMatchObject({ errorCode: ok, baseOffset: 2 })
     expect(broker.failedDirectories).toEqual([])
   })
+})
+
+test('a follower that had no file descriptor when a new leader came follows it later', async () => {
+  const cluster = new TestCluster(3)
+  cluster.createTopic('events', [1, 2, 3])
+  await cluster.until(cluster.broker(1).produce('events', ['a']))
+  await cluster.time.run(1000)
+  const { log } = cluster.broker(3).replica('events')
+  const epochAt = log.epochAt.bind(log)
+  let refusals = 1
+  log.epochAt = offset => {
+    if (refusals-- > 0) throw new DiskError('EMFILE', 'open', log.directory)
+    return epochAt(offset)
+  }
+  cluster.kill(1)
+  await cluster.time.run(5000)
+  expect([refusals < 1, cluster.partition('events').leader]).toEqual([true, 2])
+  await cluster.until(cluster.broker(2).produce('events', ['b'], { acks: 1 }))
+  await cluster.time.run(5000)
+  expect(cluster.broker(3).replica('events').log.logEndOffset).toBe(2)
 })
