@@ -143,13 +143,12 @@ describe('a schedule of faults', () => {
   test('heals also what was just being applied when it was cut off, and waits for no trigger', async () => {
     const abort = new AbortController()
     const given = cluster()
-    const { stop } = given.cluster
     const slow: Cluster = {
       ...given.cluster,
       stop: async id => {
         abort.abort(new Error('enough'))
         await given.clock.sleep(1_000)
-        await stop(id)
+        await given.cluster.stop(id)
       },
     }
     const { done } = await run(
