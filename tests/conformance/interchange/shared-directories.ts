@@ -37,6 +37,8 @@ const settings: Readonly<Record<string, string>> = {
   'broker.session.timeout.ms': '6000',
   'broker.heartbeat.interval.ms': '1000',
   'log.cleaner.backoff.ms': '1000',
+  // Kafka's cleaner takes the default of 128 MiB anew when message.max.bytes is altered, and dies of it in the heap that it has here.
+  'log.cleaner.dedupe.buffer.size': String(8 * 1024 * 1024),
   // Where a log begins is on disk once a minute by default; a kill before that brings back what DeleteRecords took, under either.
   'log.flush.start.offset.checkpoint.interval.ms': '1000',
   'log.initial.task.delay.ms': '500',
