@@ -47,6 +47,7 @@ export class Durability {
   private readonly writebackBytes: number
   private timer: Timer | undefined
   private stopped = false
+  private failure: DiskError | undefined
   private readonly environment: Pick<Environment, 'disk' | 'timers'>
   private readonly log: DurableLog
   private readonly flusher: Flusher
@@ -211,8 +212,10 @@ export class Durability {
     }
   }
 
-  stop(): void {
+  /** `failure`: why, unless the log is closed. A flush that is under way ends with it. */
+  stop(failure?: DiskError): void {
     this.stopped = true
+    this.failure ??= failure
     this.timer?.cancel()
     this.timer = undefined
   }
@@ -225,8 +228,8 @@ export class Durability {
     const finished = (error: DiskError | undefined) => {
       failed ??= error
       if (--left > 0) return
-      // A log that was closed or deleted meanwhile has no files any more that could fail.
-      if (this.stopped) failed = undefined
+      // A log that was closed or deleted meanwhile has no files any more that could fail; of one that failed nothing more is durable.
+      if (this.stopped) failed = this.failure
       else if (failed !== undefined) this.log.fail(failed)
       else failed = this.syncNames()
       done(failed)

@@ -94,7 +94,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.config = options.config
     this.log = environment.log.child({ component: 'log', ...topicPartition })
     const failed = (error: DiskError) => {
-      this.durability.stop()
+      this.durability.stop(error)
       options.onFailure?.(error)
     }
     this.failure = new LogFailure({ directory, log: this.log, room: options.room, failed })
@@ -592,7 +592,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   /** The log directory failed elsewhere: no more appends here either. */
   markFailed(error: DiskError): void {
     this.failure.mark(error)
-    this.durability.stop()
+    this.durability.stop(error)
   }
 
   readonly fail = (error: unknown): DiskError => this.failure.take(error)

@@ -1,5 +1,6 @@
 /** The log of one partition on a simulated disk: append, read, roll, truncate, epochs, reopening. */
 import { describe, expect, test } from 'vitest'
+import { DiskError } from '#broker/environment/environment.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
 import type { AppendInfo, AppendResult } from '#broker/log/log.ts'
@@ -341,4 +342,16 @@ test('flushLater makes durable what was appended before and shares rounds', () =
   machine.powerFailure(1)
   const again = openLog(machine, { recoveryPoint: 5 })
   expect(valuesOf(again, 0)).toEqual(range(0, 5))
+})
+
+test('a flush that is under way when the log fails says that nothing is durable', () => {
+  const machine = new Machine()
+  const log = openLog(machine)
+  log.appendAsLeader(batchOf(['a']), asClient)
+  const results: object[] = []
+  log.flushLater(result => results.push(result))
+  const error = new DiskError('EIO', 'sync', logDirectory)
+  log.markFailed(error)
+  machine.turn()
+  expect(results).toEqual([{ error }])
 })
