@@ -68,9 +68,7 @@ function classicAssignment(bytes: Buffer): readonly string[] {
 async function describeConsumer(line: Line, ids: readonly string[]): Promise<Described> {
   const { groups } = await line.ask(consumer, { groupIds: [...ids], includeAuthorizedOperations: false })
   return collected(line, groups, group => ({
-    state: group.groupState,
-    epoch: group.groupEpoch,
-    assignmentEpoch: group.assignmentEpoch,
+    ...modernGroup(group),
     assignor: group.assignorName,
     members: group.members.map(member => ({
       ...modernMember(member),
@@ -83,9 +81,7 @@ async function describeConsumer(line: Line, ids: readonly string[]): Promise<Des
 async function describeShare(line: Line, ids: readonly string[]): Promise<Described> {
   const { groups } = await line.ask(share, { groupIds: [...ids], includeAuthorizedOperations: false })
   return collected(line, groups, group => ({
-    state: group.groupState,
-    epoch: group.groupEpoch,
-    assignmentEpoch: group.assignmentEpoch,
+    ...modernGroup(group),
     assignor: group.assignorName,
     members: group.members.map(member => ({
       ...modernMember(member),
@@ -98,9 +94,7 @@ async function describeShare(line: Line, ids: readonly string[]): Promise<Descri
 async function describeStreams(line: Line, ids: readonly string[]): Promise<Described> {
   const { groups } = await line.ask(streams, { groupIds: [...ids], includeAuthorizedOperations: false })
   return collected(line, groups, group => ({
-    state: group.groupState,
-    epoch: group.groupEpoch,
-    assignmentEpoch: group.assignmentEpoch,
+    ...modernGroup(group),
     assignor: '',
     members: group.members.map(member => ({
       ...modernMember(member),
@@ -112,6 +106,15 @@ async function describeStreams(line: Line, ids: readonly string[]): Promise<Desc
       ],
     })),
   }))
+}
+
+function modernGroup(group: {
+  readonly groupState: string
+  readonly groupEpoch: number
+  readonly assignmentEpoch: number
+}): Pick<DescribedGroup, 'state' | 'epoch' | 'assignmentEpoch'> {
+  const { groupState: state, groupEpoch: epoch, assignmentEpoch } = group
+  return { state, epoch, assignmentEpoch }
 }
 
 function modernMember(member: {

@@ -36,41 +36,39 @@ async function askCommitted(line: Line, ids: readonly string[]): Promise<Map<str
     groups: ids.map(groupId => ({ groupId, topics: null })),
     requireStable: false,
   })
-  return new Map(
-    groups.map(({ groupId, errorCode, topics }): [string, Known<GroupOffsets>] => {
-      if (errorCode !== 0) return [groupId, unknown(`broker ${line.broker} answers ${errorName(errorCode)}`)]
-      const failed = topics.flatMap(({ partitions }) => partitions).find(partition => partition.errorCode !== 0)
-      if (failed !== undefined)
-        return [groupId, unknown(`broker ${line.broker} answers ${errorName(failed.errorCode)}`)]
-      const offsets = topics.flatMap(({ name: topic, partitions }) =>
-        partitions
-          .filter(partition => partition.committedOffset >= 0)
-          .map(({ partitionIndex: index, committedOffset }) => ({ topic, index, committed: committedOffset })),
-      )
-      return [groupId, offsets]
-    }),
+  return collected(line, groups, ({ name: topic, partitions }) =>
+    partitions
+      .filter(partition => partition.committedOffset >= 0)
+      .map(({ partitionIndex: index, committedOffset }) => ({ topic, index, committed: committedOffset })),
   )
 }
 
 async function askShared(line: Line, ids: readonly string[]): Promise<Map<string, Known<GroupOffsets>>> {
   const { groups } = await line.ask(shared, { groups: ids.map(groupId => ({ groupId, topics: null })) })
+  return collected(line, groups, ({ topicName: topic, partitions }) =>
+    partitions
+      .filter(partition => partition.startOffset >= 0)
+      .map(({ partitionIndex: index, startOffset, lag }) => ({
+        topic,
+        index,
+        committed: startOffset,
+        lag: lag >= 0 ? lag : unknown(`broker ${line.broker} does not tell the lag of share groups`),
+      })),
+  )
+}
+
+/** By group; one whose answer has an error, of its own or of a partition, is unknown as a whole. */
+function collected<Topic extends { readonly partitions: readonly { readonly errorCode: number }[] }>(
+  line: Line,
+  groups: readonly { readonly groupId: string; readonly errorCode: number; readonly topics: readonly Topic[] }[],
+  offsetsOf: (topic: Topic) => GroupOffsets,
+): Map<string, Known<GroupOffsets>> {
   return new Map(
     groups.map(({ groupId, errorCode, topics }): [string, Known<GroupOffsets>] => {
-      if (errorCode !== 0) return [groupId, unknown(`broker ${line.broker} answers ${errorName(errorCode)}`)]
-      const failed = topics.flatMap(({ partitions }) => partitions).find(partition => partition.errorCode !== 0)
-      if (failed !== undefined)
-        return [groupId, unknown(`broker ${line.broker} answers ${errorName(failed.errorCode)}`)]
-      const offsets = topics.flatMap(({ topicName: topic, partitions }) =>
-        partitions
-          .filter(partition => partition.startOffset >= 0)
-          .map(({ partitionIndex: index, startOffset, lag }) => ({
-            topic,
-            index,
-            committed: startOffset,
-            lag: lag >= 0 ? lag : unknown(`broker ${line.broker} does not tell the lag of share groups`),
-          })),
-      )
-      return [groupId, offsets]
+      const errors = [errorCode, ...topics.flatMap(({ partitions }) => partitions.map(each => each.errorCode))]
+      const error = errors.find(code => code !== 0)
+      if (error !== undefined) return [groupId, unknown(`broker ${line.broker} answers ${errorName(error)}`)]
+      return [groupId, topics.flatMap(offsetsOf)]
     }),
   )
 }
