@@ -77,7 +77,7 @@ export function analyse(history: History): Analysis {
   for (const operation of history) {
     if (isRecordOperation(operation)) builder.recordOperation(operation)
     else if (operation.f === 'read-replica') builder.replicaLogs.push(operation.value as ReplicaLog)
-    else if (operation.process === 'lab') builder.phase(operation.value, operation.index)
+    else if (operation.process === 'lab' && operation.f === 'phase') builder.phase(operation.value, operation.index)
   }
   builder.finish()
   return {

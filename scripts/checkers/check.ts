@@ -41,22 +41,33 @@ export const checkNames = Object.keys(checkers) as CheckName[]
 /** What a replicated log promises to every client, whatever happens: the default of a lab. */
 export const allChecks: readonly CheckName[] = checkNames
 
+/** A check that a lab brings along. `judge` must be a function of the history alone. */
+export interface OwnCheck {
+  /** Not one of `checkNames`. */
+  readonly name: string
+  judge(analysis: Analysis): CheckResult
+}
+
+export type Check = CheckName | OwnCheck
+
 export interface Verdict {
   readonly valid: Validity
   readonly results: readonly CheckResult[]
 }
 
-/** Judges a history by the named checks. Invalid wins over unknown, unknown over valid. */
-export function check(history: History, names: readonly CheckName[] = allChecks): Verdict {
+/** Judges a history by the given checks. Invalid wins over unknown, unknown over valid. */
+export function check(history: History, checks: readonly Check[] = allChecks): Verdict {
   let analysis: Analysis
   try {
     analysis = analyse(history)
   } catch (error) {
-    return { valid: 'unknown', results: names.map(name => failed(name, error)) }
+    return { valid: 'unknown', results: checks.map(each => failed(nameOf(each), error)) }
   }
   const answers = new Map<(analysis: Analysis) => CheckResult[], CheckResult[] | Error>()
-  const results = names.map(name => {
-    const checker: (analysis: Analysis) => CheckResult[] = checkers[name]
+  const results = checks.map(each => {
+    const name = nameOf(each)
+    const checker: (analysis: Analysis) => CheckResult[] =
+      typeof each === 'string' ? checkers[each] : asked => [each.judge(asked)]
     let answer = answers.get(checker)
     if (!answer) {
       answer = guarded(checker, analysis)
@@ -66,6 +77,10 @@ export function check(history: History, names: readonly CheckName[] = allChecks)
     return answer.find(result => result.name === name) ?? failed(name, new Error('it gave no answer'))
   })
   return { valid: combine(results.map(result => result.valid)), results }
+}
+
+function nameOf(each: Check): string {
+  return typeof each === 'string' ? each : each.name
 }
 
 /** Runs a checker; an exception becomes a value, because it must not hide what the others found. */

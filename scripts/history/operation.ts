@@ -51,13 +51,52 @@ interface Entry {
   readonly error?: OperationError
 }
 
-/** A client's work on records. */
+/**
+ * A client's work on records. `txn` is one transaction with its sends and polls in order: `ok` when it was committed, `fail` when it was
+ * aborted or fenced for certain, `info` when nobody knows.
+ */
 export interface RecordOperation extends Entry {
   readonly process: number
   /** The workload's thread behind the process, e.g. `producer-1`. */
   readonly client: string
-  readonly f: 'send' | 'poll'
+  readonly f: 'send' | 'poll' | 'txn'
   readonly value: readonly MicroOp[]
+  /** Of a `txn`. */
+  readonly transactionalId?: string
+  /** Offsets that a `txn` commits for a group, or that a consumer committed right after its poll: the next offset to read. */
+  readonly commits?: CommittedOffsets
+  /** Of an operation with polls; absent: the client's default, which is `read_committed` in every client but Kafka's own. */
+  readonly isolation?: 'read_committed' | 'read_uncommitted'
+  /** Partitions that were assigned to or taken from the client since its last operation: reading may begin anew there. */
+  readonly rebalanced?: readonly PartitionName[]
+}
+
+export interface CommittedOffsets {
+  readonly group: string
+  /** Next offset to read of each partition. */
+  readonly offsets: Readonly<Record<PartitionName, Offset>>
+}
+
+/**
+ * What a member of a group did or was told. `joined`: it has an assignment, all of its partitions are named. `revoked`: it gave partitions up
+ * and may still commit. `lost`: they were taken from it without being asked. `commit`: offsets outside of a transaction.
+ */
+export interface GroupOperation extends Entry {
+  readonly process: number
+  readonly client: string
+  readonly f: 'joined' | 'revoked' | 'lost' | 'commit'
+  readonly value: GroupValue
+}
+
+export interface GroupValue {
+  readonly group: string
+  readonly member?: string
+  /** Generation of a classic group, member epoch of the new protocol. */
+  readonly generation?: number
+  /** Empty for `commit`. */
+  readonly partitions: readonly PartitionName[]
+  /** Of `commit`. */
+  readonly offsets?: Readonly<Record<PartitionName, Offset>>
 }
 
 /** A client's relation to partitions. `assign`: it reads exactly these, from the offsets it chose; `subscribe`: a group decides. */
@@ -181,8 +220,24 @@ export interface PhaseOperation extends Entry {
   readonly value: string
 }
 
+/** Something that the script of a lab measured or saw, for a check of its own: `lag after the pause` → 120. */
+export interface FactOperation extends Entry {
+  readonly process: 'lab'
+  readonly f: 'fact'
+  readonly value: { readonly name: string; readonly value: FactValue }
+}
+
+export type FactValue = number | string | boolean
+
 export type Operation =
-  RecordOperation | ClientOperation | FaultOperation | ObserveOperation | ReplicaLogOperation | PhaseOperation
+  | RecordOperation
+  | ClientOperation
+  | GroupOperation
+  | FaultOperation
+  | ObserveOperation
+  | ReplicaLogOperation
+  | PhaseOperation
+  | FactOperation
 
 export type History = readonly Operation[]
 
@@ -220,5 +275,5 @@ export function recordKeyOf(value: Value): string | undefined {
 
 /** Whether a client's process wrote this entry, and it is about records. */
 export function isRecordOperation(operation: Operation): operation is RecordOperation {
-  return operation.f === 'send' || operation.f === 'poll'
+  return operation.f === 'send' || operation.f === 'poll' || operation.f === 'txn'
 }

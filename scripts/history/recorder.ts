@@ -4,13 +4,17 @@
  */
 import type {
   ClientOperation,
+  FactValue,
   FaultValue,
+  GroupOperation,
+  GroupValue,
   History,
   MicroOp,
   Observation,
   Operation,
   OperationError,
   OperationType,
+  RecordOperation,
   ReplicaLog,
 } from './operation.ts'
 
@@ -24,6 +28,9 @@ type OmitEach<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 type Draft = OmitEach<Operation, 'index' | 'timeMs'>
 
 export type Completion = 'ok' | 'fail' | 'info'
+
+/** What a record operation tells beside its records. */
+export type RecordDetails = Pick<RecordOperation, 'transactionalId' | 'commits' | 'isolation' | 'rebalanced'>
 
 export class HistoryRecorder {
   readonly #clock: HistoryClock
@@ -94,6 +101,11 @@ export class HistoryRecorder {
     this.append({ process: 'lab', type: 'ok', f: 'phase', value })
   }
 
+  /** What a check of the lab's own looks at. A name may come again: the last value counts. */
+  fact(name: string, value: FactValue): void {
+    this.append({ process: 'lab', type: 'ok', f: 'fact', value: { name, value } })
+  }
+
   append(draft: Draft): Operation {
     const operation = { index: this.#operations.length, timeMs: this.nowMs, ...draft } as Operation
     this.#operations.push(operation)
@@ -111,7 +123,7 @@ export class ClientRecorder {
   readonly process: number
   readonly client: string
   readonly #recorder: HistoryRecorder
-  #open: 'send' | 'poll' | undefined
+  #open: RecordOperation['f'] | undefined
   #retired = false
 
   constructor(recorder: HistoryRecorder, process: number, client: string) {
@@ -125,26 +137,31 @@ export class ClientRecorder {
     return this.#retired
   }
 
-  invoke(f: 'send' | 'poll', value: readonly MicroOp[]): void {
+  invoke(f: RecordOperation['f'], value: readonly MicroOp[], details: RecordDetails = {}): void {
     if (this.#retired)
       throw new Error(`process ${this.process} (${this.client}) is retired and cannot invoke ${f}: start a new one`)
     if (this.#open)
       throw new Error(`process ${this.process} (${this.client}) invoked ${f} while its ${this.#open} is open`)
     this.#open = f
-    this.#append('invoke', f, value)
+    this.#append('invoke', f, value, details)
   }
 
-  complete(type: Completion, value: readonly MicroOp[], error?: OperationError): void {
+  complete(type: Completion, value: readonly MicroOp[], error?: OperationError, details: RecordDetails = {}): void {
     const f = this.#open
     if (!f) throw new Error(`process ${this.process} (${this.client}) completed an operation that it had not invoked`)
     this.#open = undefined
     if (type === 'info') this.#retired = true
-    this.#append(type, f, value, error)
+    this.#append(type, f, value, details, error)
   }
 
   /** Which partitions the client reads from now on. */
   partitions(f: 'assign' | 'subscribe', value: readonly string[]): void {
     this.#client(f, value)
+  }
+
+  /** What the client did as the member of a group, or was told. */
+  group(f: GroupOperation['f'], value: GroupValue, type: Completion = 'ok'): void {
+    this.#recorder.append({ process: this.process, client: this.client, type, f, value })
   }
 
   /** The client instance is gone, on purpose or not. */
@@ -158,7 +175,14 @@ export class ClientRecorder {
     this.#recorder.append({ process: this.process, client: this.client, type: 'ok', f, value })
   }
 
-  #append(type: OperationType, f: 'send' | 'poll', value: readonly MicroOp[], error?: OperationError): void {
-    this.#recorder.append({ process: this.process, client: this.client, type, f, value, ...(error ? { error } : {}) })
+  #append(
+    type: OperationType,
+    f: RecordOperation['f'],
+    value: readonly MicroOp[],
+    details: RecordDetails,
+    error?: OperationError,
+  ): void {
+    const { process, client } = this
+    this.#recorder.append({ process, client, type, f, value, ...details, ...(error ? { error } : {}) })
   }
 }

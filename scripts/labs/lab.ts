@@ -3,10 +3,11 @@
  * verdict to expect. Every lab carries at least one negative control: a variant that must be caught losing what the main variant keeps.
  * A control that passes means that the lab proves nothing.
  */
-import type { CheckName } from '../checkers/check.ts'
-import type { Capability, Engine } from '../cluster/cluster.ts'
+import type { Check } from '../checkers/check.ts'
+import type { Capability, Engine, NodeSpec } from '../cluster/cluster.ts'
 import type { AppendOptions } from '../workload/append.ts'
-import type { Script } from './script.ts'
+import type { Workload, WorkloadParts } from '../workload/workload.ts'
+import type { LabRun, Script } from './script.ts'
 
 export interface Prediction {
   readonly choices: readonly string[]
@@ -20,10 +21,14 @@ export interface Topology {
   readonly controllers: number
   /** Kafka's settings for every node. */
   readonly settings: Readonly<Record<string, string>>
+  /** What single nodes have of their own (racks, settings, log directories), by their ids. */
+  readonly nodes?: Readonly<Record<string, NodeSpec>>
+  /** Of each node; left out: one. */
+  readonly logDirs?: number
 }
 
-/** `valid`, or the checks of which at least one must find something. */
-export type Expectation = 'valid' | readonly CheckName[]
+/** `valid`, or the names of checks of which at least one must find something. */
+export type Expectation = 'valid' | readonly string[]
 
 export interface Variant {
   /** `main`, or what is different, e.g. `acks-1`. */
@@ -33,12 +38,25 @@ export interface Variant {
   readonly role: 'main' | 'control'
   /** What only this variant needs; without it the variant is left out, loudly. */
   readonly needs?: readonly Capability[]
-  readonly workload: Partial<AppendOptions>
+  /** Options of the append workload, or how to make another one. */
+  readonly workload: Partial<AppendOptions> | MakeWorkload
   readonly script: Script
-  readonly checks: readonly CheckName[]
+  /** Names of checks that every lab may use, and checks of its own. */
+  readonly checks: readonly Check[]
   readonly expect: Expectation
   /** Where an engine or a version of it differs on purpose: `apache-kafka` or `apache-kafka@4.3`. */
   readonly expectOn?: Readonly<Record<string, Expectation>>
+}
+
+export type MakeWorkload = (parts: WorkloadParts) => Workload
+
+/** A workload of the lab's own with the script that drives it, to be spread into a variant. */
+export function driving<W extends Workload>(
+  make: (parts: WorkloadParts) => W,
+  script: (run: LabRun, workload: W) => Promise<void>,
+): Pick<Variant, 'workload' | 'script'> {
+  // The runner gives the script what `make` made.
+  return { workload: make, script: async run => await script(run, run.workload as W) }
 }
 
 export interface Lab {
@@ -77,6 +95,14 @@ function problemOf({ name, prediction, variants }: Lab): string | undefined {
   const tame = controls.find(({ expect }) => expect === 'valid')
   if (tame) return `the control ${tame.name} expects no failure`
   if (new Set(variants.map(variant => variant.name)).size < variants.length) return 'two variants have the same name'
+  for (const { name: variant, checks, expect, expectOn } of variants) {
+    const names: readonly string[] = checks.map(check => (typeof check === 'string' ? check : check.name))
+    if (new Set(names).size < names.length) return `variant ${variant} has two checks of the same name`
+    const wanted = [expect, ...Object.values(expectOn ?? {})].flatMap(each => (each === 'valid' ? [] : each))
+    const absent = wanted.find(each => !names.includes(each))
+    if (absent !== undefined)
+      return `variant ${variant} expects ${absent} to find something, which is none of its checks`
+  }
   return undefined
 }
 

@@ -93,7 +93,7 @@ export function matches(
   results: readonly CheckResult[],
 ): boolean {
   if (expected === 'valid') return verdict === 'valid'
-  return results.some(result => result.valid === false && (expected as readonly string[]).includes(result.name))
+  return results.some(result => result.valid === false && expected.includes(result.name))
 }
 
 function firstFailing(variant: VariantResult): string {

@@ -14,11 +14,12 @@ import { failure, messageOf, usageError } from '../errors.ts'
 import { installation } from '../installation/here.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory, writeHistory, type RunDescription } from '../history/file.ts'
-import { isRecordOperation, type History } from '../history/operation.ts'
+import { isRecordOperation, sendsOf, type History } from '../history/operation.ts'
 import { HistoryRecorder } from '../history/recorder.ts'
 import { writeReport } from '../report/report.ts'
 import { appendDefaults, AppendWorkload } from '../workload/append.ts'
 import { Observer } from '../workload/observer.ts'
+import type { Workload, WorkloadParts } from '../workload/workload.ts'
 import { readReplicaLogs } from '../workload/replica-logs.ts'
 import { interruptible, unlessAborted } from './interruptible.ts'
 import { expectationOn, type Lab, type Variant } from './lab.ts'
@@ -174,7 +175,7 @@ function selected(lab: Lab, { variants: names, runtime, engine, progress }: RunL
 }
 
 function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
-  const { brokers, controllers, settings } = lab.topology
+  const { brokers, controllers, settings, nodes, logDirs } = lab.topology
   const name = options.name ?? `lab-${lab.name}`
   // Nodes that are processes have no network of their own: what breaks links stands in front of them, and only where a lab asks for it.
   const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
@@ -188,6 +189,8 @@ function clusterSpec(lab: Lab, options: RunLabOptions): ClusterSpec {
     controllers,
     port: 0,
     settings,
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(logDirs === undefined ? {} : { logDirs }),
     ...(options.security === undefined || options.security === 'none' ? {} : { security: options.security }),
     lab: lab.name,
     ...(proxy ? { proxy } : {}),
@@ -202,10 +205,7 @@ async function runVariant(lab: Lab, variant: Variant, cluster: Cluster, options:
   const startedAt = new Date().toISOString()
   progress(`${lab.name}, variant ${variant.name}: ${variant.summary}`)
   const recorder = new HistoryRecorder(cluster.clock)
-  const workload = new AppendWorkload(cluster, recorder, `lab-${variant.name}`, {
-    ...appendDefaults,
-    ...variant.workload,
-  })
+  const workload = workloadOf(variant, { cluster, recorder, topic: `lab-${variant.name}` })
   const observer = new Observer(cluster, recorder, workload.topic)
   const scale = options.scale === 'full' ? 5 : 1
   // In virtual time nobody waits, and an extra turn of the event loop would be another run.
@@ -244,7 +244,7 @@ async function runVariant(lab: Lab, variant: Variant, cluster: Cluster, options:
   const result = variantResult(variant, engineOf(options), checked.results, {
     durationMs: Math.round(cluster.clock.nowMs() - startMs),
     operations: history.length,
-    acknowledged: workload.producers.acknowledged,
+    acknowledged: workload.acknowledged,
     ...(trouble === undefined ? {} : { trouble }),
     ...(historyFile === undefined ? {} : { historyFile }),
   })
@@ -252,6 +252,11 @@ async function runVariant(lab: Lab, variant: Variant, cluster: Cluster, options:
     `  ${variant.name}: ${result.verdict}${result.asExpected ? ', as expected' : ', NOT as expected'}${trouble ? ` (${trouble})` : ''}`,
   )
   return { result, history }
+}
+
+function workloadOf({ workload }: Variant, parts: WorkloadParts): Workload {
+  if (typeof workload === 'function') return workload(parts)
+  return new AppendWorkload(parts.cluster, parts.recorder, parts.topic, { ...appendDefaults, ...workload })
 }
 
 function seconds(ms: number): string {
@@ -335,8 +340,8 @@ async function saveHistory(out: string, description: RunDescription, history: Hi
 }
 
 function acknowledgedIn(history: History): number {
-  const acknowledged = history.filter(isRecordOperation).filter(({ f, type }) => f === 'send' && type === 'ok')
-  return acknowledged.reduce((sum, operation) => sum + operation.value.length, 0)
+  const acknowledged = history.filter(isRecordOperation).filter(({ f, type }) => f !== 'poll' && type === 'ok')
+  return acknowledged.reduce((sum, operation) => sum + sendsOf(operation).length, 0)
 }
 
 interface Outcome {

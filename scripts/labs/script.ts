@@ -4,11 +4,11 @@
  */
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { FaultValue, Observation, ObservedPartition } from '../history/operation.ts'
+import type { FactValue, FaultValue, Observation, ObservedPartition } from '../history/operation.ts'
 import type { HistoryRecorder } from '../history/recorder.ts'
 import type { Predicate } from '../observe/predicates.ts'
 import { when } from '../observe/when.ts'
-import type { AppendWorkload } from '../workload/append.ts'
+import type { Workload } from '../workload/workload.ts'
 import type { Observer } from '../workload/observer.ts'
 import { unlessAborted } from './interruptible.ts'
 import type { Target } from './targets.ts'
@@ -22,7 +22,7 @@ const untilMs = 45_000
 
 export class LabRun {
   readonly cluster: Cluster
-  readonly workload: AppendWorkload
+  readonly workload: Workload
   readonly observer: Observer
   /** How much work a script should ask for: 1 for the usual, more for a thorough run. */
   readonly scale: number
@@ -33,7 +33,7 @@ export class LabRun {
 
   constructor(parts: {
     readonly cluster: Cluster
-    readonly workload: AppendWorkload
+    readonly workload: Workload
     readonly observer: Observer
     readonly recorder: HistoryRecorder
     readonly scale: number
@@ -51,6 +51,11 @@ export class LabRun {
   /** Names what comes next, for the reader of the report. */
   step(name: string): void {
     this.#recorder.phase(name)
+  }
+
+  /** Leaves something for the lab's own checks: what the script measured, or what a client saw. */
+  fact(name: string, value: FactValue): void {
+    this.#recorder.fact(name, value)
   }
 
   async sleep(ms: number): Promise<void> {

@@ -40,7 +40,8 @@ export function describeOperation(operation: Operation): string {
     return `${operation.f} broker ${brokers.join(', ')} (${target})`
   }
   if (operation.process === 'observer' && operation.f === 'observe') return describeObservation(operation.value)
-  if (operation.process === 'lab') return `phase: ${operation.value}`
+  if (operation.process === 'lab' && operation.f === 'phase') return `phase: ${operation.value}`
+  if (operation.process === 'lab' && operation.f === 'fact') return `${operation.value.name}: ${operation.value.value}`
   return `${operation.f} ${JSON.stringify(operation.value)}`
 }
 

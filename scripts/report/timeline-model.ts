@@ -72,7 +72,7 @@ export function timelineOf(history: History): Timeline {
   return {
     endMs,
     phases: history.flatMap(operation =>
-      operation.process === 'lab' ? [{ atMs: operation.timeMs, name: operation.value }] : [],
+      operation.process === 'lab' && operation.f === 'phase' ? [{ atMs: operation.timeMs, name: operation.value }] : [],
     ),
     faults: faultsOf(history),
     brokers: brokersOf(history, endMs),
@@ -209,7 +209,7 @@ function clientsOf(history: History, endMs: number): ClientLane[] {
   const open = new Map<number, Operation>()
   const finish = (invoked: Operation, toMs: number, outcome: Outcome, what: string) => {
     if (!isRecordOperation(invoked)) return
-    const kind = invoked.f === 'send' ? 'producer' : 'consumer'
+    const kind = invoked.f === 'poll' ? 'consumer' : 'producer'
     const lane = lanes.get(invoked.client) ?? { name: invoked.client, kind, operations: [], retiredAtMs: [] }
     lanes.set(invoked.client, lane)
     lane.operations.push({ fromMs: invoked.timeMs, toMs, outcome, what })

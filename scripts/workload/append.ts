@@ -11,6 +11,7 @@ import { GroupConsumers, readEverything } from './consumers.ts'
 import { kafkaClient } from './kafkajs-client.ts'
 import { Links } from './links.ts'
 import { Producers, type ProducerOptions } from './producers.ts'
+import type { Workload } from './workload.ts'
 
 export interface AppendOptions extends ProducerOptions {
   readonly partitions: number
@@ -37,7 +38,7 @@ export const appendDefaults: AppendOptions = {
   consumers: 2,
 }
 
-export class AppendWorkload {
+export class AppendWorkload implements Workload {
   readonly topic: string
   readonly options: AppendOptions
   readonly producers: Producers
@@ -53,6 +54,10 @@ export class AppendWorkload {
     const place = { topic, partitions: options.partitions }
     this.producers = new Producers(cluster, recorder, place, options)
     this.#consumers = new GroupConsumers(cluster, recorder, place, options.consumers)
+  }
+
+  get acknowledged(): number {
+    return this.producers.acknowledged
   }
 
   /** Creates the topic and waits until every partition has a leader and all its replicas in sync. */

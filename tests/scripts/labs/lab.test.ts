@@ -53,6 +53,18 @@ const outcome = (
 })
 
 describe('a lab definition', () => {
+  test('is refused when a variant expects what none of its checks can find', () => {
+    const [main, worse] = definition.variants as [Variant, Variant]
+    const variants = [main, { ...worse, expect: ['unseen'] }]
+    expect(() => lab({ ...definition, variants })).toThrow(/worse expects unseen to find something/)
+    const own = { name: 'unseen', judge: () => check('unseen', false) }
+    expect(lab({ ...definition, variants: [main, { ...worse, checks: [own], expect: ['unseen'] }] }).name).toBe(
+      '42-example',
+    )
+    const twice = [main, { ...worse, checks: ['lost-write' as const, { ...own, name: 'lost-write' }] }]
+    expect(() => lab({ ...definition, variants: twice })).toThrow(/two checks of the same name/)
+  })
+
   test('is refused without a negative control, because it could not tell a pass from a blind test', () => {
     expect(() => lab({ ...definition, variants: definition.variants.slice(0, 1) })).toThrow(/no negative control/)
   })
