@@ -2,7 +2,6 @@
  * The faults inside nodes that are processes, through the socket that each of them has in its own directory. What a node that is down will
  * have again when it starts is read from, and healed in, the file that it keeps there.
  */
-import { request } from 'node:http'
 import { join } from 'node:path'
 import { faultSocketName, keptFaultsName, type ControlRefusal } from '#broker/environment/faulty/control-protocol.ts'
 import type {
@@ -118,16 +117,19 @@ export class ProcessNodeFaults implements NodeFaults {
     { method, path, body }: { readonly method: string; readonly path: string; readonly body: object | undefined },
   ): Promise<unknown> {
     const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const asked = request(
-        { socketPath: this.#path(id, faultSocketName), method, path, timeout: answerMs, agent: false },
-        response => {
-          let text = ''
-          response.setEncoding('utf8')
-          response.on('data', (chunk: string) => (text += chunk))
-          response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
-          response.on('error', reject)
-        },
-      )
+      // Imported, the module has all its properties read, and one of them loads a WebSocket client: a fifth of the time that `up` takes.
+      const asked = process
+        .getBuiltinModule('node:http')
+        .request(
+          { socketPath: this.#path(id, faultSocketName), method, path, timeout: answerMs, agent: false },
+          response => {
+            let text = ''
+            response.setEncoding('utf8')
+            response.on('data', (chunk: string) => (text += chunk))
+            response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+            response.on('error', reject)
+          },
+        )
       asked.on('error', reject)
       asked.on('timeout', () => asked.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
       asked.end(body === undefined ? '' : JSON.stringify(body))
