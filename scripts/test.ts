@@ -13,7 +13,12 @@ interface VitestReport {
   readonly testResults: readonly {
     readonly name: string
     readonly status: string
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
+    readonly message?: string
+    readonly assertionResults: readonly {
+      readonly fullName: string
+      readonly status: string
+      readonly failureMessages?: readonly string[]
+    }[]
   }[]
 }
 
@@ -84,10 +89,15 @@ async function runSeeds(): Promise<{ passed: number; failed: number }> {
   return { passed: Number(counts[1]), failed: Number(counts[2]) }
 }
 
+function firstLine(message = ''): string {
+  return message.split('\n', 1)[0]!.slice(0, 200)
+}
+
 mkdirSync(out, { recursive: true })
 let passed = 0
 let failed = 0
 const skipped: string[] = []
+const failures: string[] = []
 for (const layer of wanted.length > 0 ? wanted : layers) {
   if (layer === 'simulation' && process.env['CI'] === 'true') {
     const seeds = await runSeeds()
@@ -103,9 +113,14 @@ for (const layer of wanted.length > 0 ? wanted : layers) {
   failed += report.numFailedTests
   for (const file of report.testResults) {
     // A file that could not be loaded has no failed test of its own.
-    if (file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed')) failed++
-    for (const test of file.assertionResults)
-      if (test.status !== 'passed' && test.status !== 'failed') skipped.push(`${layer}: ${test.fullName}`)
+    if (file.status === 'failed' && !file.assertionResults.some(test => test.status === 'failed')) {
+      failed++
+      failures.push(`${layer}: ${path.relative(root, file.name)}: ${firstLine(file.message)}`)
+    }
+    for (const { fullName, status, failureMessages } of file.assertionResults) {
+      if (status === 'failed') failures.push(`${layer}: ${fullName}: ${firstLine(failureMessages?.[0])}`)
+      else if (status !== 'passed') skipped.push(`${layer}: ${fullName}`)
+    }
   }
 }
 
@@ -113,6 +128,8 @@ console.log('test: what took longest (two files may run at a time)')
 for (const { file, seconds } of durations.toSorted((one, other) => other.seconds - one.seconds).slice(0, 20))
   console.log(`${seconds.toFixed(0).padStart(5)} s  ${file}`)
 for (const name of skipped) console.log(`skipped ${name}`)
+// Once more at the end: what a test printed on its way may be thousands of lines above.
+for (const failure of failures) console.log(`failed ${failure}`)
 if (process.env['CI'] === 'true' && skipped.length > 0) {
   console.log('test: nothing may be skipped in CI')
   failed += skipped.length
