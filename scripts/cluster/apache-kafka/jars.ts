@@ -43,15 +43,14 @@ export async function fetchJars({ progress, signal }: PrepareOptions, version = 
     for (let attempt = 1; ; attempt++) {
       const result = await runMaven(work, version, signal)
       if (result === undefined) break
-      // Maven says so of a release that is not there, and no second attempt changes it.
-      if (/Could not find artifact org\.apache\.kafka:kafka_/.test(result))
+      if (saysNoSuchRelease(result, version))
         throw usageError(
           `There is no Apache Kafka ${version} in Maven's repositories.`,
           'The releases are listed at https://kafka.apache.org/downloads; for example: --engine apache-kafka:3.9.1',
         )
       if (attempt === ATTEMPTS)
         throw failure(
-          `Maven could not fetch Apache Kafka ${version}:\n${result}`,
+          `Maven could not fetch Apache Kafka ${version}:\n${result.slice(-1_500)}`,
           'Is Maven Central (or your mirror in ~/.m2/settings.xml) in reach?',
         )
       progress(`Maven failed, trying again in ${attempt * 5} s (${attempt} of ${ATTEMPTS - 1})`)
@@ -63,7 +62,18 @@ export async function fetchJars({ progress, signal }: PrepareOptions, version = 
   }
 }
 
-/** Undefined when it worked, else the end of what Maven said. */
+/**
+ * Whether Maven says that the release is not there, which no second attempt changes. It has other words for what it found out earlier and
+ * keeps in ~/.m2. Of a transfer that failed, also of one that it remembers, it says neither: the next attempt may work.
+ */
+export function saysNoSuchRelease(output: string, version: string): boolean {
+  const artifact = String.raw`org\.apache\.kafka:kafka_2\.13:(?:jar|pom):${version.replaceAll('.', String.raw`\.`)}`
+  return new RegExp(`(?:Could not find artifact|Failure to find) ${artifact} in |${artifact} was not found in `).test(
+    output,
+  )
+}
+
+/** Undefined when it worked, else what Maven said. */
 async function runMaven(work: string, version: string, signal: AbortSignal | undefined): Promise<string | undefined> {
   const shell = sh({ cwd: work, timeoutMs: 600_000, signal })
   const settings = [
@@ -75,7 +85,7 @@ async function runMaven(work: string, version: string, signal: AbortSignal | und
   const { ok, exitCode, stdall } = await shell`mvn -B -q ${settings} dependency:copy-dependencies`
   if (ok) return undefined
   signal?.throwIfAborted()
-  return `${stdall.trimEnd().slice(-1_500)} (exit code ${exitCode ?? 'none: it took too long'})`
+  return `${stdall.trimEnd()} (exit code ${exitCode ?? 'none: it took too long'})`
 }
 
 /** Moves the finished download to its place; when somebody else was faster, theirs stays. */
