@@ -14,6 +14,7 @@ const longest = [
     'labs',
     'toolkit-compose',
     'engine-versions',
+    'node-faults',
     'toolkit-process',
     'package',
     'toolkit-security',

@@ -1,5 +1,6 @@
 /** `fault run`: a schedule of faults in the foreground. */
 import type { Cluster } from '../cluster/cluster.ts'
+import { exitCodes } from '../errors.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { readSchedule } from '../faults/schedule-file.ts'
 import { runSchedule, type ScheduledFault, type ScheduleEvent } from '../faults/schedule.ts'
@@ -12,7 +13,10 @@ export async function runFaults(file: string, options: CommonOptions, session: S
   await carryOut(cluster, await readSchedule(file, cluster, resolveNodes), session)
 }
 
-/** In the foreground: each event as it happens, and all of them as the result. */
+/**
+ * In the foreground: each event as it happens, and all of them as the result. The command fails when a fault was refused, and ends as
+ * interrupted when it was.
+ */
 export async function carryOut(cluster: Cluster, faults: readonly ScheduledFault[], session: Session): Promise<void> {
   const { output, signal } = session
   const beganMs = performance.now()
@@ -22,6 +26,9 @@ export async function carryOut(cluster: Cluster, faults: readonly ScheduledFault
     events.push({ ...event, atMs })
     output.note(`${(atMs / 1000).toFixed(1).padStart(6)} s  ${event.what} ${event.kind}: ${event.text}`)
   }
-  await runSchedule({ cluster, faults, signal, report })
-  output.result(events, () => `${events.length} events; every fault that began has ended.`)
+  const refused = await runSchedule({ cluster, faults, signal, report })
+  const not = refused === 0 ? '' : ` ${refused} could not be applied.`
+  output.result(events, () => `${events.length} events; every fault that began has ended.${not}`)
+  signal.throwIfAborted()
+  if (refused > 0) session.exitCode = exitCodes.failed
 }

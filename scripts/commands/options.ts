@@ -1,6 +1,7 @@
 /** Options and arguments that several commands share, and how their text becomes a value. */
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
+import { millisecondsOf } from '../duration.ts'
 import { usageError } from '../errors.ts'
 import type { Cluster, NodeStatus } from '../cluster/cluster.ts'
 import { checkedName, defaultName } from '../cluster/spec.ts'
@@ -22,12 +23,9 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
-const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 }
-
 /** `500ms`, `2s`, `1.5s`, `1m`, in milliseconds. */
 export function duration(text: string): number {
-  const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
-  const ms = Number(amount) * (unitsMs[unit] ?? 0)
+  const ms = millisecondsOf(text) ?? 0
   if (!(ms > 0)) throw new InvalidArgumentError(`Expected a time like 500ms, 2s or 1m, got ${JSON.stringify(text)}.`)
   return ms
 }

@@ -9,8 +9,8 @@ export class Session {
   interruptedBy: NodeJS.Signals | undefined
   readonly #abort = new AbortController()
 
-  constructor(json: boolean) {
-    this.output = new Output(json)
+  constructor(json: boolean, output = new Output(json)) {
+    this.output = output
   }
 
   /** Aborted by Ctrl-C: whoever started something takes it away again. */

@@ -10,7 +10,8 @@ import { describeRecord, endRecordedFault } from './restart-loop.ts'
 
 export async function activeFaults(cluster: Cluster): Promise<readonly ActiveFault[]> {
   const nodes = await cluster.nodes()
-  const recorded = faultRecords(cluster.spec.name).map(record => describeRecord(cluster.spec.name, record))
+  const { name } = cluster.spec
+  const recorded = await Promise.all(faultRecords(name).map(record => describeRecord(name, record)))
   const inside = await Promise.all(nodes.map(async ({ id }) => await insideNode(cluster, id)))
   const ofLinks = (await cluster.links?.status())?.state === 'running' ? ((await cluster.links?.faults()) ?? []) : []
   return [...nodes.flatMap(ofProcess), ...recorded, ...inside.flat(), ...ofLinks]
@@ -36,6 +37,9 @@ function ofProcess({ id, state }: NodeState): readonly ActiveFault[] {
  * @returns the faults that are left
  */
 export async function healFaults(cluster: Cluster, ids: readonly string[] | 'all'): Promise<readonly ActiveFault[]> {
+  // Nobody needs to be asked to end these, and they end nodes while they are asked.
+  const loops = ids === 'all' ? faultRecords(cluster.spec.name) : []
+  for (const { id } of loops) await endRecordedFault(cluster.spec.name, id)
   const faults = await activeFaults(cluster)
   const unknown = ids === 'all' ? undefined : ids.find(id => !faults.some(fault => fault.id === id))
   if (unknown !== undefined)
@@ -44,22 +48,49 @@ export async function healFaults(cluster: Cluster, ids: readonly string[] | 'all
       `./faultline fault list --name ${cluster.spec.name} names them.`,
     )
   const chosen = faults.filter(({ id }) => ids === 'all' || ids.includes(id))
-  const loops = chosen.filter(({ name }) => name === 'restart-loop')
+  await healListed(cluster, chosen, { isAll: ids === 'all', alsoDown: loops.map(({ node }) => node) })
+  return (await activeFaults(cluster)).filter(({ id }) => !chosen.some(fault => fault.id === id))
+}
+
+/**
+ * Undoes faults of a list that was just read. What has struck or was healed meanwhile is not missed.
+ *
+ * @param more  isAll: the list was all there is, and what came after it was read goes too; alsoDown: more nodes to start when they are down
+ */
+export async function healListed(
+  cluster: Cluster,
+  faults: readonly ActiveFault[],
+  { isAll = false, alsoDown = [] }: { readonly isAll?: boolean; readonly alsoDown?: readonly number[] } = {},
+): Promise<void> {
+  const loops = faults.filter(({ name }) => name === 'restart-loop')
   for (const { id } of loops) await endRecordedFault(cluster.spec.name, id)
-  await cluster.links?.heal(chosen.filter(({ node }) => node === undefined).map(({ id }) => id))
+  await cluster.links?.heal(faults.filter(({ node }) => node === undefined).map(({ id }) => id))
   await each(
-    chosen,
+    faults,
     ({ name }) => name === 'pause',
     node => cluster.resume(node),
   )
-  // Of all, also what came after the list was read; and what has struck meanwhile is not missed.
-  await each(
-    chosen,
-    isInside,
-    async (node, id) => void (await cluster.nodeFaults?.heal(node, ids === 'all' ? ids : [id])),
-  )
-  await startAgain(cluster, [...loops, ...chosen.filter(({ name }) => name === 'down')])
-  return (await activeFaults(cluster)).filter(({ id }) => !chosen.some(fault => fault.id === id))
+  // A node that was frozen when it was asked did not tell all that is wrong inside it.
+  if (isAll) await healAllInside(cluster)
+  else await each(faults, isInside, (node, id) => healInside(cluster, node, id))
+  const down = [...loops, ...faults.filter(({ name }) => name === 'down')].flatMap(({ node }) => node ?? [])
+  await startAgain(cluster, [...alsoDown, ...down])
+}
+
+async function healAllInside(cluster: Cluster): Promise<void> {
+  const { nodeFaults } = cluster
+  if (nodeFaults === undefined) return
+  await Promise.all((await cluster.nodes()).map(({ id }) => nodeFaults.heal(id, 'all')))
+}
+
+/** It may have struck, or been healed, since the list was read: what is not there any more needs no healing. */
+async function healInside(cluster: Cluster, node: number, id: string): Promise<void> {
+  try {
+    await cluster.nodeFaults?.heal(node, [id])
+  } catch (error) {
+    const left = (await cluster.nodeFaults?.list(node)) ?? []
+    if (left.some(fault => fault.id === id)) throw error
+  }
 }
 
 /** Kinds that an entry of the list of a process or a record has; every other fault of a node is inside it. */
@@ -82,10 +113,8 @@ async function each(
 }
 
 /** As they are now: a loop may have ended between a kill and a start, or have started what the list shows as down. */
-async function startAgain(cluster: Cluster, faults: readonly ActiveFault[]): Promise<void> {
+async function startAgain(cluster: Cluster, ids: readonly number[]): Promise<void> {
   const nodes = await cluster.nodes()
-  const down = nodes.filter(
-    ({ id, state }) => faults.some(({ node }) => node === id) && (state === 'stopped' || state === 'dead'),
-  )
+  const down = nodes.filter(({ id, state }) => ids.includes(id) && (state === 'stopped' || state === 'dead'))
   await Promise.all(down.map(({ id }) => cluster.start(id)))
 }

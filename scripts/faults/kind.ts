@@ -69,6 +69,12 @@ export interface FaultKind {
   readonly expect: string
   readonly targets: 'nodes' | 'links'
   readonly parameters: readonly Parameter[]
+  /** True: it is over when `apply` has resolved, and nothing is left to heal. */
+  readonly isMomentary?: boolean
+  /** True: a node that is down afterwards may be so because of it. */
+  readonly endsNodes?: boolean
+  /** Refuses parameters that cannot be meant, beyond what each of them says of itself. */
+  readonly check?: (given: Parameters) => void
   /** What the cluster must be able to do. */
   readonly needs: readonly Capability[]
   /** The operation whose possible targets `all` means; left out: nodes that run. */

@@ -43,6 +43,7 @@ export const linkKinds: readonly FaultKind[] = linkFaultKinds.map(kind => ({
   expect: expectations[kind.name] ?? '',
   targets: 'links',
   parameters: kind.parameters,
+  check: given => void completeParameters(kind, given),
   needs: ['partition'],
   impossible: whyNot,
   apply: order => applyToLinks(kind, order),

@@ -2,11 +2,12 @@
 import type { AddedNodeFault } from '#broker/environment/faulty/fault-desk.ts'
 import type { NodeFaultKind } from '#broker/environment/faulty/kind.ts'
 import { nodeFaultKinds } from '#broker/environment/faulty/node-kinds.ts'
-import { checkParameters } from '../proxy/parameters.ts'
+import { checkParameters, type Parameters } from '../proxy/parameters.ts'
+import type { Ending } from '../proxy/probe.ts'
 import type { Cluster, NodeFaults } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
-import type { AppliedFault, FaultKind, FaultOrder, Place } from './kind.ts'
-import { askNode, proveMute } from './probe-node.ts'
+import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
+import { askNodeFirst, proveMute } from './probe-node.ts'
 
 /** Refuses, with the way to them, when nodes take no orders. */
 export function requireNodeFaults(cluster: Cluster, kind: string): NodeFaults {
@@ -27,10 +28,18 @@ export const insideKinds: readonly FaultKind[] = nodeFaultKinds.map(kind => ({
   expect: kind.expect,
   targets: 'nodes',
   parameters: kind.parameters,
+  isMomentary: kind.lasts === 'moment',
+  endsNodes: kind.lasts === 'once' || kind.mayEndNode === true,
+  check: given => requireNoProblem(kind, given),
   needs: kind.name === 'stall' ? ['pause'] : ['node-faults'],
   impossible: place => whyNot(kind, place),
   apply: order => applyInside(kind, order),
 }))
+
+function requireNoProblem(kind: NodeFaultKind, given: Parameters): void {
+  const problem = kind.problem?.(checkParameters(kind.name, kind.parameters, given))
+  if (problem !== undefined) throw usageError(`The fault ${kind.name}: ${problem}.`)
+}
 
 async function applyInside(kind: NodeFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
   const { cluster, nodes, proof } = order
@@ -46,7 +55,7 @@ async function applyInside(kind: NodeFaultKind, order: FaultOrder): Promise<read
   const applied: AppliedFault[] = []
   try {
     for (const node of nodes) {
-      const before = proof && kind.prove === undefined ? await askNode(cluster, node) : undefined
+      const before = proof && kind.prove === undefined ? await askNodeFirst(cluster, node) : undefined
       const { proof: shown, ...fault } = await faults.add(node, { kind: kind.name, parameters, proof })
       applied.push({ ...fault, node, proofs: shown === undefined ? [] : [{ node, ...shown }] })
       if (before === undefined) continue
@@ -64,7 +73,7 @@ async function provedFromOutside(
   cluster: Cluster,
   node: number,
   fault: Omit<AddedNodeFault, 'proof'>,
-  before: Parameters<typeof proveMute>[2],
+  before: Ending,
 ): Promise<AppliedFault> {
   // A fault of some connections of the node only leaves it answering.
   const isPart = fault.parameters['port'] !== undefined
@@ -79,30 +88,37 @@ async function provedFromOutside(
   return { ...fault, node, proofs: [shown] }
 }
 
-/** Where nothing of ours is inside the node: it is frozen for that long. When this is cut off, the node is a paused one. */
+/** Where nothing of ours is inside the node: it is frozen for that long. When this process is killed meanwhile, the node is a paused one. */
 async function stallFromOutside(kind: NodeFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
-  const { cluster } = order
   const parameters = checkParameters(kind.name, kind.parameters, order.parameters)
-  const wantedMs = Number(parameters['for'])
-  return await Promise.all(
-    order.nodes.map(async node => {
-      await cluster.pause(node)
-      const beganMs = cluster.clock.nowMs()
-      await cluster.clock.sleep(wantedMs)
-      await cluster.resume(node)
-      const tookMs = Math.floor(cluster.clock.nowMs() - beganMs)
-      const text = `the node was frozen for ${tookMs} ms (at least ${wantedMs} ms)`
-      return {
-        id: `stall-${node}`,
-        name: kind.name,
-        summary: `node ${node}: the node does nothing for ${wantedMs} ms`,
-        node,
-        parameters,
-        hits: 1,
-        proofs: [{ node, shown: tookMs >= wantedMs, text }],
-      }
-    }),
+  // Of several, those that can be frozen also go on again.
+  const stalls = await Promise.allSettled(
+    order.nodes.map(async node => await freeze(order.cluster, node, Number(parameters['for']))),
   )
+  for (const stall of stalls) if (stall.status === 'rejected') throw stall.reason
+  return stalls.flatMap((stall, index) => {
+    const node = order.nodes[index]
+    if (stall.status === 'rejected' || node === undefined) return []
+    const summary = `node ${node}: the node does nothing for ${String(parameters['for'])} ms`
+    const proofs = order.proof ? [stall.value] : []
+    return [{ id: `stall-${node}`, name: kind.name, summary, node, parameters, hits: 1, proofs }]
+  })
+}
+
+async function freeze(cluster: Cluster, node: number, wantedMs: number): Promise<FaultProof> {
+  const { clock } = cluster
+  await cluster.pause(node)
+  const beganMs = clock.nowMs()
+  try {
+    await clock.sleep(wantedMs)
+  } finally {
+    await cluster.resume(node)
+  }
+  const tookMs = Math.ceil(clock.nowMs() - beganMs)
+  const text = `the node was frozen for ${tookMs} ms (at least ${wantedMs} ms)`
+  // Timers count whole milliseconds.
+  if (tookMs + 1 >= wantedMs) return { node, shown: true, text }
+  throw failure(`The fault stall did not take effect on node ${node}: ${text}.`)
 }
 
 async function takeBack(faults: NodeFaults, node: number, id: string): Promise<void> {

@@ -18,6 +18,11 @@ export async function askNode(cluster: Cluster, id: number, timeoutMs = silenceM
   return ending
 }
 
+/** Before something is done to it. A node that is slow is waited for: of one that does not answer nothing could be proved. */
+export async function askNodeFirst(cluster: Cluster, id: number): Promise<Ending> {
+  return await askNode(cluster, id, showMs)
+}
+
 const sentences: Readonly<Record<Ending, string>> = {
   answered: 'it answers',
   refused: 'a connection is refused',

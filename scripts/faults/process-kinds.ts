@@ -3,8 +3,10 @@ import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Capability, Cluster, NodeStatus } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
 import { checkParameters, milliseconds, type Parameter } from '../proxy/parameters.ts'
+import type { Ending } from '../proxy/probe.ts'
+import { bringBack } from './bring-back.ts'
 import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
-import { askNode, proveMute } from './probe-node.ts'
+import { askNodeFirst, proveMute } from './probe-node.ts'
 import { restartLoop, restartLoopParameters } from './restart-loop.ts'
 
 interface ProcessKind {
@@ -102,6 +104,7 @@ export const processKinds: readonly FaultKind[] = [
     expect: kind.expect,
     targets: 'nodes',
     parameters: [],
+    endsNodes: kind.leaves === 'stopped',
     needs: kind.needs,
     verb: kind.verb,
     impossible: kind.impossible ?? everywhere,
@@ -114,6 +117,7 @@ export const processKinds: readonly FaultKind[] = [
     expect: 'leaders move away and stay there; clients go on',
     targets: 'nodes',
     parameters: [milliseconds('down', 'how long they are away', { default: 0 })],
+    isMomentary: true,
     needs: ['restart'],
     verb: 'restart',
     impossible: everywhere,
@@ -126,6 +130,7 @@ export const processKinds: readonly FaultKind[] = [
     expect: 'every partition has a leader but for moments; nothing is lost, and clients go on',
     targets: 'nodes',
     parameters: [milliseconds('down', 'how long each is away', { default: 0 })],
+    isMomentary: true,
     needs: ['restart'],
     verb: 'restart',
     impossible: everywhere,
@@ -138,6 +143,7 @@ export const processKinds: readonly FaultKind[] = [
     expect: 'its partitions are led elsewhere most of the time; nothing acknowledged is lost',
     targets: 'nodes',
     parameters: restartLoopParameters,
+    endsNodes: true,
     needs: ['kill', 'restart'],
     verb: 'kill',
     impossible: everywhere,
@@ -161,32 +167,46 @@ async function mute(
       './faultline fault list --kinds',
     )
   const before = new Map(
-    await Promise.all(nodes.map(async id => [id, proof ? await askNode(cluster, id) : undefined] as const)),
+    await Promise.all(nodes.map(async id => [id, proof ? await askNodeFirst(cluster, id) : undefined] as const)),
   )
-  await kind.act(cluster, nodes)
-  const states = new Map((await cluster.nodes()).map(({ id, state }) => [id, state]))
-  return await Promise.all(
-    nodes.map(async id => {
-      const state = states.get(id)
-      const answered = before.get(id)
-      const proofs: FaultProof[] = []
-      if (answered !== undefined) {
-        const seen = await proveMute(cluster, id, answered)
-        if (state !== kind.leaves || seen.shown === false) await takeBack(cluster, kind, id, seen.text)
-        proofs.push({ ...seen, text: `it is ${state}: ${seen.text}` })
-      }
-      const fault = { id: state === 'paused' ? `pause-${id}` : `down-${id}`, name: kind.name, node: id }
-      return { ...fault, summary: `node ${id}: ${kind.summary}`, parameters, proofs }
-    }),
-  )
+  const were = await cluster.nodes()
+  try {
+    await kind.act(cluster, nodes)
+    const states = new Map((await cluster.nodes()).map(({ id, state }) => [id, state]))
+    return await Promise.all(
+      nodes.map(async id => {
+        const state = states.get(id)
+        const fault = { id: state === 'paused' ? `pause-${id}` : `down-${id}`, name: kind.name, node: id }
+        const proofs = await proofsOf(cluster, { kind, id, state, before: before.get(id) })
+        return { ...fault, summary: `node ${id}: ${kind.summary}`, parameters, proofs }
+      }),
+    )
+  } catch (error) {
+    // On all nodes: the command fails as a whole.
+    await bringBack(cluster, were, nodes)
+    throw error
+  }
 }
 
-async function takeBack(cluster: Cluster, kind: ProcessKind, id: number, why: string): Promise<never> {
-  const state = (await cluster.nodes()).find(node => node.id === id)?.state
-  if (state === 'paused') await cluster.resume(id)
-  else if (state === 'stopped' || state === 'dead') await cluster.start(id)
+async function proofsOf(
+  cluster: Cluster,
+  {
+    kind,
+    id,
+    state,
+    before,
+  }: {
+    readonly kind: ProcessKind
+    readonly id: number
+    readonly state: NodeStatus | undefined
+    readonly before: Ending | undefined
+  },
+): Promise<readonly FaultProof[]> {
+  if (before === undefined) return []
+  const seen = await proveMute(cluster, id, before)
+  if (state === kind.leaves && seen.shown !== false) return [{ ...seen, text: `it is ${state}: ${seen.text}` }]
   throw failure(
-    `The fault ${kind.name} did not take effect on node ${id}, and was taken back: it is ${state}, ${why}.`,
+    `The fault ${kind.name} did not take effect on node ${id}, and was taken back: it is ${state}, ${seen.text}.`,
     '--no-proof adds it without looking.',
   )
 }

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { poll } from '../cluster/clock.ts'
 import { conditionOf, waitFor } from '../cluster/process/liveness.ts'
 import { failure, usageError } from '../errors.ts'
+import { bringBack } from './bring-back.ts'
 import { installation } from '../installation/here.ts'
 import { checkParameters, count, milliseconds, type Parameter } from '../proxy/parameters.ts'
 import type { AppliedFault, FaultOrder } from './kind.ts'
@@ -30,12 +31,15 @@ export async function restartLoop(order: FaultOrder): Promise<readonly AppliedFa
   const { cluster, nodes, proof } = order
   const name = cluster.spec.name
   const parameters = checkParameters('restart-loop', restartLoopParameters, order.parameters)
-  const busy = faultRecords(name).find(record => nodes.includes(record.node))
-  if (busy !== undefined)
-    throw usageError(
-      `Node ${busy.node} is in a restart loop already.`,
-      `./faultline fault heal ${busy.id} --name ${name}`,
-    )
+  for (const record of faultRecords(name).filter(each => nodes.includes(each.node))) {
+    if (await hasEnded(name, record)) await endRecordedFault(name, record.id)
+    else
+      throw usageError(
+        `Node ${record.node} is in a restart loop already.`,
+        `./faultline fault heal ${record.id} --name ${name}`,
+      )
+  }
+  const were = await cluster.nodes()
   const records = nodes.map((node): FaultRecord => ({
     id: `restart-loop-${node}`,
     kind: 'restart-loop',
@@ -48,23 +52,37 @@ export async function restartLoop(order: FaultOrder): Promise<readonly AppliedFa
     for (const record of records) writeFaultRecord(name, record)
     for (const record of records) await startLoop(name, record)
     return await Promise.all(
-      records.map(async record => ({
-        ...describeRecord(name, record),
-        proofs: proof ? [await proveLoop(name, record, firstMs)] : [],
-      })),
+      records.map(async record => {
+        const proofs = proof ? [await proveLoop(name, record, firstMs)] : []
+        return { ...asFault(name, record), proofs }
+      }),
     )
   } catch (error) {
     for (const record of records) await endRecordedFault(name, record.id)
+    await bringBack(cluster, were, nodes)
     throw error
   }
 }
 
-export function describeRecord(cluster: string, record: FaultRecord): Omit<AppliedFault, 'proofs'> {
-  const { id, kind, node, summary, parameters } = record
+export async function describeRecord(cluster: string, record: FaultRecord): Promise<Omit<AppliedFault, 'proofs'>> {
+  const fault = asFault(cluster, record)
+  if (!(await hasEnded(cluster, record))) return fault
+  return { ...fault, summary: `${fault.summary}; the process that did so has ended by itself` }
+}
+
+function asFault(cluster: string, { id, kind, node, summary, parameters }: FaultRecord): Omit<AppliedFault, 'proofs'> {
   return { id, name: kind, node, summary, parameters, hits: readFaultProgress(cluster, id)?.hits ?? 0 }
 }
 
+/** Whether an order is left of somebody who cannot carry it out any more. */
+async function hasEnded(cluster: string, { id }: FaultRecord): Promise<boolean> {
+  const progress = readFaultProgress(cluster, id)
+  return progress !== undefined && (await conditionOf(progress.process)) === 'gone'
+}
+
 async function startLoop(name: string, { id }: FaultRecord): Promise<void> {
+  // A loop that has come to its end leaves how it went.
+  removeFaultProgress(name, id)
   const log = openSync(faultLogFile(name, id), 'a')
   try {
     const child = spawn(process.execPath, [installation.restartLoopMain, name, id], {

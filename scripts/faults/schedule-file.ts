@@ -16,7 +16,9 @@ import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerIds } from '../cluster/cluster.ts'
 import { seededRandom } from '../cluster/random.ts'
+import { millisecondsOf } from '../duration.ts'
 import { messageOf, usageError } from '../errors.ts'
+import { faultKind } from './catalogue.ts'
 import type { LinkChoice } from './kind.ts'
 import { after, byChance, every, type ScheduledFault, type Trigger } from './schedule.ts'
 
@@ -78,6 +80,12 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
     return refuse('it says no when')
   const { times = 'every' in entry.when || 'random' in entry.when ? Infinity : 1 } = entry
   if (times !== Infinity && !(Number.isInteger(times) && times >= 1)) return refuse('times is a whole number from 1')
+  // One that names nobody would do nothing, again and again.
+  const { targets } = faultKind(entry.kind)
+  if (targets === 'nodes' && !(Array.isArray(entry.nodes) && entry.nodes.length > 0))
+    return refuse(`the fault ${entry.kind} is about nodes, and it names none`)
+  if (targets === 'links' && entry.links === undefined)
+    return refuse(`the fault ${entry.kind} is about links, and it names none`)
   const random = seededRandom('seed' in entry.when && entry.when.seed !== undefined ? entry.when.seed : 1)
   return {
     kind: entry.kind,
@@ -119,7 +127,5 @@ function triggerOf(
 
 /** `500ms`, `5s`, `2m`. */
 export function durationMs(text: unknown, refuse: (problem: string) => never): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(String(text))
-  const [, amount, unit] = match ?? refuse(`${JSON.stringify(text)} is no time; expected one like 500ms, 5s or 2m`)
-  return Number(amount) * { ms: 1, s: 1_000, m: 60_000 }[unit as 'ms' | 's' | 'm']
+  return millisecondsOf(text) ?? refuse(`${JSON.stringify(text)} is no time; expected one like 500ms, 5s or 2m`)
 }

@@ -7,9 +7,10 @@ import type { Random } from '#broker/environment/environment.ts'
 import type { Cluster, LabClock } from '../cluster/cluster.ts'
 import { messageOf, usageError } from '../errors.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
-import { activeFaults, healFaults } from './active.ts'
+import { activeFaults, healListed } from './active.ts'
 import { faultKind } from './catalogue.ts'
-import type { AppliedFault, LinkChoice } from './kind.ts'
+import type { ActiveFault, AppliedFault, LinkChoice } from './kind.ts'
+import { requirePossible } from './possible.ts'
 
 /** Resolves at the next occasion; called again for the one after. Rejects when the signal is aborted. */
 export type Trigger = (signal: AbortSignal) => Promise<void>
@@ -76,10 +77,18 @@ export interface ScheduleOptions {
 
 /**
  * Resolves when every occasion has passed and what began has ended, or, with everything healed that it began, soon after the signal is
- * aborted. A fault that is refused is reported, and the schedule goes on; a schedule that names a kind that is not there is refused.
+ * aborted. A fault that is refused is reported, and the schedule goes on; a schedule that has a fault which can never be applied to this
+ * cluster is refused before anything begins.
+ *
+ * @returns how many faults were refused
  */
-export async function runSchedule({ cluster, faults, signal, report }: ScheduleOptions): Promise<void> {
-  for (const { kind } of faults) faultKind(kind)
+export async function runSchedule({ cluster, faults, signal, report: tell }: ScheduleOptions): Promise<number> {
+  for (const { kind, parameters = {} } of faults) requirePossible(cluster, faultKind(kind), parameters)
+  let refused = 0
+  const report = (event: ScheduleEvent): void => {
+    if (event.what === 'refused') refused++
+    tell(event)
+  }
   const began = new Map<string, AppliedFault>()
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
@@ -100,6 +109,7 @@ export async function runSchedule({ cluster, faults, signal, report }: ScheduleO
   } finally {
     await endAll(cluster, [...began.values()], report)
   }
+  return refused
 }
 
 interface Occasions {
@@ -123,9 +133,10 @@ async function occasions({ cluster, fault, signal, report, began }: Occasions): 
       report({ what: 'refused', kind, text: messageOf(error) })
       continue
     }
-    for (const each of applied) began.set(each.id, each)
+    const isOver = faultKind(kind).isMomentary === true
+    if (!isOver) for (const each of applied) began.set(each.id, each)
     report({ what: 'began', kind, text: applied.map(({ summary }) => summary).join('; '), applied })
-    if (forMs === undefined) continue
+    if (forMs === undefined || isOver) continue
     try {
       await sleep(cluster.clock, forMs, signal)
     } finally {
@@ -141,12 +152,11 @@ async function endAll(
   faults: readonly AppliedFault[],
   report: ScheduleOptions['report'],
 ): Promise<void> {
-  const isOurs = (id: string) => faults.some(fault => fault.id === id || id === `down-${fault.node}`)
-  const left = (await activeFaults(cluster)).filter(({ id }) => isOurs(id))
+  const ended = faults.filter(({ name }) => faultKind(name).endsNodes === true)
+  const isOurs = ({ id, name, node }: ActiveFault) =>
+    faults.some(fault => fault.id === id) || (name === 'down' && ended.some(fault => fault.node === node))
+  const left = (await activeFaults(cluster)).filter(isOurs)
   if (left.length === 0) return
-  await healFaults(
-    cluster,
-    left.map(({ id }) => id),
-  )
+  await healListed(cluster, left)
   for (const { name, summary } of left) report({ what: 'healed', kind: name, text: summary })
 }

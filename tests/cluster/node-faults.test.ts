@@ -1,161 +1,35 @@
 /**
  * Faults inside nodes, through the command line, with a real client: each is proved, felt as its kind says, healed, and no record that was
- * acknowledged is lost.
+ * acknowledged is lost. On a slow machine any node may be fenced at any time: what is claimed of a leader is claimed of the only replica,
+ * and what happens at some write is waited for while records go on coming.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Kafka, logLevel, type Admin, type KafkaConfig, type Producer } from 'kafkajs'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
+import { attachCluster } from '#scripts/cluster/runtimes.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
-import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
 import { describeWith } from '../machine.ts'
+import {
+  type Broken,
+  broken,
+  expectAllRunning,
+  numbers,
+  partitionOf,
+  producing,
+  read,
+  refusedRead,
+  send,
+  sendUntil,
+  topicLedBy,
+  topicOnlyOn,
+  untilDead,
+  untilHit,
+  untilIsr,
+  waitMs,
+} from './broken-cluster.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
-
-const waitMs = 60_000
-const settings = [
-  'broker.session.timeout.ms=3000',
-  'broker.heartbeat.interval.ms=500',
-  'controller.quorum.election.timeout.ms=500',
-  'controller.quorum.fetch.timeout.ms=1500',
-  'replica.lag.time.max.ms=4000',
-  'offsets.topic.num.partitions=4',
-  'min.insync.replicas=2',
-]
-
-type Listed = ActiveFault & { readonly proofs?: readonly FaultProof[] }
-
-interface Broken {
-  readonly toolkit: Toolkit
-  readonly name: readonly string[]
-  readonly kafka: (times?: Partial<KafkaConfig>) => Kafka
-  readonly admin: () => Admin
-  add(...words: string[]): Promise<readonly Listed[]>
-  /** Adds one fault, which must have been seen to work. */
-  proved(...words: string[]): Promise<Listed>
-  faults(): Promise<readonly Listed[]>
-  heal(...ids: string[]): Promise<readonly Listed[]>
-  states(): Promise<string[]>
-}
-
-function broken(runtime: 'process' | 'simulated'): Broken {
-  const toolkit = new Toolkit()
-  const name = ['--name', 'broken']
-  let brokers: string[] = []
-  const kafka = (times: Partial<KafkaConfig> = {}) =>
-    new Kafka({
-      clientId: 'guest',
-      brokers,
-      logLevel: logLevel.NOTHING,
-      connectionTimeout: 1_000,
-      requestTimeout: 8_000,
-      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 100 },
-      ...times,
-    })
-  let admin: Admin | undefined
-  beforeAll(async () => {
-    const shape = ['--runtime', runtime, '--port', await freePort(), '--faults']
-    const { bootstrap } = await toolkit.document('up', ...name, ...shape, ...settings.flatMap(each => ['--set', each]))
-    brokers = bootstrap.split(',')
-    admin = kafka().admin()
-    await admin.connect()
-  })
-  afterAll(async () => {
-    await admin?.disconnect()
-    await toolkit.remove()
-  })
-  const json = async (...words: string[]): Promise<readonly Listed[]> =>
-    JSON.parse((await toolkit.run('fault', ...words, ...name, '--json')).stdout) as readonly Listed[]
-  const add = (...words: string[]) => json('add', ...words)
-  const faults = () => json('list')
-  // A claim that failed leaves its fault; the next ones should not fail of it.
-  afterEach(async () => {
-    if (!toolkit.isEmpty && (await faults()).length > 0) await json('heal', '--all')
-  })
-  return {
-    toolkit,
-    name,
-    kafka,
-    admin: () => admin!,
-    add,
-    async proved(...words) {
-      const kind = words[0]!
-      const found = (await add(...words)).filter(fault => fault.name === kind)
-      expect(found).toHaveLength(1)
-      const [fault] = found
-      expect({ kind, proofs: fault?.proofs }).toMatchObject({ kind, proofs: [{ shown: true }] })
-      return fault!
-    },
-    faults,
-    heal: (...ids) => json('heal', ...(ids.length === 0 ? ['--all'] : ids)),
-    states: () => toolkit.states('broken'),
-  }
-}
-
-/** A topic of one partition that node `leader` leads. */
-async function topicLedBy(cluster: Broken, topic: string, leader: number): Promise<void> {
-  const replicas = [leader, ...[1, 2, 3].filter(id => id !== leader)]
-  await cluster.admin().createTopics({
-    topics: [{ topic, replicaAssignment: [{ partition: 0, replicas }] }],
-    waitForLeaders: true,
-  })
-  await untilIsr(cluster, topic, 3)
-}
-
-async function partitionOf(cluster: Broken, topic: string) {
-  const { topics } = await cluster.admin().fetchTopicMetadata({ topics: [topic] })
-  return topics[0]!.partitions[0]!
-}
-
-async function untilIsr(cluster: Broken, topic: string, size: number): Promise<void> {
-  const found = await poll(
-    async () => {
-      try {
-        return (await partitionOf(cluster, topic)).isr.length === size || undefined
-      } catch {
-        // A broker that was asked may not have heard of a new topic yet.
-        return undefined
-      }
-    },
-    { everyMs: 100, timeoutMs: waitMs },
-  )
-  if (found === undefined) throw new Error(`${topic} never had ${size} replicas in sync`)
-}
-
-/** Sends numbered records one after the other. */
-async function send(producer: Producer, topic: string, values: readonly string[]): Promise<void> {
-  for (const value of values) await producer.send({ topic, acks: -1, messages: [{ value }] })
-}
-
-async function producing<T>(
-  cluster: Broken,
-  work: (producer: Producer) => Promise<T>,
-  times: Partial<KafkaConfig> = {},
-): Promise<T> {
-  const producer = cluster.kafka(times).producer({ idempotent: true, maxInFlightRequests: 1, metadataMaxAge: 2_000 })
-  await producer.connect()
-  try {
-    return await work(producer)
-  } finally {
-    await producer.disconnect()
-  }
-}
-
-async function read(cluster: Broken, topic: string): Promise<string[]> {
-  const { stdout } = await cluster.toolkit.run('consume', topic, ...cluster.name, '--json')
-  return (JSON.parse(stdout) as { value: string }[]).map(({ value }) => value)
-}
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => String(from + index))
-
-async function untilState(cluster: Broken, id: number, ...wanted: string[]): Promise<void> {
-  const found = await poll(async () => wanted.includes((await cluster.states())[id - 1] ?? '') || undefined, {
-    everyMs: 100,
-    timeoutMs: waitMs,
-  })
-  if (found === undefined) throw new Error(`node ${id} never was ${wanted.join(' or ')}`)
-}
 
 describe('faults inside nodes that are processes', () => {
   const cluster = broken('process')
@@ -188,7 +62,7 @@ describe('faults inside simulated nodes', () => {
 
 function diskClaims(cluster: Broken): void {
   test('slow-disk: an ack takes as long as the disk, and nothing is lost', async () => {
-    await topicLedBy(cluster, 'slow', 2)
+    await topicOnlyOn(cluster, 'slow', 2)
     await producing(cluster, async producer => {
       await send(producer, 'slow', numbers(0, 3))
       const { id } = await cluster.proved(
@@ -202,66 +76,69 @@ function diskClaims(cluster: Broken): void {
         'slow-0/.*log$',
       )
       const beganMs = performance.now()
-      await send(producer, 'slow', numbers(3, 5))
+      // A simulated node sends what it has to say before it stands still.
+      await send(producer, 'slow', numbers(3, 6))
       expect(performance.now() - beganMs).toBeGreaterThan(800)
       const [fault] = await cluster.faults()
       expect(fault).toMatchObject({ id, node: 2, hits: expect.any(Number) as number })
       expect(fault?.hits).toBeGreaterThanOrEqual(2)
       expect(await cluster.heal(id)).toEqual([])
-      await send(producer, 'slow', numbers(5, 8))
+      await send(producer, 'slow', numbers(6, 8))
     })
     expect(await read(cluster, 'slow')).toEqual(numbers(0, 8))
   })
 
   test('full-disk: the leader refuses, the client tries again, and gets through when it is healed', async () => {
-    await topicLedBy(cluster, 'full', 3)
+    await topicOnlyOn(cluster, 'full', 3)
     await producing(cluster, async producer => {
       await send(producer, 'full', numbers(0, 3))
-      await cluster.proved('full-disk', '3')
+      const { id } = await cluster.proved('full-disk', '3')
       let acked = false
       const more = send(producer, 'full', numbers(3, 6)).then(() => (acked = true))
       // Awaited below, and reported there, also when a claim in between takes longer than the client has patience.
       more.catch(() => undefined)
-      const hit = await poll(async () => ((await cluster.faults())[0]?.hits ?? 0) > 0 || undefined, {
-        everyMs: 100,
-        timeoutMs: waitMs,
-      })
-      expect({ hit, acked }).toEqual({ hit: true, acked: false })
+      await untilHit(cluster, id)
+      expect(acked).toBe(false)
       // Asked of the leader itself: a group of consumers would wait for ever if its coordinator is there as well.
       expect(await cluster.admin().fetchTopicOffsets('full')).toMatchObject([{ partition: 0, high: '3' }])
       await cluster.heal()
       await more
     })
     expect(await read(cluster, 'full')).toEqual(numbers(0, 6))
-    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+    await expectAllRunning(cluster)
   })
 
   test('disk-error: a node whose only log directory fails ends; others lead, and it comes back when healed', async () => {
     await topicLedBy(cluster, 'failing', 1)
+    let sent = 0
     await producing(cluster, async producer => {
       await send(producer, 'failing', numbers(0, 3))
       await cluster.proved('disk-error', '1', '--on', 'write', '--path', 'failing-0/.*log$')
-      await send(producer, 'failing', numbers(3, 6))
-      await untilState(cluster, 1, 'dead')
+      sent = await sendUntil(producer, 'failing', 3, untilDead(cluster, 1))
+      // Two replicas have to have them, and those are the others.
+      await send(producer, 'failing', numbers(sent, sent + 2))
       expect((await partitionOf(cluster, 'failing')).leader).not.toBe(1)
       // The disk is as broken for the next process.
       const ids = (await cluster.faults()).map(({ name }) => name).sort()
       expect(ids).toEqual(['disk-error', 'down'])
       expect(await cluster.heal()).toEqual([])
-      await send(producer, 'failing', numbers(6, 8))
+      await send(producer, 'failing', numbers(sent + 2, sent + 4))
     })
     await untilIsr(cluster, 'failing', 3)
-    expect(await read(cluster, 'failing')).toEqual(numbers(0, 8))
+    expect(await read(cluster, 'failing')).toEqual(numbers(0, sent + 4))
   })
 
   test('bit-flip: a batch that is read wrong is not passed on', async () => {
-    await topicLedBy(cluster, 'flipped', 2)
+    await topicOnlyOn(cluster, 'flipped', 2)
     await producing(cluster, async producer => await send(producer, 'flipped', numbers(0, 5)))
-    await cluster.proved('bit-flip', '2', '--on', 'read', '--path', 'flipped-0/.*log$')
-    const values = await read(cluster, 'flipped').catch((error: unknown) => String(error))
-    // Whatever comes is right, or an error.
-    if (typeof values !== 'string') expect(numbers(0, 5).slice(0, values.length)).toEqual(values)
-    await cluster.heal()
+    // What it has appended since its start is checked by its readers, as with Apache Kafka; what it had before, by itself.
+    await cluster.add('restart', '2')
+    const { id } = await cluster.proved('bit-flip', '2', '--on', 'read', '--path', 'flipped-0/.*log$')
+    expect(await refusedRead('flipped', 2)).toBe('CORRUPT_MESSAGE')
+    await untilHit(cluster, id)
+    await cluster.heal(id)
+    // Where it has found damage it looks no more.
+    await cluster.add('restart', '2')
     expect(await read(cluster, 'flipped')).toEqual(numbers(0, 5))
   })
 }
@@ -272,20 +149,20 @@ function crashClaims(cluster: Broken): void {
     ['torn-write', ['--nth', '2', '--keep', '20']],
   ])('%s: the node ends at that write, and recovers what was acknowledged', async (kind, words) => {
     const topic = kind
+    let sent = 0
     await topicLedBy(cluster, topic, 2)
     await producing(cluster, async producer => {
       await send(producer, topic, numbers(0, 3))
       const { id } = await cluster.proved(kind, '2', ...words, '--path', `${topic}-0/.*log$`)
       expect((await cluster.faults()).map(fault => fault.id)).toEqual([id])
-      await send(producer, topic, numbers(3, 7))
-      await untilState(cluster, 2, 'dead')
+      sent = await sendUntil(producer, topic, 3, untilDead(cluster, 2))
       // It struck: the next process does not have it.
       expect((await cluster.faults()).map(fault => fault.id)).toEqual(['down-2'])
       expect(await cluster.heal()).toEqual([])
-      await send(producer, topic, numbers(7, 9))
+      await send(producer, topic, numbers(sent, sent + 2))
     })
     await untilIsr(cluster, topic, 3)
-    expect(await read(cluster, topic)).toEqual(numbers(0, 9))
+    expect(await read(cluster, topic)).toEqual(numbers(0, sent + 2))
   })
 }
 
@@ -296,20 +173,19 @@ function clockClaims(cluster: Broken): void {
     ['clock-strobe', ['--offset', '600000', '--period', '50']],
   ])('%s: timestamps are off, and nothing else', async (kind, words) => {
     const topic = kind
-    await topicLedBy(cluster, topic, 3)
+    await topicOnlyOn(cluster, topic, 3)
     await producing(cluster, async producer => {
       await send(producer, topic, numbers(0, 2))
       await cluster.proved(kind, '3', ...words)
       await send(producer, topic, numbers(2, 6))
-      expect((await partitionOf(cluster, topic)).leader).toBe(3)
       await cluster.heal()
     })
     expect(await read(cluster, topic)).toEqual(numbers(0, 6))
-    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+    await expectAllRunning(cluster)
   })
 
   test('clock-jump: a leader that is a day behind refuses what clients stamp, as records from the future', async () => {
-    await topicLedBy(cluster, 'yesterday', 1)
+    await topicOnlyOn(cluster, 'yesterday', 1)
     await producing(cluster, async producer => {
       await send(producer, 'yesterday', numbers(0, 2))
       await cluster.proved('clock-jump', '1', '--offset', '-86400000')
@@ -323,15 +199,18 @@ function clockClaims(cluster: Broken): void {
   })
 
   test('stall: a node that does nothing for longer than its session is fenced, and comes back', async () => {
-    await topicLedBy(cluster, 'stalled', 2)
+    // A new controller would begin all sessions anew.
+    const controller = (await (await attachCluster('broken')).quorum())?.leaderId
+    const node = [1, 2, 3].find(id => id !== controller)!
+    await topicLedBy(cluster, 'stalled', node)
     await producing(cluster, async producer => {
       await send(producer, 'stalled', numbers(0, 2))
-      const stalling = cluster.proved('stall', '2', '--for', '6000')
+      const { proofs } = await cluster.proved('stall', String(node), '--for', '8000')
+      expect(proofs?.[0]?.text).toMatch(/did nothing for \d+ ms \(at least 8000 ms\)/)
       await send(producer, 'stalled', numbers(2, 5))
-      const { proofs } = await stalling
-      expect(proofs?.[0]?.text).toMatch(/did nothing for \d+ ms \(at least 6000 ms\)/)
     })
     expect(await cluster.faults()).toEqual([])
+    expect((await partitionOf(cluster, 'stalled')).leader).not.toBe(node)
     await untilIsr(cluster, 'stalled', 3)
     expect(await read(cluster, 'stalled')).toEqual(numbers(0, 5))
   })
@@ -345,10 +224,12 @@ function processClaims(cluster: Broken): void {
       return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
     }
     const before = residentKiB()
-    await cluster.proved('memory-pressure', '3', '--size', '100')
-    expect(residentKiB() - before).toBeGreaterThan(80_000)
+    await cluster.proved('memory-pressure', '3', '--size', '200')
+    // Less than all of it: meanwhile the garbage collector may give back what it had.
+    expect(residentKiB() - before).toBeGreaterThan(120_000)
     await cluster.heal()
-    expect(residentKiB() - before).toBeLessThan(50_000)
+    const givenBack = await poll(() => residentKiB() - before < 60_000 || undefined, { everyMs: 50, timeoutMs: waitMs })
+    expect(givenBack).toBe(true)
   })
 
   /** Of a connection that says nothing kafkajs learns by its own timeouts alone; then it asks for the leader when its metadata is old. */
@@ -361,6 +242,7 @@ function processClaims(cluster: Broken): void {
       async producer => {
         await send(producer, 'unheard', numbers(0, 2))
         await cluster.proved('dropped-links', '2')
+        // Two replicas have to have them, and those are the others.
         await send(producer, 'unheard', numbers(2, 5))
         await cluster.heal()
       },
@@ -374,26 +256,22 @@ function processClaims(cluster: Broken): void {
   test('restart-loop: a node comes and goes until it is healed; acknowledged records stay', async () => {
     await topicLedBy(cluster, 'looping', 1)
     await producing(cluster, async producer => {
-      await cluster.proved('restart-loop', '1', '--up', '2500', '--down', '300')
+      const { id } = await cluster.proved('restart-loop', '1', '--up', '2500', '--down', '300')
       await send(producer, 'looping', numbers(0, 20))
-      const twice = await poll(
-        async () =>
-          (await cluster.faults()).some(({ name, hits = 0 }) => name === 'restart-loop' && hits >= 2) || undefined,
-        { everyMs: 100, timeoutMs: waitMs },
-      )
-      expect(twice).toBe(true)
+      await untilHit(cluster, id, 2)
       expect(await cluster.heal()).toEqual([])
       await send(producer, 'looping', numbers(20, 22))
     })
-    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+    await expectAllRunning(cluster)
     expect(await read(cluster, 'looping')).toEqual(numbers(0, 22))
   })
 
   test('rolling-restart: each node is another process afterwards', async () => {
-    const before = (await cluster.toolkit.document('status', ...cluster.name)).brokers.map(({ pid }) => pid)
+    const pids = async () => (await (await attachCluster('broken')).nodes()).map(({ pid }) => pid)
+    const before = await pids()
     const applied = await cluster.add('rolling-restart', 'all')
     expect(applied.map(({ proofs }) => proofs?.[0]?.shown)).toEqual([true, true, true])
-    const after = (await cluster.toolkit.document('status', ...cluster.name)).brokers.map(({ pid }) => pid)
+    const after = await pids()
     for (const [index, pid] of after.entries()) expect(pid).not.toBe(before[index])
   })
 
@@ -424,7 +302,7 @@ function commandClaims(cluster: Broken): void {
     expect((await cluster.faults()).map(({ id }) => id)).toContain('restart-loop-2')
     expect(await cluster.heal()).toEqual([])
     expect(readdirSync(directory)).toEqual([])
-    expect(await cluster.states()).toEqual(['running', 'running', 'running'])
+    await expectAllRunning(cluster)
   })
 
   test('fault run carries out a schedule, and heals what it began', async () => {
@@ -435,12 +313,15 @@ function commandClaims(cluster: Broken): void {
       JSON.stringify([
         { kind: 'slow-disk', nodes: [2], parameters: { delay: 20 }, when: { at: '200ms' } },
         { kind: 'kill', nodes: [3], when: { every: '1s' }, for: '500ms', times: 2 },
-        { kind: 'slow-disk', nodes: [1], parameters: { delay: 9000 }, when: { at: '1s' } },
+        { kind: 'slow-disk', nodes: [9], parameters: { delay: 20 }, when: { at: '1s' } },
       ]),
     )
-    const running = cluster.toolkit.run('fault', 'run', file, ...cluster.name, '--json')
+    const running = cluster.toolkit.start('fault', 'run', file, ...cluster.name, '--json')
     await producing(cluster, async producer => await send(producer, 'scheduled', numbers(0, 10)))
-    const events = JSON.parse((await running).stdout) as { what: string; kind: string }[]
+    const { exitCode, stdout } = await running
+    // It was not carried out as a whole.
+    expect(exitCode).toBe(1)
+    const events = JSON.parse(stdout) as { what: string; kind: string }[]
     expect(events.map(({ what, kind }) => `${what} ${kind}`).sort()).toEqual([
       'began kill',
       'began kill',
@@ -476,10 +357,11 @@ function commandClaims(cluster: Broken): void {
   })
 
   test('says what it does not understand, and changes nothing', async () => {
-    const refused = async (...words: string[]) => {
-      const { exitCode, stderr } = await cluster.toolkit.start('fault', 'add', ...words, ...cluster.name)
-      return { exitCode, stderr }
-    }
+    const refused = async (...words: string[]): Promise<unknown> =>
+      await cluster.toolkit.here('fault', 'add', ...words, ...cluster.name).then(
+        applied => ({ applied }),
+        (error: unknown) => error,
+      )
     for (const [words, text] of [
       [['slow-disk', '2'], 'needs --delay, --jitter or --rate'],
       [['slow-disk', '2', '--delay', '5000'], 'from 0 to 2000'],
@@ -489,7 +371,7 @@ function commandClaims(cluster: Broken): void {
       [['power-failure', '1'], 'the page cache of the system'],
       [['fire', '1'], 'There is no fault fire'],
     ] as const)
-      expect(await refused(...words)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(text) as string })
+      expect(await refused(...words)).toMatchObject({ exitCode: 2, message: expect.stringContaining(text) as string })
     expect(await cluster.faults()).toEqual([])
   })
 }

@@ -15,7 +15,7 @@ import {
   type TextParameter,
 } from './parameters.ts'
 import { proveBitFlip, proveCrash, proveError, proveFull, proveSlow } from './proofs.ts'
-import { slowDisk } from './slow-disk.ts'
+import { callMsMax, slowDisk } from './slow-disk.ts'
 import { tornWrite } from './torn-write.ts'
 
 /** As people say it, and what calls that are. */
@@ -62,7 +62,6 @@ const nthCall: NumberParameter = {
 }
 
 /** A process that stands still for longer in one call could not even be told to heal. */
-const delayMsMax = 2_000
 const blockedMs = (name: string, summary: string): NumberParameter => ({
   name,
   summary,
@@ -70,7 +69,7 @@ const blockedMs = (name: string, summary: string): NumberParameter => ({
   unit: 'ms',
   default: 0,
   min: 0,
-  max: delayMsMax,
+  max: callMsMax,
 })
 
 export function operationsOf(text: unknown): readonly DiskOperation[] {
@@ -122,8 +121,8 @@ const slow: NodeFaultKind = {
     path,
   ],
   problem: ({ delay, jitter, rate }) =>
-    Number(delay) + Number(jitter) > delayMsMax
-      ? `--delay and --jitter together are at most ${delayMsMax} ms`
+    Number(delay) + Number(jitter) > callMsMax
+      ? `--delay and --jitter together are at most ${callMsMax} ms`
       : Number(delay) + Number(jitter) === 0 && rate === undefined
         ? 'it needs --delay, --jitter or --rate'
         : undefined,
@@ -132,7 +131,7 @@ const slow: NodeFaultKind = {
       ...targetOf(parameters),
       delayMs: Number(parameters['delay']),
       jitterMs: Number(parameters['jitter']),
-      mostMs: delayMsMax,
+      mostMs: callMsMax,
       ...(parameters['rate'] === undefined ? {} : { bytesPerSecond: Number(parameters['rate']) }),
     }),
   prove: proveSlow,
@@ -168,6 +167,7 @@ const error: NodeFaultKind = {
   expect:
     'the log directory goes offline and others take over its leaders; with no other directory the node ends, as Apache Kafka does',
   lasts: 'machine',
+  mayEndNode: true,
   parameters: [
     on('write,fsync'),
     path,
@@ -233,9 +233,10 @@ const torn: NodeFaultKind = {
 const flip: NodeFaultKind = {
   name: 'bit-flip',
   summary: 'one bit of what is read, or of what is written to the disk, is wrong, and nobody says so',
-  heals: 'bytes are right again; what was written wrong stays wrong until it is written anew',
+  heals:
+    'bytes are right again; what was written wrong stays wrong until it is written anew, and what was found damaged is not looked at again before the next start',
   expect:
-    'checksums find it: a damaged batch is refused to readers (CORRUPT_MESSAGE) and cut off or copied again by recovery, never passed on as good',
+    'checksums find it: of closed segments, and of what it had at its start, the broker refuses a damaged batch to readers (CORRUPT_MESSAGE); newer ones it sends as they are, as Apache Kafka does, and the reader finds it; recovery cuts it off or copies it again',
   lasts: 'machine',
   parameters: [choice('on', 'what is wrong', ['read', 'write']), path, nth, oneIn],
   problem: notBoth,

@@ -71,6 +71,7 @@ export class FaultDesk {
   readonly #parts: FaultDeskParts
   #entries: readonly Entry[] = []
   #added: number
+  #adding: Promise<unknown> = Promise.resolve()
 
   constructor(parts: FaultDeskParts) {
     this.#parts = parts
@@ -78,8 +79,19 @@ export class FaultDesk {
     for (const { id, kind, parameters } of parts.kept?.faults ?? []) this.#put(id, nodeFaultKind(kind), parameters)
   }
 
-  /** Resolves when the fault is at work and was seen to be; rejects (FaultRefused) what cannot be meant, or did not work. */
-  async add({ kind: name, parameters: given, proof }: NodeFaultOrder): Promise<AddedNodeFault> {
+  /**
+   * Resolves when the fault is at work and was seen to be; rejects (FaultRefused) what cannot be meant, or did not work. One after the
+   * other: two proofs at the same time would see each other's.
+   */
+  add(order: NodeFaultOrder): Promise<AddedNodeFault> {
+    const next = () => this.#add(order)
+    // Whether the one before worked is for whoever gave that order.
+    const added = this.#adding.then(next, next)
+    this.#adding = added
+    return added
+  }
+
+  async #add({ kind: name, parameters: given, proof }: NodeFaultOrder): Promise<AddedNodeFault> {
     const kind = nodeFaultKind(name)
     const parameters = checkParameters(name, kind.parameters, given)
     const problem = kind.problem?.(parameters)
@@ -89,10 +101,15 @@ export class FaultDesk {
     const id = `${name}-${this.#parts.nodeId}-${++this.#added}`
     if (kind.lasts === 'moment') return await this.#strike(id, kind, parameters)
     const looked = proof && kind.provedInPlace !== true ? await this.#prove(kind, parameters) : undefined
-    this.#put(id, kind, parameters)
+    const residentBytesBefore = this.#parts.runtime.memory?.().residentBytes
+    const planId = this.#put(id, kind, parameters)
     this.#keep()
     try {
-      const shown = looked ?? (proof && kind.provedInPlace === true ? await this.#prove(kind, parameters) : undefined)
+      const shown =
+        looked ??
+        (proof && kind.provedInPlace === true
+          ? await this.#prove(kind, parameters, { planId, residentBytesBefore })
+          : undefined)
       const state = this.list().find(each => each.id === id)
       // A fault that strikes once may have done so meanwhile, in a process that only plays being ended.
       return { ...(state ?? this.#describe(id, kind, parameters)), ...(shown === undefined ? {} : { proof: shown }) }
@@ -135,10 +152,27 @@ export class FaultDesk {
     return { id, name: kind.name, summary: this.#named(summary), parameters, hits: 0 }
   }
 
-  async #prove(kind: NodeFaultKind, parameters: Parameters): Promise<NodeFaultProof | undefined> {
-    const { base, decorated, runtime, scratch } = this.#parts
+  /** @param there of a fault that is there already */
+  async #prove(
+    kind: NodeFaultKind,
+    parameters: Parameters,
+    there: { readonly planId?: number; readonly residentBytesBefore?: number | undefined } = {},
+  ): Promise<NodeFaultProof | undefined> {
+    const { base, decorated, runtime, scratch, plan } = this.#parts
     const make = (other: Parameters): Fault => kind.make(checkParameters(kind.name, kind.parameters, other), runtime)
-    const bench = new ProofBench({ base: base(), decorated: decorated(), runtime, scratch, make })
+    const otherOffsetMs = (nowMs: number): number =>
+      plan
+        .list()
+        .reduce((sum, { id, fault }) => sum + (id === there.planId ? 0 : (fault.wallOffsetMs?.(nowMs) ?? 0)), 0)
+    const bench = new ProofBench({
+      base: base(),
+      decorated: decorated(),
+      runtime,
+      scratch,
+      make,
+      otherOffsetMs,
+      residentBytesBefore: there.residentBytesBefore,
+    })
     const proof = await kind.prove?.(bench, parameters)
     if (proof?.shown === false)
       throw new FaultRefused(
@@ -148,11 +182,12 @@ export class FaultDesk {
     return proof
   }
 
-  #put(id: string, kind: NodeFaultKind, parameters: Parameters): void {
+  #put(id: string, kind: NodeFaultKind, parameters: Parameters): number {
     const made = kind.make(parameters, this.#parts.runtime)
     const fault = kind.lasts === 'once' ? beforeCrash(made, () => this.#spent(id)) : made
     const planId = this.#parts.plan.add({ ...fault, kind: kind.name, summary: this.#named(made.summary) })
     this.#entries = [...this.#entries, { id, kind, parameters, planId }]
+    return planId
   }
 
   #named(summary: string): string {

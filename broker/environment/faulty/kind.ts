@@ -26,6 +26,8 @@ export interface NodeFaultKind {
    * - moment: it is over when the request for it is answered
    */
   readonly lasts: 'machine' | 'process' | 'once' | 'moment'
+  /** True: the process of the node may end of it. Those that strike once always do. */
+  readonly mayEndNode?: true
   /** True: only where the node is a process of its own. */
   readonly onlyRealProcess?: true
   /** What contradicts itself in complete parameters, if anything. */

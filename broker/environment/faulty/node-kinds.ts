@@ -4,7 +4,7 @@ import { diskKinds } from './disk-kinds.ts'
 import { droppedLink } from './dropped-link.ts'
 import type { NodeFaultKind } from './kind.ts'
 import { choice, FaultRefused, type NumberParameter } from './parameters.ts'
-import { proveDrift, proveJump, proveStall, proveStrobe } from './proofs.ts'
+import { proveDrift, proveJump, proveMemory, proveStall, proveStrobe } from './proofs.ts'
 
 const dayMs = 86_400_000
 
@@ -152,13 +152,7 @@ const memory: NodeFaultKind = {
       },
     }
   },
-  prove(bench, { size }) {
-    const residentBytes = bench.runtime.memory?.().residentBytes ?? 0
-    return Promise.resolve({
-      shown: residentBytes >= Number(size) * MiB,
-      text: `the process has ${Math.round(residentBytes / MiB)} MiB in memory`,
-    })
-  },
+  prove: proveMemory,
   provedInPlace: true,
 }
 

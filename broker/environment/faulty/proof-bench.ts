@@ -17,6 +17,10 @@ export interface BenchParts {
   /** Path of a file that may be made and removed. */
   readonly scratch: string
   readonly make: (parameters: Parameters) => Fault
+  /** By how much the other faults of the node move its wall clock at a monotonic time, ms. */
+  readonly otherOffsetMs: (nowMs: number) => number
+  /** What the process had in memory before the fault was there; undefined where nobody counts it. */
+  readonly residentBytesBefore: number | undefined
 }
 
 /** How one file call went. */
@@ -28,6 +32,9 @@ export interface Call {
   /** It would have ended the process, and how. */
   readonly crashed?: string
 }
+
+/** How often clocks are compared until nothing comes in between. */
+const looksMax = 100
 
 /** Stands in for the end of the process. */
 class TwinCrash extends Error {}
@@ -43,9 +50,21 @@ export class ProofBench {
     return this.#parts.runtime
   }
 
-  /** How far the wall clock that the node reads is ahead of the machine's, ms. */
+  get residentBytesBefore(): number | undefined {
+    return this.#parts.residentBytesBefore
+  }
+
+  /** How far this fault alone puts the wall clock that the node reads ahead of the machine's, ms. */
   clockOffsetMs(): number {
-    return this.#parts.decorated.clock.wallMs() - this.#parts.base.clock.wallMs()
+    const { base, decorated, otherOffsetMs } = this.#parts
+    const others = () => otherOffsetMs(base.clock.monotonicMs())
+    for (let look = 1; ; look++) {
+      const before = { wallMs: base.clock.wallMs(), othersMs: others() }
+      const seenMs = decorated.clock.wallMs()
+      const isSteady = base.clock.wallMs() - before.wallMs <= 1 && Math.abs(others() - before.othersMs) <= 1
+      // A machine that is busy may stand still between two looks, and another fault may just have jumped.
+      if (isSteady || look === looksMax) return seenMs - before.wallMs - before.othersMs
+    }
   }
 
   nowMs(): number {

@@ -4,6 +4,9 @@
  */
 import { describeTarget, type DiskCall, type DiskTarget, type Fault, type FaultEffects, targets } from './fault.ts'
 
+/** The machine has to stay usable: no call of a node that is broken on purpose takes longer, ms. */
+export const callMsMax = 2_000
+
 export interface SlowDisk extends DiskTarget {
   /** Each call takes so much longer. Default 0. */
   readonly delayMs?: number

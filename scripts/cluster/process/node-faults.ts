@@ -18,8 +18,10 @@ import { nodeDirectory, readJson, writeJson } from '../state.ts'
 
 /** Longest path that every system takes for a socket, bytes. */
 const socketPathBytesMax = 103
-/** A node that has just been started has no socket yet. */
-const appearMs = 15_000
+/** A node that has just been started has no socket yet; Node.js takes a while on a busy machine. */
+const appearMs = 60_000
+/** How soon it is noticed that a node which was asked has ended, or was frozen, ms. */
+const lookEveryMs = 200
 /** A node may be in the middle of slow calls. A proof takes a few seconds, a stall up to a minute. */
 const answerMs = 120_000
 
@@ -31,6 +33,13 @@ export function requireSocketPaths(name: string, ids: readonly number[]): void {
     `--faults: ${longest} is too long for the path of a socket (${socketPathBytesMax} bytes).`,
     'FAULTLINE_HOME puts the state of clusters elsewhere.',
   )
+}
+
+interface Order {
+  readonly method: string
+  readonly path: string
+  readonly body?: object
+  readonly signal?: AbortSignal
 }
 
 export class ProcessNodeFaults implements NodeFaults {
@@ -47,13 +56,12 @@ export class ProcessNodeFaults implements NodeFaults {
     const state = await this.#stateOf(id)
     if (state !== 'running' && state !== 'starting')
       throw failure(`Node ${id} is ${state}: faults inside it need its process.`, `./faultline start ${id}`)
-    return (await this.#ask(id, 'POST', '/faults', order)) as AddedNodeFault
+    return (await this.#ask(id, { method: 'POST', path: '/faults', body: order })) as AddedNodeFault
   }
 
   async list(id: number): Promise<readonly NodeFaultState[]> {
-    const state = await this.#stateOf(id)
-    if (state === 'running' || state === 'starting')
-      return (await this.#ask(id, 'GET', '/faults')) as readonly NodeFaultState[]
+    const told = await this.#whileUp(id, signal => this.#ask(id, { method: 'GET', path: '/faults', signal }))
+    if (told !== undefined) return told as readonly NodeFaultState[]
     return (this.#kept(id)?.faults ?? []).map(({ id: faultId, kind, parameters }) => {
       const { summary } = nodeFaultKind(kind).make(parameters, noRuntime)
       return { id: faultId, name: kind, summary: `node ${id}: ${summary}`, parameters, hits: 0 }
@@ -61,24 +69,50 @@ export class ProcessNodeFaults implements NodeFaults {
   }
 
   async heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
-    const state = await this.#stateOf(id)
-    if (state === 'paused')
+    const healed = await this.#whileUp(id, async signal => {
+      const paths = ids === 'all' ? ['/faults'] : ids.map(each => `/faults/${encodeURIComponent(each)}`)
+      const answers: NodeFaultState[] = []
+      for (const path of paths)
+        answers.push(...((await this.#ask(id, { method: 'DELETE', path, signal })) as readonly NodeFaultState[]))
+      return answers
+    })
+    if (healed !== undefined) return healed
+    if ((await this.#stateOf(id)) === 'paused')
       throw failure(`Node ${id} is paused: faults inside it cannot be healed.`, 'Resume it first.')
-    if (state === 'running' || state === 'starting') {
-      if (ids === 'all') return (await this.#ask(id, 'DELETE', '/faults')) as readonly NodeFaultState[]
-      const healed: NodeFaultState[] = []
-      for (const each of ids)
-        healed.push(
-          ...((await this.#ask(id, 'DELETE', `/faults/${encodeURIComponent(each)}`)) as readonly NodeFaultState[]),
-        )
-      return healed
-    }
     const faults = await this.list(id)
     const kept = this.#kept(id)
     const stays = (faultId: string) => ids !== 'all' && !ids.includes(faultId)
     if (kept !== undefined)
       writeJson(this.#path(id, keptFaultsName), { ...kept, faults: kept.faults.filter(fault => stays(fault.id)) })
     return faults.filter(fault => !stays(fault.id))
+  }
+
+  /**
+   * What a node answers. Undefined when it does not run, or ends or is frozen before it has answered: then what is kept for its next start
+   * is all there is.
+   */
+  async #whileUp<T>(id: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    const isUp = async () => {
+      const state = await this.#stateOf(id)
+      return state === 'running' || state === 'starting'
+    }
+    if (!(await isUp())) return undefined
+    const gone = new AbortController()
+    const answered = new AbortController()
+    const watching = (async () => {
+      while (!answered.signal.aborted && (await isUp())) await realClock.sleep(lookEveryMs, answered.signal)
+      gone.abort(new Error(`node ${id} has ended`))
+    })()
+    // A sleep that is cut short is the usual end of it.
+    watching.catch(() => undefined)
+    try {
+      return await ask(gone.signal)
+    } catch (error) {
+      if (!gone.signal.aborted && (await isUp())) throw error
+      return undefined
+    } finally {
+      answered.abort()
+    }
   }
 
   #kept(id: number): KeptFaults | undefined {
@@ -89,15 +123,17 @@ export class ProcessNodeFaults implements NodeFaults {
     return join(nodeDirectory(this.#name, id), file)
   }
 
-  async #ask(id: number, method: string, path: string, body?: object): Promise<unknown> {
+  async #ask(id: number, order: Order): Promise<unknown> {
     const end = realClock.nowMs() + appearMs
     for (;;) {
       try {
-        return await this.#askOnce(id, { method, path, body })
+        return await this.#askOnce(id, order)
       } catch (error) {
         const code = codeOf(error) ?? ''
         const state = await this.#stateOf(id)
-        const mayAppear = code === 'ENOENT' || code === 'ECONNREFUSED'
+        // A node that ended while it was asked may have been started again: what changes nothing the second time is asked again.
+        const mayAppear =
+          code === 'ENOENT' || code === 'ECONNREFUSED' || (code === 'ECONNRESET' && order.method !== 'POST')
         if (mayAppear && realClock.nowMs() < end && (state === 'running' || state === 'starting')) {
           await realClock.sleep(50)
           continue
@@ -112,24 +148,26 @@ export class ProcessNodeFaults implements NodeFaults {
     }
   }
 
-  async #askOnce(
-    id: number,
-    { method, path, body }: { readonly method: string; readonly path: string; readonly body: object | undefined },
-  ): Promise<unknown> {
+  async #askOnce(id: number, { method, path, body, signal }: Order): Promise<unknown> {
     const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
       // Imported, the module has all its properties read, and one of them loads a WebSocket client: a fifth of the time that `up` takes.
-      const asked = process
-        .getBuiltinModule('node:http')
-        .request(
-          { socketPath: this.#path(id, faultSocketName), method, path, timeout: answerMs, agent: false },
-          response => {
-            let text = ''
-            response.setEncoding('utf8')
-            response.on('data', (chunk: string) => (text += chunk))
-            response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
-            response.on('error', reject)
-          },
-        )
+      const asked = process.getBuiltinModule('node:http').request(
+        {
+          socketPath: this.#path(id, faultSocketName),
+          method,
+          path,
+          timeout: answerMs,
+          agent: false,
+          ...(signal && { signal }),
+        },
+        response => {
+          let text = ''
+          response.setEncoding('utf8')
+          response.on('data', (chunk: string) => (text += chunk))
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+          response.on('error', reject)
+        },
+      )
       asked.on('error', reject)
       asked.on('timeout', () => asked.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })))
       asked.end(body === undefined ? '' : JSON.stringify(body))

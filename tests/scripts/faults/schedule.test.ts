@@ -61,6 +61,7 @@ function cluster(): { cluster: Cluster; done: string[]; clock: FakeClock } {
     start: id => set(id, 'running', 'start'),
     pause: id => set(id, 'paused', 'pause'),
     resume: id => set(id, 'running', 'resume'),
+    waitReady: () => Promise.resolve(),
   }
   return { cluster: made as Cluster, done, clock }
 }
@@ -185,17 +186,53 @@ describe('a schedule of faults', () => {
 
   test('goes on when a fault is refused, and says so; a kind that is not there is refused at once', async () => {
     const { events } = await run(clock => [
-      { kind: 'slow-disk', ...node(1), parameters: { delay: 5 }, trigger: after(clock, 10) },
+      { kind: 'stop', nodes: () => Promise.reject(new Error('nobody leads')), trigger: after(clock, 10) },
       { kind: 'stop', ...node(2), trigger: after(clock, 20), forMs: 10 },
     ])
-    expect(events.map(({ what, kind }) => `${what} ${kind}`)).toEqual([
-      'refused slow-disk',
-      'began stop',
-      'healed down',
-    ])
+    expect(events.map(({ what, kind }) => `${what} ${kind}`)).toEqual(['refused stop', 'began stop', 'healed down'])
     await expect(run(clock => [{ kind: 'fire', ...node(1), trigger: after(clock, 1) }])).rejects.toThrow(
       'no fault fire',
     )
+  })
+
+  test.each([
+    ['stop', { colour: 'red' }, 'has no --colour'],
+    ['slow-disk', { delay: 5 }, 'when it is started with up --faults'],
+    ['latency', { delay: 5 }, 'when it is started with up --proxy'],
+    ['power-failure', {}, 'the page cache of the system'],
+  ])('refuses %s %j before anything begins, where it can never be applied', async (kind, parameters, problem) => {
+    const given = cluster()
+    const faults = (clock: LabClock): readonly ScheduledFault[] => [
+      { kind: 'stop', ...node(1), trigger: after(clock, 1) },
+      { kind, ...node(1), parameters, trigger: after(clock, 10) },
+    ]
+    await expect(run(faults, undefined, given)).rejects.toThrow(problem)
+    expect(given.done).toEqual([])
+  })
+
+  test('is over with a fault that is over by itself, however long it was to last', async () => {
+    const { done, events } = await run(clock => [
+      { kind: 'restart', ...node(1), trigger: after(clock, 50), forMs: Infinity },
+    ])
+    expect(done).toEqual(['50 stop 1', '50 start 1'])
+    expect(events.map(({ what, kind }) => `${what} ${kind}`)).toEqual(['began restart'])
+  })
+
+  test('heals a node that is down only where a fault of its kind ends nodes', async () => {
+    const { done, events } = await run(clock => [
+      { kind: 'pause', ...node(1), trigger: after(clock, 10), forMs: 100 },
+      // Somebody else's: the node that was frozen ends.
+      {
+        kind: 'restart',
+        nodes: async given => {
+          await given.stop(1)
+          return []
+        },
+        trigger: after(clock, 50),
+      },
+    ])
+    expect(done).toEqual(['10 pause 1', '50 stop 1'])
+    expect(events.map(({ what, kind }) => `${what} ${kind}`)).toEqual(['began pause', 'began restart'])
   })
 })
 
@@ -239,6 +276,9 @@ describe('a schedule in a file', () => {
     ['[{"kind": "kill", "nodes": [1], "when": {"at": "soon"}}]', 'no time; expected one like 500ms'],
     ['[{"kind": "kill", "nodes": [1], "when": {"random": ["5s", "1s"]}}]', 'from the least to the most'],
     ['[{"kind": "kill", "nodes": [1], "when": {"at": "1s"}, "times": 0}]', 'a whole number from 1'],
+    ['[{"kind": "kill", "when": {"at": "1s"}}]', 'the fault kill is about nodes, and it names none'],
+    ['[{"kind": "kill", "nodes": [], "when": {"at": "1s"}}]', 'the fault kill is about nodes, and it names none'],
+    ['[{"kind": "cut", "nodes": [1], "when": {"at": "1s"}}]', 'the fault cut is about links, and it names none'],
   ])('%s is refused', async (text, problem) => {
     await expect(load(text)).rejects.toThrow(problem)
   })
