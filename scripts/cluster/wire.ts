@@ -19,6 +19,12 @@ export interface Endpoint {
   readonly port: number
 }
 
+/** Of an entry of `Cluster.bootstrap`, `host:port`. */
+export function endpointOf(address: string): Endpoint {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
+}
+
 interface Waiting {
   resolve(body: Reader): void
   reject(error: Error): void
@@ -42,9 +48,12 @@ export class WireClient {
     socket.on('close', () => this.#end(new Error('connection closed')))
   }
 
-  /** Resolves when the client is logged in, where that is asked for. Rejects when the endpoint refuses. */
-  static async open(endpoint: Endpoint, options: ConnectionOptions = {}): Promise<WireClient> {
-    const client = await WireClient.#connect(endpoint, options)
+  /**
+   * Resolves when the client is logged in, where that is asked for. Rejects when the endpoint refuses. Aborting the signal closes the
+   * connection, however far it is open.
+   */
+  static async open(endpoint: Endpoint, options: ConnectionOptions = {}, signal?: AbortSignal): Promise<WireClient> {
+    const client = await WireClient.#connect(endpoint, options, signal)
     const { sasl } = options
     if (sasl === undefined) return client
     try {
@@ -58,7 +67,11 @@ export class WireClient {
     return client
   }
 
-  static #connect(endpoint: Endpoint, options: ConnectionOptions): Promise<WireClient> {
+  static #connect(
+    endpoint: Endpoint,
+    options: ConnectionOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<WireClient> {
     const { socketFactory = directSocket, ssl } = options
     // A socket factory of kafkajs lets `ssl` be absent at run time.
     const tls = (ssl === true ? {} : ssl === false ? undefined : ssl) as ISocketFactoryArgs['ssl']
@@ -68,7 +81,9 @@ export class WireClient {
         if (client !== undefined) resolve(client)
       }
       const socket: Socket = socketFactory({ host: endpoint.host, port: endpoint.port, ssl: tls, onConnect })
-      client = new WireClient(socket, endpoint)
+      const opened = new WireClient(socket, endpoint)
+      client = opened
+      signal?.addEventListener('abort', () => opened.close(), { once: true })
       socket.once('error', reject)
       socket.once('close', () => reject(new Error('connection closed before it was open')))
     })

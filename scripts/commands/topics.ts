@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { parseSettings } from '../cluster/spec.ts'
 import { whyTopicIsRefused } from '../cluster/wire-requests.ts'
 import type { TopicShape } from '../cluster/wire-requests.ts'
-import { WireClient } from '../cluster/wire.ts'
+import { endpointOf, WireClient } from '../cluster/wire.ts'
 import { failure, usageError } from '../errors.ts'
 import { requireTopic, requireTopicName, withAdmin } from './client.ts'
 import { table } from './describe.ts'
@@ -110,12 +110,8 @@ const askingMs = 5_000
 /** '' when no broker says. */
 async function reasonOf(topic: TopicShape, cluster: Cluster): Promise<string> {
   for (const broker of cluster.bootstrap) {
-    const at = broker.lastIndexOf(':')
     try {
-      const client = await WireClient.open(
-        { host: broker.slice(0, at), port: Number(broker.slice(at + 1)) },
-        cluster.kafkaOptions(),
-      )
+      const client = await WireClient.open(endpointOf(broker), cluster.kafkaOptions())
       try {
         return await whyTopicIsRefused(client, topic, askingMs)
       } finally {

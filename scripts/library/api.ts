@@ -21,7 +21,7 @@ export interface StartOptions {
   readonly name?: string
   /** Where the folder with data and logs is made. Default: the system's folder for temporary files. */
   readonly directory?: string
-  /** How long the start may take, ms. Default: 60 000, and 180 000 for Apache Kafka. */
+  /** How long the start may take, ms. Left out: 60 000, and 180 000 for Apache Kafka, from when all its nodes have been started. */
   readonly timeoutMs?: number
   /** Aborting gives the start up and takes away what was begun. */
   readonly signal?: AbortSignal

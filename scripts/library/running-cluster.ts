@@ -97,7 +97,7 @@ export class RunningCluster implements TestCluster {
 
   async createTopic(name: string, options: TopicOptions = {}): Promise<void> {
     await this.#do(async cluster => {
-      const [first] = await running(cluster)
+      const [first] = (await poll(() => anyRunning(cluster), { timeoutMs: topicTimeoutMs })) ?? []
       if (first === undefined) throw failure(`The topic ${name} cannot be created: no broker is running.`)
       const settings = Object.entries(options.settings ?? {}).map(([key, value]) => [key, String(value)] as const)
       const answer = await asked(cluster, first, client =>
@@ -158,9 +158,17 @@ function withProxy<K extends 'partition' | 'cutOneWay' | 'healPartition'>(
   return found.bind(cluster) as NonNullable<Cluster[K]>
 }
 
+/** Brokers that listen. One that is just starting reads of every topic before it serves. */
 async function running(cluster: Cluster): Promise<NodeState[]> {
   const nodes = await cluster.nodes()
-  return nodes.filter(({ roles, state }) => roles.includes('broker') && (state === 'running' || state === 'starting'))
+  return nodes.filter(({ roles, state }) => roles.includes('broker') && state === 'running')
+}
+
+/** Undefined while one is still coming; empty when none is. */
+async function anyRunning(cluster: Cluster): Promise<NodeState[] | undefined> {
+  const nodes = (await cluster.nodes()).filter(({ roles }) => roles.includes('broker'))
+  const found = nodes.filter(({ state }) => state === 'running')
+  return found.length === 0 && nodes.some(({ state }) => state === 'starting') ? undefined : found
 }
 
 async function asked<T>(cluster: Cluster, node: NodeState, ask: (client: WireClient) => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { realClock } from '../cluster/clock.ts'
 import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
 import { processRuntime } from '../cluster/process/runtime.ts'
 import { clusterSpec } from '../cluster/spec.ts'
@@ -12,7 +13,8 @@ import { checkedTopology } from '../cluster/topology/check.ts'
 import { requestOf } from '../cluster/topology/load.ts'
 import { ShapeError } from '../cluster/topology/shape.ts'
 import type { Topology } from '../cluster/topology/topology.ts'
-import { messageOf, usageError } from '../errors.ts'
+import { failure, messageOf, usageError } from '../errors.ts'
+import { unlessAborted } from '../labs/interruptible.ts'
 import { asFaultlineError, explained } from './errors.ts'
 import type { StartOptions, TestCluster } from './api.ts'
 import { checkedOptions } from './options.ts'
@@ -32,24 +34,40 @@ export async function start(options: StartOptions): Promise<TestCluster> {
     rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
     warden.dismiss()
   }
+  const limit = limitOf(options)
   try {
-    const { signal, timeoutMs } = options
-    const abort = signal === undefined ? {} : { signal }
     await requireKnownSettings(spec, 'startCluster, option settings')
-    const cluster = await processRuntime.up(spec, { ...abort, skipReadyCheck: true })
+    const cluster = await processRuntime.up(spec, { ...limit.abort, skipReadyCheck: true })
     try {
-      await cluster.waitReady({ ...abort, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+      // It says who is missing when the time is over.
+      await cluster.waitReady({ ...(options.signal && { signal: options.signal }), ...limit.left() })
       const running = new RunningCluster(cluster, leave)
-      await Promise.all(Object.entries(options.topics ?? {}).map(([name, topic]) => running.createTopic(name, topic)))
+      const topics = Object.entries(options.topics ?? {}).map(([name, topic]) => running.createTopic(name, topic))
+      await unlessAborted(Promise.all(topics), limit.abort.signal)
       return running
     } catch (error) {
       const logs = await newestLines(cluster)
       await cluster.down()
-      throw signal?.aborted === true ? error : asFaultlineError(error, logs)
+      throw options.signal?.aborted === true ? error : asFaultlineError(limit.inWords(error), logs)
     }
   } catch (error) {
     leave()
-    throw options.signal?.aborted === true ? error : asFaultlineError(error)
+    throw options.signal?.aborted === true ? error : asFaultlineError(limit.inWords(error))
+  }
+}
+
+/** What ends the start: the caller, or the time that it gave, which is for all of it. */
+function limitOf({ signal, timeoutMs }: StartOptions) {
+  const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)
+  const signals = [signal, late].filter(each => each !== undefined)
+  const endMs = timeoutMs === undefined ? undefined : realClock.nowMs() + timeoutMs
+  return {
+    left: () => (endMs === undefined ? {} : { timeoutMs: Math.max(1, endMs - realClock.nowMs()) }),
+    abort: signals.length === 0 ? {} : { signal: AbortSignal.any(signals) },
+    inWords: (error: unknown): unknown =>
+      late?.aborted === true && error === late.reason
+        ? failure(`The cluster was not there after ${timeoutMs} ms.`, 'timeoutMs is how long the whole start may take.')
+        : error,
   }
 }
 

@@ -9,7 +9,7 @@ import { apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.t
 import type { DecodedFields, EncodableFields, Fields, Message } from '#broker/protocol/schema.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { Writer } from '../cluster/wire-format.ts'
-import { WireClient, type Endpoint } from '../cluster/wire.ts'
+import { endpointOf, WireClient, type Endpoint } from '../cluster/wire.ts'
 import { messageOf } from '../errors.ts'
 import { isUnknown, unknown, type Known } from './model.ts'
 
@@ -42,6 +42,8 @@ export class Line {
   readonly #cluster: ObservableCluster
   readonly #answerMs: number
   #connecting: Promise<Connection> | undefined
+  /** Ends the connection, however far it is open. */
+  #hangUp = new AbortController()
   #silent: { readonly reason: string; readonly again: () => Promise<unknown> } | undefined
   #isProbing = false
   #isClosed = false
@@ -134,7 +136,8 @@ export class Line {
   /** Version 0 of ApiVersions is understood by everybody. */
   async #connect(): Promise<Connection> {
     if (this.#isClosed) throw new NoAnswer(`nobody listens to broker ${this.broker} any more`)
-    const client = await WireClient.open(this.#endpoint, this.#cluster.kafkaOptions())
+    this.#hangUp = new AbortController()
+    const client = await WireClient.open(this.#endpoint, this.#cluster.kafkaOptions(), this.#hangUp.signal)
     try {
       const answer = await client.request(apiVersionsKey, 0, new Writer())
       const { apiKeys } = codec(apiVersionsResponse, 0).decode(answer.rest())
@@ -146,13 +149,12 @@ export class Line {
     }
   }
 
+  /** Also a connection on which the broker has not even said what it understands, and may never do so. */
   #drop(): void {
-    const connecting = this.#connecting
+    // Whoever waited for it has been told.
+    this.#connecting?.catch(() => undefined)
     this.#connecting = undefined
-    connecting?.then(
-      ({ client }) => client.close(),
-      () => undefined, // A connection that never opened has nothing to close, and whoever asked has been told.
-    )
+    this.#hangUp.abort(new Error('connection closed'))
   }
 
   #within<T>(answer: Promise<T>): Promise<T> {
@@ -175,10 +177,7 @@ export class Lines {
   constructor(cluster: ObservableCluster, answerMs: number) {
     this.#cluster = cluster
     this.#answerMs = answerMs
-    for (const [index, address] of cluster.bootstrap.entries()) {
-      const colon = address.lastIndexOf(':')
-      this.#endpoints.set(index + 1, { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) })
-    }
+    for (const [index, address] of cluster.bootstrap.entries()) this.#endpoints.set(index + 1, endpointOf(address))
   }
 
   /** In the order of their ids. */

@@ -54,12 +54,12 @@ export function not(part: Predicate): Predicate {
 
 /** Watches all that one of them watches. */
 export function mergedWatch(parts: readonly { readonly watch: Watch }[]): Watch {
-  const names = (key: 'topics' | 'groups' | 'transactions') => {
-    const lists = parts.flatMap(({ watch }) => watch[key] ?? [])
-    if (lists.includes('all') && parts.some(({ watch }) => watch[key] === 'all')) return 'all' as const
-    return lists.length === 0 ? undefined : [...new Set(lists)]
+  const names = (key: 'topics' | 'groups') => {
+    const wanted = parts.map(({ watch }) => watch[key]).filter(each => each !== undefined)
+    if (wanted.includes('all')) return 'all' as const
+    return wanted.length === 0 ? undefined : [...new Set(wanted.flat())]
   }
-  const [topics, groups, transactions] = [names('topics'), names('groups'), names('transactions')]
+  const [topics, groups, transactions] = [names('topics'), names('groups'), mergedTransactions(parts)]
   const isAsked = (key: 'quorum' | 'producers') => parts.some(({ watch }) => watch[key] === true)
   return {
     ...(topics === undefined ? {} : { topics }),
@@ -68,6 +68,15 @@ export function mergedWatch(parts: readonly { readonly watch: Watch }[]): Watch 
     ...(isAsked('quorum') ? { quorum: true } : {}),
     ...(isAsked('producers') ? { producers: true } : {}),
   }
+}
+
+/** Those that are open are among all of them; beside names, which may be of ones that have ended, only all will do. */
+function mergedTransactions(parts: readonly { readonly watch: Watch }[]): Watch['transactions'] {
+  const wanted = parts.map(({ watch }) => watch.transactions).filter(each => each !== undefined)
+  if (wanted.length === 0) return undefined
+  if (wanted.every(each => each === 'open')) return 'open'
+  const names = wanted.filter(each => typeof each !== 'string')
+  return names.length === wanted.length ? [...new Set(names.flat())] : 'all'
 }
 
 function ofPartition(

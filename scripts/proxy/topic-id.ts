@@ -3,7 +3,7 @@ import { metadataRequest, metadataResponse } from '#broker/protocol/messages/03-
 import { codec } from '#broker/protocol/codec.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { Writer } from '../cluster/wire-format.ts'
-import { WireClient } from '../cluster/wire.ts'
+import { endpointOf, WireClient } from '../cluster/wire.ts'
 import { failure, messageOf } from '../errors.ts'
 
 const metadataKey = 3
@@ -14,10 +14,8 @@ const noId = 'AAAAAAAAAAAAAAAAAAAAAA'
 export async function topicIdOf(cluster: Cluster, name: string): Promise<string | undefined> {
   const problems: string[] = []
   for (const address of cluster.bootstrap) {
-    const colon = address.lastIndexOf(':')
     try {
-      const endpoint = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
-      const client = await WireClient.open(endpoint, cluster.kafkaOptions())
+      const client = await WireClient.open(endpointOf(address), cluster.kafkaOptions())
       try {
         return await ask(client, name)
       } finally {

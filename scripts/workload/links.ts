@@ -1,6 +1,6 @@
 /** One wire connection per broker, opened when needed and dropped on the first failure, with a limit on how long a question may take. */
 import type { Cluster } from '../cluster/cluster.ts'
-import { WireClient, type Endpoint } from '../cluster/wire.ts'
+import { endpointOf, WireClient, type Endpoint } from '../cluster/wire.ts'
 
 export class NoAnswerError extends Error {}
 
@@ -48,8 +48,7 @@ export class Links {
     const address = this.#cluster.bootstrap[broker - 1]
     if (address === undefined)
       throw new Error(`there is no broker ${broker}: the cluster has ${this.#cluster.bootstrap.length}`)
-    const colon = address.lastIndexOf(':')
-    return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
+    return endpointOf(address)
   }
 
   #within<T>(answer: Promise<T>, broker: number): Promise<T> {

@@ -98,24 +98,20 @@ describe('startCluster', () => {
     async how => {
       const program = `
       import { startCluster } from ${JSON.stringify(path.join(projectRoot, 'scripts', 'library', 'index.ts'))}
+      import { identify } from ${JSON.stringify(path.join(projectRoot, 'scripts', 'cluster', 'process', 'liveness.ts'))}
       const cluster = await startCluster({ brokers: 3, proxy: true, directory: ${JSON.stringify(directory)} })
       await cluster.pause(2)
-      console.log(JSON.stringify(await cluster.nodes()))
+      console.log(JSON.stringify(await Promise.all((await cluster.nodes()).map(({ pid }) => identify(pid)))))
       if (${JSON.stringify(how)} === 'kill -9') process.kill(process.pid, 'SIGKILL')`
       const child = execa(process.execPath, ['--input-type=module-typescript', '--eval', program], { reject: false })
-      const handles: ProcessHandle[] = []
-      child.stdout.on('data', (line: Buffer) => {
-        for (const { pid } of JSON.parse(String(line)) as { pid: number }[]) {
-          void identify(pid).then(handle => {
-            if (handle !== undefined) handles.push(handle)
-          })
-        }
-      })
       const { signal, stdout } = await child
       expect(signal).toBe(how === 'kill -9' ? 'SIGKILL' : undefined)
-      expect(JSON.parse(stdout)).toHaveLength(3)
-      for (const handle of handles) expect(await waitFor(handle, 'gone', 10_000)).toBe(true)
-      const empty = await poll(() => (readdirSync(directory).length === 0 ? true : undefined), { timeoutMs: 10_000 })
+      const handles = JSON.parse(stdout) as (ProcessHandle | null)[]
+      expect(handles).toEqual(
+        Array.from({ length: 3 }, () => ({ pid: expect.any(Number), identity: expect.any(String) })),
+      )
+      for (const handle of handles) expect(await waitFor(handle!, 'gone', 60_000)).toBe(true)
+      const empty = await poll(() => (readdirSync(directory).length === 0 ? true : undefined), { timeoutMs: 60_000 })
       expect(empty).toBe(true)
     },
   )

@@ -8,7 +8,7 @@ import { nodeIds } from '../cluster.ts'
 import { engineText, type EngineChoice } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { claimBasePort, HOST, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -49,7 +49,13 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
   if (!found.available) throw lacking(found.missing, found.remedy)
   requireMemory(request, engine)
   const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
-  const existing = await beginUp(spec)
+  let existing: ClusterRecord | undefined
+  try {
+    existing = await beginUp(spec)
+  } catch (error) {
+    if (request.port === 0) releasePorts(spec.port)
+    throw error
+  }
   let cluster: ProcessCluster | undefined
   try {
     const record = newRecord(spec, existing, await ownProcess())
@@ -77,6 +83,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     } else {
       writeRecord(existing)
     }
+    if (request.port === 0) releasePorts(spec.port)
     throw error
   }
 }

@@ -17,7 +17,7 @@ import { randomUuid } from '../apache-kafka/uuid.ts'
 import { poll } from '../clock.ts'
 import type { Availability, Cluster, ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { claimBasePort, requireFreePorts } from '../ports.ts'
+import { claimBasePort, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { traitsOf } from '../security/kinds.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -92,6 +92,7 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
   } catch (error) {
     await cluster?.end()
     removeState(spec.name)
+    if (request.port === 0) releasePorts(spec.port)
     throw error
   }
 }
