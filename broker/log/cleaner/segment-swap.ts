@@ -9,7 +9,7 @@
  *   5. all files lose their .swap, the log last
  *
  * At a start `.cleaned` files go. With an A.log.swap what is left of 4 and 5 is done: old segments lie below the offset at which it ends,
- * since the last batch of the old ones is always kept; an index that has no `.swap` any more has its name already. Without an A.log.swap the
+ * since the last batch of the old ones is always kept (swap-evidence.ts makes sure of that offset); an index that has no `.swap` any more has its name already. Without an A.log.swap the
  * other `.swap` files are from before 3, and go; or they are from 5, of which a power failure kept the name of the log only, or Kafka left
  * them, which renames the log first: then their place is empty, and is theirs.
  *
@@ -18,19 +18,21 @@
  * Sources: Kafka documentation, "Log"; KAFKA-6264 (which swaps count); Kafka's LocalLog.replaceSegments and LogLoader, observed.
  */
 import { DiskError, type Disk, type Logger } from '../../environment/environment.ts'
-import { batchBytes, batchHeaderBytes, lastOffsetOf } from '../../protocol/records/batch.ts'
 import {
   cleanedSuffix,
+  indexSuffix,
   logSuffix,
   offsetFileName,
   offsetOfFileName,
   segmentSuffixes,
   snapshotSuffix,
   swapSuffix,
+  timeIndexSuffix,
 } from '../log-files.ts'
 import type { Segment } from '../segment.ts'
 import { encodeAbortedTransactions } from '../transaction-index.ts'
 import type { AbortedTransaction } from '../transaction-index.ts'
+import { areNeighbours, cutBelow, isEndCertain, readSwap } from './swap-evidence.ts'
 
 /** Of a segment, in the order in which they become the log's. */
 const indexSuffixes = segmentSuffixes.filter(suffix => suffix !== logSuffix)
@@ -99,19 +101,8 @@ export function recoverSwaps(disk: Disk, log: Logger, directory: string): void {
     const has = (suffix: string): boolean => names.has(offsetFileName(offset, suffix))
     // Without the log that it replaces it is the only copy.
     if (offset >= firstCleaned && has(logSuffix)) removeFiles(disk, swapFilesOf(offset, path))
-    else if (has(logSuffix + swapSuffix)) {
-      const endOffset = readEndOffset(disk, path(offset, logSuffix + swapSuffix), offset)
-      log.info('Finishing a swap of segments that a stop had interrupted.', {
-        directory,
-        baseOffset: offset,
-        endOffset,
-      })
-      removeReplaced(disk, directory, names, offset, endOffset)
-      for (const suffix of indexSuffixes)
-        if (has(suffix + swapSuffix)) disk.rename(path(offset, suffix + swapSuffix), path(offset, suffix))
-      disk.syncDirectory(directory)
-      disk.rename(path(offset, logSuffix + swapSuffix), path(offset, logSuffix))
-    } else {
+    else if (has(logSuffix + swapSuffix)) finishInterrupted({ disk, log, directory, names }, offset)
+    else {
       for (const suffix of indexSuffixes) {
         if (!has(suffix + swapSuffix)) continue
         if (has(logSuffix) && !has(suffix)) disk.rename(path(offset, suffix + swapSuffix), path(offset, suffix))
@@ -127,24 +118,93 @@ export function recoverSwaps(disk: Disk, log: Logger, directory: string): void {
   disk.syncDirectory(directory)
 }
 
+interface SwapPlace {
+  readonly disk: Disk
+  readonly log: Logger
+  readonly directory: string
+  readonly names: Set<string>
+}
+
+/**
+ * Steps 4 and 5 of a swap that counts. What it replaces is removed only where it is certain up to which offset that is. If not, the `.swap` file
+ * is damaged, or another one than this broker's: with the first of the old segments there nothing was taken away yet, and the swap goes;
+ * else the log has the swap up to the old segments that are left, and those.
+ */
+function finishInterrupted({ disk, log, directory, names }: SwapPlace, baseOffset: number): void {
+  const path = (suffix: string): string => `${directory}/${offsetFileName(baseOffset, suffix)}`
+  const swapPath = path(logSuffix + swapSuffix)
+  const logs = [...names].flatMap(name => offsetOfFileName(name, logSuffix) ?? []).sort((a, b) => a - b)
+  const content = readSwap(disk, swapPath, baseOffset)
+  const { endOffset, isSound } = content
+  const old = logs.filter(offset => offset >= baseOffset && offset < endOffset)
+  const about = { directory, baseOffset, endOffset }
+  if (isSound && (old.length === 0 || isEndCertain(disk, directory, content, logs))) {
+    log.info('Finishing a swap of segments that a stop had interrupted.', about)
+    removeReplaced(disk, directory, names, baseOffset, endOffset)
+  } else if (logs.includes(baseOffset)) {
+    if (!areNeighbours(disk, directory, logs, baseOffset))
+      throw new DiskError(
+        'EIO',
+        'recover',
+        swapPath,
+        'it is damaged, and some of the segments that it replaces are gone',
+      )
+    log.error('A cleaned segment is damaged; it is given up for those that it was made of.', about)
+    return removeFiles(
+      disk,
+      segmentSuffixes.map(suffix => path(suffix + swapSuffix)),
+    )
+  } else {
+    const next = logs.find(offset => offset > baseOffset)
+    const cutAt = next === undefined ? undefined : cutBelow(disk, swapPath, next)
+    log.error('A cleaned segment is damaged; what it replaces is kept, as far as it is still there.', {
+      ...about,
+      nextSegment: next,
+      cutAt,
+    })
+    if (cutAt !== undefined) cutSwap(disk, swapPath, cutAt)
+    // They may reach further; they are made anew.
+    removeFiles(disk, [path(indexSuffix + swapSuffix), path(timeIndexSuffix + swapSuffix)])
+  }
+  for (const suffix of indexSuffixes)
+    if (disk.stat(path(suffix + swapSuffix)) !== undefined) disk.rename(path(suffix + swapSuffix), path(suffix))
+  disk.syncDirectory(directory)
+  disk.rename(swapPath, path(logSuffix))
+}
+
+function cutSwap(disk: Disk, path: string, bytes: number): void {
+  const file = disk.open(path, 'write')
+  try {
+    file.truncate(bytes)
+    file.sync()
+  } finally {
+    file.close()
+  }
+}
+
 function swapFilesOf(offset: number, path: (offset: number, suffix: string) => string): string[] {
   return segmentSuffixes.map(suffix => path(offset, suffix + swapSuffix))
 }
 
-/** Old segments that are still there, newest first as always; of the first one its log alone, and what has a successor in `.swap`. */
+/**
+ * Old segments that are still there, the first one first, as SegmentReplacement takes them away: as long as any is left, so is the one that
+ * proves where the swap ends. Of the first one its log alone, and what has a successor in `.swap`.
+ */
 function removeReplaced(
   disk: Disk,
   directory: string,
-  names: ReadonlySet<string>,
+  names: Set<string>,
   baseOffset: number,
   endOffset: number,
 ): void {
-  for (const name of [...names].sort().reverse()) {
+  for (const name of [...names].sort()) {
     const suffix = [...segmentSuffixes, snapshotSuffix].find(each => offsetOfFileName(name, each) !== undefined)
     if (suffix === undefined) continue
     const offset = offsetOfFileName(name, suffix)!
     const isInside = offset > baseOffset && offset < endOffset
-    if (isInside || (offset === baseOffset && suffix === logSuffix)) disk.remove(`${directory}/${name}`)
+    if (!isInside && (offset !== baseOffset || suffix !== logSuffix)) continue
+    disk.remove(`${directory}/${name}`)
+    names.delete(name)
   }
 }
 
@@ -157,22 +217,4 @@ function offsetsOf(names: ReadonlySet<string>, ending: string): Set<number> {
     }
   }
   return offsets
-}
-
-/** The offset after the last batch of a segment file, from the headers of its batches. */
-function readEndOffset(disk: Disk, path: string, baseOffset: number): number {
-  const file = disk.open(path, 'read')
-  try {
-    const header = Buffer.alloc(batchHeaderBytes)
-    let end = baseOffset
-    for (let position = 0; file.read(header, position) === batchHeaderBytes;) {
-      const size = batchBytes(header, 0)
-      if (size < batchHeaderBytes) break
-      end = lastOffsetOf(header, 0) + 1
-      position += size
-    }
-    return end
-  } finally {
-    file.close()
-  }
 }
