@@ -209,6 +209,11 @@ export interface Socket {
    * once, now or later: the memory of the chunks may be used again, because the machine has taken them or the connection is gone.
    */
   write(chunks: readonly Uint8Array[], written?: () => void): boolean
+  /**
+   * Bytes that the machine has taken of all that was written, within a write too: only ever grows, unless the connection is gone. With TLS it
+   * says no more than whether there was progress. Undefined where nobody tells.
+   */
+  readonly takenBytes?: number | undefined
   /** Stops and resumes `data`, for back-pressure. */
   pause(): void
   resume(): void

@@ -52,7 +52,9 @@ export class Connection implements ReplyHolder {
   #writable = true
   /** See ReplyHolder. */
   unsentBytes = 0
-  unsentSinceMs = 0
+  handedBytes = 0
+  /** Of whole writes. */
+  #writtenBytes = 0
   /** Bytes of the replies that are ready and have to wait. */
   #heldBytes = 0
   #paused = false
@@ -96,6 +98,10 @@ export class Connection implements ReplyHolder {
   get client(): string {
     const { host, port } = this.#socket.remote
     return `${host}:${port}`
+  }
+
+  get takenBytes(): number {
+    return this.#socket.takenBytes ?? this.#writtenBytes
   }
 
   /** Closes at once; requests in progress lose their replies. */
@@ -226,8 +232,11 @@ export class Connection implements ReplyHolder {
     if (told.length > 0) this.#outboxWritten = []
     const written = () => {
       for (const tell of told) tell()
+      this.handedBytes -= bytes
+      this.#writtenBytes += bytes
       this.#release(bytes)
     }
+    this.handedBytes += bytes
     if (!this.#open) return written()
     this.#lastActiveMs = this.#environment.clock.monotonicMs()
     if (!this.#socket.write(chunks, written)) this.#writable = false
@@ -235,14 +244,12 @@ export class Connection implements ReplyHolder {
 
   #hold(bytes: number): void {
     if (bytes === 0) return
-    if (this.unsentBytes === 0) this.unsentSinceMs = this.#environment.clock.monotonicMs()
     this.unsentBytes += bytes
     this.#options.unsent.add(bytes)
   }
 
   #release(bytes: number): void {
     this.unsentBytes -= bytes
-    if (this.unsentBytes > 0) this.unsentSinceMs = this.#environment.clock.monotonicMs()
     this.#options.unsent.remove(bytes)
   }
 

@@ -5,8 +5,9 @@
  *
  * While an account is full, no request of its connections is begun, whoever sent it; a fetch that waits is answered without records. So no more
  * is held than the bound, the reply that reached it, and what followers are given, which get what they ask for: there are only so many. Clients
- * that take nothing must not stop the others either: when somebody has to wait, the connections that have taken nothing for a second are closed,
- * those that have waited longest first, until half of the account is free.
+ * that take nothing must not stop the others either: when somebody has to wait, the connections that have taken not a byte of what is on its way
+ * to them for a second are closed, those that hold most first, until half of the account is free. Who takes a large reply slowly, or waits for
+ * the reply to an earlier request, is not one of them.
  *
  * Source: none; Kafka holds no records in memory.
  */
@@ -16,6 +17,8 @@ import type { Environment, Timer } from '../environment/environment.ts'
 const fullBytes = 128 << 20
 /** A connection that takes something at least so often is not closed. */
 const patienceMs = 1000
+/** While somebody waits it is looked so often at who takes something. */
+const lookEveryMs = 250
 
 /** A connection, as its account sees it. */
 export interface ReplyHolder {
@@ -23,8 +26,10 @@ export interface ReplyHolder {
   readonly client: string
   /** Bytes of replies that wait, for the one before them or to be taken by the peer. */
   readonly unsentBytes: number
-  /** Monotonic ms since when it holds them without having got rid of any. */
-  readonly unsentSinceMs: number
+  /** Of these, bytes that were handed to the socket: what the peer can take. */
+  readonly handedBytes: number
+  /** Bytes that the peer's side has taken so far: only ever grows, within a write too where the socket can tell. */
+  readonly takenBytes: number
   destroy(): void
   /** There may be room again. */
   proceed(): void
@@ -35,6 +40,8 @@ export class UnsentReplies {
   readonly #holders = new Set<ReplyHolder>()
   /** Those with a request that cannot be begun, in the order in which they came. */
   readonly #waiting = new Set<ReplyHolder>()
+  /** While somebody waits: what each had taken, and since when (monotonic ms) it is that much. */
+  #looks = new Map<ReplyHolder, { readonly takenBytes: number; readonly sinceMs: number }>()
   #bytes = 0
   #timer: Timer | undefined
 
@@ -59,6 +66,7 @@ export class UnsentReplies {
   leave(holder: ReplyHolder): void {
     this.#holders.delete(holder)
     this.#waiting.delete(holder)
+    this.#looks.delete(holder)
   }
 
   add(bytes: number): void {
@@ -80,16 +88,35 @@ export class UnsentReplies {
   }
 
   #expectRoom(): void {
-    if (this.#timer === undefined) this.#timer = this.#environment.timers.after(patienceMs, () => this.#makeRoom())
+    if (this.#timer !== undefined) return
+    this.#look()
+    this.#timer = this.#environment.timers.after(lookEveryMs, () => this.#makeRoom())
+  }
+
+  #look(): void {
+    const nowMs = this.#environment.clock.monotonicMs()
+    const looks = new Map<ReplyHolder, { readonly takenBytes: number; readonly sinceMs: number }>()
+    for (const holder of this.#holders) {
+      const { handedBytes, takenBytes } = holder
+      if (handedBytes === 0) continue
+      const before = this.#looks.get(holder)
+      looks.set(holder, before?.takenBytes === takenBytes ? before : { takenBytes, sinceMs: nowMs })
+    }
+    this.#looks = looks
   }
 
   #makeRoom(): void {
     this.#timer = undefined
-    if (!this.isFull || this.#waiting.size === 0) return
+    if (!this.isFull || this.#waiting.size === 0) {
+      this.#looks.clear()
+      return
+    }
+    this.#look()
     const takenBeforeMs = this.#environment.clock.monotonicMs() - patienceMs
-    const stuck = [...this.#holders]
-      .filter(({ unsentBytes, unsentSinceMs }) => unsentBytes > 0 && unsentSinceMs <= takenBeforeMs)
-      .sort((a, b) => a.unsentSinceMs - b.unsentSinceMs)
+    const stuck = [...this.#looks]
+      .filter(([, { sinceMs }]) => sinceMs <= takenBeforeMs)
+      .map(([holder]) => holder)
+      .sort((a, b) => b.unsentBytes - a.unsentBytes)
     // What a connection holds is given back when it is closed, a little later.
     let excessBytes = this.#bytes - fullBytes / 2
     for (const holder of stuck) {

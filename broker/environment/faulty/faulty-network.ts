@@ -55,6 +55,10 @@ class FaultySocket implements Socket {
     return this.#base?.peerCertificate
   }
 
+  get takenBytes(): number | undefined {
+    return this.#base?.takenBytes
+  }
+
   connect(base: Network, handlers: SocketHandlers & { opened(): void }, tls: TlsClient | undefined): void {
     this.#handlers = handlers
     this.#open = () => {

@@ -78,6 +78,13 @@ export class NodeSocket implements Socket {
     return belowMark
   }
 
+  /** What was handed to libuv, but for what waits there: Node looks at the same two numbers to tell whether a socket is idle. */
+  get takenBytes(): number | undefined {
+    const handle = (this.#raw as unknown as { _handle?: WriteHandle | null })._handle
+    const { bytesWritten, writeQueueSize } = handle ?? {}
+    return bytesWritten === undefined || writeQueueSize === undefined ? undefined : bytesWritten - writeQueueSize
+  }
+
   pause(): void {
     this.#raw.pause()
   }
@@ -120,6 +127,11 @@ export class NodeSocket implements Socket {
 /** Asked so and not by the class, whose module a node without TLS need not load. */
 function isTls(socket: RawSocket): boolean {
   return 'encrypted' in socket
+}
+
+interface WriteHandle {
+  readonly bytesWritten?: number
+  readonly writeQueueSize?: number
 }
 
 interface UserBufferHandle {

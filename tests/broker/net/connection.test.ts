@@ -20,10 +20,15 @@ class FakeTime {
   }
 
   pass(durationMs: number): void {
-    this.nowMs += durationMs
-    const due = this.#timers.filter(each => each.atMs <= this.nowMs)
-    this.#timers = this.#timers.filter(each => each.atMs > this.nowMs)
-    for (const { run } of due) run()
+    const untilMs = this.nowMs + durationMs
+    for (;;) {
+      const next = this.#timers.filter(each => each.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0]
+      if (next === undefined) break
+      this.#timers = this.#timers.filter(each => each !== next)
+      this.nowMs = next.atMs
+      next.run()
+    }
+    this.nowMs = untilMs
   }
 }
 
@@ -42,6 +47,8 @@ class FakeSocket {
     this.handlers = handlers
   }
   takesAll = true
+  /** Undefined: it tells of whole writes alone. */
+  takenBytes: number | undefined
   readonly #untaken: (() => void)[] = []
   constructor(port = 1) {
     this.remote = { host: '10.0.0.1', port }
@@ -178,12 +185,12 @@ describe('200 connections whose peers take nothing', () => {
   let heldBytesMax: number
 
   /** Asks for a reply of a MiB, `count` times. */
-  function connect(port: number, takesAll: boolean, count = 5): FakeSocket {
+  function connect(port: number, takesAll: boolean, count = 5, replyBytes = MiB): FakeSocket {
     const socket = new FakeSocket(port)
     socket.takesAll = takesAll
     const serve = (): Reply => {
       begun++
-      return [Buffer.allocUnsafe(MiB)]
+      return [Buffer.allocUnsafe(replyBytes)]
     }
     const options = { maxFrameBytes: 100, maxQueued: 500, idleMs: -1, serve, closed: () => undefined, unsent }
     const connection = new Connection(environmentOf(time), socket, options)
@@ -213,7 +220,7 @@ describe('200 connections whose peers take nothing', () => {
     expect(unsent.isFull).toBe(false)
   })
 
-  it('make others wait for a second at most: those that have taken nothing for longest are closed, until half is free', () => {
+  it('make others wait for a second at most: then they are closed until half is free', () => {
     const first = connect(0, false, 1)
     time.pass(1)
     const stuck = Array.from({ length: 127 }, (_, index) => connect(1 + index, false, 1))
@@ -224,6 +231,53 @@ describe('200 connections whose peers take nothing', () => {
     time.pass(1)
     expect([taking.bytesWritten, first.isDestroyed]).toEqual([MiB, true])
     expect(stuck.map(each => each.isDestroyed)).toEqual(stuck.map((_, index) => index < 63))
+  })
+
+  it('are closed largest first', () => {
+    const small = Array.from({ length: 64 }, (_, port) => connect(port, false, 1))
+    const large = Array.from({ length: 32 }, (_, port) => connect(100 + port, false, 1, 2 * MiB))
+    connect(1000, true, 1)
+    time.pass(1000)
+    expect(large.map(each => each.isDestroyed)).toEqual(large.map(() => true))
+    expect(small.some(each => each.isDestroyed)).toBe(false)
+  })
+
+  it('are not closed while a reply goes out, however slowly', () => {
+    const stuck = Array.from({ length: 64 }, (_, port) => connect(port, false, 1))
+    const slow = Array.from({ length: 64 }, (_, port) => connect(100 + port, false, 1))
+    for (const socket of slow) socket.takenBytes = 0
+    const waits = connect(1000, true, 1)
+    for (let seconds = 0; seconds < 3; seconds += 0.5) {
+      for (const socket of slow) socket.takenBytes! += 1
+      time.pass(500)
+    }
+    expect(slow.some(each => each.isDestroyed)).toBe(false)
+    expect(stuck.every(each => each.isDestroyed)).toBe(true)
+    expect(waits.bytesWritten).toBe(MiB)
+    // Enough again that somebody has to wait, and this time they take nothing any more.
+    Array.from({ length: 64 }, (_, port) => connect(200 + port, true, 1))
+    const more = Array.from({ length: 64 }, (_, port) => connect(300 + port, false, 1))
+    expect(connect(1001, true, 1).bytesWritten).toBe(0)
+    time.pass(1500)
+    expect([...slow, ...more].filter(each => each.isDestroyed)).toHaveLength(64)
+  })
+
+  it('are not closed for replies that wait for the one before them, which nobody could take', () => {
+    const holding = Array.from({ length: 128 }, (_, port) => {
+      const socket = new FakeSocket(port)
+      let asked = 0
+      const serve = (): Reply | Promise<Reply> =>
+        asked++ === 0 ? new Promise<Reply>(() => undefined) : [Buffer.allocUnsafe(MiB)]
+      const options = { maxFrameBytes: 100, maxQueued: 500, idleMs: -1, serve, closed: () => undefined, unsent }
+      const connection = new Connection(environmentOf(time), socket, options)
+      socket.handlers!.data(Buffer.concat([request, request]))
+      expect(connection.unsentBytes).toBe(MiB)
+      return socket
+    })
+    expect(unsent.isFull).toBe(true)
+    connect(1000, true, 1)
+    time.pass(10_000)
+    expect(holding.some(each => each.isDestroyed)).toBe(false)
   })
 
   it('are not closed while nobody has to wait, or while they take something now and then', () => {

@@ -1,0 +1,56 @@
+/** What a socket of the real machine says about a write that its peer takes slowly: progress within the write, not only at its end. */
+import { connect, type Socket as RawSocket } from 'node:net'
+import { expect, test } from 'vitest'
+import type { Logger, ReceiveMemory, Socket } from '#broker/environment/environment.ts'
+import { nodeNetwork } from '#broker/environment/node/network.ts'
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+const writtenBytes = 64 << 20
+
+/** A peer that reads so many bytes, and then nothing. */
+function readBytes(peer: RawSocket, bytes: number): Promise<void> {
+  return new Promise(resolve => {
+    let left = bytes
+    peer.on('data', chunk => {
+      left -= chunk.length
+      if (left > 0) return
+      peer.removeAllListeners('data')
+      peer.pause()
+      resolve()
+    })
+    peer.resume()
+  })
+}
+
+test.each(['chunks', 'memory of its own'])(
+  '%s: grows while one large write is taken, and stands still while not',
+  async how => {
+    const into: ReceiveMemory = { space: () => Buffer.alloc(64), filled: () => {} }
+    const accepted = Promise.withResolvers<Socket>()
+    const listener = await nodeNetwork(silent).listen({ host: '127.0.0.1', port: 0 }, socket => {
+      socket.handle({ data: () => {}, closed: () => {}, ...(how === 'chunks' ? {} : { into }) })
+      accepted.resolve(socket)
+    })
+    const peer = connect(listener.address.port, '127.0.0.1')
+    peer.pause()
+    const socket = await accepted.promise
+    let isWritten = false
+    expect(socket.takenBytes).toBe(0)
+    socket.write([Buffer.alloc(1000), Buffer.alloc(writtenBytes - 1000)], () => (isWritten = true))
+    let before = -1
+    for (let round = 1; round <= 3; round++) {
+      await readBytes(peer, 8 << 20)
+      // The peer has them, so this machine took them; how many more its buffers hold is its own affair.
+      await expect.poll(() => socket.takenBytes).toBeGreaterThanOrEqual(round * (8 << 20))
+      expect(socket.takenBytes).toBeGreaterThan(before)
+      expect(isWritten).toBe(false)
+      before = socket.takenBytes!
+    }
+    peer.resume()
+    await expect.poll(() => isWritten).toBe(true)
+    expect(socket.takenBytes).toBe(writtenBytes)
+    socket.destroy()
+    peer.destroy()
+    await listener.close()
+  },
+)
