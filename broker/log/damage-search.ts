@@ -80,6 +80,16 @@ export function regionAt(segment: Segment, from: number, problem: string): Damag
   return regionFrom(window, segment, { from, offset, problem })
 }
 
+/** Whether a batch that belongs there is read from where a damaged region begins: the damage was in what was read, not on the disk. */
+export function isSoundNow(segment: Segment, { from, to, offset, nextOffset }: DamagedRegion): boolean {
+  const batch = soundBatchAt(new ByteWindow((target, position) => segment.read(target, position), to), from)
+  if (batch === undefined) return false
+  const { baseOffset, lastOffset, sizeBytes } = batch
+  if (lastOffset < baseOffset || lastOffset >= nextOffset) return false
+  // Where compaction has taken what was before it, it must fill the place of the damage.
+  return baseOffset === offset || (baseOffset > offset && from + sizeBytes === to)
+}
+
 /** The next undamaged batch is the one to which the length of the damaged one leads, or else the first that is found. */
 function regionFrom(
   window: ByteWindow,

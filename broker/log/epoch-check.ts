@@ -117,11 +117,14 @@ function complete(of: EpochsOfLog, until: number): void {
 function readEpochs({ segments, logStartOffset }: EpochsOfLog, until: number): LeaderEpochs {
   const completed = new LeaderEpochs()
   const first = segments.findLastIndex(each => each.baseOffset <= logStartOffset)
-  for (const segment of segments.slice(Math.max(0, first))) {
+  for (const [index, segment] of segments.entries()) {
+    if (index < first) continue
     if (segment.baseOffset >= until) break
-    segment.scan(segment.positionOf(logStartOffset), (bytes, at) => {
+    // What damage has left behind the beginning of the next segment is not the log's.
+    const end = Math.min(until, segments[index + 1]?.baseOffset ?? Infinity)
+    segment.scanThrough(segment.positionOf(logStartOffset), (bytes, at) => {
       const batch = new BatchView(bytes, at)
-      if (batch.baseOffset >= until) return false
+      if (batch.baseOffset >= end) return false
       completed.assign(batch.partitionLeaderEpoch, batch.baseOffset)
       return true
     })

@@ -144,7 +144,8 @@ export function loadLog(given: LoadOptions): LoadedLog {
       recoveryPoint: options.recoveryPoint,
     })
   const loaded = { ...offsets, epochCheck, segments, epochs, producers, snapshots, transactions }
-  rebuildProducers(loaded, { wallMs: options.wallMs, expirationMs: options.producerIdExpirationMs, reindexFrom })
+  const { log, wallMs, producerIdExpirationMs: expirationMs } = options
+  rebuildProducers(loaded, { wallMs, expirationMs, reindexFrom, log })
   active.makeWritable()
   return loaded
 }
@@ -192,7 +193,9 @@ function settleEpochs(
 
 /**
  * Producer state of everything below the log end: newest snapshot, then the headers of the batches after it. What lies
- * below the log start in the first segment counts too: a transaction may have begun there.
+ * below the log start in the first segment counts too: a transaction may have begun there. Damage is stepped over: of the batches in it nothing
+ * is known, neither their sequence numbers nor the transactions that they began (Kafka does not start there). Bytes that damage has left behind
+ * in a segment, from its next one's offset on, are not the log's.
  */
 export function rebuildProducers(
   log: Pick<LoadedLog, 'producers' | 'snapshots' | 'segments' | 'logEndOffset' | 'transactions'>,
@@ -201,6 +204,7 @@ export function rebuildProducers(
     readonly expirationMs: number
     /** Segments from this base offset on get their aborted transactions written to their index. */
     readonly reindexFrom?: number
+    readonly log?: Logger
   },
 ): void {
   const { producers, segments } = log
@@ -212,15 +216,22 @@ export function rebuildProducers(
   if (from >= log.logEndOffset) return
   const reindexFrom = options.reindexFrom ?? Infinity
   const first = segments.findLastIndex(segment => segment.baseOffset <= from)
-  for (const segment of segments.slice(Math.max(0, first))) {
-    segment.scan(segment.positionOf(from), (bytes, at, position, size) => {
+  for (const [index, segment] of segments.entries()) {
+    if (index < first) continue
+    const nextBaseOffset = segments[index + 1]?.baseOffset ?? Infinity
+    segment.scanThrough(segment.positionOf(from), (bytes, at, position, size) => {
       const header = new BatchView(bytes, at)
-      if (!header.hasProducerId) return true
+      if (!header.hasProducerId || header.baseOffset >= nextBaseOffset) return true
       const completed = applyTo(producers, segment, header, { position, size })
       if (completed?.aborted === true && segment.baseOffset >= reindexFrom)
         log.transactions.append(segment, abortedTransaction(completed, producers))
       return true
     })
+    for (const { offset, nextOffset, problem } of segment.damaged) {
+      if (nextOffset <= from || offset >= nextBaseOffset) continue
+      const fields = { segment: segment.path, offset, nextOffset, problem }
+      options.log?.warn('What producers wrote in damaged batches is not known; a retry of it is written again.', fields)
+    }
   }
 }
 
@@ -251,21 +262,22 @@ function abortedIn(options: LoadOptions, segment: Segment): AbortedTransaction[]
   const from = snapshot?.offset ?? 0
   const first = before.findLastIndex(offset => offset <= from)
   const aborted: AbortedTransaction[] = []
-  const read = (each: Segment): void => {
-    each.scan(each.positionOf(from), (bytes, at, position, size) => {
+  const read = (each: Segment, nextBaseOffset: number): void => {
+    each.scanThrough(each.positionOf(from), (bytes, at, position, size) => {
       const header = new BatchView(bytes, at)
-      if (!header.hasProducerId) return true
+      if (!header.hasProducerId || header.baseOffset >= nextBaseOffset) return true
       const completed = applyTo(producers, each, header, { position, size })
       if (completed?.aborted === true && each === segment) aborted.push(abortedTransaction(completed, producers))
       return true
     })
   }
-  for (const offset of from < segment.baseOffset ? before.slice(Math.max(0, first)) : []) {
+  const earlier = from < segment.baseOffset ? before.slice(Math.max(0, first)) : []
+  for (const [index, offset] of earlier.entries()) {
     const each = Segment.open(segmentOptions(options, offset))
-    read(each)
+    read(each, earlier[index + 1] ?? segment.baseOffset)
     each.closeHandle()
   }
-  read(segment)
+  read(segment, Math.min(...offsets.filter(offset => offset > segment.baseOffset)))
   return aborted
 }
 

@@ -4,8 +4,8 @@
  */
 import type { Logger } from '../environment/environment.ts'
 import { baseOffsetOf } from '../protocol/records/batch.ts'
-import { damageAt, readableUntil } from './damaged-region.ts'
-import { regionAt } from './damage-search.ts'
+import { damageAt, readableUntil, type DamagedRegion } from './damaged-region.ts'
+import { isSoundNow, regionAt } from './damage-search.ts'
 import type { ReadOptions, ReadResult } from './log.ts'
 import { emptyBuffer, lastBatchEnd, readWholeBatches } from './read-batches.ts'
 import { ReadPositions } from './read-positions.ts'
@@ -20,6 +20,13 @@ export interface ReadableLog {
   readonly logStartOffset: number
 }
 
+interface KnownDamage {
+  readonly segment: Segment
+  readonly region: DamagedRegion
+}
+
+/** A disk that damages every other read must not hold the node up. */
+const maxAttempts = 6
 /** Damaged batches that are remembered, per log: for who looks at the node. */
 const maxDamaged = 100
 
@@ -37,24 +44,69 @@ export class LogReader {
     return [...this.damaged.values()].filter(({ offset }) => offset >= this.log.logStartOffset)
   }
 
-  /** Whole batches from the one that holds `offset` on, none that reaches `limit`. Throws DamagedBatchError when that one is damaged. */
+  /**
+   * Whole batches from the one that holds `offset` on, none that reaches `limit`. Throws DamagedBatchError when that one is damaged, and was so
+   * twice: bytes also change on their way from the disk. Of damage that is known only the first batch is read again, each time.
+   */
   read(offset: number, limit: number, options: ReadOptions): ReadResult {
-    for (;;) {
+    let doubted: DamagedBatch | undefined
+    for (let attempt = 1; ; attempt++) {
       try {
-        return this.readOnce(offset, limit, options)
+        const result = this.readOnce(offset, limit, options)
+        if (doubted !== undefined) this.readWell(doubted)
+        if (this.damaged.size > 0) this.forgetBetween(offset, result.nextOffset)
+        return result
       } catch (error) {
         if (!(error instanceof DamagedBatchError)) throw error
-        // What is behind the damage may be what was asked for.
-        if (!this.learn(error.damage)) throw this.found(error)
+        const { damage } = error
+        const region = this.regionOf(damage)
+        if (region !== undefined) {
+          if (attempt >= maxAttempts || !this.isWholeNow(region)) throw this.found(error)
+          this.readWell(damage)
+        } else if (doubted?.position === damage.position && doubted.segment === damage.segment) {
+          // What is behind the damage may be what was asked for.
+          if (attempt >= maxAttempts || !this.learn(damage)) throw this.found(error)
+          doubted = undefined
+        } else if (attempt >= maxAttempts) throw this.found(error)
+        else doubted = damage
       }
     }
   }
 
+  private segmentAt(path: string): Segment | undefined {
+    return this.log.currentSegments.find(each => each.path === path)
+  }
+
+  private regionOf({ segment: path, position }: DamagedBatch): KnownDamage | undefined {
+    const segment = this.segmentAt(path)
+    const region = segment?.damaged.find(({ from }) => from === position)
+    return segment === undefined || region === undefined ? undefined : { segment, region }
+  }
+
+  /** Whether the first batch of a damaged region is good: then there was no damage, or less. What is still damaged behind it is found again. */
+  private isWholeNow({ segment, region }: KnownDamage): boolean {
+    if (!isSoundNow(segment, region)) return false
+    segment.damaged = segment.damaged.filter(each => each !== region)
+    return true
+  }
+
+  private readWell({ segment, position, offset, problem }: DamagedBatch): void {
+    const fields = { segment, position, offset, problem }
+    this.log.log.warn(
+      'A batch was read damaged, and well when it was read again: its disk, or the way from there, is not to be trusted.',
+      fields,
+    )
+  }
+
+  private forgetBetween(offset: number, nextOffset: number): void {
+    for (const found of this.damaged.keys()) if (found >= offset && found < nextOffset) this.damaged.delete(found)
+  }
+
   /** Notes which offsets the damage costs; false when that is known, or cannot be found out. */
   private learn({ segment: path, position, problem }: DamagedBatch): boolean {
-    const segment = this.log.currentSegments.find(each => each.path === path)
+    const segment = this.segmentAt(path)
     const isKnown = [...this.damaged.values()].some(each => each.segment === path && each.position === position)
-    if (segment === undefined || isKnown || segment.damaged.some(({ from }) => from === position)) return false
+    if (segment === undefined || isKnown) return false
     const region = regionAt(segment, position, problem)
     if (region !== undefined) segment.damaged = [...segment.damaged, region]
     return region !== undefined

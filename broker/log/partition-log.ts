@@ -397,9 +397,9 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
 
   private rebuildProducers(): void {
     const { segments, endOffset: logEndOffset, producerStates: producers, snapshots, transactions } = this
-    const wallMs = this.environment.clock.wallMs()
     const expirationMs = this.options.producerIdExpirationMs?.() ?? dayMs
-    rebuildProducers({ segments, logEndOffset, producers, snapshots, transactions }, { wallMs, expirationMs })
+    const options = { wallMs: this.environment.clock.wallMs(), expirationMs, log: this.log }
+    rebuildProducers({ segments, logEndOffset, producers, snapshots, transactions }, options)
     this.producerStates.highWatermarkRaised(this.highWatermark)
   }
 

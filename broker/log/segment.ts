@@ -312,12 +312,27 @@ export class Segment {
       return !isStopped
     })
     if (isStopped || end >= this.sizeBytes || this.isSearched) return end
-    this.context.log.warn('Bytes within a segment are no batch; looking for what follows.', {
-      path: this.path,
-      position: end,
-    })
-    this.rebuildIndexes(this.context.indexIntervalBytes())
+    this.searchBehind(end)
     return this.scanFromEntry(offset, visit)
+  }
+
+  /** As `scan`; where bytes that are no batch stop it, it is looked for what follows them. */
+  scanThrough(from: number, visit: HeaderVisitor): number {
+    let isStopped = false
+    const end = this.scan(from, (bytes, at, position, size) => {
+      isStopped = !visit(bytes, at, position, size)
+      return !isStopped
+    })
+    if (isStopped || end >= this.sizeBytes) return end
+    if (!this.isSearched) this.searchBehind(end)
+    const damage = this.damaged.find(region => region.from <= end && end < region.to)
+    return damage === undefined ? end : this.scan(damage.to, visit)
+  }
+
+  private searchBehind(position: number): void {
+    const fields = { path: this.path, position }
+    this.context.log.warn('Bytes within a segment are no batch; looking for what follows.', fields)
+    this.rebuildIndexes(this.context.indexIntervalBytes())
   }
 
   /** An index that points nowhere is rebuilt. */
@@ -401,17 +416,24 @@ export class Segment {
 
   // --------------------------------------------------------------------------------------------- truncate and rebuild
 
-  /** Where to cut so that nothing at or above `offset` is left; `end` is lower than `offset` when a batch spans it. */
+  /**
+   * Where to cut so that nothing at or above `offset` is left, and where the log ends then: lower than `offset` when a batch spans it, or when
+   * damage, behind which there is no batch any more, hides what there was.
+   */
   cutPoint(offset: number): { readonly position: number; readonly end: number } {
-    const position = this.positionOf(offset)
-    const damage = damageAt(this.damaged, offset)
-    if (damage !== undefined) return { position, end: damage.offset }
-    let end = offset
-    this.scan(position, (bytes, at) => {
-      end = Math.min(offset, baseOffsetOf(bytes, at))
-      return false
+    let goodEnd = this.baseOffset
+    let spanning: number | undefined
+    const position = this.scanFromIndexed(offset, (bytes, at) => {
+      const lastOffset = lastOffsetOf(bytes, at)
+      if (lastOffset >= offset) spanning = baseOffsetOf(bytes, at)
+      else goodEnd = lastOffset + 1
+      return lastOffset < offset
     })
-    return { position, end }
+    // Only now: the scan may have found it.
+    const damage = damageAt(this.damaged, offset)
+    if (damage !== undefined) return { position: damage.from, end: damage.offset }
+    if (spanning !== undefined) return { position, end: Math.min(offset, spanning) }
+    return { position, end: position < this.sizeBytes ? goodEnd : offset }
   }
 
   /** Cuts the file at `position` and the indexes at `offset`, the first offset that goes. */

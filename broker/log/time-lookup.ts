@@ -3,10 +3,11 @@
  * decoding one batch.
  *
  * A batch that cannot be decompressed is answered with its first offset and largest timestamp: a reader that starts there
- * misses nothing. Sources: KIP-33, KIP-734.
+ * misses nothing. The same for a damaged region right before the answer; Kafka's look-up fails there (CORRUPT_MESSAGE). Sources: KIP-33, KIP-734.
  */
-import { batchBytes, BatchView, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
+import { baseOffsetOf, batchBytes, BatchView, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
 import { MalformedBatchError, readRecords } from '../protocol/records/batch-read.ts'
+import type { DamagedRegion } from './damaged-region.ts'
 import type { OffsetAndTimestamp } from './log.ts'
 import type { Segment } from './segment.ts'
 
@@ -16,56 +17,99 @@ export function findByTimestamp(
   timestamp: number,
   fromOffset: number,
 ): OffsetAndTimestamp | undefined {
-  for (const segment of segments) {
+  for (const [index, segment] of segments.entries()) {
     if ((segment.largestTimestamp()?.timestamp ?? -1) < timestamp) continue
-    const found = findInSegment(segment, timestamp, fromOffset)
+    const found = findInSegment(segments, index, timestamp, fromOffset)
     if (found !== undefined) return found
   }
   return undefined
 }
 
-/** The first record with the largest timestamp of all. */
+/** The first record with the largest timestamp of all. What is damaged does not count. */
 export function findMaxTimestamp(segments: readonly Segment[], fromOffset: number): OffsetAndTimestamp | undefined {
-  let best: Segment | undefined
-  for (const segment of segments) {
-    const timestamp = segment.largestTimestamp()?.timestamp
-    if (timestamp !== undefined && timestamp > (best?.largestTimestamp()?.timestamp ?? -1)) best = segment
+  let best = -1
+  let largest = -1
+  for (const [index, segment] of segments.entries()) {
+    const timestamp = segment.largestTimestamp()?.timestamp ?? -1
+    if (timestamp > largest) [best, largest] = [index, timestamp]
   }
-  const found = best && findInSegment(best, best.largestTimestamp()!.timestamp, fromOffset)
-  return best === undefined ? undefined : (found ?? findNewestLeft(segments, fromOffset))
+  if (best < 0) return undefined
+  return findInSegment(segments, best, largest, fromOffset) ?? findNewestLeft(segments, fromOffset)
 }
 
 /** The same where compaction has taken the records of the batch with the largest timestamp. Reads all headers. */
 function findNewestLeft(segments: readonly Segment[], fromOffset: number): OffsetAndTimestamp | undefined {
-  let newest: { readonly segment: Segment; readonly timestamp: number } | undefined
-  for (const segment of segments) {
-    segment.scan(0, (bytes, at) => {
-      const { recordsCount, maxTimestamp, lastOffset } = new BatchView(bytes, at)
-      if (recordsCount > 0 && lastOffset >= fromOffset && maxTimestamp > (newest?.timestamp ?? -1))
-        newest = { segment, timestamp: maxTimestamp }
+  let newest: { readonly index: number; readonly timestamp: number } | undefined
+  for (const [index, segment] of segments.entries()) {
+    const endOffset = endOf(segments, index)
+    segment.scanThrough(0, (bytes, at) => {
+      const { recordsCount, maxTimestamp, baseOffset, lastOffset } = new BatchView(bytes, at)
+      if (recordsCount > 0 && lastOffset >= fromOffset && baseOffset < endOffset)
+        if (maxTimestamp > (newest?.timestamp ?? -1)) newest = { index, timestamp: maxTimestamp }
       return true
     })
   }
-  return newest && findInSegment(newest.segment, newest.timestamp, fromOffset)
+  return newest && findInSegment(segments, newest.index, newest.timestamp, fromOffset)
 }
 
-function findInSegment(segment: Segment, timestamp: number, fromOffset: number): OffsetAndTimestamp | undefined {
+/** What damage has left in a segment from there on is not the log's. */
+function endOf(segments: readonly Segment[], index: number): number {
+  return segments[index + 1]?.baseOffset ?? Infinity
+}
+
+function findInSegment(
+  segments: readonly Segment[],
+  index: number,
+  timestamp: number,
+  fromOffset: number,
+): OffsetAndTimestamp | undefined {
+  const segment = segments[index]!
+  const endOffset = endOf(segments, index)
   const indexed = segment.timeEntry(timestamp)
   // Only whole batches at or above the indexed one matter; `positionOf` also proves that the index points to a batch.
   let position = segment.positionOf(Math.max(indexed?.offset ?? segment.baseOffset, fromOffset))
   for (;;) {
-    let size = 0
-    position = segment.scan(position, (bytes, at, _position, sizeBytes) => {
-      size = sizeBytes
-      return maxTimestampOf(bytes, at) < timestamp || lastOffsetOf(bytes, at) < fromOffset
+    let isFound = false
+    position = segment.scanThrough(position, (bytes, at) => {
+      const isBefore = maxTimestampOf(bytes, at) < timestamp || lastOffsetOf(bytes, at) < fromOffset
+      isFound = !isBefore && baseOffsetOf(bytes, at) < endOffset
+      return !isFound
     })
-    if (size === 0 || position >= segment.sizeBytes) return undefined
+    if (!isFound) return undefined
     const batch = readBatch(segment, position)
     if (batch === undefined) return undefined
     const found = findInBatch(batch, timestamp, fromOffset)
-    if (found !== undefined) return found
+    if (found !== undefined) return inDamageBefore(segments, index, position, { timestamp, fromOffset }) ?? found
     position += batch.sizeBytes
   }
+}
+
+/**
+ * Damage that ends where the first record was found may have held the first one: nobody can tell. A reader that starts there is told so,
+ * one that starts behind it would miss those records and never know.
+ */
+function inDamageBefore(
+  segments: readonly Segment[],
+  index: number,
+  position: number,
+  { timestamp, fromOffset }: { readonly timestamp: number; readonly fromOffset: number },
+): OffsetAndTimestamp | undefined {
+  const segment = segments[index]!
+  const previous = position === 0 ? segments[index - 1] : undefined
+  const damage = segment.damaged.find(({ to }) => to === position) ?? (previous && damageAtEnd(previous, segment))
+  if (damage === undefined || damage.nextOffset <= fromOffset) return undefined
+  return { offset: Math.max(damage.offset, fromOffset), timestamp, leaderEpoch: -1 }
+}
+
+function damageAtEnd(
+  previous: Segment,
+  { baseOffset }: Segment,
+): Pick<DamagedRegion, 'offset' | 'nextOffset'> | undefined {
+  const known = previous.damaged.find(({ to }) => to === previous.sizeBytes)
+  if (known !== undefined) return known
+  // Without a batch behind it, it is nowhere noted.
+  const { position, end } = previous.cutPoint(baseOffset)
+  return position < previous.sizeBytes && end < baseOffset ? { offset: end, nextOffset: baseOffset } : undefined
 }
 
 function readBatch(segment: Segment, position: number): BatchView | undefined {

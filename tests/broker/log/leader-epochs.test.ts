@@ -68,15 +68,11 @@ test('epochs that are not those of the batches stay until the batches can be rea
   bytes.writeInt32BE(5, 12)
   const epochs = new LeaderEpochs([{ epoch: 3, startOffset: 0 }])
   let scans = 0
-  const segment = {
-    baseOffset: 0,
-    damaged: [],
-    positionOf: () => 0,
-    scan(_position: number, visit: (bytes: Buffer, at: number) => boolean) {
-      if (++scans === 2) throw new DiskError('EMFILE', 'open', '/data/events-0')
-      visit(bytes, 0)
-    },
-  } as unknown as Segment
+  const scan = (_position: number, visit: (bytes: Buffer, at: number) => boolean): void => {
+    if (++scans === 2) throw new DiskError('EMFILE', 'open', '/data/events-0')
+    visit(bytes, 0)
+  }
+  const segment = { baseOffset: 0, damaged: [], positionOf: () => 0, scan, scanThrough: scan } as unknown as Segment
   const log = { warn() {} } as unknown as Logger
   const check = new EpochCheck({ log, path: 'x', epochs, segments: [segment], gapsAllowed: false })
   expect(() => check.run({ logStartOffset: 0, logEndOffset: 1 })).toThrow('EMFILE')
