@@ -5,7 +5,7 @@
  * Expect: nothing acknowledged is lost, and every offset holds what it held before.
  * Control: with acks=0 the client calls a record written as soon as it has left; records that a frozen broker never read are lost.
  */
-import { checkNames } from '#scripts/checkers/check.ts'
+import { allChecks } from '#scripts/checkers/check.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { Script } from '#scripts/labs/script.ts'
 import { everyNode } from '#scripts/labs/targets.ts'
@@ -46,7 +46,7 @@ const cutThePower: Script = async run => {
 
 const single = { partitions: 2, replicationFactor: 1, settings: { 'min.insync.replicas': '1' } }
 /** With one replica there is nothing to compare. */
-const checks = checkNames.filter(name => name !== 'replica-divergence')
+const checks = allChecks.filter(name => name !== 'replica-divergence')
 
 export default lab({
   name: '01-log',

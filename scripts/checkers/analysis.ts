@@ -6,6 +6,9 @@
  * records, compaction), positions have none. A value may have several positions (duplicates), an offset several values (divergence);
  * checkers stay sound by comparing the last position of one with the first of the other.
  *
+ * Who reads uncommitted sees what is in the log, and proves nothing about commits: such reads have a place, and count as reads, but they are no
+ * evidence that a transaction was committed.
+ *
  * Source: jepsen.tests.kafka (analysis: must-have-committed?, version-orders, writer-of, readers-of).
  */
 import {
@@ -13,6 +16,7 @@ import {
   pollsOf,
   sendsOf,
   type History,
+  type Observation,
   type Offset,
   type PartitionName,
   type RecordOperation,
@@ -26,6 +30,10 @@ export interface Write {
   /** Index of the invocation in the history. */
   readonly invoked: number
   readonly process: number
+  /** Part of a transaction: it counts when the whole does. */
+  readonly transactional: boolean
+  /** All writes of the operation, this one among them. */
+  readonly siblings: readonly Write[]
   /** Index of the completion; undefined when the client never came back. */
   completed: number | undefined
   /** A missing completion counts as `info`. */
@@ -44,6 +52,8 @@ export interface ValueFacts {
   firstRead: number | undefined
   /** Last entry of an `ok` poll that returned it. */
   lastRead: number | undefined
+  /** First entry of an `ok` poll that returned it as committed (not `read_uncommitted`). */
+  firstCommittedRead: number | undefined
 }
 
 export interface PartitionFacts {
@@ -64,6 +74,8 @@ export interface Analysis {
   /** Completed polls with their sends, in the order of the history. */
   readonly completions: readonly RecordOperation[]
   readonly replicaLogs: readonly ReplicaLog[]
+  /** Highest log start offset that was seen of each partition: what lies below was removed by retention, or on request. */
+  readonly logStarts: ReadonlyMap<PartitionName, Offset>
   readonly acknowledged: number
   readonly read: number
   /** `complete` when the last read reached the end of every partition, or the history does not say anything about it. */
@@ -76,7 +88,8 @@ export function analyse(history: History): Analysis {
   const builder = new Builder()
   for (const operation of history) {
     if (isRecordOperation(operation)) builder.recordOperation(operation)
-    else if (operation.f === 'read-replica') builder.replicaLogs.push(operation.value as ReplicaLog)
+    else if (operation.f === 'read-replica') builder.replicaLog(operation.value as ReplicaLog)
+    else if (operation.process === 'observer' && operation.f === 'observe') builder.observation(operation.value)
     else if (operation.process === 'lab' && operation.f === 'phase') builder.phase(operation.value, operation.index)
   }
   builder.finish()
@@ -85,6 +98,7 @@ export function analyse(history: History): Analysis {
     partitions: builder.partitions,
     completions: builder.completions,
     replicaLogs: builder.replicaLogs,
+    logStarts: builder.logStarts,
     acknowledged: builder.acknowledged,
     read: builder.read,
     finalRead: builder.finalReadFrom === undefined || builder.finalReadComplete ? 'complete' : 'incomplete',
@@ -92,14 +106,22 @@ export function analyse(history: History): Analysis {
   }
 }
 
-/** True when the write certainly took effect: it was acknowledged, or somebody read something of the same operation. */
-export function mustHaveCommitted(write: Write, analysis: Analysis): boolean {
-  if (write.outcome === 'ok') return true
-  if (write.outcome === 'fail') return false
-  const invocation = analysis.history[write.invoked] as RecordOperation
-  return sendsOf(invocation).some(
-    ({ partition, value }) => analysis.partitions.get(partition)?.values.get(value)?.firstRead !== undefined,
-  )
+/**
+ * True when the write certainly took effect: it was acknowledged, or somebody read something that stands and falls with it. That is the whole
+ * transaction, and without one what the operation sent to the same partition.
+ */
+export function mustHaveCommitted(write: Write, { partitions }: Pick<Analysis, 'partitions'>): boolean {
+  if (write.outcome !== 'info') return write.outcome === 'ok'
+  return write.siblings.some(({ partition, value }) => {
+    const seen = partitions.get(partition)?.values.get(value)
+    if (write.transactional) return seen?.firstCommittedRead !== undefined
+    return partition === write.partition && seen?.firstRead !== undefined
+  })
+}
+
+/** True when retention, not a fault, removed the offset. */
+export function expired({ logStarts }: Pick<Analysis, 'logStarts'>, partition: PartitionName, offset: Offset): boolean {
+  return offset < (logStarts.get(partition) ?? 0)
 }
 
 /** Position of the first place where a value was seen; undefined when its place is unknown. */
@@ -114,6 +136,17 @@ export function lastPosition(facts: PartitionFacts, value: ValueFacts): number |
   return offset === undefined ? undefined : facts.positionOf.get(offset)
 }
 
+/** Position of the first place at or above an offset; the number of positions when there is none. */
+export function positionAtOrAbove({ offsets }: PartitionFacts, offset: Offset): number {
+  let [low, high] = [0, offsets.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((offsets[middle] as Offset) < offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 /** The workload broke its own rule; no verdict about the cluster is possible. */
 export class UnusableHistoryError extends Error {}
 
@@ -121,40 +154,77 @@ class Builder {
   readonly partitions = new Map<PartitionName, PartitionFacts>()
   readonly completions: RecordOperation[] = []
   readonly replicaLogs: ReplicaLog[] = []
+  readonly logStarts = new Map<PartitionName, Offset>()
   acknowledged = 0
   read = 0
   finalReadFrom: number | undefined
   finalReadComplete = false
-  readonly #open = new Map<number, Write[]>()
+  readonly #open = new Map<number, { readonly invocation: RecordOperation; readonly writes: Write[] }>()
 
   phase(name: string, index: number): void {
     if (name === 'final-read') this.finalReadFrom = index
     if (name === 'final-read-complete') this.finalReadComplete = true
   }
 
+  replicaLog(log: ReplicaLog): void {
+    this.replicaLogs.push(log)
+    if (log.leader) this.#logStart(log.partition, log.logStartOffset)
+  }
+
+  observation({ partitions }: Observation): void {
+    for (const name in partitions) {
+      const start = partitions[name]?.logStartOffset
+      if (start !== undefined) this.#logStart(name, start)
+    }
+  }
+
+  #logStart(partition: PartitionName, offset: Offset): void {
+    if (offset > (this.logStarts.get(partition) ?? 0)) this.logStarts.set(partition, offset)
+  }
+
   recordOperation(operation: RecordOperation): void {
     if (operation.type === 'invoke') {
-      this.#open.set(
-        operation.process,
-        sendsOf(operation).map(({ partition, value }) => this.#write(operation, partition, value)),
-      )
+      const writes: Write[] = []
+      for (const { partition, value } of sendsOf(operation)) this.#write(operation, partition, value, writes)
+      this.#open.set(operation.process, { invocation: operation, writes })
       return
     }
     this.completions.push(operation)
-    const writes = this.#open.get(operation.process) ?? []
+    this.#sends(operation)
+    if (operation.f !== 'send') this.#polls(operation)
+  }
+
+  /** What the operation's own writes came to. A transaction may learn what it sends from what it polls: then only its completion names them. */
+  #sends(operation: RecordOperation): void {
+    const open = this.#open.get(operation.process)
     this.#open.delete(operation.process)
-    for (const [position, send] of sendsOf(operation).entries()) {
-      const write = writes[position]
-      if (write?.value !== send.value || write.partition !== send.partition) {
+    const writes = open?.writes ?? []
+    const sends = sendsOf(operation)
+    const named = new Set<Write>()
+    for (const [position, { partition, offset, value }] of sends.entries()) {
+      const is = (write: Write | undefined) => write?.value === value && write.partition === partition
+      let write = is(writes[position]) ? writes[position] : writes.find(is)
+      if (!write && open && operation.f === 'txn') write = this.#write(open.invocation, partition, value, writes)
+      if (!write) {
         throw new UnusableHistoryError(
-          `entry ${operation.index} completes ${send.partition} ${send.value}, which its invocation did not send`,
+          `entry ${operation.index} completes ${partition} ${value}, which its invocation did not send`,
         )
       }
-      write.completed = operation.index
-      write.outcome = operation.type
-      write.acknowledgedOffset = send.offset
-      if (operation.type === 'ok') this.acknowledged += 1
+      write.acknowledgedOffset = offset
+      named.add(write)
     }
+    const type = operation.type as Write['outcome']
+    // A transaction that was committed without a write it had in mind never sent it; of an ordinary send nobody knows.
+    const unnamed = type !== 'ok' ? type : operation.f === 'txn' ? 'fail' : 'info'
+    for (const write of writes) {
+      write.completed = operation.index
+      write.outcome = named.has(write) ? type : unnamed
+      if (write.outcome === 'ok') this.acknowledged += 1
+    }
+  }
+
+  #polls(operation: RecordOperation): void {
+    const committed = operation.isolation !== 'read_uncommitted'
     for (const { partition, records } of pollsOf(operation)) {
       const facts = this.#partition(partition)
       for (const [offset, value] of records) {
@@ -164,6 +234,7 @@ class Builder {
         this.read += 1
         seen.firstRead ??= operation.index
         seen.lastRead = operation.index
+        if (committed) seen.firstCommittedRead ??= operation.index
       }
     }
   }
@@ -172,8 +243,10 @@ class Builder {
   finish(): void {
     for (const facts of this.partitions.values()) {
       for (const write of facts.writes) {
-        // A failed operation names no offset, and one nobody heard of again has none to name.
+        // A failed operation names no offset. One of unknown outcome may have been told one that others were given since, where a leader was
+        // lost or a transaction aborted: it counts when somebody read what it wrote.
         if (write.outcome === 'fail' || write.acknowledgedOffset === null) continue
+        if (write.outcome === 'info' && !mustHaveCommitted(write, this)) continue
         this.#see(facts, this.#value(facts, write.value), write.acknowledgedOffset)
       }
       facts.offsets = [...facts.valuesAt.keys()].sort((a, b) => a - b)
@@ -182,7 +255,7 @@ class Builder {
     }
   }
 
-  #write(operation: RecordOperation, partition: PartitionName, value: Value): Write {
+  #write(operation: RecordOperation, partition: PartitionName, value: Value, siblings: Write[]): Write {
     const facts = this.#partition(partition)
     const seen = this.#value(facts, value)
     if (seen.write) {
@@ -195,12 +268,15 @@ class Builder {
       value,
       invoked: operation.index,
       process: operation.process,
+      transactional: operation.f === 'txn',
+      siblings,
       completed: undefined,
       outcome: 'info',
       acknowledgedOffset: null,
     }
     seen.write = write
     facts.writes.push(write)
+    siblings.push(write)
     return write
   }
 
@@ -224,7 +300,14 @@ class Builder {
   #value(facts: PartitionFacts, value: Value): ValueFacts {
     let seen = facts.values.get(value)
     if (!seen) {
-      seen = { value, write: undefined, offsets: [], firstRead: undefined, lastRead: undefined }
+      seen = {
+        value,
+        write: undefined,
+        offsets: [],
+        firstRead: undefined,
+        lastRead: undefined,
+        firstCommittedRead: undefined,
+      }
       facts.values.set(value, seen)
     }
     return seen

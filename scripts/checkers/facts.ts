@@ -1,8 +1,7 @@
 /** Checks of a lab's own: promises about facts that its script left in the history. */
 import type { FactValue } from '../history/operation.ts'
 import type { Analysis } from './analysis.ts'
-import type { OwnCheck } from './check.ts'
-import { unknown } from './result.ts'
+import { unknown, type OwnCheck } from './result.ts'
 
 export type Facts = Readonly<Record<string, FactValue>>
 

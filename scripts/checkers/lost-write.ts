@@ -9,11 +9,13 @@
  * Source: jepsen.tests.kafka, lost-write-cases; Kafka's tests/kafkatest, validate_delivery.
  */
 import type { Analysis, PartitionFacts, ValueFacts } from './analysis.ts'
-import { firstPosition, lastPosition, mustHaveCommitted } from './analysis.ts'
+import { expired, firstPosition, lastPosition, mustHaveCommitted } from './analysis.ts'
 import {
   Anomalies,
   countOf,
   entryName,
+  logAround,
+  logAroundInWords,
   sliceOf,
   unknown,
   verdict,
@@ -37,7 +39,7 @@ export function lostWrite(analysis: Analysis): CheckResult {
       if (value.firstRead !== undefined) continue
       const last = lastPosition(facts, value)
       if (last === undefined || last > bound.position || !mustHaveCommitted(write, analysis)) continue
-      if (where.expired(facts.name, value.offsets.at(-1) as number)) continue
+      if (expired(analysis, facts.name, value.offsets.at(-1) as number)) continue
       const { fate, sentence } = where.fate(facts.name, write.value)
       if (fate === 'lost in the log') fates.inLog += 1
       if (fate === 'lost on the way to the consumer') fates.onTheWay += 1
@@ -84,13 +86,16 @@ function describe(
   const witness = usurper ?? beyond
   const completed = write?.completed ?? write?.invoked ?? 0
   const acked =
-    write?.outcome === 'ok' ? 'was acknowledged' : 'must have been written (another record of its send was read)'
+    write?.outcome === 'ok'
+      ? 'was acknowledged'
+      : 'must have been written (another record of the same operation was read)'
   const then = usurper
     ? `offset ${offset} was read as ${usurper.value}`
     : `${witness.value} was read at the higher offset ${witness.offsets[0]}`
   return {
     partition: facts.name,
-    explanation: `${lost.value} ${acked} at offset ${offset} of ${facts.name} by ${entryName(analysis, completed)}. Later ${then}, but ${lost.value} was never read. ${fate}`,
+    explanation: `${lost.value} ${acked} at offset ${offset} of ${facts.name} by ${entryName(analysis, completed)}. Later ${then}, but ${lost.value} was never read. ${fate}${logAroundInWords(facts, offset)}`,
     slice: sliceOf(analysis, facts.name, [write?.invoked, completed, witness.firstRead], [lost.value, witness.value]),
+    log: logAround(facts, offset),
   }
 }

@@ -1,8 +1,8 @@
 /**
  * What writers wrote one after the other must be in the log in that order.
  *
- * int-nonmonotonic-send: inside one send, a record lies before its predecessor. nonmonotonic-send: the same between two sends of one
- * process. key-order: for one record key, a write that began after another had been acknowledged lies before it, whoever wrote them.
+ * int-nonmonotonic-send: inside one operation, a record lies before its predecessor. nonmonotonic-send: the same between two operations of one
+ * process. int-send-skip: inside one operation, other records lie between two of its own; that is allowed, and a figure. key-order: for one record key, a write that began after another had been acknowledged lies before it, whoever wrote them.
  * Compared is the last place of the later write with the first place of the earlier one, so that duplicates make no false alarm.
  *
  * Source: jepsen.tests.kafka, int-send-skip+nonmonotonic-cases and nonmonotonic-send-cases. Other writers' records may lie in between.
@@ -10,11 +10,22 @@
 import { recordKeyOf, sendsOf, type PartitionName, type RecordOperation, type Value } from '../history/operation.ts'
 import type { Analysis, PartitionFacts, ValueFacts } from './analysis.ts'
 import { firstPosition, lastPosition } from './analysis.ts'
-import { Anomalies, countOf, entryName, sliceOf, unknown, verdict, type CheckResult } from './result.ts'
+import {
+  allowed,
+  Anomalies,
+  countOf,
+  entryName,
+  logAround,
+  sliceOf,
+  unknown,
+  verdict,
+  type CheckResult,
+} from './result.ts'
 
 export function sendOrder(analysis: Analysis): CheckResult[] {
   const inside = new Anomalies()
   const between = new Anomalies()
+  const skips = new Anomalies()
   const last = new Map<string, Value>()
   let judged = 0
   for (const operation of analysis.completions) {
@@ -28,7 +39,11 @@ export function sendOrder(analysis: Analysis): CheckResult[] {
       last.set(process, value)
       if (earlier === undefined) continue
       judged += 1
-      if (inOrder(analysis, partition, earlier, value)) continue
+      if (inOrder(analysis, partition, earlier, value)) {
+        if (within !== undefined && isApart(analysis, partition, within, value))
+          skips.add(() => describeSkip(analysis, operation, partition, within, value))
+        continue
+      }
       const anomalies = within === undefined ? between : inside
       anomalies.add(() => describe(analysis, partition, earlier, value, 'The same client sent'))
     }
@@ -39,6 +54,11 @@ export function sendOrder(analysis: Analysis): CheckResult[] {
   return [
     verdict('int-nonmonotonic-send', { good, bad: bad(inside.count) }, inside),
     verdict('nonmonotonic-send', { good, bad: bad(between.count) }, between),
+    allowed(
+      'int-send-skip',
+      `${countOf(skips.count, 'time')} others' records lie between two of one operation, which Kafka allows: writes are not kept apart.`,
+      skips,
+    ),
   ]
 }
 
@@ -94,6 +114,31 @@ function inOrder(analysis: Analysis, partition: PartitionName, earlier: Value, l
   const first = firstPosition(facts, facts.values.get(earlier) as ValueFacts)
   const last = lastPosition(facts, facts.values.get(later) as ValueFacts)
   return first === undefined || last === undefined || last >= first
+}
+
+/** True when something certainly lies between two records. */
+function isApart(analysis: Analysis, partition: PartitionName, earlier: Value, later: Value): boolean {
+  const facts = analysis.partitions.get(partition) as PartitionFacts
+  const first = lastPosition(facts, facts.values.get(earlier) as ValueFacts)
+  const next = firstPosition(facts, facts.values.get(later) as ValueFacts)
+  return first !== undefined && next !== undefined && next > first + 1
+}
+
+function describeSkip(
+  analysis: Analysis,
+  operation: RecordOperation,
+  partition: PartitionName,
+  earlier: Value,
+  later: Value,
+) {
+  const facts = analysis.partitions.get(partition) as PartitionFacts
+  const [from, to] = [earlier, later].map(value => facts.values.get(value)?.offsets[0]) as [number, number]
+  return {
+    partition,
+    explanation: `${entryName(analysis, operation.index)} sent ${earlier} and then ${later}; in ${partition} they are at offsets ${from} and ${to}, with others between them.`,
+    slice: sliceOf(analysis, partition, [operation.index], [earlier, later]),
+    log: logAround(facts, to),
+  }
 }
 
 function describe(analysis: Analysis, partition: PartitionName, earlier: Value, later: Value, who: string) {

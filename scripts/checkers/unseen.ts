@@ -11,7 +11,7 @@
  *
  * Source: jepsen.tests.kafka, unseen and g1a-cases.
  */
-import type { Analysis, ValueFacts } from './analysis.ts'
+import { expired, type Analysis, type ValueFacts } from './analysis.ts'
 import { Anomalies, countOf, entryName, sliceOf, unknown, verdict, type CheckResult } from './result.ts'
 import { Whereabouts } from './whereabouts.ts'
 
@@ -31,7 +31,7 @@ export function unseen(analysis: Analysis): CheckResult {
       const value = facts.values.get(write.value) as ValueFacts
       if (write.outcome !== 'ok' || value.firstRead !== undefined) continue
       const offset = value.offsets.at(-1)
-      if (offset !== undefined && where.expired(facts.name, offset)) continue
+      if (offset !== undefined && expired(analysis, facts.name, offset)) continue
       anomalies.add(() => ({
         partition: facts.name,
         explanation: `${write.value} was acknowledged by ${entryName(analysis, write.completed as number)} ${offset === undefined ? 'without an offset' : `at offset ${offset}`} of ${facts.name}, and nobody ever read it. ${where.fate(facts.name, write.value).sentence}`,
@@ -61,8 +61,10 @@ export function vanished(analysis: Analysis): CheckResult {
   for (const facts of analysis.partitions.values()) {
     for (const value of facts.values.values()) {
       if (value.firstRead === undefined || value.lastRead === undefined) continue
+      // Of a transaction that a reader of uncommitted records saw, the end may be an abort.
+      if (value.write?.transactional === true && value.firstCommittedRead === undefined) continue
       compared += 1
-      if (value.lastRead >= finalReadFrom || where.expired(facts.name, value.offsets.at(-1) as number)) continue
+      if (value.lastRead >= finalReadFrom || expired(analysis, facts.name, value.offsets.at(-1) as number)) continue
       const [first, last] = [value.firstRead, value.lastRead]
       anomalies.add(() => ({
         partition: facts.name,
@@ -95,8 +97,9 @@ export function abortedRead(analysis: Analysis): CheckResult {
       if (write.outcome !== 'fail') continue
       failed += 1
       const value = facts.values.get(write.value) as ValueFacts
-      if (value.firstRead === undefined) continue
-      const reader = value.firstRead
+      // Whoever reads uncommitted may see what a transaction writes before it is aborted, but never what a send failed to write.
+      const reader = write.transactional ? value.firstCommittedRead : value.firstRead
+      if (reader === undefined) continue
       anomalies.add(() => ({
         partition: facts.name,
         explanation: `The write of ${write.value} to ${facts.name} had definitely failed in ${entryName(analysis, write.completed as number)}, yet ${entryName(analysis, reader)} read it at offset ${value.offsets[0]}.`,

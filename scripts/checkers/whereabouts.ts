@@ -49,12 +49,6 @@ export class Whereabouts {
     return { fate: 'not to be decided', sentence: 'No full read of the log after the run tells where it was lost.' }
   }
 
-  /** True when retention, not a fault, removed the offset. */
-  expired(partition: PartitionName, offset: Offset): boolean {
-    const leader = this.#of(partition).find(({ log }) => log.leader)
-    return leader !== undefined && offset < leader.log.logStartOffset
-  }
-
   /** Every place in the leader's log, else in any replica's, where the value is. */
   copies(partition: PartitionName, value: Value): readonly Copy[] {
     const logs = this.#of(partition)

@@ -273,6 +273,22 @@ export function recordKeyOf(value: Value): string | undefined {
   return colon < 0 ? undefined : value.slice(0, colon)
 }
 
+/** Whether the value stands for a tombstone, by the convention `recordKey:-sequence`: such a record has no content, so a header carries its sequence. */
+export function isTombstone(value: Value): boolean {
+  return /:-\d+$/.test(value)
+}
+
+/** What a copy of a record was made from, by the convention `value~attempt` of pipelines that may have to write the same again; else the value itself. */
+export function originOf(value: Value): Value {
+  const tilde = value.lastIndexOf('~')
+  return tilde < 0 ? value : value.slice(0, tilde)
+}
+
+/** The topic of a partition's name. */
+export function topicOf(partition: PartitionName): string {
+  return partition.slice(0, partition.lastIndexOf('-'))
+}
+
 /** Whether a client's process wrote this entry, and it is about records. */
 export function isRecordOperation(operation: Operation): operation is RecordOperation {
   return operation.f === 'send' || operation.f === 'poll' || operation.f === 'txn'

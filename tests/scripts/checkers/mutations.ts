@@ -183,6 +183,33 @@ export const mutations: Partial<Record<CheckName, Mutation>> = {
     poll.records[0][1] = 'ghost:0'
     return true
   }),
+  'log-order': mutate((draft, pick) => {
+    const pair = from(
+      pairs(draft, () => true),
+      pick,
+    )
+    if (!pair) return false
+    draft.swap(pair.partition, pair.a, pair.b)
+    return true
+  }),
+  'garbage-read': mutate((draft, pick) => {
+    const poll = from(draft.polls, pick)
+    if (!poll) return false
+    const last = draft.polls.findLast(({ partition }) => partition === poll.partition) as Poll
+    last.records.push([draft.last(poll.partition) + 1, 'ghost:2'])
+    return true
+  }),
+  'G1c-realtime': mutate((draft, pick) => {
+    // Somebody read what was sent only later.
+    const poll = from(draft.polls, pick)
+    const later = from(
+      draft.sends.filter(({ partition, invoked }) => poll && partition === poll.partition && invoked > poll.index),
+      pick,
+    )
+    if (!poll || !later?.sent[0]) return false
+    poll.records.push([...later.sent[0]])
+    return true
+  }),
   'aborted-read': mutate((draft, pick) => {
     const send = from(draft.sends, pick)
     if (!send) return false
