@@ -1,30 +1,16 @@
-/** `doctor`: every thing a command could stumble over on this machine, each with what it is needed for and the way to get it. */
-import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { dirname } from 'node:path'
-import type { Availability, Cluster, Engine, RuntimeName } from '../cluster/cluster.ts'
+/** `doctor`: what this machine can and cannot do, each with the fix, and what earlier commands left behind. */
+import type { Cluster } from '../cluster/cluster.ts'
 import { fetchJars } from '../cluster/apache-kafka/jars.ts'
-import { attachCluster, runtimeByName } from '../cluster/runtimes.ts'
+import { attachCluster } from '../cluster/runtimes.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
-import { portIsFree } from '../cluster/ports.ts'
 import { clusterNames, projectRoot, readRecord, stateHome } from '../cluster/state.ts'
-import { exitCodes, messageOf } from '../errors.ts'
+import type { Finding, Grade } from '../doctor/finding.ts'
+import { machineFindings } from '../doctor/machine.ts'
+import { realProbes } from '../doctor/probes.ts'
+import { exitCodes } from '../errors.ts'
 import { paint } from '../output.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
-
-/** `bad`: nothing works without it. `lacking`: something optional does not. */
-type Grade = 'good' | 'lacking' | 'bad'
-
-interface Finding {
-  readonly name: string
-  readonly grade: Grade
-  readonly summary: string
-  readonly remedy?: string
-}
-
-const GiB = 1 << 30
-const NODE_OLDEST = 26
 
 export async function doctor(
   options: CommonOptions & { readonly fetchKafka?: boolean },
@@ -33,13 +19,9 @@ export async function doctor(
   if (options.fetchKafka === true) {
     await fetchJars({ progress: session.output.progress, signal: session.signal })
   }
-  const asked = await Promise.all([
-    ports(),
-    engine('process', 'apache-kafka'),
-    engine('compose', 'faultline'),
-    leftovers(),
-  ])
-  const findings = [...nodeVersion(), ...memory(), ...disk(), ...stateIsWritable(), ...asked.flat()]
+  const isUp = clusterNames().some(name => readRecord(name)?.phase === 'up')
+  const found = await Promise.all([machineFindings(realProbes, { isUp }), leftovers()])
+  const findings = found.flat()
   if (findings.some(finding => finding.grade === 'bad')) session.exitCode = exitCodes.lacking
   const marks: Record<Grade, string> = {
     good: paint.green('good   '),
@@ -54,95 +36,6 @@ export async function doctor(
       )
       .join('\n'),
   )
-}
-
-function nodeVersion(): Finding[] {
-  const major = Number(process.versions.node.split('.')[0])
-  const name = 'Node.js'
-  if (major >= NODE_OLDEST)
-    return [{ name, grade: 'good', summary: `${process.versions.node}, ${availableParallelism()} processor cores` }]
-  return [
-    {
-      name,
-      grade: 'bad',
-      summary: `${process.versions.node}; ${NODE_OLDEST} or newer is needed`,
-      remedy: 'In a checkout make setup brings it along; else: https://nodejs.org',
-    },
-  ]
-}
-
-function memory(): Finding[] {
-  const free = process.availableMemory()
-  const summary = `${(free / GiB).toFixed(1)} GiB can be used`
-  const remedy = 'Three brokers need about 0.3 GiB, three of Apache Kafka 1.4 GiB.'
-  return [
-    free >= 0.5 * GiB
-      ? { name: 'memory', grade: 'good', summary }
-      : { name: 'memory', grade: 'lacking', summary, remedy },
-  ]
-}
-
-function disk(): Finding[] {
-  let directory = stateHome()
-  while (!existsSync(directory)) directory = dirname(directory)
-  const { bavail, bsize } = statfsSync(directory)
-  const free = bavail * bsize
-  const summary = `${(free / GiB).toFixed(1)} GiB free at ${directory}`
-  return [
-    free >= GiB
-      ? { name: 'disk', grade: 'good', summary }
-      : {
-          name: 'disk',
-          grade: 'lacking',
-          summary,
-          remedy: 'Free some, or move the state: FAULTLINE_HOME=DIR, --data DIR',
-        },
-  ]
-}
-
-function stateIsWritable(): Finding[] {
-  const home = stateHome()
-  try {
-    if (existsSync(home)) accessSync(home, constants.W_OK)
-    else if (existsSync(dirname(home))) accessSync(dirname(home), constants.W_OK)
-    else mkdirSync(dirname(home), { recursive: true })
-    return [{ name: 'state', grade: 'good', summary: home }]
-  } catch (error) {
-    return [
-      {
-        name: 'state',
-        grade: 'bad',
-        summary: `${home} cannot be written: ${messageOf(error)}`,
-        remedy: 'Choose another place: FAULTLINE_HOME=DIR',
-      },
-    ]
-  }
-}
-
-async function ports(): Promise<Finding[]> {
-  const wanted = [9092, 9093, 9094]
-  const mine = clusterNames().some(name => readRecord(name)?.phase === 'up')
-  const free = await Promise.all(wanted.map(portIsFree))
-  const taken = wanted.filter((_, index) => free[index] === false)
-  const name = 'ports'
-  if (taken.length === 0) return [{ name, grade: 'good', summary: `${wanted.join(', ')} are free` }]
-  if (mine) return [{ name, grade: 'good', summary: `${taken.join(', ')} taken, a cluster of yours is up` }]
-  return [
-    {
-      name,
-      grade: 'lacking',
-      summary: `${taken.join(', ')} taken`,
-      remedy: 'Stop what listens there (ss -ltnp), or use ./faultline up --port 19092',
-    },
-  ]
-}
-
-async function engine(runtimeName: RuntimeName, engineName: Engine): Promise<Finding[]> {
-  const name = runtimeName === 'compose' ? 'Docker' : 'Apache Kafka'
-  const found: Availability = await (await runtimeByName(runtimeName)).available(engineName)
-  if (!found.available) return [{ name, grade: 'lacking', summary: found.missing, remedy: found.remedy }]
-  const use = runtimeName === 'compose' ? 'answers: --runtime compose' : `can run: --engine apache-kafka`
-  return [{ name, grade: 'good', summary: use }]
 }
 
 async function leftovers(): Promise<Finding[]> {
