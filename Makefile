@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 NODE_FLAGS := --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format sim up down images bench lab docs clean
+.PHONY: help setup demo test check format sim up down images compose bench lab docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ down: setup ## stop the cluster and remove its files
 
 images: setup ## build the container image faultline/broker:dev
 	docker build -t faultline/broker:dev -f images/broker/Dockerfile $(if $(NODE_EXTRA_CA_CERTS),--secret id=ca$(comma)src=$(NODE_EXTRA_CA_CERTS)) .
+
+compose: setup ## write compose/ again from topologies/
+	@node $(NODE_FLAGS) scripts/cluster/compose/topologies.ts
 
 bench: setup ## measure side by side with Apache Kafka (needs Java and Maven)
 	@node $(NODE_FLAGS) bench/main.ts

@@ -64,6 +64,10 @@ const probes = {
   mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
   ext4: { has: canMountExt4, remedy: 'run as root on Linux with e2fsprogs, which may mount a file' },
   proc: { has: () => existsSync('/proc/self/fd'), remedy: 'run on Linux' },
+  prometheus: {
+    has: () => answers('prometheus', ['--version']),
+    remedy: 'install Prometheus: apt-get install prometheus',
+  },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 

@@ -1,4 +1,4 @@
-/** Bundles what the image runs into two files: the broker with its container entry, and the health check. Node strips no types there. */
+/** Bundles what the image runs: the broker with its container entry, the health check, and what makes keys for Compose files. Node strips no types there. */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
@@ -16,6 +16,15 @@ export const healthcheckOptions = {
   minifyWhitespace: true,
 } satisfies BuildOptions
 
+/** How what makes users and keys is bundled. node-forge asks for modules of Node.js as CommonJS does. */
+export const securityOptions = {
+  ...healthcheckOptions,
+  entryPoints: [join(root, 'scripts', 'container', 'security.ts')],
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+} satisfies BuildOptions
+
 if (import.meta.main) {
   const outdir = process.argv[2] ?? join(root, 'dist', 'image')
   const common = { sourcemap: 'linked', sourcesContent: false, logLevel: 'info' } as const
@@ -26,4 +35,5 @@ if (import.meta.main) {
     outfile: join(outdir, 'broker.cjs'),
   })
   await build({ ...healthcheckOptions, ...common, outfile: join(outdir, 'healthcheck.mjs') })
+  await build({ ...securityOptions, ...common, sourcemap: false, outfile: join(outdir, 'security.mjs') })
 }

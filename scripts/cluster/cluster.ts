@@ -39,6 +39,9 @@ export interface NodeSpec {
   /** They win over those of the cluster. */
   readonly settings?: Readonly<Record<string, string>>
   readonly logDirs?: number
+  /** Where it is not that of the cluster; then `engineVersion` is of this one. */
+  readonly engine?: Engine
+  readonly engineVersion?: string
 }
 
 export interface ClusterSpec {
@@ -76,6 +79,8 @@ export interface ClusterSpec {
   readonly tied?: boolean
   /** True: nodes take orders for faults inside themselves. */
   readonly faults?: boolean
+  /** True: `up` writes a configuration of Prometheus for the nodes. */
+  readonly metrics?: boolean
   /** Seeds `cluster.random`, and in the simulator everything. */
   readonly seed: number
 }
@@ -98,6 +103,8 @@ export interface NodeState {
   /** The node's own process (the JVM or Node.js, never a wrapper), on the runtimes that have one on this machine. */
   readonly pid?: number
   readonly container?: string
+  /** `apache-kafka:3.9.1`, of a cluster whose nodes have several. */
+  readonly engine?: string
   /** The folder that holds `meta.properties`; a path on this machine, or in the container. */
   readonly dataDir: string
   /** Log file, or the command that shows it. */

@@ -1,6 +1,6 @@
 /** Engines as people name them: `faultline`, `apache-kafka`, `apache-kafka:3.9.1`. */
 import { usageError } from '../errors.ts'
-import { engines, type Engine } from './cluster.ts'
+import { engines, nodeIds, type ClusterSpec, type Engine } from './cluster.ts'
 
 export interface EngineChoice {
   readonly engine: Engine
@@ -31,6 +31,19 @@ export function parseEngine(option: string, text: string): EngineChoice {
 /** As `parseEngine` takes it. */
 export function engineText({ engine, engineVersion }: EngineChoice): string {
   return engineVersion === undefined ? engine : `${engine}:${engineVersion}`
+}
+
+/** What runs a node: its own engine, or the cluster's. */
+export function engineOf(spec: ClusterSpec, id: number): EngineChoice {
+  const own = spec.nodes?.[String(id)]
+  const engine = own?.engine ?? spec.engine
+  const engineVersion = own?.engine === undefined ? spec.engineVersion : own.engineVersion
+  return { engine, ...(engineVersion === undefined ? {} : { engineVersion }) }
+}
+
+/** The engines of a cluster, each once, as `parseEngine` takes them, in the order of the nodes. */
+export function enginesOf(spec: ClusterSpec): string[] {
+  return [...new Set(nodeIds(spec).map(id => engineText(engineOf(spec, id))))]
 }
 
 function checkedVersion(option: string, version: string): string {

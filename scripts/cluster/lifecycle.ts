@@ -4,7 +4,7 @@
  */
 import { failure, usageError } from '../errors.ts'
 import { nodeIds, type ClusterSpec } from './cluster.ts'
-import { engineText } from './engine-name.ts'
+import { engineOf, engineText } from './engine-name.ts'
 import { conditionOf, identify } from './process/liveness.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 import type { ClusterRecord } from './state.ts'
@@ -55,6 +55,7 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
     kept.controllers === wanted.controllers &&
     kept.runtime === wanted.runtime &&
     engineText(kept) === engineText(wanted) &&
+    nodeIds(wanted).every(id => engineText(engineOf(kept, id)) === engineText(engineOf(wanted, id))) &&
     kept.security === wanted.security &&
     kept.proxy === wanted.proxy &&
     kept.faults === wanted.faults &&

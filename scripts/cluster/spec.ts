@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { usageError } from '../errors.ts'
 import type { ClusterSpec, RuntimeName } from './cluster.ts'
 import { nodeIds, runtimeNames } from './cluster.ts'
-import { engineText, parseEngine } from './engine-name.ts'
+import { enginesOf, engineText, parseEngine } from './engine-name.ts'
 import { portSpan, proxiedNodesMax } from './ports.ts'
 import { securityKinds, type SecurityKind } from './security/kinds.ts'
 import { logDirectories } from './state.ts'
@@ -28,6 +28,7 @@ export interface SpecRequest {
   readonly security?: string | undefined
   readonly proxy?: boolean | undefined
   readonly faults?: boolean | undefined
+  readonly metrics?: boolean | undefined
   readonly seed?: number
 }
 
@@ -51,10 +52,12 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
     ...(security === 'none' ? {} : { security }),
     ...(request.proxy === true ? { proxy: true } : {}),
     ...(request.faults === true ? { faults: true } : {}),
+    ...(request.metrics === true ? { metrics: true } : {}),
     seed: integer('--seed', request.seed ?? 1, 0, Number.MAX_SAFE_INTEGER),
   }
   if (spec.proxy === true) requireProxy(spec)
   if (spec.faults === true) requireFaults(spec)
+  requireEnginesOfNodes(spec)
   for (const { settings = {} } of [spec, ...Object.values(spec.nodes ?? {})]) requireFreeSettings(settings)
   if (spec.runtime !== 'process' && nodeIds(spec).some(id => logDirectories(spec, id).length > 1))
     throw usageError(
@@ -78,6 +81,7 @@ export function differences(is: ClusterSpec, wanted: ClusterSpec): string[] {
     '--security': spec.security ?? 'none',
     '--proxy': String(spec.proxy === true),
     '--faults': String(spec.faults === true),
+    'metrics for Prometheus': String(spec.metrics === true),
     '--set': textOf(spec.settings),
     'what single nodes have': textOf(spec.nodes ?? {}),
     'log directories of each node': String(spec.logDirs ?? 1),
@@ -111,8 +115,27 @@ function requireProxy(spec: ClusterSpec): void {
     )
 }
 
-function requireFaults({ runtime, engine }: ClusterSpec): void {
-  if (engine !== 'faultline')
+/** Nodes of several engines are processes, and those of Apache Kafka have no /metrics. */
+function requireEnginesOfNodes(spec: ClusterSpec): void {
+  const several = Object.values(spec.nodes ?? {}).some(({ engine }) => engine !== undefined)
+  if (several && spec.runtime !== 'process')
+    throw usageError(
+      `Nodes with engines of their own are not there on the runtime ${spec.runtime}.`,
+      'Use --runtime process.',
+    )
+  if (spec.metrics === true && spec.runtime === 'simulated')
+    throw usageError('Metrics for Prometheus are not there on the runtime simulated.', 'Use --runtime process.')
+  if (spec.metrics === true && !enginesOf(spec).includes('faultline'))
+    throw usageError(
+      `No node of this cluster has metrics for Prometheus: those of Apache Kafka have them in JMX alone.`,
+      'Leave out "metrics", or let a node have the engine faultline.',
+    )
+}
+
+function requireFaults(spec: ClusterSpec): void {
+  const { runtime } = spec
+  const engine = enginesOf(spec).find(each => each !== 'faultline')
+  if (engine !== undefined)
     throw usageError(
       `--faults is not there on the engine ${engine}: nothing of ours is inside its nodes.`,
       './faultline fault list --kinds tells what can be done to them from outside.',

@@ -1,5 +1,6 @@
 /** A cluster as `up --json` and `status --json` show it, and as a table. The document is a contract with scripts. */
 import type { Cluster, NodeState, QuorumView } from '../cluster/cluster.ts'
+import { dashboardFile, prometheusFile } from '../cluster/metrics.ts'
 import type { SecurityDocument } from '../cluster/security/clients.ts'
 import { paint } from '../output.ts'
 import type { ProxyStatus } from '../proxy/model.ts'
@@ -18,6 +19,8 @@ export interface ClusterDocument {
   readonly security: SecurityDocument | { readonly kind: 'none' }
   /** Of a cluster behind a fault proxy. */
   readonly proxy?: ProxyStatus
+  /** Where a Prometheus finds how to read its nodes; of a cluster that was asked for it. */
+  readonly metrics?: { readonly prometheus: string; readonly dashboard: string }
 }
 
 export async function describeCluster(cluster: Cluster): Promise<ClusterDocument> {
@@ -32,7 +35,16 @@ export async function describeCluster(cluster: Cluster): Promise<ClusterDocument
     controllers: nodes.filter(node => !node.roles.includes('broker')),
     security: cluster.security ?? { kind: 'none' },
     ...(proxy === undefined ? {} : { proxy }),
+    ...(cluster.spec.metrics === true
+      ? { metrics: { prometheus: prometheusFile(cluster.spec.name), dashboard: dashboardFile } }
+      : {}),
   }
+}
+
+/** No lines for a cluster that was not asked for it. */
+export function metricsLines({ metrics }: ClusterDocument): string[] {
+  if (metrics === undefined) return []
+  return [`metrics: prometheus --config.file=${metrics.prometheus}; dashboard for Grafana: ${metrics.dashboard}`]
 }
 
 /** What somebody must know who wants to break links; no lines for a cluster without a fault proxy. */
@@ -70,16 +82,20 @@ const stateColours: Readonly<Record<NodeState['state'], (text: string) => string
 }
 
 export async function nodeTable(document: ClusterDocument, quorum: QuorumView | undefined): Promise<string> {
-  const rows = [...document.brokers, ...document.controllers].map(node => [
+  const nodes = [...document.brokers, ...document.controllers]
+  const several = nodes.some(({ engine }) => engine !== undefined)
+  const rows = nodes.map(node => [
     String(node.id),
     node.roles.join(', ') + (node.id === quorum?.leaderId ? ' (active)' : ''),
     `${node.host}:${node.port}`,
     stateColours[node.state](node.state),
     node.container ?? (node.pid === undefined ? '' : String(node.pid)),
+    ...(several ? [node.engine ?? document.engine] : []),
     node.dataDir,
   ])
   const process = document.runtime === 'compose' ? 'container' : 'pid'
-  return await table(['id', 'roles', 'address', 'state', process, 'data'], rows)
+  const head = ['id', 'roles', 'address', 'state', process, ...(several ? ['engine'] : []), 'data']
+  return await table(head, rows)
 }
 
 /** A plain table: no frame, so that it can be cut and piped. */

@@ -7,7 +7,7 @@ import { requireKnownSettings } from '../cluster/known-settings.ts'
 import { readRecord } from '../cluster/state.ts'
 import { loadTopology, requestOf } from '../cluster/topology/load.ts'
 import { failure } from '../errors.ts'
-import { describeCluster, nodeTable, proxyLines, securityLines } from './describe.ts'
+import { describeCluster, metricsLines, nodeTable, proxyLines, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -90,10 +90,11 @@ async function runningAlready(wanted: ClusterSpec): Promise<Cluster | undefined>
 }
 
 async function chosenRuntime(
-  { engine, proxy, faults }: Pick<SpecRequest, 'engine' | 'proxy' | 'faults'>,
+  { engine, proxy, faults, nodes }: Pick<SpecRequest, 'engine' | 'proxy' | 'faults' | 'nodes'>,
   session: Session,
 ): Promise<string> {
-  if (proxy === true || faults === true) return 'process'
+  const several = Object.values(nodes ?? {}).some(node => node.engine !== undefined)
+  if (proxy === true || faults === true || several) return 'process'
   const choice = await chooseRuntime(parseEngine('--engine', engine ?? 'faultline').engine)
   session.output.note(`Runtime: ${choice.name} (${choice.why}; --runtime chooses another)`)
   return choice.name
@@ -103,8 +104,14 @@ async function report(cluster: Cluster, summary: string, session: Session): Prom
   const document = await describeCluster(cluster)
   const text = session.output.json ? '' : await nodeTable(document, await cluster.quorum())
   session.output.result(document, () =>
-    [text, '', summary, ...securityLines(document), ...proxyLines(document), `bootstrap: ${document.bootstrap}`].join(
-      '\n',
-    ),
+    [
+      text,
+      '',
+      summary,
+      ...securityLines(document),
+      ...proxyLines(document),
+      ...metricsLines(document),
+      `bootstrap: ${document.bootstrap}`,
+    ].join('\n'),
   )
 }

@@ -11,7 +11,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
-import { healthcheckOptions } from '../../images/broker/bundle.ts'
+import { healthcheckOptions, securityOptions } from '../../images/broker/bundle.ts'
 import { brokerBundleOptions, brokerMain } from '../cluster/process/broker-bundle.ts'
 import { projectRoot } from '../cluster/state.ts'
 
@@ -173,6 +173,7 @@ async function buildImage(): Promise<void> {
     outfile: to('image', 'start.cjs'),
   })
   await build({ ...healthcheckOptions, logLevel: 'warning', outfile: to('image', 'healthcheck.mjs') })
+  await build({ ...securityOptions, logLevel: 'warning', outfile: to('image', 'security.mjs') })
   cpSync(at('images', 'broker', 'run'), to('image', 'run'))
   const full = readFileSync(at('images', 'broker', 'Dockerfile'), 'utf8')
   const first = full.indexOf('\nFROM ')
@@ -182,7 +183,7 @@ async function buildImage(): Promise<void> {
   const files = `FROM node:26-bookworm-slim AS build
 COPY broker.cjs /image/opt/faultline/main.cjs
 COPY image/start.cjs /image/opt/faultline/broker.cjs
-COPY image/healthcheck.mjs /image/opt/faultline/healthcheck.mjs
+COPY image/healthcheck.mjs image/security.mjs /image/opt/faultline/
 COPY image/run /image/etc/kafka/docker/run
 RUN chmod 755 /image/etc/kafka/docker/run
 `

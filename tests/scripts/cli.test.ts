@@ -166,7 +166,7 @@ describe('./faultline', () => {
     const file = path.join(path.dirname(home), 'topology.json')
     writeFileSync(file, '{"brokers": 3, "brockers": 4}')
     const { exitCode, stderr } = await run('up', '--topology', file)
-    expect(stderr).toContain(`--topology ${file}: brockers: is not known; expected name, runtime,`)
+    expect(stderr).toContain(`--topology ${file}: brockers: is not known; expected summary, name, runtime,`)
     expect(exitCode).toBe(2)
   })
 

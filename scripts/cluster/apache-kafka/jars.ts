@@ -11,8 +11,9 @@ import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { PrepareOptions } from '../process/engine.ts'
 import { mavenAvailable } from './java.ts'
+import { kafkaVersion } from './release.ts'
 
-export const kafkaVersion = process.env['FAULTLINE_KAFKA_VERSION'] ?? '4.3.1'
+export { kafkaVersion }
 const ATTEMPTS = 4
 
 export function jarsDirectory(version = kafkaVersion): string {

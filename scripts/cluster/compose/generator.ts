@@ -2,10 +2,12 @@
  * Compose files: the same generator writes the ones in `compose/` that people read and use with plain `docker compose`, and the one of a
  * cluster that the toolkit started. The text is made for reading, so it is put together by hand.
  */
+import { kafkaVersion } from '../apache-kafka/release.ts'
 import { variableName } from '../../container/settings.ts'
 import { installation } from '../../installation/here.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { brokerIds, controllerIds, FIRST_CONTROLLER_ID } from '../cluster.ts'
+import { engineOf } from '../engine-name.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import type { NodeAddresses } from '../properties.ts'
 import { nodeProperties, rolesOf } from '../properties.ts'
@@ -16,8 +18,8 @@ import { firstUserSettings, nodeSecuritySettings } from '../security/node-settin
 export const brokerImage = installation.image.name
 const CLIENT_PORT = 9092
 const CONTROLLER_PORT = 9093
-const NETWORK_PORT = 19092
-const INSPECTOR_PORT = 9644
+export const NETWORK_PORT = 19092
+export const INSPECTOR_PORT = 9644
 export const containerDataDir = '/var/lib/kafka/data'
 
 export interface ComposeOptions {
@@ -36,6 +38,22 @@ export interface ComposeOptions {
   readonly inspectors?: boolean
   /** Keys and passwords of the nodes, of a cluster that is secured. */
   readonly security?: ClusterSecurity | undefined
+  /** Services beside the nodes, and what they ask of these. */
+  readonly extras?: ComposeExtras
+}
+
+/** Blocks beside the nodes. */
+export interface ComposeExtras {
+  /** Lines of `services`. */
+  readonly services: readonly string[]
+  /** Names of volumes. */
+  readonly volumes?: readonly string[]
+  /** Further settings of every node of ours. */
+  readonly properties?: Readonly<Record<string, string>>
+  /** Further mounts of every node. */
+  readonly mounts?: readonly string[]
+  /** A service that has to come to its end before the nodes start. */
+  readonly after?: string
 }
 
 /** broker-1 … , controller-1 … : the names by which containers reach each other. */
@@ -59,17 +77,23 @@ export function composeFile(spec: ClusterSpec, options: ComposeOptions): string 
     '',
     'services:',
     ...ids.flatMap((id, index) => serviceBlock(spec, id, variables[index] ?? {}, common, options)),
+    ...(options.extras?.services ?? []),
     ...volumesBlock(spec, ids, options),
     ...secretsBlock(options),
   ]
   return `${lines.join('\n').trimEnd()}\n`
 }
 
+/** Of the listener for the containers' network, and of the one for clients on this machine. */
+export function listenerNames(spec: ClusterSpec): readonly [inNetwork: string, onHost: string] {
+  const { protocol } = traitsOf(spec.security)
+  return [protocol, `${protocol}_HOST`]
+}
+
 function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): Record<string, string> {
   const name = serviceName(spec, id)
   const { security } = options
-  const inNetwork = traitsOf(spec.security).protocol
-  const onHost = `${inNetwork}_HOST`
+  const [inNetwork, onHost] = listenerNames(spec)
   const addresses: NodeAddresses = {
     bindHost: '',
     listeners: [
@@ -87,6 +111,7 @@ function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): 
     ...nodeProperties(spec, id, addresses, containerDataDir),
     ...firstUserSettings(security),
     ...(options.inspectors === true ? { 'inspector.listener': `0.0.0.0:${INSPECTOR_PORT}` } : {}),
+    ...(engineOf(spec, id).engine === 'faultline' ? options.extras?.properties : {}),
   }
   const variables = Object.entries(properties).map(([key, value]) => [variableName(key), value])
   return { CLUSTER_ID: options.clusterId, ...Object.fromEntries(variables) }
@@ -133,23 +158,36 @@ function serviceBlock(
     ...(options.inspectors === true ? [`${HOST}:${inspectorPort(spec, id)}:${INSPECTOR_PORT}`] : []),
   ]
   const source = options.dataDirectory === undefined ? name : options.dataDirectory(id)
+  const { mounts = [], after } = options.extras ?? {}
   return [
     `  ${name}:`,
-    '    <<: *node',
+    ...templateOf(spec, id),
     `    hostname: ${name}`,
+    ...(after === undefined
+      ? []
+      : ['    depends_on:', `      ${after}:`, '        condition: service_completed_successfully']),
     ...(ports.length === 0 ? [] : ['    ports:', ...ports.map(port => `      - ${quote(port)}`)]),
     '    environment:',
     '      <<: *environment',
     ...variableLines(own, '      '),
     '    volumes:',
     `      - ${options.dataDirectory === undefined ? `${source}:${containerDataDir}` : quote(`${source}:${containerDataDir}`)}`,
+    ...mounts.map(mount => `      - ${mount}`),
     '',
   ]
 }
 
+/** What a service begins with: our image, or Apache Kafka's own, which writes into its file system and has no health check. */
+function templateOf(spec: ClusterSpec, id: number): string[] {
+  const { engine, engineVersion = kafkaVersion } = engineOf(spec, id)
+  if (engine === 'faultline') return ['    <<: *node']
+  return [`    image: apache/kafka:${engineVersion}`, '    stop_grace_period: 30s']
+}
+
 function volumesBlock(spec: ClusterSpec, ids: readonly number[], options: ComposeOptions): string[] {
-  if (options.dataDirectory !== undefined) return []
-  return ['volumes:', ...ids.map(id => `  ${serviceName(spec, id)}:`)]
+  const ofNodes = options.dataDirectory === undefined ? ids.map(id => serviceName(spec, id)) : []
+  const names = [...ofNodes, ...(options.extras?.volumes ?? [])]
+  return names.length === 0 ? [] : ['volumes:', ...names.map(name => `  ${name}:`)]
 }
 
 /** Behind a proxy with a certificate authority of its own, the build needs its certificate; elsewhere the secret is empty. */

@@ -6,6 +6,7 @@ import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { writePrometheusConfig } from '../metrics.ts'
 import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
@@ -49,6 +50,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     cluster = new ComposeCluster(record)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeFiles(record, security)
+    writePrometheusConfig(spec)
     progress(`Starting ${nodeIds(spec).length} containers`)
     await cluster.compose(['up', '--detach', '--no-build', '--pull', 'never'], signal)
     if (options.skipReadyCheck !== true) {

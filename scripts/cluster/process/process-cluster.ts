@@ -17,6 +17,7 @@ import type {
   QuorumView,
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
+import { engineOf, enginesOf, engineText } from '../engine-name.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
@@ -132,6 +133,7 @@ export class ProcessCluster implements Cluster {
       port,
       dataDir: dataDirectory(this.spec, id),
       log: node.logFile,
+      ...(enginesOf(this.spec).length > 1 ? { engine: engineText(engineOf(this.spec, id)) } : {}),
       ...(inspector ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
     }
   }

@@ -5,46 +5,41 @@ import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
-import { engineText, type EngineChoice } from '../engine-name.ts'
+import { enginesOf } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { writePrometheusConfig } from '../metrics.ts'
 import { claimBasePort, HOST, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { logDirectories, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
-import { faultlineEngine } from './faultline-engine.ts'
+import { processEngine, processEngineOf } from './engines.ts'
 import { growCluster } from './grow.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
 import { processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
-/** What runs Apache Kafka is loaded when it is asked for: with the library it starts Java by, it takes as long as all the rest. */
-async function engineOf(choice: EngineChoice): Promise<ProcessEngine> {
-  if (choice.engine === 'faultline') return faultlineEngine
-  return (await import('../apache-kafka/engine.ts')).apacheKafka(choice.engineVersion)
-}
-
 export const processRuntime: Runtime = {
   name: 'process',
   capabilities: processRuntimeCapabilities,
   available: async (engine, engineVersion) =>
-    await (await engineOf({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
+    await (await processEngine({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
   up,
   async grow(name, by, options = {}) {
     const record = findCluster(name)
-    return await growCluster(record, await engineOf(record.spec), by, options)
+    return await growCluster(record, await processEngineOf(record.spec), by, options)
   },
   async attach(name) {
     const record = findCluster(name)
-    return new ProcessCluster(record, await engineOf(record.spec))
+    return new ProcessCluster(record, await processEngineOf(record.spec))
   },
 }
 
 async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ProcessCluster> {
   const { progress = () => {}, signal } = options
-  const engine = await engineOf(request)
+  const engine = await processEngineOf(request)
   const found = await engine.available()
   if (!found.available) throw lacking(found.missing, found.remedy)
   requireMemory(request, engine)
@@ -66,6 +61,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     cluster = new ProcessCluster(record, engine)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeNodeFiles(record, engine, nodeIds(spec))
+    writePrometheusConfig(spec)
     progress(`Starting ${describe(spec)}`)
     await cluster.startAll({ progress, signal })
     if (options.skipReadyCheck !== true) {
@@ -91,7 +87,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
 function describe(spec: ClusterSpec): string {
   const nodes = [`${spec.brokers} broker${spec.brokers === 1 ? '' : 's'}`]
   if (spec.controllers > 0) nodes.push(`${spec.controllers} controller${spec.controllers === 1 ? '' : 's'}`)
-  return `${nodes.join(' and ')} (${engineText(spec)}, processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
+  return `${nodes.join(' and ')} (${enginesOf(spec).join(', ')}; processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
 }
 
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
@@ -132,7 +128,7 @@ function requireMemory(spec: ClusterSpec, engine: ProcessEngine): void {
   const MiB = 1 << 20
   const fit = Math.floor(usable / engine.nodeMemoryBytes)
   throw lacking(
-    `Too little memory: ${nodes} nodes of ${spec.engine} need about ${Math.ceil(needed / MiB)} MiB, ${Math.floor(usable / MiB)} MiB are free.`,
+    `Too little memory: ${nodes} nodes of ${enginesOf(spec).join(' and ')} need about ${Math.ceil(needed / MiB)} MiB, ${Math.floor(usable / MiB)} MiB are free.`,
     fit > 0 ? `Start fewer nodes (--brokers ${Math.min(fit, spec.brokers)}) or close something.` : 'Close something.',
   )
 }

@@ -60,19 +60,33 @@ export function clientNames({ traits }: Pick<ClusterSecurity, 'traits'>): string
  * @param hosts  names and addresses by which clients and nodes reach the nodes
  */
 export async function makeSecurity(spec: ClusterSpec, hosts: readonly string[]): Promise<ClusterSecurity | undefined> {
-  const traits = traitsOf(spec.security)
-  if (traits.protocol === 'PLAINTEXT') return undefined
+  const kind = spec.security ?? 'none'
+  if (traitsOf(kind).protocol === 'PLAINTEXT') return undefined
   const directory = securityDirectory(spec.name)
+  if (traitsOf(kind).sasl && !existsSync(join(directory, 'users.json'))) requireNewStorage(spec)
+  await makeSecrets({ directory, kind, cluster: spec.name, hosts })
+  return readSecurity(spec)
+}
+
+export interface SecretsRequest {
+  readonly directory: string
+  readonly kind: SecurityKind
+  /** Named in the certificate of the authority. */
+  readonly cluster: string
+  readonly hosts: readonly string[]
+}
+
+/** Users and keys in a folder; what is there already stays. */
+export async function makeSecrets({ directory, kind, cluster, hosts }: SecretsRequest): Promise<void> {
+  const traits = traitsOf(kind)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const usersFile = join(directory, 'users.json')
   if (traits.sasl && !existsSync(usersFile)) {
-    requireNewStorage(spec)
     const names = [nodeUser, superUser, ordinaryUser]
     writeJson(usersFile, Object.fromEntries(names.map(name => [name, randomBytes(18).toString('base64url')])))
     chmodSync(usersFile, 0o600)
   }
-  if (traits.tls && !existsSync(join(directory, 'node.pem'))) await makeKeys(spec, traits, directory, hosts)
-  return readSecurity(spec)
+  if (traits.tls && !existsSync(join(directory, 'node.pem'))) await makeKeys(cluster, traits, directory, hosts)
 }
 
 /** Users of SCRAM are made when storage is formatted: storage that is there already has others, or none. */
@@ -88,12 +102,12 @@ function requireNewStorage(spec: ClusterSpec): void {
 }
 
 async function makeKeys(
-  spec: ClusterSpec,
+  cluster: string,
   traits: SecurityTraits,
   directory: string,
   hosts: readonly string[],
 ): Promise<void> {
-  const authority = await makeAuthority(`Faultline cluster ${spec.name}`)
+  const authority = await makeAuthority(`Faultline cluster ${cluster}`)
   writeSecret(join(directory, 'ca.pem'), authority.certificate)
   writeSecret(join(directory, 'ca-key.pem'), authority.key)
   const clients = traits.clientCertificates ? [superUser, ordinaryUser] : []
@@ -106,35 +120,45 @@ async function makeKeys(
 
 /** Undefined for a cluster without security. */
 export function readSecurity(spec: ClusterSpec): ClusterSecurity | undefined {
-  const traits = traitsOf(spec.security)
-  if (traits.protocol === 'PLAINTEXT') return undefined
-  const directory = securityDirectory(spec.name)
-  const users = traits.sasl ? (readJson(join(directory, 'users.json')) as Record<string, string> | undefined) : {}
-  if (users === undefined) throw missing(spec, join(directory, 'users.json'))
+  const kind = spec.security ?? 'none'
+  if (traitsOf(kind).protocol === 'PLAINTEXT') return undefined
+  return readSecrets(securityDirectory(spec.name), kind, file => missing(spec, file))
+}
+
+/**
+ * What `makeSecrets` made in a folder.
+ *
+ * @param gone  the error for a file that is not there
+ */
+export function readSecrets(directory: string, kind: SecurityKind, gone: (file: string) => Error): ClusterSecurity {
+  const traits = traitsOf(kind)
+  const at = (name: string): string => join(directory, name)
+  const users = traits.sasl ? (readJson(at('users.json')) as Record<string, string> | undefined) : {}
+  if (users === undefined) throw gone(at('users.json'))
   const withCertificate = traits.clientCertificates ? [superUser, ordinaryUser] : []
   return {
-    kind: spec.security ?? 'none',
+    kind,
     traits,
     directory,
     passwords: new Map(Object.entries(users)),
-    clients: new Map(withCertificate.map(name => [name, readPem(spec, join(directory, `${name}.pem`))])),
+    clients: new Map(withCertificate.map(name => [name, readPem(at(`${name}.pem`), gone)])),
     ...(traits.tls
       ? {
-          authority: { file: join(directory, 'ca.pem'), certificate: readText(spec, join(directory, 'ca.pem')) },
-          node: readPem(spec, join(directory, 'node.pem')),
+          authority: { file: at('ca.pem'), certificate: readText(at('ca.pem'), gone) },
+          node: readPem(at('node.pem'), gone),
         }
       : {}),
   }
 }
 
-function readPem(spec: ClusterSpec, file: string): Pem {
-  const text = readText(spec, file)
+function readPem(file: string, gone: (file: string) => Error): Pem {
+  const text = readText(file, gone)
   const at = text.indexOf('-----BEGIN CERTIFICATE-----')
   return { file, key: text.slice(0, at), certificate: text.slice(at) }
 }
 
-function readText(spec: ClusterSpec, file: string): string {
-  if (!existsSync(file)) throw missing(spec, file)
+function readText(file: string, gone: (file: string) => Error): string {
+  if (!existsSync(file)) throw gone(file)
   return readFileSync(file, 'utf8')
 }
 

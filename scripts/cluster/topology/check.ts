@@ -3,6 +3,7 @@ import { linkFaultKind, linkFaultKinds, completeParameters } from '../../proxy/k
 import { listenerKinds, type FaultRequest, type LinkSource } from '../../proxy/model.ts'
 import { messageOf } from '../../errors.ts'
 import { FIRST_CONTROLLER_ID } from '../cluster.ts'
+import { parseEngine } from '../engine-name.ts'
 import { securityKinds } from '../security/kinds.ts'
 import { either, flag, isObject, list, object, oneOf, settings, type Shape, ShapeError, text, whole } from './shape.ts'
 import type { LinkEnd, LinkTopology, NodeTopology, Topology } from './topology.ts'
@@ -49,6 +50,7 @@ const link = object(
 )
 
 const topology = object({
+  summary: text,
   name: text,
   runtime: oneOf(runtimes),
   engine: text,
@@ -59,6 +61,7 @@ const topology = object({
   security: oneOf(securityKinds),
   proxy: flag,
   faults: flag,
+  metrics: flag,
   settings,
   logDirs,
   links: list(link, 'a list of links'),
@@ -73,19 +76,22 @@ export function checkedTopology(value: unknown): Topology {
     ['controllers', checked.controllers],
   ] as const) {
     if (typeof entries !== 'object') continue
-    entries.forEach(({ engine }, index) => {
-      const all = checked.engine ?? 'faultline'
-      if (engine !== undefined && engine !== all)
-        throw new ShapeError(
-          `${field}[${index}].engine`,
-          `all nodes of a cluster have one engine so far, and the one of this cluster is ${all}, not ${engine}`,
-        )
-    })
+    entries.forEach(({ engine }, index) => requireEngine(engine, `${field}[${index}].engine`))
   }
+  requireEngine(checked.engine, 'engine')
   if (checked.links !== undefined && checked.links.length > 0 && checked.proxy === false)
     throw new ShapeError('proxy', 'links are broken by the proxy, so it cannot be false where there are links')
   faultsOf(checked)
   return checked
+}
+
+function requireEngine(engine: string | undefined, path: string): void {
+  if (engine === undefined) return
+  try {
+    parseEngine('an engine', engine)
+  } catch (error) {
+    throw new ShapeError(path, messageOf(error))
+  }
 }
 
 /** The nodes that say something of their own, by id. */

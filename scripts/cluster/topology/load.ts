@@ -4,6 +4,7 @@ import { basename, extname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf, messageOf, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
+import { parseEngine } from '../engine-name.ts'
 import type { SpecRequest } from '../spec.ts'
 import { checkedTopology, faultsOf, nodesOf } from './check.ts'
 import { ShapeError } from './shape.ts'
@@ -40,6 +41,7 @@ export function requestOf(topology: Topology): Omit<SpecRequest, 'runtime'> & { 
       ...(node.rack === undefined ? {} : { rack: node.rack }),
       ...(node.settings === undefined ? {} : { settings: texts(node.settings) }),
       ...(node.logDirs === undefined ? {} : { logDirs: node.logDirs }),
+      ...(node.engine === undefined ? {} : parseEngine('engine', node.engine)),
     }
     return [String(id), said] as const
   })
@@ -52,6 +54,7 @@ export function requestOf(topology: Topology): Omit<SpecRequest, 'runtime'> & { 
     ...(data === undefined ? {} : { dataDir: data }),
     ...(proxy === true || faults.length > 0 ? { proxy: true } : {}),
     ...(topology.faults === true ? { faults: true } : {}),
+    ...(topology.metrics === true ? { metrics: true } : {}),
     ...(settings === undefined ? {} : { settings: texts(settings) }),
     ...(nodes.length === 0 ? {} : { nodes: Object.fromEntries(nodes) }),
     ...(faults.length === 0 ? {} : { links: faults }),

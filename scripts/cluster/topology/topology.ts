@@ -9,6 +9,8 @@
 
 /** All of it may be left out; options of the command line win. */
 export interface Topology {
+  /** What it is, for people: the first lines of a Compose file that is made of it. */
+  readonly summary?: string
   /** Of the cluster, unless --name says another. */
   readonly name?: string
   readonly runtime?: 'process' | 'compose' | 'simulated'
@@ -28,6 +30,8 @@ export interface Topology {
   readonly proxy?: boolean
   /** Nodes take orders for faults inside themselves (docs/faults.md). Default: false. */
   readonly faults?: boolean
+  /** Prometheus finds the nodes: a configuration for it beside the cluster's state, with alert rules. Not of Apache Kafka's nodes. Default: false. */
+  readonly metrics?: boolean
   /** Settings of all nodes by Kafka's names. */
   readonly settings?: TopologySettings
   /** Log directories of each node. On processes; default: 1. */
@@ -44,7 +48,7 @@ export interface NodeTopology {
   readonly settings?: TopologySettings
   /** Log directories of this node. On processes. */
   readonly logDirs?: number
-  /** All nodes of a cluster have one engine so far: if it is said here, it must be that of the cluster. */
+  /** What runs this node, as in `engine` of the cluster, which is the default. On processes. */
   readonly engine?: string
 }
 

@@ -1,36 +1,74 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseBrokerConfig } from '#broker/config/parse.ts'
-import { composeFile } from '#scripts/cluster/compose/generator.ts'
+import type { ClusterSpec } from '#scripts/cluster/cluster.ts'
+import { composeFile, listenerNames } from '#scripts/cluster/compose/generator.ts'
 import { withoutFrames } from '#scripts/cluster/compose/compose-cluster.ts'
-import { topologies, topologyText } from '#scripts/cluster/compose/topologies.ts'
+import { composeCommand, composeTopologies, generatedFiles } from '#scripts/cluster/compose/topologies.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
+import { readyTopologies } from '#scripts/cluster/topology/load.ts'
+import { makeContainerSecurity } from '#scripts/container/security.ts'
 import { containerSettings } from '#scripts/container/settings.ts'
 
 const folder = path.join(projectRoot, 'compose')
+const topologies = await composeTopologies()
+const generated = await generatedFiles()
 
 describe('the Compose files', () => {
-  test.each(topologies)(
-    '$file is as the generator writes it (node scripts/cluster/compose/topologies.ts)',
-    topology => {
-      expect(readFileSync(path.join(folder, topology.file), 'utf8')).toBe(topologyText(topology))
-    },
-  )
-
-  test('are all there are', () => {
-    expect(readdirSync(folder).sort()).toEqual(topologies.map(({ file }) => file).sort())
+  test.each([...generated])(`%s is as the topologies say it; if not: ${composeCommand}`, (file, text) => {
+    expect(readFileSync(path.join(folder, file), 'utf8')).toBe(text)
   })
 
-  test.each(topologies)('$file gives every node settings that the broker accepts', topology => {
-    const services = servicesOf(topologyText(topology))
-    expect(services.size).toBe(topology.spec.brokers + topology.spec.controllers)
+  test('are all there are, one of each ready topology', () => {
+    const files = readdirSync(folder).filter(file => file !== 'metrics')
+    expect(files.sort()).toEqual(topologies.map(({ file }) => file).sort())
+    expect(files.toSorted()).toEqual(
+      readyTopologies()
+        .map(name => `${name}.yaml`)
+        .sort(),
+    )
+  })
+
+  test.each(topologies)('$file gives every node settings that the broker accepts', async ({ spec, text }) => {
+    const services = servicesOf(text)
+    expect(services.size).toBe(spec.brokers + spec.controllers)
+    const mounted = await mountedSettings(spec)
     for (const variables of services.values()) {
-      const { config } = parseBrokerConfig(new Map(Object.entries(containerSettings(variables, undefined))))
+      const { config } = parseBrokerConfig(new Map(Object.entries(containerSettings(variables, mounted))))
       expect(config['cluster.id']).toBe('FaultlineCompose000001')
       expect(config['log.dirs']).toEqual(['/var/lib/kafka/data'])
     }
+  })
+
+  test.each(topologies)('$file says what it is, how to start it and where clients connect', ({ file, spec, text }) => {
+    const [first, ...head] = text.split('\nname:')[0]?.split('\n') ?? []
+    expect(first).toMatch(/^# [A-Z].*\./)
+    expect(head.join('\n')).toContain(`docker compose -f compose/${file} up --wait`)
+    expect(head.join('\n')).toContain(`Clients on this machine: 127.0.0.1:${spec.port}`)
+  })
+
+  test('leave out what a plain Compose file cannot have, and say so', () => {
+    const stretched = topologies.find(({ file }) => file === 'stretched.yaml')
+    expect(stretched?.spec.links).toBeUndefined()
+    expect(stretched?.text).toContain('# Left out: what slows the links')
+    expect(stretched?.text).toContain('KAFKA_BROKER_RACK: c')
+  })
+
+  test('of several engines take each node’s image, without what only ours has', () => {
+    const { text = '' } = topologies.find(({ file }) => file === 'mixed-versions.yaml') ?? {}
+    const [services = ''] = text.slice(text.indexOf('services:')).split('\nvolumes:')
+    const blocks = services.split(/^ {2}(?=(?:broker|controller)-\d+:$)/m).slice(1)
+    const images = blocks.map(block => [/^[^:]+/.exec(block)?.[0], /image: (.*)/.exec(block)?.[1] ?? 'ours'])
+    expect(Object.fromEntries(images)).toEqual({
+      'broker-1': 'apache/kafka:3.9.1',
+      'broker-2': 'apache/kafka:4.3.1',
+      'broker-3': 'ours',
+      'controller-1': 'apache/kafka:3.9.1',
+    })
+    expect(services.match(/<<: \*node/g)).toHaveLength(1)
   })
 
   test('quote what Compose would read as something else', () => {
@@ -45,6 +83,24 @@ test('the output of a container without a terminal is put together from its fram
   const frame = (text: string) => Buffer.concat([Buffer.from([1, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)])
   expect(withoutFrames(Buffer.concat([frame('one\n'), frame('two\n')]))).toBe('one\ntwo\n')
 })
+
+/** What a node of a secured cluster finds in the volume. */
+async function mountedSettings(spec: ClusterSpec): Promise<string | undefined> {
+  if (spec.security === undefined) return undefined
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-compose-'))
+  try {
+    await makeContainerSecurity({
+      kind: spec.security,
+      listeners: listenerNames(spec),
+      hosts: ['broker-1'],
+      bootstrap: ['127.0.0.1:9092'],
+      directory,
+    })
+    return readFileSync(path.join(directory, 'server.properties'), 'utf8')
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
 
 /** The variables of each service: the common ones and its own. */
 function servicesOf(text: string): Map<string, Record<string, string>> {

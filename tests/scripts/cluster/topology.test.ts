@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { processNodeProperties } from '#scripts/cluster/process/node-files.ts'
+import { engineOf, enginesOf, engineText } from '#scripts/cluster/engine-name.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { checkedTopology } from '#scripts/cluster/topology/check.ts'
 import { loadTopology, readyTopologies, requestOf } from '#scripts/cluster/topology/load.ts'
@@ -16,7 +17,7 @@ const specOf = (topology: Topology) => clusterSpec({ runtime: 'process', ...requ
 describe('a topology', () => {
   test.each([
     [[], 'expected an object, got []'],
-    [{ brockers: 3 }, 'brockers: is not known; expected name, runtime, engine, brokers,'],
+    [{ brockers: 3 }, 'brockers: is not known; expected summary, name, runtime, engine, brokers,'],
     [{ brokers: 0 }, 'brokers: expected a whole number from 1 to 99, got 0'],
     [{ brokers: 'three' }, 'brokers: expected a number of nodes, or a list with one entry each, got "three"'],
     [{ brokers: [] }, 'brokers: expected 1 to 99 entries, got 0'],
@@ -26,7 +27,13 @@ describe('a topology', () => {
     ],
     [{ brokers: [{ rack: 7 }] }, 'brokers[0].rack: expected a text, got 7'],
     [{ brokers: [{ logDirs: 0 }] }, 'brokers[0].logDirs: expected a whole number from 1 to 16, got 0'],
-    [{ brokers: [{ engine: 'apache-kafka' }] }, 'brokers[0].engine: all nodes of a cluster have one engine so far'],
+    [
+      { brokers: [{ engine: 'apache-kafka:4' }] },
+      'brokers[0].engine: an engine apache-kafka:4: expected a release with',
+    ],
+    [{ controllers: [{ engine: 'kafka' }] }, 'controllers[0].engine: an engine must be one of faultline, apache-kafka'],
+    [{ engine: 'faultline:1' }, 'engine: an engine faultline:1: the engine faultline is the one of this toolkit'],
+    [{ metrics: 'yes' }, 'metrics: expected true or false, got "yes"'],
     [
       { controllers: [{ settings: { a: [] } }] },
       'controllers[0].settings["a"]: expected a text, a number, true or false',
@@ -59,6 +66,33 @@ describe('a topology', () => {
     expect(second).toMatchObject({ 'broker.rack': 'b', 'num.io.threads': '4' })
     expect(third?.['broker.rack']).toBeUndefined()
     expect([first, second, third].map(node => node?.['log.dirs']?.split(',').length)).toEqual([2, 3, 2])
+  })
+
+  test('gives each node the engine that it names, and the cluster’s where it names none', () => {
+    const spec = specOf({
+      engine: 'apache-kafka:4.0.0',
+      brokers: [{ engine: 'apache-kafka:3.9.1' }, {}, { engine: 'faultline' }],
+      controllers: 1,
+    })
+    expect([1, 2, 3, 101].map(id => engineText(engineOf(spec, id)))).toEqual([
+      'apache-kafka:3.9.1',
+      'apache-kafka:4.0.0',
+      'faultline',
+      'apache-kafka:4.0.0',
+    ])
+    expect(enginesOf(spec)).toEqual(['apache-kafka:3.9.1', 'apache-kafka:4.0.0', 'faultline'])
+  })
+
+  test.each([
+    [{ runtime: 'compose', brokers: [{ engine: 'apache-kafka' }] }, 'Nodes with engines of their own are not there on'],
+    [
+      { faults: true, brokers: [{ engine: 'apache-kafka:3.9.1' }, {}] },
+      '--faults is not there on the engine apache-kafka:3.9.1',
+    ],
+    [{ metrics: true, engine: 'apache-kafka' }, 'No node of this cluster has metrics for Prometheus'],
+    [{ metrics: true, runtime: 'simulated' }, 'Metrics for Prometheus are not there on the runtime simulated'],
+  ] as const)('%j is refused, since no cluster can be that', (topology, message) => {
+    expect(() => specOf(topology)).toThrow(message)
   })
 
   test('turns racks into the nodes that are in them, both ways where it says so', () => {
@@ -102,7 +136,9 @@ describe('a topology file', () => {
   test('that is not there is answered with the ready ones', async () => {
     await expect(loadTopology('nothing.json')).rejects.toMatchObject({
       message: '--topology nothing.json cannot be read: there is no such file.',
-      remedy: expect.stringContaining('one of five, one, racks, secured, stretched, three,') as string,
+      remedy: expect.stringContaining(
+        'one of five, metrics, mixed-versions, one, racks, secured, stretched, three,',
+      ) as string,
     })
   })
 
@@ -117,6 +153,8 @@ describe('a topology file', () => {
         'racks',
         'secured',
         'stretched',
+        'metrics',
+        'mixed-versions',
       ]),
     )
     for (const name of names) expect(specOf(await loadTopology(name)).brokers).toBeGreaterThan(0)

@@ -1,0 +1,65 @@
+/** Files of `compose/` with plain `docker compose`, as people use them who have no toolkit. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ensureImage } from '#scripts/cluster/compose/docker.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
+import { describeWith } from '../machine.ts'
+import { freePort } from './faultline-command.ts'
+
+describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-compose-'))
+  const file = path.join(folder, 'secured.yaml')
+  const secrets = path.join(folder, 'secrets')
+  const project = `faultline-secured-${process.pid}`
+  const compose = async (...args: string[]): Promise<string> =>
+    (await execa('docker', ['compose', '-p', project, '-f', file, ...args])).stdout
+  const kcat = (...args: string[]): string =>
+    execFileSync('kcat', args, { cwd: secrets, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], timeout: 60_000 })
+  beforeAll(async () => {
+    await ensureImage(() => {}, undefined)
+    // The same file with other ports on this machine, which may have a cluster of its own at the usual ones.
+    const port = Number(await freePort())
+    const text = readFileSync(path.join(projectRoot, 'compose', 'secured.yaml'), 'utf8')
+    const there = (_: string, digit: string): string => `127.0.0.1:${port + Number(digit) - 2}`
+    writeFileSync(file, text.replaceAll(/127\.0\.0\.1:909(\d)/g, there))
+  })
+  afterAll(async () => {
+    await compose('down', '-v', '--timeout', '0')
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('makes its users and keys by itself, and comes up healthy', async () => {
+    await compose('up', '--wait', '--quiet-pull')
+    expect((await compose('ps', '--format', '{{.Service}} {{.Health}}')).split('\n').sort()).toEqual([
+      'broker-1 healthy',
+      'broker-2 healthy',
+      'broker-3 healthy',
+    ])
+  })
+
+  test('hands clients their files, from the service that made them', async () => {
+    await compose('cp', 'security:/mnt/shared/config/.', secrets)
+    expect(kcat('-F', 'admin.kcat.conf', '-L')).toContain('3 brokers:')
+    execFileSync('kcat', ['-F', 'admin.kcat.conf', '-P', '-t', 'letters'], {
+      cwd: secrets,
+      input: 'a\n',
+      timeout: 60_000,
+    })
+    expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', 'letters')).toBe('a\n')
+  })
+
+  test('keeps its users and records when its containers are made anew', async () => {
+    await compose('down', '--timeout', '30')
+    await compose('up', '--wait', '--quiet-pull')
+    expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', 'letters')).toBe('a\n')
+  })
+
+  test('turns away who does not log in', () => {
+    const bootstrap = /bootstrap.servers=(.*)/.exec(readFileSync(path.join(secrets, 'admin.kcat.conf'), 'utf8'))?.[1]
+    expect(() => kcat('-b', bootstrap ?? '', '-L', '-m', '5')).toThrow()
+  })
+})

@@ -1,0 +1,71 @@
+/** Nodes of two releases of Apache Kafka and of our own broker in one cluster: each leads, each follows, and a record is the same on all. */
+import { readFileSync } from 'node:fs'
+import { Kafka, logLevel, type Admin } from 'kafkajs'
+import { afterAll, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
+import type { ClusterDocument } from '#scripts/commands/describe.ts'
+import { describeWith } from '../machine.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+
+describeWith(['java', 'maven'], 'up --topology mixed-versions', () => {
+  const toolkit = new Toolkit()
+  let admin: Admin | undefined
+  let cluster: ClusterDocument
+  const values = Array.from({ length: 30 }, (_, index) => `letter ${index}`)
+  afterAll(async () => {
+    await admin?.disconnect()
+    await toolkit.remove()
+  })
+
+  /** Partition 0 is led by node 1, and so on; resolves when every replica of every partition is in sync. */
+  async function allInSync(): Promise<void> {
+    const look = async (): Promise<true | undefined> => {
+      const { topics } = await admin!.fetchTopicMetadata({ topics: ['letters'] })
+      return topics[0]?.partitions.every(({ isr }) => isr.length === 3) === true ? true : undefined
+    }
+    expect(await poll(look, { everyMs: 200, timeoutMs: 120_000 })).toBe(true)
+  }
+
+  test('starts nodes of three engines, and says which is which', async () => {
+    cluster = await toolkit.document('up', '--topology', 'mixed-versions', '--port', await freePort())
+    const engines = [...cluster.brokers, ...cluster.controllers].map(({ id, engine }) => [id, engine])
+    expect(engines).toEqual([
+      [1, 'apache-kafka:3.9.1'],
+      [2, 'apache-kafka:4.3.1'],
+      [3, 'faultline'],
+      [101, 'apache-kafka:3.9.1'],
+    ])
+    expect(readFileSync(cluster.brokers[0]?.log ?? '', 'utf8')).toContain('Kafka version: 3.9.1')
+    expect(readFileSync(cluster.brokers[1]?.log ?? '', 'utf8')).toContain('Kafka version: 4.3.1')
+    expect(cluster.brokers.map(({ inspector }) => inspector !== undefined)).toEqual([false, false, true])
+  })
+
+  test('lets each of them lead, and the others follow', async () => {
+    admin = new Kafka({ brokers: cluster.bootstrap.split(','), logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    const orders = [
+      [1, 2, 3],
+      [2, 3, 1],
+      [3, 1, 2],
+    ]
+    const replicaAssignment = orders.map((replicas, partition) => ({ partition, replicas }))
+    await admin.createTopics({ topics: [{ topic: 'letters', replicaAssignment }] })
+    await toolkit.run('produce', 'letters', ...values)
+    await allInSync()
+    expect(await toolkit.values('default', 'letters')).toEqual(values.toSorted())
+  })
+
+  test('loses our node and takes it back, with every record', async () => {
+    await toolkit.run('stop', '3')
+    expect(await toolkit.values('default', 'letters')).toEqual(values.toSorted())
+    await toolkit.run('start', '3')
+    await allInSync()
+  })
+
+  test('goes, and leaves nothing', async () => {
+    await admin?.disconnect()
+    admin = undefined
+    await toolkit.run('down')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})
