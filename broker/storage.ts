@@ -36,6 +36,16 @@ export interface Storage {
 /** 16 bytes, as Kafka's storage tool wants them. An id that is on a disk already is not judged. */
 const clusterIdForm = /^[\w-]{22}$/
 
+/**
+ * 22 characters of base64url have four bits more than the 16 bytes they stand for: a tool that decodes an id and writes it again may change its last
+ * character. It is the same cluster, under the name that is on the disk. Kafka compares the characters and does not start.
+ */
+function isSameCluster(one: string, other: string): boolean {
+  if (one === other) return true
+  const bytes = (id: string): Buffer => Buffer.from(id, 'base64url')
+  return clusterIdForm.test(one) && clusterIdForm.test(other) && bytes(one).equals(bytes(other))
+}
+
 /** The cluster id of the directories, or the configured one for directories that are all new. */
 function clusterIdOf(environment: Environment, config: BrokerConfig): string {
   const paths = new Set([config['metadata.log.dir'], ...config['log.dirs']])
@@ -57,7 +67,7 @@ function clusterIdOf(environment: Environment, config: BrokerConfig): string {
         `the same on every node, for instance ${randomUuid(environment.random)}, which is new; or run kafka-storage format`,
     )
   }
-  if (first !== undefined && configured !== '' && configured !== first[0])
+  if (first !== undefined && configured !== '' && !isSameCluster(configured, first[0]))
     throw new StartupError(
       `${first[1]} belongs to cluster ${first[0]}, but cluster.id says ${configured}: use another directory or the right cluster.id`,
     )

@@ -78,6 +78,8 @@ export class RaftDriver implements MetadataQuorum {
   private notedState = ''
   /** By voter: the error that it refuses this node with, and that was logged. */
   private readonly refusals = new Map<number, ErrorName>()
+  /** Voters whose host name means no address. */
+  private readonly unresolved = new Set<number>()
   /** By voter: the epoch that it was not believed, and that was logged. */
   private readonly leaps = new Map<number, number>()
   private isCarryingOut = false
@@ -400,6 +402,7 @@ export class RaftDriver implements MetadataQuorum {
       .then(({ response }) => responseFromWire(request.kind, response))
       .then(
         response => {
+          this.unresolved.delete(to)
           if (response !== undefined) this.noteRefusal(to, request.kind, response.topLevelError)
           if (response === undefined) this.step({ kind: 'failed', from: to, requestId })
           else this.step({ kind: 'response', from: to, requestId, response })
@@ -412,6 +415,7 @@ export class RaftDriver implements MetadataQuorum {
           })
           const unsupported = error instanceof ProtocolError && error.errorName === 'UNSUPPORTED_VERSION'
           const refused = error instanceof NetworkError && error.code === 'ECONNREFUSED'
+          this.noteUnresolved(to, error)
           this.step({ kind: 'failed', from: to, requestId, unsupported, refused })
         },
       )
@@ -438,6 +442,18 @@ export class RaftDriver implements MetadataQuorum {
       request,
       error,
       ...advice,
+    })
+  }
+
+  /** A mistyped name, or a container that is still to come. Said once, until the voter answers. */
+  private noteUnresolved(voter: number, error: unknown): void {
+    const isName = error instanceof NetworkError && ['ENOTFOUND', 'EAI_AGAIN'].includes(error.code)
+    if (!isName || this.unresolved.has(voter)) return
+    this.unresolved.add(voter)
+    this.environment.log.warn('The host name of a voter of the metadata quorum means no address; trying again.', {
+      voter,
+      address: this.addressOf(voter),
+      advice: 'see controller.quorum.voters; the name of a container is known once it runs',
     })
   }
 

@@ -4,9 +4,12 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { containerSettings, mountedFile } from '../../scripts/container/settings.ts'
+import { realVolumes, volumeAdvice } from '../../scripts/container/volumes.ts'
 
 const mounted = existsSync(mountedFile) ? readFileSync(mountedFile, 'utf8') : undefined
 const settings = containerSettings(process.env, mounted)
+const directories = (settings['log.dirs'] ?? '').split(',').map(directory => directory.trim())
+for (const line of volumeAdvice(directories, realVolumes)) console.error(line)
 // All settings as overrides of an empty file: a read-only container has no place for one.
 process.argv.splice(
   2,

@@ -37,6 +37,32 @@ test.each(['', 'my-cluster', 'AAAAAAAAAAAAAAAAAAAABA=='])('a cluster is not foun
   await expect(start).rejects.toThrow(/cluster\.id .*22 characters in base64url.*for instance [\w-]{22},/)
 })
 
+test('the id of a cluster may be spelled with other spare bits than on the disk, and with nothing else', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-node-'))
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  onTestFinished(() => {
+    server.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  // A start that gets past its storage meets the port.
+  const listeners = `PLAINTEXT://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const written = [
+    '#',
+    'version=1',
+    'cluster.id=5L6g3nShT-eMCtK--X86sw',
+    'node.id=1',
+    'directory.id=AAAAAAAAAAAAAAAAAAAADQ',
+    '',
+  ]
+  writeFileSync(path.join(directory, 'meta.properties'), written.join('\n'))
+  const start = (clusterId: string) => node(directory, { listeners, 'cluster.id': clusterId }).start()
+  await expect(start('5L6g3nShT-eMCtK--X86sz')).rejects.toThrow('the port is in use')
+  await expect(start('5L6g3nShT-eMCtK--X86tw')).rejects.toThrow(
+    'belongs to cluster 5L6g3nShT-eMCtK--X86sw, but cluster.id says 5L6g3nShT-eMCtK--X86tw',
+  )
+})
+
 test('a port that is in use costs no recovery at the next start', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'faultline-node-'))
   const server = createServer()

@@ -61,6 +61,18 @@ describe('the driver of the metadata quorum', () => {
       expect(cluster.nodes.get(4)?.listener.values).toEqual([])
     }))
 
+  it('warns once of a voter whose host name means no address, and finds it when it does', () =>
+    scenario(14, 3, async cluster => {
+      cluster.start(1)
+      const warnings = () => cluster.world.trace.lines().filter(line => line.includes('means no address'))
+      await cluster.until('both are warned of', () => warnings().length === 2)
+      // Long enough for many more tries.
+      await cluster.world.sleep(2_000)
+      expect(warnings().map(line => /WARN.* voter=(\d)/.exec(line)?.[1])).toEqual(['2', '3'])
+      for (const id of [2, 3]) cluster.start(id)
+      await cluster.commit('a')
+    }))
+
   it('warns once of a voter whose epoch is too far ahead to be believed, and goes on without it', () =>
     scenario(12, 3, async cluster => {
       const { disk } = cluster.world.node('node-1').start()
