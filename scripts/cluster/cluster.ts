@@ -183,6 +183,8 @@ export interface Cluster {
    * can be produced and read. Rejects after `timeoutMs` (default 60 000) saying what was still missing.
    */
   waitReady(options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>
+  /** With capability `virtual-time`, where clients share the clock: time stands still during `work`, which must not need the cluster. */
+  hold?<T>(work: () => Promise<T>): Promise<T>
   /** What a kafkajs `new Kafka({...})` needs to reach this cluster; callers add clientId and what else they like. */
   kafkaOptions(): ClientOptions
   /** The active controller, asked on the wire; undefined while the quorum has no leader that a broker knows of. */

@@ -1,25 +1,26 @@
 /** Runs labs for the command line: chooses runtime and report directory, asks for the prediction, turns verdicts into an exit code. */
-import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { createInterface } from 'node:readline/promises'
-import type { RuntimeName } from '../cluster/cluster.ts'
+import type { Runtime, RuntimeName } from '../cluster/cluster.ts'
 import { runtimeNames } from '../cluster/cluster.ts'
-import { parseEngine } from '../cluster/engine-name.ts'
+import { parseEngine, type EngineChoice } from '../cluster/engine-name.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { securityKinds, type SecurityKind } from '../cluster/security/kinds.ts'
 import { checkedName } from '../cluster/spec.ts'
 import { installation } from '../installation/here.ts'
-import { exitCodes, lacking, usageError } from '../errors.ts'
+import { exitCodes, lacking, messageOf, usageError } from '../errors.ts'
 import type { Lab } from '../labs/lab.ts'
+import { listLabs, loadLab } from '../labs/load.ts'
+import { runMatrix, type MatrixCell } from '../labs/matrix.ts'
+import { rememberRun } from '../labs/progress.ts'
 import type { LabResult, LabVerdict } from '../labs/result.ts'
-import { listLabs, loadLab, replay, requireVariants, runLab } from '../labs/run.ts'
+import { requireVariants, runLab, type RunLabOptions } from '../labs/run.ts'
 import { paint } from '../output.ts'
-import { table } from './describe.ts'
-import type { CommonOptions } from './options.ts'
+import { matrixMarkdown, writeMatrix } from '../report/matrix.ts'
+import { askKnob, askPrediction, InteractiveWatcher, LabStopped, type Person } from './lab-interactive.ts'
 import type { Session } from './session.ts'
 
-interface RunOptions {
-  readonly runtime: string
+export interface RunOptions {
+  readonly runtime?: string
   readonly engine: string
   readonly security: string
   readonly seed: number
@@ -27,79 +28,224 @@ interface RunOptions {
   readonly scale: string
   readonly out?: string
   readonly predict: boolean
+  readonly yes?: boolean
+  readonly step?: boolean
+  readonly all?: boolean
+  readonly watch?: boolean
   readonly name?: string
   readonly json?: boolean
 }
 
-export async function listAllLabs(_: CommonOptions, session: Session): Promise<void> {
-  const labs = await listLabs()
-  const text = await table(
-    ['lab', 'question'],
-    labs.map(({ name, question }) => [name, question]),
-  )
-  session.output.result(labs, () => text)
+/** What is the same for every run of one command. */
+interface Setting {
+  readonly options: RunOptions
+  readonly session: Session
+  readonly runtime: Runtime
+  readonly security: SecurityKind
+  readonly scale: 'quick' | 'full'
+  /** Undefined: nobody is asked anything, and nothing is narrated. */
+  readonly person: Person | undefined
 }
 
 export async function runLabs(names: readonly string[], options: RunOptions, session: Session): Promise<void> {
-  const runtimeName = chosen<RuntimeName>('--runtime', options.runtime, runtimeNames)
-  const choice = parseEngine('--engine', options.engine)
-  const security = chosen<SecurityKind>('--security', options.security, securityKinds)
-  const scale = chosen('--scale', options.scale, ['quick', 'full'] as const)
-  const labs = names.includes('all')
-    ? (await listLabs()).map(lab => lab.name)
-    : await Promise.all(names.map(async name => (await loadLab(name)).name))
-  for (const lab of labs) requireVariants(await loadLab(lab), options.variant)
-  const runtime = await runtimeByName(runtimeName)
-  const available = await runtime.available(choice.engine, choice.engineVersion)
-  if (!available.available) throw lacking(available.missing, available.remedy)
-  const results: { result: LabResult; out: string }[] = []
-  for (const lab of labs) {
-    const out =
-      options.out === undefined
-        ? join(installation.workplace, 'out', 'labs', lab)
-        : labs.length === 1
-          ? options.out
-          : join(options.out, lab)
-    const result = await runLab(lab, {
-      runtime,
-      ...choice,
-      security,
-      seed: options.seed,
-      scale,
-      out,
-      variants: options.variant.length === 0 ? undefined : options.variant,
-      name: options.name === undefined ? undefined : checkedName(options.name),
-      progress: session.output.progress,
-      signal: session.signal,
-      predict: askable(options) ? async shown => await askPrediction(shown, session) : undefined,
-    })
-    session.signal.throwIfAborted()
-    results.push({ result, out })
-    if (!session.output.json) session.output.line(verdictText(result, out))
+  const engines = options.engine.split(',').map(text => parseEngine('--engine', text))
+  const labs = await namedLabs(names, options)
+  for (const lab of labs) requireVariants(lab, options.variant)
+  const setting = await settingOf(options, session, labs)
+  const [first] = labs
+  const [engine] = engines
+  if (labs.length > 1 || engines.length > 1 || first === undefined || engine === undefined) {
+    await runAll(labs, engines, setting)
+    return
   }
-  session.exitCode = exitCodeOf(results.map(({ result }) => result.verdict))
-  const documents = results.map(({ result, out }) => ({ ...result, out }))
-  session.output.result(documents.length === 1 ? documents[0] : documents, () => '')
+  if (options.watch === true) {
+    const { watchLab } = await import('./lab-watch.ts')
+    await watchLab(names[0] ?? '', session, async (lab, signal) => {
+      const { result, out } = await runOne(lab, engine, setting, { signal })
+      session.output.line(verdictText(result, out))
+    })
+    return
+  }
+  await requireAvailable(setting.runtime, engine)
+  const outcome =
+    setting.person === undefined ? await runOne(first, engine, setting) : await runWith(first, engine, setting)
+  if (outcome === undefined) return
+  const { result, out } = outcome
+  session.exitCode = exitCodeOf([result.verdict])
+  session.output.result({ ...result, out }, () => (setting.person === undefined ? verdictText(result, out) : ''))
 }
 
-export async function replayLab(
-  file: string,
-  options: CommonOptions & { readonly out?: string },
-  session: Session,
-): Promise<void> {
-  if (!existsSync(file))
-    throw usageError(
-      `There is no file ${file}.`,
-      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl',
+async function namedLabs(names: readonly string[], { all, watch, variant }: RunOptions): Promise<Lab[]> {
+  const isAll = all === true || names.includes('all')
+  if (!isAll && names.length === 0)
+    throw usageError('Which lab? Give a name, a file, or --all.', `${installation.command} lab list shows the labs.`)
+  const labs = await Promise.all(
+    isAll ? (await listLabs()).map(({ name }) => loadLab(name)) : names.map(name => loadLab(name)),
+  )
+  if (watch === true && labs.length !== 1) throw usageError('--watch takes one file.', 'lab run --watch ./my-lab.ts')
+  if (variant.length > 0 && labs.length > 1)
+    throw usageError('--variant goes with one lab: variants are named by their labs.', 'Run the labs one by one.')
+  return labs
+}
+
+async function settingOf(options: RunOptions, session: Session, labs: readonly Lab[]): Promise<Setting> {
+  const person = personOf(options, session)
+  const step = options.step === true
+  if (step && person === undefined)
+    throw usageError('--step needs somebody at a terminal who says when to go on.', 'Leave it away.')
+  if (step && labs.length !== 1) throw usageError('--step goes with one lab.', 'Run the labs one by one.')
+  // In virtual time nothing happens while somebody looks; in real time the timeouts of the cluster go on.
+  const runtimeName = chosen<RuntimeName>(
+    '--runtime',
+    options.runtime ?? (step ? 'simulated' : 'process'),
+    runtimeNames,
+  )
+  if (step && runtimeName !== 'simulated')
+    session.output.note(
+      'Time goes on at a pause on this runtime, so what depends on timeouts may come out differently. On --runtime simulated it stands still.',
     )
-  const simulated = await runtimeByName('simulated')
-  const result = await replay(file, { out: options.out, progress: session.output.progress, simulated })
-  session.exitCode = exitCodeOf([result.verdict])
-  session.output.result(result, () => verdictText(result, options.out))
+  return {
+    options,
+    session,
+    runtime: await runtimeByName(runtimeName),
+    security: chosen<SecurityKind>('--security', options.security, securityKinds),
+    scale: chosen('--scale', options.scale, ['quick', 'full'] as const),
+    person,
+  }
+}
+
+async function requireAvailable(runtime: Runtime, { engine, engineVersion }: EngineChoice): Promise<void> {
+  const available = await runtime.available(engine, engineVersion)
+  if (!available.available) throw lacking(available.missing, available.remedy)
+}
+
+/** Default: `out/labs/LAB`. */
+function reportFolder({ out }: RunOptions, lab: string, among?: EngineChoice): string {
+  const base = out ?? join(installation.workplace, 'out', 'labs')
+  if (among === undefined) return out ?? join(base, lab)
+  return join(base, [among.engine, among.engineVersion].filter(part => part !== undefined).join('-'), lab)
+}
+
+async function runOne(
+  lab: Lab,
+  engine: EngineChoice,
+  { options, session, runtime, security, scale, person }: Setting,
+  more: Partial<RunLabOptions> = {},
+): Promise<{ readonly result: LabResult; readonly out: string }> {
+  const out = more.out ?? reportFolder(options, lab.name)
+  const result = await runLab(lab, {
+    runtime,
+    ...engine,
+    security,
+    seed: options.seed,
+    scale,
+    variants: options.variant.length === 0 ? undefined : options.variant,
+    name: options.name === undefined ? undefined : checkedName(options.name),
+    // A spinner turns by the clock that a simulation takes over, and would swallow what is typed.
+    progress:
+      person !== undefined || runtime.name === 'simulated'
+        ? message => session.output.note(message)
+        : session.output.progress,
+    signal: session.signal,
+    ...more,
+    out,
+  })
+  session.signal.throwIfAborted()
+  if (more.variants === undefined && options.variant.length === 0) remember(result, session)
+  return { result, out }
+}
+
+/** A state directory that cannot be written is a pity, and no reason to lose a verdict. */
+function remember(result: LabResult, { output }: Session): void {
+  if (result.verdict === 'skipped') return
+  try {
+    rememberRun(result)
+  } catch (error) {
+    output.note(`This run is not remembered: ${messageOf(error)}`)
+  }
+}
+
+/** In front of a person: the run, its verdict, and then controls one by one for as long as they like. */
+async function runWith(lab: Lab, engine: EngineChoice, setting: Setting) {
+  const { options, session, person } = setting
+  if (person === undefined) throw new Error('nobody is there')
+  const predict = options.predict ? async (shown: Lab) => await askPrediction(shown, person) : undefined
+  const outcome = await watched(lab, engine, setting, { step: options.step === true, ...(predict && { predict }) })
+  if (outcome === undefined) return undefined
+  session.output.line(verdictText(outcome.result, outcome.out))
+  const controls = lab.variants.filter(({ role }) => role === 'control')
+  while (outcome.result.verdict !== 'skipped') {
+    const variant = await askKnob(lab, controls, person)
+    if (variant === undefined) break
+    const simulated = await runtimeByName('simulated')
+    const runtime = engine.engine === 'faultline' ? simulated : setting.runtime
+    const out = join(outcome.out, `again-${variant.name}`)
+    const again = await watched(
+      lab,
+      engine,
+      { ...setting, runtime },
+      { step: true, variants: [variant.name], again: true, out },
+    )
+    if (again !== undefined) session.output.line(verdictText(again.result, again.out))
+  }
+  return outcome
+}
+
+async function watched(
+  lab: Lab,
+  engine: EngineChoice,
+  setting: Setting,
+  { step, ...more }: Partial<RunLabOptions> & { readonly step: boolean },
+) {
+  const { session, person } = setting
+  if (person === undefined) throw new Error('nobody is there')
+  const stopping = new AbortController()
+  const watcher = new InteractiveWatcher({ person, step, stop: reason => stopping.abort(reason) })
+  try {
+    return await runOne(lab, engine, setting, {
+      ...more,
+      watcher,
+      signal: AbortSignal.any([session.signal, stopping.signal]),
+    })
+  } catch (error) {
+    if (!(stopping.signal.reason instanceof LabStopped) || session.signal.aborted) throw error
+    person.say('Stopped; everything that was started has been taken away. No verdict.')
+    return undefined
+  }
+}
+
+async function runAll(labs: readonly Lab[], engines: readonly EngineChoice[], setting: Setting): Promise<void> {
+  const { options, session, runtime } = setting
+  const byName = new Map(labs.map(lab => [lab.name, lab]))
+  const out = options.out ?? join(installation.workplace, 'out', 'labs')
+  const matrix = await runMatrix({
+    labs: [...byName.keys()],
+    engines,
+    runtime: runtime.name,
+    seed: options.seed,
+    signal: session.signal,
+    available: async ({ engine, engineVersion }) => await runtime.available(engine, engineVersion),
+    run: async (name, engine) => {
+      const lab = byName.get(name) as Lab
+      const folder = engines.length === 1 ? join(out, name) : reportFolder(options, name, engine)
+      return await runOne(lab, engine, setting, { out: folder })
+    },
+    done: cell => {
+      if (!session.output.json) session.output.line(cellLine(cell))
+    },
+  })
+  await writeMatrix(out, matrix)
+  session.exitCode = exitCodeOf(matrix.cells.map(({ verdict }) => verdict))
+  session.output.result(matrix, () => `\n${matrixMarkdown(matrix)}\nreport: ${shown(join(out, 'matrix.html'))}`)
+}
+
+function cellLine({ lab, engine, verdict, reason, durationMs }: MatrixCell): string {
+  const word = verdictColours[verdict](verdict.toUpperCase())
+  return `${word} ${lab} on ${engine} (${(durationMs / 1000).toFixed(0)} s)${verdict === 'valid' ? '' : `: ${reason}`}`
 }
 
 /** The worst verdict decides: a broken promise, then an open question, then a lab that could not run. */
-function exitCodeOf(verdicts: readonly LabVerdict[]): number {
+export function exitCodeOf(verdicts: readonly LabVerdict[]): number {
   if (verdicts.includes('invalid')) return exitCodes.failed
   if (verdicts.includes('unknown')) return exitCodes.unknown
   return verdicts.includes('skipped') ? exitCodes.lacking : exitCodes.good
@@ -112,7 +258,7 @@ const verdictColours: Readonly<Record<LabVerdict, (text: string) => string>> = {
   skipped: paint.yellow,
 }
 
-function verdictText(result: LabResult, out: string | undefined): string {
+export function verdictText(result: LabResult, out: string | undefined): string {
   const lines = [
     '',
     `${paint.bold(result.lab)} on ${result.engine}, ${result.runtime}, seed ${result.seed}: ${verdictColours[result.verdict](result.verdict.toUpperCase())}`,
@@ -122,42 +268,42 @@ function verdictText(result: LabResult, out: string | undefined): string {
         `  ${variant.asExpected ? paint.green('as expected') : paint.red('NOT as expected')}  ${variant.name}: ${variant.verdict} (${variant.acknowledged} records acknowledged, ${(variant.durationMs / 1000).toFixed(0)} s)`,
     ),
   ]
-  const { choices, answer, chosen } = result.prediction
-  if (chosen !== undefined)
+  const { choices, answer, chosen: picked } = result.prediction
+  if (picked !== undefined)
     lines.push(
-      `  You predicted: ${choices[chosen]}. ${chosen === answer ? 'So it is.' : `The answer: ${choices[answer]}.`}`,
+      `  You predicted: ${choices[picked]}. ${picked === answer ? 'So it is.' : `The answer: ${choices[answer]}.`}`,
     )
   lines.push(`  ${result.explanation.trim().split('\n').join('\n  ')}`)
   if (out !== undefined) lines.push(`  report: ${shown(join(out, 'report.html'))}`)
   return lines.join('\n')
 }
 
-function shown(path: string): string {
+export function shown(path: string): string {
   const short = relative(process.cwd(), path)
   return short.startsWith('..') ? path : short
 }
 
-function askable(options: RunOptions): boolean {
-  return options.predict && options.json !== true && process.stdin.isTTY && process.stderr.isTTY
-}
-
-/** A prediction made before the run is what makes people learn from it; an empty answer skips. */
-async function askPrediction(lab: Lab, session: Session): Promise<number | undefined> {
-  session.output.note(
-    `\n${paint.bold(lab.question)}\n${lab.prediction.choices.map((choice, index) => `  ${index + 1}. ${choice}`).join('\n')}`,
-  )
-  const reader = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const answer = Number(
-      await reader.question('Your prediction (number, empty to skip): ', { signal: session.signal }),
-    )
-    return Number.isInteger(answer) && answer >= 1 && answer <= lab.prediction.choices.length ? answer - 1 : undefined
-  } finally {
-    reader.close()
+/** Somebody at a terminal who wants to be asked; not in CI, not with --json or --yes. */
+function personOf(options: RunOptions, session: Session): Person | undefined {
+  const isAsked = options.json !== true && options.yes !== true && !isSet(process.env['CI'])
+  if (!isAsked || !process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  return {
+    // A terminal that somebody reads from gives Ctrl-C to the reader; it means the same as elsewhere.
+    keyboard: {
+      input: process.stdin,
+      output: process.stderr,
+      interrupt: () => void process.kill(process.pid, 'SIGINT'),
+    },
+    say: text => session.output.note(text),
+    signal: session.signal,
   }
 }
 
-function chosen<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+function isSet(variable: string | undefined): boolean {
+  return variable !== undefined && variable !== '' && variable !== 'false' && variable !== '0'
+}
+
+export function chosen<T extends string>(option: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find(candidate => candidate === value)
   if (found !== undefined) return found
   throw usageError(`${option} must be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}.`)

@@ -11,6 +11,7 @@ export const installation: Installation = {
   // Inside someone's node_modules nothing of ours may be written.
   workplace: root.split(sep).includes('node_modules') ? process.cwd() : root,
   labs: { folder: pathToFileURL(join(root, 'labs', sep)), extension: '.ts' },
+  labModule: pathToFileURL(join(root, 'scripts', 'library', 'lab.ts')),
   topologies: join(root, 'topologies'),
   proxyMain: join(root, 'scripts', 'proxy', 'main.ts'),
   wardenMain: join(root, 'scripts', 'library', 'warden-main.ts'),

@@ -10,6 +10,8 @@ export interface Installation {
   /** Where `.faultline`, `out` and other things that are made for the user go, unless said otherwise. */
   readonly workplace: string
   readonly labs: { readonly folder: URL; readonly extension: '.ts' | '.js' }
+  /** What a lab of somebody's own imports as `faultline/lab`. */
+  readonly labModule: URL
   /** Ready files for `up --topology`. */
   readonly topologies: string
   /** The main file of a process: of the fault proxy, of a simulation in real time, of what cleans up after the library, of a restart loop. */

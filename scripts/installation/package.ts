@@ -17,6 +17,7 @@ export const installation: Installation = {
   command: 'npx faultline',
   workplace: process.cwd(),
   labs: { folder: pathToFileURL(join(folder, 'labs', sep)), extension: '.js' },
+  labModule: pathToFileURL(join(folder, 'lab.js')),
   topologies: join(root, 'topologies'),
   proxyMain: join(folder, 'proxy.js'),
   wardenMain: join(folder, 'warden.js'),

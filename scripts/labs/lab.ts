@@ -7,6 +7,7 @@ import type { Check } from '../checkers/check.ts'
 import type { Capability, Engine, NodeSpec } from '../cluster/cluster.ts'
 import type { AppendOptions } from '../workload/append.ts'
 import type { Workload, WorkloadParts } from '../workload/workload.ts'
+import type { Chapter } from './chapters.ts'
 import type { LabRun, Script } from './script.ts'
 
 export interface Prediction {
@@ -60,8 +61,16 @@ export function driving<W extends Workload>(
 }
 
 export interface Lab {
-  /** `NN-name`, as the file. */
+  /** `NN-name`, as the file. Labs outside of `labs/` need no number. */
   readonly name: string
+  /** Where it is taught; left out: by its number. */
+  readonly chapter?: Chapter
+  /** 1 is easy, 3 is hard; left out: 2. */
+  readonly difficulty?: 1 | 2 | 3
+  /** What to know before the run, for `lab show`. Without the answer. */
+  readonly lesson?: string
+  /** What to try next, each a sentence. */
+  readonly exercises?: readonly string[]
   /** One line for lists. */
   readonly summary: string
   readonly question: string
@@ -83,8 +92,12 @@ export function lab(definition: Lab): Lab {
   return definition
 }
 
+/** The cluster of a lab is named `lab-NAME`, and names of clusters have 40 characters at most. */
+const nameLengthMax = 36
+
 function problemOf({ name, prediction, variants }: Lab): string | undefined {
-  if (!/^\d\d-[a-z0-9-]+$/.test(name)) return 'expected a name like 00-durability'
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name) || name.length > nameLengthMax)
+    return `expected a name like 00-durability: at most ${nameLengthMax} lower-case letters, digits and dashes`
   if (!prediction.choices[prediction.answer])
     return `answer ${prediction.answer} is none of the ${prediction.choices.length} choices`
   if (!variants.some(({ role }) => role === 'main')) return 'it has no main variant'

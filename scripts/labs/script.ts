@@ -28,8 +28,12 @@ export class LabRun {
   readonly scale: number
   readonly #recorder: HistoryRecorder
   readonly #signal: AbortSignal | undefined
+  readonly #moment: ((what: string) => Promise<void>) | undefined
+  /** A step that was named and has not begun. */
+  #named: string | undefined
   #hasCutLinks = false
   #isBrokenInside = false
+  #isHealing = false
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -39,6 +43,8 @@ export class LabRun {
     readonly scale: number
     /** Aborted: every wait of the script ends. */
     readonly signal?: AbortSignal | undefined
+    /** Holds the script before what comes after a step that was named, and after each fault. */
+    readonly moment?: (what: string) => Promise<void>
   }) {
     this.cluster = parts.cluster
     this.workload = parts.workload
@@ -46,11 +52,20 @@ export class LabRun {
     this.scale = parts.scale
     this.#recorder = parts.recorder
     this.#signal = parts.signal
+    this.#moment = parts.moment
   }
 
   /** Names what comes next, for the reader of the report. */
   step(name: string): void {
     this.#recorder.phase(name)
+    this.#named = name
+  }
+
+  /** `step` holds nothing up; whatever the script does next is held up instead. */
+  async #atStep(): Promise<void> {
+    const name = this.#named
+    this.#named = undefined
+    if (name !== undefined) await this.#moment?.(name)
   }
 
   /** Leaves something for the lab's own checks: what the script measured, or what a client saw. */
@@ -59,16 +74,19 @@ export class LabRun {
   }
 
   async sleep(ms: number): Promise<void> {
+    await this.#atStep()
     await this.cluster.clock.sleep(ms)
   }
 
   /** Waits until this many more records have been acknowledged (times the scale of the run). */
   async acknowledged(records: number, timeoutMs = untilMs): Promise<void> {
+    await this.#atStep()
     await unlessAborted(this.workload.moreAcknowledged(records * this.scale, timeoutMs), this.#signal)
   }
 
   /** Waits until what is observed of a partition satisfies the predicate. */
   async until(what: string, partition: number, predicate: PartitionPredicate, timeoutMs = untilMs): Promise<void> {
+    await this.#atStep()
     const name = `${this.workload.topic}-${partition}`
     const holds = (observation: Observation) => {
       const observed = observation.partitions[name]
@@ -79,6 +97,7 @@ export class LabRun {
 
   /** The same on anything that can be observed: groups, transactions, the quorum, what each replica knows. */
   async when(predicate: Predicate, timeoutMs = untilMs): Promise<void> {
+    await this.#atStep()
     await when(this.cluster, predicate, { timeoutMs, signal: this.#signal })
   }
 
@@ -115,10 +134,7 @@ export class LabRun {
     const ids = await this.#pick(target)
     const cut = this.cluster.powerFailure?.bind(this.cluster)
     if (!cut) throw new Error('this runtime cannot cut the power')
-    await this.#recorder.fault('power-failure', { brokers: ids, target: target.name }, async () => {
-      await cut(ids)
-      return { brokers: ids, target: target.name }
-    })
+    await this.#fault('power-failure', ids, target.name, () => cut(ids))
     return ids
   }
 
@@ -164,11 +180,14 @@ export class LabRun {
 
   /** Waits until every node that should be up serves again. */
   async ready(): Promise<void> {
+    await this.#atStep()
     await this.cluster.waitReady()
   }
 
   /** Mends all that is still broken: the end of every run. */
   async heal(): Promise<void> {
+    this.#isHealing = true
+    this.#named = undefined
     if (this.#hasCutLinks) await this.healPartition()
     const nodes = await this.cluster.nodes()
     const inState = (...states: readonly string[]) =>
@@ -209,9 +228,11 @@ export class LabRun {
       await act()
       return value
     })
+    if (!this.#isHealing) await this.#moment?.(`${kind} ${brokers.join(', ')} (${target})`)
   }
 
   async #pick(target: Target): Promise<readonly number[]> {
+    await this.#atStep()
     const { isKnown } = target
     const { topic } = this.workload
     if (isKnown !== undefined) {

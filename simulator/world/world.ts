@@ -76,6 +76,8 @@ export class World {
   #where = 'start'
   #node: SimulatedNode | undefined
   #holds = 0
+  /** Goes on when nothing holds the clock any more. */
+  #held: (() => void) | undefined
   #outlived = false
   #onFailure: RunOptions['onFailure']
   #pace: Pace | undefined
@@ -170,6 +172,11 @@ export class World {
       return await work()
     } finally {
       this.#holds--
+      const held = this.#held
+      if (this.#holds === 0 && held !== undefined) {
+        this.#held = undefined
+        realSetImmediate(held)
+      }
     }
   }
 
@@ -214,7 +221,7 @@ export class World {
         })
         const step = (): void => {
           if (this.#holds > 0) {
-            realSetImmediate(step)
+            this.#held = step
             return
           }
           this.#check()

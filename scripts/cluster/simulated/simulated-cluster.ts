@@ -181,6 +181,10 @@ export class SimulatedCluster implements Cluster {
     })
   }
 
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    return await this.world.hold(work)
+  }
+
   kafkaOptions(): ClientOptions {
     const reach = { brokers: [...this.bootstrap], socketFactory: this.#socketFactory }
     if (this.#login === undefined) return { ...reach, ...toolkitClient(this.#secrets) }

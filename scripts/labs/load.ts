@@ -1,0 +1,106 @@
+/** Where labs come from: those of this installation by their names, and a file of somebody's own by its path. */
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { registerHooks } from 'node:module'
+import { isAbsolute, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Capability } from '../cluster/cluster.ts'
+import { failure, messageOf, usageError } from '../errors.ts'
+import { installation } from '../installation/here.ts'
+import { chapterOf, type Chapter } from './chapters.ts'
+import { lab as checked, type Lab } from './lab.ts'
+
+const { folder: labsFolder, extension: labExtension } = installation.labs
+
+export interface LabListing {
+  readonly name: string
+  readonly summary: string
+  readonly question: string
+  readonly chapter: Chapter
+  readonly needs: readonly Capability[]
+  readonly variants: readonly string[]
+}
+
+/** All labs in the order of their numbers. */
+export async function listLabs(): Promise<LabListing[]> {
+  const labs = await Promise.all((await labNames()).map(name => loadLab(name)))
+  return labs.map(lab => {
+    const { name, summary, question, needs, variants } = lab
+    return { name, summary, question, chapter: chapterOf(lab), needs, variants: variants.map(v => v.name) }
+  })
+}
+
+/**
+ * The lab of that name, its number, or an unambiguous beginning: `00-durability`, `00`, `06-isr`; or a file: `./my-lab.ts`.
+ *
+ * @param version  of a file that may have changed since it was loaded: another number loads it anew
+ */
+export async function loadLab(name: string, version = 0): Promise<Lab> {
+  if (isLabFile(name)) return await loadLabFile(name, version)
+  const names = await labNames()
+  const found = names.filter(
+    candidate => candidate === name || candidate.startsWith(name) || candidate.slice(3) === name,
+  )
+  const exact = found.find(candidate => candidate === name) ?? (found.length === 1 ? found[0] : undefined)
+  if (!exact) {
+    const which = found.length > 1 ? `it may mean ${found.join(' or ')}` : 'there is no such lab'
+    throw usageError(
+      `Lab ${JSON.stringify(name)}: ${which}.`,
+      `The labs are: ${names.join(', ')}. A file of your own is named with its folder: ./my-lab.ts`,
+    )
+  }
+  const module = (await import(new URL(`${exact}${labExtension}`, labsFolder).href)) as { default: Lab }
+  return module.default
+}
+
+/** Whether a name is that of a file: it has a folder, or the ending of a script. */
+export function isLabFile(name: string): boolean {
+  return name.startsWith('.') || isAbsolute(name) || /\.[cm]?[jt]s$/.test(name)
+}
+
+async function loadLabFile(name: string, version: number): Promise<Lab> {
+  const file = resolve(name)
+  if (!existsSync(file))
+    throw usageError(`There is no file ${file}.`, `${installation.command} lab new ${name} writes one to begin with.`)
+  provideLabModule()
+  const url = pathToFileURL(file)
+  if (version > 0) url.searchParams.set('version', String(version))
+  let module: { readonly default?: unknown }
+  try {
+    module = (await import(url.href)) as { readonly default?: unknown }
+  } catch (error) {
+    throw failure(`${file} cannot be loaded: ${messageOf(error)}`, 'docs/labs.md says what a lab looks like.', error)
+  }
+  if (!isLab(module.default))
+    throw failure(
+      `${file}: expected a lab as the default export, got ${typeof module.default}.`,
+      "Write: export default lab({ … }), with lab from 'faultline/lab'.",
+    )
+  return checked(module.default)
+}
+
+function isLab(value: unknown): value is Lab {
+  return typeof value === 'object' && value !== null && 'name' in value && 'variants' in value && 'topology' in value
+}
+
+let isProvided = false
+
+/** Whatever folder a lab lies in, `faultline/lab` is that of this installation: the one that runs it. */
+function provideLabModule(): void {
+  if (isProvided) return
+  isProvided = true
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === 'faultline/lab'
+        ? { url: installation.labModule.href, shortCircuit: true }
+        : next(specifier, context),
+  })
+}
+
+async function labNames(): Promise<string[]> {
+  const files = await readdir(labsFolder)
+  return files
+    .filter(file => /^\d\d-/.test(file) && file.endsWith(labExtension))
+    .map(file => file.slice(0, -labExtension.length))
+    .sort()
+}

@@ -1,0 +1,117 @@
+/**
+ * Labs × engines: each lab on each engine, one after the other. A run that fails is a cell that says so, and the next one begins; what an
+ * engine or a runtime cannot do is a cell that was skipped, with the reason, and never a pass.
+ */
+import type { Availability, RuntimeName } from '../cluster/cluster.ts'
+import { engineText, type EngineChoice } from '../cluster/engine-name.ts'
+import { messageOf } from '../errors.ts'
+import type { LabResult, LabVerdict, VariantResult } from './result.ts'
+
+export interface MatrixVariant {
+  readonly name: string
+  readonly role: VariantResult['role']
+  /** `valid`, or the findings of which one must be there. */
+  readonly expected: string
+  /** `valid`, `unknown`, or what was found. */
+  readonly actual: string
+  readonly asExpected: boolean
+  readonly durationMs: number
+}
+
+export interface MatrixCell {
+  readonly lab: string
+  /** As `--engine` takes it. */
+  readonly engine: string
+  readonly verdict: LabVerdict
+  readonly reason: string
+  readonly durationMs: number
+  readonly variants: readonly MatrixVariant[]
+  /** Folder of the report of this run. */
+  readonly out?: string
+}
+
+export interface Matrix {
+  readonly runtime: RuntimeName
+  readonly seed: number
+  /** ISO 8601. */
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly labs: readonly string[]
+  readonly engines: readonly string[]
+  /** Lab by lab, in the order of `engines`. */
+  readonly cells: readonly MatrixCell[]
+}
+
+export interface MatrixOptions {
+  readonly labs: readonly string[]
+  readonly engines: readonly EngineChoice[]
+  readonly runtime: RuntimeName
+  readonly seed: number
+  readonly signal: AbortSignal
+  readonly available: (engine: EngineChoice) => Promise<Availability>
+  /** Runs a lab from an empty machine and takes everything away again. */
+  readonly run: (lab: string, engine: EngineChoice) => Promise<{ readonly result: LabResult; readonly out?: string }>
+  /** Told after each cell. */
+  readonly done?: (cell: MatrixCell) => void
+}
+
+export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
+  const { labs, engines, runtime, seed, signal } = options
+  const startedAt = new Date().toISOString()
+  const startMs = performance.now()
+  const ready = new Map<EngineChoice, Availability>()
+  for (const engine of engines) ready.set(engine, await options.available(engine))
+  const cells: MatrixCell[] = []
+  for (const lab of labs) {
+    for (const engine of engines) {
+      signal.throwIfAborted()
+      const cell = await cellOf(lab, engine, ready.get(engine), options)
+      cells.push(cell)
+      options.done?.(cell)
+    }
+  }
+  return {
+    runtime,
+    seed,
+    startedAt,
+    durationMs: Math.round(performance.now() - startMs),
+    labs,
+    engines: engines.map(engineText),
+    cells,
+  }
+}
+
+async function cellOf(
+  lab: string,
+  engine: EngineChoice,
+  availability: Availability | undefined,
+  { run, signal }: MatrixOptions,
+): Promise<MatrixCell> {
+  const place = { lab, engine: engineText(engine), variants: [] }
+  if (availability?.available === false)
+    return { ...place, verdict: 'skipped', reason: `${availability.missing}. ${availability.remedy}`, durationMs: 0 }
+  const startMs = performance.now()
+  try {
+    const { result, out } = await run(lab, engine)
+    const { verdict, reason, durationMs } = result
+    const variants = result.variants.map(matrixVariant)
+    return { ...place, verdict, reason, durationMs, variants, ...(out === undefined ? {} : { out }) }
+  } catch (error) {
+    signal.throwIfAborted()
+    const durationMs = Math.round(performance.now() - startMs)
+    return { ...place, verdict: 'unknown', reason: `The run failed: ${messageOf(error)}`, durationMs }
+  }
+}
+
+function matrixVariant(variant: VariantResult): MatrixVariant {
+  const { name, role, expected, verdict, asExpected, durationMs, results } = variant
+  const found = results.filter(({ valid }) => valid === false).map(result => result.name)
+  return {
+    name,
+    role,
+    expected: expected === 'valid' ? 'valid' : expected.join(' or '),
+    actual: verdict === 'invalid' ? found.join(', ') : verdict,
+    asExpected,
+    durationMs,
+  }
+}
