@@ -20,7 +20,16 @@ export {
   type Target,
   type TargetContext,
 } from '../labs/targets.ts'
-export { allChecks, checkNames, type Check, type CheckName, type OwnCheck } from '../checkers/check.ts'
+export {
+  allChecks,
+  compactedChecks,
+  everyCheck,
+  groupChecks,
+  transactionChecks,
+  type Check,
+  type CheckName,
+  type OwnCheck,
+} from '../checkers/check.ts'
 export type { Analysis } from '../checkers/analysis.ts'
 export { factCheck, factsOf, type FactPromise, type Facts } from '../checkers/facts.ts'
 export { unknown, type AnomalyCase, type CheckResult, type Validity } from '../checkers/result.ts'
