@@ -84,9 +84,9 @@ export class FaultDesk {
    * other: two proofs at the same time would see each other's.
    */
   add(order: NodeFaultOrder): Promise<AddedNodeFault> {
-    const next = () => this.#add(order)
+    const begin = () => this.#add(order)
     // Whether the one before worked is for whoever gave that order.
-    const added = this.#adding.then(next, next)
+    const added = this.#adding.then(begin, begin)
     this.#adding = added
     return added
   }
