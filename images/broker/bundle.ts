@@ -1,4 +1,4 @@
-/** Bundles what the image runs: the broker with its container entry, the health check, and what makes keys for Compose files. Node strips no types there. */
+/** Bundles what the image runs: the broker with its container entry, and the small programs around it. Node strips no types there. */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type BuildOptions } from 'esbuild'
@@ -6,19 +6,23 @@ import { brokerBundleOptions } from '../../scripts/cluster/process/broker-bundle
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
-/** How the health check is bundled, here and for the image of the npm package. */
-export const healthcheckOptions = {
-  entryPoints: [join(root, 'scripts', 'container', 'healthcheck.ts')],
-  bundle: true,
-  platform: 'node',
-  target: 'node26',
-  format: 'esm',
-  minifyWhitespace: true,
+const bundled = { bundle: true, platform: 'node', target: 'node26', format: 'esm', minifyWhitespace: true } as const
+
+const programs = ['healthcheck', 'fault-client', 'proxy']
+
+/**
+ * How the programs beside the broker are bundled, here and for the image of the npm package: its health check, what brings it orders for faults, and
+ * the fault proxy, which is a container of the same image.
+ */
+export const programOptions = {
+  entryPoints: programs.map(name => join(root, 'scripts', 'container', `${name}.ts`)),
+  outExtension: { '.js': '.mjs' },
+  ...bundled,
 } satisfies BuildOptions
 
 /** How what makes users and keys is bundled. node-forge asks for modules of Node.js as CommonJS does. */
 export const securityOptions = {
-  ...healthcheckOptions,
+  ...bundled,
   entryPoints: [join(root, 'scripts', 'container', 'security.ts')],
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
@@ -34,6 +38,6 @@ if (import.meta.main) {
     entryPoints: [join(root, 'images', 'broker', 'start.ts')],
     outfile: join(outdir, 'broker.cjs'),
   })
-  await build({ ...healthcheckOptions, ...common, outfile: join(outdir, 'healthcheck.mjs') })
+  await build({ ...programOptions, ...common, outdir })
   await build({ ...securityOptions, ...common, sourcemap: false, outfile: join(outdir, 'security.mjs') })
 }

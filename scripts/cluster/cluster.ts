@@ -226,12 +226,14 @@ export interface Runtime {
   attach(name: string): Promise<Cluster>
 }
 
-/** What a runtime can do to nodes of an engine: into the processes of Apache Kafka nothing of ours reaches. */
+/** What a runtime can do to nodes of an engine: into the processes of Apache Kafka nothing of ours reaches, into its containers a library does. */
 export function capabilitiesOf(
-  { capabilities }: Pick<Runtime, 'capabilities'>,
+  { name, capabilities }: Pick<Runtime, 'name' | 'capabilities'>,
   engine: Engine,
 ): ReadonlySet<Capability> {
-  return engine === 'faultline' ? capabilities : new Set([...capabilities].filter(each => each !== 'node-faults'))
+  return engine === 'faultline' || name === 'compose'
+    ? capabilities
+    : new Set([...capabilities].filter(each => each !== 'node-faults'))
 }
 
 /** The ids of the nodes that clients talk to. */

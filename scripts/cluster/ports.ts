@@ -65,10 +65,21 @@ function nodeIndex(spec: ClusterSpec, id: number): number {
 
 /** Every port the cluster takes on this machine, with what it is for. */
 export function portsOf(spec: ClusterSpec): { port: number; use: string }[] {
+  if (spec.runtime === 'compose') return containerPorts(spec)
   if (spec.proxy === true) return proxiedPorts(spec)
   return [
     ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
     ...controllerIds(spec).map(id => ({ port: controllerPort(spec, id), use: `the quorum at node ${id}` })),
+  ]
+}
+
+/** Of containers only what is published; the control of a proxy takes any port. */
+function containerPorts(spec: ClusterSpec): { port: number; use: string }[] {
+  return [
+    ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
+    ...(spec.engine === 'faultline'
+      ? nodeIds(spec).map(id => ({ port: inspectorPort(spec, id), use: `the inspector of node ${id}` }))
+      : []),
   ]
 }
 

@@ -58,6 +58,11 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
   if (spec.proxy === true) requireProxy(spec)
   if (spec.faults === true) requireFaults(spec)
   requireEnginesOfNodes(spec)
+  if (spec.runtime === 'compose' && spec.engine === 'apache-kafka' && security !== 'none')
+    throw usageError(
+      '--security is not there for Apache Kafka in containers: its public image takes keys as files only.',
+      'Use --runtime process.',
+    )
   for (const { settings = {} } of [spec, ...Object.values(spec.nodes ?? {})]) requireFreeSettings(settings)
   if (spec.runtime !== 'process' && nodeIds(spec).some(id => logDirectories(spec, id).length > 1))
     throw usageError(
@@ -103,7 +108,7 @@ function textOf(value: unknown): string {
 }
 
 function requireProxy(spec: ClusterSpec): void {
-  if (spec.runtime !== 'process')
+  if (spec.runtime !== 'process' && spec.runtime !== 'compose')
     throw usageError(
       `--proxy is not there on the runtime ${spec.runtime}.`,
       spec.runtime === 'simulated' ? 'Partitions are part of the simulation; leave it away.' : 'Use --runtime process.',
@@ -135,12 +140,12 @@ function requireEnginesOfNodes(spec: ClusterSpec): void {
 function requireFaults(spec: ClusterSpec): void {
   const { runtime } = spec
   const engine = enginesOf(spec).find(each => each !== 'faultline')
-  if (engine !== undefined)
+  if (engine !== undefined && runtime !== 'compose')
     throw usageError(
-      `--faults is not there on the engine ${engine}: nothing of ours is inside its nodes.`,
-      './faultline fault list --kinds tells what can be done to them from outside.',
+      `--faults is not there on the engine ${engine} as processes: nothing of ours is inside its nodes.`,
+      'Use --runtime compose; ./faultline fault list --kinds tells what can be done to them from outside.',
     )
-  if (runtime !== 'process' && runtime !== 'simulated')
+  if (runtime === 'kubernetes')
     throw usageError(`--faults is not there on the runtime ${runtime}.`, 'Use --runtime process.')
 }
 

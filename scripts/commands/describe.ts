@@ -51,7 +51,7 @@ export function metricsLines({ metrics }: ClusterDocument): string[] {
 export function proxyLines({ name, proxy }: ClusterDocument): string[] {
   if (proxy === undefined) return []
   if (proxy.state === 'running')
-    return [`fault proxy: process ${proxy.pid}, control ${proxy.control ?? 'not there yet'}`]
+    return [`fault proxy: ${proxy.container ?? `process ${proxy.pid}`}, control ${proxy.control ?? 'not there yet'}`]
   if (proxy.state === 'stopped') return ['fault proxy: stopped']
   return [
     paint.red(`fault proxy: has ended by itself (${proxy.log}); no node reaches another one, and no client any node`),

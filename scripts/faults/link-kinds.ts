@@ -14,7 +14,7 @@ export function requireLinks(cluster: Cluster): ClusterLinks {
   const { name } = cluster.spec
   throw failure(
     `The links of ${name} cannot be broken: no fault proxy stands in front of its nodes.`,
-    `./faultline down --name ${name}, then ./faultline up --name ${name} --proxy --runtime process`,
+    `./faultline down --name ${name}, then ./faultline up --name ${name} --proxy --runtime ${cluster.spec.runtime === 'compose' ? 'compose' : 'process'}`,
   )
 }
 
@@ -52,11 +52,10 @@ export const linkKinds: readonly FaultKind[] = linkFaultKinds.map(kind => ({
 function whyNot({ runtime }: Place): string | undefined {
   switch (runtime) {
     case 'process':
+    case 'compose':
       return undefined
     case 'simulated':
       return 'no proxy in front of simulated nodes; labs cut links there with run.partition'
-    case 'compose':
-      return 'the proxy stands in front of processes; needs --runtime process'
     case 'kubernetes':
       return 'not there yet'
   }
@@ -74,7 +73,7 @@ async function applyToLinks(kind: LinkFaultKind, order: FaultOrder): Promise<rea
   const request = await withTopicId(cluster, { kind: kind.name, ...order.links, parameters: order.parameters })
   if (!order.proof) return [{ ...(await links.add(request)), proofs: [] }]
   const { ssl, sasl } = cluster.kafkaOptions()
-  const prover = new Prover({ control: links, ssl, sasl: sasl !== undefined })
+  const prover = new Prover({ control: links, ssl, sasl: sasl !== undefined, fromProxy: links.isRemote === true })
   const all = await links.links()
   const parameters = completeParameters(kind, request.parameters ?? {})
   const selected = new Set(selectLinks(all, { ...request, parameters }).map(({ link }) => link))

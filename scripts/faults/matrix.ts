@@ -6,6 +6,7 @@ export const places: readonly Place[] = [
   { runtime: 'process', engine: 'faultline' },
   { runtime: 'process', engine: 'apache-kafka' },
   { runtime: 'compose', engine: 'faultline' },
+  { runtime: 'compose', engine: 'apache-kafka' },
   { runtime: 'simulated', engine: 'faultline' },
 ]
 
@@ -20,6 +21,7 @@ const heads: Readonly<Record<string, string>> = {
   'process/faultline': 'processes, Faultline',
   'process/apache-kafka': 'processes, Apache Kafka',
   'compose/faultline': 'Compose, Faultline',
+  'compose/apache-kafka': 'Compose, Apache Kafka',
   'simulated/faultline': 'simulated, Faultline',
 }
 

@@ -12,11 +12,11 @@ import { askNodeFirst, proveMute } from './probe-node.ts'
 /** Refuses, with the way to them, when nodes take no orders. */
 export function requireNodeFaults(cluster: Cluster, kind: string): NodeFaults {
   if (cluster.nodeFaults !== undefined) return cluster.nodeFaults
-  const { name, engine } = cluster.spec
+  const { name, engine, runtime } = cluster.spec
   throw failure(
     `The fault ${kind} is not there in ${name}: its nodes take no orders for faults inside.`,
-    engine === 'faultline'
-      ? `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime process`
+    engine === 'faultline' || runtime === 'compose'
+      ? `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime ${runtime}`
       : './faultline fault list --kinds tells what can be done to nodes of this engine.',
   )
 }
@@ -49,7 +49,8 @@ async function applyInside(kind: NodeFaultKind, order: FaultOrder): Promise<read
       `The fault ${kind.name} is not there on this cluster (${cluster.spec.runtime}, ${cluster.spec.engine}): ${reason}.`,
       './faultline fault list --kinds --json tells what is there where.',
     )
-  if (kind.name === 'stall' && cluster.nodeFaults === undefined) return await stallFromOutside(kind, order)
+  if (kind.name === 'stall' && (cluster.nodeFaults === undefined || cluster.spec.engine === 'apache-kafka'))
+    return await stallFromOutside(kind, order)
   const faults = requireNodeFaults(cluster, kind.name)
   const parameters = checkParameters(kind.name, kind.parameters, order.parameters)
   const applied: AppliedFault[] = []
@@ -126,7 +127,7 @@ async function takeBack(faults: NodeFaults, node: number, id: string): Promise<v
   if (isThere) await faults.heal(node, [id])
 }
 
-/** On Apache Kafka: what would be needed to do it from outside. */
+/** On Apache Kafka as processes: what would be needed to do it from outside. In containers, the toolkit's image of it brings that along. */
 const needsOnKafka: Readonly<Record<string, string>> = {
   'slow-disk': 'needs root (a cgroup limit), or a library loaded into the JVM',
   'full-disk': 'needs root (a file system of its own for the data)',
@@ -144,8 +145,8 @@ const needsOnKafka: Readonly<Record<string, string>> = {
 function whyNot(kind: NodeFaultKind, { runtime, engine }: Place): string | undefined {
   if (runtime === 'kubernetes') return 'not there yet'
   if (kind.name === 'stall') return undefined
-  if (engine === 'apache-kafka') return needsOnKafka[kind.name] ?? 'nothing of ours is inside its nodes'
-  if (runtime === 'compose') return 'nodes in containers take no orders; needs --runtime process'
+  if (engine === 'apache-kafka' && runtime !== 'compose')
+    return needsOnKafka[kind.name] ?? 'nothing of ours is inside its nodes'
   if (runtime === 'simulated' && kind.onlyRealProcess === true) return 'needs a process of its own for each node'
   return undefined
 }

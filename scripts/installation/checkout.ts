@@ -19,6 +19,7 @@ export const installation: Installation = {
   simulationMain: join(root, 'scripts', 'cluster', 'simulated', 'host.ts'),
   brokerBundle: undefined,
   kafkaFiles: join(root, 'scripts', 'cluster', 'apache-kafka'),
+  kafkaImage: join(root, 'images', 'apache-kafka'),
   image: { name: 'faultline/broker:dev', context: root, dockerfile: join('images', 'broker', 'Dockerfile') },
   compileCache: join(root, 'node_modules', '.cache', 'faultline'),
 }

@@ -25,6 +25,7 @@ export const installation: Installation = {
   simulationMain: join(folder, 'simulation.js'),
   brokerBundle: join(folder, 'broker.cjs'),
   kafkaFiles: join(folder, 'apache-kafka'),
+  kafkaImage: join(folder, 'apache-kafka-image'),
   image: { name: `faultline/broker:${version}`, context: folder, dockerfile: join('image', 'Dockerfile') },
   compileCache: compileCacheOf(root),
 }

@@ -129,10 +129,11 @@ export function clusterSpec(
 ): ClusterSpec {
   const { brokers, controllers, settings, nodes, logDirs } = lab.topology
   const name = options.name ?? `lab-${lab.name}`
-  // Nodes that are processes have no network of their own: what breaks links stands in front of them, and only where a lab asks for it.
+  // Nodes outside of the simulator have no network of ours: what breaks links stands in front of them, and only where a lab asks for it.
   const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
-  const proxy = options.runtime.name === 'process' && needs.includes('partition')
-  const faults = options.engine === 'faultline' && needs.includes('node-faults')
+  const proxy =
+    (options.runtime.name === 'process' || options.runtime.name === 'compose') && needs.includes('partition')
+  const faults = capabilitiesOf(options.runtime, options.engine).has('node-faults') && needs.includes('node-faults')
   return {
     name,
     runtime: options.runtime.name,

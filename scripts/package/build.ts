@@ -6,12 +6,13 @@
  *   index.js, index.cjs, index.d.ts the library
  *   broker.cjs, proxy.js, simulation.js, warden.js   what becomes a process of its own
  *   labs/, apache-kafka/, image/    labs; files for the other engine; what the container image is built from
+ *   apache-kafka-image/             what the other engine's is built from
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
-import { healthcheckOptions, securityOptions } from '../../images/broker/bundle.ts'
+import { programOptions, securityOptions } from '../../images/broker/bundle.ts'
 import { brokerBundleOptions, brokerMain } from '../cluster/process/broker-bundle.ts'
 import { projectRoot } from '../cluster/state.ts'
 
@@ -172,7 +173,7 @@ async function buildImage(): Promise<void> {
     entryPoints: [at('images', 'broker', 'start.ts')],
     outfile: to('image', 'start.cjs'),
   })
-  await build({ ...healthcheckOptions, logLevel: 'warning', outfile: to('image', 'healthcheck.mjs') })
+  await build({ ...programOptions, logLevel: 'warning', outdir: to('image') })
   await build({ ...securityOptions, logLevel: 'warning', outfile: to('image', 'security.mjs') })
   cpSync(at('images', 'broker', 'run'), to('image', 'run'))
   const full = readFileSync(at('images', 'broker', 'Dockerfile'), 'utf8')
@@ -183,7 +184,7 @@ async function buildImage(): Promise<void> {
   const files = `FROM node:26-bookworm-slim AS build
 COPY broker.cjs /image/opt/faultline/main.cjs
 COPY image/start.cjs /image/opt/faultline/broker.cjs
-COPY image/healthcheck.mjs image/security.mjs /image/opt/faultline/
+COPY image/*.mjs /image/opt/faultline/
 COPY image/run /image/etc/kafka/docker/run
 RUN chmod 755 /image/etc/kafka/docker/run
 `
@@ -199,6 +200,7 @@ function copyKafkaFiles(): void {
   const folder = at('scripts', 'cluster', 'apache-kafka')
   for (const file of readdirSync(folder).filter(name => !name.endsWith('.ts')))
     cpSync(join(folder, file), to('apache-kafka', file))
+  cpSync(at('images', 'apache-kafka'), to('apache-kafka-image'), { recursive: true })
 }
 
 rmSync(outdir, { recursive: true, force: true })

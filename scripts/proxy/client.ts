@@ -2,6 +2,7 @@
 import { codeOf, failure, ToolkitError, type ExitCode } from '../errors.ts'
 import type { Refusal } from './control-protocol.ts'
 import type { FaultControl, FaultRequest, FaultState, LinkState } from './model.ts'
+import type { Probe, ProbeOptions } from './probe.ts'
 
 export class ProxyClient implements FaultControl {
   readonly #port: number
@@ -33,6 +34,10 @@ export class ProxyClient implements FaultControl {
   async release(id: string): Promise<number> {
     const answer = await this.#ask('POST', `/faults/${encodeURIComponent(id)}/release`)
     return (answer as { readonly released: number }).released
+  }
+
+  async probe(link: string, options: ProbeOptions): Promise<Probe> {
+    return (await this.#ask('POST', '/probe', { link, options })) as Probe
   }
 
   async #ask(method: string, path: string, body?: object): Promise<unknown> {

@@ -28,6 +28,9 @@ export interface ConnectionOwner {
   gone(connection: ProxiedConnection): void
 }
 
+/** How it shows that a node is down: its port is closed, or, of a container, its address and then its name are gone. */
+const nobodyThere: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
+
 export class ProxiedConnection {
   readonly #owner: ConnectionOwner
   readonly #client: Socket
@@ -107,7 +110,7 @@ export class ProxiedConnection {
     this.#node = node
     node.on('connect', () => (this.#wasOpen = true))
     node.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') this.#owner.refused()
+      if (nobodyThere.has(error.code ?? '')) this.#owner.refused()
       this.#lost('node')
     })
     node.on('close', () => this.#socketClosed('node'))

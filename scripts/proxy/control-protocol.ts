@@ -6,6 +6,7 @@
  *   GET    /faults                 FaultState[]
  *   POST   /faults                 FaultRequest → FaultState
  *   POST   /faults/ID/release      → {"released": n}
+ *   POST   /probe                  {"link": name, "options": ProbeOptions} → Probe
  *   DELETE /faults/ID, /faults     → FaultState[], the ones that were healed
  *
  * A refusal has the status 400 and the body {"error", "remedy"}. Every request with a body says content-type application/json, and the Host

@@ -4,17 +4,25 @@ import type { AddressInfo } from 'node:net'
 import { exitCodes, messageOf, ToolkitError, usageError } from '../errors.ts'
 import type { Refusal } from './control-protocol.ts'
 import { linkFaultKinds } from './kinds.ts'
-import type { FaultControl, FaultRequest } from './model.ts'
+import type { Address, FaultControl, FaultRequest } from './model.ts'
+import type { ProbeOptions } from './probe.ts'
 
 const bodyBytesMax = 1 << 16
 const loopback = '127.0.0.1'
 
-/** Serves until the process ends. @returns the port */
-export async function serveControl(control: FaultControl): Promise<number> {
+/**
+ * Serves until the process ends; by default on any port of the loopback address, which is all it answers to anyway.
+ *
+ * @returns the port
+ */
+export async function serveControl(
+  control: FaultControl,
+  address: Address = { host: loopback, port: 0 },
+): Promise<number> {
   const server = createServer((incoming, outgoing) => void respond(control, incoming, outgoing))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host: loopback, port: 0 }, resolve)
+    server.listen(address, resolve)
   })
   return (server.address() as AddressInfo).port
 }
@@ -50,6 +58,10 @@ async function perform(control: FaultControl, incoming: IncomingMessage): Promis
       return await control.faults()
     case 'POST /faults':
       return await control.add(checkedRequest(await readBody(incoming)))
+    case 'POST /probe': {
+      const { link, options } = checkedProbe(await readBody(incoming))
+      return await control.probe(link, options)
+    }
     case 'POST /faults/ID/release':
       return { released: await control.release(id) }
     case 'DELETE /faults/ID':
@@ -77,6 +89,13 @@ async function readBody(incoming: IncomingMessage): Promise<unknown> {
   } catch (error) {
     throw usageError(`The body is no JSON: ${messageOf(error)}`)
   }
+}
+
+function checkedProbe(value: unknown): { readonly link: string; readonly options: ProbeOptions } {
+  const { link, options } = (value ?? {}) as { readonly link?: unknown; readonly options?: Partial<ProbeOptions> }
+  if (typeof link !== 'string' || typeof options?.clientId !== 'string' || typeof options.timeoutMs !== 'number')
+    throw usageError('A probe has a link, and options with clientId and timeoutMs.')
+  return { link, options: options as ProbeOptions }
 }
 
 const example = 'For example: {"kind": "latency", "from": [1], "to": [2], "parameters": {"delay": 100}}'

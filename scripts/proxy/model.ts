@@ -7,6 +7,7 @@
  */
 
 import type { ParameterValue } from '#broker/environment/faulty/parameters.ts'
+import type { Probe, ProbeOptions } from './probe.ts'
 
 export type { ParameterValue }
 
@@ -98,12 +99,16 @@ export interface FaultControl {
   heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]>
   /** Lets go what a fault of the kind `hold` holds at this moment; the fault stays. @returns how many */
   release(id: string): Promise<number>
+  /** Opens a connection of its own through a link, from where the proxy is, and tells what became of it. */
+  probe(link: string, options: ProbeOptions): Promise<Probe>
 }
 
 export interface ProxyStatus {
   /** 'dead': it has ended by itself, and no node reaches another one. */
   readonly state: 'running' | 'stopped' | 'dead'
   readonly pid?: number
+  readonly container?: string
+  /** File, or the command that shows it. */
   readonly log: string
   /** Base URL of its control interface. */
   readonly control?: string
@@ -111,6 +116,8 @@ export interface ProxyStatus {
 
 /** The fault proxy of a cluster: what can be asked of it, and its process. */
 export interface ClusterLinks extends FaultControl {
+  /** True: its links are in a network of their own, and only the proxy itself can probe them. */
+  readonly isRemote?: boolean
   status(): Promise<ProxyStatus>
   /** Starts it when it does not run; nothing is at work then. */
   start(): Promise<void>

@@ -21,6 +21,8 @@ export interface ProveOptions {
   readonly ssl?: KafkaConfig['ssl'] | undefined
   /** True where clients log in: before that a node answers one ApiVersions request and no more. */
   readonly sasl?: boolean
+  /** True: the links cannot be reached from here, so that the proxy itself has to look. */
+  readonly fromProxy?: boolean
 }
 
 /** How long an answer is waited for that should not come. */
@@ -257,9 +259,10 @@ export class Prover {
   }
 
   #probe({ link }: Target, options: Partial<ProbeOptions>): Promise<Probe> {
-    const { ssl, sasl } = this.#options
-    const wanted = { clientId: probeClientId, timeoutMs: answerMs, ssl, ...options }
-    return probe(link.listen, sasl === true ? { ...wanted, requests: Math.min(wanted.requests ?? 1, 1) } : wanted)
+    const { ssl, sasl, control, fromProxy } = this.#options
+    const given = { clientId: probeClientId, timeoutMs: answerMs, ssl, ...options }
+    const wanted = sasl === true ? { ...given, requests: Math.min(given.requests ?? 1, 1) } : given
+    return fromProxy === true ? control.probe(link.name, wanted) : probe(link.listen, wanted)
   }
 }
 

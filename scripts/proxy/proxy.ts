@@ -12,8 +12,12 @@ import type { FaultControl, FaultRequest, FaultState, LinkState, ProxyTopology, 
 import { ways } from './model.ts'
 import type { WayFault } from './outlet.ts'
 import type { Parameters } from './parameters.ts'
+import { probe, type Probe, type ProbeOptions } from './probe.ts'
 import { RequestFault } from './request-faults.ts'
 import { selectLinks, type SelectedLink } from './select-links.ts'
+
+/** Where a proxy in a container listens. */
+const everyAddress = '0.0.0.0'
 
 interface LinkFault {
   readonly id: string
@@ -101,6 +105,13 @@ export class FaultProxy implements FaultControl {
     if (fault.requests?.action.do !== 'hold')
       throw usageError(`The fault ${id} holds nothing.`, 'Only faults of the kind hold can be released.')
     return Promise.resolve(fault.requests.release())
+  }
+
+  probe(name: string, options: ProbeOptions): Promise<Probe> {
+    const link = this.#links.find(candidate => candidate.name === name)
+    if (link === undefined) throw usageError(`There is no link ${name}.`)
+    const { host, port } = link.description.listen
+    return probe({ host: host === everyAddress ? '127.0.0.1' : host, port }, options)
   }
 
   #find(id: string): LinkFault {

@@ -7,12 +7,14 @@ import { join } from 'node:path'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Random } from '#broker/environment/environment.ts'
 import { codeOf, failure, usageError } from '../../errors.ts'
+import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type {
   Capability,
   ClientOptions,
   Cluster,
   ClusterSpec,
+  NodeFaults,
   NodeState,
   NodeStatus,
   Progress,
@@ -37,7 +39,12 @@ import {
   writeRecord,
 } from '../state.ts'
 import { docker, runDocker } from './docker.ts'
-import { brokerImage, containerDataDir, serviceName } from './generator.ts'
+import { proxyService } from './container-addresses.ts'
+import { containerDataDir, serviceName } from './generator.ts'
+import { runHelper, withoutFrames } from './container.ts'
+import { KafkaNodeFaults } from './kafka-node-faults.ts'
+import { ComposeNodeFaults } from './node-faults.ts'
+import { ProxyContainer } from './proxy-container.ts'
 
 export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'kill',
@@ -47,7 +54,15 @@ export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'wipe',
 ])
 
-const READY_TIMEOUT_MS = 120_000
+/** What needs a fault proxy in front of the nodes, and what needs nodes that can be broken from inside: a lab that wants them gets them. */
+export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
+  ...composeCapabilities,
+  'partition',
+  'node-faults',
+] satisfies Capability[])
+
+/** A JVM takes its time on a slow machine. */
+const READY_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_SECONDS = 60
 
 /** What is known of a node beside what its container tells. */
@@ -61,10 +76,13 @@ interface Intent {
 export class ComposeCluster implements Cluster {
   readonly spec: ClusterSpec
   readonly bootstrap: readonly string[]
-  readonly capabilities = composeCapabilities
+  readonly capabilities: ReadonlySet<Capability>
+  readonly links: ClusterLinks | undefined
+  readonly nodeFaults: NodeFaults | undefined
   readonly clock = realClock
   readonly random: Random
   readonly #record: ClusterRecord
+  readonly #proxy: ProxyContainer | undefined
   #probes = 0
 
   constructor(record: ClusterRecord) {
@@ -72,6 +90,36 @@ export class ComposeCluster implements Cluster {
     this.bootstrap = brokerIds(record.spec).map(id => `${HOST}:${brokerPort(record.spec, id)}`)
     this.random = seededRandom(record.spec.seed)
     this.#record = record
+    this.capabilities = new Set<Capability>([
+      ...composeCapabilities,
+      ...(this.spec.proxy === true ? (['partition'] as const) : []),
+      ...(this.spec.faults === true ? (['node-faults'] as const) : []),
+    ])
+    const proxyName = `${projectName(this.spec)}-${proxyService}-1`
+    this.#proxy =
+      this.spec.proxy === true
+        ? new ProxyContainer(this.spec, proxyName, () => this.#inspectContainer(proxyName))
+        : undefined
+    this.links = this.#proxy
+    this.nodeFaults = this.spec.faults === true ? this.#makeNodeFaults() : undefined
+  }
+
+  #makeNodeFaults(): NodeFaults {
+    if (this.spec.engine === 'faultline')
+      return new ComposeNodeFaults(
+        this.spec,
+        id => this.#containerName(id),
+        async id => (await this.#describe(id)).state,
+      )
+    return new KafkaNodeFaults(async id => {
+      const found = await this.#inspect(id)
+      return {
+        name: this.#containerName(id),
+        isRunning: found?.State.Running === true,
+        isPaused: found?.State.Paused === true,
+        startedAt: found?.State.StartedAt ?? '',
+      }
+    })
   }
 
   get security(): SecurityDocument | undefined {
@@ -101,7 +149,7 @@ export class ComposeCluster implements Cluster {
       container: this.#containerName(id),
       dataDir: this.spec.dataDir === undefined ? containerDataDir : dataDirectory(this.spec, id),
       log: `docker logs ${this.#containerName(id)}`,
-      inspector: `http://${HOST}:${inspectorPort(this.spec, id)}`,
+      ...(this.spec.engine === 'faultline' ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
     }
   }
 
@@ -155,25 +203,46 @@ export class ComposeCluster implements Cluster {
   async wipe(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'wipe')
     const node = await this.#inspect(id)
-    const engine = await docker()
-    const sweeper = await engine.createContainer({
-      Image: brokerImage,
-      Entrypoint: ['find', containerDataDir, '-mindepth', '1', '-delete'],
-      Cmd: [],
-      Healthcheck: { Test: ['NONE'] },
-      ...(node?.Config.User === undefined ? {} : { User: node.Config.User }),
-      HostConfig: { Binds: node?.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: node?.HostConfig.Mounts ?? [] },
+    if (node === undefined)
+      throw failure(`The container of node ${id} is gone.`, './faultline down takes the rest away.')
+    const { exitCode, output } = await runHelper({
+      Image: node.Config.Image,
+      Cmd: ['find', containerDataDir, '-mindepth', '1', '-delete'],
+      User: node.Config.User,
+      HostConfig: { Binds: node.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: node.HostConfig.Mounts ?? [] },
     })
-    try {
-      await sweeper.start()
-      const { StatusCode: code } = (await sweeper.wait()) as { StatusCode: number }
-      if (code !== 0)
-        throw failure(
-          `Emptying the disk of node ${id} failed with exit code ${code}: ${String(await sweeper.logs({ stderr: true }))}`,
-        )
-    } finally {
-      await sweeper.remove({ force: true, v: true })
-    }
+    if (exitCode !== 0) throw failure(`Emptying the disk of node ${id} failed with exit code ${exitCode}: ${output}`)
+  }
+
+  async partition(groups: readonly (readonly number[])[]): Promise<void> {
+    const [first = [], ...others] = groups
+    if (others.length === 0) return
+    await this.#requireProxy().add({ kind: 'partition', from: first, to: others.flat(), parameters: { both: true } })
+    await this.partition(others)
+  }
+
+  async cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
+    await this.#requireProxy().add({ kind: 'partition', from, to })
+  }
+
+  async healPartition(): Promise<void> {
+    const proxy = this.#requireProxy()
+    const partitions = (await proxy.faults()).filter(({ name }) => name === 'partition')
+    await proxy.heal(partitions.map(({ id }) => id))
+  }
+
+  #requireProxy(): ProxyContainer {
+    if (this.#proxy !== undefined) return this.#proxy
+    throw usageError(
+      `The links of ${this.spec.name} cannot be broken: no fault proxy stands in front of its nodes.`,
+      `./faultline down --name ${this.spec.name}, then ./faultline up --proxy --runtime compose`,
+    )
+  }
+
+  /** With the faults of links that the cluster is made with. */
+  async prepareProxy(signal: AbortSignal | undefined): Promise<void> {
+    await this.#proxy?.waitReady(signal)
+    for (const fault of this.spec.links ?? []) await this.#proxy?.add(fault)
   }
 
   async waitReady(
@@ -266,8 +335,12 @@ export class ComposeCluster implements Cluster {
 
   /** Undefined when the container is not there. */
   async #inspect(id: number): Promise<ContainerInspectInfo | undefined> {
+    return await this.#inspectContainer(this.#containerName(id))
+  }
+
+  async #inspectContainer(name: string): Promise<ContainerInspectInfo | undefined> {
     try {
-      return await (await this.#container(id)).inspect()
+      return await (await docker()).getContainer(name).inspect()
     } catch (error) {
       if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined
       if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED')
@@ -295,15 +368,4 @@ export class ComposeCluster implements Cluster {
 
 export function projectName(spec: ClusterSpec): string {
   return `faultline-${spec.name}`
-}
-
-/** Without a terminal, the engine puts 8 bytes before each piece of output: stream, 3 zeros, length. */
-export function withoutFrames(raw: Buffer): string {
-  const pieces: Buffer[] = []
-  for (let at = 0; at + 8 <= raw.length;) {
-    const length = raw.readUInt32BE(at + 4)
-    pieces.push(raw.subarray(at + 8, at + 8 + length))
-    at += 8 + length
-  }
-  return Buffer.concat(pieces).toString('utf8')
 }

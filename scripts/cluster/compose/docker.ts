@@ -34,18 +34,45 @@ export async function dockerAvailable(): Promise<Availability> {
   }
 }
 
-/** Builds the broker's image when it is not there. */
+/** What an image has that this toolkit builds, as a label of it says: raised when one that is older lacks something. */
+const layoutLabel = 'faultline.layout'
+const brokerLayout = 2
+
+/** Builds the broker's image when it is not there, or was built by a toolkit that put less into it. */
 export async function ensureImage(progress: Progress, signal: AbortSignal | undefined): Promise<void> {
-  const images = await (await docker()).listImages({ filters: { reference: [brokerImage] } })
-  if (images.length > 0) return
-  progress(`Building the image ${brokerImage} (once; make images builds it again)`)
+  const layout = await layoutOf(brokerImage)
+  if (layout !== undefined && layout >= brokerLayout) return
+  const why = layout === undefined ? 'once' : 'the one that is there is older'
+  progress(`Building the image ${brokerImage} (${why}; make images builds it again)`)
+  await buildImage({ ...installation.image, signal })
+}
+
+/** Undefined when there is no such image; 1 when it does not say. */
+export async function layoutOf(image: string): Promise<number | undefined> {
+  const [found] = await (await docker()).listImages({ filters: { reference: [image] } })
+  return found && Number(found.Labels?.[layoutLabel] ?? 1)
+}
+
+export interface ImageBuild {
+  readonly name: string
+  readonly context: string
+  readonly dockerfile: string
+  /** Of the Dockerfile. */
+  readonly arguments?: Readonly<Record<string, string>>
+  /** Other folders that it copies from, by the name it has for them. */
+  readonly contexts?: Readonly<Record<string, string>>
+  readonly signal: AbortSignal | undefined
+}
+
+export async function buildImage(build: ImageBuild): Promise<void> {
+  const { name, context, dockerfile, signal } = build
   const certificates = process.env['NODE_EXTRA_CA_CERTS']
   const secret = certificates !== undefined && existsSync(certificates) ? ['--secret', `id=ca,src=${certificates}`] : []
-  const { context, dockerfile } = installation.image
-  await runDocker(['build', '-t', brokerImage, '-f', dockerfile, ...secret, '.'], {
-    cwd: context,
-    signal,
-  })
+  const options = [
+    ...Object.entries(build.arguments ?? {}).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
+    ...Object.entries(build.contexts ?? {}).flatMap(([key, folder]) => ['--build-context', `${key}=${folder}`]),
+  ]
+  await runDocker(['build', '-t', name, '-f', dockerfile, ...secret, ...options, '.'], { cwd: context, signal })
 }
 
 export interface DockerRun {

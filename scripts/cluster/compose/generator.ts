@@ -4,23 +4,25 @@
  */
 import { kafkaVersion } from '../apache-kafka/release.ts'
 import { variableName } from '../../container/settings.ts'
+import { proxyControlPort, proxyTopologyVariable } from '../../container/proxy-variables.ts'
 import { installation } from '../../installation/here.ts'
 import type { ClusterSpec } from '../cluster.ts'
-import { brokerIds, controllerIds, FIRST_CONTROLLER_ID } from '../cluster.ts'
+import { brokerIds, controllerIds } from '../cluster.ts'
 import { engineOf } from '../engine-name.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
-import type { NodeAddresses } from '../properties.ts'
+import { proxyTopology } from '../process/proxied-addresses.ts'
 import { nodeProperties, rolesOf } from '../properties.ts'
-import { traitsOf } from '../security/kinds.ts'
 import type { ClusterSecurity } from '../security/material.ts'
 import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
+import { CLIENT_PORT, containerAddresses, containerPlaces, proxyService, serviceName } from './container-addresses.ts'
+
+export { listenerNames, NETWORK_PORT, serviceName } from './container-addresses.ts'
 
 export const brokerImage = installation.image.name
-const CLIENT_PORT = 9092
-const CONTROLLER_PORT = 9093
-export const NETWORK_PORT = 19092
 export const INSPECTOR_PORT = 9644
 export const containerDataDir = '/var/lib/kafka/data'
+/** Where a node that can be broken from inside takes orders, and keeps them for its next start: a volume of its own. */
+export const containerFaultDir = '/var/lib/faultline'
 
 export interface ComposeOptions {
   /** Comment lines at the top. */
@@ -28,6 +30,8 @@ export interface ComposeOptions {
   /** Compose project: prefix of containers, network and volumes. */
   readonly project: string
   readonly clusterId: string
+  /** Of nodes of Apache Kafka; left out: the public one of their release, with its own defaults. */
+  readonly kafkaImage?: string
   /** Path from the Compose file to the project root, to build the image from; without it the image must be there. */
   readonly buildContext?: string
   /** Directory on the host for the data of a node, instead of a volume. */
@@ -56,13 +60,6 @@ export interface ComposeExtras {
   readonly after?: string
 }
 
-/** broker-1 … , controller-1 … : the names by which containers reach each other. */
-export function serviceName(spec: ClusterSpec, id: number): string {
-  return spec.controllers > 0 && id >= FIRST_CONTROLLER_ID
-    ? `controller-${id - FIRST_CONTROLLER_ID + 1}`
-    : `broker-${id}`
-}
-
 /** The text of a Compose file. */
 export function composeFile(spec: ClusterSpec, options: ComposeOptions): string {
   const ids = [...new Set([...brokerIds(spec), ...controllerIds(spec)])]
@@ -73,10 +70,11 @@ export function composeFile(spec: ClusterSpec, options: ComposeOptions): string 
     '',
     `name: ${options.project}`,
     '',
-    ...commonBlock(common, options),
+    ...commonBlock(spec, common, options),
     '',
     'services:',
     ...ids.flatMap((id, index) => serviceBlock(spec, id, variables[index] ?? {}, common, options)),
+    ...(spec.proxy === true ? proxyBlock(spec) : []),
     ...(options.extras?.services ?? []),
     ...volumesBlock(spec, ids, options),
     ...secretsBlock(options),
@@ -84,37 +82,34 @@ export function composeFile(spec: ClusterSpec, options: ComposeOptions): string 
   return `${lines.join('\n').trimEnd()}\n`
 }
 
-/** Of the listener for the containers' network, and of the one for clients on this machine. */
-export function listenerNames(spec: ClusterSpec): readonly [inNetwork: string, onHost: string] {
-  const { protocol } = traitsOf(spec.security)
-  return [protocol, `${protocol}_HOST`]
-}
-
 function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): Record<string, string> {
-  const name = serviceName(spec, id)
   const { security } = options
-  const [inNetwork, onHost] = listenerNames(spec)
-  const addresses: NodeAddresses = {
-    bindHost: '',
-    listeners: [
-      { name: inNetwork, port: NETWORK_PORT, advertised: `${name}:${NETWORK_PORT}` },
-      { name: onHost, port: CLIENT_PORT, advertised: `${HOST}:${brokerPort(spec, id)}` },
-    ],
-    interBrokerListener: inNetwork,
-    controllers: [{ name: 'CONTROLLER', port: CONTROLLER_PORT }],
-    voters: controllerIds(spec).map(voter => `${voter}@${serviceName(spec, voter)}:${CONTROLLER_PORT}`),
-    ...(security === undefined
-      ? {}
-      : { security: nodeSecuritySettings(security, { listeners: [inNetwork, onHost], keys: 'inline' }) }),
+  const addresses = containerAddresses(spec, id)
+  const names = (listeners: readonly { readonly name: string }[]) => listeners.map(({ name }) => name)
+  const secured = security && {
+    security: nodeSecuritySettings(security, {
+      listeners: names(addresses.listeners),
+      controllers: names(addresses.controllers),
+      keys: 'inline',
+    }),
   }
   const properties = {
-    ...nodeProperties(spec, id, addresses, containerDataDir),
+    ...nodeProperties(spec, id, { ...addresses, ...secured }, containerDataDir),
     ...firstUserSettings(security),
     ...(options.inspectors === true ? { 'inspector.listener': `0.0.0.0:${INSPECTOR_PORT}` } : {}),
     ...(engineOf(spec, id).engine === 'faultline' ? options.extras?.properties : {}),
   }
   const variables = Object.entries(properties).map(([key, value]) => [variableName(key), value])
-  return { CLUSTER_ID: options.clusterId, ...Object.fromEntries(variables) }
+  return { CLUSTER_ID: options.clusterId, ...Object.fromEntries(variables), ...engineVariables(spec, id, options) }
+}
+
+/** What is no setting of Kafka. */
+function engineVariables(spec: ClusterSpec, id: number, { kafkaImage }: ComposeOptions): Record<string, string> {
+  if (kafkaImage === undefined || engineOf(spec, id).engine !== 'apache-kafka') return {}
+  return {
+    KAFKA_HEAP_OPTS: process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m',
+    ...(spec.faults === true ? { FAULTLINE_FAULTS: containerFaultDir } : {}),
+  }
 }
 
 /** What all nodes have in common stands once. */
@@ -123,7 +118,10 @@ function commonOf(all: readonly Readonly<Record<string, string>>[]): Record<stri
   return Object.fromEntries(Object.entries(first).filter(([key, value]) => others.every(other => other[key] === value)))
 }
 
-function commonBlock(common: Readonly<Record<string, string>>, options: ComposeOptions): string[] {
+/** The first process of a container cannot end itself, as some faults have to. */
+const init = 'init: true'
+
+function commonBlock(spec: ClusterSpec, common: Readonly<Record<string, string>>, options: ComposeOptions): string[] {
   const lines = ['x-node: &node', `  image: ${brokerImage}`]
   if (options.buildContext !== undefined) {
     lines.push(
@@ -134,6 +132,8 @@ function commonBlock(common: Readonly<Record<string, string>>, options: ComposeO
     )
   }
   if (options.user !== undefined) lines.push(`  user: ${quote(options.user)}`)
+  if (spec.faults === true)
+    lines.push(`  ${init}`, `  command: [/etc/kafka/docker/run, --fault-control, ${containerFaultDir}]`)
   lines.push(
     '  read_only: true',
     '  stop_grace_period: 30s',
@@ -154,40 +154,82 @@ function serviceBlock(
   const name = serviceName(spec, id)
   const own = Object.fromEntries(Object.entries(variables).filter(([key]) => common[key] === undefined))
   const ports = [
-    ...(rolesOf(spec, id).includes('broker') ? [`${HOST}:${brokerPort(spec, id)}:${CLIENT_PORT}`] : []),
+    ...(rolesOf(spec, id).includes('broker') && spec.proxy !== true
+      ? [`${HOST}:${brokerPort(spec, id)}:${CLIENT_PORT}`]
+      : []),
     ...(options.inspectors === true ? [`${HOST}:${inspectorPort(spec, id)}:${INSPECTOR_PORT}`] : []),
   ]
   const source = options.dataDirectory === undefined ? name : options.dataDirectory(id)
   const { mounts = [], after } = options.extras ?? {}
+  const dependsOn =
+    after === undefined
+      ? spec.proxy === true
+        ? [`    depends_on: [${proxyService}]`]
+        : []
+      : ['    depends_on:', `      ${after}:`, '        condition: service_completed_successfully']
   return [
     `  ${name}:`,
-    ...templateOf(spec, id),
+    ...templateOf(spec, id, options),
     `    hostname: ${name}`,
-    ...(after === undefined
-      ? []
-      : ['    depends_on:', `      ${after}:`, '        condition: service_completed_successfully']),
+    ...dependsOn,
     ...(ports.length === 0 ? [] : ['    ports:', ...ports.map(port => `      - ${quote(port)}`)]),
     '    environment:',
     '      <<: *environment',
     ...variableLines(own, '      '),
     '    volumes:',
     `      - ${options.dataDirectory === undefined ? `${source}:${containerDataDir}` : quote(`${source}:${containerDataDir}`)}`,
+    ...(spec.faults === true ? [`      - ${name}-faults:${containerFaultDir}`] : []),
     ...mounts.map(mount => `      - ${mount}`),
     '',
   ]
 }
 
 /** What a service begins with: our image, or Apache Kafka's own, which writes into its file system and has no health check. */
-function templateOf(spec: ClusterSpec, id: number): string[] {
+function templateOf(spec: ClusterSpec, id: number, { kafkaImage, user }: ComposeOptions): string[] {
   const { engine, engineVersion = kafkaVersion } = engineOf(spec, id)
   if (engine === 'faultline') return ['    <<: *node']
-  return [`    image: apache/kafka:${engineVersion}`, '    stop_grace_period: 30s']
+  return [
+    `    image: ${kafkaImage ?? `apache/kafka:${engineVersion}`}`,
+    ...(user === undefined ? [] : [`    user: ${quote(user)}`]),
+    ...(spec.faults === true ? [`    ${init}`] : []),
+    '    stop_grace_period: 30s',
+  ]
+}
+
+/** The fault proxy, which has the client ports of all brokers. It waits for no name that nobody has: such a node is down. */
+function proxyBlock(spec: ClusterSpec): string[] {
+  const places = containerPlaces(spec)
+  const inside = { ...spec, port: places.port }
+  const ports = [
+    ...brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}:${brokerPort(inside, id)}`),
+    `${HOST}::${proxyControlPort}`,
+  ]
+  return [
+    `  ${proxyService}:`,
+    `    image: ${brokerImage}`,
+    '    command: [node, --enable-source-maps, /opt/faultline/proxy.mjs]',
+    `    hostname: ${proxyService}`,
+    '    read_only: true',
+    '    init: true',
+    '    healthcheck:',
+    '      disable: true',
+    "    dns_opt: ['ndots:1']",
+    '    ports:',
+    ...ports.map(port => `      - ${quote(port)}`),
+    '    environment:',
+    ...variableLines({ [proxyTopologyVariable]: JSON.stringify(proxyTopology(spec, places)) }, '      '),
+    '',
+  ]
 }
 
 function volumesBlock(spec: ClusterSpec, ids: readonly number[], options: ComposeOptions): string[] {
-  const ofNodes = options.dataDirectory === undefined ? ids.map(id => serviceName(spec, id)) : []
-  const names = [...ofNodes, ...(options.extras?.volumes ?? [])]
-  return names.length === 0 ? [] : ['volumes:', ...names.map(name => `  ${name}:`)]
+  const names = ids.map(id => serviceName(spec, id))
+  const volumes = [
+    ...(options.dataDirectory === undefined ? names : []),
+    ...(spec.faults === true ? names.map(name => `${name}-faults`) : []),
+    ...(options.extras?.volumes ?? []),
+  ]
+  return volumes.length === 0 ? [] : ['volumes:', ...volumes.map(volume => `  ${volume}:`)]
 }
 
 /** Behind a proxy with a certificate authority of its own, the build needs its certificate; elsewhere the secret is empty. */

@@ -1,7 +1,7 @@
 /** The runtime on Docker: a Compose project generated from the spec, clients on 127.0.0.1 at the same ports as with processes. */
 import { existsSync, mkdirSync, chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lacking, messageOf, usageError } from '../../errors.ts'
+import { lacking, messageOf } from '../../errors.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
@@ -12,20 +12,20 @@ import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
-import { composeCapabilities, ComposeCluster, projectName } from './compose-cluster.ts'
+import { ComposeCluster, composeRuntimeCapabilities, projectName } from './compose-cluster.ts'
 import { dockerAvailable, ensureImage } from './docker.ts'
+import { proxyService } from './container-addresses.ts'
 import { composeFile, serviceName } from './generator.ts'
+import { ensureKafkaImage } from './kafka-image.ts'
 
 /** The user of the image. */
 const IMAGE_UID = 1000
 
 export const composeRuntime: Runtime = {
   name: 'compose',
-  capabilities: composeCapabilities,
-  available: async engine =>
-    engine === 'faultline'
-      ? await dockerAvailable()
-      : { available: false, missing: `the engine ${engine} runs as processes only`, remedy: 'Use --runtime process.' },
+  capabilities: composeRuntimeCapabilities,
+  // Whether an image can be had shows when it is needed.
+  available: () => dockerAvailable(),
   up,
   attach: name => Promise.resolve(new ComposeCluster(findCluster(name))),
 }
@@ -33,10 +33,7 @@ export const composeRuntime: Runtime = {
 async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ComposeCluster> {
   const { progress = () => {}, signal } = options
   const found = await composeRuntime.available(request.engine)
-  if (!found.available)
-    throw request.engine === 'faultline'
-      ? lacking(found.missing, found.remedy)
-      : usageError(found.missing, found.remedy)
+  if (!found.available) throw lacking(found.missing, found.remedy)
   const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
   const existing = await beginUp(spec)
   let cluster: ComposeCluster | undefined
@@ -44,15 +41,17 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     const record = await newRecord(spec, existing)
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
-    await ensureImage(progress, signal)
-    const hosts = [HOST, 'localhost', ...nodeIds(spec).map(id => serviceName(spec, id))]
+    if (spec.engine === 'faultline' || spec.proxy === true) await ensureImage(progress, signal)
+    const kafkaImage = spec.engine === 'faultline' ? undefined : await ensureKafkaImage(spec, progress, signal)
+    const hosts = [HOST, 'localhost', proxyService, ...nodeIds(spec).map(id => serviceName(spec, id))]
     const security = await makeSecurity(spec, hosts)
     cluster = new ComposeCluster(record)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
-    writeFiles(record, security)
+    writeFiles(record, kafkaImage, security)
     writePrometheusConfig(spec)
-    progress(`Starting ${nodeIds(spec).length} containers`)
+    progress(`Starting ${nodeIds(spec).length + (spec.proxy === true ? 1 : 0)} containers`)
     await cluster.compose(['up', '--detach', '--no-build', '--pull', 'never'], signal)
+    await cluster.prepareProxy(signal)
     if (options.skipReadyCheck !== true) {
       progress('Waiting until every broker serves')
       await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
@@ -95,7 +94,11 @@ async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined)
   }
 }
 
-function writeFiles(record: ClusterRecord, security: ClusterSecurity | undefined): void {
+function writeFiles(
+  record: ClusterRecord,
+  kafkaImage: string | undefined,
+  security: ClusterSecurity | undefined,
+): void {
   const { spec } = record
   for (const id of nodeIds(spec)) {
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
@@ -105,7 +108,8 @@ function writeFiles(record: ClusterRecord, security: ClusterSecurity | undefined
     title: [`Written by ./faultline up --name ${spec.name} --runtime compose`],
     project: projectName(spec),
     clusterId: record.clusterId,
-    inspectors: true,
+    ...(kafkaImage === undefined ? {} : { kafkaImage }),
+    inspectors: spec.engine === 'faultline',
     security,
     ...(spec.dataDir === undefined
       ? {}

@@ -5,6 +5,9 @@
  * directed pair has addresses that nobody else uses: who connects is known before a byte is said, also where all bytes are encrypted.
  *
  * What is told to others (`advertised.listeners`, `controller.quorum.voters`) are ports of the proxy; nodes bind hidden ones.
+ *
+ * The same for processes, all on the loopback address of this machine, and for containers, whose hosts are names and whose ports inside are always
+ * the same; only the ports of clients are those of the cluster.
  */
 import type { LinkDescription, ProxyTopology } from '../../proxy/model.ts'
 import { brokerIds, controllerIds, nodeIds, type ClusterSpec } from '../cluster.ts'
@@ -15,40 +18,61 @@ import { traitsOf } from '../security/kinds.ts'
 const brokerListener = (from: number) => `FROM_${from}`
 const controllerListener = (from: number) => `CONTROLLER_${from}`
 
-export function proxiedAddresses(spec: ClusterSpec, id: number): NodeAddresses {
+/** Where the parts of such a cluster are. */
+export interface ProxiedPlaces {
+  /** What nodes bind; empty: all their addresses. */
+  readonly bindHost: string
+  /** What the proxy binds. */
+  readonly proxyBindHost: string
+  /** Where nodes find the proxy. */
+  readonly proxyHost: string
+  /** Where the proxy finds a node. */
+  readonly nodeHost: (id: number) => string
+  /** The first of the ports that nodes and proxy have among themselves, as `ClusterSpec.port`. */
+  readonly port: number
+}
+
+function onLoopback({ port }: ClusterSpec): ProxiedPlaces {
+  return { bindHost: HOST, proxyBindHost: HOST, proxyHost: HOST, nodeHost: () => HOST, port }
+}
+
+export function proxiedAddresses(spec: ClusterSpec, id: number, places = onLoopback(spec)): NodeAddresses {
+  const inside = { ...spec, port: places.port }
   const listenersOf = (kind: 'broker' | 'controller', sources: readonly number[]) =>
     sources.map(from => {
-      const { proxy, node } = pairPorts(spec, { from, to: id, listener: kind })
+      const { proxy, node } = pairPorts(inside, { from, to: id, listener: kind })
       const name = kind === 'broker' ? brokerListener(from) : controllerListener(from)
-      return { name, port: node, advertised: `${HOST}:${proxy}` }
+      return { name, port: node, advertised: `${places.proxyHost}:${proxy}` }
     })
   const forClients = {
     name: traitsOf(spec.security).protocol,
-    port: hiddenClientPort(spec, id),
+    port: hiddenClientPort(inside, id),
     advertised: `${HOST}:${brokerPort(spec, id)}`,
   }
   const roles = rolesOf(spec, id)
   // The first name is the one of this node's own connections; a node that is no controller has no use for the others.
   const sources = roles.includes('controller') ? [id, ...nodeIds(spec).filter(other => other !== id)] : [id]
   return {
-    bindHost: HOST,
+    bindHost: places.bindHost,
     listeners: [forClients, ...(roles.includes('broker') ? listenersOf('broker', brokerIds(spec)) : [])],
     interBrokerListener: brokerListener(id),
     controllers: listenersOf('controller', sources),
     voters: controllerIds(spec).map(voter => {
-      const { proxy } = pairPorts(spec, { from: id, to: voter, listener: 'controller' })
-      return `${voter}@${HOST}:${proxy}`
+      const { proxy } = pairPorts(inside, { from: id, to: voter, listener: 'controller' })
+      return `${voter}@${places.proxyHost}:${proxy}`
     }),
   }
 }
 
 /** All links of such a cluster. */
-export function proxyTopology(spec: ClusterSpec): ProxyTopology {
+export function proxyTopology(spec: ClusterSpec, places = onLoopback(spec)): ProxyTopology {
+  const inside = { ...spec, port: places.port }
   const protocol: LinkDescription['protocol'] = traitsOf(spec.security).tls ? 'tls' : 'kafka'
-  const address = (port: number) => ({ host: HOST, port })
+  const listen = (port: number) => ({ host: places.proxyBindHost, port })
+  const target = (id: number, port: number) => ({ host: places.nodeHost(id), port })
   const pair = (from: number, to: number, listener: 'broker' | 'controller'): LinkDescription => {
-    const { proxy, node } = pairPorts(spec, { from, to, listener })
-    return { from, to, listener, listen: address(proxy), target: address(node), protocol }
+    const { proxy, node } = pairPorts(inside, { from, to, listener })
+    return { from, to, listener, listen: listen(proxy), target: target(to, node), protocol }
   }
   const brokers = brokerIds(spec)
   return {
@@ -57,8 +81,8 @@ export function proxyTopology(spec: ClusterSpec): ProxyTopology {
         from: 'client' as const,
         to,
         listener: 'client' as const,
-        listen: address(brokerPort(spec, to)),
-        target: address(hiddenClientPort(spec, to)),
+        listen: listen(brokerPort(inside, to)),
+        target: target(to, hiddenClientPort(inside, to)),
         protocol,
       })),
       ...brokers.flatMap(from => brokers.map(to => pair(from, to, 'broker'))),

@@ -15,6 +15,7 @@ import { installation } from '../../installation/here.ts'
 import { ProxyClient } from '../../proxy/client.ts'
 import { controlFileName, topologyFileName, type ControlFile } from '../../proxy/control-protocol.ts'
 import type { ClusterLinks, FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
+import type { Probe, ProbeOptions } from '../../proxy/probe.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { readJson, stateDirectory, writeJson } from '../state.ts'
@@ -109,6 +110,10 @@ export class ProxyProcess implements ClusterLinks {
 
   release(id: string): Promise<number> {
     return this.#control().release(id)
+  }
+
+  probe(link: string, options: ProbeOptions): Promise<Probe> {
+    return this.#control().probe(link, options)
   }
 
   #control(): ProxyClient {

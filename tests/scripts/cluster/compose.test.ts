@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseBrokerConfig } from '#broker/config/parse.ts'
-import type { ClusterSpec } from '#scripts/cluster/cluster.ts'
+import { nodeIds, type ClusterSpec } from '#scripts/cluster/cluster.ts'
+import { containerAddresses, containerPlaces, serviceName } from '#scripts/cluster/compose/container-addresses.ts'
+import { withoutFrames } from '#scripts/cluster/compose/container.ts'
 import { composeFile, listenerNames } from '#scripts/cluster/compose/generator.ts'
-import { withoutFrames } from '#scripts/cluster/compose/compose-cluster.ts'
 import { composeCommand, composeTopologies, generatedFiles } from '#scripts/cluster/compose/topologies.ts'
-import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { brokerPort } from '#scripts/cluster/ports.ts'
+import { proxyTopology } from '#scripts/cluster/process/proxied-addresses.ts'
+import { rolesOf } from '#scripts/cluster/properties.ts'
+import { clusterSpec, type SpecRequest } from '#scripts/cluster/spec.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { readyTopologies } from '#scripts/cluster/topology/load.ts'
 import { makeContainerSecurity } from '#scripts/container/security.ts'
@@ -76,6 +80,72 @@ describe('the Compose files', () => {
     const text = composeFile(spec, { title: ['x'], project: 'p', clusterId: 'id' })
     expect(text).toContain("KAFKA_A_B: 'it''s $$HOME'")
     expect(text).toContain("KAFKA_C: 'true'")
+  })
+})
+
+describe('the Compose file of a cluster that is to be broken', () => {
+  const textOf = (request: Partial<SpecRequest>, more: { readonly kafkaImage?: string } = {}) =>
+    composeFile(clusterSpec({ runtime: 'compose', brokers: 3, faults: true, ...request }), {
+      title: ['x'],
+      project: 'p',
+      clusterId: 'id',
+      ...more,
+    })
+
+  test('gives each node a volume for its orders, and a first process that can outlive it', () => {
+    const text = textOf({})
+    expect(text).toContain('  init: true\n  command: [/etc/kafka/docker/run, --fault-control, /var/lib/faultline]')
+    for (const id of [1, 2, 3]) expect(text).toContain(`      - broker-${id}-faults:/var/lib/faultline`)
+    expect(text.split('\nvolumes:\n')[1]).toContain('  broker-3-faults:')
+    expect(textOf({ faults: false })).not.toMatch(/-faults|fault-control|init:/)
+  })
+
+  test('tells the library in front of Apache Kafka where they are', () => {
+    const text = textOf({ engine: 'apache-kafka:4.3.1' }, { kafkaImage: 'mine/kafka:1' })
+    expect(text).toContain('  FAULTLINE_FAULTS: /var/lib/faultline')
+    const [, services = ''] = text.split('services:')
+    expect(services.match(/ {4}image: mine\/kafka:1\n {4}init: true\n/g)).toHaveLength(3)
+    expect(services).not.toMatch(/read_only|command:|inspector|<<: \*node/i)
+  })
+
+  const shapes = [{}, { brokers: 2, controllers: 3 }, { brokers: 9 }, { brokers: 1 }, { security: 'mtls' }]
+
+  test.each(shapes)('has nodes that a proxy reaches, and that know the proxy alone: %j', shape => {
+    const spec = clusterSpec({ runtime: 'compose', proxy: true, ...shape })
+    const { links } = proxyTopology(spec, containerPlaces(spec))
+    const ports = links.map(({ listen }) => listen.port)
+    expect(new Set(ports).size).toBe(ports.length)
+    for (const id of nodeIds(spec)) {
+      const { listeners, controllers, voters } = containerAddresses(spec, id)
+      const roles = rolesOf(spec, id)
+      const bound = [
+        ...(roles.includes('broker') ? listeners : []),
+        ...(roles.includes('controller') ? controllers : []),
+      ]
+      const targets = links.filter(({ to }) => to === id).map(({ target }) => target)
+      expect(new Set(targets.map(({ host }) => host))).toEqual(new Set([serviceName(spec, id)]))
+      const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)
+      expect(sorted(bound.map(({ port }) => port))).toEqual(sorted(targets.map(({ port }) => port)))
+      const [clients, ...others] = listeners
+      expect(clients?.advertised).toBe(`127.0.0.1:${brokerPort(spec, id)}`)
+      const told = [...others.map(({ advertised }) => advertised), ...voters.map(voter => voter.split('@')[1] ?? '')]
+      for (const address of told) {
+        const [host, port] = address.split(':')
+        expect(host).toBe('proxy')
+        expect(ports).toContain(Number(port))
+      }
+    }
+  })
+
+  test('publishes the ports of clients at the proxy, and the control of it anywhere', () => {
+    const text = textOf({ proxy: true, faults: false, port: 19_092 })
+    const [before = '', proxy = ''] = text.split('\n  proxy:\n')
+    expect(before).toContain('depends_on: [proxy]')
+    expect(before).not.toContain("- '127.0.0.1:1909")
+    for (const id of [1, 2, 3]) expect(proxy).toContain(`- '127.0.0.1:${19_091 + id}:${19_999 + id}'`)
+    expect(proxy).toContain("- '127.0.0.1::9640'")
+    const topology = /FAULTLINE_PROXY_TOPOLOGY: '(.*)'/.exec(proxy)?.[1] ?? ''
+    expect((JSON.parse(topology) as { links: unknown[] }).links).toHaveLength(3 + 9 + 9)
   })
 })
 

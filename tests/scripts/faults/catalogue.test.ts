@@ -31,11 +31,13 @@ describe('the catalogue of faults', () => {
       expect(`${kind.name} ${found.some(({ possible }) => possible)}`).toBe(`${kind.name} true`)
     }
     const at = (name: string) => describePlaces(faultKind(name)).map(({ possible }) => possible)
-    expect(at('kill')).toEqual([true, true, true, true])
-    expect(at('slow-disk')).toEqual([true, false, false, true])
-    expect(at('stall')).toEqual([true, true, true, true])
-    expect(at('latency')).toEqual([true, true, false, false])
-    expect(at('power-failure')).toEqual([false, false, false, true])
+    // Processes of Faultline and of Apache Kafka, containers of both, simulated.
+    expect(at('kill')).toEqual([true, true, true, true, true])
+    expect(at('slow-disk')).toEqual([true, false, true, true, true])
+    expect(at('memory-pressure')).toEqual([true, false, true, true, false])
+    expect(at('stall')).toEqual([true, true, true, true, true])
+    expect(at('latency')).toEqual([true, true, true, true, false])
+    expect(at('power-failure')).toEqual([false, false, false, false, true])
   })
 
   test('refuses a name that it does not have', () => {

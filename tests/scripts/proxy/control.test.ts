@@ -46,6 +46,24 @@ describe('the control interface of a proxy', () => {
     expect((await control.links()).map(({ name }) => name)).toEqual(['client->1'])
   })
 
+  test('probes a link from where the proxy is', async () => {
+    // Asks nothing: it is about the connection alone.
+    const options = { clientId: 'looker', timeoutMs: 500, requests: 0 }
+    expect((await control.probe('client->1', options)).ending).toBe('silent')
+    await control.add({ kind: 'cut', from: ['client'], to: [1] })
+    expect((await control.probe('client->1', options)).ending).toBe('refused')
+    await control.heal('all')
+    await expect(control.probe('1->7', options)).rejects.toThrow('There is no link 1->7')
+    const { status, text } = await raw(
+      'POST',
+      '/probe',
+      { 'content-type': 'application/json' },
+      '{"link": "client->1"}',
+    )
+    expect(text).toContain('options with clientId and timeoutMs')
+    expect(status).toBe(400)
+  })
+
   test('tells the kinds with their parameters', async () => {
     const { text } = await raw('GET', '/kinds', {})
     expect((JSON.parse(text) as { name: string }[]).map(({ name }) => name)).toEqual(

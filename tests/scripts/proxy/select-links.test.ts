@@ -79,9 +79,9 @@ describe('the nodes of a cluster behind a proxy', () => {
     }
   })
 
-  test('are nine at most, and processes', () => {
+  test('are nine at most, and no simulated ones', () => {
     expect(() => spec({ brokers: 10 })).toThrow('at most 9 nodes')
-    expect(() => spec({ runtime: 'compose' })).toThrow('--proxy is not there on the runtime compose')
+    expect(() => spec({ runtime: 'simulated' })).toThrow('--proxy is not there on the runtime simulated')
   })
 })
 

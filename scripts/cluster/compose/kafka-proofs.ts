@@ -1,0 +1,192 @@
+/**
+ * How a fault inside Apache Kafka is seen to work: of the disk, with a twin of it in a small process beside the JVM, with the same library and a file of
+ * its own (images/apache-kafka/probe.c); of the clock, on the times that the JVM itself was told.
+ */
+import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
+import type { Parameters } from '#broker/environment/faulty/parameters.ts'
+import { failure } from '../../errors.ts'
+import { poll, realClock } from '../clock.ts'
+import { runInContainer } from './container.ts'
+import { containerFaultDir } from './generator.ts'
+import { errorNumber, formatRules, type RuleState } from './kafka-rules.ts'
+
+interface Call {
+  readonly tookMs: number
+  /** 0: none. */
+  readonly errno: number
+  readonly wrongBits: number
+}
+
+interface Probed {
+  readonly before: Call
+  readonly now: Call | { readonly signal: number } | null
+  /** Bytes that are not zero in the file afterwards, and bits that are set. */
+  readonly written: number
+  readonly bits: number
+}
+
+const noSpace = 28
+const killed = 9
+
+/** Undefined for a kind that is not one of the disk. */
+export async function proveOnDisk(
+  container: string,
+  kind: string,
+  parameters: Parameters,
+): Promise<NodeFaultProof | undefined> {
+  const { path: _path, nth: _nth, 'one-in': _oneIn, ...plain } = parameters
+  const [operation = 'write'] = String(plain['on'] ?? 'write').split(',')
+  const bytes = kind === 'slow-disk' ? slowBytes(plain, operation) : 2_000
+  const probe = (more: Parameters, fill = 85) =>
+    runProbe(container, { operation, bytes, kind, fill, parameters: { ...plain, ...more } })
+  switch (kind) {
+    case 'slow-disk':
+      return slow(await probe({}), plain, { operation, bytes })
+    case 'full-disk': {
+      const { now } = await probe({ after: 0 })
+      const when = plain['after'] === 0 ? '' : `, as it will ${String(plain['after'])} bytes from now`
+      return failed(now, 'a write', { errno: noSpace, name: 'ENOSPC' }, when)
+    }
+    case 'disk-error':
+      return failed((await probe({})).now, wordFor(operation), {
+        errno: errorNumber(plain['code']),
+        name: String(plain['code']),
+      })
+    case 'crash-at':
+    case 'torn-write':
+      return ended(await probe({ nth: 1 }), plain, { operation, bytes })
+    case 'bit-flip': {
+      const { now, bits } = await probe({}, 0)
+      const isRead = plain['on'] === 'read'
+      const wrong = isRead && now !== null && 'wrongBits' in now ? now.wrongBits : bits
+      return {
+        shown: wrong === 1,
+        text: `${wrong} of ${bytes * 8} bits wrong ${isRead ? 'in what was read' : 'on the disk'}`,
+      }
+    }
+    default:
+      return undefined
+  }
+}
+
+/** As many bytes as pass in a third of a second, so that a limit can be told from a quick disk. */
+function slowBytes({ rate }: Parameters, operation: string): number {
+  if (rate === undefined || (operation !== 'read' && operation !== 'write')) return 4_096
+  return Math.max(512, Math.min(1 << 20, Math.round(Number(rate) / 3)))
+}
+
+interface Asked {
+  readonly operation: string
+  readonly bytes: number
+}
+
+function slow({ before, now }: Probed, { delay, rate }: Parameters, { operation, bytes }: Asked): NodeFaultProof {
+  const moves = operation === 'read' || operation === 'write' ? bytes : 0
+  const leastMs = Number(delay) + (rate === undefined ? 0 : (moves / Number(rate)) * 1_000)
+  if (now === null || !('tookMs' in now)) return { shown: false, text: `${wordFor(operation)} did not return` }
+  const text = `${wordFor(operation)} took ${before.tookMs} ms before, ${now.tookMs} ms now (at least ${Math.floor(leastMs)} ms)`
+  return leastMs < 1
+    ? { shown: undefined, text: `${text}; by chance it may be none` }
+    : { shown: now.tookMs >= leastMs - 1, text }
+}
+
+function failed(
+  now: Probed['now'],
+  what: string,
+  wanted: { readonly errno: number; readonly name: string },
+  more = '',
+): NodeFaultProof {
+  const errno = now !== null && 'errno' in now ? now.errno : undefined
+  const said = errno === wanted.errno ? `failed with ${wanted.name}` : `ended with ${errno ?? 'the process'}`
+  return { shown: errno === wanted.errno, text: `${what} ${errno === 0 ? 'worked' : said}${more}` }
+}
+
+function ended({ now, written }: Probed, { when, keep }: Parameters, { operation, bytes }: Asked): NodeFaultProof {
+  const isEnded = now !== null && 'signal' in now && now.signal === killed
+  const wanted = when === undefined ? keep : when === 'after' ? bytes : 0
+  const isPart =
+    operation !== 'write' || (wanted === undefined ? written <= bytes : written === Math.min(Number(wanted), bytes))
+  const part = operation === 'write' ? `, ${written} of ${bytes} bytes written` : ''
+  const text = isEnded ? `ends the process (seen with a stand-in for it${part})` : `went on${part}`
+  return { shown: isEnded && isPart, text: `${wordFor(operation)} ${text}` }
+}
+
+function wordFor(operation: string): string {
+  return operation === 'fsync' ? 'an fsync' : operation === 'open' ? 'an open' : `a ${operation}`
+}
+
+async function runProbe(
+  container: string,
+  order: Asked & { readonly kind: string; readonly fill: number; readonly parameters: Parameters },
+): Promise<Probed> {
+  const { operation, bytes, kind, fill, parameters } = order
+  const rules = formatRules({ generation: 1, added: 1, entries: [{ id: 'probe', kind, parameters, slot: 0, born: 1 }] })
+  const folder = `${containerFaultDir}/probe-${process.pid}-${Math.round(performance.now() * 1_000)}`
+  const command = ['/opt/faultline/probe', folder, operation, String(bytes), rules, String(fill)]
+  const { exitCode, stdout, stderr } = await runInContainer(container, command)
+  if (exitCode === 0) return JSON.parse(stdout) as Probed
+  throw failure(`The probe in ${container} ended with ${exitCode ?? 'the container'}: ${stderr.trim().slice(-500)}`)
+}
+
+/** A look takes some time, and the JVM asks for the time when it needs it. */
+const toleranceMs = 50
+const lookEveryMs = 30
+const showMs = 5_000
+
+/** Undefined for a kind that is not one of the clock. */
+export async function proveOnClock(
+  kind: string,
+  parameters: Parameters,
+  { look, beforeMs }: { readonly look: () => Promise<RuleState>; readonly beforeMs: number },
+): Promise<NodeFaultProof | undefined> {
+  const offset = async (): Promise<number> => (await look()).clockOffsetMs
+  switch (kind) {
+    case 'clock-jump': {
+      const wanted = Number(parameters['offset'])
+      const isThere = (now: number) => Math.abs(now - beforeMs - wanted) <= toleranceMs
+      const seen = await poll(async () => (isThere(await offset()) ? true : undefined), {
+        everyMs: lookEveryMs,
+        timeoutMs: showMs,
+      })
+      return { shown: seen === true, text: `the JVM was told a time that is ${describe((await offset()) - beforeMs)}` }
+    }
+    case 'clock-drift': {
+      const rate = Number(parameters['rate'])
+      const [first, beganMs] = [await offset(), performance.now()]
+      await realClock.sleep(1_000)
+      const [gained, tookMs] = [(await offset()) - first, Math.round(performance.now() - beganMs)]
+      const expected = (tookMs * rate) / 1_000
+      const text = `the time that the JVM is told ${gained < 0 ? 'lost' : 'gained'} ${Math.abs(gained)} ms in ${tookMs} ms`
+      if (Math.abs(expected) < 20) return { shown: undefined, text: `${text}, too little to be told in that time` }
+      return {
+        shown: Math.sign(gained) === Math.sign(rate) && Math.abs(gained - expected) <= Math.abs(expected) / 2,
+        text,
+      }
+    }
+    case 'clock-strobe': {
+      const wanted = Number(parameters['offset'])
+      const seen = { off: false, right: false }
+      await poll(
+        async () => {
+          const now = (await offset()) - beforeMs
+          if (Math.abs(now - wanted) <= toleranceMs) seen.off = true
+          else if (Math.abs(now) <= toleranceMs) seen.right = true
+          return (seen.off && seen.right) || undefined
+        },
+        { everyMs: lookEveryMs, timeoutMs: showMs + 4 * Number(parameters['period']) },
+      )
+      const words = [...(seen.right ? ['right'] : []), ...(seen.off ? [describe(wanted)] : [])].join(' and ')
+      return {
+        shown: seen.off && seen.right,
+        text: `the JVM was told times that are ${words || 'neither right nor off'}`,
+      }
+    }
+    default:
+      return undefined
+  }
+}
+
+function describe(offsetMs: number): string {
+  if (offsetMs === 0) return 'right'
+  return `${Math.abs(offsetMs)} ms ${offsetMs < 0 ? 'behind' : 'ahead'}`
+}

@@ -1,0 +1,140 @@
+/** Faults of nodes that are containers: from inside, of links, and what is left of them. With a real client. */
+import { execa } from 'execa'
+import { Kafka, logLevel, type Admin } from 'kafkajs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
+import { ensureImage } from '#scripts/cluster/compose/docker.ts'
+import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
+import { describeWith } from '../machine.ts'
+import { leftOf } from './containers.ts'
+import { freePort, Toolkit } from './faultline-command.ts'
+
+const waitMs = 120_000
+const settings = [
+  'broker.session.timeout.ms=3000',
+  'broker.heartbeat.interval.ms=500',
+  'replica.lag.time.max.ms=2000',
+  'offsets.topic.num.partitions=4',
+]
+
+type Listed = ActiveFault & { readonly proofs?: readonly FaultProof[] }
+
+describeWith(['docker'], 'containers that are broken on purpose', () => {
+  const toolkit = new Toolkit()
+  const cluster = `broken-${process.pid}`
+  const name = ['--name', cluster]
+  let admin: Admin
+  let kafka: Kafka
+  const json = async (...words: string[]): Promise<unknown> =>
+    JSON.parse((await toolkit.run('fault', ...words, ...name, '--json')).stdout)
+  const faults = async () => (await json('list')) as readonly Listed[]
+  const heal = async () => (await json('heal', '--all')) as readonly Listed[]
+  const partition = async (topic: string) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return topics[0]?.partitions[0]
+  }
+  async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    const seen = await poll(async () => (await isSo()) || undefined, { everyMs: 200, timeoutMs: waitMs })
+    if (seen === undefined) throw new Error(`it never came about that ${what}`)
+  }
+  const untilIsr = (topic: string, size: number) =>
+    until(`${topic} has ${size} replicas in sync`, async () => (await partition(topic))?.isr.length === size)
+  async function ledBy(topic: string, leader: number): Promise<void> {
+    const replicas = [leader, ...[1, 2, 3].filter(id => id !== leader)]
+    await admin.createTopics({ topics: [{ topic, replicaAssignment: [{ partition: 0, replicas }] }] })
+    await untilIsr(topic, 3)
+  }
+  async function send(topic: string, ...values: string[]): Promise<void> {
+    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, metadataMaxAge: 2_000 })
+    await producer.connect()
+    try {
+      for (const value of values) await producer.send({ topic, acks: -1, messages: [{ value }] })
+    } finally {
+      await producer.disconnect()
+    }
+  }
+
+  beforeAll(async () => {
+    await ensureImage(() => {}, undefined)
+    const shape = ['--runtime', 'compose', '--faults', '--proxy', '--port', await freePort({ proxy: true })]
+    const { bootstrap } = await toolkit.document(
+      'up',
+      ...name,
+      ...shape,
+      ...settings.flatMap(each => ['--set', each]),
+    )
+    kafka = new Kafka({
+      clientId: 'guest',
+      brokers: bootstrap.split(','),
+      logLevel: logLevel.NOTHING,
+      connectionTimeout: 3_000,
+      requestTimeout: 10_000,
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 100 },
+    })
+    admin = kafka.admin()
+    await admin.connect()
+  })
+  afterAll(async () => {
+    await admin?.disconnect()
+    await toolkit.remove()
+  })
+
+  test('a disk is slow for whoever waits for it, and as quick as before when it is healed', async () => {
+    await ledBy('slow', 2)
+    const [fault] = (await json('add', 'slow-disk', '2', '--delay', '300', '--path', 'slow-0/.*log$')) as Listed[]
+    expect(fault).toMatchObject({ id: 'slow-disk-2-1', node: 2, proofs: [{ shown: true }] })
+    const beganMs = performance.now()
+    await send('slow', 'a', 'b', 'c')
+    expect(performance.now() - beganMs).toBeGreaterThan(900)
+    expect((await faults())[0]?.hits).toBeGreaterThanOrEqual(3)
+    expect(await heal()).toEqual([])
+    expect(await toolkit.values(cluster, 'slow')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('a node ends at a write, others take over; what is wrong with its machine is still wrong, and healed while it is down', async () => {
+    await ledBy('crashed', 3)
+    await send('crashed', 'a')
+    await json('add', 'clock-jump', '3', '--offset', '60000')
+    await json('add', 'disk-error', '3', '--path', 'nothing', '--no-proof')
+    await json('add', 'crash-at', '3', '--nth', '2', '--path', 'crashed-0/.*log$')
+    await send('crashed', 'b', 'c', 'd')
+    await until('node 3 has ended', async () => (await toolkit.states(cluster))[2] === 'dead')
+    // It struck, and the next process does not have it.
+    const names = async () => (await faults()).map(({ name: kind }) => kind).toSorted((a, b) => a.localeCompare(b))
+    expect(await names()).toEqual(['clock-jump', 'disk-error', 'down'])
+    await json('heal', 'disk-error-3-2')
+    await toolkit.run('start', '3', ...name)
+    expect(await names()).toEqual(['clock-jump'])
+    expect(await heal()).toEqual([])
+    await untilIsr('crashed', 3)
+    expect(await toolkit.values(cluster, 'crashed')).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('a node that nobody hears leaves the in-sync set, and is back when its links are healed', async () => {
+    await ledBy('parted', 1)
+    const fault = (await json('add', 'partition', '--from', '3', '--to', '1,2', '--both')) as Listed
+    expect(fault.proofs?.map(({ shown }) => shown)).not.toContain(false)
+    expect(fault.proofs?.filter(({ shown }) => shown === true).length).toBeGreaterThanOrEqual(4)
+    await send('parted', 'a', 'b')
+    await untilIsr('parted', 2)
+    expect(await heal()).toEqual([])
+    await untilIsr('parted', 3)
+    expect(await toolkit.values(cluster, 'parted')).toEqual(['a', 'b'])
+  })
+
+  test('a proxy that has ended is told of, and comes back without its faults', async () => {
+    await json('add', 'latency', '--from', 'client', '--to', '1', '--delay', '20')
+    await execa('docker', ['kill', `faultline-${cluster}-proxy-1`])
+    const { proxy } = await toolkit.document('status', ...name)
+    expect(proxy).toMatchObject({ state: 'dead', container: `faultline-${cluster}-proxy-1` })
+    expect(await heal()).toEqual([])
+    await send('parted', 'c')
+    expect(await toolkit.values(cluster, 'parted')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('goes down and leaves nothing', async () => {
+    await toolkit.run('down', ...name)
+    expect(await leftOf(cluster)).toEqual([])
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})
