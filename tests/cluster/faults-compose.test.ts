@@ -57,12 +57,7 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
   beforeAll(async () => {
     await ensureImage(() => {}, undefined)
     const shape = ['--runtime', 'compose', '--faults', '--proxy', '--port', await freePort({ proxy: true })]
-    const { bootstrap } = await toolkit.document(
-      'up',
-      ...name,
-      ...shape,
-      ...settings.flatMap(each => ['--set', each]),
-    )
+    const { bootstrap } = await toolkit.document('up', ...name, ...shape, ...settings.flatMap(each => ['--set', each]))
     kafka = new Kafka({
       clientId: 'guest',
       brokers: bootstrap.split(','),

@@ -22,6 +22,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, waitUntilReady } from '../ready.ts'
@@ -45,6 +46,7 @@ import { runHelper, withoutFrames } from './container.ts'
 import { KafkaNodeFaults } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ProxyContainer } from './proxy-container.ts'
+import { helperLabel, sweepProject } from './sweep.ts'
 
 export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'kill',
@@ -64,6 +66,10 @@ export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
 /** A JVM takes its time on a slow machine. */
 const READY_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_SECONDS = 60
+const composeFileName = 'compose.yaml'
+/** Which process the last `docker compose` was. */
+const commandFileName = 'compose-command.json'
+const commandEndMs = 10_000
 
 /** What is known of a node beside what its container tells. */
 interface Intent {
@@ -209,6 +215,7 @@ export class ComposeCluster implements Cluster {
       Image: node.Config.Image,
       Cmd: ['find', containerDataDir, '-mindepth', '1', '-delete'],
       User: node.Config.User,
+      Labels: { [helperLabel]: projectName(this.spec) },
       HostConfig: { Binds: node.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: node.HostConfig.Mounts ?? [] },
     })
     if (exitCode !== 0) throw failure(`Emptying the disk of node ${id} failed with exit code ${exitCode}: ${output}`)
@@ -283,13 +290,17 @@ export class ComposeCluster implements Cluster {
     return withoutFrames(raw)
   }
 
-  async down(options: { readonly keepData?: boolean; readonly progress?: Progress } = {}): Promise<void> {
-    await this.compose([
-      'down',
-      '--remove-orphans',
-      ...(options.keepData === true ? [] : ['--volumes', '--timeout', '0']),
-    ])
-    if (options.keepData === true) {
+  async down(
+    options: { readonly keepData?: boolean; readonly progress?: Progress; readonly isCutOff?: boolean } = {},
+  ): Promise<void> {
+    const keepData = options.keepData === true
+    const isCutOff = options.isCutOff === true || this.#record.phase === 'starting'
+    await this.#endEarlierCommand()
+    // A command may have been cut off before it wrote the file.
+    if (existsSync(join(stateDirectory(this.spec.name), composeFileName)))
+      await this.compose(['down', '--remove-orphans', ...(keepData ? [] : ['--volumes', '--timeout', '0'])])
+    await sweepProject(projectName(this.spec), { keepVolumes: keepData, isCutOff })
+    if (keepData) {
       for (const id of nodeIds(this.spec)) this.#wantEnd(id, true)
       writeRecord({ ...this.#record, phase: 'down' })
       return
@@ -301,7 +312,24 @@ export class ComposeCluster implements Cluster {
   /** `docker compose` on this project. */
   async compose(args: readonly string[], signal?: AbortSignal): Promise<void> {
     const directory = stateDirectory(this.spec.name)
-    await runDocker(['compose', '-f', join(directory, 'compose.yaml'), ...args], { cwd: directory, signal })
+    const began = async (pid: number): Promise<void> => {
+      const handle = await identify(pid)
+      if (handle !== undefined) writeJson(join(directory, commandFileName), handle)
+    }
+    await runDocker(['compose', '-f', join(directory, composeFileName), ...args], { cwd: directory, signal, began })
+  }
+
+  /** Compose goes on when the toolkit is killed, and would make what is being taken away. */
+  async #endEarlierCommand(): Promise<void> {
+    const command = readJson(join(stateDirectory(this.spec.name), commandFileName)) as ProcessHandle | undefined
+    if (command === undefined || (await conditionOf(command)) === 'gone') return
+    try {
+      // With all that it started: it leads a group of its own.
+      process.kill(-command.pid, 'SIGKILL')
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH') throw error
+    }
+    await waitFor(command, 'gone', commandEndMs)
   }
 
   #removeData(): void {

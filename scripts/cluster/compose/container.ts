@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import type { HostConfig } from 'dockerode'
 import { docker } from './docker.ts'
+import { helperLabel, projectLabel } from './sweep.ts'
 import { archiveOf, firstFile, type TarFile } from './tar.ts'
 
 export interface Ran {
@@ -52,6 +53,8 @@ export interface Helper {
   readonly Image: string
   readonly Cmd: string[]
   readonly User: string
+  /** Says whose it is, so that it is found when this command is cut off. */
+  readonly Labels: Record<string, string>
   readonly HostConfig: HostConfig
 }
 
@@ -78,6 +81,7 @@ export async function runBeside(
     Image: found.Config.Image,
     Cmd: [...command],
     User: '0:0',
+    Labels: { [helperLabel]: found.Config.Labels[projectLabel] ?? '' },
     HostConfig: { NetworkMode: `container:${found.Id}`, CapAdd: ['NET_ADMIN', 'NET_RAW'] },
   })
 }

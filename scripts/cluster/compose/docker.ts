@@ -78,15 +78,21 @@ export async function buildImage(build: ImageBuild): Promise<void> {
 export interface DockerRun {
   readonly cwd: string
   readonly signal?: AbortSignal | undefined
+  /** Told of the process that does it, which outlives this one when that is killed. */
+  readonly began?: (pid: number) => Promise<void>
 }
 
 /** Runs the docker command; its last lines are the message when it fails. */
-export async function runDocker(args: readonly string[], { cwd, signal }: DockerRun): Promise<void> {
-  const { ok, stdall } = await sh({
+export async function runDocker(args: readonly string[], { cwd, signal, began }: DockerRun): Promise<void> {
+  signal?.throwIfAborted()
+  const running = sh({
     cwd,
     signal,
+    isDetached: true,
     env: { DOCKER_BUILDKIT: '1', COMPOSE_PROGRESS: 'plain' },
   })`docker ${args}`
+  if (began !== undefined && running.pid !== undefined) await began(running.pid)
+  const { ok, stdall } = await running
   if (ok) return
   signal?.throwIfAborted()
   throw failure(`docker ${args.slice(0, 4).join(' ')} … failed:\n${stdall.trimEnd().slice(-2_000)}`)

@@ -38,7 +38,7 @@ export async function holdMemory(container: string, slot: number, sizeMiB: numbe
 
 export async function releaseMemory(container: string, slot: number): Promise<void> {
   const file = pidFile(slot)
-  await shell(container, `[ ! -e ${file} ] || { kill -KILL -- -"$(cat ${file})"; rm -f ${file}; }`)
+  await shell(container, `[ ! -e ${file} ] || { kill -KILL -- -"$(cat ${file})" 2>/dev/null; rm -f ${file}; }`)
 }
 
 /** KiB of all processes of the group. */

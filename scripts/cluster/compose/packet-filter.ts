@@ -8,11 +8,15 @@ import { runBeside } from './container.ts'
 
 /** Resolves when nothing passes any more. */
 export async function filterPackets(container: string, parameters: Parameters): Promise<void> {
-  await iptables(container, rulesOf(parameters), '-I')
+  await iptables(container, rulesOf(parameters), (chain, match) => `iptables -w -I ${chain} ${match} -j DROP`)
 }
 
+/** Also what a command that was cut off did not get to. */
 export async function passPackets(container: string, parameters: Parameters): Promise<void> {
-  await iptables(container, rulesOf(parameters), '-D')
+  await iptables(container, rulesOf(parameters), (chain, match) => {
+    const rule = `${chain} ${match} -j DROP`
+    return `{ ! iptables -w -C ${rule} 2>/dev/null || iptables -w -D ${rule}; }`
+  })
 }
 
 /** Each a chain and what is dropped there. */
@@ -29,9 +33,9 @@ export function rulesOf({ direction, port }: Parameters): readonly (readonly [ch
 async function iptables(
   container: string,
   rules: readonly (readonly [chain: string, match: string])[],
-  change: '-I' | '-D',
+  commandOf: (chain: string, match: string) => string,
 ): Promise<void> {
-  const script = rules.map(([chain, match]) => `iptables -w ${change} ${chain} ${match} -j DROP`).join(' && ')
+  const script = rules.map(([chain, match]) => commandOf(chain, match)).join(' && ')
   const { exitCode, output } = await runBeside(container, ['sh', '-c', script])
   if (exitCode === 0) return
   throw failure(

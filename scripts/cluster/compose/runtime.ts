@@ -73,7 +73,7 @@ async function takeAway(
   progress: (message: string) => void,
 ): Promise<void> {
   try {
-    await cluster?.down({ keepData: existing !== undefined })
+    await cluster?.down({ keepData: existing !== undefined, isCutOff: true })
   } catch (error) {
     progress(`Cleaning up failed: ${messageOf(error)}`)
     return
