@@ -12,6 +12,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 const longest = [
   ...[
     'labs',
+    'kafka-compose',
     'toolkit-compose',
     'engine-versions',
     'node-faults',
@@ -20,6 +21,8 @@ const longest = [
     'toolkit-security',
     'observe',
     'fault-proxy',
+    'faults-compose',
+    'compose-cleanup',
     'library',
   ],
   ...['franz-go', 'streams-groups', 'interchange', 'share-consumer', 'streams'],
