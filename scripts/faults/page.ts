@@ -7,7 +7,7 @@ const introduction = `# Which faults are there, and where?
 Every fault is an entry of one catalogue: \`fault add\` applies and proves it, \`fault list\` shows what is at work, \`fault heal\` undoes it exactly.
 
 \`\`\`sh
-./faultline up --faults --runtime process                     # nodes take orders for faults inside themselves
+./faultline up --faults --runtime process                     # nodes take orders for faults inside themselves; also: compose, simulated
 ./faultline fault add slow-disk 2 --delay 200 --on fsync      # proof: an fsync took 0 ms before, 201 ms now
 ./faultline fault add full-disk 1 --after 1000000             # a megabyte still fits
 ./faultline fault add crash-at 3 --on rename --nth 2 --when after
@@ -41,7 +41,21 @@ without that option has neither: no setting and no request turns it on.
 - Scripts use the socket as well: \`curl --unix-socket .faultline/NAME/node-1/faults.sock http://node/faults\` lists; \`-d '{"kind": "stall", "parameters":
   {"for": 500}}'\` orders one; \`-X DELETE …/faults/ID\` heals.
 
-Apache Kafka has no such decorators. \`stall\` freezes its process from outside for the time; the table says what the others would need.
+In containers (\`--runtime compose\`) it is the same: orders reach the socket through a small client that is run in the node's container, and what outlives the
+process is in a volume of the node. A fault that ends the process ends the container. The fault proxy is one more container, in the network of the nodes.
+
+## And into Apache Kafka?
+
+As processes, only from outside: \`stall\` freezes it for the time, the proxy breaks its links, and the table says what the others would need. In containers
+(\`up --engine apache-kafka --runtime compose --faults\`) the toolkit builds an image of it from its jars, in which a library stands in front of the C library of
+the JVM. Names, parameters, proofs and heals are those of our broker:
+
+- The disk is broken for the file calls below its data directory. Indexes are memory maps, which no call passes: they are out of reach. A full disk ends a
+  node with one log directory, as a real one does. Expressions (\`--path\`) are those of POSIX.
+- The clock is broken for the calendar of the JVM, not for its timeouts. The proof is the last time that the JVM itself was told.
+- \`dropped-links\` is a packet filter, set from a short-lived container that shares the network of the node and has the right NET_ADMIN there, and
+  \`memory-pressure\` a process in the node's container. Both end with the run of the container.
+- The public image (\`apache/kafka\`) has no such library; without \`--faults\` it is what runs, where it is there or can be fetched.
 
 ## How do faults come by themselves?
 
