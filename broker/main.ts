@@ -85,7 +85,9 @@ for (const message of unknown) log.warn('ignored a setting', { reason: message }
 async function surroundings(): Promise<Environment> {
   if (faultDirectory === undefined) return machine
   const { faultControl } = await import('./environment/node/fault-control.ts')
-  const control = faultControl(machine, config['node.id'], faultDirectory)
+  const control = faultControl(machine, config['node.id'], faultDirectory, [
+    ...new Set([config['metadata.log.dir'], ...config['log.dirs']]),
+  ])
   // Before the node starts: what makes its start slow or impossible must be healable.
   await control.listen()
   log.warn('this node can be broken on purpose', { control: faultDirectory })

@@ -8,6 +8,7 @@
 import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
 import type { AddedNodeFault, NodeFaultOrder, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
+import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
 import type { SecurityDocument } from './security/clients.ts'
 import type { SecurityKind } from './security/kinds.ts'
@@ -139,6 +140,21 @@ export interface NodeFaults {
   heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]>
 }
 
+export interface PowerFailureOptions {
+  /**
+   * all: as if nothing had been written back by itself; part: by chance, each page on its own, pages torn at sectors. Default: all; the disks
+   * of a simulation always lose a part.
+   */
+  readonly loss: 'all' | 'part'
+  /** Of names of files, where a part is lost: the latest ones, as a journaling file system loses them, or each on its own. */
+  readonly names: 'ordered' | 'independent'
+  readonly seed: number
+}
+
+export interface PowerLossSeen extends NodeFaultProof {
+  readonly node: number
+}
+
 export interface Cluster {
   readonly spec: ClusterSpec
   /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
@@ -175,8 +191,11 @@ export interface Cluster {
   cutOneWay?(from: readonly number[], to: readonly number[]): Promise<void>
   /** Undoes every `partition` and `cutOneWay`. */
   healPartition?(): Promise<void>
-  /** All these nodes end at the same instant and lose what they had not fsynced. With capability `power-failure`. */
-  powerFailure?(ids: readonly number[]): Promise<void>
+  /**
+   * All these nodes end at the same instant and lose what they had not fsynced. With capability `power-failure`.
+   * @returns what was seen of it at each node, where there is something to be seen
+   */
+  powerFailure?(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]>
 
   /**
    * Resolves when every broker that is not down on purpose (state running or starting) is unfenced, answers its clients, and a record
@@ -231,9 +250,10 @@ export function capabilitiesOf(
   { name, capabilities }: Pick<Runtime, 'name' | 'capabilities'>,
   engine: Engine,
 ): ReadonlySet<Capability> {
+  const inside: readonly Capability[] = ['node-faults', 'power-failure']
   return engine === 'faultline' || name === 'compose'
     ? capabilities
-    : new Set([...capabilities].filter(each => each !== 'node-faults'))
+    : new Set([...capabilities].filter(each => !inside.includes(each)))
 }
 
 /** The ids of the nodes that clients talk to. */

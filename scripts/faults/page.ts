@@ -57,6 +57,21 @@ the JVM. Names, parameters, proofs and heals are those of our broker:
   \`memory-pressure\` a process in the node's container. Both end with the run of the container.
 - The public image (\`apache/kafka\`) has no such library; without \`--faults\` it is what runs, where it is there or can be fetched.
 
+## How does a process lose its power?
+
+What a process wrote is in the page cache, which outlives it. So a node that was started with \`--faults\` keeps a journal of what it has not fsynced: of files
+the size, and the pages that were changed, as they were at the last fsync; of directories the names that were made, renamed or removed since. What was
+removed is kept until that is durable. \`power-failure\` ends the processes, and then takes all of that from their disks (\`--loss all\`) or a part by chance
+(\`--loss part\`: each page on its own, torn at sectors of 512 bytes; names the latest first or, with \`--names independent\`, each on its own).
+The proof is a file of which one half was fsynced.
+
+- An fsync of a file covers its bytes and size as they were when it was asked for, not its name; an fsync of a directory the names in it. The simulator's
+  disk loses by the same rules; a property test compares the two.
+- Nothing counts as written back by itself: it is the worst that can happen, where a kernel writes dirty pages after half a minute.
+- A restart after \`kill\` changes nothing: what the earlier process had not fsynced can still be lost.
+- The journal lies beside the socket, and needs the data on the same file system; a node whose data is elsewhere says so at its start, and
+  \`power-failure\` refuses it. Log directories keep Kafka's layout, but what is removed frees its space only with the next fsync of its directory.
+
 ## How do faults come by themselves?
 
 \`fault add … --at 5s\` and \`--repeat 10s\` wait in the foreground, \`--lasts 2s\` heals after a while. \`fault run FILE\` carries out a whole schedule, until it is

@@ -1,8 +1,8 @@
 /** The kinds of faults that end, freeze or restart the process of a node, as entries of the catalogue. */
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
-import type { Capability, Cluster, NodeStatus } from '../cluster/cluster.ts'
+import type { Capability, Cluster, NodeStatus, PowerFailureOptions, PowerLossSeen } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
-import { checkParameters, milliseconds, type Parameter } from '../proxy/parameters.ts'
+import { checkParameters, choice, milliseconds, seed, type Parameter } from '../proxy/parameters.ts'
 import type { Ending } from '../proxy/probe.ts'
 import { bringBack } from './bring-back.ts'
 import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
@@ -21,8 +21,22 @@ interface ProcessKind {
   readonly parameters?: readonly Parameter[]
   /** What the node is when it has taken effect. */
   readonly leaves: NodeStatus
-  act(cluster: Cluster, ids: readonly number[]): Promise<unknown>
+  /** @returns what was seen of it at each node, apart from how it answers */
+  act(cluster: Cluster, ids: readonly number[], parameters: Parameters): Promise<readonly (PowerLossSeen | void)[]>
 }
+
+const powerFailureParameters: readonly Parameter[] = [
+  choice(
+    'loss',
+    'what of it is lost: all, or a part by chance, pages torn at sectors (a simulated disk always loses a part)',
+    ['all', 'part'],
+  ),
+  choice('names', 'where a part is lost, of names of files: the latest ones, or each on its own', [
+    'ordered',
+    'independent',
+  ]),
+  seed,
+]
 
 /** Those that leave a node mute until it is healed. */
 const muting: readonly ProcessKind[] = [
@@ -84,17 +98,33 @@ const muting: readonly ProcessKind[] = [
     needs: ['power-failure'],
     verb: 'kill',
     leaves: 'stopped',
-    impossible: ({ runtime }) =>
-      runtime === 'simulated'
-        ? undefined
-        : 'what a process wrote is in the page cache of the system, which outlives it; needs --runtime simulated',
-    async act(cluster, ids) {
-      if (cluster.powerFailure === undefined)
-        throw failure(`The runtime ${cluster.spec.runtime} cannot cut the power.`, 'Use --runtime simulated.')
-      await cluster.powerFailure(ids)
+    parameters: powerFailureParameters,
+    impossible({ runtime, engine }) {
+      if (runtime === 'simulated') return undefined
+      if (engine !== 'faultline')
+        return 'needs root (a device whose writes can be dropped), or a library loaded into the JVM'
+      return runtime === 'process' ? undefined : 'nodes in containers take no orders; needs --runtime process'
     },
+    act: cutPower,
   },
 ]
+
+/** A simulated disk loses by the seed of the run. */
+async function cutPower(
+  cluster: Cluster,
+  ids: readonly number[],
+  parameters: Parameters,
+): Promise<readonly PowerLossSeen[]> {
+  if (cluster.powerFailure === undefined)
+    throw failure(`The runtime ${cluster.spec.runtime} cannot cut the power.`, 'Use --runtime simulated.')
+  const { loss, names, seed } = parameters
+  if (cluster.spec.runtime === 'simulated') return await cluster.powerFailure(ids)
+  return await cluster.powerFailure(ids, {
+    loss: loss as PowerFailureOptions['loss'],
+    names: names as PowerFailureOptions['names'],
+    seed: Number(seed),
+  })
+}
 
 export const processKinds: readonly FaultKind[] = [
   ...muting.map((kind): FaultKind => ({
@@ -103,7 +133,7 @@ export const processKinds: readonly FaultKind[] = [
     heals: kind.heals,
     expect: kind.expect,
     targets: 'nodes',
-    parameters: [],
+    parameters: kind.parameters ?? [],
     endsNodes: kind.leaves === 'stopped',
     needs: kind.needs,
     verb: kind.verb,
@@ -157,27 +187,28 @@ function everywhere({ runtime }: Place): string | undefined {
 
 async function mute(
   kind: ProcessKind,
-  { cluster, nodes, proof, parameters }: FaultOrder,
+  { cluster, nodes, proof, parameters: given }: FaultOrder,
 ): Promise<readonly AppliedFault[]> {
-  checkParameters(kind.name, [], parameters)
+  const parameters = checkParameters(kind.name, kind.parameters ?? [], given)
   const lacking = kind.needs.find(capability => !cluster.capabilities.has(capability))
   if (lacking !== undefined)
     throw usageError(
-      `The fault ${kind.name} is not there on this cluster: ${kind.impossible?.(cluster.spec) ?? `it lacks ${lacking}`}.`,
-      './faultline fault list --kinds',
+      `The fault ${kind.name} is not there on this cluster: ${kind.impossible?.(cluster.spec) ?? missing(lacking)}.`,
+      lacking === 'power-failure' ? './faultline up --faults --runtime process' : './faultline fault list --kinds',
     )
   const before = new Map(
     await Promise.all(nodes.map(async id => [id, proof ? await askNodeFirst(cluster, id) : undefined] as const)),
   )
   const were = await cluster.nodes()
   try {
-    await kind.act(cluster, nodes)
+    const acted = await kind.act(cluster, nodes, parameters)
     const states = new Map((await cluster.nodes()).map(({ id, state }) => [id, state]))
     return await Promise.all(
       nodes.map(async id => {
         const state = states.get(id)
         const fault = { id: state === 'paused' ? `pause-${id}` : `down-${id}`, name: kind.name, node: id }
-        const proofs = await proofsOf(cluster, { kind, id, state, before: before.get(id) })
+        const seen = await proofsOf(cluster, { kind, id, state, before: before.get(id) })
+        const proofs = seen.length === 0 ? seen : [...seen, ...lossesOf(acted, id)]
         return { ...fault, summary: `node ${id}: ${kind.summary}`, parameters, proofs }
       }),
     )
@@ -186,6 +217,18 @@ async function mute(
     await bringBack(cluster, were, nodes)
     throw error
   }
+}
+
+function missing(capability: Capability): string {
+  return capability === 'power-failure' ? 'its nodes do not note what they have not fsynced' : `it lacks ${capability}`
+}
+
+/** What a power failure took of the disk of a node. */
+function lossesOf(acted: readonly (PowerLossSeen | void)[], id: number): readonly FaultProof[] {
+  const losses = acted.flatMap(each => (each?.node === id ? each : []))
+  const wrong = losses.find(({ shown }) => shown === false)
+  if (wrong !== undefined) throw failure(`The power failure of node ${id} did not take what it should: ${wrong.text}.`)
+  return losses
 }
 
 async function proofsOf(

@@ -93,7 +93,8 @@ function extras(
       healPartition: async () => await guarded(async () => await cluster.healPartition?.()),
     }),
     ...(cluster.powerFailure && {
-      powerFailure: async ids => await guarded(async () => await cluster.powerFailure?.(ids)),
+      powerFailure: async (ids, options) =>
+        await guarded(async () => (await cluster.powerFailure?.(ids, options)) ?? []),
     }),
   }
 }

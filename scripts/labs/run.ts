@@ -133,7 +133,8 @@ export function clusterSpec(
   const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
   const proxy =
     (options.runtime.name === 'process' || options.runtime.name === 'compose') && needs.includes('partition')
-  const faults = capabilitiesOf(options.runtime, options.engine).has('node-faults') && needs.includes('node-faults')
+  const able = capabilitiesOf(options.runtime, options.engine)
+  const faults = (['node-faults', 'power-failure'] as const).some(each => able.has(each) && needs.includes(each))
   return {
     name,
     runtime: options.runtime.name,

@@ -4,10 +4,7 @@
  * Pages are copied on write, and only the first time after an fsync: an append costs what it appends, whatever the size of the file. A
  * page that was not fsynced remembers what the disk still holds (`durable`).
  */
-import type { Prng } from '../world/prng.ts'
-
-const pageBytes = 4096
-const sectorBytes = 512
+import { pageAfter, pageBytes, type PowerLoss } from '#broker/environment/faulty/power-loss.ts'
 
 type Page = Buffer | undefined
 
@@ -119,17 +116,19 @@ export class FileContent {
   }
 
   /** The machine loses its power: every page that was not fsynced is kept, lost or torn, each on its own; so is the size. */
-  powerFailure(random: Prng, writtenBackBeforeUs: number): void {
+  powerFailure(loss: PowerLoss, writtenBackBeforeUs: number): void {
     const oldSize = this.#size
     const newSize =
-      this.#size === this.#durableSize || this.#sizeChangedUs < writtenBackBeforeUs ? oldSize : this.#lostSize(random)
+      this.#size === this.#durableSize || this.#sizeChangedUs < writtenBackBeforeUs
+        ? oldSize
+        : loss.size(this.#durableSize, oldSize)
     const indexes = [...this.#dirty.keys()].sort((a, b) => a - b)
     for (const index of indexes) {
       const { durable, sinceUs } = this.#dirty.get(index)!
       if (sinceUs < writtenBackBeforeUs) continue
       // A truncation that did not reach the disk leaves what was there.
       if (index * pageBytes >= oldSize) this.#pages[index] = durable
-      else this.#pages[index] = afterPowerFailure(this.#pages[index], durable, random)
+      else this.#pages[index] = afterPowerFailure(this.#pages[index], durable, loss)
     }
     this.#frozen.clear()
     this.#size = newSize
@@ -141,19 +140,6 @@ export class FileContent {
       this.#pages[Math.floor(newSize / pageBytes)] = copy
     }
     this.sync()
-  }
-
-  #lostSize(random: Prng): number {
-    const least = Math.min(this.#size, this.#durableSize)
-    const most = Math.max(this.#size, this.#durableSize)
-    switch (random.below(3)) {
-      case 0:
-        return this.#durableSize
-      case 1:
-        return this.#size
-      default:
-        return random.between(least, most)
-    }
   }
 
   #writable(index: number, nowUs: number): Buffer {
@@ -173,18 +159,9 @@ export class FileContent {
   }
 }
 
-function afterPowerFailure(written: Page, durable: Page, random: Prng): Page {
-  switch (random.below(3)) {
-    case 0:
-      return written
-    case 1:
-      return durable
-    default: {
-      const torn = durable === undefined ? Buffer.alloc(pageBytes) : Buffer.from(durable)
-      const sectors = random.between(1, pageBytes / sectorBytes - 1)
-      if (written === undefined) torn.fill(0, 0, sectors * sectorBytes)
-      else written.copy(torn, 0, 0, sectors * sectorBytes)
-      return torn
-    }
-  }
+function afterPowerFailure(written: Page, durable: Page, loss: PowerLoss): Page {
+  const fate = loss.page()
+  if (fate === 'written') return written
+  if (fate === 'durable') return durable
+  return pageAfter(fate, written ?? Buffer.alloc(pageBytes), durable ?? Buffer.alloc(pageBytes))
 }

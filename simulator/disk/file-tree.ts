@@ -3,7 +3,7 @@
  * failure loses those that were not, each on its own or (as a journal would) only the latest ones. A rename is never half done.
  */
 import { DiskError } from '#broker/environment/environment.ts'
-import type { Prng } from '../world/prng.ts'
+import type { PowerLoss } from '#broker/environment/faulty/power-loss.ts'
 import { FileContent } from './file-content.ts'
 
 export interface FileNode {
@@ -103,15 +103,13 @@ export class FileTree {
     }
   }
 
-  powerFailure(random: Prng, nowUs: number, options: PowerFailureOptions): void {
-    const writtenBackBeforeUs = nowUs - options.writebackUs
-    const kept = options.directoryLoss === 'ordered' ? random.between(0, this.#pending.length) : undefined
-    for (const [index, step] of this.#pending.entries()) {
-      const survives = kept === undefined ? random.chance(1, 2) : index < kept
-      if (survives || step.timeUs < writtenBackBeforeUs) apply(step.changes, 'durable')
-    }
+  powerFailure(loss: PowerLoss, nowUs: number, { writebackUs }: Pick<PowerFailureOptions, 'writebackUs'>): void {
+    const writtenBackBeforeUs = nowUs - writebackUs
+    const survives = loss.steps(this.#pending.length)
+    for (const [index, step] of this.#pending.entries())
+      if (survives[index] === true || step.timeUs < writtenBackBeforeUs) apply(step.changes, 'durable')
     this.#pending = []
-    settle(this.root, random, writtenBackBeforeUs)
+    settle(this.root, loss, writtenBackBeforeUs)
   }
 
   usedBytes(): number {
@@ -140,12 +138,12 @@ function apply(changes: readonly Change[], view: 'entries' | 'durable'): void {
 }
 
 /** After a power failure: what is durable is all there is. */
-function settle(directory: DirectoryNode, random: Prng, writtenBackBeforeUs: number): void {
+function settle(directory: DirectoryNode, loss: PowerLoss, writtenBackBeforeUs: number): void {
   directory.entries.clear()
   for (const [name, node] of [...directory.durable].sort(([a], [b]) => (a < b ? -1 : 1))) {
     directory.entries.set(name, node)
-    if (node.kind === 'directory') settle(node, random, writtenBackBeforeUs)
-    else node.content.powerFailure(random, writtenBackBeforeUs)
+    if (node.kind === 'directory') settle(node, loss, writtenBackBeforeUs)
+    else node.content.powerFailure(loss, writtenBackBeforeUs)
   }
 }
 

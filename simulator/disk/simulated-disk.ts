@@ -9,6 +9,7 @@ import {
   type DiskFile,
   type DiskLock,
 } from '#broker/environment/environment.ts'
+import { randomLoss } from '#broker/environment/faulty/power-loss.ts'
 import type { Prng } from '../world/prng.ts'
 import { chunksCrc } from '../world/rolling-hash.ts'
 import { type DirectoryNode, FileTree, newFile, type FileNode, type PowerFailureOptions } from './file-tree.ts'
@@ -47,7 +48,7 @@ export class SimulatedDisk {
 
   /** Loses what was not synced. Only while no process runs on it. */
   powerFailure(random: Prng, nowUs: number, options: PowerFailureOptions): void {
-    this.#tree.powerFailure(random, nowUs, options)
+    this.#tree.powerFailure(randomLoss(random, options.directoryLoss), nowUs, options)
   }
 
   /** A new, empty disk. */

@@ -2,15 +2,18 @@
  * Faults inside a node that is a process: where orders come in, and what a restart brings back. Loaded only by a node that was started with
  * `--fault-control DIRECTORY`, as the toolkit does for clusters that are to be broken; any other has no such socket and no decorator.
  */
-import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { join } from 'node:path'
-import type { Environment } from '../environment.ts'
+import { dirname, join } from 'node:path'
+import type { Disk, Environment } from '../environment.ts'
 import { answerControl, controlBodyBytesMax, faultSocketName, keptFaultsName } from '../faulty/control-protocol.ts'
 import { FaultDesk, type KeptFaults } from '../faulty/fault-desk.ts'
 import { FaultPlan } from '../faulty/fault-plan.ts'
 import { faultyEnvironment } from '../faulty/faulty-environment.ts'
 import { nodeFaultRuntime } from '../faulty/node-runtime.ts'
+import { writeLossProof } from '../faulty/unsynced/loss-proof.ts'
+import { UnsyncedDisk } from '../faulty/unsynced/unsynced-disk.ts'
+import { UnsyncedJournal } from '../faulty/unsynced/unsynced-journal.ts'
 
 export interface FaultControl {
   /** What the node is to run on. */
@@ -19,8 +22,17 @@ export interface FaultControl {
   listen(): Promise<void>
 }
 
-/** @param directory of this node alone; throws when what is kept there cannot be read */
-export function faultControl(base: Environment, nodeId: number, directory: string): FaultControl {
+/**
+ * @param directory of this node alone
+ * @param logDirs for what is in them it is noted what a power failure would take
+ * Throws when what is kept in the directory cannot be read.
+ */
+export function faultControl(
+  base: Environment,
+  nodeId: number,
+  directory: string,
+  logDirs: readonly string[],
+): FaultControl {
   const keptFile = join(directory, keptFaultsName)
   const plan = new FaultPlan(base.random)
   const runtime = {
@@ -30,7 +42,8 @@ export function faultControl(base: Environment, nodeId: number, directory: strin
     }),
     memory: () => ({ residentBytes: process.memoryUsage.rss(), freeBytes: process.availableMemory() }),
   }
-  const environment = faultyEnvironment(base, plan, runtime)
+  const noting = { ...base, disk: unsyncedDisk(base, directory, logDirs) }
+  const environment = faultyEnvironment(noting, plan, runtime)
   const desk = new FaultDesk({
     nodeId,
     base: () => base,
@@ -46,6 +59,41 @@ export function faultControl(base: Environment, nodeId: number, directory: strin
     },
   })
   return { environment, listen: () => serve(desk, join(directory, faultSocketName), base) }
+}
+
+/** Notes what is not durable, where it can keep what was removed until that is durable: by a rename, so on the same file system. */
+function unsyncedDisk({ disk, log }: Environment, directory: string, logDirs: readonly string[]): Disk {
+  const elsewhere = logDirs.find(path => !canMove(path, directory))
+  if (elsewhere !== undefined) {
+    UnsyncedJournal.remove(disk, directory)
+    log.warn('This node cannot lose its power: its log directory is not on the file system of its fault control, or cannot be written.', {
+      logDirectory: elsewhere,
+      control: directory,
+    })
+    return disk
+  }
+  const journal = new UnsyncedJournal(disk, directory)
+  return writeLossProof(disk, directory, roots => new UnsyncedDisk(disk, journal, [...logDirs, ...roots]))
+}
+
+/** Whether files move between both by a rename: two volumes may be one device, and still not be one file system to a rename. */
+function canMove(logDir: string, directory: string): boolean {
+  if (statSync(logDir, { throwIfNoEntry: false }) === undefined) return canMove(dirname(logDir), directory)
+  const here = join(directory, 'unsynced.probe')
+  const there = join(logDir, '.faultline-unsynced.probe')
+  try {
+    writeFileSync(here, '')
+    renameSync(here, there)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // What cannot be written to is offline for its logs, too; that is not for here to say.
+    if (code === 'EXDEV' || code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOSPC') return false
+    throw error
+  } finally {
+    rmSync(here, { force: true })
+    rmSync(there, { force: true })
+  }
 }
 
 function killNow(): never {

@@ -13,6 +13,8 @@ import type {
   ClusterSpec,
   NodeFaults,
   NodeState,
+  PowerFailureOptions,
+  PowerLossSeen,
   Progress,
   QuorumView,
 } from '../cluster.ts'
@@ -29,6 +31,7 @@ import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeStat
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
+import { forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
 export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -49,7 +52,7 @@ const KEEP_DATA_STOP_TIMEOUT_MS = 40_000
 const proxyCapabilities: readonly Capability[] = ['partition']
 
 /** What needs nodes that take orders for faults inside themselves. */
-const faultCapabilities: readonly Capability[] = ['node-faults']
+const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure']
 
 /** With and without a proxy, and nodes that can be broken from inside: a lab that needs them gets them. */
 export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
@@ -180,6 +183,14 @@ export class ProcessCluster implements Cluster {
       )
     }
     for (const directory of logDirectories(this.spec, id)) emptyDirectory(directory)
+    forgetUnsynced(nodeDirectory(this.spec.name, id))
+  }
+
+  async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
+    const directories = ids.map(id => nodeDirectory(this.spec.name, id))
+    for (const [index, id] of ids.entries()) requireJournal(id, directories[index]!)
+    await Promise.all(ids.map(id => this.kill(id)))
+    return ids.map((id, index) => ({ node: id, ...loseUnsynced(directories[index]!, options) }))
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -313,6 +324,8 @@ export class ProcessCluster implements Cluster {
 
   async #launch(node: NodeProcess): Promise<void> {
     const options = { tied: this.spec.tied === true }
+    // Nobody goes on with it: what it says is not true any more when the node has run without.
+    if (this.spec.faults !== true) forgetUnsynced(nodeDirectory(this.spec.name, node.id))
     await node.start(this.#engine.launch(this.#files(node.id), options), options)
   }
 

@@ -12,6 +12,7 @@ import type {
   NodeFaults,
   NodeState,
   NodeStatus,
+  PowerLossSeen,
   Progress,
   QuorumView,
 } from '../cluster.ts'
@@ -124,8 +125,9 @@ export class HostedCluster implements Cluster {
     return this.#do({ do: 'heal-partition' })
   }
 
-  powerFailure(ids: readonly number[]): Promise<void> {
-    return this.#do({ do: 'power-failure', ids })
+  async powerFailure(ids: readonly number[]): Promise<readonly PowerLossSeen[]> {
+    await this.#do({ do: 'power-failure', ids })
+    return []
   }
 
   async waitReady(

@@ -16,6 +16,7 @@ import type {
   LabClock,
   NodeFaults,
   NodeState,
+  PowerLossSeen,
   QuorumView,
 } from '../cluster.ts'
 import { brokerIds, controllerIds } from '../cluster.ts'
@@ -163,10 +164,10 @@ export class SimulatedCluster implements Cluster {
     return Promise.resolve()
   }
 
-  powerFailure(ids: readonly number[]): Promise<void> {
+  powerFailure(ids: readonly number[]): Promise<readonly PowerLossSeen[]> {
     const members = ids.map(id => this.member(id))
     for (const member of members) member.powerFailure()
-    return Promise.resolve()
+    return Promise.resolve([])
   }
 
   async waitReady(options: { readonly timeoutMs?: number } = {}): Promise<void> {

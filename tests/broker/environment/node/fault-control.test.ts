@@ -29,7 +29,7 @@ function ask(method: string, url: string, body = ''): Promise<{ status: number; 
 }
 
 test('orders come in through a socket that only its owner may open, and outlive the process', async () => {
-  const first = faultControl(machine, 3, directory)
+  const first = faultControl(machine, 3, directory, [])
   await first.listen()
   expect(statSync(socketPath()).mode & 0o777).toBe(0o600)
   const order = JSON.stringify({ kind: 'disk-error', parameters: { on: 'open', path: 'precious' } })
@@ -39,7 +39,7 @@ test('orders come in through a socket that only its owner may open, and outlive 
   expect(JSON.parse(readFileSync(path.join(directory, keptFaultsName), 'utf8'))).toMatchObject({ added: 1 })
 
   // The next life, at the same place: the socket of the one before is in its way.
-  const second = faultControl(machine, 3, directory)
+  const second = faultControl(machine, 3, directory, [])
   expect(() => second.environment.disk.open(path.join(directory, 'precious'), 'write')).toThrow('EIO')
   await second.listen()
   expect(await ask('GET', '/faults')).toMatchObject({ status: 200, answer: [{ id: 'disk-error-3-1', hits: 1 }] })
@@ -55,5 +55,5 @@ test('a request that is too long, and nonsense, do not end the node', async () =
 
 test('what it kept and cannot be read stops the start, with the way out', () => {
   writeFileSync(path.join(directory, keptFaultsName), '{')
-  expect(() => faultControl(machine, 3, directory)).toThrow(/faults\.json is damaged.*Remove it to start without/)
+  expect(() => faultControl(machine, 3, directory, [])).toThrow(/faults\.json is damaged.*Remove it to start without/)
 })
