@@ -1,5 +1,6 @@
 /** Warns of log directories and logs that begin empty where something was before: a disk that was not mounted looks like a new one. */
-import type { Logger } from '../environment/environment.ts'
+import type { Environment, Logger } from '../environment/environment.ts'
+import { partitionKey } from './log-files.ts'
 import type { LogDirectory } from './log-directory.ts'
 import type { TopicPartition } from './log.ts'
 
@@ -17,21 +18,52 @@ export function warnOfNewDirectories(log: Logger, directories: readonly LogDirec
   }
 }
 
-/**
- * The metadata had the replica before this node followed it: where it names a log directory, by the id `named`, the log ought to be there.
- * @param missing.begun  where it is begun, empty
- */
-export function warnOfMissingLog(
-  log: Logger,
-  directories: readonly LogDirectory[],
-  missing: { readonly partition: TopicPartition; readonly begun: LogDirectory; readonly named: string | undefined },
-): void {
-  const { partition, begun, named } = missing
-  if (named === undefined) return
-  log.warn(
-    directories.some(({ id }) => id === named)
-      ? 'A log is not in the log directory in which the metadata has it; it is begun empty.'
-      : 'The metadata has a log in a log directory that is not among log.dirs; it is begun empty in another.',
-    { ...partition, metadataDirectoryId: named, directory: begun.path },
-  )
+/** A log that the metadata had before this node followed it, where it names a log directory: there it ought to be. */
+export interface MissingLog {
+  readonly partition: TopicPartition
+  /** Where it is begun, empty. */
+  readonly begun: LogDirectory
+  /** Id of the log directory in the metadata; undefined where it names none. */
+  readonly named: string | undefined
+}
+
+/** Partitions that a warning names; it says how many there are. */
+const partitionsNamed = 5
+
+/** Warns once for each log directory, of all the logs that were not there where the metadata has them: an empty disk may lack thousands. */
+export class MissingLogs {
+  readonly #environment: Pick<Environment, 'log' | 'timers'>
+  readonly #directories: readonly LogDirectory[]
+  #missing: MissingLog[] = []
+
+  constructor(environment: Pick<Environment, 'log' | 'timers'>, directories: readonly LogDirectory[]) {
+    this.#environment = environment
+    this.#directories = directories
+  }
+
+  add(missing: MissingLog): void {
+    if (missing.named === undefined) return
+    // They come one by one, and all in one turn.
+    if (this.#missing.length === 0) this.#environment.timers.soon(() => this.#warn())
+    this.#missing.push(missing)
+  }
+
+  #warn(): void {
+    const missing = this.#missing
+    this.#missing = []
+    for (const [named, logs] of Map.groupBy(missing, each => each.named)) {
+      const isKnown = this.#directories.some(({ id }) => id === named)
+      this.#environment.log.warn(
+        isKnown
+          ? 'Logs are not in the log directory in which the metadata has them; they are begun empty.'
+          : 'The metadata has logs in a log directory that is not among log.dirs; they are begun empty in others.',
+        {
+          metadataDirectoryId: named,
+          logs: logs.length,
+          partitions: logs.slice(0, partitionsNamed).map(({ partition }) => partitionKey(partition)),
+          directories: [...new Set(logs.map(({ begun }) => begun.path))],
+        },
+      )
+    }
+  }
 }

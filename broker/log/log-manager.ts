@@ -6,16 +6,17 @@
  * Source: KIP-112, KIP-113, KIP-858; Kafka documentation, "Log".
  */
 import { DiskError } from '../environment/environment.ts'
-import type { Environment, Timer } from '../environment/environment.ts'
+import type { Environment } from '../environment/environment.ts'
 import { writeCleanShutdown } from './clean-shutdown.ts'
-import { deletedDirectoryName, partitionDirectoryName, partitionKey, strayDirectoryName } from './log-files.ts'
+import { partitionDirectoryName, partitionKey } from './log-files.ts'
 import { LogCleaner, type CleanerTarget } from './cleaner/log-cleaner.ts'
-import { warnOfMissingLog, warnOfNewDirectories } from './empty-directories.ts'
+import { MissingLogs, warnOfNewDirectories } from './empty-directories.ts'
 import { FutureLogs } from './future-logs.ts'
 import type { HeldLog, LogToOpen } from './future-logs.ts'
 import { LogDirectory, type FoundPartition } from './log-directory.ts'
 import { isDiskFull, isOutOfFiles, isShortage } from './log-failure.ts'
 import { LogPlacement } from './log-placement.ts'
+import { LogRemovals } from './log-removals.ts'
 import type {
   AssignedReplica,
   DescribedDirectory,
@@ -45,9 +46,6 @@ export interface LogManagerOptions {
   readonly producerIdExpirationMs?: () => number
 }
 
-/** What could not be removed is tried again after that time. */
-const removalRetryMs = 10_000
-
 type MetadataDirectory = (partition: TopicPartition, topicId: string) => string | undefined
 type DirectoryFailureListener = (directoryId: string, partitions: readonly TopicPartition[], error: Error) => void
 
@@ -65,10 +63,9 @@ export class DirectoryLogManager implements LogManager {
   /** Directories that failed with the log of a partition; until it is made anew or deleted. */
   private readonly lost = new Map<string, LogDirectory>()
   private readonly listeners: DirectoryFailureListener[] = []
-  private readonly removals = new Map<string, Timer>()
+  private readonly removals: LogRemovals
+  private readonly missing: MissingLogs
   private readonly spaceListeners: ((directoryId: string) => void)[] = []
-  /** What could not be taken away from its place so far, and how to do it: by path. Nobody may take it for the partition's log. */
-  private readonly inTheWay = new Map<string, () => void>()
   private closed = false
 
   constructor(options: LogManagerOptions) {
@@ -83,15 +80,20 @@ export class DirectoryLogManager implements LogManager {
       return directory
     })
     this.placement = new LogPlacement(this.dirs)
+    this.missing = new MissingLogs(this.environment, this.dirs)
+    this.removals = new LogRemovals({
+      environment: this.environment,
+      trying: (directory, run) => this.trying(directory, run),
+    })
     this.futures = new FutureLogs({
       environment: this.environment,
       current: partition => this.byPartition.get(partitionKey(partition)),
       open: (directory, partition, log) => this.open(directory, partition, log),
       replace: (partition, held) => this.byPartition.set(partitionKey(partition), held),
-      retire: (directory, partition, name, delayMs) => this.retire(directory, partition, name, delayMs),
+      retire: (directory, partition, name, delayMs) => this.removals.retire(directory, partition, name, delayMs),
       inDirectory: (directory, run) => this.inDirectory(directory, run),
       refused: (directory, error) => this.refused(directory, error),
-      clearPlace: (directory, name) => this.clearPlace(directory, name),
+      clearPlace: (directory, name) => this.removals.clearPlace(directory, name),
     })
     this.cleaner = new LogCleaner({
       environment: this.environment,
@@ -263,7 +265,8 @@ export class DirectoryLogManager implements LogManager {
     })
     const config = this.options.configOf(partition)
     for (const { directory, found } of rivals)
-      if (directory !== winner?.directory) this.retire(directory, partition, found.name, config.fileDeleteDelayMs)
+      if (directory !== winner?.directory)
+        this.removals.retire(directory, partition, found.name, config.fileDeleteDelayMs)
     if (winner === undefined || winner.directory === opened.directory) return
     this.delete(partition)
     const { directory, topicId, name } = winner
@@ -309,10 +312,10 @@ export class DirectoryLogManager implements LogManager {
       if (directory.room.full !== undefined) throw directory.room.full
     }
     const log = this.inDirectory(directory, () => {
-      this.clearPlace(directory, name)
+      this.removals.clearPlace(directory, name)
       return this.open(directory, partition, { topicId, config, name })
     })
-    if (!isNew) warnOfMissingLog(this.environment.log, this.dirs, { partition, begun: directory, named: directoryId })
+    if (!isNew) this.missing.add({ partition, begun: directory, named: directoryId })
     this.byPartition.set(partitionKey(partition), { log, directory })
     this.lost.delete(partitionKey(partition))
     this.placement.placed(partition)
@@ -361,15 +364,14 @@ export class DirectoryLogManager implements LogManager {
   delete(partition: TopicPartition): void {
     const found = this.forget(partition)
     if (found === undefined) return
-    this.retire(found.directory, partition, partitionDirectoryName(partition), found.log.fileDeleteDelayMs)
+    const { directory, log } = found
+    this.removals.retire(directory, partition, partitionDirectoryName(partition), log.fileDeleteDelayMs)
   }
 
   setAside(partition: TopicPartition): boolean {
     const directory = this.forget(partition)?.directory
     if (directory === undefined) return true
-    const name = partitionDirectoryName(partition)
-    const stray = this.unique(strayDirectoryName, partition)
-    return this.takeAway(directory, name, () => this.rename(directory, name, stray))
+    return this.removals.setAside(directory, partition, partitionDirectoryName(partition))
   }
 
   private forget(partition: TopicPartition) {
@@ -381,54 +383,6 @@ export class DirectoryLogManager implements LogManager {
     this.lost.delete(key)
     found?.directory.logs.delete(key)
     return found
-  }
-
-  private unique(name: (partition: TopicPartition, uniqueHex: string) => string, partition: TopicPartition): string {
-    return name(partition, this.environment.random.bytes(16).toString('hex'))
-  }
-
-  private rename(directory: LogDirectory, from: string, to: string): void {
-    const { disk } = this.environment
-    disk.rename(`${directory.path}/${from}`, `${directory.path}/${to}`)
-    // Until it is durable a crash may bring the old name back, and the next start does the same again.
-    this.trying(directory, () => disk.syncDirectory(directory.path))
-  }
-
-  /** Whether `run` has taken `name` away. If not it is kept in mind, so that nobody takes what is there for the log of the partition. */
-  private takeAway(directory: LogDirectory, name: string, run: () => void): boolean {
-    if (this.trying(directory, () => (run(), true)) === true) return true
-    if (directory.online) this.inTheWay.set(`${directory.path}/${name}`, run)
-    return false
-  }
-
-  /** Nothing is left there that should be gone. Throws DiskError. */
-  private clearPlace(directory: LogDirectory, name: string): void {
-    const path = `${directory.path}/${name}`
-    this.inTheWay.get(path)?.()
-    this.inTheWay.delete(path)
-  }
-
-  /** Renames the directory of a log to `….<uuid>-delete`, and removes it later. */
-  private retire(directory: LogDirectory, partition: TopicPartition, name: string, delayMs: number): void {
-    const { disk } = this.environment
-    const deleted = this.unique(deletedDirectoryName, partition)
-    if (this.trying(directory, () => (this.rename(directory, name, deleted), true)) === true) {
-      // What is deleted makes room at once where there is none.
-      this.removeLater(directory, `${directory.path}/${deleted}`, directory.room.full === undefined ? delayMs : 0)
-      return
-    }
-    // A full disk may have no room even for a name.
-    this.takeAway(directory, name, () => disk.remove(`${directory.path}/${name}`))
-  }
-
-  private removeLater(directory: LogDirectory, target: string, delayMs: number): void {
-    const { disk, timers } = this.environment
-    const timer = timers.after(delayMs, () => {
-      this.removals.delete(target)
-      const isGone = this.trying(directory, () => (disk.remove(target), true)) === true
-      if (!isGone && directory.online) this.removeLater(directory, target, removalRetryMs)
-    })
-    this.removals.set(target, timer)
   }
 
   checkpointedHighWatermark(partition: TopicPartition): number {
@@ -454,9 +408,7 @@ export class DirectoryLogManager implements LogManager {
   }
 
   private hasSpace(directory: LogDirectory): void {
-    for (const path of this.inTheWay.keys())
-      if (path.startsWith(`${directory.path}/`))
-        this.trying(directory, () => this.clearPlace(directory, path.slice(directory.path.length + 1)))
+    this.removals.tryAgain(directory)
     for (const listener of this.spaceListeners) listener(directory.id)
   }
 
@@ -500,7 +452,7 @@ export class DirectoryLogManager implements LogManager {
     if (this.closed) return
     this.closed = true
     this.cleaner.stop()
-    for (const timer of this.removals.values()) timer.cancel()
+    this.removals.stop()
     for (const directory of this.dirs) {
       if (!directory.online) continue
       try {

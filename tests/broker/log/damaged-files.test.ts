@@ -3,30 +3,21 @@
  * read from the batches is made anew, with a warning that names the file; what nothing can replace stops the start and says what to do.
  */
 import { describe, expect, test } from 'vitest'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import { LogDirectoryError } from '#broker/log/meta-properties.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { buildEndTransactionMarker } from '#broker/protocol/records/batch-build.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
 import { Prng } from '#simulator/world/prng.ts'
-import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId } from './harness.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId, startManager } from './harness.ts'
 
 const events = { topic: 'events', partition: 0 }
 const config: LogConfig = { ...defaultConfig, segmentBytes: 1500, indexIntervalBytes: 150 }
 
 function start(machine: Machine): DirectoryLogManager {
-  const environment = machine.environment()
-  const manager = new DirectoryLogManager({
-    environment,
-    logDirs: ['/data'],
-    clusterId: 'AAAAAAAAAAAAAAAAAAAAbQ',
-    nodeId: 1,
-    configOf: () => config,
-    brokerEpoch: () => 7,
-  })
-  manager.start()
-  return manager
+  const options = { clusterId: 'AAAAAAAAAAAAAAAAAAAAbQ', configOf: () => config, brokerEpoch: () => 7 }
+  return startManager(machine.environment(), options)
 }
 
 type Files = ReadonlyMap<string, Buffer>

@@ -6,22 +6,19 @@ import { describe, expect, test } from 'vitest'
 import { DiskError } from '#broker/environment/environment.ts'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
 import { fullDisk } from '#broker/environment/faulty/full-disk.ts'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { buildEndTransactionMarker } from '#broker/protocol/records/batch-build.ts'
 import { wholeLog } from './crashes/whole-log.ts'
-import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId } from './harness.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId, startManager } from './harness.ts'
 
 const events = { topic: 'events', partition: 0 }
 const other = { topic: 'other', partition: 0 }
 const config: LogConfig = { ...defaultConfig, segmentBytes: 700, indexIntervalBytes: 100 }
 
 function start(machine: Machine, logDirs = ['/data']): DirectoryLogManager {
-  const environment = machine.environment()
-  const manager = new DirectoryLogManager({ environment, logDirs, clusterId: 'c', nodeId: 1, configOf: () => config })
-  manager.start()
-  return manager
+  return startManager(machine.environment(), { logDirs, configOf: () => config })
 }
 
 function append(log: SegmentedLog, value = 'x'): ReturnType<SegmentedLog['appendAsLeader']> {

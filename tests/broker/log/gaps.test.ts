@@ -4,27 +4,19 @@
  */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { readFile, replaceFile } from '#broker/log/small-files.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import { BatchView } from '#broker/protocol/records/batch.ts'
 import { Prng } from '#simulator/world/prng.ts'
-import { Crash, defaultConfig, inspect, Machine, startWallMs, topicId } from './harness.ts'
+import { Crash, defaultConfig, inspect, Machine, startWallMs, topicId, startManager } from './harness.ts'
 
 const events = { topic: 'events', partition: 0 }
 const config = { ...defaultConfig, segmentBytes: 700, indexIntervalBytes: 150 }
 
 function start(machine: Machine): DirectoryLogManager {
-  const manager = new DirectoryLogManager({
-    environment: machine.environment(),
-    logDirs: ['/data'],
-    clusterId: 'c',
-    nodeId: 1,
-    configOf: () => config,
-  })
-  manager.start()
-  return manager
+  return startManager(machine.environment(), { configOf: () => config })
 }
 
 /** What a leader with a compacted log sends: batches with offsets missing between them, and records missing in some. */

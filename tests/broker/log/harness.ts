@@ -7,6 +7,7 @@ import type { Disk, DiskError, Environment, LogFields, Logger } from '#broker/en
 import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
 import { faultyEnvironment } from '#broker/environment/faulty/faulty-environment.ts'
 import type { LogConfig } from '#broker/log/log.ts'
+import { DirectoryLogManager, type LogManagerOptions } from '#broker/log/log-manager.ts'
 import { openPartitionLog } from '#broker/log/partition-log.ts'
 import type { PartitionLogOptions } from '#broker/log/partition-log-options.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
@@ -167,6 +168,14 @@ export function openLog(machine: Machine, options: Partial<PartitionLogOptions> 
     cleanShutdown: false,
     ...options,
   })
+}
+
+/** The logs of a node that starts in `environment`, with one log directory, `/data`. */
+export function startManager(environment: Environment, options: Partial<LogManagerOptions> = {}): DirectoryLogManager {
+  const defaults = { logDirs: ['/data'], clusterId: 'c', nodeId: 1, configOf: () => defaultConfig }
+  const manager = new DirectoryLogManager({ environment, ...defaults, ...options })
+  manager.start()
+  return manager
 }
 
 /** The disk as the test sees it: works also after the process was killed. */

@@ -3,26 +3,18 @@ import { describe, expect, test } from 'vitest'
 import { DiskError } from '#broker/environment/environment.ts'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
 import type { PartitionLog } from '#broker/log/log.ts'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { LogManagerOptions } from '#broker/log/log-manager.ts'
 import { readFile, replaceFile } from '#broker/log/small-files.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
-import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId } from './harness.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId, startManager } from './harness.ts'
 
 const events = { topic: 'events', partition: 0 }
 const other = { topic: 'my-other.topic', partition: 12 }
 
 function start(machine: Machine, options: Partial<LogManagerOptions> = {}): DirectoryLogManager {
-  const manager = new DirectoryLogManager({
-    environment: options.environment ?? machine.environment(),
-    logDirs: ['/data'],
-    clusterId: 'c1',
-    nodeId: 3,
-    configOf: () => defaultConfig,
-    ...options,
-  })
-  manager.start()
-  return manager
+  const { environment = machine.environment() } = options
+  return startManager(environment, { clusterId: 'c1', nodeId: 3, ...options })
 }
 
 function fill(log: PartitionLog, count: number): void {
@@ -502,7 +494,7 @@ describe('where the metadata has a log, at the start', () => {
   })
 
   describe('a disk that comes back empty is told of', () => {
-    const missing = /^A log is not in the log directory|^The metadata has a log in a log directory that is not/
+    const missing = /^Logs are not in the log directory|^The metadata has logs in a log directory that is not/
     const made = /^A log directory had no meta\.properties/
     const told = (machine: Machine, kind: RegExp) => machine.logged.filter(({ message }) => kind.test(message))
     const withLog = () => {
@@ -523,8 +515,14 @@ describe('where the metadata has a log, at the start', () => {
       expect(told(machine, made).map(({ fields }) => fields)).toEqual([
         { directory: home, directoryId: idOf(manager, home), logs: 0, otherDirectories: 1 },
       ])
-      manager.getOrCreate(events, topicId, defaultConfig, { directoryId })
-      expect(told(machine, missing)).toMatchObject([{ fields: { ...events, metadataDirectoryId: directoryId } }])
+      for (let index = 0; index < 12; index++)
+        manager.getOrCreate({ topic: 'many', partition: index }, topicId, defaultConfig, { directoryId })
+      machine.turn()
+      // Once for all of them.
+      const partitions = ['many-0', 'many-1', 'many-2', 'many-3', 'many-4']
+      expect(told(machine, missing)).toMatchObject([
+        { fields: { metadataDirectoryId: directoryId, logs: 12, partitions } },
+      ])
     })
 
     test('with its old id: the log', () => {
@@ -532,9 +530,13 @@ describe('where the metadata has a log, at the start', () => {
       inspect(machine).remove(`${home}/events-0`)
       const manager = start(machine, both)
       manager.getOrCreate(events, topicId, defaultConfig, { directoryId })
-      expect(told(machine, missing)).toMatchObject([{ fields: { directory: home, metadataDirectoryId: directoryId } }])
+      machine.turn()
+      expect(told(machine, missing)).toMatchObject([
+        { fields: { directories: [home], metadataDirectoryId: directoryId, logs: 1, partitions: ['events-0'] } },
+      ])
       // One that became a replica since was never there.
       manager.getOrCreate(other, topicId, defaultConfig, { directoryId, isNew: true })
+      machine.turn()
       expect(told(machine, missing)).toHaveLength(1)
       expect(told(machine, made)).toEqual([])
     })

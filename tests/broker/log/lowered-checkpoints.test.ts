@@ -1,6 +1,6 @@
 /** A log that is cut: what the checkpoints say about it is lowered on disk before, and a failover that cuts many logs does not write them for each. */
 import { describe, expect, test } from 'vitest'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import {
   cleanerOffsetFile,
   logStartOffsetFile,
@@ -9,18 +9,10 @@ import {
 } from '#broker/log/checkpoints.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
-import { asClient, batchOf, Crash, defaultConfig, inspect, Machine, topicId } from './harness.ts'
+import { asClient, batchOf, Crash, defaultConfig, inspect, Machine, topicId, startManager } from './harness.ts'
 
 function start(machine: Machine): DirectoryLogManager {
-  const manager = new DirectoryLogManager({
-    environment: machine.environment(),
-    logDirs: ['/data'],
-    clusterId: 'c',
-    nodeId: 1,
-    configOf: () => defaultConfig,
-  })
-  manager.start()
-  return manager
+  return startManager(machine.environment())
 }
 
 const partitionOf = (partition: number) => ({ topic: 'events', partition })

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { DiskError, type DiskErrorCode } from '#broker/environment/environment.ts'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import { OpenFiles } from '#broker/log/open-files.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
@@ -14,7 +14,7 @@ import { batches } from '#broker/protocol/records/batch.ts'
 import { Prng } from '#simulator/world/prng.ts'
 import { clean, compacted } from './cleaner/harness.ts'
 import { wholeLog } from './crashes/whole-log.ts'
-import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId } from './harness.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, startWallMs, topicId, startManager } from './harness.ts'
 
 const events = { topic: 'events', partition: 0 }
 const config: LogConfig = { ...defaultConfig, segmentBytes: 700, indexIntervalBytes: 100 }
@@ -23,11 +23,8 @@ const shortages: readonly DiskErrorCode[] = ['EMFILE', 'ENOSPC']
 const opening = ['open', 'list', 'syncDirectory'] as const
 
 function start(machine: Machine, logConfig = config): { manager: DirectoryLogManager; log: SegmentedLog } {
-  const environment = machine.environment()
   const openFiles = new OpenFiles(8)
-  const options = { environment, logDirs: ['/data'], clusterId: 'c', nodeId: 1, openFiles, configOf: () => logConfig }
-  const manager = new DirectoryLogManager(options)
-  manager.start()
+  const manager = startManager(machine.environment(), { openFiles, configOf: () => logConfig })
   const log = manager.getOrCreate(events, topicId, logConfig) as SegmentedLog
   log.updateConfig(logConfig)
   return { manager, log }
@@ -163,14 +160,9 @@ describe('without file descriptors', () => {
     manager.close(() => 0)
     const environment = machine.environment()
     machine.faults.add(failingDisk({ code: 'EMFILE', operations: ['open'], path: /events-0/ }))
-    const again = new DirectoryLogManager({
-      environment,
-      logDirs: ['/data'],
-      clusterId: 'c',
-      nodeId: 1,
-      configOf: () => config,
-    })
-    expect(() => again.start()).toThrow(/Not enough file descriptors.*ulimit -n/)
+    expect(() => startManager(environment, { configOf: () => config })).toThrow(
+      /Not enough file descriptors.*ulimit -n/,
+    )
   })
 
   test('a log is deleted all the same; its files go when they can', () => {

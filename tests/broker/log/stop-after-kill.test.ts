@@ -3,14 +3,11 @@ import { describe, expect, test } from 'vitest'
 import type { Disk, Environment } from '#broker/environment/environment.ts'
 import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
 import type { PartitionLog } from '#broker/log/log.ts'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
-import { asClient, batchOf, defaultConfig, inspect, Machine, topicId } from './harness.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import { asClient, batchOf, defaultConfig, inspect, Machine, topicId, startManager } from './harness.ts'
 
 function start(environment: Environment): DirectoryLogManager {
-  const options = { environment, logDirs: ['/data'], clusterId: 'c1', nodeId: 3, configOf: () => defaultConfig }
-  const manager = new DirectoryLogManager(options)
-  manager.start()
-  return manager
+  return startManager(environment)
 }
 
 function fill(log: PartitionLog, count: number): void {

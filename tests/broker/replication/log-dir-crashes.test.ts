@@ -4,13 +4,23 @@
  * Sources: KIP-113, KIP-858.
  */
 import { describe, expect, test } from 'vitest'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { LogConfig, PartitionLog } from '#broker/log/log.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
 import { LocalReplica } from '#broker/replication/local-replica.ts'
 import { LogDirMoves } from '#broker/replication/log-dir-moves.ts'
 import { PartitionMachine } from '#broker/replication/partition-machine.ts'
-import { asClient, batchOf, Crash, defaultConfig, inspect, Machine, startWallMs, topicId } from '../log/harness.ts'
+import {
+  asClient,
+  batchOf,
+  Crash,
+  defaultConfig,
+  inspect,
+  Machine,
+  startWallMs,
+  topicId,
+  startManager,
+} from '../log/harness.ts'
 
 const partition = { topic: 'events', partition: 0 }
 const config: LogConfig = { ...defaultConfig, segmentBytes: 700, indexIntervalBytes: 100 }
@@ -36,14 +46,7 @@ class World {
   boot(): LocalReplica {
     this.held = undefined
     const environment = this.machine.environment()
-    this.manager = new DirectoryLogManager({
-      environment,
-      logDirs: ['/a', '/b'],
-      clusterId: 'c',
-      nodeId: 1,
-      configOf: () => config,
-    })
-    this.manager.start()
+    this.manager = startManager(environment, { logDirs: ['/a', '/b'], configOf: () => config })
     this.manager.settle(() => this.directoryId)
     const log = this.manager.getOrCreate(partition, topicId, config, { directoryId: this.directoryId })
     this.directoryId = this.manager.directoryOf(partition)!.id

@@ -54,7 +54,13 @@ export class UnsyncedJournal {
       this.#file = this.#writeAnew()
     }
     const line = Buffer.from(`${JSON.stringify(record)}\n`)
-    this.#file.write([line], this.#bytes)
+    try {
+      this.#file.write([line], this.#bytes)
+    } catch (error) {
+      // Nothing of it may stay: the next line is written in its place, and may be shorter.
+      this.#file.truncate(this.#bytes)
+      throw error
+    }
     this.#bytes += line.length
     for (const path of this.state.apply(record)) this.#disk.remove(path)
   }

@@ -3,9 +3,9 @@
  * key has the value that was written last, nothing that was durable is missing, no aborted record is seen, and no half-done file is left.
  */
 import { describe, expect, test } from 'vitest'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
-import { Crash, Machine, topicId } from '../harness.ts'
+import { Crash, Machine, topicId, startManager } from '../harness.ts'
 import { compacted } from './harness.ts'
 import { History } from './history.ts'
 
@@ -30,17 +30,8 @@ interface Progress {
 }
 
 function start(machine: Machine): DirectoryLogManager {
-  const environment = machine.environment()
-  const manager = new DirectoryLogManager({
-    environment,
-    logDirs: ['/data'],
-    clusterId: 'c',
-    nodeId: 1,
-    // As at a start, when the settings of topics are not known yet.
-    configOf: () => ({ ...config, cleanupPolicy: ['delete'] }),
-  })
-  manager.start()
-  return manager
+  // As at a start, when the settings of topics are not known yet.
+  return startManager(machine.environment(), { configOf: () => ({ ...config, cleanupPolicy: ['delete'] }) })
 }
 
 function flush(machine: Machine, log: SegmentedLog, progress: Progress): void {

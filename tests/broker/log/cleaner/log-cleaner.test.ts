@@ -4,12 +4,12 @@ import { cleanerSettings } from '#broker/config/cleaner-settings.ts'
 import { withOverrides } from '#broker/config/dynamic.ts'
 import { parseBrokerConfig } from '#broker/config/parse.ts'
 import type { CleanerSettings } from '#broker/log/cleaner/log-cleaner.ts'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { readFile } from '#broker/log/small-files.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
-import { asClient, inspect, Machine, startWallMs, topicId } from '../harness.ts'
+import { asClient, inspect, Machine, startWallMs, topicId, startManager } from '../harness.ts'
 import { compacted, lastValues, readAll } from './harness.ts'
 
 const given = {
@@ -29,16 +29,8 @@ function settings(overrides: Readonly<Record<string, string>> = {}): CleanerSett
 }
 
 function start(machine: Machine, logDirs: readonly string[] = ['/data']): DirectoryLogManager {
-  const environment = machine.environment()
-  const manager = new DirectoryLogManager({
-    environment,
-    logDirs,
-    clusterId: 'c',
-    nodeId: 1,
-    configOf: () => ({ ...compacted, cleanupPolicy: ['delete'] }),
-  })
-  manager.start()
-  return manager
+  const configOf = () => ({ ...compacted, cleanupPolicy: ['delete'] as const })
+  return startManager(machine.environment(), { logDirs, configOf })
 }
 
 function logOf(manager: DirectoryLogManager, topic: string, config: Partial<LogConfig> = {}): SegmentedLog {

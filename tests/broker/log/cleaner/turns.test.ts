@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import type { Environment } from '#broker/environment/environment.ts'
 import type { CleanerSettings } from '#broker/log/cleaner/log-cleaner.ts'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
-import { asClient, Machine, startWallMs, topicId } from '../harness.ts'
+import { asClient, Machine, startWallMs, topicId, startManager } from '../harness.ts'
 import { compacted, lastValues, readAll } from './harness.ts'
 
 const config = { ...compacted, segmentBytes: 150, minCompactionLagMs: 1, maxCompactionLagMs: 1 }
@@ -20,9 +20,7 @@ const settings: CleanerSettings = {
 }
 
 function start(environment: Environment): { manager: DirectoryLogManager; log: SegmentedLog } {
-  const options = { environment, logDirs: ['/data'], clusterId: 'c', nodeId: 1, configOf: () => config }
-  const manager = new DirectoryLogManager(options)
-  manager.start()
+  const manager = startManager(environment, { configOf: () => config })
   return { manager, log: manager.getOrCreate({ topic: 'events', partition: 0 }, topicId, config) as SegmentedLog }
 }
 

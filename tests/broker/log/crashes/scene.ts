@@ -3,12 +3,12 @@
  * hold after a kill, and what after a power failure.
  */
 import { deepStrictEqual as deepEqual, ok } from 'node:assert/strict'
-import { DirectoryLogManager } from '#broker/log/log-manager.ts'
+import type { DirectoryLogManager } from '#broker/log/log-manager.ts'
 import type { AppendRequest, LogConfig } from '#broker/log/log.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { buildEndTransactionMarker, type BatchOptions } from '#broker/protocol/records/batch-build.ts'
 import { BatchView } from '#broker/protocol/records/batch.ts'
-import { asClient, batchOf, defaultConfig, Machine, startWallMs, topicId } from '../harness.ts'
+import { asClient, batchOf, defaultConfig, Machine, startWallMs, topicId, startManager } from '../harness.ts'
 import type { CrashScene, Ending } from './points.ts'
 import { wholeLog, type Digest } from './whole-log.ts'
 
@@ -71,14 +71,8 @@ export class LogScene implements CrashScene {
 
   /** A new process. */
   start(): void {
-    this.manager = new DirectoryLogManager({
-      environment: this.machine.environment(),
-      logDirs: this.options.logDirs ?? ['/data'],
-      clusterId: 'c',
-      nodeId: 1,
-      configOf: () => this.config,
-    })
-    this.manager.start()
+    const { logDirs = ['/data'] } = this.options
+    this.manager = startManager(this.machine.environment(), { logDirs, configOf: () => this.config })
     const ids = this.manager.directories.map(({ id }) => id)
     if (this.directoryIds !== undefined) deepEqual(ids, this.directoryIds, 'a directory has another id')
     this.directoryIds = ids
