@@ -134,7 +134,7 @@ export class LabRun {
     const ids = await this.#pick(target)
     const cut = this.cluster.powerFailure?.bind(this.cluster)
     if (!cut) throw new Error('this runtime cannot cut the power')
-    await this.#fault('power-failure', ids, target.name, () => cut(ids))
+    await this.#fault('power-failure', ids, target.name, async () => void (await cut(ids)))
     return ids
   }
 
