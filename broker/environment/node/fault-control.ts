@@ -66,10 +66,13 @@ function unsyncedDisk({ disk, log }: Environment, directory: string, logDirs: re
   const elsewhere = logDirs.find(path => !canMove(path, directory))
   if (elsewhere !== undefined) {
     UnsyncedJournal.remove(disk, directory)
-    log.warn('This node cannot lose its power: its log directory is not on the file system of its fault control, or cannot be written.', {
-      logDirectory: elsewhere,
-      control: directory,
-    })
+    log.warn(
+      'This node cannot lose its power: its log directory is not on the file system of its fault control, or cannot be written.',
+      {
+        logDirectory: elsewhere,
+        control: directory,
+      },
+    )
     return disk
   }
   const journal = new UnsyncedJournal(disk, directory)
