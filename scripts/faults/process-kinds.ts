@@ -101,9 +101,10 @@ const muting: readonly ProcessKind[] = [
     parameters: powerFailureParameters,
     impossible({ runtime, engine }) {
       if (runtime === 'simulated') return undefined
-      if (engine !== 'faultline')
-        return 'needs root (a device whose writes can be dropped), or a library loaded into the JVM'
-      return runtime === 'process' ? undefined : 'nodes in containers take no orders; needs --runtime process'
+      if (engine !== 'faultline') return 'needs root: a device whose writes can be dropped'
+      return runtime === 'process'
+        ? undefined
+        : 'the toolkit does not reach the disk of a container; needs --runtime process'
     },
     act: cutPower,
   },
