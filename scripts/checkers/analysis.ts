@@ -199,9 +199,18 @@ class Builder {
     const open = this.#open.get(operation.process)
     this.#open.delete(operation.process)
     const writes = open?.writes ?? []
-    const sends = sendsOf(operation)
-    const named = new Set<Write>()
-    for (const [position, { partition, offset, value }] of sends.entries()) {
+    const type = operation.type as Write['outcome']
+    // A transaction that was committed without a write it had in mind never sent it; of an ordinary send nobody knows.
+    const unnamed = type !== 'ok' ? type : operation.f === 'txn' ? 'fail' : 'info'
+    for (const write of writes) {
+      write.completed = operation.index
+      write.outcome = unnamed
+    }
+    let position = 0
+    for (const micro of operation.value) {
+      if (micro[0] !== 'send') continue
+      const [, partition, sent] = micro
+      const value = typeof sent === 'string' ? sent : sent[1]
       const is = (write: Write | undefined) => write?.value === value && write.partition === partition
       let write = is(writes[position]) ? writes[position] : writes.find(is)
       if (!write && open && operation.f === 'txn') write = this.#write(open.invocation, partition, value, writes)
@@ -210,16 +219,11 @@ class Builder {
           `entry ${operation.index} completes ${partition} ${value}, which its invocation did not send`,
         )
       }
-      write.acknowledgedOffset = offset
-      named.add(write)
-    }
-    const type = operation.type as Write['outcome']
-    // A transaction that was committed without a write it had in mind never sent it; of an ordinary send nobody knows.
-    const unnamed = type !== 'ok' ? type : operation.f === 'txn' ? 'fail' : 'info'
-    for (const write of writes) {
+      write.acknowledgedOffset = typeof sent === 'string' ? null : sent[0]
       write.completed = operation.index
-      write.outcome = named.has(write) ? type : unnamed
-      if (write.outcome === 'ok') this.acknowledged += 1
+      write.outcome = type
+      if (type === 'ok') this.acknowledged += 1
+      position += 1
     }
   }
 

@@ -26,7 +26,7 @@ const startsMax = 32
 /** G1c and its variants, from reads alone: each is a broken promise. */
 export function cyclesOfReads(analysis: Analysis): CheckResult[] {
   if (analysis.read === 0) return namesOf('G1c').map(name => unknown(name, 'Nothing was read.'))
-  const graph = dependencies(analysis, false)
+  const graph = dependencies(analysis)
   return search(analysis, graph, 'G1c', kinds.wr).map(({ name, anomalies }) =>
     verdict(
       name,
@@ -43,7 +43,7 @@ export function cyclesOfReads(analysis: Analysis): CheckResult[] {
 export function cyclesOfWrites(analysis: Analysis): CheckResult[] {
   const names = [...namesOf('G0'), ...namesOf('G1c').map(withWrites)]
   if (analysis.acknowledged === 0) return names.map(name => unknown(name, 'No write was acknowledged.'))
-  const graph = dependencies(analysis, true)
+  const graph = dependencies(analysis)
   const found = [
     ...search(analysis, graph, 'G0', kinds.ww),
     ...search(analysis, graph, 'G1c', kinds.ww | kinds.wr).map(each => ({ ...each, name: withWrites(each.name) })),
@@ -82,8 +82,11 @@ function search(analysis: Analysis, graph: Dependencies, family: Family, data: n
     { name: `${family}-process`, mask: data | kinds.process, through: kinds.process },
     { name: `${family}-realtime`, mask: data | kinds.realtime, through: kinds.realtime },
   ]
+  // Without a knot along edges of all kinds there is none along some.
+  const isPlain = graph.graph.components(data | kinds.process | kinds.realtime).length === 0
   return variants.map(({ name, mask, through }) => {
     const anomalies = new Anomalies()
+    if (isPlain) return { name, anomalies }
     const knots = graph.graph.components(mask).sort((a, b) => a.length - b.length)
     for (const knot of knots) {
       if (knot.some(node => told.has(node))) continue

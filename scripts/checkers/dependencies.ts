@@ -22,13 +22,20 @@ export interface Dependencies {
   readonly operations: number
 }
 
-/** @param withWrites  whether to add ww edges */
-export function dependencies(analysis: Analysis, withWrites: boolean): Dependencies {
-  const builder = new Builder(analysis)
-  builder.time()
-  builder.reads()
-  if (withWrites) builder.writes()
-  return builder.build()
+const known = new WeakMap<Analysis, Dependencies>()
+
+/** With edges of all kinds; who asks chooses among them. Worked out once for each history. */
+export function dependencies(analysis: Analysis): Dependencies {
+  let graph = known.get(analysis)
+  if (!graph) {
+    const builder = new Builder(analysis)
+    builder.time()
+    builder.reads()
+    builder.writes()
+    graph = builder.build()
+    known.set(analysis, graph)
+  }
+  return graph
 }
 
 class Builder {
@@ -38,9 +45,10 @@ class Builder {
   readonly #nodes: Int32Array
   readonly #entries: number[] = []
   readonly #invocations: number[] = []
-  /** Edges of moments wait until the number of operations, and with it the number of the first moment, is known. */
-  readonly #begins: [moment: number, node: number][] = []
-  readonly #ends: [node: number, moment: number][] = []
+  /** An operation → the moment it begins in. Edges wait until the number of operations, and with it that of the first moment, is known. */
+  readonly #beginsIn: number[] = []
+  /** An operation that was acknowledged → the moment it leads to; -1: not acknowledged. */
+  readonly #endsIn: number[] = []
   #moments = 1
 
   constructor(analysis: Analysis) {
@@ -68,7 +76,7 @@ class Builder {
       if (operation.type !== 'ok') continue
       if (isUsed) this.#moments += 1
       isUsed = false
-      this.#ends.push([node, this.#moments - 1])
+      this.#endsIn[node] = this.#moments - 1
     }
     for (const [process, begun] of open) this.#node(begun.entry, begun, process, last)
   }
@@ -83,7 +91,8 @@ class Builder {
     this.#entries.push(entry)
     this.#invocations.push(begun.entry)
     this.#nodes[entry] = node + 1
-    this.#begins.push([begun.moment, node])
+    this.#beginsIn.push(begun.moment)
+    this.#endsIn.push(-1)
     const before = last.get(process)
     if (before !== undefined) this.#graph.add(before, node, kinds.process)
     last.set(process, node)
@@ -133,8 +142,11 @@ class Builder {
 
   build(): Dependencies {
     const operations = this.#entries.length
-    for (const [node, moment] of this.#ends) this.#graph.add(node, operations + moment, kinds.realtime)
-    for (const [moment, node] of this.#begins) this.#graph.add(operations + moment, node, kinds.realtime)
+    for (let node = 0; node < operations; node += 1) {
+      const end = this.#endsIn[node] as number
+      if (end >= 0) this.#graph.add(node, operations + end, kinds.realtime)
+      this.#graph.add(operations + (this.#beginsIn[node] as number), node, kinds.realtime)
+    }
     for (let moment = 1; moment < this.#moments; moment += 1)
       this.#graph.add(operations + moment - 1, operations + moment, kinds.realtime)
     return {

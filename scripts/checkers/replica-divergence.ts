@@ -4,7 +4,7 @@
  *
  * Source: the log matching property of KIP-101 and of Vanlightly's Kafka replication model (LogMatching).
  */
-import type { Offset, PartitionName, ReplicaLog } from '../history/operation.ts'
+import type { Offset, PartitionName, ReplicaLog, Value } from '../history/operation.ts'
 import type { Analysis } from './analysis.ts'
 import { Anomalies, countOf, unknown, verdict, type CheckResult } from './result.ts'
 
@@ -26,15 +26,12 @@ export function replicaDivergence(analysis: Analysis): CheckResult {
       if (log === reference) continue
       const end = Math.min(log.highWatermark, reference.highWatermark)
       const start = Math.max(log.logStartOffset, reference.logStartOffset)
-      const actual = contents(log)
-      for (const offset of unionOf(expected, actual)) {
-        if (offset < start || offset >= end) continue
-        compared += 1
-        const [ours, theirs] = [expected.get(offset), actual.get(offset)]
-        if (ours === theirs) continue
+      const { seen, differences } = compare(expected, log, start, end)
+      compared += seen
+      for (const { offset, ours, theirs } of differences) {
         anomalies.add(() => ({
           partition,
-          explanation: `At offset ${offset} of ${partition}, broker ${reference.broker} holds ${ours ?? 'nothing'} and broker ${log.broker} holds ${theirs ?? 'nothing'}, though both say that everything below ${end} is committed. (value @ leader epoch)`,
+          explanation: `At offset ${offset} of ${partition}, broker ${reference.broker} holds ${words(ours)} and broker ${log.broker} holds ${words(theirs)}, though both say that everything below ${end} is committed. (value @ leader epoch)`,
           slice: [],
         }))
       }
@@ -50,15 +47,41 @@ export function replicaDivergence(analysis: Analysis): CheckResult {
   )
 }
 
-function contents(log: ReplicaLog): Map<Offset, string> {
-  const records = new Map<Offset, string>()
-  for (const batch of log.batches) {
-    for (const [offset, value] of batch.records) records.set(offset, `${value}@${batch.leaderEpoch}`)
-  }
+interface Held {
+  readonly value: Value
+  readonly epoch: number
+}
+
+interface Difference {
+  readonly offset: Offset
+  readonly ours: Held | undefined
+  readonly theirs: Held | undefined
+}
+
+function words(held: Held | undefined): string {
+  return held === undefined ? 'nothing' : `${held.value}@${held.epoch}`
+}
+
+function contents(log: ReplicaLog): Map<Offset, Held> {
+  const records = new Map<Offset, Held>()
+  for (const { leaderEpoch: epoch, records: held } of log.batches)
+    for (const [offset, value] of held) records.set(offset, { value, epoch })
   return records
 }
 
-function* unionOf(a: ReadonlyMap<Offset, string>, b: ReadonlyMap<Offset, string>): Iterable<Offset> {
-  yield* a.keys()
-  for (const offset of b.keys()) if (!a.has(offset)) yield offset
+/** Walks one log along what the other holds, then what the other holds beside it. */
+function compare(expected: ReadonlyMap<Offset, Held>, log: ReplicaLog, start: Offset, end: Offset) {
+  const differences: Difference[] = []
+  const seen = new Set<Offset>()
+  for (const { leaderEpoch: epoch, records } of log.batches) {
+    for (const [offset, value] of records) {
+      if (offset < start || offset >= end) continue
+      seen.add(offset)
+      const ours = expected.get(offset)
+      if (ours?.value !== value || ours.epoch !== epoch) differences.push({ offset, ours, theirs: { value, epoch } })
+    }
+  }
+  for (const [offset, ours] of expected)
+    if (offset >= start && offset < end && !seen.has(offset)) differences.push({ offset, ours, theirs: undefined })
+  return { seen: seen.size, differences }
 }

@@ -79,7 +79,9 @@ function index(log: ReplicaLog): Map<Value, Copy[]> {
   const values = new Map<Value, Copy[]>()
   for (const batch of log.batches) {
     for (const [offset, value] of batch.records) {
-      const sequence = batch.baseSequence < 0 ? -1 : batch.baseSequence + (offset - batch.baseOffset)
+      // A client without a producer id may write any number where the sequence would be: it counts for nothing.
+      const isNumbered = batch.producerId !== '-1' && batch.baseSequence >= 0
+      const sequence = isNumbered ? batch.baseSequence + (offset - batch.baseOffset) : -1
       const copies = values.get(value)
       if (copies) copies.push({ offset, batch, sequence })
       else values.set(value, [{ offset, batch, sequence }])

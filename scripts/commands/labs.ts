@@ -1,4 +1,4 @@
-/** lab list, show, run, replay. */
+/** lab list, show, run, replay, export. */
 import type { Command } from 'commander'
 import { collect, wholeNumber, withCommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -40,4 +40,11 @@ export function addLabCommands(root: Command, session: Session): void {
     .description('judge a recorded history again; a simulated run is run again from its seed')
     .option('--out <dir>', 'where the report goes (default: none is written)')
     .action(async (file: string, options) => (await import('./lab-replay.ts')).replayLab(file, options, session))
+
+  lab
+    .command('export <history>')
+    .description('write a recorded history in the notation of Jepsen (EDN), for its checkers and for Elle')
+    .option('--format <format>', 'kafka (jepsen.tests.kafka) or list-append (elle-cli)', 'kafka')
+    .option('--out <file>', 'where to (default: stdout)')
+    .action(async (file: string, options) => (await import('./lab-export.ts')).exportHistory(file, options, session))
 }
