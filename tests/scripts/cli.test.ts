@@ -48,6 +48,11 @@ describe('./faultline', () => {
       ['up', '--runtime', 'simulated', '--data', '/tmp/x'],
       '--data means nothing here',
     ],
+    [
+      'a form of histories that is none',
+      ['lab', 'export', 'x.jsonl', '--format', 'xml'],
+      '--format must be one of kafka, list-append',
+    ],
     ['a variant that is none', ['lab', 'run', '07', '--variant', 'nope'], 'has no variant nope'],
     [
       'a broker setting that is none',

@@ -1,4 +1,5 @@
 /** Histories by hand, good and bad, for each check; what a check must tell apart. Generated ones are in the neighbouring files. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { bankBalance } from '#scripts/checkers/bank.ts'
 import { progressCheck } from '#scripts/checkers/availability.ts'
@@ -863,4 +864,11 @@ describe('checks that a lab brings along', () => {
       if (says) expect(result?.cases[0]?.explanation).toMatch(says)
     },
   )
+})
+
+test('docs/checkers.md names every check', () => {
+  const page = readFileSync(new URL('../../../docs/checkers.md', import.meta.url), 'utf8')
+  const rows = page.split('\n').filter(line => line.startsWith('| `'))
+  const named = rows.flatMap(row => [...(row.split('|')[1] as string).matchAll(/`([\w-]+)`/g)].map(match => match[1]))
+  expect([...named].sort()).toEqual([...everyCheck].sort())
 })
