@@ -34,6 +34,8 @@ export interface Write {
   readonly transactional: boolean
   /** All writes of the operation, this one among them. */
   readonly siblings: readonly Write[]
+  /** What was seen of its value. */
+  readonly seen: ValueFacts
   /** Index of the completion; undefined when the client never came back. */
   completed: number | undefined
   /** A missing completion counts as `info`. */
@@ -110,12 +112,11 @@ export function analyse(history: History): Analysis {
  * True when the write certainly took effect: it was acknowledged, or somebody read something that stands and falls with it. That is the whole
  * transaction, and without one what the operation sent to the same partition.
  */
-export function mustHaveCommitted(write: Write, { partitions }: Pick<Analysis, 'partitions'>): boolean {
+export function mustHaveCommitted(write: Write): boolean {
   if (write.outcome !== 'info') return write.outcome === 'ok'
-  return write.siblings.some(({ partition, value }) => {
-    const seen = partitions.get(partition)?.values.get(value)
-    if (write.transactional) return seen?.firstCommittedRead !== undefined
-    return partition === write.partition && seen?.firstRead !== undefined
+  return write.siblings.some(({ partition, seen }) => {
+    if (write.transactional) return seen.firstCommittedRead !== undefined
+    return partition === write.partition && seen.firstRead !== undefined
   })
 }
 
@@ -250,8 +251,8 @@ class Builder {
         // A failed operation names no offset. One of unknown outcome may have been told one that others were given since, where a leader was
         // lost or a transaction aborted: it counts when somebody read what it wrote.
         if (write.outcome === 'fail' || write.acknowledgedOffset === null) continue
-        if (write.outcome === 'info' && !mustHaveCommitted(write, this)) continue
-        this.#see(facts, this.#value(facts, write.value), write.acknowledgedOffset)
+        if (write.outcome === 'info' && !mustHaveCommitted(write)) continue
+        this.#see(facts, write.seen, write.acknowledgedOffset)
       }
       facts.offsets = [...facts.valuesAt.keys()].sort((a, b) => a - b)
       facts.positionOf = new Map(facts.offsets.map((offset, position) => [offset, position]))
@@ -274,6 +275,7 @@ class Builder {
       process: operation.process,
       transactional: operation.f === 'txn',
       siblings,
+      seen,
       completed: undefined,
       outcome: 'info',
       acknowledgedOffset: null,

@@ -128,7 +128,7 @@ function settled(analysis: Analysis, partitions: readonly PartitionFacts[], read
       const hasRead = reader.read.get(write.partition)?.has(write.value) === true
       if (hasRead) expected += amount(write.value)
       else if (
-        mustHaveCommitted(write, analysis) &&
+        mustHaveCommitted(write) &&
         !isExpired(analysis, write) &&
         write.siblings.every(sibling => isReached(analysis, reader, sibling))
       ) {

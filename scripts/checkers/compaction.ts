@@ -38,11 +38,11 @@ export function compaction(analysis: Analysis): CheckResult {
   let keys = 0
   let superseded = 0
   for (const facts of analysis.partitions.values()) {
-    const written = lastOfEachKey(facts, value => isWritten(analysis, value))
+    const written = lastOfEachKey(facts, isWritten)
     const deletions = possibleDeletions(facts)
     const left = lastOfEachKey(facts, ({ lastRead }) => lastRead !== undefined && lastRead >= finalReadFrom)
     for (const value of facts.values.values())
-      if (isWritten(analysis, value) && (value.lastRead ?? -1) < finalReadFrom) superseded += 1
+      if (isWritten(value) && (value.lastRead ?? -1) < finalReadFrom) superseded += 1
     for (const [key, last] of written) {
       keys += 1
       const found = left.get(key)
@@ -65,8 +65,8 @@ export function compaction(analysis: Analysis): CheckResult {
   )
 }
 
-function isWritten(analysis: Analysis, { write, firstRead }: ValueFacts): boolean {
-  return write === undefined ? firstRead !== undefined : mustHaveCommitted(write, analysis)
+function isWritten({ write, firstRead }: ValueFacts): boolean {
+  return write === undefined ? firstRead !== undefined : mustHaveCommitted(write)
 }
 
 /** Keys with a tombstone of unknown outcome: it may have been written, and cleaned away since. */

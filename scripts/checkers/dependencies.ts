@@ -8,7 +8,7 @@
  *
  * Source: jepsen.tests.kafka, ww-graph and wr-graph; elle.core, process-graph and realtime-graph.
  */
-import { isRecordOperation, pollsOf, type RecordOperation } from '../history/operation.ts'
+import { isRecordOperation, pollsOf, type RecordOperation, type Value } from '../history/operation.ts'
 import type { Analysis, PartitionFacts, ValueFacts, Write } from './analysis.ts'
 import { GraphBuilder, kinds, type Graph } from './graph.ts'
 
@@ -38,6 +38,10 @@ export function dependencies(analysis: Analysis): Dependencies {
   return graph
 }
 
+/** In place of a node. */
+const nobody = -1
+const contested = -2
+
 class Builder {
   readonly #analysis: Analysis
   readonly #graph = new GraphBuilder()
@@ -49,6 +53,7 @@ class Builder {
   readonly #beginsIn: number[] = []
   /** An operation that was acknowledged → the moment it leads to; -1: not acknowledged. */
   readonly #endsIn: number[] = []
+  readonly #writers = new Map<PartitionFacts, Int32Array>()
   #moments = 1
 
   constructor(analysis: Analysis) {
@@ -108,8 +113,11 @@ class Builder {
       let before: number | undefined
       for (const { partition, records } of pollsOf(operation)) {
         const facts = partitions.get(partition) as PartitionFacts
-        for (const [, value] of records) {
-          const writer = this.#writer(facts.values.get(value))
+        const writers = this.#writersOf(facts)
+        for (const [offset, value] of records) {
+          // Only where an offset holds two values does it matter which was polled.
+          const at = writers[facts.positionOf.get(offset) as number] as number
+          const writer = at === contested ? this.#writer(facts.values.get(value)) : at < 0 ? undefined : at
           if (writer === undefined || writer === reader || writer === before) continue
           before = writer
           this.#graph.add(writer, reader, kinds.wr)
@@ -121,13 +129,26 @@ class Builder {
   writes(): void {
     for (const facts of this.#analysis.partitions.values()) {
       let before: number | undefined
-      for (const offset of facts.offsets) {
-        const [value] = facts.valuesAt.get(offset) ?? []
-        const writer = value === undefined ? undefined : this.#writer(facts.values.get(value))
+      for (const at of this.#writersOf(facts)) {
+        const writer = at < 0 ? undefined : at
         if (writer !== undefined && before !== undefined && writer !== before) this.#graph.add(before, writer, kinds.ww)
         before = writer
       }
     }
+  }
+
+  /** Position → the node that wrote it, or why there is none. */
+  #writersOf(facts: PartitionFacts): Int32Array {
+    let writers = this.#writers.get(facts)
+    if (!writers) {
+      writers = Int32Array.from(facts.offsets, offset => {
+        const values = facts.valuesAt.get(offset) as Value[]
+        if (values.length > 1) return contested
+        return this.#writer(facts.values.get(values[0] as Value)) ?? nobody
+      })
+      this.#writers.set(facts, writers)
+    }
+    return writers
   }
 
   #writer(value: ValueFacts | undefined): number | undefined {

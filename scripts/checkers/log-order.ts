@@ -10,7 +10,7 @@
  * Source: Redpanda's chaos tests, consistency check of reads_writes; Elle, garbage read.
  */
 import { isRecordOperation, type Offset, type PartitionName } from '../history/operation.ts'
-import type { Analysis, ValueFacts } from './analysis.ts'
+import type { Analysis } from './analysis.ts'
 import {
   Anomalies,
   countOf,
@@ -31,12 +31,12 @@ export function logOrder(analysis: Analysis): CheckResult {
   for (const facts of analysis.partitions.values()) {
     const highest = known.get(facts.name)
     for (const write of facts.writes) {
-      const offset = (facts.values.get(write.value) as ValueFacts).offsets[0]
+      const offset = write.seen.offsets[0]
       if (offset === undefined) continue
       judged += 1
       const before = highest?.before(write.invoked)
       if (before === undefined || offset > before.offset) continue
-      const value = facts.values.get(write.value) as ValueFacts
+      const value = write.seen
       anomalies.add(() => ({
         partition: facts.name,
         explanation: `${write.value} is at offset ${offset} of ${facts.name}; but offset ${before.offset} was known there (${entryName(analysis, before.entry)}) before its send began (${entryName(analysis, write.invoked)}), so it had to come above that.${logAroundInWords(facts, offset)}`,

@@ -35,10 +35,10 @@ export function lostWrite(analysis: Analysis): CheckResult {
     const bound = highestRead(facts)
     if (!bound) continue
     for (const write of facts.writes) {
-      const value = facts.values.get(write.value) as ValueFacts
+      const value = write.seen
       if (value.firstRead !== undefined) continue
       const last = lastPosition(facts, value)
-      if (last === undefined || last > bound.position || !mustHaveCommitted(write, analysis)) continue
+      if (last === undefined || last > bound.position || !mustHaveCommitted(write)) continue
       if (expired(analysis, facts.name, value.offsets.at(-1) as number)) continue
       const { fate, sentence } = where.fate(facts.name, write.value)
       if (fate === 'lost in the log') fates.inLog += 1

@@ -112,7 +112,7 @@ function inputsOf(analysis: Analysis, topics: readonly string[]): Map<Value, Inp
       const input = inputs.get(value.value) ?? { must: 0, may: 0, places: [] }
       inputs.set(value.value, input)
       input.may += Math.max(1, value.offsets.length)
-      if (write === undefined ? value.firstRead !== undefined : mustHaveCommitted(write, analysis))
+      if (write === undefined ? value.firstRead !== undefined : mustHaveCommitted(write))
         input.must += Math.max(1, value.offsets.length)
       input.places.push({ facts, value })
     }

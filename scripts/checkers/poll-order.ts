@@ -146,10 +146,13 @@ class Walk {
     const exempt = new Set(operation.rebalanced)
     for (const { partition, records } of pollsOf(operation)) {
       const facts = this.#analysis.partitions.get(partition) as PartitionFacts
+      const isExempt = exempt.has(partition)
       let previous = ends.get(partition)
       for (const [offset, value] of records) {
         const here = { offset, value, entry: operation.index }
-        if (!exempt.has(partition)) this.#step(facts, operation, reader, previous, here)
+        // Between two offsets that follow each other there is nothing to look for.
+        if (!isExempt && previous && offset === previous.offset + 1) this.judged += 1
+        else if (!isExempt) this.#step(facts, operation, reader, previous, here)
         previous = here
       }
       if (previous) ends.set(partition, previous)
@@ -196,7 +199,8 @@ class Walk {
     const first = (facts.positionOf.get(from) as number) + 1
     const end = facts.positionOf.get(to) as number
     if (end <= first) return 0
-    const start = Math.max(first, positionAtOrAbove(facts, this.#analysis.logStarts.get(facts.name) ?? 0))
+    const logStart = this.#analysis.logStarts.get(facts.name)
+    const start = logStart === undefined ? first : Math.max(first, positionAtOrAbove(facts, logStart))
     if (end <= start) return 0
     // Whoever reads uncommitted gets everything that is in the log.
     if (uncommitted) return end - start

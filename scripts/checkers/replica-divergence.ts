@@ -21,13 +21,13 @@ export function replicaDivergence(analysis: Analysis): CheckResult {
   for (const [partition, logs] of comparable) {
     const reference = logs.find(log => log.leader) ?? logs[0]
     if (!reference) continue
-    const expected = contents(reference)
+    const expected = flat(reference)
     for (const log of logs) {
       if (log === reference) continue
       const end = Math.min(log.highWatermark, reference.highWatermark)
       const start = Math.max(log.logStartOffset, reference.logStartOffset)
-      const { seen, differences } = compare(expected, log, start, end)
-      compared += seen
+      const { compared: walked, differences } = compare(expected, flat(log), start, end)
+      compared += walked
       for (const { offset, ours, theirs } of differences) {
         anomalies.add(() => ({
           partition,
@@ -62,26 +62,62 @@ function words(held: Held | undefined): string {
   return held === undefined ? 'nothing' : `${held.value}@${held.epoch}`
 }
 
-function contents(log: ReplicaLog): Map<Offset, Held> {
-  const records = new Map<Offset, Held>()
-  for (const { leaderEpoch: epoch, records: held } of log.batches)
-    for (const [offset, value] of held) records.set(offset, { value, epoch })
-  return records
+/** The records of a log one after the other. */
+interface Flat {
+  readonly offsets: readonly Offset[]
+  readonly values: readonly Value[]
+  readonly epochs: readonly number[]
 }
 
-/** Walks one log along what the other holds, then what the other holds beside it. */
-function compare(expected: ReadonlyMap<Offset, Held>, log: ReplicaLog, start: Offset, end: Offset) {
-  const differences: Difference[] = []
-  const seen = new Set<Offset>()
-  for (const { leaderEpoch: epoch, records } of log.batches) {
+function flat({ batches }: ReplicaLog): Flat {
+  const [offsets, values, epochs]: [Offset[], Value[], number[]] = [[], [], []]
+  let isInOrder = true
+  for (const { leaderEpoch, records } of batches) {
     for (const [offset, value] of records) {
-      if (offset < start || offset >= end) continue
-      seen.add(offset)
-      const ours = expected.get(offset)
-      if (ours?.value !== value || ours.epoch !== epoch) differences.push({ offset, ours, theirs: { value, epoch } })
+      isInOrder &&= offset > (offsets.at(-1) ?? -1)
+      offsets.push(offset)
+      values.push(value)
+      epochs.push(leaderEpoch)
     }
   }
-  for (const [offset, ours] of expected)
-    if (offset >= start && offset < end && !seen.has(offset)) differences.push({ offset, ours, theirs: undefined })
-  return { seen: seen.size, differences }
+  if (isInOrder) return { offsets, values, epochs }
+  // A log that is not in order of its offsets is bad enough; it is compared all the same.
+  const order = [...offsets.keys()].sort((a, b) => (offsets[a] as Offset) - (offsets[b] as Offset))
+  return {
+    offsets: order.map(at => offsets[at] as Offset),
+    values: order.map(at => values[at] as Value),
+    epochs: order.map(at => epochs[at] as number),
+  }
+}
+
+function heldAt({ values, epochs }: Flat, at: number): Held {
+  return { value: values[at] as Value, epoch: epochs[at] as number }
+}
+
+/** Walks both logs side by side between two offsets. */
+function compare(ours: Flat, theirs: Flat, start: Offset, end: Offset) {
+  const differences: Difference[] = []
+  let compared = 0
+  let [a, b] = [0, 0]
+  while (a < ours.offsets.length || b < theirs.offsets.length) {
+    const here = ours.offsets[a] ?? Number.POSITIVE_INFINITY
+    const there = theirs.offsets[b] ?? Number.POSITIVE_INFINITY
+    const offset = Math.min(here, there)
+    const isOurs = here === offset
+    const isTheirs = there === offset
+    if (offset >= start && offset < end) {
+      compared += 1
+      const isSame = isOurs && isTheirs && ours.values[a] === theirs.values[b] && ours.epochs[a] === theirs.epochs[b]
+      if (!isSame) {
+        differences.push({
+          offset,
+          ours: isOurs ? heldAt(ours, a) : undefined,
+          theirs: isTheirs ? heldAt(theirs, b) : undefined,
+        })
+      }
+    }
+    if (isOurs) a += 1
+    if (isTheirs) b += 1
+  }
+  return { compared, differences }
 }

@@ -7,8 +7,8 @@
  *
  * Source: jepsen.tests.kafka, int-send-skip+nonmonotonic-cases and nonmonotonic-send-cases. Other writers' records may lie in between.
  */
-import { recordKeyOf, sendsOf, type PartitionName, type RecordOperation, type Value } from '../history/operation.ts'
-import type { Analysis, PartitionFacts, ValueFacts } from './analysis.ts'
+import { recordKeyOf, sendsOf, type Offset, type PartitionName, type RecordOperation } from '../history/operation.ts'
+import type { Analysis, PartitionFacts, ValueFacts, Write } from './analysis.ts'
 import { firstPosition, lastPosition } from './analysis.ts'
 import {
   allowed,
@@ -26,26 +26,28 @@ export function sendOrder(analysis: Analysis): CheckResult[] {
   const inside = new Anomalies()
   const between = new Anomalies()
   const skips = new Anomalies()
-  const last = new Map<string, Value>()
+  const last = new Map<number, Map<PartitionName, ValueFacts>>()
   let judged = 0
   for (const operation of analysis.completions) {
-    if (operation.type === 'fail') continue
-    const previous = new Map<PartitionName, Value>()
+    if (operation.type === 'fail' || operation.f === 'poll') continue
+    const previous = new Map<PartitionName, ValueFacts>()
+    const before = last.get(operation.process) ?? new Map<PartitionName, ValueFacts>()
+    last.set(operation.process, before)
     for (const { partition, value } of sendsOf(operation)) {
-      const process = `${operation.process} ${partition}`
+      const seen = analysis.partitions.get(partition)?.values.get(value) as ValueFacts
       const within = previous.get(partition)
-      const earlier = within ?? last.get(process)
-      previous.set(partition, value)
-      last.set(process, value)
+      const earlier = within ?? before.get(partition)
+      previous.set(partition, seen)
+      before.set(partition, seen)
       if (earlier === undefined) continue
       judged += 1
-      if (inOrder(analysis, partition, earlier, value)) {
-        if (within !== undefined && isApart(analysis, partition, within, value))
-          skips.add(() => describeSkip(analysis, operation, partition, within, value))
+      if (inOrder(earlier, seen)) {
+        if (within !== undefined && isApart(analysis, partition, within, seen))
+          skips.add(() => describeSkip(analysis, operation, partition, within, seen))
         continue
       }
       const anomalies = within === undefined ? between : inside
-      anomalies.add(() => describe(analysis, partition, earlier, value, 'The same client sent'))
+      anomalies.add(() => describe(analysis, partition, earlier, seen, 'The same client sent'))
     }
   }
   const good = `Each of ${countOf(judged, 'record')} lies after what its client had sent before it.`
@@ -66,11 +68,10 @@ export function keyOrder(analysis: Analysis): CheckResult {
   const anomalies = new Anomalies()
   let judged = 0
   for (const facts of analysis.partitions.values()) {
-    const order = acknowledgedBefore(facts)
-    for (const [value, earlier] of order) {
+    for (const [later, earlier] of acknowledgedBefore(facts)) {
       judged += 1
-      if (inOrder(analysis, facts.name, earlier, value)) continue
-      anomalies.add(() => describe(analysis, facts.name, earlier, value, 'For the same record key somebody sent'))
+      if (inOrder(earlier, later)) continue
+      anomalies.add(() => describe(analysis, facts.name, earlier, later, 'For the same record key somebody sent'))
     }
   }
   if (judged === 0) return unknown('key-order', 'No record key was written twice, so there is no order to keep.')
@@ -84,43 +85,43 @@ export function keyOrder(analysis: Analysis): CheckResult {
   )
 }
 
-/** For each value, the one of its record key that lies highest among those acknowledged before its send began. */
-function acknowledgedBefore(facts: PartitionFacts): Map<Value, Value> {
-  const events: { at: number; value: ValueFacts; acknowledged: boolean }[] = []
-  for (const write of facts.writes) {
-    const value = facts.values.get(write.value) as ValueFacts
-    if (write.outcome === 'fail' || value.offsets.length === 0) continue
-    events.push({ at: write.invoked, value, acknowledged: false })
-    if (write.outcome === 'ok') events.push({ at: write.completed as number, value, acknowledged: true })
-  }
-  events.sort((a, b) => a.at - b.at)
+/** Values with the one of their record key that lies highest among those acknowledged before their send began. */
+function* acknowledgedBefore(facts: PartitionFacts): Iterable<readonly [later: ValueFacts, earlier: ValueFacts]> {
+  // Writes are in the order of their invocations; acknowledgements come along in theirs.
+  const placed = facts.writes.filter(({ outcome, seen }) => outcome !== 'fail' && seen.offsets.length > 0)
+  const acknowledged = placed.filter(({ outcome }) => outcome === 'ok').sort((a, b) => endOf(a) - endOf(b))
   const highest = new Map<string, ValueFacts>()
-  const before = new Map<Value, Value>()
-  for (const { value, acknowledged } of events) {
-    const key = recordKeyOf(value.value)
-    if (key === undefined) continue
-    const known = highest.get(key)
-    if (!acknowledged) {
-      if (known) before.set(value.value, known.value)
-    } else if (!known || (firstPosition(facts, value) as number) > (firstPosition(facts, known) as number))
-      highest.set(key, value)
+  let next = 0
+  for (const { invoked, seen } of placed) {
+    for (; next < acknowledged.length && endOf(acknowledged[next] as Write) < invoked; next += 1) {
+      const { value, seen: done } = acknowledged[next] as Write
+      const key = recordKeyOf(value)
+      if (key === undefined) continue
+      const known = highest.get(key)
+      if (!known || (done.offsets[0] as Offset) > (known.offsets[0] as Offset)) highest.set(key, done)
+    }
+    const key = recordKeyOf(seen.value)
+    const known = key === undefined ? undefined : highest.get(key)
+    if (known) yield [seen, known]
   }
-  return before
+}
+
+function endOf({ completed }: Write): number {
+  return completed as number
 }
 
 /** False only when it is certain that `later` lies before `earlier`. */
-function inOrder(analysis: Analysis, partition: PartitionName, earlier: Value, later: Value): boolean {
-  const facts = analysis.partitions.get(partition) as PartitionFacts
-  const first = firstPosition(facts, facts.values.get(earlier) as ValueFacts)
-  const last = lastPosition(facts, facts.values.get(later) as ValueFacts)
+function inOrder(earlier: ValueFacts, later: ValueFacts): boolean {
+  const first = earlier.offsets[0]
+  const last = later.offsets.at(-1)
   return first === undefined || last === undefined || last >= first
 }
 
 /** True when something certainly lies between two records. */
-function isApart(analysis: Analysis, partition: PartitionName, earlier: Value, later: Value): boolean {
+function isApart(analysis: Analysis, partition: PartitionName, earlier: ValueFacts, later: ValueFacts): boolean {
   const facts = analysis.partitions.get(partition) as PartitionFacts
-  const first = lastPosition(facts, facts.values.get(earlier) as ValueFacts)
-  const next = firstPosition(facts, facts.values.get(later) as ValueFacts)
+  const first = lastPosition(facts, earlier)
+  const next = firstPosition(facts, later)
   return first !== undefined && next !== undefined && next > first + 1
 }
 
@@ -128,35 +129,29 @@ function describeSkip(
   analysis: Analysis,
   operation: RecordOperation,
   partition: PartitionName,
-  earlier: Value,
-  later: Value,
+  earlier: ValueFacts,
+  later: ValueFacts,
 ) {
   const facts = analysis.partitions.get(partition) as PartitionFacts
-  const [from, to] = [earlier, later].map(value => facts.values.get(value)?.offsets[0]) as [number, number]
+  const [from, to] = [earlier.offsets[0] as Offset, later.offsets[0] as Offset]
   return {
     partition,
-    explanation: `${entryName(analysis, operation.index)} sent ${earlier} and then ${later}; in ${partition} they are at offsets ${from} and ${to}, with others between them.`,
-    slice: sliceOf(analysis, partition, [operation.index], [earlier, later]),
+    explanation: `${entryName(analysis, operation.index)} sent ${earlier.value} and then ${later.value}; in ${partition} they are at offsets ${from} and ${to}, with others between them.`,
+    slice: sliceOf(analysis, partition, [operation.index], [earlier.value, later.value]),
     log: logAround(facts, to),
   }
 }
 
-function describe(analysis: Analysis, partition: PartitionName, earlier: Value, later: Value, who: string) {
-  const facts = analysis.partitions.get(partition) as PartitionFacts
-  const [before, after] = [earlier, later].map(value => facts.values.get(value) as ValueFacts) as [
-    ValueFacts,
-    ValueFacts,
-  ]
-  const index = (after.write as { invoked: number }).invoked
-  const operation = analysis.history[index] as RecordOperation
+function describe(analysis: Analysis, partition: PartitionName, before: ValueFacts, after: ValueFacts, who: string) {
+  const index = (after.write as Write).invoked
   return {
     partition,
-    explanation: `${who} ${earlier} and then, in ${entryName(analysis, operation.index)}, ${later}; but ${partition} holds ${later} at offset ${after.offsets.at(-1)}, before ${earlier} at ${before.offsets[0]}.`,
+    explanation: `${who} ${before.value} and then, in ${entryName(analysis, index)}, ${after.value}; but ${partition} holds ${after.value} at offset ${after.offsets.at(-1)}, before ${before.value} at ${before.offsets[0]}.`,
     slice: sliceOf(
       analysis,
       partition,
       [before.write?.invoked, before.write?.completed, after.write?.invoked, after.write?.completed, after.firstRead],
-      [earlier, later],
+      [before.value, after.value],
     ),
   }
 }

@@ -9,7 +9,7 @@
  * Source: jepsen.tests.kafka, precommitted-read-cases; Kafka documentation, "Transactions": all or nothing across partitions.
  */
 import { pollsOf, sendsOf, type PartitionName, type RecordOperation, type Value } from '../history/operation.ts'
-import { expired, type Analysis, type PartitionFacts, type ValueFacts, type Write } from './analysis.ts'
+import { expired, type Analysis, type Write } from './analysis.ts'
 import {
   Anomalies,
   countOf,
@@ -79,10 +79,9 @@ export function tornTransaction(analysis: Analysis): CheckResult {
       if (!write.transactional || write.siblings[0] !== write || write.siblings.length < 2) continue
       judged += 1
       if (write.outcome === 'fail') continue
-      const parts = write.siblings.map(part => ({ part, seen: seenOf(analysis, part) }))
-      const read = parts.find(({ seen }) => seen.firstCommittedRead !== undefined)
-      const missing = parts.find(({ part, seen }) => isMissing(analysis, part, seen))
-      if (read && missing) anomalies.add(() => tell(analysis, where, read.part, missing.part))
+      const read = write.siblings.find(({ seen }) => seen.firstCommittedRead !== undefined)
+      const missing = write.siblings.find(part => isMissing(analysis, part))
+      if (read && missing) anomalies.add(() => tell(analysis, where, read, missing))
     }
   }
   if (judged === 0) return unknown(name, 'No transaction wrote more than one record.')
@@ -96,11 +95,7 @@ export function tornTransaction(analysis: Analysis): CheckResult {
   )
 }
 
-function seenOf({ partitions }: Analysis, { partition, value }: Write): ValueFacts {
-  return (partitions.get(partition) as PartitionFacts).values.get(value) as ValueFacts
-}
-
-function isMissing(analysis: Analysis, { partition, outcome }: Write, seen: ValueFacts): boolean {
+function isMissing(analysis: Analysis, { partition, outcome, seen }: Write): boolean {
   if (seen.firstRead !== undefined || outcome === 'fail') return false
   const offset = seen.offsets.at(-1)
   // Where retention was at work, a record whose place nobody knows may have been among what it removed.
@@ -109,7 +104,7 @@ function isMissing(analysis: Analysis, { partition, outcome }: Write, seen: Valu
 }
 
 function tell(analysis: Analysis, where: Whereabouts, read: Write, missing: Write): AnomalyCase {
-  const seen = seenOf(analysis, read)
+  const { seen } = read
   const shown = new Map<PartitionName, Set<Value>>([[read.partition, new Set([read.value])]])
   shown.set(missing.partition, (shown.get(missing.partition) ?? new Set<Value>()).add(missing.value))
   return {

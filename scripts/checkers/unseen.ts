@@ -11,7 +11,7 @@
  *
  * Source: jepsen.tests.kafka, unseen and g1a-cases.
  */
-import { expired, type Analysis, type ValueFacts } from './analysis.ts'
+import { expired, type Analysis } from './analysis.ts'
 import { Anomalies, countOf, entryName, sliceOf, unknown, verdict, type CheckResult } from './result.ts'
 import { Whereabouts } from './whereabouts.ts'
 
@@ -28,7 +28,7 @@ export function unseen(analysis: Analysis): CheckResult {
   const anomalies = new Anomalies()
   for (const facts of analysis.partitions.values()) {
     for (const write of facts.writes) {
-      const value = facts.values.get(write.value) as ValueFacts
+      const value = write.seen
       if (write.outcome !== 'ok' || value.firstRead !== undefined) continue
       const offset = value.offsets.at(-1)
       if (offset !== undefined && expired(analysis, facts.name, offset)) continue
@@ -96,7 +96,7 @@ export function abortedRead(analysis: Analysis): CheckResult {
     for (const write of facts.writes) {
       if (write.outcome !== 'fail') continue
       failed += 1
-      const value = facts.values.get(write.value) as ValueFacts
+      const value = write.seen
       // Whoever reads uncommitted may see what a transaction writes before it is aborted, but never what a send failed to write.
       const reader = write.transactional ? value.firstCommittedRead : value.firstRead
       if (reader === undefined) continue

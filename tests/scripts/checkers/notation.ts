@@ -12,6 +12,7 @@ import type {
   Value,
 } from '#scripts/history/operation.ts'
 import type { RecordDetails } from '#scripts/history/recorder.ts'
+import type { Validity } from '#scripts/checkers/result.ts'
 
 type F = RecordOperation['f']
 type Draft = Operation extends infer T ? (T extends Operation ? Omit<T, 'index' | 'timeMs'> : never) : never
@@ -127,3 +128,15 @@ export const finalRead = (records: Readonly<Record<PartitionName, readonly (read
 export function historyOf(...lines: readonly Lines[]): History {
   return lines.flat().map((draft, index) => ({ index, timeMs: index * 10, ...draft }))
 }
+
+export const [x, y] = ['x-0', 'y-0'] as const
+export const uncommitted = { isolation: 'read_uncommitted' } as const
+
+/** What is special, the verdict, the history, and what the first case has to say. */
+export type Case = readonly [what: string, valid: Validity, history: History, says?: RegExp]
+
+export const sent = (...values: string[]) =>
+  values.flatMap((value, offset) => did(0, 'ok', 'send', [send(x, value, offset)]))
+export const read = (process: number, ...values: string[]) =>
+  did(process, 'ok', 'poll', [poll({ [x]: from0(...values) })])
+export const records = (...pairs: readonly (readonly [number, string])[]) => poll({ [x]: pairs })

@@ -1,0 +1,366 @@
+/** Histories by hand for the checks of logs and transactions. */
+import type { CheckName } from '#scripts/checkers/check.ts'
+import {
+  begin,
+  did,
+  end,
+  finalRead,
+  from0,
+  historyOf,
+  logStart,
+  phase,
+  poll,
+  send,
+  x,
+  y,
+  uncommitted,
+  sent,
+  read,
+  records,
+  type Case,
+} from './notation.ts'
+
+export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
+  'lost-write': [
+    ['everything was read', true, historyOf(sent('a', 'b'), read(1, 'a', 'b'))],
+    ['the tail was not read yet', true, historyOf(sent('a', 'b'), read(1, 'a'))],
+    [
+      'a record below what was read is missing',
+      false,
+      historyOf(sent('a', 'b', 'c'), did(1, 'ok', 'poll', [records([0, 'a'], [2, 'c'])])),
+      /b was acknowledged at offset 1 .*Around it in the log: 0 a, \[1 b, never read\], 2 c\./,
+    ],
+    [
+      'retention removed it',
+      true,
+      historyOf(sent('a', 'b', 'c'), logStart(x, 2), did(1, 'ok', 'poll', [records([2, 'c'])])),
+    ],
+    [
+      'an indefinite transaction is there in part, so the rest must be',
+      false,
+      historyOf(
+        did(0, 'info', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        did(1, 'ok', 'txn', [send(y, 'c', 1)]),
+        did(2, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [[1, 'c']] })]),
+      ),
+      /b must have been written/,
+    ],
+    [
+      'an indefinite send to two partitions is not atomic',
+      true,
+      historyOf(
+        did(0, 'info', 'send', [send(x, 'a', 0), send(y, 'b', 0)]),
+        did(1, 'ok', 'send', [send(y, 'c', 1)]),
+        did(2, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [[1, 'c']] })]),
+      ),
+    ],
+    [
+      'who reads uncommitted proves no commit',
+      true,
+      historyOf(
+        did(0, 'info', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        did(1, 'ok', 'send', [send(y, 'c', 1)]),
+        did(2, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [[1, 'c']] })], uncommitted),
+      ),
+    ],
+    ['nothing was acknowledged', 'unknown', historyOf(did(0, 'info', 'send', [send(x, 'a')]), read(1, 'a'))],
+  ],
+  unseen: [
+    ['everything was read', true, historyOf(sent('a'), finalRead({ [x]: from0('a') }))],
+    ['the tail is not there', false, historyOf(sent('a', 'b'), finalRead({ [x]: from0('a') })), /b was acknowledged/],
+    ['the final read did not get through', 'unknown', historyOf(sent('a'), phase('final-read'))],
+    [
+      'a committed transaction left a write out, so it never sent it',
+      true,
+      historyOf(
+        begin(0, 'txn', [send(x, 'a'), send(x, 'b')]),
+        end(0, 'ok', 'txn', [send(x, 'a', 0)]),
+        finalRead({ [x]: from0('a') }),
+      ),
+    ],
+  ],
+  vanished: [
+    ['it is still there', true, historyOf(sent('a'), read(1, 'a'), finalRead({ [x]: from0('a') }))],
+    [
+      'it is gone',
+      false,
+      historyOf(sent('a', 'b'), read(1, 'a', 'b'), finalRead({ [x]: from0('a') })),
+      /b was read at offset 1/,
+    ],
+    [
+      'an aborted transaction was read by who reads uncommitted',
+      true,
+      historyOf(
+        sent('a'),
+        did(1, 'fail', 'txn', [send(x, 'b')]),
+        did(2, 'ok', 'poll', [records([0, 'a'], [1, 'b'])], uncommitted),
+        finalRead({ [x]: from0('a') }),
+      ),
+    ],
+  ],
+  'torn-transaction': [
+    [
+      'both parts are there',
+      true,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        finalRead({ [x]: [[0, 'a']], [y]: [[0, 'b']] }),
+      ),
+    ],
+    ['neither is', true, historyOf(did(0, 'info', 'txn', [send(x, 'a'), send(y, 'b')]), finalRead({ [x]: [] }))],
+    [
+      'one part is there, and the place of the other is unknown',
+      false,
+      historyOf(did(0, 'info', 'txn', [send(x, 'a'), send(y, 'b')]), finalRead({ [x]: [[0, 'a']] })),
+      /sent a to x-0 and b to y-0/,
+    ],
+    [
+      'what is missing was removed by retention',
+      true,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        logStart(y, 1),
+        finalRead({ [x]: [[0, 'a']], [y]: [] }),
+      ),
+    ],
+    ['there are no transactions', 'unknown', historyOf(sent('a'), finalRead({ [x]: from0('a') }))],
+  ],
+  compaction: [
+    [
+      'superseded values went',
+      true,
+      historyOf(
+        sent('k:0', 'l:0', 'k:1'),
+        finalRead({
+          [x]: [
+            [1, 'l:0'],
+            [2, 'k:1'],
+          ],
+        }),
+      ),
+    ],
+    ['nothing was cleaned yet', true, historyOf(sent('k:0', 'k:1'), finalRead({ [x]: from0('k:0', 'k:1') }))],
+    [
+      'the last value of a key is gone',
+      false,
+      historyOf(sent('k:0', 'k:1', 'l:0'), finalRead({ [x]: [[2, 'l:0']] })),
+      /The last value of key k .* is k:1 at offset 1 .* finds nothing/,
+    ],
+    [
+      'an old value is the last one',
+      false,
+      historyOf(
+        sent('k:0', 'k:1', 'l:0'),
+        finalRead({
+          [x]: [
+            [0, 'k:0'],
+            [2, 'l:0'],
+          ],
+        }),
+      ),
+      /finds k:0 at offset 0 as its last/,
+    ],
+    [
+      'a key was deleted, tombstone and all',
+      true,
+      historyOf(sent('k:0', 'k:-1', 'l:0'), finalRead({ [x]: [[2, 'l:0']] })),
+    ],
+    [
+      'the tombstone is still there',
+      true,
+      historyOf(
+        sent('k:0', 'k:-1', 'l:0'),
+        finalRead({
+          [x]: [
+            [1, 'k:-1'],
+            [2, 'l:0'],
+          ],
+        }),
+      ),
+    ],
+    [
+      'a deleted key came back',
+      false,
+      historyOf(
+        sent('k:0', 'k:-1', 'l:0'),
+        finalRead({
+          [x]: [
+            [0, 'k:0'],
+            [2, 'l:0'],
+          ],
+        }),
+      ),
+      /was deleted by k:-1 .*it came back/,
+    ],
+    [
+      'a later value of unknown outcome counts when it is there',
+      true,
+      historyOf(sent('k:0'), did(1, 'info', 'send', [send(x, 'k:1')]), finalRead({ [x]: [[1, 'k:1']] })),
+    ],
+    ['there was no full read', 'unknown', historyOf(sent('k:0'))],
+  ],
+  duplicate: [
+    ['each is there once', true, historyOf(sent('a', 'b'), read(1, 'a', 'b'))],
+    ['one is there twice', false, historyOf(sent('a'), read(1, 'a', 'a')), /a is at offsets 0 and 1/],
+  ],
+  'inconsistent-offsets': [
+    ['readers agree', true, historyOf(sent('a'), read(1, 'a'), read(2, 'a'))],
+    ['readers differ', false, historyOf(read(1, 'a'), read(2, 'b')), /Offset 0 of x-0 holds a and b/],
+    [
+      'writers were told the same',
+      false,
+      historyOf(did(0, 'ok', 'send', [send(x, 'a', 3)]), did(1, 'ok', 'send', [send(x, 'b', 3)])),
+    ],
+    [
+      'a transaction of unknown outcome that nobody read proves nothing',
+      true,
+      historyOf(did(0, 'info', 'txn', [send(x, 'a', 3)]), did(1, 'ok', 'send', [send(x, 'b', 3)])),
+    ],
+  ],
+  'log-order': [
+    ['each comes after what was known', true, historyOf(sent('a', 'b'), read(1, 'a', 'b'))],
+    [
+      'overlapping sends may come in any order',
+      true,
+      historyOf(
+        begin(0, 'send', [send(x, 'a')]),
+        did(1, 'ok', 'send', [send(x, 'b', 1)]),
+        end(0, 'ok', 'send', [send(x, 'a', 0)]),
+      ),
+    ],
+    [
+      'one lies below what had been acknowledged before',
+      false,
+      historyOf(did(0, 'ok', 'send', [send(x, 'a', 5)]), did(1, 'ok', 'send', [send(x, 'b', 3)])),
+      /b is at offset 3 .* offset 5 was known there/,
+    ],
+    [
+      'one lies below what had been read before',
+      false,
+      historyOf(
+        sent('a'),
+        did(2, 'ok', 'poll', [records([0, 'a'], [7, 'c'])]),
+        did(1, 'ok', 'send', [send(x, 'b', 3)]),
+      ),
+    ],
+    ['no place is known', 'unknown', historyOf(did(0, 'ok', 'send', [send(x, 'a', null)]))],
+  ],
+  'garbage-read': [
+    ['somebody wrote it', true, historyOf(sent('a'), read(1, 'a'))],
+    ['nobody wrote it', false, historyOf(sent('a'), read(1, 'a', 'b')), /read "b" at offset 1/],
+    [
+      'a pipeline that was cut off may have',
+      'unknown',
+      historyOf(begin(0, 'txn', [['poll']]), sent('a').slice(0, 0), read(1, 'b')),
+    ],
+  ],
+  'aborted-read': [
+    ['nobody read it', true, historyOf(did(0, 'fail', 'txn', [send(x, 'a')]), sent('b'), read(1, 'b'))],
+    [
+      'somebody read it',
+      false,
+      historyOf(did(0, 'fail', 'txn', [send(x, 'a')]), read(1, 'a')),
+      /had definitely failed/,
+    ],
+    [
+      'an aborted transaction was read by who reads uncommitted',
+      true,
+      historyOf(did(0, 'fail', 'txn', [send(x, 'a')]), did(1, 'ok', 'poll', [records([0, 'a'])], uncommitted)),
+    ],
+    [
+      'a send that failed was read by who reads uncommitted',
+      false,
+      historyOf(did(0, 'fail', 'send', [send(x, 'a')]), did(1, 'ok', 'poll', [records([0, 'a'])], uncommitted)),
+    ],
+  ],
+  'precommitted-read': [
+    [
+      'it polled what others sent',
+      true,
+      historyOf(sent('a'), did(1, 'ok', 'txn', [send(x, 'b', 1), records([0, 'a'])])),
+    ],
+    [
+      'it polled its own',
+      false,
+      historyOf(did(1, 'ok', 'txn', [send(x, 'b', 0), records([0, 'b'])])),
+      /sent b to x-0 and polled it/,
+    ],
+    [
+      'it may when it reads uncommitted',
+      'unknown',
+      historyOf(did(1, 'ok', 'txn', [send(x, 'b', 0), records([0, 'b'])], uncommitted)),
+    ],
+  ],
+  G1c: [
+    [
+      'two transactions read each other',
+      false,
+      historyOf(
+        begin(0, 'txn', [send(x, 'a'), ['poll']]),
+        begin(1, 'txn', [send(y, 'b'), ['poll']]),
+        end(0, 'ok', 'txn', [send(x, 'a', 0), poll({ [y]: [[0, 'b']] })]),
+        end(1, 'ok', 'txn', [send(y, 'b', 0), poll({ [x]: [[0, 'a']] })]),
+      ),
+      /T1 < T2, because T1 sent .* which T2 polled .*However, T2 < T1, because .*: a contradiction\./,
+    ],
+    [
+      'three do, and one of them never heard how it ended',
+      true,
+      historyOf(
+        begin(0, 'txn', [send(x, 'a'), ['poll']]),
+        begin(1, 'txn', [send(y, 'b'), ['poll']]),
+        end(0, 'info', 'txn', [send(x, 'a', 0), poll({ [y]: [[0, 'b']] })]),
+        end(1, 'ok', 'txn', [send(y, 'b', 0), poll({ [x]: [[0, 'a']] })]),
+      ),
+    ],
+    [
+      'one reads the other',
+      true,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'a', 0)]),
+        did(1, 'ok', 'txn', [send(y, 'b', 0), poll({ [x]: [[0, 'a']] })]),
+      ),
+    ],
+    [
+      'who reads uncommitted may',
+      true,
+      historyOf(
+        begin(0, 'txn', [send(x, 'a'), ['poll']]),
+        begin(1, 'txn', [send(y, 'b'), ['poll']]),
+        end(0, 'ok', 'txn', [send(x, 'a', 0), poll({ [y]: [[0, 'b']] })], uncommitted),
+        end(1, 'ok', 'txn', [send(y, 'b', 0), poll({ [x]: [[0, 'a']] })], uncommitted),
+      ),
+    ],
+  ],
+  'G1c-process': [
+    [
+      'a client read what it wrote only afterwards',
+      false,
+      historyOf(read(0, 'a'), did(0, 'info', 'send', [send(x, 'a')])),
+      /process 0 \(client-0\) did T\d first/,
+    ],
+    ['it read what it had written', true, historyOf(sent('a'), read(0, 'a'))],
+  ],
+  'G1c-realtime': [
+    [
+      'somebody read what was sent only later',
+      false,
+      historyOf(read(1, 'a'), did(0, 'ok', 'send', [send(x, 'a', 0)])),
+      /had ended \(entry 1\) .*before T\d began \(entry 2\)/,
+    ],
+    [
+      'over three clients',
+      false,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'a', 0), poll({ [y]: [[0, 'b']] })]),
+        did(1, 'ok', 'poll', [poll({ [x]: [[0, 'a']] })]),
+        did(2, 'ok', 'send', [send(y, 'b', 0)]),
+      ),
+    ],
+    [
+      'the send was still under way',
+      true,
+      historyOf(begin(0, 'send', [send(x, 'a')]), read(1, 'a'), end(0, 'ok', 'send', [send(x, 'a', 0)])),
+    ],
+  ],
+}
