@@ -2,6 +2,7 @@
  * What is left in the Docker engine of a project, and its end. `docker compose down` takes away what is there when it looks; what a command that was cut
  * off had just asked for may come later.
  */
+import { failure } from '../../errors.ts'
 import { poll } from '../clock.ts'
 import { docker } from './docker.ts'
 
@@ -30,8 +31,11 @@ export async function sweepProject(project: string, { keepVolumes, isCutOff }: S
     },
     { everyMs: lookEveryMs, timeoutMs: settleMs },
   )
-  if (gone !== true)
-    throw new Error(`Docker still has parts of ${project}: docker ps -a --filter label=${projectLabel}=${project}`)
+  if (gone === true) return
+  throw failure(
+    `Docker still has parts of ${project} after ${settleMs / 1_000} s.`,
+    `docker ps -a --filter label=${projectLabel}=${project} names them.`,
+  )
 }
 
 /** @returns how many things were there */
