@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { homedir, networkInterfaces, tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe } from 'vitest'
 
@@ -63,6 +63,10 @@ const probes = {
   go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
   mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
   ext4: { has: canMountExt4, remedy: 'run as root on Linux with e2fsprogs, which may mount a file' },
+  ipv6: {
+    has: () => Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === '::1')),
+    remedy: 'give the loopback interface its IPv6 address',
+  },
   proc: { has: () => existsSync('/proc/self/fd'), remedy: 'run on Linux' },
   prometheus: {
     has: () => answers('prometheus', ['--version']),

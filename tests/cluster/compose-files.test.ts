@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
 import { ensureImage } from '#scripts/cluster/compose/docker.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { describeWith } from '../machine.ts'
@@ -52,10 +53,41 @@ describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
     expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', 'letters')).toBe('a\n')
   })
 
+  test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'])('takes and gives records that are compressed with %s', codec => {
+    const input = Array.from({ length: 20 }, (_, index) => `${codec} ${index}\n`).join('')
+    const topic = `codec-${codec}`
+    execFileSync('kcat', ['-F', 'admin.kcat.conf', '-P', '-z', codec, '-t', topic], {
+      cwd: secrets,
+      input,
+      timeout: 60_000,
+    })
+    expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', topic)).toBe(input)
+  })
+
   test('keeps its users and records when its containers are made anew', async () => {
     await compose('down', '--timeout', '30')
+    // Alone it does not know the names of the others, which it waits for.
+    await compose('up', '-d', '--quiet-pull', 'broker-1')
+    const named = async () =>
+      (await compose('logs', 'broker-1')).includes('The host name of a voter of the metadata quorum means no address')
+        ? true
+        : undefined
+    expect(await poll(named, { everyMs: 300, timeoutMs: 60_000 })).toBe(true)
     await compose('up', '--wait', '--quiet-pull')
     expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', 'letters')).toBe('a\n')
+  })
+
+  test('says who owns a volume that it cannot write to, and what to do', async () => {
+    const image = /image: (\S+)/.exec(readFileSync(file, 'utf8'))?.[1] ?? ''
+    const volume = `${project}-foreign`
+    const run = ['run', '--rm', '--network', 'none', '-v', `${volume}:/var/lib/kafka/data`]
+    // Docker gives an empty volume the owner that the directory has in the image.
+    const disown = 'touch /var/lib/kafka/data/there && chown 0:0 /var/lib/kafka/data && chmod 755 /var/lib/kafka/data'
+    await execa('docker', [...run, '--user', '0', image, 'sh', '-c', disown])
+    const { exitCode, all } = await execa('docker', [...run, image], { all: true, reject: false, timeout: 60_000 })
+    await execa('docker', ['volume', 'rm', volume])
+    expect(all).toContain('/var/lib/kafka/data belongs to user 0 and group 0, and this container runs as user 1000')
+    expect(exitCode).not.toBe(0)
   })
 
   test('turns away who does not log in', () => {
