@@ -3,7 +3,7 @@ SHELL := bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 NODE_FLAGS := --disable-warning=ExperimentalWarning
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format sim up down images compose bench lab docs clean
+.PHONY: help setup demo test check format sim up down images compose bench up-times lab docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ compose: setup ## write compose/ again from topologies/
 
 bench: setup ## measure side by side with Apache Kafka (needs Java and Maven)
 	@node $(NODE_FLAGS) bench/main.ts
+
+up-times: setup ## measure how long up takes: processes, containers, simulated; 1, 3, 5 brokers; both engines (docs/up-times.md)
+	@node $(NODE_FLAGS) bench/up-times.ts --write
 
 docs: setup ## write docs/compatibility.md (registry, newest conformance run) and docs/faults.md (catalogue of faults)
 	@node $(NODE_FLAGS) tests/conformance/write-compatibility.ts
