@@ -35,7 +35,7 @@ export class Figures {
     const key = `${kind.case}/${kind.name}`
     let entry = this.#entries.get(key)
     if (entry === undefined) {
-      entry = { kind, samples: { faultline: [], 'apache-kafka': [] } }
+      entry = { kind, samples: { faultline: [], 'apache-kafka': [], redpanda: [] } }
       this.#entries.set(key, entry)
     }
     entry.samples[engine].push(value)

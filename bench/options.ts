@@ -1,6 +1,5 @@
 /** The command line of the benchmark: which cases, how often, how long. Touches nothing. */
 import { parseArgs } from 'node:util'
-import { engines } from '#scripts/cluster/cluster.ts'
 import type { Engine } from '#scripts/cluster/cluster.ts'
 import { messageOf, usageError } from '#scripts/errors.ts'
 
@@ -20,6 +19,9 @@ export const caseNames = [
   'compaction',
 ] as const
 export type CaseName = (typeof caseNames)[number]
+
+/** The two that are compared. */
+const engines = ['faultline', 'apache-kafka'] as const satisfies readonly Engine[]
 
 export interface BenchOptions {
   readonly cases: readonly CaseName[]

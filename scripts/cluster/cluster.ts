@@ -13,7 +13,7 @@ import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
 import type { SecurityDocument } from './security/clients.ts'
 import type { SecurityKind } from './security/kinds.ts'
 
-export const engines = ['faultline', 'apache-kafka'] as const
+export const engines = ['faultline', 'apache-kafka', 'redpanda'] as const
 export type Engine = (typeof engines)[number]
 
 export const runtimeNames = ['process', 'compose', 'simulated', 'kubernetes'] as const
@@ -245,11 +245,16 @@ export interface Runtime {
   attach(name: string): Promise<Cluster>
 }
 
-/** What a runtime can do to nodes of an engine: into the processes of Apache Kafka nothing of ours reaches, into its containers a library does. */
+/**
+ * What a runtime can do to nodes of an engine: into the processes of Apache Kafka nothing of ours reaches, into its containers a library does.
+ */
 export function capabilitiesOf(
   { name, capabilities }: Pick<Runtime, 'name' | 'capabilities'>,
   engine: Engine,
 ): ReadonlySet<Capability> {
+  // Its volume is emptied by no container of ours, no proxy knows its listeners, and its files are none that we can read.
+  const ofRedpanda: readonly Capability[] = ['node-faults', 'wipe', 'partition', 'read-log-directory']
+  if (engine === 'redpanda') return new Set([...capabilities].filter(each => !ofRedpanda.includes(each)))
   const inside: readonly Capability[] = ['node-faults', 'power-failure']
   return engine === 'faultline' || name === 'compose'
     ? capabilities

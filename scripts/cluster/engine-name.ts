@@ -1,4 +1,4 @@
-/** Engines as people name them: `faultline`, `apache-kafka`, `apache-kafka:3.9.1`. */
+/** Engines as people name them: `faultline`, `apache-kafka`, `apache-kafka:3.9.1`, `redpanda`. */
 import { usageError } from '../errors.ts'
 import { engines, nodeIds, type ClusterSpec, type Engine } from './cluster.ts'
 
@@ -25,7 +25,10 @@ export function parseEngine(option: string, text: string): EngineChoice {
     throw usageError(
       `${option} ${text}: the engine faultline is the one of this toolkit and has no versions to choose.`,
     )
-  return { engine, engineVersion: checkedVersion(option, version) }
+  return {
+    engine,
+    engineVersion: engine === 'redpanda' ? release(option, text, version) : checkedVersion(option, version),
+  }
 }
 
 /** As `parseEngine` takes it. */
@@ -48,12 +51,7 @@ export function enginesOf(spec: ClusterSpec): string[] {
 
 function checkedVersion(option: string, version: string): string {
   const example = 'For example: apache-kafka:3.9.1'
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
-  if (!/^\d+\.\d+\.\d+$/.test(version))
-    throw usageError(
-      `${option} apache-kafka:${version}: expected a release with three numbers, such as 3.9.1 or 4.0.0.`,
-      example,
-    )
+  const [major = 0, minor = 0, patch = 0] = release(option, `apache-kafka:${version}`, version).split('.').map(Number)
   const tooOld =
     major < oldest[0] || (major === oldest[0] && (minor < oldest[1] || (minor === oldest[1] && patch < oldest[2])))
   if (tooOld || major >= firstUnknownMajor)
@@ -62,4 +60,12 @@ function checkedVersion(option: string, version: string): string {
       example,
     )
   return version
+}
+
+function release(option: string, text: string, version: string): string {
+  if (/^\d+\.\d+\.\d+$/.test(version)) return version
+  throw usageError(
+    `${option} ${text}: expected a release with three numbers, such as 3.9.1 or 4.0.0.`,
+    'For example: apache-kafka:3.9.1',
+  )
 }

@@ -37,6 +37,7 @@ export interface RuntimeChoice {
 /** What `up` takes when nobody said: containers if a Docker engine answers, else processes. */
 export async function chooseRuntime(engine: Engine): Promise<RuntimeChoice> {
   if (engine === 'apache-kafka') return { name: 'process', why: 'Apache Kafka runs as processes' }
+  if (engine === 'redpanda') return { name: 'compose', why: 'Redpanda runs in containers' }
   const { composeRuntime } = await import('./compose/runtime.ts')
   const docker = await composeRuntime.available(engine)
   if (docker.available) return { name: 'compose', why: 'a Docker engine answers' }

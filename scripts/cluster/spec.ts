@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { usageError } from '../errors.ts'
 import type { ClusterSpec, RuntimeName } from './cluster.ts'
 import { nodeIds, runtimeNames } from './cluster.ts'
+import { requireRedpandaSpec } from './compose/redpanda.ts'
 import { enginesOf, engineText, parseEngine } from './engine-name.ts'
 import { portSpan, proxiedNodesMax } from './ports.ts'
 import { securityKinds, type SecurityKind } from './security/kinds.ts'
@@ -63,6 +64,7 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
       '--security is not there for Apache Kafka in containers: its public image takes keys as files only.',
       'Use --runtime process.',
     )
+  if (enginesOf(spec).some(engine => engine.startsWith('redpanda'))) requireRedpandaSpec(spec)
   for (const { settings = {} } of [spec, ...Object.values(spec.nodes ?? {})]) requireFreeSettings(settings)
   if (spec.runtime !== 'process' && nodeIds(spec).some(id => logDirectories(spec, id).length > 1))
     throw usageError(

@@ -10,7 +10,7 @@ export function addClusterCommands(root: Command, session: Session): void {
       '--runtime <runtime>',
       'process, compose, simulated or kubernetes (default: compose if a Docker engine answers, else process)',
     )
-    .option('--engine <engine>', 'faultline, apache-kafka, or a release of it: apache-kafka:3.9.1 (default: faultline)')
+    .option('--engine <engine>', 'faultline, redpanda, apache-kafka or apache-kafka:3.9.1 (default: faultline)')
     .option('--brokers <count>', 'how many brokers (default: 3)', wholeNumber)
     .option('--controllers <count>', 'controllers of their own (default: 0, brokers are controllers too)', wholeNumber)
     .option(

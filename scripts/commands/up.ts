@@ -54,7 +54,8 @@ async function wantedSpec(given: UpCommandOptions, session: Session): Promise<Cl
     ...(data === undefined ? {} : { dataDir: data }),
   }
   const complete = (runtime: string): ClusterSpec => clusterSpec({ ...request, runtime })
-  await requireKnownSettings(complete(request.runtime ?? 'process'), '--set')
+  const assumed = parseEngine('--engine', request.engine ?? 'faultline').engine === 'redpanda' ? 'compose' : 'process'
+  await requireKnownSettings(complete(request.runtime ?? assumed), '--set')
   return complete(request.runtime ?? (await chosenRuntime(request, session)))
 }
 

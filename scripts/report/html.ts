@@ -37,7 +37,7 @@ ${explanationCard(result)}
 `
 }
 
-const engineNames = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka' } as const
+const engineNames = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka', redpanda: 'Redpanda' } as const
 
 function where(result: LabResult): string {
   return escape(

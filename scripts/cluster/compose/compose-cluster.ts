@@ -20,7 +20,7 @@ import type {
   Progress,
   QuorumView,
 } from '../cluster.ts'
-import { brokerIds, nodeIds } from '../cluster.ts'
+import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
@@ -47,6 +47,7 @@ import { KafkaNodeFaults } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { helperLabel, sweepProject } from './sweep.ts'
+import { redpandaDataDir } from './redpanda.ts'
 
 export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'kill',
@@ -96,11 +97,12 @@ export class ComposeCluster implements Cluster {
     this.bootstrap = brokerIds(record.spec).map(id => `${HOST}:${brokerPort(record.spec, id)}`)
     this.random = seededRandom(record.spec.seed)
     this.#record = record
-    this.capabilities = new Set<Capability>([
+    const capabilities = new Set<Capability>([
       ...composeCapabilities,
       ...(this.spec.proxy === true ? (['partition'] as const) : []),
       ...(this.spec.faults === true ? (['node-faults'] as const) : []),
     ])
+    this.capabilities = capabilitiesOf({ name: 'compose', capabilities }, this.spec.engine)
     const proxyName = `${projectName(this.spec)}-${proxyService}-1`
     this.#proxy =
       this.spec.proxy === true
@@ -153,10 +155,15 @@ export class ComposeCluster implements Cluster {
       port: broker ? brokerPort(this.spec, id) : 9093,
       state: found === undefined ? 'stopped' : this.#statusOf(id, found.State),
       container: this.#containerName(id),
-      dataDir: this.spec.dataDir === undefined ? containerDataDir : dataDirectory(this.spec, id),
+      dataDir: this.#dataDir(id),
       log: `docker logs ${this.#containerName(id)}`,
       ...(this.spec.engine === 'faultline' ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
     }
+  }
+
+  #dataDir(id: number): string {
+    if (this.spec.engine === 'redpanda') return redpandaDataDir
+    return this.spec.dataDir === undefined ? containerDataDir : dataDirectory(this.spec, id)
   }
 
   #statusOf(id: number, state: ContainerInspectInfo['State']): NodeStatus {
@@ -208,6 +215,11 @@ export class ComposeCluster implements Cluster {
   /** A container of the same image empties the volume, as the user that the node runs as. */
   async wipe(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'wipe')
+    if (!this.capabilities.has('wipe'))
+      throw usageError(
+        `The disk of a node of ${this.spec.engine} cannot be emptied here.`,
+        './faultline down takes all of it away.',
+      )
     const node = await this.#inspect(id)
     if (node === undefined)
       throw failure(`The container of node ${id} is gone.`, './faultline down takes the rest away.')

@@ -13,10 +13,12 @@ import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/mat
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
 import { ComposeCluster, composeRuntimeCapabilities, projectName } from './compose-cluster.ts'
-import { dockerAvailable, ensureImage } from './docker.ts'
+import { docker, dockerAvailable, ensureImage } from './docker.ts'
 import { proxyService } from './container-addresses.ts'
-import { composeFile, serviceName } from './generator.ts'
+import { composeFile, serviceName, type ComposeOptions } from './generator.ts'
 import { ensureKafkaImage } from './kafka-image.ts'
+import { ensurePublicImage } from './public-image.ts'
+import { redpandaComposeFile, redpandaImage } from './redpanda.ts'
 
 /** The user of the image. */
 const IMAGE_UID = 1000
@@ -41,8 +43,9 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     const record = await newRecord(spec, existing)
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
+    if (spec.engine === 'redpanda') await ensurePublicImage(await docker(), redpandaImage(spec), progress)
     if (spec.engine === 'faultline' || spec.proxy === true) await ensureImage(progress, signal)
-    const kafkaImage = spec.engine === 'faultline' ? undefined : await ensureKafkaImage(spec, progress, signal)
+    const kafkaImage = spec.engine === 'apache-kafka' ? await ensureKafkaImage(spec, progress, signal) : undefined
     const hosts = [HOST, 'localhost', proxyService, ...nodeIds(spec).map(id => serviceName(spec, id))]
     const security = await makeSecurity(spec, hosts)
     cluster = new ComposeCluster(record)
@@ -104,9 +107,12 @@ function writeFiles(
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
     writeFileSync(join(nodeDirectory(spec.name, id), 'intent.json'), '{ "down": false }\n')
   }
-  const text = composeFile(spec, {
+  const about = {
     title: [`Written by ./faultline up --name ${spec.name} --runtime compose`],
     project: projectName(spec),
+  }
+  const ours = (): ComposeOptions => ({
+    ...about,
     clusterId: record.clusterId,
     ...(kafkaImage === undefined ? {} : { kafkaImage }),
     inspectors: spec.engine === 'faultline',
@@ -115,6 +121,7 @@ function writeFiles(
       ? {}
       : { dataDirectory: (id: number) => dataDirectory(spec, id), user: prepareDataDirectories(spec) }),
   })
+  const text = spec.engine === 'redpanda' ? redpandaComposeFile(spec, about) : composeFile(spec, ours())
   // May hold keys and passwords.
   writeSecret(join(stateDirectory(spec.name), 'compose.yaml'), text)
 }

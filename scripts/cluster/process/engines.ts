@@ -1,4 +1,5 @@
 /** The engine of a cluster of processes: that of all its nodes, or one that hands each node to its own. */
+import { usageError } from '../../errors.ts'
 import { kafkaVersion } from '../apache-kafka/release.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
@@ -11,7 +12,7 @@ export async function processEngine(choice: EngineChoice): Promise<ProcessEngine
   if (choice.engine === 'faultline') return faultlineEngine
   if (choice.engine === 'apache-kafka')
     return (await import('../apache-kafka/engine.ts')).apacheKafka(choice.engineVersion)
-  throw new Error(`the engine ${engineText(choice)} runs in containers only`)
+  throw usageError(`The engine ${engineText(choice)} runs in containers only.`, 'Use --runtime compose.')
 }
 
 export async function processEngineOf(spec: ClusterSpec): Promise<ProcessEngine> {

@@ -25,7 +25,9 @@ export const processRuntime: Runtime = {
   name: 'process',
   capabilities: processRuntimeCapabilities,
   available: async (engine, engineVersion) =>
-    await (await processEngine({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
+    engine === 'redpanda'
+      ? { available: false, missing: 'the engine redpanda runs in containers only', remedy: 'Use --runtime compose.' }
+      : await (await processEngine({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
   up,
   async grow(name, by, options = {}) {
     const record = findCluster(name)

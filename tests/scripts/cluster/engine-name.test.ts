@@ -5,6 +5,8 @@ describe('an engine', () => {
   test.each([
     ['faultline', { engine: 'faultline' }],
     ['apache-kafka', { engine: 'apache-kafka' }],
+    ['redpanda', { engine: 'redpanda' }],
+    ['redpanda:26.1.9', { engine: 'redpanda', engineVersion: '26.1.9' }],
     ['apache-kafka:3.9.1', { engine: 'apache-kafka', engineVersion: '3.9.1' }],
   ])('is named %s, and again when it is told', (text, choice) => {
     expect(parseEngine('--engine', text)).toEqual(choice)
@@ -12,7 +14,8 @@ describe('an engine', () => {
   })
 
   test.each([
-    ['redpanda', '--engine must be one of faultline, apache-kafka, got "redpanda"'],
+    ['kafka', '--engine must be one of faultline, apache-kafka, redpanda, got "kafka"'],
+    ['redpanda:v26', 'expected a release with three numbers'],
     ['faultline:4.3.1', 'the engine faultline is the one of this toolkit and has no versions to choose'],
     ['apache-kafka:', 'expected a release with three numbers'],
     ['apache-kafka:4.1', 'expected a release with three numbers'],

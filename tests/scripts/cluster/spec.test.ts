@@ -30,7 +30,7 @@ describe('a spec', () => {
 
   test.each([
     [{ runtime: 'podman' }, '--runtime must be one of process, compose'],
-    [{ runtime: 'process', engine: 'redpanda' }, '--engine must be one of faultline, apache-kafka'],
+    [{ runtime: 'process', engine: 'kafka' }, '--engine must be one of faultline, apache-kafka, redpanda'],
     [{ runtime: 'process', brokers: 0 }, '--brokers must be a whole number from 1 to 99, got 0'],
     [{ runtime: 'process', brokers: 2.5 }, '--brokers must be a whole number'],
     [{ runtime: 'process', controllers: -1 }, '--controllers must be a whole number from 0 to 9'],
