@@ -15,6 +15,8 @@ const longest = [
     'kafka-compose',
     'toolkit-compose',
     'engine-versions',
+    'mixed-versions',
+    'compose-files',
     'node-faults',
     'toolkit-process',
     'package',

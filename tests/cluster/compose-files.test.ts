@@ -8,8 +8,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
 import { ensureImage } from '#scripts/cluster/compose/docker.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
+import { readyTopologies } from '#scripts/cluster/topology/load.ts'
 import { describeWith } from '../machine.ts'
 import { freePort } from './faultline-command.ts'
+
+describeWith(['docker'], 'the files of compose/', () => {
+  test.each(readyTopologies())('%s.yaml is one that Compose understands', async name => {
+    const file = path.join(projectRoot, 'compose', `${name}.yaml`)
+    const { stderr } = await execa('docker', ['compose', '-f', file, 'config', '--quiet'])
+    expect(stderr).toBe('')
+  })
+})
 
 describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'faultline-compose-'))
