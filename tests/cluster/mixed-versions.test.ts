@@ -17,6 +17,9 @@ describeWith(['java', 'maven'], 'up --topology mixed-versions', () => {
     await toolkit.remove()
   })
 
+  /** Each once: a producer without idempotence may write again what took too long to be answered. */
+  const read = async (): Promise<string[]> => [...new Set(await toolkit.values('default', 'letters'))]
+
   /** Partition 0 is led by node 1, and so on; resolves when every replica of every partition is in sync. */
   async function allInSync(): Promise<void> {
     const look = async (): Promise<true | undefined> => {
@@ -52,12 +55,12 @@ describeWith(['java', 'maven'], 'up --topology mixed-versions', () => {
     await admin.createTopics({ topics: [{ topic: 'letters', replicaAssignment }] })
     await toolkit.run('produce', 'letters', ...values)
     await allInSync()
-    expect(await toolkit.values('default', 'letters')).toEqual(values.toSorted())
+    expect(await read()).toEqual(values.toSorted())
   })
 
   test('loses our node and takes it back, with every record', async () => {
     await toolkit.run('stop', '3')
-    expect(await toolkit.values('default', 'letters')).toEqual(values.toSorted())
+    expect(await read()).toEqual(values.toSorted())
     await toolkit.run('start', '3')
     await allInSync()
   })
