@@ -1,8 +1,7 @@
-/** `lab replay`: a recorded history is judged again. */
-import { existsSync } from 'node:fs'
+/** `lab replay`: a recorded history is judged again, a random lab is run again. */
 import { runtimeByName } from '../cluster/runtimes.ts'
-import { usageError } from '../errors.ts'
 import { replay } from '../labs/run.ts'
+import { randomLabOf, replayRandom } from './lab-random.ts'
 import { exitCodeOf, verdictText } from './lab-run.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -12,11 +11,11 @@ export async function replayLab(
   options: CommonOptions & { readonly out?: string },
   session: Session,
 ): Promise<void> {
-  if (!existsSync(file))
-    throw usageError(
-      `There is no file ${file}.`,
-      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl',
-    )
+  const random = randomLabOf(file)
+  if (random !== undefined) {
+    await replayRandom(random, options.out, session)
+    return
+  }
   const simulated = await runtimeByName('simulated')
   const result = await replay(file, { out: options.out, progress: session.output.progress, simulated })
   session.exitCode = exitCodeOf([result.verdict])

@@ -1,6 +1,7 @@
-/** lab list, show, run, replay, export. */
+/** lab list, show, run, new, random, replay, shrink, export. */
 import type { Command } from 'commander'
 import { collect, wholeNumber, withCommonOptions } from './options.ts'
+import { weakeningNames } from '../labs/random/weakenings.ts'
 import type { Session } from './session.ts'
 
 export function addLabCommands(root: Command, session: Session): void {
@@ -36,10 +37,26 @@ export function addLabCommands(root: Command, session: Session): void {
     .description('write a lab of your own: a name, or the path of the file')
     .action(async (target: string, options) => (await import('./lab-new.ts')).makeNewLab(target, options, session))
 
-  withCommonOptions(lab.command('replay <history>'))
-    .description('judge a recorded history again; a simulated run is run again from its seed')
+  withCommonOptions(lab.command('random'))
+    .description('labs drawn from a seed: topology, workload, faults; judged by what the settings promise')
+    .option('--seed <seed>', 'of the first one', wholeNumber, 1)
+    .option('--count <count>', 'how many, with the seeds that follow', wholeNumber, 1)
+    .option('--runtime <runtime>', 'simulated or process', 'simulated')
+    .option('--weaken <setting>', `give up a promise: ${weakeningNames.join(', ')}; may be given again`, collect, [])
+    .option('--out <dir>', 'where random-SEED/ with report and random.json goes (default: out/labs)')
+    .action(async options => (await import('./lab-random.ts')).randomLabs(options, session))
+
+  withCommonOptions(lab.command('replay <what>'))
+    .description('judge a recorded history again, or run a random lab again: a history, a seed, a random.json')
     .option('--out <dir>', 'where the report goes (default: none is written)')
-    .action(async (file: string, options) => (await import('./lab-replay.ts')).replayLab(file, options, session))
+    .action(async (what: string, options) => (await import('./lab-replay.ts')).replayLab(what, options, session))
+
+  withCommonOptions(lab.command('shrink <what>'))
+    .description('make a random lab that finds something as small as it can be: a seed, or a random.json')
+    .option('--check <check>', 'that must still find something (default: the first that does)')
+    .option('--runs <runs>', 'candidates that are run at most', wholeNumber, 200)
+    .option('--out <file>', 'the lab that is written (default: out/labs/random-SEED/shrunk-SEED.ts)')
+    .action(async (what: string, options) => (await import('./lab-random.ts')).shrinkLab(what, options, session))
 
   lab
     .command('export <history>')

@@ -4,13 +4,14 @@
  *
  *   faultline.cjs                   the command; loads main.js
  *   index.js, index.cjs, index.d.ts the library
+ *   lab.js, lab.d.ts, types/        what labs of one's own import
  *   broker.cjs, proxy.js, simulation.js, warden.js   what becomes a process of its own
  *   labs/, apache-kafka/, image/    labs; files for the other engine; what the container image is built from
  *   apache-kafka-image/             what the other engine's is built from
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join, posix } from 'node:path'
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
 import { programOptions, securityOptions } from '../../images/broker/bundle.ts'
 import { brokerBundleOptions, brokerMain } from '../cluster/process/broker-bundle.ts'
@@ -71,6 +72,7 @@ async function buildToolkit(): Promise<void> {
       { in: at('scripts', 'cluster', 'simulated', 'host.ts'), out: 'simulation' },
       { in: at('scripts', 'library', 'warden-main.ts'), out: 'warden' },
       { in: at('scripts', 'faults', 'restart-loop-main.ts'), out: 'restart-loop' },
+      { in: at('scripts', 'library', 'lab.ts'), out: 'lab' },
       ...labs.map(file => ({ in: at('labs', file), out: join('labs', basename(file, '.ts')) })),
     ],
   })
@@ -133,7 +135,7 @@ function declareTypes(): void {
   const config = {
     extends: at('tsconfig.json'),
     compilerOptions: { ...options, outDir: folder },
-    files: [at('scripts', 'library', 'index.ts')],
+    files: [at('scripts', 'library', 'index.ts'), at('scripts', 'library', 'lab.ts')],
     include: [],
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
@@ -148,7 +150,28 @@ function declareTypes(): void {
     writeFileSync(to(`${name}.d.ts`), among('js'))
     writeFileSync(to(`${name}.d.cts`), among('cjs'))
   }
+  declareLabTypes(folder)
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** The declarations of `faultline/lab`, and of all they name, in folders as in the sources. Node.js runs labs as ES modules alone. */
+function declareLabTypes(folder: string): void {
+  const entry = 'scripts/library/lab.d.ts'
+  const found = new Set([entry])
+  for (const file of found) {
+    const text = readFileSync(join(folder, file), 'utf8').replaceAll(
+      /(['"])(\.{1,2}\/[^'"]*|#[^'"]*)\.ts\1/g,
+      (_, quote: string, path: string) => {
+        const target = path.startsWith('#') ? path.slice(1) : posix.join(posix.dirname(file), path)
+        found.add(`${target}.d.ts`)
+        const near = posix.relative(posix.dirname(file), target)
+        return `${quote}${near.startsWith('.') ? near : `./${near}`}.js${quote}`
+      },
+    )
+    mkdirSync(dirname(to('types', file)), { recursive: true })
+    writeFileSync(to('types', file), text)
+  }
+  writeFileSync(to('lab.d.ts'), "export * from './types/scripts/library/lab.js'\n")
 }
 
 /** The licences of the packages whose code is in a bundle. */

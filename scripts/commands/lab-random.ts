@@ -1,0 +1,176 @@
+/** `lab random`, `lab shrink`, and the replay of a random lab: labs from a seed, judged by what their settings promise. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Runtime } from '../cluster/cluster.ts'
+import { runtimeByName } from '../cluster/runtimes.ts'
+import { exitCodes, failure, messageOf, usageError } from '../errors.ts'
+import { installation } from '../installation/here.ts'
+import { loadLab } from '../labs/load.ts'
+import { drawLab, forProcesses, parseRandomLab, type RandomLab } from '../labs/random/random-lab.ts'
+import { weakeningNames, type Weakening } from '../labs/random/weakenings.ts'
+import { runRandomLab, type RandomOutcome } from '../labs/random/run-random.ts'
+import { shrink } from '../labs/random/shrink.ts'
+import { labFile } from '../labs/random/write-lab.ts'
+import { runLab } from '../labs/run.ts'
+import { paint } from '../output.ts'
+import { chosen, exitCodeOf, shown } from './lab-run.ts'
+import type { CommonOptions } from './options.ts'
+import type { Session } from './session.ts'
+
+export interface RandomOptions extends CommonOptions {
+  readonly seed: number
+  readonly count: number
+  readonly runtime: string
+  readonly weaken: readonly string[]
+  readonly out?: string
+}
+
+export async function randomLabs(options: RandomOptions, session: Session): Promise<void> {
+  const runtime = await runtimeByName(chosen('--runtime', options.runtime, ['simulated', 'process'] as const))
+  const weaken = options.weaken.map(name => chosen<Weakening>('--weaken', name, weakeningNames))
+  const outcomes: RandomOutcome[] = []
+  for (let seed = options.seed; seed < options.seed + options.count; seed++) {
+    session.signal.throwIfAborted()
+    const drawn = drawLab(seed, weaken)
+    const lab = runtime.name === 'process' ? forProcesses(drawn) : drawn
+    const out = folderOf(options.out, seed)
+    const outcome = await runRandomLab(lab, { runtime, out, signal: session.signal })
+    outcomes.push(outcome)
+    if (!session.output.json) session.output.line(`${outcomeLine(outcome)}\n  ${againLine(outcome, out)}`)
+  }
+  session.exitCode = exitCodeOf(outcomes.map(({ verdict }) => verdict))
+  session.output.result(outcomes, () => '')
+}
+
+function folderOf(out: string | undefined, seed: number): string {
+  return join(out ?? join(installation.workplace, 'out', 'labs'), `random-${seed}`)
+}
+
+const colours = { valid: paint.green, invalid: paint.red, unknown: paint.yellow } as const
+
+function outcomeLine({ lab, verdict, reason }: RandomOutcome): string {
+  return `seed ${lab.seed}: ${colours[verdict](verdict.toUpperCase())}  ${lab.faults.length} faults; ${reason}`
+}
+
+function againLine({ documented, undocumented }: RandomOutcome, out: string): string {
+  const file = shown(join(out, 'random.json'))
+  const replay = `${installation.command} lab replay ${file}`
+  const hasFailed = documented.length + undocumented.length > 0
+  return hasFailed ? `${replay}\n  ${installation.command} lab shrink ${file}` : replay
+}
+
+/** A seed, or the file of a random lab; undefined: neither. */
+export function randomLabOf(text: string): RandomLab | undefined {
+  if (/^\d+$/.test(text)) return drawLab(Number(text))
+  if (!existsSync(text))
+    throw usageError(
+      `There is no file ${text}.`,
+      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl; a random lab its random.json.',
+    )
+  if (!text.endsWith('.json')) return undefined
+  try {
+    return parseRandomLab(readFileSync(text, 'utf8'))
+  } catch (error) {
+    throw failure(`${text} is no random lab: ${messageOf(error)}`, 'lab random leaves them as random.json.', error)
+  }
+}
+
+export async function replayRandom(lab: RandomLab, out: string | undefined, session: Session): Promise<void> {
+  const runtime = await runtimeByName('simulated')
+  const outcome = await runRandomLab(lab, { runtime, out, signal: session.signal })
+  session.exitCode = exitCodeOf([outcome.verdict])
+  session.output.result(outcome, () => outcomeLine(outcome))
+}
+
+export interface ShrinkCommandOptions extends CommonOptions {
+  readonly check?: string
+  readonly runs: number
+  readonly out?: string
+}
+
+export async function shrinkLab(text: string, options: ShrinkCommandOptions, session: Session): Promise<void> {
+  const lab = randomLabOf(text)
+  if (lab === undefined)
+    throw usageError(
+      `${text} is no random lab: expected a seed or a random.json.`,
+      'lab random leaves them in its --out directory.',
+    )
+  const runtime = await runtimeByName('simulated')
+  const found = async (candidate: RandomLab) => {
+    session.signal.throwIfAborted()
+    const { documented, undocumented } = await runRandomLab(candidate, { runtime, signal: session.signal })
+    return [...undocumented, ...documented]
+  }
+  const [first, ...others] = await found(lab)
+  const check = options.check ?? first
+  if (check === undefined || ![first, ...others].includes(check))
+    throw failure(
+      check === undefined
+        ? 'Nothing was found in this lab, so there is nothing to shrink.'
+        : `${check} finds nothing in this lab.`,
+      first === undefined
+        ? 'Draw another one: lab random --seed N --weaken acks-1'
+        : `What finds something: ${[first, ...others].join(', ')}.`,
+    )
+  const {
+    lab: small,
+    runs,
+    complete,
+  } = await shrink(lab, {
+    runsMax: options.runs,
+    fails: async candidate => (await found(candidate)).includes(check),
+    smaller: (_, what) => session.output.note(`still found by ${check}: ${what}`),
+  })
+  const file = options.out ?? join(folderOf(undefined, lab.seed), `shrunk-${lab.seed}.ts`)
+  const isSame = await writeShrunk(small, check, file, { runtime, session })
+  const document = { check, runs, complete, file, lab: small, reproduces: isSame }
+  session.exitCode = isSame ? exitCodes.good : exitCodes.unknown
+  session.output.result(document, () => shrunkText(document, lab))
+}
+
+/** Writes the lab beside its data, runs it, and answers whether the check finds something there too. */
+async function writeShrunk(
+  lab: RandomLab,
+  check: string,
+  file: string,
+  { runtime, session }: { readonly runtime: Runtime; readonly session: Session },
+): Promise<boolean> {
+  if (!/[/\\]?[a-z0-9][a-z0-9-]*\.ts$/.test(file))
+    throw usageError(`--out ${JSON.stringify(file)}: expected a file like shrunk.ts.`, 'It is a lab of its own.')
+  const name = (/([a-z0-9][a-z0-9-]*)\.ts$/.exec(file)?.[1] ?? 'shrunk').slice(0, 36)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, labFile(lab, check, name))
+  writeFileSync(file.replace(/\.ts$/, '.json'), `${JSON.stringify(lab, undefined, 2)}\n`)
+  const written = await loadLab(file.startsWith('/') ? file : `./${file}`)
+  const { signal } = session
+  const variants = ['main-as-found']
+  const result = await runLab(written, { runtime, engine: 'faultline', seed: lab.seed, variants, signal })
+  return result.variants[0]?.results.some(({ name: each, valid }) => each === check && valid === false) === true
+}
+
+function shrunkText(
+  {
+    check,
+    runs,
+    complete,
+    file,
+    lab,
+    reproduces,
+  }: { check: string; runs: number; complete: boolean; file: string; lab: RandomLab; reproduces: boolean },
+  before: RandomLab,
+): string {
+  const faults = lab.faults.map(({ atMs, kind, target, forMs }) => `  ${atMs} ms: ${kind} ${target}, for ${forMs} ms`)
+  return [
+    `${before.faults.length} faults became ${lab.faults.length}, after ${runs} runs${complete ? '' : ' (there is more to try: --runs)'}; ${check} still finds something:`,
+    ...faults,
+    `  ${lab.brokers} brokers, ${lab.controllers} controllers, ${lab.partitions} partitions, ${lab.producers} producers, ${lab.consumers} consumers, ${lab.lengthMs} ms`,
+    `as a lab: ${installation.command} lab run ${shown(file)} --runtime simulated --seed ${lab.seed}`,
+    ...(reproduces
+      ? []
+      : [
+          paint.yellow(
+            'In that file it is not found any more: it depends on more than the schedule. lab replay on the .json beside it does find it.',
+          ),
+        ]),
+  ].join('\n')
+}
