@@ -17,7 +17,8 @@ export const engines = ['faultline', 'apache-kafka', 'redpanda'] as const
 export type Engine = (typeof engines)[number]
 
 export const runtimeNames = ['process', 'compose', 'simulated', 'kubernetes'] as const
-export type RuntimeName = (typeof runtimeNames)[number]
+/** `external`: somebody else has started it; see `external/`. Not to be chosen by name, it comes with an address. */
+export type RuntimeName = (typeof runtimeNames)[number] | 'external'
 
 /** What a runtime can do to a node or its surroundings. A lab lists what it needs and is skipped, loudly, where one is missing. */
 export const capabilities = [
@@ -160,6 +161,8 @@ export interface Cluster {
   /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
   readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
+  /** `host:port` by id, where ids do not count from 1. */
+  readonly brokerAddresses?: ReadonlyMap<number, string>
   /** What breaks links and requests, of a cluster behind a fault proxy. Refuses when the proxy does not answer. */
   readonly links?: ClusterLinks | undefined
   /** Faults inside nodes, with capability `node-faults`. */

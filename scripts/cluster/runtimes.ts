@@ -11,6 +11,11 @@ export async function runtimeByName(name: RuntimeName): Promise<Runtime> {
       return (await import('./compose/runtime.ts')).composeRuntime
     case 'simulated':
       return (await import('./simulated/runtime.ts')).simulatedRuntime
+    case 'external':
+      throw usageError(
+        'A cluster of somebody else has no name here.',
+        'lab run --bootstrap HOST:PORT runs labs against it.',
+      )
     case 'kubernetes':
       throw usageError('The runtime kubernetes is not there yet.', 'Use --runtime process or --runtime compose.')
   }

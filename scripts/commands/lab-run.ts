@@ -16,12 +16,13 @@ import type { LabResult, LabVerdict } from '../labs/result.ts'
 import { requireVariants, runLab, type RunLabOptions } from '../labs/run.ts'
 import { paint } from '../output.ts'
 import { matrixMarkdown, writeMatrix } from '../report/matrix.ts'
+import type { Foreign } from './lab-bootstrap.ts'
 import { askKnob, askPrediction, InteractiveWatcher, LabStopped, type Person } from './lab-interactive.ts'
 import type { Session } from './session.ts'
 
 export interface RunOptions {
   readonly runtime?: string
-  readonly engine: string
+  readonly engine?: string
   readonly security: string
   readonly seed: number
   readonly variant: readonly string[]
@@ -32,6 +33,9 @@ export interface RunOptions {
   readonly step?: boolean
   readonly all?: boolean
   readonly watch?: boolean
+  readonly bootstrap?: string
+  readonly commandConfig?: string
+  readonly allowClusterChanges?: boolean
   readonly name?: string
   readonly json?: boolean
 }
@@ -45,10 +49,14 @@ interface Setting {
   readonly scale: 'quick' | 'full'
   /** Undefined: nobody is asked anything, and nothing is narrated. */
   readonly person: Person | undefined
+  /** Of a cluster that is not ours. */
+  readonly external?: Foreign
 }
 
 export async function runLabs(names: readonly string[], options: RunOptions, session: Session): Promise<void> {
-  const engines = options.engine.split(',').map(text => parseEngine('--engine', text))
+  // What a foreign cluster is cannot be asked; it is expected to do what Apache Kafka does.
+  const engineNames = options.engine ?? (options.bootstrap === undefined ? 'faultline' : 'apache-kafka')
+  const engines = engineNames.split(',').map(text => parseEngine('--engine', text))
   const labs = await namedLabs(names, options)
   for (const lab of labs) requireVariants(lab, options.variant)
   const setting = await settingOf(options, session, labs)
@@ -94,6 +102,12 @@ async function settingOf(options: RunOptions, session: Session, labs: readonly L
   if (step && person === undefined)
     throw usageError('--step needs somebody at a terminal who says when to go on.', 'Leave it away.')
   if (step && labs.length !== 1) throw usageError('--step goes with one lab.', 'Run the labs one by one.')
+  if (options.bootstrap !== undefined) return await foreignSetting(options, options.bootstrap, session, person)
+  for (const [given, name] of [
+    [options.commandConfig !== undefined, '--command-config'],
+    [options.allowClusterChanges === true, '--allow-cluster-changes'],
+  ] as const)
+    if (given) throw usageError(`${name} goes with --bootstrap.`, 'A cluster of ours is secured with --security.')
   // In virtual time nothing happens while somebody looks; in real time the timeouts of the cluster go on.
   const runtimeName = chosen<RuntimeName>(
     '--runtime',
@@ -114,6 +128,24 @@ async function settingOf(options: RunOptions, session: Session, labs: readonly L
   }
 }
 
+async function foreignSetting(
+  options: RunOptions,
+  bootstrap: string,
+  session: Session,
+  person: Person | undefined,
+): Promise<Setting> {
+  for (const name of ['runtime', 'name'] as const)
+    if (options[name] !== undefined)
+      throw usageError(`--${name} does not go with --bootstrap: that cluster is there already.`, 'Leave it away.')
+  if (options.security !== 'none')
+    throw usageError('--security does not go with --bootstrap.', 'How to connect is in the file of --command-config.')
+  const { foreignCluster } = await import('./lab-bootstrap.ts')
+  const external = foreignCluster({ ...options, bootstrap })
+  const { runtime } = external
+  const scale = chosen('--scale', options.scale, ['quick', 'full'] as const)
+  return { options, session, runtime, security: 'none', scale, person, external }
+}
+
 async function requireAvailable(runtime: Runtime, { engine, engineVersion }: EngineChoice): Promise<void> {
   const available = await runtime.available(engine, engineVersion)
   if (!available.available) throw lacking(available.missing, available.remedy)
@@ -129,30 +161,40 @@ function reportFolder({ out }: RunOptions, lab: string, among?: EngineChoice): s
 async function runOne(
   lab: Lab,
   engine: EngineChoice,
-  { options, session, runtime, security, scale, person }: Setting,
+  { options, session, runtime, security, scale, person, external }: Setting,
   more: Partial<RunLabOptions> = {},
 ): Promise<{ readonly result: LabResult; readonly out: string }> {
   const out = more.out ?? reportFolder(options, lab.name)
-  const result = await runLab(lab, {
-    runtime,
-    ...engine,
-    security,
-    seed: options.seed,
-    scale,
-    variants: options.variant.length === 0 ? undefined : options.variant,
-    name: options.name === undefined ? undefined : checkedName(options.name),
-    // A spinner turns by the clock that a simulation takes over, and would swallow what is typed.
-    progress:
-      person !== undefined || runtime.name === 'simulated'
-        ? message => session.output.note(message)
-        : session.output.progress,
-    signal: session.signal,
-    ...more,
-    out,
-  })
+  const signal = more.signal ?? session.signal
+  const result = await (external?.unlessRefused ?? alone)(
+    signal,
+    async until =>
+      await runLab(lab, {
+        runtime,
+        ...engine,
+        security,
+        seed: options.seed,
+        scale,
+        variants: options.variant.length === 0 ? undefined : options.variant,
+        name: options.name === undefined ? undefined : checkedName(options.name),
+        // A spinner turns by the clock that a simulation takes over, and would swallow what is typed.
+        progress:
+          person !== undefined || runtime.name === 'simulated'
+            ? message => session.output.note(message)
+            : session.output.progress,
+        ...more,
+        signal: until,
+        topicPrefix: external?.runtime.prefix,
+        out,
+      }),
+  )
   session.signal.throwIfAborted()
   if (more.variants === undefined && options.variant.length === 0) remember(result, session)
   return { result, out }
+}
+
+async function alone<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return await work(signal)
 }
 
 /** A state directory that cannot be written is a pity, and no reason to lose a verdict. */

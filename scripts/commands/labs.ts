@@ -19,7 +19,10 @@ export function addLabCommands(root: Command, session: Session): void {
     .description('run labs on clusters of their own: names, numbers, files (./my-lab.ts), or --all')
     .option('--all', 'every lab there is')
     .option('--runtime <runtime>', 'process, compose or simulated (default: process; with --step simulated)')
-    .option('--engine <engine>', 'faultline, apache-kafka, apache-kafka:3.9.1; several with commas', 'faultline')
+    .option(
+      '--engine <engine>',
+      'faultline, apache-kafka, apache-kafka:3.9.1; several with commas (default: faultline)',
+    )
     .option('--security <kind>', 'of the cluster, as with up', 'none')
     .option('--seed <seed>', 'what is random comes from it', wholeNumber, 1)
     .option('--variant <variant>', 'only this variant; may be given again', collect, [])
@@ -27,6 +30,9 @@ export function addLabCommands(root: Command, session: Session): void {
     .option('--out <dir>', 'where the report goes (default: out/labs/LAB)')
     .option('--step', 'pause at every step and after every fault, with the logs of all replicas side by side')
     .option('--watch', 'run a file of your own again whenever it is saved')
+    .option('--bootstrap <addresses>', 'a cluster that is there: host:port,…; labs that need only clients run on it')
+    .option('--command-config <file>', 'how to connect to it: client properties, as for the tools of Kafka')
+    .option('--allow-cluster-changes', 'there: also labs that change more than topics and groups of their own')
     .option('--no-predict', 'do not ask for a prediction')
     .option('--yes', 'ask nothing and narrate nothing, as without a terminal')
     .option('--name <name>', 'name of the cluster (default: from the lab)')

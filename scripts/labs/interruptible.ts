@@ -50,6 +50,7 @@ export function interruptible(cluster: Cluster, signal: AbortSignal): Interrupti
   const view: Cluster = {
     spec: cluster.spec,
     bootstrap: cluster.bootstrap,
+    ...(cluster.brokerAddresses && { brokerAddresses: cluster.brokerAddresses }),
     capabilities: cluster.capabilities,
     clock,
     random: cluster.random,

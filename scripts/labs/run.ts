@@ -10,7 +10,7 @@ import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory } from '../history/file.ts'
 import { isRecordOperation, sendsOf, type History } from '../history/operation.ts'
 import { writeReport } from '../report/report.ts'
-import type { Lab, Variant } from './lab.ts'
+import { quickFailover, type Lab, type Variant } from './lab.ts'
 import { loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type VariantResult } from './result.ts'
 import { engineOf, runVariant, variantResult } from './variant-run.ts'
@@ -39,6 +39,8 @@ export interface RunLabOptions {
   readonly security?: SecurityKind | undefined
   /** Name of the cluster; default: made from the lab. */
   readonly name?: string | undefined
+  /** Of all topics of the run; default: `lab-`. */
+  readonly topicPrefix?: string | undefined
   /** Is told what happens while it happens, and may hold the run at its moments. */
   readonly watcher?: LabWatcher | undefined
 }
@@ -53,11 +55,10 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   requireVariants(lab, options.variants)
   const progress = options.progress ?? (() => undefined)
   const startedAt = new Date().toISOString()
-  const able = capabilitiesOf(options.runtime, options.engine)
-  const missing = lab.needs.filter(capability => !able.has(capability))
-  if (missing.length > 0) {
-    progress(`SKIPPED ${lab.name}: the runtime ${options.runtime.name} cannot do: ${missing.join(', ')}`)
-    const reason = `The runtime ${options.runtime.name} lacks: ${missing.join(', ')}. Nothing was tested.`
+  const lack = lackOf(lab, options)
+  if (lack !== undefined) {
+    progress(`SKIPPED ${lab.name}: ${lack}`)
+    const reason = `${lack}. Nothing was tested.`
     return await finished(lab, options, {
       startedAt,
       durationMs: 0,
@@ -98,6 +99,20 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
     ...judged,
     chosen,
   })
+}
+
+/** Why the runtime cannot run the lab; undefined: it can. */
+function lackOf({ needs, topology }: Lab, { runtime, engine }: RunLabOptions): string | undefined {
+  const able = capabilitiesOf(runtime, engine)
+  const missing = needs.filter(capability => !able.has(capability))
+  if (missing.length > 0) return `The runtime ${runtime.name} cannot do: ${missing.join(', ')}`
+  if (runtime.name !== 'external') return undefined
+  // Those of quickFailover change how long things take, not what happens; others are what the lab is about.
+  const settings = Object.entries(topology.settings).filter(([name, value]) => quickFailover[name] !== value)
+  if (settings.length > 0)
+    return `It needs brokers with ${settings.map(([name, value]) => `${name}=${value}`).join(', ')}`
+  const own = topology.nodes !== undefined || topology.logDirs !== undefined
+  return own ? 'It needs nodes with settings of their own' : undefined
 }
 
 /** Refuses a variant that the lab does not have. */

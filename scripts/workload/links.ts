@@ -16,7 +16,8 @@ export class Links {
 
   /** Ids of all brokers, whether they run or not. */
   get brokers(): readonly number[] {
-    return this.#cluster.bootstrap.map((_, index) => index + 1)
+    const { brokerAddresses, bootstrap } = this.#cluster
+    return brokerAddresses === undefined ? bootstrap.map((_, index) => index + 1) : [...brokerAddresses.keys()]
   }
 
   /** Asks one broker. A failure or a late answer closes the connection, because answers come in order. */
@@ -45,7 +46,8 @@ export class Links {
   }
 
   #endpoint(broker: number): Endpoint {
-    const address = this.#cluster.bootstrap[broker - 1]
+    const { brokerAddresses, bootstrap } = this.#cluster
+    const address = brokerAddresses === undefined ? bootstrap[broker - 1] : brokerAddresses.get(broker)
     if (address === undefined)
       throw new Error(`there is no broker ${broker}: the cluster has ${this.#cluster.bootstrap.length}`)
     return endpointOf(address)

@@ -43,7 +43,10 @@ export class Toolkit {
   }
 
   start(...args: string[]) {
-    return execa(command, args, { reject: false, env: { FAULTLINE_HOME: this.home, NO_COLOR: '1' } })
+    return execa(command, args, {
+      reject: false,
+      env: { FAULTLINE_HOME: this.home, XDG_STATE_HOME: path.join(this.folder, 'progress'), NO_COLOR: '1' },
+    })
   }
 
   /** Fails the test when the command does. */

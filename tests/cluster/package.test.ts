@@ -16,7 +16,11 @@ describe('the npm package', () => {
   const consumer = path.join(folder, 'consumer')
   const installed = path.join(consumer, 'node_modules', 'faultline')
   // Nothing of the checkout is on the path: Node.js, npm and what every system has.
-  const environment = { PATH: `${path.dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, NO_COLOR: '1' }
+  const environment = {
+    PATH: `${path.dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+    NO_COLOR: '1',
+    XDG_STATE_HOME: path.join(folder, 'state'),
+  }
   let tarball = ''
 
   const inConsumer = (command: string, ...args: string[]) =>
