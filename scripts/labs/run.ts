@@ -225,6 +225,11 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
       error,
     )
   })
+  if (/^random-\d+$/.test(run.lab))
+    throw failure(
+      `${file} is of a lab that was drawn from a seed.`,
+      'lab replay takes the random.json that lies beside it.',
+    )
   const lab = await loadLab(run.lab)
   const variant = lab.variants.find(candidate => candidate.name === run.variant)
   if (!variant) throw failure(`${file} is of variant ${run.variant}, which ${lab.name} no longer has.`)

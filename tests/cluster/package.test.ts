@@ -98,6 +98,35 @@ describe('the npm package', () => {
     expect(existsSync(path.join(consumer, '.faultline'))).toBe(false)
   })
 
+  test('runs a lab of one’s own in any folder, with types that a strict compiler takes', async () => {
+    expect(await faultline('lab', 'new', 'mine')).toContain('npx faultline lab run ./mine.ts')
+    const run = ['lab', 'run', './mine.ts', '--runtime', 'simulated', '--out', 'mine-out', '--json']
+    expect(JSON.parse(await faultline(...run))).toMatchObject({ lab: 'mine', verdict: 'valid' })
+    const compilerOptions = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      module: 'nodenext',
+      target: 'es2024',
+      lib: ['es2025', 'dom'],
+      types: [],
+      // kafkajs names types of Node.js, which are not installed here.
+      skipLibCheck: true,
+      noEmit: true,
+    }
+    const wrong = readFileSync(path.join(consumer, 'mine.ts'), 'utf8').replace('leaderOf(0)', 'leaderOf(true)')
+    writeFileSync(path.join(consumer, 'wrong.ts'), wrong)
+    writeFileSync(
+      path.join(consumer, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['mine.ts', 'wrong.ts'] }),
+    )
+    const tsc = path.join(projectRoot, 'node_modules', '.bin', 'tsc')
+    const { stdout } = await execa(tsc, ['-p', consumer], { reject: false })
+    expect(stdout.split('\n').filter(line => line !== '')).toEqual([
+      expect.stringMatching(/wrong\.ts.*'boolean' is not assignable to parameter of type 'number'/) as string,
+    ])
+  })
+
   test('breaks links by its fault proxy, and hosts a simulation', async () => {
     const proxied = ['--runtime', 'process', '--proxy', '--port', await freePort({ proxy: true })]
     for (const how of [proxied, ['--runtime', 'simulated', '--port', await freePort()]]) {

@@ -133,7 +133,7 @@ function bodyOf(frame: Buffer, apiKey: number, apiVersion: number): Record<strin
   const reader = new Reader(frame.subarray(lengthBytes))
   try {
     decodeRequestHeader(reader)
-    return codec(exchange.request, apiVersion).decode(reader) as Record<string, unknown>
+    return codec(exchange.request, apiVersion).decode(reader)
   } catch (error) {
     return `its body cannot be read: ${messageOf(error)}`
   }

@@ -23,7 +23,7 @@ describe('action.yml', () => {
     expect((action['runs'] as YamlMap)['using']).toBe('composite')
     for (const [name, input] of Object.entries(inputs)) {
       expect(name).toMatch(/^[a-z_][\w-]*$/)
-      expect(Object.keys(input).sort(), name).toEqual(['default', 'description', 'required'])
+      expect(Object.keys(input).sort()).toEqual(['default', 'description', 'required'])
     }
   })
 

@@ -133,5 +133,5 @@ describe('client properties', () => {
 test('bootstrap addresses are a host and a port each', () => {
   expect(parseBootstrap('a:9092, [::1]:9093')).toEqual(['a:9092', '[::1]:9093'])
   for (const text of ['', 'a', 'a:0', 'a:99999', 'a:1,,b:2'])
-    expect(() => parseBootstrap(text), text).toThrow(/expected host:port/)
+    expect(() => parseBootstrap(text)).toThrow(/expected host:port/)
 })
