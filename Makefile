@@ -23,6 +23,7 @@ test: setup ## run every test that this machine can, and name what it skipped
 
 check: setup ## types, lint, format and house rules
 	tsc --noEmit
+	tsc --noEmit -p scripts/report/page
 	oxlint --type-aware --deny-warnings
 	prettier --check --log-level warn .
 	vitest run --project tidy

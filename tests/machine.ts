@@ -47,6 +47,15 @@ export const kafkaJars =
   process.env['KAFKA_JARS'] ??
   path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'apache-kafka', '4.3.1')
 
+/** Debian's chromium, or another browser of that family. */
+export function chromiumPath(): string | undefined {
+  const named = process.env['CHROMIUM_PATH']
+  if (named !== undefined) return named
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter)
+  return names.flatMap(name => folders.map(folder => path.join(folder, name))).find(file => existsSync(file))
+}
+
 const probes = {
   docker: { has: () => answers('docker', ['info']), remedy: 'start a Docker engine' },
   java: { has: () => answers('java', ['-version']), remedy: 'install Java 17 or newer' },
@@ -72,6 +81,7 @@ const probes = {
     has: () => answers('prometheus', ['--version']),
     remedy: 'install Prometheus: apt-get install prometheus',
   },
+  chromium: { has: () => chromiumPath() !== undefined, remedy: 'install chromium, or set CHROMIUM_PATH' },
   kcat: { has: () => answers('kcat', ['-V']), remedy: 'install kcat' },
 } as const
 

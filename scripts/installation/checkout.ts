@@ -18,6 +18,7 @@ export const installation: Installation = {
   restartLoopMain: join(root, 'scripts', 'faults', 'restart-loop-main.ts'),
   simulationMain: join(root, 'scripts', 'cluster', 'simulated', 'host.ts'),
   brokerBundle: undefined,
+  pageScript: undefined,
   kafkaFiles: join(root, 'scripts', 'cluster', 'apache-kafka'),
   kafkaImage: join(root, 'images', 'apache-kafka'),
   image: { name: 'faultline/broker:dev', context: root, dockerfile: join('images', 'broker', 'Dockerfile') },

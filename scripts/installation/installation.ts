@@ -21,6 +21,8 @@ export interface Installation {
   readonly simulationMain: string
   /** The broker as one file, ready to run; undefined where it is made from the sources. */
   readonly brokerBundle: string | undefined
+  /** The script of the report's page, bundled; undefined where it is made from the sources. */
+  readonly pageScript: string | undefined
   /** Folder with `pom.xml` and the logging configurations of Apache Kafka. */
   readonly kafkaFiles: string
   /** Folder that the image of Apache Kafka is built from. */

@@ -24,6 +24,7 @@ export const installation: Installation = {
   restartLoopMain: join(folder, 'restart-loop.js'),
   simulationMain: join(folder, 'simulation.js'),
   brokerBundle: join(folder, 'broker.cjs'),
+  pageScript: join(folder, 'report-page.js'),
   kafkaFiles: join(folder, 'apache-kafka'),
   kafkaImage: join(folder, 'apache-kafka-image'),
   image: { name: `faultline/broker:${version}`, context: folder, dockerfile: join('image', 'Dockerfile') },

@@ -76,7 +76,16 @@ async function loadLabFile(name: string, version: number): Promise<Lab> {
       `${file}: expected a lab as the default export, got ${typeof module.default}.`,
       "Write: export default lab({ … }), with lab from 'faultline/lab'.",
     )
-  return checked(module.default)
+  const loaded = checked(module.default)
+  files.set(loaded, name)
+  return loaded
+}
+
+const files = new WeakMap<Lab, string>()
+
+/** The name of the file that a lab of somebody's own was loaded from. */
+export function fileOfLab(lab: Lab): string | undefined {
+  return files.get(lab)
 }
 
 function isLab(value: unknown): value is Lab {

@@ -1,6 +1,7 @@
 /** What a run of a lab gives, for people (the report), for scripts (JSON) and for CI (JUnit). */
 import type { CheckResult } from '../checkers/result.ts'
 import type { Engine, RuntimeName } from '../cluster/cluster.ts'
+import type { RunEnvironment } from '../report/environment.ts'
 import type { Expectation, Lab, Variant } from './lab.ts'
 
 /** `skipped`: the runtime cannot do what the lab needs. Never counted as a pass. */
@@ -42,6 +43,8 @@ export interface LabResult {
   /** One sentence: why this verdict. */
   readonly reason: string
   readonly variants: readonly VariantResult[]
+  /** Where it ran and how it is run again. */
+  readonly environment?: RunEnvironment
 }
 
 /**

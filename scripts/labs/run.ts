@@ -9,9 +9,10 @@ import { failure, messageOf, usageError } from '../errors.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory } from '../history/file.ts'
 import { isRecordOperation, sendsOf, type History } from '../history/operation.ts'
+import { environmentOf } from '../report/environment.ts'
 import { writeReport } from '../report/report.ts'
 import { quickFailover, type Lab, type Variant } from './lab.ts'
-import { loadLab } from './load.ts'
+import { fileOfLab, loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type VariantResult } from './result.ts'
 import { engineOf, runVariant, variantResult } from './variant-run.ts'
 import type { LabWatcher } from './watcher.ts'
@@ -185,7 +186,10 @@ interface Outcome {
 
 async function finished(
   lab: Lab,
-  options: Pick<RunLabOptions, 'runtime' | 'engine' | 'engineVersion' | 'seed' | 'out'>,
+  options: Pick<
+    RunLabOptions,
+    'runtime' | 'engine' | 'engineVersion' | 'seed' | 'out' | 'scale' | 'security' | 'variants'
+  > & { readonly recorded?: boolean },
   outcome: Outcome,
 ): Promise<LabResult> {
   const { histories, chosen, ...rest } = outcome
@@ -201,6 +205,12 @@ async function finished(
     ...engineOf(options),
     seed: options.seed,
     ...rest,
+    environment: environmentOf(lab, {
+      ...options,
+      engine: engineOf(options),
+      runtime: options.runtime.name,
+      file: fileOfLab(lab),
+    }),
   }
   if (options.out !== undefined) await writeReport(options.out, result, histories)
   return result
@@ -260,5 +270,9 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
     histories: [history],
     ...judgeAgain(lab, result),
   }
-  return await finished(lab, { runtime, engine, seed, out: options.out }, outcome)
+  return await finished(
+    lab,
+    { runtime, engine, seed, scale: run.scale, variants: [variant.name], recorded: true, out: options.out },
+    outcome,
+  )
 }

@@ -6,6 +6,7 @@
  *   index.js, index.cjs, index.d.ts the library
  *   lab.js, lab.d.ts, types/        what labs of one's own import
  *   broker.cjs, proxy.js, simulation.js, warden.js   what becomes a process of its own
+ *   report-page.js                  the script of the report of a lab
  *   labs/, apache-kafka/, image/    labs; files for the other engine; what the container image is built from
  *   apache-kafka-image/             what the other engine's is built from
  */
@@ -16,6 +17,7 @@ import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
 import { programOptions, securityOptions } from '../../images/broker/bundle.ts'
 import { brokerBundleOptions, brokerMain } from '../cluster/process/broker-bundle.ts'
 import { projectRoot } from '../cluster/state.ts'
+import { pageScriptOptions } from '../report/page-script.ts'
 
 const outdir = join(projectRoot, 'dist', 'npm')
 const at = (...path: string[]): string => join(projectRoot, ...path)
@@ -85,6 +87,16 @@ async function buildToolkit(): Promise<void> {
     entryPoints: [at('scripts', 'package', 'start.ts')],
     outfile: to('faultline.cjs'),
     banner: { js: '#!/usr/bin/env node' },
+  })
+}
+
+async function buildReportPage(): Promise<void> {
+  await build({
+    ...pageScriptOptions,
+    logLevel: 'warning',
+    absWorkingDir: projectRoot,
+    entryPoints: [at('scripts', 'report', 'page', 'main.ts')],
+    outfile: to('report-page.js'),
   })
 }
 
@@ -229,7 +241,13 @@ function copyKafkaFiles(): void {
 rmSync(outdir, { recursive: true, force: true })
 mkdirSync(to('image'), { recursive: true })
 mkdirSync(to('apache-kafka'), { recursive: true })
-const [broker, library] = await Promise.all([buildBroker(), buildLibrary(), buildToolkit(), buildImage()])
+const [broker, library] = await Promise.all([
+  buildBroker(),
+  buildLibrary(),
+  buildToolkit(),
+  buildReportPage(),
+  buildImage(),
+])
 writeFileSync(to('THIRD-PARTY-LICENSES.txt'), licensesOf([broker, library]))
 copyKafkaFiles()
 declareTypes()

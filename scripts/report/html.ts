@@ -1,197 +1,184 @@
-/** The report as one HTML file that needs nothing else: no network, no other file. What is shown comes from the result and the histories. */
-import { measureAvailability } from '../checkers/availability.ts'
-import type { AnomalyCase, CheckResult } from '../checkers/result.ts'
-import type { History, Operation } from '../history/operation.ts'
+/**
+ * The report as one HTML file that needs nothing else: no network, no other file. The text is complete without the script; the script adds the
+ * pictures. A policy in the page forbids every request, so that it cannot become otherwise by accident.
+ */
+import { createHash } from 'node:crypto'
+import { deflateSync } from 'node:zlib'
+import type { CheckResult } from '../checkers/result.ts'
+import type { History } from '../history/operation.ts'
 import type { LabResult, VariantResult } from '../labs/result.ts'
-import { offsetsSvg } from './offsets-svg.ts'
-import { script, style } from './style.ts'
-import { describeOperation, duration, escape, grouped } from './text.ts'
-import { timelineOf, type Timeline } from './timeline-model.ts'
-import { timelineSvg } from './timeline-svg.ts'
+import { environmentSection, whereItRan } from './html-environment.ts'
+import { eventsSection } from './html-events.ts'
+import { findingsSection } from './html-findings.ts'
+import { encodeRun } from './model/encode.ts'
+import type { RunData } from './model/run-data.ts'
+import { style } from './style.ts'
+import { duration, escape, grouped } from './text.ts'
+import { tiles } from './html-tiles.ts'
 
-export function reportHtml(result: LabResult, histories: readonly History[]): string {
-  const variants = result.variants.map((variant, index) => ({ variant, history: histories[index] ?? [] }))
+/** @param script  the bundled script of the page (`page-script.ts`); undefined: the report is text alone, and says so */
+export function reportHtml(result: LabResult, histories: readonly History[], script: string | undefined): string {
+  const variants = result.variants.map((variant, index) => {
+    const history = histories[index] ?? []
+    return { variant, history, run: encodeRun(variant.name, history) }
+  })
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy(script)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(`${result.lab}: ${result.verdict}`)}</title>
 <link rel="icon" href="data:,">
 <style>${style}</style>
 </head>
 <body>
-<main>
-<header><h1>${escape(result.lab)}</h1><span class="where">${where(result)}</span><button id="theme" type="button">light / dark</button></header>
+<a class="skip" href="#main">to the verdict</a>
+<header><h1>${escape(result.lab)}</h1><span class="where">${escape(whereItRan(result))}</span><button id="theme" type="button" hidden>dark colours</button></header>
+<main id="main">
 ${banner(result)}
-${questionCard(result)}
-<nav class="tabs" role="tablist">${variants.map(({ variant }, index) => tab(variant, index)).join('')}</nav>
-<div class="variants">${variants.map(({ variant, history }, index) => variantSection(variant, history, index)).join('\n')}</div>
-${explanationCard(result)}
-<footer>Started ${escape(result.startedAt)}, took ${duration(result.durationMs)}. Made by Faultline. The histories lie beside this file as JSON Lines; <code>./faultline lab replay FILE</code> judges one again.</footer>
+${predictionSection(result)}
+${variantsTable(result)}
+${script === undefined ? '<p class="trouble" role="note">This report has no pictures: esbuild, which bundles their script, is not installed in this checkout. Run <code>make setup</code>, then judge the history again with <code>lab replay</code>.</p>' : ''}
+${variants.length === 0 ? '' : `<div class="tabs" role="tablist" aria-label="Variants">${variants.map(({ variant }, index) => tab(variant, index)).join('')}</div>`}
+${variants.map(({ variant, history, run }, index) => variantPanel(variant, history, run, index)).join('\n')}
+${explanationSection(result)}
+${environmentSection(result)}
 </main>
-<div id="tip"></div>
-<script>${script}</script>
+<footer>Started ${escape(result.startedAt)}, took ${duration(result.durationMs)}. Made by Faultline. Beside this file: the histories as JSON Lines, <code>result.json</code>, <code>junit.xml</code>, and a trace per variant for <code>ui.perfetto.dev</code>.</footer>
+${variants.map(({ run }, index) => `<script type="text/plain" id="run-${index}">${packed(run)}</script>`).join('\n')}
+${script === undefined ? '' : `<script type="module">${script}</script>`}
 </body>
 </html>
 `
 }
 
-const engineNames = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka', redpanda: 'Redpanda' } as const
-
-function where(result: LabResult): string {
-  return escape(
-    `${[engineNames[result.engine], result.engineVersion].filter(text => text !== undefined).join(' ')} · runtime ${result.runtime} · seed ${result.seed} · ${duration(result.durationMs)}`,
-  )
+/** Styles are in the file itself, and set by the script; of scripts only the one that is in the file; nothing else, from nowhere. */
+function policy(script: string | undefined): string {
+  const hash = script === undefined ? "'none'" : `'sha256-${createHash('sha256').update(script).digest('base64')}'`
+  return `default-src 'none'; script-src ${hash}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'`
 }
+
+/** JSON, deflated, in base64: a hundred thousand operations are a megabyte. */
+function packed(run: RunData): string {
+  return deflateSync(JSON.stringify(run)).toString('base64')
+}
+
+export const verdictMarks = { valid: '✓', invalid: '✗', unknown: '?', skipped: '–' } as const
 
 function banner(result: LabResult): string {
-  const controls = result.variants.filter(({ role }) => role === 'control').length
-  const mains = result.variants.length - controls
-  const promise = `${mains} variant${mains === 1 ? '' : 's'} that must hold, ${controls} negative control${controls === 1 ? '' : 's'} that must be caught.`
-  return `<div class="verdict ${result.verdict}"><span class="word">${result.verdict.toUpperCase()}</span><span class="reason">${escape(result.reason)}</span><span class="promise">${promise}</span></div>`
+  return `<section class="verdict ${result.verdict}" aria-labelledby="verdict"><h2 id="verdict"><span aria-hidden="true">${verdictMarks[result.verdict]}</span> ${result.verdict.toUpperCase()}</h2><p class="reason">${escape(result.reason)}</p></section>`
 }
 
-function questionCard({ question, prediction, watch }: LabResult): string {
+function predictionSection({ question, prediction, watch }: LabResult): string {
+  const { chosen, answer } = prediction
   const choices = prediction.choices.map((choice, index) => {
-    const chosen = index === prediction.chosen
-    const kind = index === prediction.answer ? 'answer' : chosen ? 'wrong' : ''
-    return `<li class="${kind}">${escape(choice)}${chosen ? '<em>your prediction</em>' : ''}</li>`
+    const kind = index === answer ? 'answer' : index === chosen ? 'wrong' : ''
+    const notes = [...(index === chosen ? ['your prediction'] : []), ...(index === answer ? ['the answer'] : [])]
+    return `<li class="${kind}">${escape(choice)}${notes.length === 0 ? '' : ` <em>${notes.join(', ')}</em>`}</li>`
   })
-  return `<section class="card"><h2>The question</h2>
+  const outcome =
+    chosen === undefined
+      ? 'No prediction was made.'
+      : chosen === answer
+        ? 'You predicted it.'
+        : 'You predicted something else.'
+  return `<section class="card" aria-labelledby="question"><h2 id="question">The question</h2>
 <p class="question">${escape(question)}</p>
 <ul class="choices">${choices.join('')}</ul>
-<h3>What to watch</h3><ul class="prose">${watch.map(line => `<li>${escape(line)}</li>`).join('')}</ul></section>`
+<p>${outcome}</p>
+<details><summary>What to watch</summary><ul class="prose">${watch.map(line => `<li>${escape(line)}</li>`).join('')}</ul></details></section>`
 }
 
-function explanationCard({ explanation, reading }: LabResult): string {
-  const items = reading.map(entry => {
-    const [, text = entry, link] = /^(.*?):? (https?:\S+)$/.exec(entry) ?? []
-    return `<li>${link === undefined ? escape(text) : `<a href="${escape(link)}">${escape(text)}</a>`}</li>`
-  })
-  return `<section class="card"><h2>Why</h2><p class="prose">${escape(explanation)}</p><h3>Further reading</h3><ul class="prose">${items.join('')}</ul></section>`
+/** One line per variant: what it had to give and what it gave. A control that was not caught is worth more attention than anything else. */
+function variantsTable({ variants }: LabResult): string {
+  if (variants.length === 0) return ''
+  const rows = variants.map(
+    variant =>
+      `<tr><th scope="row">${escape(variant.name)}</th><td>${variant.role === 'control' ? 'negative control' : 'must hold'}</td><td>${escape(expectation(variant))}</td><td>${badge(variant)}</td><td>${escape(variant.summary)}</td></tr>`,
+  )
+  return `<section class="card" aria-labelledby="variants"><h2 id="variants">Variants</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="variants"><table><thead><tr><th scope="col">variant</th><th scope="col">role</th><th scope="col">expected</th><th scope="col">came out</th><th scope="col">what is special</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
+}
+
+function expectation({ expected }: VariantResult): string {
+  return expected === 'valid' ? 'everything valid' : `a finding of ${expected.join(' or ')}`
 }
 
 function badge(variant: VariantResult): string {
-  if (variant.verdict === 'unknown') return '<span class="badge open">unknown</span>'
-  if (!variant.asExpected) return `<span class="badge bad">${variant.verdict}, not as expected</span>`
-  return `<span class="badge good">${variant.role === 'control' ? 'caught' : 'held'}</span>`
+  if (variant.verdict === 'unknown') return '<span class="badge open">? unknown</span>'
+  if (variant.asExpected) return `<span class="badge good">✓ ${variant.role === 'control' ? 'caught' : 'held'}</span>`
+  return `<span class="badge bad">✗ ${variant.role === 'control' ? 'not caught' : 'broken'}</span>`
 }
 
 function tab(variant: VariantResult, index: number): string {
-  return `<button type="button" role="tab" aria-selected="${index === 0}" data-variant="variant-${index}">${escape(variant.name)} ${badge(variant)}</button>`
+  return `<button type="button" role="tab" id="tab-${index}" aria-controls="variant-${index}" aria-selected="${index === 0}" data-name="${escape(variant.name)}"${index === 0 ? '' : ' tabindex="-1"'}>${escape(variant.name)} ${badge(variant)}</button>`
 }
 
-function variantSection(variant: VariantResult, history: History, index: number): string {
-  const timeline = timelineOf(history)
-  const expected = variant.expected === 'valid' ? 'everything valid' : `a finding of ${variant.expected.join(' or ')}`
-  const role = variant.role === 'control' ? 'Negative control' : 'Variant'
+function variantPanel(variant: VariantResult, history: History, run: RunData, index: number): string {
   const trouble =
     variant.trouble === undefined ? '' : `<p class="trouble"><b>The run had trouble:</b> ${escape(variant.trouble)}</p>`
-  return `<article class="variant" id="variant-${index}"${index === 0 ? '' : ' hidden'}>
-<p class="lead"><b>${role} ${escape(variant.name)}:</b> ${escape(variant.summary)}. Expected: ${escape(expected)}. ${badge(variant)}</p>
+  return `<div class="variant" role="tabpanel" id="variant-${index}" aria-labelledby="tab-${index}">
+<h2>${variant.role === 'control' ? 'Negative control' : 'Variant'} ${escape(variant.name)}</h2>
+<p>${escape(variant.summary)}. Expected: ${escape(expectation(variant))}. ${badge(variant)}</p>
 ${trouble}
-${tiles(variant, history, timeline)}
-<h3>Timeline</h3>
-${legend}
-<div class="scroll">${timelineSvg(timeline)}</div>
-<h3>Checks</h3>
-${variant.results.map(checkRow).join('\n')}
-${offsetsBlock(timeline)}
-</article>`
+${tiles(variant, history, run)}
+${findingsSection(variant, history, index)}
+<section aria-labelledby="pictures-${index}"><h3 id="pictures-${index}">Timeline, latency, throughput</h3>
+${legend(run)}
+<div class="explorer" id="explorer-${index}"><p class="soft">The pictures need the script of this page.</p></div></section>
+<section aria-labelledby="checks-${index}"><h3 id="checks-${index}">All checks</h3>
+${variant.results.map(checkRow).join('\n')}</section>
+${eventsSection(run, index)}
+</div>`
 }
 
-function tiles(variant: VariantResult, history: History, timeline: Timeline): string {
-  const measured = measureAvailability(history)
-  const failing =
-    variant.results.find(({ name, valid }) => valid === false && name === 'lost-write') ??
-    variant.results.find(({ valid }) => valid === false)
-  const epochs = timeline.partitions.reduce(
-    (sum, { leaders }) => sum + Math.max(0, leaders.filter(({ value }) => value.leader >= 0).length - 1),
-    0,
+/** Colour never stands alone: what it says is also a height, a pattern, a shape or a word. */
+function legend(run: RunData): string {
+  const item = (picture: string, text: string) => `<li><i class="${picture}" aria-hidden="true"></i>${text}</li>`
+  const sign = (mark: string, text: string) => `<li><b aria-hidden="true">${mark}</b>${text}</li>`
+  const brokers = run.brokers.map(({ id }) =>
+    item(`key b${(id - 1) % 8}`, `broker ${id}: leader, in sync, log end offset`),
   )
-  const tile = (figure: string, text: string, kind = '') =>
-    `<div class="${kind}"><b>${figure}</b><span>${text}</span></div>`
-  return `<div class="tiles">${[
-    tile(grouped(variant.acknowledged), 'records acknowledged'),
-    failing ? tile(grouped(failing.count), escape(failing.name), 'bad') : tile('0', 'anomalies'),
-    tile(duration(measured.gaps[0]?.lastedMs ?? 0), 'longest time without an acknowledgement'),
-    tile(
-      duration(measured.latencyMs.median),
-      `latency of a send, median (worst ${duration(measured.latencyMs.worst)})`,
-    ),
-    tile(String(timeline.faults.length), 'faults and repairs'),
-    tile(String(epochs), 'changes of leader'),
-    tile(
-      grouped(measured.unknownSends + measured.failedSends),
-      `sends failed (${measured.failedSends}) or unknown (${measured.unknownSends})`,
-    ),
-  ].join('')}</div>`
+  return `<details class="legend"><summary>Legend</summary><ul>${[
+    item('key send low', 'send, ok (low bar)'),
+    item('key poll low', 'poll, ok (low bar)'),
+    item('key info striped', 'outcome unknown, or no answer (striped, ◆)'),
+    item('key fail dotted', 'failed (full height, ✕)'),
+    sign('✕', 'a client process ended: it crashed, or nobody knows what came of its last operation'),
+    sign('○', 'a client was given partitions, or crashed'),
+    sign('▼', 'operation of the chosen finding, and the chosen operation'),
+    item('key fault striped', 'fault at work: a bar at the top, a shade over everything'),
+    item('key down striped', 'broker down'),
+    item('key paused dotted', 'broker frozen'),
+    item('key controller', 'active controller'),
+    ...brokers,
+    item('key b0 odd', 'every other leader epoch is striped'),
+    item('line out', 'replica out of sync'),
+    item('line hw', 'high watermark (dashed)'),
+    item('line lso', 'last stable offset (dotted)'),
+    item('line start', 'log start offset (dash and dot)'),
+  ].join('')}</ul></details>`
 }
-
-const legend = `<div class="legend">${[
-  ['up', 'broker up'],
-  ['starting', 'not answering yet'],
-  ['paused', 'frozen'],
-  ['down', 'down'],
-  ['controller', 'active controller'],
-  ['in-sync', 'replica in sync'],
-  ['out-of-sync', 'replica out of sync'],
-  ['producer', 'send acknowledged'],
-  ['consumer', 'poll'],
-  ['paused', 'send of unknown outcome'],
-  ['down', 'send failed'],
-]
-  .map(([colour, text]) => `<span><i style="background:var(--${colour})"></i>${text}</span>`)
-  .join('')}</div>`
 
 const marks = { true: '✓', false: '✗', unknown: '?' } as const
+const validities = { true: 'valid', false: 'invalid', unknown: 'unknown' } as const
 
 function checkRow(result: CheckResult): string {
   const key = String(result.valid) as keyof typeof marks
   const figures = result.figures
-    ? `<div class="more figures">${escape(
+    ? `<span class="figures">${escape(
         Object.entries(result.figures)
           .map(([name, value]) => `${name}: ${typeof value === 'number' ? grouped(value) : value}`)
           .join(' · '),
-      )}</div>`
+      )}</span>`
     : ''
-  const more = result.count - result.cases.length
-  const cases =
-    result.cases.length === 0
-      ? ''
-      : `<div class="more"><details${result.cases.length > 0 && result.name === 'lost-write' ? ' open' : ''}><summary>${result.cases.length === 1 ? 'the case' : `${result.cases.length} cases`}${more > 0 ? ` of ${grouped(result.count)}` : ''}</summary>${shown(result).map(anomaly).join('')}</details></div>`
-  return `<div class="check ${key}"><span class="mark">${marks[key]}</span><span class="name">${escape(result.name)}</span><span class="says">${escape(result.explanation)}</span>${figures}${cases}</div>`
+  return `<div class="check ${key}"><span class="mark" role="img" aria-label="${validities[key]}">${marks[key]}</span><span class="name">${escape(result.name)}</span><span class="says">${escape(result.explanation)} ${figures}</span></div>`
 }
 
-/** Three cases are enough to understand; the rest is in the JSON. */
-function shown(result: CheckResult): readonly AnomalyCase[] {
-  return result.cases.slice(0, 3)
-}
-
-function anomaly({ explanation, slice }: AnomalyCase): string {
-  const rows = slice.map(sliceRow).join('')
-  return `<div class="case"><p>${escape(explanation)}</p>${rows === '' ? '' : `<table>${rows}</table>`}</div>`
-}
-
-function sliceRow(operation: Operation): string {
-  const who = 'client' in operation ? `${operation.client} (process ${operation.process})` : operation.process
-  const type =
-    operation.process === 'lab' || operation.process === 'observer'
-      ? ''
-      : `<span class="type ${operation.type}">${operation.type}</span> `
-  return `<tr class="${typeof operation.process === 'string' ? operation.process : 'client'}"><td class="number">#${operation.index}</td><td class="number">${(operation.timeMs / 1000).toFixed(2)} s</td><td class="who">${escape(who)}</td><td class="what">${type}${escape(describeOperation(operation))}</td></tr>`
-}
-
-function offsetsBlock(timeline: Timeline): string {
-  if (timeline.partitions.length === 0) return ''
-  const brokers = timeline.brokers.map(
-    ({ id }) => `<span><i style="background:var(--r${(id - 1) % 5})"></i>log end offset on broker ${id}</span>`,
-  )
-  const line = (words: string) =>
-    `<span><i style="background:var(--ink);height:2px;vertical-align:3px"></i>${words}</span>`
-  const hasStable = timeline.partitions.some(({ offsets }) => offsets.has('last stable offset'))
-  const lines = line('high watermark (dashed)') + (hasStable ? line('last stable offset (dotted)') : '')
-  return `<h3>Offsets</h3><div class="legend">${brokers.join('')}${lines}</div>
-<div class="scroll">${timeline.partitions.map(partition => offsetsSvg(timeline, partition)).join('\n')}</div>`
+function explanationSection({ explanation, reading }: LabResult): string {
+  const items = reading.map(entry => {
+    const [, text = entry, link] = /^(.*?):? (https?:\S+)$/.exec(entry) ?? []
+    return `<li>${link === undefined ? escape(text) : `<a href="${escape(link)}">${escape(text)}</a>`}</li>`
+  })
+  return `<section class="card" aria-labelledby="why"><h2 id="why">Why</h2><p class="prose">${escape(explanation)}</p><h3>Further reading</h3><ul class="prose">${items.join('')}</ul></section>`
 }

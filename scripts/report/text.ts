@@ -1,11 +1,6 @@
 /** Words and markup that every part of the report needs. */
-import {
-  isRecordOperation,
-  type Observation,
-  type Operation,
-  type PolledRecords,
-  type RecordOperation,
-} from '../history/operation.ts'
+import type { Observation, Operation } from '../history/operation.ts'
+import { brief, clientEntry, isFault, isObservation, isPhase, recordsOf, type ClientEntry } from './model/entries.ts'
 
 /** Text made safe inside HTML and SVG, attributes included. */
 export function escape(text: string): string {
@@ -32,35 +27,37 @@ export function grouped(count: number): string {
     .replaceAll(/\B(?=(\d{3})+$)/g, ' ')
 }
 
-/** One line of a slice of history: what happened, in words. */
+/** One line of a slice of history: what happened, in words. Entries of a kind that this version does not know are shown as they are. */
 export function describeOperation(operation: Operation): string {
-  if (isRecordOperation(operation)) return describeRecords(operation)
-  if (operation.process === 'nemesis') {
+  const entry = clientEntry(operation)
+  if (entry) return describeRecords(entry)
+  if (isFault(operation)) {
     const { brokers, target } = operation.value
     return `${operation.f} broker ${brokers.join(', ')} (${target})`
   }
-  if (operation.process === 'observer' && operation.f === 'observe') return describeObservation(operation.value)
-  if (operation.process === 'lab' && operation.f === 'phase') return `phase: ${operation.value}`
+  if (isObservation(operation)) return describeObservation(operation.value)
+  if (isPhase(operation)) return `phase: ${operation.value}`
   if (operation.process === 'lab' && operation.f === 'fact') return `${operation.value.name}: ${operation.value.value}`
-  return `${operation.f} ${JSON.stringify(operation.value)}`
+  return `${operation.f} ${brief(operation.value)}`
 }
 
-function describeRecords(operation: RecordOperation): string {
-  const parts = operation.value.map(micro => {
-    if (micro[0] === 'poll') return describePoll(micro[1])
-    const [, partition, sent] = micro
-    if (typeof sent === 'string') return `${sent} to ${partition}`
-    return `${sent[1]} to ${partition}${sent[0] === null ? '' : ` at offset ${sent[0]}`}`
-  })
-  const error = operation.error ? `: ${operation.error.code}, ${operation.error.message}` : ''
-  return `${operation.f} ${parts.filter(part => part !== '').join(', ')}${error}`
-}
-
-function describePoll(polled: PolledRecords | undefined): string {
-  const partitions = Object.entries(polled ?? {})
-  return partitions
-    .map(([name, records]) => `${name}: ${records.map(([offset, value]) => `${value} at ${offset}`).join(', ')}`)
-    .join('; ')
+function describeRecords({ f, value, error }: ClientEntry): string {
+  const records = recordsOf(value)
+  const sent = records
+    .filter(({ action }) => action === 'send')
+    .flatMap(({ partition, records }) =>
+      records.map(([offset, value]) => `${value} to ${partition}${offset === null ? '' : ` at offset ${offset}`}`),
+    )
+  const polled = records
+    .filter(({ action }) => action === 'poll')
+    .map(
+      ({ partition, records }) =>
+        `${partition}: ${records.map(([offset, value]) => `${value} at ${offset}`).join(', ')}`,
+    )
+  const parts = [sent.join(', '), polled.join('; ')].filter(part => part !== '')
+  const known = f === 'send' || f === 'poll' || f === 'txn'
+  const what = parts.length > 0 || known ? parts.join('; ') : brief(value)
+  return `${f} ${what}${error ? `: ${error.code}, ${error.message}` : ''}`
 }
 
 function describeObservation(observation: Observation): string {
