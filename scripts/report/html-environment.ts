@@ -3,7 +3,7 @@ import { engineText } from '../cluster/engine-name.ts'
 import type { LabResult } from '../labs/result.ts'
 import { duration, escape } from './text.ts'
 
-const engineNames = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka' } as const
+const engineNames = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka', redpanda: 'Redpanda' } as const
 
 export function whereItRan({ engine, engineVersion, runtime, seed, durationMs }: LabResult): string {
   const name = [engineNames[engine], engineVersion].filter(text => text !== undefined).join(' ')

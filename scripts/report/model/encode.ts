@@ -112,7 +112,7 @@ function strangersIn(history: History): MarkData[] {
       f: string
       value: unknown
     }
-    if (operation.f === 'fact' && isNamed(value))
+    if (process === 'lab' && isNamed(value))
       return [{ atMs: timeMs, index, text: `${value.name}: ${brief(value.value)}` }]
     return [{ atMs: timeMs, index, text: `${brief(process)}: ${f} ${brief(value)}` }]
   })

@@ -186,8 +186,10 @@ describe('columns', () => {
       { ...at(0), process: 1, client: 'w', type: 'invoke', f: 'txn', value: [['send', 't-0', 'a:0'], ['poll']] },
       { ...at(1), process: 1, client: 'w', type: 'ok', f: 'txn', value: [['send', 't-0', [4, 'a:0']], ['poll', { 't-1': [[7, 'b:0']] }]] },
       { ...at(2), process: 1, client: 'w', type: 'invoke', f: 'lookup', value: { 't-1': 8 } },
-      { ...at(3), process: 'facts', type: 'ok', f: 'fact', value: { name: 'x' } },
+      { ...at(3), process: 'lab', type: 'ok', f: 'fact', value: { name: 'lag after the pause', value: 120 } },
       { ...at(4), process: 'nemesis', type: 'ok', f: 'delay', value: 'all links' },
+      { ...at(5), process: 'oracle', type: 'ok', f: 'saw', value: { much: true } },
+      { ...at(6), process: 1, client: 'w', type: 'ok', f: 'joined', value: { group: 'g', partitions: ['t-1'] } },
     ] as unknown as History // prettier-ignore
     const decoded = new Run(encodeRun('x', history))
     expect([0, 1].map(operation => [decoded.kindOf(operation), decoded.outcomeOf(operation)])).toEqual([
@@ -196,7 +198,12 @@ describe('columns', () => {
     ])
     expect(decoded.touchesOf(0).map(({ action, offset }) => [action, offset])).toEqual([['send', 4], ['poll', 7]]) // prettier-ignore
     expect(decoded.noteOf(1)).toBe('{"t-1":8}')
-    expect(decoded.data.marks.map(({ text }) => text)).toEqual(['facts: fact {"name":"x"}', 'nemesis: delay all links'])
+    expect(decoded.data.marks.map(({ client, text }) => [client, text])).toEqual([
+      [undefined, 'lag after the pause: 120'],
+      [undefined, 'nemesis: delay all links'],
+      [undefined, 'oracle: saw {"much":true}'],
+      [0, 'joined {"group":"g","partitions":["t-1"]}'],
+    ])
   })
 
   test('of a hundred thousand operations are few characters each', () => {
