@@ -94,7 +94,9 @@ describe('the npm package', () => {
   test.each(['process', 'simulated'])('runs a lab to its verdict on the runtime %s', async runtime => {
     const stdout = await faultline('lab', 'run', '01-log', '--runtime', runtime, '--no-predict', '--json')
     expect(JSON.parse(stdout)).toMatchObject({ lab: '01-log', verdict: 'valid' })
-    expect(existsSync(path.join(consumer, 'out', 'labs', '01-log', 'report.html'))).toBe(true)
+    const report = readFileSync(path.join(consumer, 'out', 'labs', '01-log', 'report.html'), 'utf8')
+    expect(report).toContain('<script type="module">')
+    expect(report).toContain('npx faultline lab run 01-log')
     expect(existsSync(path.join(consumer, '.faultline'))).toBe(false)
   })
 
