@@ -125,7 +125,7 @@ ${tiles(variant, history, run)}
 ${findingsSection(variant, history, index)}
 <section aria-labelledby="pictures-${index}"><h3 id="pictures-${index}">Timeline, latency, throughput</h3>
 ${legend(run)}
-<div class="explorer" id="explorer-${index}"><p class="soft">The pictures need the script of this page.</p></div></section>
+<div class="explorer" id="explorer-${index}"><p class="soft">The script of this page draws the pictures when this variant is looked at.</p></div></section>
 <section aria-labelledby="checks-${index}"><h3 id="checks-${index}">All checks</h3>
 ${variant.results.map(checkRow).join('\n')}</section>
 ${eventsSection(run, index)}

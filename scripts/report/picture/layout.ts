@@ -96,7 +96,9 @@ export function layoutOf(run: Run, filter: Filter, width: number): Layout {
 
 /** `producer-2` before `producer-10`. */
 function byName(one = '', other = ''): number {
-  return one.localeCompare(other, 'en', { numeric: true })
+  const [, name = '', number = ''] = /^(.*?)(\d*)$/.exec(one) ?? []
+  const [, otherName = '', otherNumber = ''] = /^(.*?)(\d*)$/.exec(other) ?? []
+  return name === otherName ? Number(number) - Number(otherNumber) : name < otherName ? -1 : 1
 }
 
 function partitions(
