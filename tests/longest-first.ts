@@ -18,6 +18,7 @@ const longest = [
     'mixed-versions',
     'compose-files',
     'node-faults',
+    'upgrades',
     'toolkit-process',
     'package',
     'toolkit-security',

@@ -29,6 +29,7 @@ export const capabilities = [
   'wipe', // empties the data directory of a node that is down
   'partition', // nodes cannot reach each other, or one way only; clients still reach them
   'node-faults', // disk, clock and event loop of a node can be broken from inside
+  'upgrade', // a node can be started as another version of its engine, on the data that it has
   'power-failure', // ends at once and loses what was not fsynced
   'virtual-time', // the clock runs as fast as the machine allows, and a seed replays the run
   'read-log-directory', // `dataDir` of a node can be read from this machine
@@ -113,6 +114,8 @@ export interface NodeState {
   readonly log: string
   /** Base URL of the node's read-only HTTP state, when it has one. */
   readonly inspector?: string
+  /** What it is started as, where that is another version than the cluster's: a release, or a program file of our own. */
+  readonly version?: string
 }
 
 export interface LabClock {
@@ -156,6 +159,16 @@ export interface PowerLossSeen extends NodeFaultProof {
   readonly node: number
 }
 
+/** Other versions of the engine for single nodes: a release of Apache Kafka, or for our own broker the file that is started. */
+export interface NodeVersions {
+  /** Fetches what that version needs; refuses one that is not there. */
+  prepare(version: string, options?: UpOptions): Promise<void>
+  /** What a node is from its next start on; undefined: as the cluster. */
+  set(id: number, version: string | undefined): void
+  /** What a node's process was really started from, as a part of its command line. */
+  mark(version: string): string
+}
+
 export interface Cluster {
   readonly spec: ClusterSpec
   /** `host:port` of every broker, in the order of the ids, whether it runs or not. */
@@ -167,6 +180,8 @@ export interface Cluster {
   readonly links?: ClusterLinks | undefined
   /** Faults inside nodes, with capability `node-faults`. */
   readonly nodeFaults?: NodeFaults | undefined
+  /** With capability `upgrade`. */
+  readonly versions?: NodeVersions | undefined
   /** Where clients find what they need to connect; undefined for a cluster without security. */
   readonly security?: SecurityDocument | undefined
   readonly clock: LabClock

@@ -13,6 +13,7 @@ Every fault is an entry of one catalogue: \`fault add\` applies and proves it, \
 ./faultline fault add crash-at 3 --on rename --nth 2 --when after
 ./faultline fault add clock-jump controller --offset -3600000
 ./faultline fault add restart-loop 2 --up 5000 --down 1000
+./faultline fault add rolling-upgrade all --release 4.3.1     # of up --engine apache-kafka:3.9.1, on the same data
 ./faultline fault list                                        # what is at work, and how often it hit
 ./faultline fault list --kinds --json                         # parameters, defaults, bounds, and where each is there
 ./faultline fault heal slow-disk-2-1                          # or --all

@@ -2,12 +2,14 @@
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Capability, Cluster, NodeStatus, PowerFailureOptions, PowerLossSeen } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
-import { checkParameters, choice, milliseconds, seed, type Parameter } from '../proxy/parameters.ts'
+import { checkParameters, choice, seed, type Parameter } from '../proxy/parameters.ts'
 import type { Ending } from '../proxy/probe.ts'
 import { bringBack } from './bring-back.ts'
-import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
+import type { AppliedFault, FaultKind, FaultOrder, FaultProof } from './kind.ts'
 import { askNodeFirst, proveMute } from './probe-node.ts'
+import { everywhere } from './places.ts'
 import { restartLoop, restartLoopParameters } from './restart-loop.ts'
+import { restartKinds } from './restarts.ts'
 
 interface ProcessKind {
   readonly name: string
@@ -141,32 +143,7 @@ export const processKinds: readonly FaultKind[] = [
     impossible: kind.impossible ?? everywhere,
     apply: order => mute(kind, order),
   })),
-  {
-    name: 'restart',
-    summary: 'the nodes shut down in an orderly way, all at the same time, and come back',
-    heals: 'it is over when the command returns',
-    expect: 'leaders move away and stay there; clients go on',
-    targets: 'nodes',
-    parameters: [milliseconds('down', 'how long they are away', { default: 0 })],
-    isMomentary: true,
-    needs: ['restart'],
-    verb: 'restart',
-    impossible: everywhere,
-    apply: order => restart(order, 'restart'),
-  },
-  {
-    name: 'rolling-restart',
-    summary: 'the nodes shut down and come back one after the other, each when the one before serves again',
-    heals: 'it is over when the command returns',
-    expect: 'every partition has a leader but for moments; nothing is lost, and clients go on',
-    targets: 'nodes',
-    parameters: [milliseconds('down', 'how long each is away', { default: 0 })],
-    isMomentary: true,
-    needs: ['restart'],
-    verb: 'restart',
-    impossible: everywhere,
-    apply: order => restart(order, 'rolling-restart'),
-  },
+  ...restartKinds,
   {
     name: 'restart-loop',
     summary: 'the node is killed and started again and again, as by a supervisor whose service keeps crashing',
@@ -181,10 +158,6 @@ export const processKinds: readonly FaultKind[] = [
     apply: restartLoop,
   },
 ]
-
-function everywhere({ runtime }: Place): string | undefined {
-  return runtime === 'kubernetes' ? 'not there yet' : undefined
-}
 
 async function mute(
   kind: ProcessKind,
@@ -253,49 +226,4 @@ async function proofsOf(
     `The fault ${kind.name} did not take effect on node ${id}, and was taken back: it is ${state}, ${seen.text}.`,
     '--no-proof adds it without looking.',
   )
-}
-
-async function restart(order: FaultOrder, name: 'restart' | 'rolling-restart'): Promise<readonly AppliedFault[]> {
-  const { cluster, nodes } = order
-  const parameters = checkParameters(name, [milliseconds('down', '', { default: 0 })], order.parameters)
-  const applied: AppliedFault[] = []
-  const groups = name === 'restart' ? [nodes] : nodes.map(id => [id])
-  for (const group of groups) {
-    const before = await processesOf(cluster)
-    await Promise.all(group.map(id => cluster.stop(id)))
-    await cluster.clock.sleep(Number(parameters['down']))
-    await Promise.all(group.map(id => cluster.start(id)))
-    await cluster.waitReady()
-    const after = await processesOf(cluster)
-    for (const id of group)
-      applied.push(restarted(name, id, { parameters, before: before.get(id), after: after.get(id) }))
-  }
-  return applied
-}
-
-async function processesOf(cluster: Cluster): Promise<ReadonlyMap<number, string | undefined>> {
-  return new Map((await cluster.nodes()).map(({ id, pid, container }) => [id, pid?.toString() ?? container]))
-}
-
-function restarted(
-  name: string,
-  id: number,
-  {
-    parameters,
-    before,
-    after,
-  }: { readonly parameters: Parameters; readonly before: string | undefined; readonly after: string | undefined },
-): AppliedFault {
-  // A container is the same one after a restart.
-  const isTold = before !== undefined && after !== undefined && before !== after
-  const text = isTold ? `process ${before} before, ${after} now; it serves` : 'it serves again'
-  return {
-    id: `${name}-${id}`,
-    name,
-    summary: `node ${id} was stopped and started`,
-    node: id,
-    parameters,
-    hits: 1,
-    proofs: [{ node: id, shown: isTold ? true : undefined, text }],
-  }
 }

@@ -80,7 +80,7 @@ export function interruptible(cluster: Cluster, signal: AbortSignal): Interrupti
 function extras(
   cluster: Cluster,
   guarded: <T>(work: () => Promise<T>) => Promise<T>,
-): Pick<Cluster, 'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links' | 'nodeFaults'> {
+): Pick<Cluster, 'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links' | 'nodeFaults' | 'versions'> {
   return {
     ...(cluster.partition && {
       partition: async groups => await guarded(async () => await cluster.partition?.(groups)),
@@ -90,6 +90,7 @@ function extras(
     }),
     ...(cluster.links && { links: cluster.links }),
     ...(cluster.nodeFaults && { nodeFaults: cluster.nodeFaults }),
+    ...(cluster.versions && { versions: cluster.versions }),
     ...(cluster.healPartition && {
       healPartition: async () => await guarded(async () => await cluster.healPartition?.()),
     }),

@@ -8,6 +8,7 @@ import { parseProperties } from '#broker/config/properties.ts'
 import { failure } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
+import { parseEngine } from '../engine-name.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion, usesLog4j1 } from './jars.ts'
@@ -58,6 +59,9 @@ export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
       ],
       environment: {},
     }),
+
+    inVersion: other => apacheKafka(parseEngine('release', `apache-kafka:${other}`).engineVersion),
+    mark: jarsDirectory(version),
   }
 }
 

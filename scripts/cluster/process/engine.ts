@@ -41,4 +41,8 @@ export interface ProcessEngine {
   /** Properties that only this engine takes. */
   properties(spec: ClusterSpec, id: number, clusterId: string): Readonly<Record<string, string>>
   launch(node: NodeFiles, options: LaunchOptions): Launch
+  /** The same engine in another version; refuses what cannot be one. */
+  inVersion(version: string): ProcessEngine
+  /** What the command line of a node of this version holds, and that of others does not. */
+  readonly mark: string
 }

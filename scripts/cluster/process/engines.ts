@@ -3,6 +3,7 @@ import { usageError } from '../../errors.ts'
 import { kafkaVersion } from '../apache-kafka/release.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
+import { usageError } from '../../errors.ts'
 import { engineOf, engineText, type EngineChoice } from '../engine-name.ts'
 import type { ProcessEngine } from './engine.ts'
 import { faultlineEngine } from './faultline-engine.ts'
@@ -51,6 +52,14 @@ function mixedEngine(
     format: (nodes, clusterId, options) => formats.format(nodes, clusterId, options),
     properties: (given, id, clusterId) => of(id).properties(given, id, clusterId),
     launch: (node, options) => of(node.id).launch(node, options),
+    inVersion() {
+      throw usageError(
+        `The nodes of ${spec.name} are of several engines, so there is no one version for them.`,
+        'A cluster of one engine can be upgraded: ./faultline up --engine apache-kafka:3.9.1',
+      )
+    },
+    // Never asked: a node that has a version of its own is of one engine.
+    mark: '',
   }
 }
 

@@ -1,6 +1,7 @@
 /** Our own broker as a process, under the Node.js that runs the toolkit. It formats its storage itself. */
 import { existsSync } from 'node:fs'
-import { failure } from '../../errors.ts'
+import { resolve } from 'node:path'
+import { failure, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { HOST, inspectorPort } from '../ports.ts'
 import { brokerEntry, brokerMain, prepareBrokerBundle } from './broker-bundle.ts'
@@ -15,34 +16,53 @@ const MiB = 1 << 20
 const brokerFlags = ['--max-semi-space-size=2']
 const brokerEnvironment = { MALLOC_ARENA_MAX: '1' }
 
-export const faultlineEngine: ProcessEngine = {
-  nodeMemoryBytes: 80 * MiB,
-  readyTimeoutMs: 60_000,
+export const faultlineEngine: ProcessEngine = engineOf()
 
-  available: () => Promise.resolve({ available: true }),
+/** @param program the file that is started; left out: the one of this toolkit */
+function engineOf(program?: string): ProcessEngine {
+  return {
+    nodeMemoryBytes: 80 * MiB,
+    readyTimeoutMs: 60_000,
 
-  prepare() {
-    const main = installation.brokerBundle ?? brokerMain
-    if (!existsSync(main)) throw failure(`${main} is missing.`, 'The installation is not complete: fetch it again.')
-    return prepareBrokerBundle()
-  },
+    available: () => Promise.resolve({ available: true }),
 
-  format: () => Promise.resolve(),
+    prepare() {
+      if (program !== undefined) return Promise.resolve()
+      const main = installation.brokerBundle ?? brokerMain
+      if (!existsSync(main)) throw failure(`${main} is missing.`, 'The installation is not complete: fetch it again.')
+      return prepareBrokerBundle()
+    },
 
-  properties: (spec, id, clusterId) => ({
-    'cluster.id': clusterId,
-    'inspector.listener': `${HOST}:${inspectorPort(spec, id)}`,
-  }),
+    format: () => Promise.resolve(),
 
-  launch: ({ propertiesFile, faultDirectory }, { tied }) => ({
-    command: process.execPath,
-    args: [
-      ...brokerFlags,
-      brokerEntry(),
-      propertiesFile,
-      ...(tied ? ['--end-with-stdin'] : []),
-      ...(faultDirectory === undefined ? [] : ['--fault-control', faultDirectory]),
-    ],
-    environment: { ...brokerEnvironment, NODE_COMPILE_CACHE: installation.compileCache },
-  }),
+    properties: (spec, id, clusterId) => ({
+      'cluster.id': clusterId,
+      'inspector.listener': `${HOST}:${inspectorPort(spec, id)}`,
+    }),
+
+    launch: ({ propertiesFile, faultDirectory }, { tied }) => ({
+      command: process.execPath,
+      args: [
+        ...brokerFlags,
+        program ?? brokerEntry(),
+        propertiesFile,
+        ...(tied ? ['--end-with-stdin'] : []),
+        ...(faultDirectory === undefined ? [] : ['--fault-control', faultDirectory]),
+      ],
+      environment: { ...brokerEnvironment, NODE_COMPILE_CACHE: installation.compileCache },
+    }),
+
+    inVersion(file) {
+      const path = resolve(file)
+      if (existsSync(path)) return engineOf(path)
+      throw usageError(
+        `There is no file ${path}.`,
+        'The program of a broker is a file such as broker/main.ts of another checkout.',
+      )
+    },
+
+    get mark() {
+      return program ?? brokerEntry()
+    },
+  }
 }

@@ -32,6 +32,20 @@ export async function conditionOf(handle: ProcessHandle): Promise<ProcessConditi
   return found === undefined || found.identity !== handle.identity ? 'gone' : found.condition
 }
 
+/** What the process was started as, arguments joined by blanks; undefined when it is gone. */
+export async function commandLineOf(pid: number): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)], {
+      env: { LC_ALL: 'C', PATH: process.env['PATH'] },
+      maxBuffer: 1 << 20,
+    })
+    return stdout.trim() === '' ? undefined : stdout.trim()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 1) return undefined
+    throw error
+  }
+}
+
 /** Sends a signal, unless the process is gone or its number belongs to another one now. Returns whether it was sent. */
 export async function signalProcess(handle: ProcessHandle, signal: NodeJS.Signals): Promise<boolean> {
   if ((await conditionOf(handle)) === 'gone') return false

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
-import { failure, usageError } from '../../errors.ts'
+import { failure, lacking, usageError } from '../../errors.ts'
 import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type {
@@ -13,6 +13,7 @@ import type {
   ClusterSpec,
   NodeFaults,
   NodeState,
+  NodeVersions,
   PowerFailureOptions,
   PowerLossSeen,
   Progress,
@@ -31,6 +32,7 @@ import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeStat
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
+import { readNodeVersion, removeNodeVersion, writeNodeVersion } from './node-version.ts'
 import { forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
@@ -40,6 +42,7 @@ export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'pause',
   'restart',
   'wipe',
+  'upgrade',
   'read-log-directory',
 ])
 
@@ -67,6 +70,7 @@ export class ProcessCluster implements Cluster {
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
   readonly nodeFaults: NodeFaults | undefined
+  readonly versions: NodeVersions
   readonly clock = realClock
   readonly random: Random
   readonly #engine: ProcessEngine
@@ -94,6 +98,25 @@ export class ProcessCluster implements Cluster {
       spec.faults === true
         ? new ProcessNodeFaults(spec.name, async id => (await this.#node(id).status()).state)
         : undefined
+    this.versions = {
+      prepare: async (version, { progress = () => {}, signal } = {}) => {
+        const other = engine.inVersion(version)
+        const found = await other.available()
+        if (!found.available) throw lacking(found.missing, found.remedy)
+        await other.prepare({ progress, signal })
+      },
+      set: (id, version) => {
+        if (version === undefined) removeNodeVersion(spec.name, this.#node(id).id)
+        else writeNodeVersion(spec.name, this.#node(id).id, version)
+      },
+      mark: version => engine.inVersion(version).mark,
+    }
+  }
+
+  /** In the version that this node has. */
+  #engineOf(id: number): ProcessEngine {
+    const version = readNodeVersion(this.spec.name, id)
+    return version === undefined ? this.#engine : this.#engine.inVersion(version)
   }
 
   get security(): SecurityDocument | undefined {
@@ -128,6 +151,7 @@ export class ProcessCluster implements Cluster {
     const { id } = node
     const roles = rolesOf(this.spec, id)
     const port = roles.includes('broker') ? brokerPort(this.spec, id) : this.#ownPort(id)
+    const version = readNodeVersion(this.spec.name, id)
     const inspector = this.#engine.properties(this.spec, id, this.#record.clusterId)['inspector.listener'] !== undefined
     return {
       id,
@@ -138,6 +162,7 @@ export class ProcessCluster implements Cluster {
       log: node.logFile,
       ...(enginesOf(this.spec).length > 1 ? { engine: engineText(engineOf(this.spec, id)) } : {}),
       ...(inspector ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
+      ...(version === undefined ? {} : { version }),
     }
   }
 
@@ -310,7 +335,7 @@ export class ProcessCluster implements Cluster {
       if (state === 'stopped' || state === 'dead')
         throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
     }
-    await this.#engine.format([files], this.#record.clusterId, options)
+    await this.#engineOf(node.id).format([files], this.#record.clusterId, options)
     await this.#startProxy(options.signal)
     await this.#launch(node)
   }
@@ -326,7 +351,7 @@ export class ProcessCluster implements Cluster {
     const options = { tied: this.spec.tied === true }
     // Nobody goes on with it: what it says is not true any more when the node has run without.
     if (this.spec.faults !== true) forgetUnsynced(nodeDirectory(this.spec.name, node.id))
-    await node.start(this.#engine.launch(this.#files(node.id), options), options)
+    await node.start(this.#engineOf(node.id).launch(this.#files(node.id), options), options)
   }
 
   #files(id: number): NodeFiles {

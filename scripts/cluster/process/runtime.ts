@@ -19,6 +19,7 @@ import { processEngine, processEngineOf } from './engines.ts'
 import { growCluster } from './grow.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
+import { removeNodeVersion } from './node-version.ts'
 import { processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
 export const processRuntime: Runtime = {
@@ -60,6 +61,8 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     if (request.port !== 0) await requireFreePorts(spec)
     await engine.prepare({ progress, signal })
     const security = await makeSecurity(spec, [HOST, 'localhost'])
+    if (existing?.spec.engineVersion !== spec.engineVersion)
+      for (const id of nodeIds(spec)) removeNodeVersion(spec.name, id)
     cluster = new ProcessCluster(record, engine)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeNodeFiles(record, engine, nodeIds(spec))

@@ -38,6 +38,7 @@ describe('the catalogue of faults', () => {
     expect(at('stall')).toEqual([true, true, true, true, true])
     expect(at('latency')).toEqual([true, true, true, true, false])
     expect(at('power-failure')).toEqual([true, false, false, false, true])
+    expect(at('rolling-upgrade')).toEqual([true, true, false, false, false])
   })
 
   test('refuses a name that it does not have', () => {

@@ -1,0 +1,203 @@
+/** The kinds of faults that stop and start nodes in an orderly way, as for maintenance: as they are, or as another version. */
+import { resolve } from 'node:path'
+import type { Cluster, NodeState } from '../cluster/cluster.ts'
+import { commandLineOf } from '../cluster/process/liveness.ts'
+import { failure, usageError } from '../errors.ts'
+import { checkParameters, milliseconds, type Parameter, type Parameters } from '../proxy/parameters.ts'
+import { bringBack } from './bring-back.ts'
+import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
+import { everywhere } from './places.ts'
+
+const away = milliseconds('down', 'how long each is away', { default: 0 })
+
+const version: readonly Parameter[] = [
+  { name: 'release', summary: 'of Apache Kafka: which, such as 4.3.1', type: 'text', optional: true },
+  { name: 'program', summary: 'of Faultline: the file that is started', type: 'text', optional: true },
+]
+
+const common = { heals: 'it is over when the command returns', targets: 'nodes', isMomentary: true } as const
+
+export const restartKinds: readonly FaultKind[] = [
+  {
+    ...common,
+    name: 'restart',
+    summary: 'the nodes shut down in an orderly way, all at the same time, and come back',
+    expect: 'leaders move away and stay there; clients go on',
+    parameters: [away],
+    needs: ['restart'],
+    verb: 'restart',
+    impossible: everywhere,
+    apply: order => restart(order, { name: 'restart', parameters: [away], isRolling: false }),
+  },
+  {
+    ...common,
+    name: 'rolling-restart',
+    summary: 'the nodes shut down and come back one after the other, each when the one before serves again',
+    expect: 'every partition has a leader but for moments; nothing is lost, and clients go on',
+    parameters: [away],
+    needs: ['restart'],
+    verb: 'restart',
+    impossible: everywhere,
+    apply: order => restart(order, { name: 'rolling-restart', parameters: [away], isRolling: true }),
+  },
+  {
+    ...common,
+    name: 'upgrade',
+    heals: 'it is over when the command returns; the nodes stay in that version until they get another one',
+    summary:
+      'the nodes shut down, all at the same time, and come back in another version of their engine, on the same data',
+    expect:
+      'what older versions wrote is read; a version may refuse what a newer one wrote, and then the nodes are what they were',
+    parameters: [...version, away],
+    needs: ['restart', 'upgrade'],
+    verb: 'restart',
+    impossible: noVersions,
+    apply: order => upgrade(order, { name: 'upgrade', parameters: [...version, away], isRolling: false }),
+  },
+  {
+    ...common,
+    name: 'rolling-upgrade',
+    heals: 'it is over when the command returns; the nodes stay in that version until they get another one',
+    summary: 'the same one after the other, each when the one before serves again',
+    expect:
+      'old and new nodes work together meanwhile; every partition has a leader but for moments; nothing is lost, and clients go on',
+    parameters: [...version, away],
+    needs: ['restart', 'upgrade'],
+    verb: 'restart',
+    impossible: noVersions,
+    apply: order => upgrade(order, { name: 'rolling-upgrade', parameters: [...version, away], isRolling: true }),
+  },
+]
+
+function noVersions({ runtime }: Place): string | undefined {
+  switch (runtime) {
+    case 'process':
+      return undefined
+    case 'simulated':
+      return 'simulated nodes run the broker of this toolkit and no other'
+    case 'compose':
+      return 'the nodes of a cluster in containers have one image; needs --runtime process'
+    case 'kubernetes':
+      return 'not there yet'
+  }
+}
+
+interface Round {
+  readonly name: string
+  readonly parameters: readonly Parameter[]
+  /** True: one node after the other. */
+  readonly isRolling: boolean
+  /** While the nodes of a group are down. */
+  readonly meanwhile?: (ids: readonly number[]) => void
+  readonly prove?: (node: NodeState, before: NodeState | undefined) => Promise<FaultProof>
+}
+
+async function restart(
+  { cluster, nodes, parameters: given, proof }: FaultOrder,
+  { name, parameters: known, isRolling, meanwhile, prove = proveRestart }: Round,
+): Promise<readonly AppliedFault[]> {
+  const parameters = checkParameters(name, known, given)
+  const applied: AppliedFault[] = []
+  for (const group of isRolling ? nodes.map(id => [id]) : [nodes]) {
+    const before = await nodesById(cluster)
+    try {
+      await Promise.all(group.map(id => cluster.stop(id)))
+      await cluster.clock.sleep(Number(parameters['down']))
+      meanwhile?.(group)
+      await Promise.all(group.map(id => cluster.start(id)))
+      await cluster.waitReady()
+      const after = await nodesById(cluster)
+      for (const id of group) {
+        const node = after.get(id)
+        const proofs = proof && node !== undefined ? [await prove(node, before.get(id))] : []
+        applied.push({ id: `${name}-${id}`, name, summary: summaryOf(id, node), node: id, parameters, hits: 1, proofs })
+      }
+    } catch (error) {
+      await bringBack(cluster, [...before.values()], group)
+      throw error
+    }
+  }
+  return applied
+}
+
+async function nodesById(cluster: Cluster): Promise<ReadonlyMap<number, NodeState>> {
+  return new Map((await cluster.nodes()).map(node => [node.id, node]))
+}
+
+function summaryOf(id: number, node: NodeState | undefined): string {
+  const as = node?.version === undefined ? '' : `, as ${node.version}`
+  return `node ${id} was stopped and started${as}`
+}
+
+function proveRestart(node: NodeState, before: NodeState | undefined): Promise<FaultProof> {
+  const [then, now] = [before, node].map(each => each?.pid?.toString() ?? each?.container)
+  // A container is the same one after a restart.
+  const isTold = then !== undefined && now !== undefined && then !== now
+  const text = isTold ? `process ${then} before, ${now} now; it serves` : 'it serves again'
+  return Promise.resolve({ node: node.id, shown: isTold ? true : undefined, text })
+}
+
+async function upgrade(order: FaultOrder, round: Round): Promise<readonly AppliedFault[]> {
+  const { cluster } = order
+  const { versions } = cluster
+  const wanted = wantedVersion(cluster, round.name, checkParameters(round.name, round.parameters, order.parameters))
+  if (versions === undefined)
+    throw usageError(
+      `The fault ${round.name} is not there on this cluster (${cluster.spec.runtime}).`,
+      './faultline fault list --kinds --json tells what is there where.',
+    )
+  // May take minutes, in which the nodes serve.
+  await versions.prepare(wanted)
+  const before = await nodesById(cluster)
+  const changed = new Set<number>()
+  try {
+    return await restart(order, {
+      ...round,
+      meanwhile: ids => {
+        for (const id of ids) {
+          versions.set(id, wanted)
+          changed.add(id)
+        }
+      },
+      prove: async (node, earlier) => await proveVersion(node, earlier, versions.mark(wanted)),
+    })
+  } catch (error) {
+    await changeBack(
+      cluster,
+      [...before.values()].filter(({ id }) => changed.has(id)),
+    )
+    throw error
+  }
+}
+
+/** Nodes as they were: what a version cannot read or do is no reason to leave the cluster without it. */
+async function changeBack(cluster: Cluster, were: readonly NodeState[]): Promise<void> {
+  const now = await nodesById(cluster)
+  await Promise.all(
+    were.map(async ({ id, version: earlier }) => {
+      const state = now.get(id)?.state
+      if (state === 'running' || state === 'starting' || state === 'paused') await cluster.kill(id)
+      cluster.versions?.set(id, earlier)
+      await cluster.start(id)
+    }),
+  )
+}
+
+function wantedVersion(cluster: Cluster, name: string, { release, program }: Parameters): string {
+  const isKafka = cluster.spec.engine === 'apache-kafka'
+  const [wanted, other] = isKafka ? [release, program] : [program, release]
+  if (typeof wanted === 'string' && other === undefined) return isKafka ? wanted : resolve(wanted)
+  throw usageError(
+    `The fault ${name} on ${cluster.spec.engine} needs ${isKafka ? '--release, and no --program' : '--program, and no --release'}.`,
+    `For example: ./faultline fault add ${name} all ${isKafka ? '--release 4.3.1' : '--program ../other/broker/main.ts'}`,
+  )
+}
+
+/** By what the process was really started from. */
+async function proveVersion(node: NodeState, before: NodeState | undefined, mark: string): Promise<FaultProof> {
+  const { shown, text } = await proveRestart(node, before)
+  const line = node.pid === undefined ? undefined : await commandLineOf(node.pid)
+  if (line === undefined) return { node: node.id, shown, text: `${text}; which program it runs could not be looked at` }
+  if (line.includes(mark)) return { node: node.id, shown, text: `${text}, from ${mark}` }
+  throw failure(`Node ${node.id} was to run ${mark}, but runs ${line.slice(0, 500)}.`)
+}
