@@ -1,6 +1,6 @@
 /** stop, start, restart, kill, pause, resume, wipe, and faults of nodes and links that can be listed and healed. */
 import type { Command } from 'commander'
-import { withCommonOptions } from './options.ts'
+import { collect, withCommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
 const verbs = [
@@ -14,7 +14,8 @@ const verbs = [
 ] as const
 export type Verb = (typeof verbs)[number][0]
 
-const who = 'Nodes are numbers, "controller" (the active one) or "all".'
+const who =
+  'Nodes are numbers, "controller" (the active one), "leader:orders-0", "follower:orders-0", "coordinator:readers" (a group) or "all".'
 
 export function addBreakingCommands(root: Command, session: Session): void {
   for (const [verb, summary] of verbs) {
@@ -39,12 +40,19 @@ export function addBreakingCommands(root: Command, session: Session): void {
       '--at <time>',
       'so long from now: 500ms, 5s, 2m; the command waits and goes on until the fault is over or Ctrl-C',
     )
+    .option(
+      '--when <condition>',
+      "when that is observed, such as 'hasLeftInSyncSet orders-0 2' or its JSON form; the command waits as with --at",
+      collect,
+      [],
+    )
+    .option('--within <time>', 'how long --when is waited for (default: until Ctrl-C)')
     .option('--repeat <time>', 'again and again, every so often, until Ctrl-C')
     .option('--lasts <time>', 'healed after so long (default, of a fault with --at or --repeat: when the command ends)')
     .allowUnknownOption()
     .addHelpText(
       'after',
-      '\nParameters of a kind are options too: ./faultline fault add latency --from 1 --to 2 --delay 100',
+      `\n${who}\nParameters of a kind are options too: ./faultline fault add latency --from 1 --to 2 --delay 100`,
     )
     .action(async (kind: string, words: string[], options) =>
       (await import('./faults.ts')).addFault(kind, words, options, session),

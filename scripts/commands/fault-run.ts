@@ -13,6 +13,8 @@ export async function runFaults(file: string, options: CommonOptions, session: S
   await carryOut(cluster, await readSchedule(file, cluster, resolveNodes), session)
 }
 
+const because = (event: ScheduleEvent): string => (event.because === undefined ? '' : `, because ${event.because}`)
+
 /**
  * In the foreground: each event as it happens, and all of them as the result. The command fails when a fault was refused, and ends as
  * interrupted when it was.
@@ -24,7 +26,9 @@ export async function carryOut(cluster: Cluster, faults: readonly ScheduledFault
   const report = (event: ScheduleEvent): void => {
     const atMs = Math.round(performance.now() - beganMs)
     events.push({ ...event, atMs })
-    output.note(`${(atMs / 1000).toFixed(1).padStart(6)} s  ${event.what} ${event.kind}: ${event.text}`)
+    output.note(
+      `${(atMs / 1000).toFixed(1).padStart(6)} s  ${event.what} ${event.kind}: ${event.text}${because(event)}`,
+    )
   }
   const refused = await runSchedule({ cluster, faults, signal, report })
   const not = refused === 0 ? '' : ` ${refused} could not be applied.`

@@ -8,7 +8,9 @@ import type { ActiveFault, AppliedFault, FaultKind, FaultProof } from '../faults
 import { requireLinks } from '../faults/link-kinds.ts'
 import { describePlaces } from '../faults/matrix.ts'
 import { durationMs } from '../faults/schedule-file.ts'
-import { after, every } from '../faults/schedule.ts'
+import { after, every, whenObserved, type Trigger } from '../faults/schedule.ts'
+import type { Observation } from '../observe/model.ts'
+import type { Parameters } from '../proxy/parameters.ts'
 import { table } from './describe.ts'
 import { carryOut } from './fault-run.ts'
 import { parseLinks, parseWords, type LinkWords } from './fault-words.ts'
@@ -22,6 +24,9 @@ interface AddOptions extends CommonOptions, LinkWords {
   readonly at?: string
   readonly repeat?: string
   readonly lasts?: string
+  /** Conditions; a kind may have a parameter of that name, too, and its values are told apart. */
+  readonly when?: readonly string[]
+  readonly within?: string
 }
 
 export async function addFault(
@@ -31,16 +36,20 @@ export async function addFault(
   session: Session,
 ): Promise<void> {
   const kind = faultKind(kindName)
-  const { nodes: names, parameters } = parseWords(kind, words)
+  const { nodes: names, parameters: others } = parseWords(kind, words)
+  const { conditions, parameters } = tellApart(kind, options.when ?? [], others)
   const cluster = await attachCluster(options.name)
   const { output } = session
   const links = await parseLinks(kind, options, cluster)
-  const resolved = async (): Promise<readonly number[]> =>
+  const resolved = async (_?: Cluster, seen?: Observation): Promise<readonly number[]> =>
     kind.targets === 'nodes'
-      ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, message => output.note(message))
+      ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, message => output.note(message), seen)
       : []
-  if (options.at !== undefined || options.repeat !== undefined || options.lasts !== undefined) {
-    const { trigger, times, forMs } = occasions(options, cluster)
+  const isTimed = [options.at, options.repeat, options.lasts, options.within, conditions[0]].some(
+    each => each !== undefined,
+  )
+  if (isTimed) {
+    const { trigger, times, forMs } = await occasions({ ...options, when: conditions }, names, cluster)
     const order = { kind: kind.name, nodes: resolved, parameters, proof: options.proof !== false, times }
     const fault = { ...order, trigger, ...(links && { links }), ...(forMs !== undefined && { forMs }) }
     return await carryOut(cluster, [fault], session)
@@ -58,24 +67,61 @@ export async function addFault(
   output.result(faults, () => [...applied.flatMap(appliedLines), '', text].join('\n'))
 }
 
-/** Of `--at`, `--repeat` and `--lasts`. */
-function occasions({ at, repeat, lasts }: AddOptions, { clock }: Cluster) {
-  if (at !== undefined && repeat !== undefined)
+/** `crash-at` has a `--when before` of its own. */
+function tellApart(
+  kind: FaultKind,
+  given: readonly string[],
+  others: Parameters,
+): { readonly conditions: readonly string[]; readonly parameters: Parameters } {
+  const own = kind.parameters.find(({ name }) => name === 'when')
+  const isOwn = (text: string) => own?.type === 'choice' && own.choices.includes(text)
+  const parameters = given.filter(isOwn).map(text => ['when', text])
+  return {
+    conditions: given.filter(text => !isOwn(text)),
+    parameters: { ...others, ...(Object.fromEntries(parameters) as Parameters) },
+  }
+}
+
+/** Of `--at`, `--repeat`, `--when` and `--lasts`. */
+async function occasions(
+  { at, repeat, lasts, when = [], within }: AddOptions,
+  names: readonly string[],
+  cluster: Cluster,
+) {
+  const { clock } = cluster
+  const [condition, ...more] = when
+  const given = Object.entries({ at, repeat, when: condition }).flatMap(([name, text]) =>
+    text === undefined ? [] : [`--${name}`],
+  )
+  if (given.length > 1)
     throw usageError(
-      '--at and --repeat cannot be meant together.',
+      `${given.join(' and ')} cannot be meant together.`,
       './faultline fault run carries out a whole schedule.',
     )
+  if (more.length > 0)
+    throw usageError('--when is there more than once.', 'One condition of several: --when \'{"every": [{…}, {…}]}\'')
+  if (within !== undefined && condition === undefined) throw usageError('--within is about --when, which is not there.')
   const time = (option: string, text: string): number =>
     durationMs(text, problem => {
       throw usageError(`${option}: ${problem}.`)
     })
+  const trigger = async (): Promise<Trigger> => {
+    if (repeat !== undefined) return every(clock, time('--repeat', repeat))
+    if (condition === undefined) return after(clock, at === undefined ? 0 : time('--at', at))
+    const [{ predicateFromText }, { watchOfRoles }] = await Promise.all([
+      import('../observe/predicate-form.ts'),
+      import('../observe/roles.ts'),
+    ])
+    return whenObserved(cluster, predicateFromText(condition, '--when'), {
+      watch: watchOfRoles(names),
+      ...(within === undefined ? {} : { withinMs: time('--within', within) }),
+    })
+  }
+  const isUntilTold = at !== undefined || condition !== undefined
   return {
-    trigger:
-      repeat === undefined
-        ? after(clock, at === undefined ? 0 : time('--at', at))
-        : every(clock, time('--repeat', repeat)),
+    trigger: await trigger(),
     times: repeat === undefined ? 1 : Infinity,
-    forMs: lasts !== undefined ? time('--lasts', lasts) : at !== undefined ? Infinity : undefined,
+    forMs: lasts !== undefined ? time('--lasts', lasts) : isUntilTold ? Infinity : undefined,
   }
 }
 

@@ -5,6 +5,7 @@ import { millisecondsOf } from '../duration.ts'
 import { usageError } from '../errors.ts'
 import type { Cluster, NodeStatus } from '../cluster/cluster.ts'
 import { checkedName, defaultName } from '../cluster/spec.ts'
+import type { Observation } from '../observe/model.ts'
 
 export interface CommonOptions {
   readonly name: string
@@ -34,21 +35,41 @@ export function collect(text: string, before: readonly string[]): string[] {
   return [...before, text]
 }
 
-/** Broker numbers, `all`, or `controller` for the active controller. */
-export async function resolveNodes(cluster: Cluster, names: readonly string[]): Promise<number[]> {
+/**
+ * Node numbers, `all`, `controller` for the active one, or roles: `leader:orders-0`, `follower:orders-0`, `coordinator:readers`.
+ *
+ * @param seen  in which roles are looked up; left out: as they are now
+ */
+export async function resolveNodes(cluster: Cluster, names: readonly string[], seen?: Observation): Promise<number[]> {
   const nodes = await cluster.nodes()
   const known = nodes.map(node => node.id)
+  const inRole = await roles(cluster, names, seen)
   const ids: number[] = []
   for (const name of names) {
+    const found = inRole.get(name)
     if (name === 'all') ids.push(...known)
+    else if (found !== undefined) ids.push(found)
     else if (name === 'controller') ids.push(await activeController(cluster))
     else if (known.includes(Number(name))) ids.push(Number(name))
     else
       throw usageError(
-        `There is no node ${name} in the cluster ${cluster.spec.name}: it has ${known.join(', ')} (and "all", "controller").`,
+        `There is no node ${name} in the cluster ${cluster.spec.name}: it has ${known.join(', ')} (and "all", "controller", "leader:TOPIC-0", "follower:TOPIC-0", "coordinator:GROUP").`,
       )
   }
   return [...new Set(ids)]
+}
+
+/** Loaded for those who name one: other commands should not wait for it. */
+async function roles(
+  cluster: Cluster,
+  names: readonly string[],
+  seen: Observation | undefined,
+): Promise<ReadonlyMap<string, number>> {
+  const wanted = names.filter(name => name.includes(':') || (name === 'controller' && seen !== undefined))
+  if (wanted.length === 0) return new Map()
+  const { nodeInRole, nodesInRoles } = await import('../observe/roles.ts')
+  if (seen === undefined) return await nodesInRoles(cluster, wanted)
+  return new Map(wanted.map(name => [name, nodeInRole(name, seen)]))
 }
 
 type Operation = 'stop' | 'start' | 'restart' | 'kill' | 'pause' | 'resume' | 'wipe' | 'break'
@@ -74,8 +95,9 @@ export async function resolveNodesFor(
   cluster: Cluster,
   names: readonly string[],
   note: (message: string) => void,
+  seen?: Observation,
 ): Promise<number[]> {
-  const ids = await resolveNodes(cluster, names)
+  const ids = await resolveNodes(cluster, names, seen)
   if (!names.includes('all')) return ids
   const named = new Set(
     await resolveNodes(

@@ -1,6 +1,7 @@
 /** docs/faults.md: the words of this file around the tables of the catalogue. */
 import { faultKinds } from './catalogue.ts'
 import { kindTable, matrixTable } from './matrix.ts'
+import { predicateForms } from '../observe/predicate-form.ts'
 
 const introduction = `# Which faults are there, and where?
 
@@ -14,12 +15,14 @@ Every fault is an entry of one catalogue: \`fault add\` applies and proves it, \
 ./faultline fault add clock-jump controller --offset -3600000
 ./faultline fault add restart-loop 2 --up 5000 --down 1000
 ./faultline fault add rolling-upgrade all --release 4.3.1     # of up --engine apache-kafka:3.9.1, on the same data
+./faultline fault add kill leader:orders-0 --when 'isBehindLeader orders-0 2 100'
 ./faultline fault list                                        # what is at work, and how often it hit
 ./faultline fault list --kinds --json                         # parameters, defaults, bounds, and where each is there
 ./faultline fault heal slow-disk-2-1                          # or --all
 \`\`\`
 
-Nodes are numbers, \`controller\` (the active one) or \`all\`. Faults of links have \`--from\` and \`--to\` instead; they need \`up --proxy\`, and
+Nodes are numbers, \`all\`, or what they are at that moment: \`controller\` (the active one), \`leader:orders-0\`, \`follower:orders-0\` (one in sync, where
+there is one), \`coordinator:readers\` (of a group). Faults of links have \`--from\` and \`--to\` instead; they need \`up --proxy\`, and
 [their own page](fault-proxy.md) tells more. \`up --faults --proxy\` has both.
 
 A fault that cannot be seen to work is taken back and the command fails; \`--no-proof\` adds it without looking. "Not proved" says that there was
@@ -83,9 +86,22 @@ over or Ctrl-C, and heals what it began:
   {"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"},
   {"kind": "kill", "nodes": ["random"], "when": {"every": "10s"}, "for": "3s", "times": 5},
   {"kind": "pause", "nodes": ["controller"], "when": {"random": ["1s", "20s"], "seed": 7}, "for": "4s"},
-  {"kind": "latency", "links": {"from": [1], "to": ["all"]}, "parameters": {"delay": 100}, "when": {"at": "1s"}}
+  {"kind": "latency", "links": {"from": [1], "to": ["all"]}, "parameters": {"delay": 100}, "when": {"at": "1s"}},
+  {"kind": "kill", "nodes": ["leader:orders-0"], "when": {"observed": {"isBeyondHighWatermark": {"partition": "orders-0", "broker": 1}}, "within": "60s"}}
 ]
 \`\`\`
+
+A schedule that has a fault which this cluster can never have is refused before anything begins. One that is refused when its time has come is
+reported, and the others go on; the command then ends with 1, and with 130 after Ctrl-C. A fault that is over by itself (\`restart\`, \`stall\`) is not
+waited for.
+
+\`--when CONDITION\` and \`"observed"\` begin when something is observed over the wire ([observe.md](observe.md)), whatever the engine; \`--within 60s\` gives up
+after that time. Roles are then looked up in the very observation that made the condition true, and the event says what it was:
+\`began kill: …, because the log of broker 1 ends above the high watermark of orders-0\`. With \`times\`, the next occasion is when it holds again after it
+did not. As words a condition is its name and its values, \`not\` before it turns it round; as JSON an object with one name, and \`every\`, \`some\` and \`not\`
+join them:
+
+${predicateForms.map(form => `- \`${form}\``).join('\n')}
 
 In a TypeScript file, which exports such a list by default, \`when\` may be a function of an AbortSignal and the cluster: its promise resolves at the next occasion, whatever it
 waits for. Scripts of labs have \`run.breakInside(kind, target, parameters)\` and \`run.healInside()\`.

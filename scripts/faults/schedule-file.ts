@@ -6,6 +6,7 @@
  *     {"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"},
  *     {"kind": "kill", "nodes": ["random"], "when": {"every": "10s"}, "for": "3s", "times": 5},
  *     {"kind": "pause", "nodes": ["controller"], "when": {"random": ["1s", "20s"], "seed": 7}, "for": "4s"},
+ *     {"kind": "kill", "nodes": ["leader:orders-0"], "when": {"observed": {"isBeyondHighWatermark": {"partition": "orders-0", "broker": 1}}}},
  *     {"kind": "latency", "links": {"from": [1], "to": ["all"]}, "parameters": {"delay": 100}, "when": {"at": "1s"}}
  *   ]
  */
@@ -18,16 +19,19 @@ import { brokerIds } from '../cluster/cluster.ts'
 import { seededRandom } from '../cluster/random.ts'
 import { millisecondsOf } from '../duration.ts'
 import { messageOf, usageError } from '../errors.ts'
+import type { Observation } from '../observe/model.ts'
+import { predicateFromJson } from '../observe/predicate-form.ts'
+import { watchOfRoles } from '../observe/roles.ts'
 import { faultKind } from './catalogue.ts'
 import type { LinkChoice } from './kind.ts'
-import { after, byChance, every, type ScheduledFault, type Trigger } from './schedule.ts'
+import { after, byChance, every, whenObserved, type ScheduledFault, type Trigger } from './schedule.ts'
 
 const example =
   'For example: [{"kind": "slow-disk", "nodes": [2], "parameters": {"delay": 200}, "when": {"at": "5s"}, "for": "2s"}]'
 
 interface FileEntry {
   readonly kind: string
-  /** Node numbers, `controller`, `all`, or `random`: one broker by chance. */
+  /** Node numbers, `all`, `random` (one broker by chance), or roles: `controller`, `leader:orders-0`, `follower:orders-0`, `coordinator:readers`. */
   readonly nodes?: readonly (number | string)[]
   readonly links?: LinkChoice
   readonly parameters?: Parameters
@@ -35,14 +39,16 @@ interface FileEntry {
     | { readonly at: string }
     | { readonly every: string }
     | { readonly random: readonly [string, string]; readonly seed?: number }
+    /** The JSON form of a condition (observe/predicate-form.ts), and how long it is waited for. */
+    | { readonly observed: unknown; readonly within?: string }
     | ((signal: AbortSignal, cluster: Cluster) => Promise<void>)
   readonly for?: string
   readonly times?: number
   readonly proof?: boolean
 }
 
-/** Numbers from `controller`, `all` and numbers. */
-type ResolveNodes = (cluster: Cluster, names: readonly string[]) => Promise<readonly number[]>
+/** Numbers from roles, `all` and numbers; roles as they were observed, where that is given. */
+type ResolveNodes = (cluster: Cluster, names: readonly string[], seen?: Observation) => Promise<readonly number[]>
 
 const keys = new Set(['kind', 'nodes', 'links', 'parameters', 'when', 'for', 'times', 'proof'])
 
@@ -93,15 +99,15 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
     ...(entry.nodes === undefined
       ? {}
       : {
-          nodes: async () => {
+          nodes: async (_, seen) => {
             const names = (entry.nodes ?? []).map(String)
             const ids = brokerIds(cluster.spec)
             const picked = names.map(name => (name === 'random' ? String(ids[random.below(ids.length)]) : name))
-            return await resolveNodes(cluster, picked)
+            return await resolveNodes(cluster, picked, seen)
           },
         }),
     parameters: entry.parameters ?? {},
-    trigger: triggerOf(entry.when, cluster, random, refuse),
+    trigger: triggerOf(entry, cluster, random, { where, refuse }),
     ...(entry.for === undefined ? {} : { forMs: durationMs(entry.for, refuse) }),
     times,
     proof: entry.proof ?? true,
@@ -109,10 +115,10 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
 }
 
 function triggerOf(
-  when: FileEntry['when'],
+  { when, nodes = [] }: FileEntry,
   cluster: Cluster,
   random: ReturnType<typeof seededRandom>,
-  refuse: (problem: string) => never,
+  { where, refuse }: { readonly where: string; readonly refuse: (problem: string) => never },
 ): Trigger {
   const { clock } = cluster
   if (typeof when === 'function') return signal => when(signal, cluster)
@@ -122,7 +128,14 @@ function triggerOf(
     const [least, most] = when.random.map(text => durationMs(text, refuse)) as [number, number]
     return least <= most ? byChance(clock, random, least, most) : refuse('random is from the least to the most')
   }
-  return refuse('when is {"at": "5s"}, {"every": "10s"} or {"random": ["1s", "20s"], "seed": 7}')
+  if ('observed' in when) {
+    const condition = predicateFromJson(when.observed, `${where}: observed`)
+    const within = when.within === undefined ? {} : { withinMs: durationMs(when.within, refuse) }
+    return whenObserved(cluster, condition, { ...within, watch: watchOfRoles(nodes.map(String)) })
+  }
+  return refuse(
+    'when is {"at": "5s"}, {"every": "10s"}, {"random": ["1s", "20s"], "seed": 7} or {"observed": {"isFullyInSync": {"partition": "orders-0"}}}',
+  )
 }
 
 /** `500ms`, `5s`, `2m`. */

@@ -7,18 +7,29 @@ import type { Random } from '#broker/environment/environment.ts'
 import type { Cluster, LabClock } from '../cluster/cluster.ts'
 import { messageOf, usageError } from '../errors.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
+import type { Observation, Watch } from '../observe/model.ts'
+import { not, type Predicate } from '../observe/predicates.ts'
+import { when } from '../observe/when.ts'
 import { activeFaults, healListed } from './active.ts'
 import { faultKind } from './catalogue.ts'
 import type { ActiveFault, AppliedFault, LinkChoice } from './kind.ts'
 import { requirePossible } from './possible.ts'
 
+/** Why a fault begins now. */
+export interface Occasion {
+  /** Reads behind "because". */
+  readonly because: string
+  /** What was observed at that moment; who the fault hits is looked up in it. */
+  readonly seen?: Observation
+}
+
 /** Resolves at the next occasion; called again for the one after. Rejects when the signal is aborted. */
-export type Trigger = (signal: AbortSignal) => Promise<void>
+export type Trigger = (signal: AbortSignal) => Promise<Occasion | void>
 
 export interface ScheduledFault {
   readonly kind: string
   /** At each occasion, so that "one by chance" can be another one. */
-  readonly nodes?: (cluster: Cluster) => Promise<readonly number[]>
+  readonly nodes?: (cluster: Cluster, seen?: Observation) => Promise<readonly number[]>
   readonly links?: LinkChoice
   readonly parameters?: Parameters
   readonly trigger: Trigger
@@ -34,6 +45,8 @@ export interface ScheduleEvent {
   readonly what: 'began' | 'healed' | 'refused'
   readonly kind: string
   readonly text: string
+  /** Of a fault that began because of what was observed. */
+  readonly because?: string
   readonly applied?: readonly AppliedFault[]
 }
 
@@ -53,6 +66,33 @@ export function every(clock: LabClock, ms: number): Trigger {
 /** After a while by chance, from the moment it is asked. */
 export function byChance(clock: LabClock, random: Random, leastMs: number, mostMs: number): Trigger {
   return signal => sleep(clock, leastMs + random.below(mostMs - leastMs + 1), signal)
+}
+
+export interface WhenObserved {
+  /** How long each occasion is waited for, ms; left out: until the schedule is cut off. */
+  readonly withinMs?: number
+  /** What else has to be observed at that moment: who the fault hits. */
+  readonly watch?: Watch
+}
+
+/**
+ * When a condition holds that is observed over the wire; the next time, when it holds again after it did not.
+ *
+ * @throws ToolkitError when an occasion did not come in time: with what was seen last
+ */
+export function whenObserved(
+  cluster: Cluster,
+  condition: Predicate,
+  { withinMs = Infinity, watch = {} }: WhenObserved = {},
+): Trigger {
+  let isFirst = true
+  return async signal => {
+    const options = { ...watch, timeoutMs: withinMs, signal }
+    if (!isFirst) await when(cluster, not(condition), options)
+    const seen = await when(cluster, condition, options)
+    isFirst = false
+    return { because: condition.name, seen }
+  }
 }
 
 /** How soon an aborted schedule ends, ms. */
@@ -123,11 +163,11 @@ interface Occasions {
 async function occasions({ cluster, fault, signal, report, began }: Occasions): Promise<void> {
   const { kind, nodes, links, parameters = {}, trigger, forMs, times = 1, proof = true } = fault
   for (let round = 0; round < times; round++) {
-    await unlessAborted(trigger(signal), signal)
+    const occasion = (await unlessAborted(trigger(signal), signal)) ?? undefined
     signal.throwIfAborted()
     let applied: readonly AppliedFault[]
     try {
-      const chosen = (await nodes?.(cluster)) ?? []
+      const chosen = (await nodes?.(cluster, occasion?.seen)) ?? []
       applied = await faultKind(kind).apply({ cluster, nodes: chosen, links, parameters, proof })
     } catch (error) {
       report({ what: 'refused', kind, text: messageOf(error) })
@@ -135,7 +175,8 @@ async function occasions({ cluster, fault, signal, report, began }: Occasions): 
     }
     const isOver = faultKind(kind).isMomentary === true
     if (!isOver) for (const each of applied) began.set(each.id, each)
-    report({ what: 'began', kind, text: applied.map(({ summary }) => summary).join('; '), applied })
+    const text = applied.map(({ summary }) => summary).join('; ')
+    report({ what: 'began', kind, text, ...(occasion && { because: occasion.because }), applied })
     if (forMs === undefined || isOver) continue
     try {
       await sleep(cluster.clock, forMs, signal)

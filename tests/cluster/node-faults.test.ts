@@ -402,6 +402,38 @@ function commandClaims(cluster: Broken): void {
     expect(exitCode).toBe(2)
   })
 
+  test('fault add waits until something is observed, and hits who has the role then', async () => {
+    await topicOnlyOn(cluster, 'awaited', 2)
+    const waiting = cluster.add(
+      'kill',
+      'leader:awaited-0',
+      '--when',
+      'highWatermarkReaches awaited-0 5',
+      '--lasts',
+      '1s',
+    )
+    await producing(cluster, async producer => {
+      await send(producer, 'awaited', numbers(0, 4))
+      // Too few yet, however long it looks.
+      expect(await cluster.faults()).toEqual([])
+      await send(producer, 'awaited', numbers(4, 8))
+    })
+    expect(await waiting).toMatchObject([
+      {
+        what: 'began',
+        kind: 'kill',
+        because: 'the high watermark of awaited-0 is 5 or more',
+        applied: [{ id: 'down-2', node: 2, proofs: [{ shown: true }] }],
+      },
+      { what: 'healed', kind: 'down' },
+    ])
+    expect(await cluster.faults()).toEqual([])
+    expect(await read(cluster, 'awaited')).toEqual(numbers(0, 8))
+    const inVain = cluster.add('kill', '1', '--when', 'highWatermarkReaches awaited-0 900', '--within', '300ms')
+    await expect(inVain).rejects.toThrow('Waited 300 ms in vain until the high watermark of awaited-0 is 900 or more')
+    expect(await cluster.faults()).toEqual([])
+  })
+
   test('says what it does not understand, and changes nothing', async () => {
     const refused = async (...words: string[]): Promise<unknown> =>
       await cluster.toolkit.here('fault', 'add', ...words, ...cluster.name).then(
@@ -415,6 +447,10 @@ function commandClaims(cluster: Broken): void {
       [['slow-disk', '9', '--delay', '5'], 'no node 9'],
       [['slow-disk', '1', '--delay', '5', '--to', '2'], 'takes no --from'],
       [['fire', '1'], 'There is no fault fire'],
+      [['kill', 'leader:nothing-0'], 'there is no topic nothing'],
+      [['kill', '1', '--when', 'fire'], '--when: there is no condition "fire"'],
+      [['kill', '1', '--when', 'isLevel a-0', '--at', '1s'], '--at and --when cannot be meant together'],
+      [['kill', '1', '--within', '1s'], '--within is about --when'],
     ] as const)
       expect(await refused(...words)).toMatchObject({ exitCode: 2, message: expect.stringContaining(text) as string })
     expect(await cluster.faults()).toEqual([])

@@ -260,6 +260,24 @@ describe('a schedule in a file', () => {
     expect(new Set(picked.flat())).toEqual(new Set([1, 2, 3]))
   })
 
+  test('looks up roles in what was observed when it began', async () => {
+    const file = path.join(directory, 'roles.json')
+    const observed = { every: [{ hasLeader: { partition: 'orders-0' } }, { brokerAnswers: { broker: 1 } }] }
+    writeFileSync(
+      file,
+      JSON.stringify([{ kind: 'kill', nodes: ['leader:orders-0', 3], when: { observed, within: '5s' }, for: '1s' }]),
+    )
+    const asked: unknown[] = []
+    const [first] = await readSchedule(file, cluster().cluster, (_, names, seen) => {
+      asked.push([names, seen])
+      return Promise.resolve([1])
+    })
+    expect(first?.times).toBe(1)
+    const seen = { sequence: 4, atMs: 0, tookMs: 1, brokers: [], changes: [] }
+    await first?.nodes?.(cluster().cluster, seen)
+    expect(asked).toEqual([[['leader:orders-0', '3'], seen]])
+  })
+
   test('is TypeScript, whose triggers are its own', async () => {
     const [first] = await load(
       'export default [{ kind: "stop", nodes: [1], when: (signal: AbortSignal) => Promise.resolve(void signal) }]',
@@ -278,6 +296,18 @@ describe('a schedule in a file', () => {
     ['[{"kind": "kill", "nodes": [1], "when": {"at": "1s"}, "times": 0}]', 'a whole number from 1'],
     ['[{"kind": "kill", "when": {"at": "1s"}}]', 'the fault kill is about nodes, and it names none'],
     ['[{"kind": "kill", "nodes": [], "when": {"at": "1s"}}]', 'the fault kill is about nodes, and it names none'],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"observed": {"leads": {"partition": "o-0"}}}}]',
+      'entry 1: observed: broker of leads: expected a whole number from 0, it is missing',
+    ],
+    [
+      '[{"kind": "kill", "nodes": ["boss:o-0"], "when": {"observed": {"isLevel": {"partition": "o-0"}}}}]',
+      'is no role',
+    ],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"observed": {"isLevel": {"partition": "o-0"}}, "within": "x"}}]',
+      'no time',
+    ],
     ['[{"kind": "cut", "nodes": [1], "when": {"at": "1s"}}]', 'the fault cut is about links, and it names none'],
   ])('%s is refused', async (text, problem) => {
     await expect(load(text)).rejects.toThrow(problem)
