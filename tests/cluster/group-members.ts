@@ -13,12 +13,18 @@ import {
   streamsGroupHeartbeatRequest,
   streamsGroupHeartbeatResponse,
 } from '#broker/protocol/messages/88-streams-group-heartbeat.ts'
+import {
+  alterShareGroupOffsetsRequest,
+  alterShareGroupOffsetsResponse,
+} from '#broker/protocol/messages/91-alter-share-group-offsets.ts'
+import { errorName } from '#broker/protocol/errors.ts'
 import { poll } from '#scripts/cluster/clock.ts'
 import type { Cluster } from '#scripts/cluster/cluster.ts'
 import { attempt, type Line, Lines } from '#scripts/observe/lines.ts'
 import { isUnknown } from '#scripts/observe/model.ts'
 import { subtopology } from '../conformance/streams-wire.ts'
 
+const move = { request: alterShareGroupOffsetsRequest, response: alterShareGroupOffsetsResponse }
 const consumer = { request: consumerGroupHeartbeatRequest, response: consumerGroupHeartbeatResponse }
 const share = { request: shareGroupHeartbeatRequest, response: shareGroupHeartbeatResponse }
 const streams = { request: streamsGroupHeartbeatRequest, response: streamsGroupHeartbeatResponse }
@@ -89,6 +95,35 @@ export async function join(
     const joined = await poll(once, { clock: cluster.clock, everyMs: 200, timeoutMs })
     if (joined === undefined) throw new Error(`nobody assigned anything to the member of the ${kind} group ${group}`)
     return joined
+  } finally {
+    lines.close()
+  }
+}
+
+/** The member of a share group leaves, and the group, which is empty then, is put to an offset of partition 0. */
+export async function leaveAndMoveShareGroup(
+  cluster: Cluster,
+  { group, coordinator }: { readonly group: string; readonly coordinator: number },
+  { topic, offset }: { readonly topic: string; readonly offset: number },
+): Promise<void> {
+  const lines = new Lines(cluster, 10_000)
+  const line = lines.of(coordinator, 'groups')
+  const codes: string[] = []
+  try {
+    await line.ask(share, { groupId: group, memberId, memberEpoch: -1 })
+    const moved = await poll(
+      async () => {
+        const { errorCode, responses } = await line.ask(move, {
+          groupId: group,
+          topics: [{ topicName: topic, partitions: [{ partitionIndex: 0, startOffset: offset }] }],
+        })
+        const code = errorCode || (responses[0]?.partitions[0]?.errorCode ?? -1)
+        codes.push(errorName(code))
+        return code === 0 || undefined
+      },
+      { clock: cluster.clock, everyMs: 200, timeoutMs },
+    )
+    if (moved === undefined) throw new Error(`the share group ${group} could not be moved: ${codes.at(-1)}`)
   } finally {
     lines.close()
   }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { updateFeaturesRequest, updateFeaturesResponse } from '#broker/protocol/messages/57-update-features.ts'
 import { poll } from '#scripts/cluster/clock.ts'
 import type { Cluster, Engine, Runtime } from '#scripts/cluster/cluster.ts'
 import { processRuntime } from '#scripts/cluster/process/runtime.ts'
@@ -16,6 +17,7 @@ import { quickFailover } from '#scripts/labs/lab.ts'
 import { LabRun } from '#scripts/labs/script.ts'
 import { leaderOf } from '#scripts/labs/targets.ts'
 import type { Change } from '#scripts/observe/changes.ts'
+import { Lines } from '#scripts/observe/lines.ts'
 import { isUnknown, known, partitionOf, type Observation, type ObservedPartition } from '#scripts/observe/model.ts'
 import { observe, observeOnce, type ObserveOptions } from '#scripts/observe/observe.ts'
 import {
@@ -44,7 +46,7 @@ import { Observer } from '#scripts/workload/observer.ts'
 import { describeWith } from '../machine.ts'
 import { startKafkaQuickly } from '../quick-java.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
-import { commitOffset, join } from './group-members.ts'
+import { commitOffset, join, leaveAndMoveShareGroup } from './group-members.ts'
 
 const topic = 'orders'
 /** A node of Apache Kafka takes half a minute to start on a busy machine. */
@@ -55,6 +57,8 @@ const settings = {
   'broker.session.timeout.ms': '6000',
   'controller.quorum.election.timeout.ms': '1000',
   'controller.quorum.fetch.timeout.ms': '3000',
+  // A follower that is frozen is in sync until it is fenced.
+  'replica.lag.time.max.ms': '30000',
   'transaction.state.log.num.partitions': '4',
   'offsets.topic.replication.factor': '3',
   'transaction.state.log.replication.factor': '3',
@@ -90,6 +94,33 @@ async function createTopic(kafka: Kafka): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
   await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1, replicationFactor: 3 }] })
+  await admin.disconnect()
+}
+
+/** As `kafka-features upgrade` does; a cluster that Apache Kafka formatted has them from the start. */
+async function turnOnEligibleReplicas(cluster: Cluster): Promise<void> {
+  const lines = new Lines(cluster, timeoutMs)
+  const question = { request: updateFeaturesRequest, response: updateFeaturesResponse }
+  try {
+    const feature = { feature: 'eligible.leader.replicas.version', maxVersionLevel: 1 }
+    const { errorCode, errorMessage } = await lines.of(1, 'state').ask(question, { featureUpdates: [feature] })
+    expect({ errorCode, errorMessage }).toMatchObject({ errorCode: 0 })
+  } finally {
+    lines.close()
+  }
+}
+
+async function createTopicOf(
+  kafka: Kafka,
+  name: string,
+  replicas: readonly number[],
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const configEntries = Object.entries(settings).map(([key, value]) => ({ name: key, value }))
+  const replicaAssignment = [{ partition: 0, replicas: [...replicas] }]
+  await admin.createTopics({ waitForLeaders: false, topics: [{ topic: name, replicaAssignment, configEntries }] })
   await admin.disconnect()
 }
 
@@ -194,19 +225,35 @@ function storyOf(engine: Engine): void {
     const { leader, replicas } = partition(await observeOnce(cluster, { topics: [topic] }))
     const controller = known((await observeOnce(cluster, { quorum: true })).quorum)?.leader
     const victim = replicas.find(id => id !== leader && id !== controller)!
-    const story = await collecting(cluster, { topics: [topic] })
-    await cluster.kill(victim)
-    const without = await when(cluster, every(hasLeftInSyncSet(topic, 0, victim), brokerIs(victim, 'fenced')), {
-      timeoutMs,
+    if (engine === 'faultline') await turnOnEligibleReplicas(cluster)
+    // Here one replica that leaves is one too few, and may still be elected (KIP-966).
+    await createTopicOf(kafka, 'careful', [leader, ...replicas.filter(id => id !== leader)], {
+      'min.insync.replicas': '3',
     })
+    await when(cluster, every(isFullyInSync('careful', 0), isFullyInSync(topic, 0)), { timeoutMs })
+    const story = await collecting(cluster, { topics: [topic, 'careful'] })
+    await cluster.kill(victim)
+    const left = every(hasLeftInSyncSet(topic, 0, victim), hasLeftInSyncSet('careful', 0, victim))
+    const without = await when(cluster, every(left, brokerIs(victim, 'fenced')), { timeoutMs })
+    expect(partition(without)).toMatchObject({ elr: [], lastKnownElr: [] })
+    expect(partitionOf(without, 'careful', 0)).toMatchObject({ elr: [victim], lastKnownElr: [] })
     expect(isUnknown(partition(without).logs[victim])).toBe(true)
     expect(partition(without).leader).toBe(leader)
     expect(without.brokers.find(({ id }) => id === victim)?.answers).toEqual({
       unknown: expect.stringContaining(`broker ${victim}`) as string,
     })
     await cluster.start(victim)
-    await when(cluster, every(isFullyInSync(topic, 0), isLevel(topic, 0), brokerIs(victim, 'alive')), { timeoutMs })
-    const kinds = await story.until('brokerSilent', 'isrShrunk', 'brokerAnswers', 'isrGrew', 'registrationChanged')
+    const whole = every(isFullyInSync(topic, 0), isLevel(topic, 0), isFullyInSync('careful', 0))
+    const again = await when(cluster, every(whole, brokerIs(victim, 'alive')), { timeoutMs })
+    expect(partitionOf(again, 'careful', 0)).toMatchObject({ elr: [] })
+    const kinds = await story.until(
+      'brokerSilent',
+      'isrShrunk',
+      'elrChanged',
+      'brokerAnswers',
+      'isrGrew',
+      'registrationChanged',
+    )
     expect(kinds).not.toContain('highWatermarkFell')
     expect(kinds).not.toContain('logCut')
   })
@@ -214,12 +261,14 @@ function storyOf(engine: Engine): void {
   test('a frozen follower holds the high watermark below the log ends of the others, and slows no look down', async () => {
     // Connected before: a client that begins with the frozen broker waits for it.
     const producer = await write(kafka, 1)
-    const { leader, replicas, highWatermark } = partition(await observeOnce(cluster, { topics: [topic] }))
+    const { leader, replicas, highWatermark } = partition(await when(cluster, isLevel(topic, 0), { timeoutMs }))
     const frozen = replicas.find(id => id !== leader)!
+    // Looks before: by and by the follower is fenced, and the others go on without it.
+    const beyond = when(cluster, isBeyondHighWatermark(topic, 0, leader), { timeoutMs, answerMs: 300 })
     await cluster.pause(frozen)
     try {
       await producer.send({ topic, acks: 1, messages: [{ value: 'not replicated everywhere' }] })
-      const seen = await when(cluster, isBeyondHighWatermark(topic, 0, leader), { timeoutMs, answerMs: 300 })
+      const seen = await beyond
       expect(partition(seen)).toMatchObject({ highWatermark })
       expect(partition(seen).logs[frozen]).toEqual({ unknown: `broker ${frozen} gave no answer within 300 ms` })
       const tookMs: number[] = []
@@ -284,6 +333,10 @@ function storyOf(engine: Engine): void {
       })
       const end = known(partition(seen).highWatermark)!
       if (kind === 'consumer') expect(found?.offsets).toEqual({ [`${topic}-0`]: { committed: 2, lag: end - 2 } })
+      if (kind !== 'share') continue
+      await leaveAndMoveShareGroup(cluster, { group, coordinator }, { topic, offset: 1 })
+      const moved = await when(cluster, every(groupIs(group, 'Empty'), groupLags(group, end - 1)), { timeoutMs })
+      expect(known(moved.groups?.[group])?.offsets).toEqual({ [`${topic}-0`]: { committed: 1, lag: end - 1 } })
     }
   })
 

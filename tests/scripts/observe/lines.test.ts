@@ -22,6 +22,8 @@ class FakeBroker {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   answers = true
+  /** False: takes connections, and says nothing at all. */
+  saysVersions = true
   versions = { min: 0, max: 5 }
   asked = 0
 
@@ -44,6 +46,7 @@ class FakeBroker {
     const header = decodeRequestHeader(new Reader(chunk.subarray(4)))
     const { correlationId, requestApiKey, requestApiVersion: version } = header
     const answer = { version, correlationId }
+    if (requestApiKey === 18 && !this.saysVersions) return
     if (requestApiKey === 18) {
       const apiKeys = [{ apiKey: 16, minVersion: this.versions.min, maxVersion: this.versions.max }]
       socket.write(Buffer.concat(encodeResponseFrame(answer, apiVersionsResponse, { errorCode: 0, apiKeys })))
@@ -111,6 +114,19 @@ describe('a line to a broker', () => {
     broker.answers = true
     await expect.poll(ask, polled).toMatchObject({ groups: [] })
     expect(broker.asked).toBeGreaterThan(asked)
+  })
+
+  test('keeps no connection to a broker that takes them and says nothing', async () => {
+    const { broker, ask, lines } = await scene(shortMs)
+    broker.saysVersions = false
+    const late = { unknown: `broker 1 gave no answer within ${shortMs} ms` }
+    expect(await ask()).toEqual(late)
+    await expect.poll(() => broker.connections, polled).toBe(0)
+    // Asked on the side, by a connection of its own each time.
+    expect(await ask()).toEqual(late)
+    await expect.poll(() => broker.connections, polled).toBe(1)
+    lines.close()
+    await expect.poll(() => broker.connections, polled).toBe(0)
   })
 
   test('connects again at once when the broker has ended the connection', async () => {

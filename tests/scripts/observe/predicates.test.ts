@@ -110,6 +110,14 @@ describe('predicates', () => {
     expect(mergedWatch([{ watch: { topics: ['a'] } }, { watch: { topics: ['all'] } }])).toEqual({
       topics: ['a', 'all'],
     })
+    const transactions = (...wanted: NonNullable<Predicate['watch']['transactions']>[]) =>
+      mergedWatch(wanted.map(each => ({ watch: { transactions: each } }))).transactions
+    expect(transactions('open')).toBe('open')
+    expect(transactions('open', 'open')).toBe('open')
+    expect(transactions('open', 'all')).toBe('all')
+    expect(transactions(['payer'], ['open'])).toEqual(['payer', 'open'])
+    // One that is named may have ended: then it is not among those that are open.
+    expect(transactions('open', ['payer'])).toBe('all')
   })
 })
 

@@ -111,6 +111,59 @@ describe('a node that takes orders to be broken', () => {
     }),
   )
 
+  test('carries out one order after the other, so that no proof sees another', () =>
+    withDesk(async ({ desk, directory, environment }) => {
+      const added = await Promise.all([
+        desk.add({ kind: 'slow-disk', parameters: { delay: 40, on: 'write,fsync' }, proof: true }),
+        desk.add({ kind: 'bit-flip', parameters: { on: 'read', path: 'nowhere' }, proof: true }),
+        desk.add({ kind: 'torn-write', parameters: { keep: 7, path: 'nowhere' }, proof: true }),
+        desk.add({ kind: 'disk-error', parameters: { path: 'nowhere' }, proof: true }),
+      ])
+      expect(added.map(({ proof }) => proof?.shown)).toEqual([true, true, true, true])
+      const refused = desk.add({ kind: 'fire', parameters: {}, proof: true })
+      const next = desk.add({ kind: 'full-disk', parameters: { after: 1e9 }, proof: true })
+      await expect(refused).rejects.toThrow('There is no fault fire')
+      expect((await next).proof?.shown).toBe(true)
+      desk.heal('all')
+      expect(environment.disk.list(directory)).toEqual([])
+    }))
+
+  test('proves a fault of the clock beside others', () =>
+    withDesk(async ({ desk, environment }) => {
+      for (const [kind, parameters] of [
+        ['clock-jump', { offset: -3_600_000 }],
+        ['clock-strobe', { offset: 9_000, period: 20 }],
+        ['clock-jump', { offset: 500_000 }],
+        ['clock-drift', { rate: 400 }],
+        ['clock-strobe', { offset: -70_000, period: 30 }],
+      ] as const) {
+        const { proof } = await desk.add({ kind, parameters, proof: true })
+        expect({ kind, ...proof }).toMatchObject({ kind, shown: true })
+      }
+      expect(Math.abs(environment.clock.wallMs() - Date.now() + 3_100_000)).toBeLessThan(100_000)
+    }))
+
+  test('proves a disk so slow that a call meets its limit', () =>
+    withDesk(async ({ desk }) => {
+      const { proof } = await desk.add({
+        kind: 'slow-disk',
+        parameters: { delay: 1_900, rate: 1_000, on: 'write' },
+        proof: true,
+      })
+      expect(proof).toMatchObject({ shown: true, text: expect.stringContaining('(at least 2000 ms)') as string })
+    }))
+
+  test('does not take memory that was there before for what a fault holds', () =>
+    withDesk(
+      async ({ desk }) => {
+        const refused = desk.add({ kind: 'memory-pressure', parameters: { size: 40 }, proof: true })
+        await expect(refused).rejects.toThrow('the process had 900 MiB in memory before, 900 MiB now')
+        const small = await desk.add({ kind: 'memory-pressure', parameters: { size: 2 }, proof: true })
+        expect(small.proof?.shown).toBeUndefined()
+      },
+      { runtime: { ...processRuntime, memory: () => ({ residentBytes: 900 << 20, freeBytes: 1 << 30 }) } },
+    ))
+
   test('takes back what cannot be seen to work', () =>
     withDesk(
       async ({ desk, kept }) => {

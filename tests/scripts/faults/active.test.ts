@@ -1,0 +1,187 @@
+/** Healing while the faults of a cluster change under the hands of whoever heals. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
+import { realClock } from '#scripts/cluster/clock.ts'
+import type { Cluster, NodeFaults, NodeState, NodeStatus } from '#scripts/cluster/cluster.ts'
+import { identify } from '#scripts/cluster/process/liveness.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { activeFaults, healFaults } from '#scripts/faults/active.ts'
+import { faultKind } from '#scripts/faults/catalogue.ts'
+import { writeFaultProgress, writeFaultRecord } from '#scripts/faults/records.ts'
+
+const home = mkdtempSync(path.join(tmpdir(), 'faultline-active-'))
+beforeAll(() => {
+  process.env['FAULTLINE_HOME'] = home
+})
+afterAll(() => {
+  delete process.env['FAULTLINE_HOME']
+  rmSync(home, { recursive: true, force: true })
+})
+
+let states: Map<number, NodeStatus>
+let inside: Map<number, NodeFaultState[]>
+let done: string[]
+beforeEach(() => {
+  states = new Map([1, 2, 3].map(id => [id, 'running']))
+  inside = new Map([1, 2, 3].map(id => [id, []]))
+  done = []
+})
+
+const fault = (id: string): NodeFaultState => ({ id, name: 'slow-disk', summary: id, parameters: {}, hits: 0 })
+
+function cluster(changed: Partial<Cluster> = {}): Cluster {
+  const set = (id: number, state: NodeStatus, verb: string): Promise<void> => {
+    done.push(`${verb} ${id}`)
+    states.set(id, state)
+    return Promise.resolve()
+  }
+  const nodeFaults: NodeFaults = {
+    add: () => Promise.reject(new Error('nothing is added here')),
+    // A frozen node does not tell what ends with its process.
+    list: id => Promise.resolve(states.get(id) === 'paused' ? [] : (inside.get(id) ?? [])),
+    heal: (id, ids) => {
+      const found = inside.get(id) ?? []
+      const healed = found.filter(each => ids === 'all' || ids.includes(each.id))
+      if (ids !== 'all' && healed.length < ids.length) return Promise.reject(new Error(`There is no fault ${ids[0]}`))
+      done.push(...healed.map(each => `heal ${each.id}`))
+      inside.set(
+        id,
+        found.filter(each => !healed.includes(each)),
+      )
+      return Promise.resolve(healed)
+    },
+  }
+  const made: Partial<Cluster> = {
+    spec: clusterSpec({ runtime: 'process', name: 'healed' }),
+    capabilities: new Set(['kill', 'stop', 'pause', 'restart', 'node-faults'] as const),
+    clock: realClock,
+    nodeFaults,
+    nodes: () =>
+      Promise.resolve(
+        [...states].map(([id, state]): NodeState => ({
+          id,
+          state,
+          roles: ['broker'],
+          host: 'h',
+          port: 1,
+          dataDir: '',
+          log: '',
+        })),
+      ),
+    kill: id => set(id, 'stopped', 'kill'),
+    stop: id => set(id, 'stopped', 'stop'),
+    start: id => set(id, 'running', 'start'),
+    pause: id => set(id, 'paused', 'pause'),
+    resume: id => set(id, 'running', 'resume'),
+    ...changed,
+  }
+  return made as Cluster
+}
+
+describe('healing', () => {
+  test('does not miss a fault that has struck since the list was read', async () => {
+    inside.set(1, [fault('crash-at-1-1'), fault('slow-disk-1-2')])
+    const broken = cluster()
+    const { heal, ...rest } = broken.nodeFaults!
+    const nodeFaults: NodeFaults = {
+      ...rest,
+      heal: async (id, ids) => {
+        if (ids.includes('crash-at-1-1'))
+          inside.set(
+            id,
+            (inside.get(id) ?? []).filter(each => each.id !== 'crash-at-1-1'),
+          )
+        return await heal(id, ids)
+      },
+    }
+    states.set(3, 'dead')
+    expect(await healFaults({ ...broken, nodeFaults }, ['crash-at-1-1', 'slow-disk-1-2', 'down-3'])).toEqual([])
+    expect(done).toEqual(['heal slow-disk-1-2', 'start 3'])
+  })
+
+  test('does not hide that a fault is still there', async () => {
+    inside.set(1, [fault('slow-disk-1-1')])
+    const broken = cluster()
+    const nodeFaults: NodeFaults = { ...broken.nodeFaults!, heal: () => Promise.reject(new Error('no answer')) }
+    await expect(healFaults({ ...broken, nodeFaults }, ['slow-disk-1-1'])).rejects.toThrow('no answer')
+    await expect(healFaults(broken, ['slow-disk-1-9'])).rejects.toThrow('There is no fault slow-disk-1-9 at work')
+    expect(done).toEqual([])
+  })
+
+  test('of all finds what a frozen node could not tell', async () => {
+    states.set(2, 'paused')
+    inside.set(2, [fault('memory-pressure-2-1')])
+    expect(await healFaults(cluster(), 'all')).toEqual([])
+    expect(done).toEqual(['resume 2', 'heal memory-pressure-2-1'])
+  })
+
+  test('of all ends loops before any node is asked, and starts what they left', async () => {
+    writeFaultRecord('healed', {
+      id: 'restart-loop-2',
+      kind: 'restart-loop',
+      node: 2,
+      summary: 'again',
+      parameters: {},
+    })
+    states.set(2, 'stopped')
+    expect(await healFaults(cluster(), 'all')).toEqual([])
+    expect(done).toEqual(['start 2'])
+    expect(await activeFaults(cluster())).toEqual([])
+  })
+
+  test('tells of a loop whose process has ended', async () => {
+    writeFaultRecord('healed', {
+      id: 'restart-loop-2',
+      kind: 'restart-loop',
+      node: 2,
+      summary: 'again',
+      parameters: {},
+    })
+    const handle = (await identify(process.pid))!
+    writeFaultProgress('healed', 'restart-loop-2', { process: handle, hits: 3 })
+    expect(await activeFaults(cluster())).toMatchObject([{ id: 'restart-loop-2', summary: 'again', hits: 3 }])
+    writeFaultProgress('healed', 'restart-loop-2', { process: { ...handle, identity: 'another' }, hits: 3 })
+    expect(await activeFaults(cluster())).toMatchObject([
+      { summary: 'again; the process that did so has ended by itself', hits: 3 },
+    ])
+    expect(await healFaults(cluster(), ['restart-loop-2'])).toEqual([])
+  })
+})
+
+describe('a fault that does not work out on one of several nodes', () => {
+  test('is taken back on all', async () => {
+    const broken = cluster()
+    const half: Cluster = {
+      ...broken,
+      kill: async id => {
+        if (id === 3) throw new Error('node 3 does not die')
+        await broken.kill(id)
+      },
+    }
+    const order = { cluster: half, nodes: [1, 2, 3], parameters: {}, proof: false }
+    await expect(faultKind('kill').apply(order)).rejects.toThrow('node 3 does not die')
+    expect([...states.values()]).toEqual(['running', 'running', 'running'])
+  })
+
+  test('leaves no node frozen', async () => {
+    const { nodeFaults: _, ...broken } = cluster()
+    const half: Cluster = {
+      ...broken,
+      pause: async id => {
+        if (id === 1) throw new Error('node 1 cannot be frozen')
+        await broken.pause(id)
+      },
+    }
+    const order = { cluster: half, nodes: [1, 2], parameters: { for: 5 }, proof: true }
+    await expect(faultKind('stall').apply(order)).rejects.toThrow('node 1 cannot be frozen')
+    expect(done).toEqual(['pause 2', 'resume 2'])
+    const clock = { ...realClock, sleep: () => Promise.reject(new Error('cut off')) }
+    await expect(faultKind('stall').apply({ ...order, cluster: { ...broken, clock }, nodes: [2] })).rejects.toThrow(
+      'cut off',
+    )
+    expect(states.get(2)).toBe('running')
+  })
+})
