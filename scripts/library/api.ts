@@ -1,5 +1,7 @@
 /** What users of the library see, but for `startCluster` itself. Imports types alone, since it becomes the package's types as it is. */
 import type { NodeTopology } from '../cluster/topology/topology.ts'
+import type { Observation, Watch } from '../observe/model.ts'
+import type { Predicate } from '../observe/predicates.ts'
 
 /** What a test can say about its cluster; left out: three brokers, ports of their own, nothing to remember. */
 export interface StartOptions {
@@ -70,6 +72,23 @@ export interface WaitOptions {
   readonly wait?: boolean
 }
 
+export interface LookOptions extends Watch {
+  /** How long a broker may take for one answer, ms. One that takes longer is unknown. Default: 1000. */
+  readonly answerMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface ObserveOptions extends LookOptions {
+  /** From the beginning of one look to the beginning of the next, ms. Default: 1000, and 100 for `when`. */
+  readonly intervalMs?: number
+}
+
+export interface WhenOptions extends ObserveOptions {
+  readonly timeoutMs: number
+  /** In place of a name, for a condition that is a function: "waited until …". */
+  readonly what?: string
+}
+
 /**
  * A cluster of real processes on 127.0.0.1 that ends with the process that started it. Methods that take a node reject with a FaultlineError when
  * the node is not in a state for it, and resolve when it has taken effect.
@@ -109,6 +128,19 @@ export interface TestCluster {
   cutOneWay(from: readonly number[], to: readonly number[]): Promise<void>
   /** Undoes `partition` and `cutOneWay`. */
   healLinks(): Promise<void>
+
+  /** Asks every broker over the wire, again and again, until you stop iterating: what each says, and what changed. */
+  observe(options?: ObserveOptions): AsyncGenerator<Observation, void, undefined>
+  /** One such look. */
+  observeOnce(options?: LookOptions): Promise<Observation>
+  /**
+   * Resolves with the first observation for which a condition holds: one of `conditions`, which knows what it has to watch, or a function, for
+   * which the options say it. Rejects after `timeoutMs`, and says what was seen last.
+   */
+  when(
+    condition: Predicate | ((observation: Observation) => boolean | undefined),
+    options: WhenOptions,
+  ): Promise<Observation>
 
   /** Resolves when every broker that is up knows it and it has a leader for each partition. Rejects when it exists. */
   createTopic(name: string, options?: TopicOptions): Promise<void>

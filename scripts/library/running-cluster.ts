@@ -7,7 +7,19 @@ import { createTopic, errorCodes, metadata } from '../cluster/wire-requests.ts'
 import { WireClient } from '../cluster/wire.ts'
 import { failure } from '../errors.ts'
 import { asFaultlineError } from './errors.ts'
-import type { ClientOptions, NodeState, TestCluster, TopicOptions, WaitOptions } from './api.ts'
+import type { Observation } from '../observe/model.ts'
+import { observe, observeOnce } from '../observe/observe.ts'
+import { when } from '../observe/when.ts'
+import type {
+  ClientOptions,
+  LookOptions,
+  NodeState,
+  ObserveOptions,
+  TestCluster,
+  TopicOptions,
+  WaitOptions,
+  WhenOptions,
+} from './api.ts'
 
 /** For a topic to be made, and for every broker to know it. */
 const topicTimeoutMs = 30_000
@@ -93,6 +105,18 @@ export class RunningCluster implements TestCluster {
 
   async healLinks(): Promise<void> {
     await this.#do(cluster => withProxy(cluster, 'healPartition')())
+  }
+
+  async *observe(options: ObserveOptions = {}): AsyncGenerator<Observation, void, undefined> {
+    yield* observe(await this.#do(cluster => Promise.resolve(cluster)), options)
+  }
+
+  async observeOnce(options: LookOptions = {}): Promise<Observation> {
+    return await this.#do(cluster => observeOnce(cluster, options))
+  }
+
+  async when(condition: Parameters<typeof when>[1], options: WhenOptions): Promise<Observation> {
+    return await this.#do(cluster => when(cluster, condition, options))
   }
 
   async createTopic(name: string, options: TopicOptions = {}): Promise<void> {

@@ -152,7 +152,11 @@ function declareTypes(): void {
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   execFileSync(at('node_modules', '.bin', 'tsc'), ['-p', join(folder, 'tsconfig.json')], { stdio: 'inherit' })
-  for (const source of ['library/index', 'library/api', 'cluster/topology/topology']) {
+  const sources = [
+    ...['library/index', 'library/api', 'cluster/topology/topology'],
+    ...['observe/model', 'observe/changes', 'observe/predicates', 'history/operation'],
+  ]
+  for (const source of sources) {
     const text = readFileSync(join(folder, 'scripts', `${source}.d.ts`), 'utf8')
     const name = basename(source)
     // Whoever compiles for an older library of types has no Symbol.asyncDispose.

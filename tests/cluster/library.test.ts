@@ -9,7 +9,14 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '#scripts/cluster/process/liveness.ts'
 import { poll } from '#scripts/cluster/clock.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
-import { FaultlineError, startCluster, type TestCluster } from '#scripts/library/index.ts'
+import {
+  conditions,
+  FaultlineError,
+  known,
+  partitionOf,
+  startCluster,
+  type TestCluster,
+} from '#scripts/library/index.ts'
 
 const directory = mkdtempSync(path.join(tmpdir(), 'faultline-library-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -171,6 +178,24 @@ describe('startCluster', () => {
     const refused = startCluster({ directory, ...options } as Parameters<typeof startCluster>[0])
     await expect(refused).rejects.toThrow(message)
     await expect(refused).rejects.toBeInstanceOf(FaultlineError)
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  test('tells what every broker says, and waits for it', async () => {
+    await using cluster = await startCluster({ directory, topics: { letters: { partitions: 1 } } })
+    const seen = await cluster.when(conditions.isFullyInSync('letters', 0), { timeoutMs: 60_000, quorum: true })
+    expect(partitionOf(seen, 'letters', 0)).toMatchObject({ isr: [1, 2, 3], highWatermark: 0 })
+    expect(known(seen.quorum)?.leader).toBe(await cluster.controller())
+    for await (const look of cluster.observe({ topics: ['letters'], intervalMs: 50 })) if (look.sequence === 3) break
+    const inVain = cluster.when(conditions.hasLeader('numbers', 0), { timeoutMs: 200 })
+    await expect(inVain).rejects.toThrow(FaultlineError)
+    await cluster.down()
+    await expect(cluster.observeOnce()).rejects.toThrow('is down')
+    await expect(cluster.observe().next()).rejects.toThrow('is down')
+  })
+
+  test('gives up when its time is over, wherever it is, and leaves nothing', async () => {
+    await expect(startCluster({ directory, timeoutMs: 1 })).rejects.toThrow(/was not (there|ready) after/)
     expect(readdirSync(directory)).toEqual([])
   })
 

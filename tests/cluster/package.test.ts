@@ -140,8 +140,10 @@ describe('the npm package', () => {
   })
 
   test('is a library, for import and for require', async () => {
-    const use = `.then(async ({ startCluster }) => {
+    const use = `.then(async ({ startCluster, conditions, partitionOf }) => {
       const cluster = await startCluster({ brokers: 1, topics: { letters: { partitions: 2 } } })
+      const seen = await cluster.when(conditions.isLevel('letters', 1), { timeoutMs: 30000 })
+      if (partitionOf(seen, 'letters', 1).leader !== 1) throw new Error(JSON.stringify(seen))
       console.log(cluster.bootstrap)
       await cluster.down()
     })`
@@ -176,7 +178,7 @@ describe('the npm package', () => {
     writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }))
     writeFileSync(
       path.join(project, 'use.ts'),
-      `import { startCluster, FaultlineError, type TestCluster, type StartOptions, type Topology } from 'faultline'
+      `import { startCluster, FaultlineError, conditions, known, type Observation, type TestCluster, type StartOptions, type Topology } from 'faultline'
 export const topology = { brokers: [{ rack: 'a' }, { rack: 'b' }], settings: { 'num.partitions': 3 } } satisfies Topology
 // @ts-expect-error: there is no such field
 export const other: Topology = { brokers: [{ rak: 'a' }] }
@@ -187,11 +189,14 @@ export async function use(options: StartOptions): Promise<string> {
   await cluster.start(1)
   await cluster.createTopic('t', { partitions: 3 })
   const states = (await cluster.nodes()).map(node => node.state === 'running')
+  const seen: Observation = await cluster.when(conditions.hasLeader('t', 0), { timeoutMs: 1000, quorum: true })
+  for await (const { changes } of cluster.observe({ topics: 'all' })) if (changes[0]?.kind === 'isrShrunk') break
+  const leader: number | undefined = known(seen.quorum)?.leader
   // @ts-expect-error: there is no such method
   cluster.explode()
   // @ts-expect-error: there is no such option
   await startCluster({ brockers: 3 }).catch((error: unknown) => error instanceof FaultlineError)
-  return brokers.join() + states.join()
+  return String(leader) + brokers.join() + states.join()
 }
 `,
     )

@@ -85,16 +85,16 @@ describe('healing', () => {
   test('does not miss a fault that has struck since the list was read', async () => {
     inside.set(1, [fault('crash-at-1-1'), fault('slow-disk-1-2')])
     const broken = cluster()
-    const { heal, ...rest } = broken.nodeFaults!
+    const whole = broken.nodeFaults!
     const nodeFaults: NodeFaults = {
-      ...rest,
+      ...whole,
       heal: async (id, ids) => {
         if (ids.includes('crash-at-1-1'))
           inside.set(
             id,
             (inside.get(id) ?? []).filter(each => each.id !== 'crash-at-1-1'),
           )
-        return await heal(id, ids)
+        return await whole.heal(id, ids)
       },
     }
     states.set(3, 'dead')
