@@ -8,6 +8,8 @@ export class Links {
   readonly #cluster: Cluster
   readonly #timeoutMs: number
   readonly #open = new Map<number, Promise<WireClient>>()
+  /** Those of `#open` that have been opened. */
+  readonly #clients = new Map<Promise<WireClient>, WireClient>()
 
   constructor(cluster: Cluster, timeoutMs: number) {
     this.#cluster = cluster
@@ -22,8 +24,7 @@ export class Links {
 
   /** Asks one broker. A failure or a late answer closes the connection, because answers come in order. */
   async ask<T>(broker: number, question: (client: WireClient) => Promise<T>): Promise<T> {
-    const connecting = this.#open.get(broker) ?? WireClient.open(this.#endpoint(broker), this.#cluster.kafkaOptions())
-    this.#open.set(broker, connecting)
+    const connecting = this.#connection(broker)
     try {
       return await this.#within(connecting.then(question), broker)
     } catch (error) {
@@ -32,12 +33,28 @@ export class Links {
     }
   }
 
+  /** A new one where the broker has ended the one of before, as with its restart. */
+  #connection(broker: number): Promise<WireClient> {
+    const before = this.#open.get(broker)
+    if (before !== undefined && this.#clients.get(before)?.isOpen !== false) return before
+    if (before !== undefined) this.#forget(broker, before)
+    const connecting = WireClient.open(this.#endpoint(broker), this.#cluster.kafkaOptions())
+    this.#open.set(broker, connecting)
+    // Whoever asks is told of a failure.
+    connecting.then(
+      client => this.#clients.set(connecting, client),
+      () => undefined,
+    )
+    return connecting
+  }
+
   close(): void {
     for (const [broker, connecting] of this.#open) this.#forget(broker, connecting)
   }
 
   #forget(broker: number, connecting: Promise<WireClient>): void {
     if (this.#open.get(broker) === connecting) this.#open.delete(broker)
+    this.#clients.delete(connecting)
     // A connection that never opened has nothing to close, and whoever asked has been told.
     connecting.then(
       client => client.close(),

@@ -1,0 +1,149 @@
+/**
+ * Lab 10: do logs become equal again when leadership moves twice while a replica is away?
+ * Setup: 3 brokers and a controller of its own, replication factor 3, min.insync.replicas 1, acks=all.
+ * Fault: the steps of KIP-279. The leader r1 and r3 have records that r2 lacks; r3 freezes; r1 is killed and r2 leads; r1 comes back and cuts
+ *   its log; r2 dies and r1 leads again, with other records at the same offsets. Then r3 wakes up and sees the leader that it had.
+ * Expect: r3 cuts what it has of the first leadership; all logs are equal, and nothing that was acknowledged is lost.
+ * Control: with acks=1 the records that r2 lacked had been acknowledged: they must be caught as lost, the logs being equal all the same.
+ */
+import { factCheck } from '#scripts/checkers/facts.ts'
+import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
+import { node } from '#scripts/labs/targets.ts'
+import { HandWorkload } from '#scripts/workload/by-hand.ts'
+
+const many = 20
+const tail = 5
+
+const valuesOf = (name: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${name}:${index}`)
+
+/** @param acks  of what the second replica lacks: with -1 it is never acknowledged */
+function failOverTwice(acks: 1 | -1): Pick<Variant, 'workload' | 'script'> {
+  return driving(
+    parts =>
+      new HandWorkload(parts, { replicationFactor: 3, settings: { 'min.insync.replicas': '1' }, finalRead: true }),
+    async (run, workload) => {
+      run.step('all replicas have the same records')
+      await workload.recordedWrite('producer-0', 0, valuesOf('first', many))
+      const { leader: r1, leaderEpoch } = await workload.leader(0)
+      const [r2, r3] = workload.links.brokers.filter(id => id !== r1) as [number, number]
+      const endsAt = (broker: number, offset: number) =>
+        workload.until(
+          `the log of broker ${broker} ends at ${offset}`,
+          () => workload.logEnd(broker, 0),
+          end => end === offset,
+        )
+      await Promise.all([endsAt(r2, many), endsAt(r3, many)])
+      run.step('the second replica freezes; the first and the third have records that it lacks')
+      await run.pause(node(r2))
+      // What it had asked for before it froze it still gets, so that is one record; the next ones it lacks.
+      await workload.write({ partition: 0, records: [{ value: 'last:0' }], acks: 1 })
+      await workload.recordedWrite('producer-1', 0, valuesOf('tail', tail), { acks, isAcknowledged: acks === 1 })
+      await endsAt(r3, many + 1 + tail)
+      run.step('the third freezes too, the first is killed, the second leads')
+      await run.pause(node(r3))
+      await run.kill(node(r1))
+      await run.resume(node(r2))
+      await run.until('the second replica leads', 0, ({ leader }) => leader === r2)
+      await workload.recordedWrite('producer-2', 0, valuesOf('second', 3))
+      const { endOffset } = await workload.epochEnd(0, leaderEpoch)
+      run.fact('records of the first leadership that the second leader lacks', many + 1 + tail - endOffset)
+      run.step('the first comes back and cuts its log')
+      await run.start(node(r1))
+      await run.until('the first follows', 0, ({ leader, isr }) => leader === r2 && isr.includes(r1))
+      run.step('the second is killed, the first leads again and writes to the same offsets')
+      await run.kill(node(r2))
+      await run.until('the first replica leads again', 0, ({ leader }) => leader === r1)
+      await workload.recordedWrite('producer-3', 0, valuesOf('third', tail))
+      run.fact('leader epoch', (await workload.leader(0)).leaderEpoch)
+      run.step('the third wakes up and sees the leader that it had')
+      await run.resume(node(r3))
+      await run.until('the third is in sync again', 0, ({ isr }) => isr.includes(r3))
+      const { records } = await workload.fetchFrom(r3, { partition: 0, offset: endOffset })
+      run.fact('record of the third replica where the second leadership began', records[0]?.value ?? 'none')
+    },
+  )
+}
+
+const checks = [
+  'lost-write',
+  'unseen',
+  'inconsistent-offsets',
+  'replica-divergence',
+  factCheck({
+    name: 'two-failovers',
+    promise: 'Leadership moved twice while the third replica was away.',
+    about: ['leader epoch'],
+    broken: ({ 'leader epoch': epoch }) => (Number(epoch) >= 2 ? undefined : `The leader epoch is only ${epoch}.`),
+  }),
+  factCheck({
+    name: 'third-replica-is-cut',
+    promise: 'The third replica has the records of the second and third leadership where it had others of the first.',
+    about: [
+      'records of the first leadership that the second leader lacks',
+      'record of the third replica where the second leadership began',
+    ],
+    broken: facts => {
+      const lacking = Number(facts['records of the first leadership that the second leader lacks'])
+      const value = facts['record of the third replica where the second leadership began']
+      return lacking >= tail && value === 'second:0' ? undefined : `It has ${value} there.`
+    },
+  }),
+] as const
+
+export default lab({
+  name: '10-fast-double-failover',
+  summary: 'Move leadership away and back while a replica sleeps: it must notice that its leader is another one now.',
+  question:
+    'A follower freezes. Meanwhile its leader loses leadership, cuts its log, gets leadership back and writes other records to the same offsets. The follower wakes up and sees the leader it had before. What does it do with the records that only it has now?',
+  prediction: {
+    choices: [
+      'It keeps them: its leader is the same, so there is nothing to compare',
+      'It cuts them: the epoch of its last record ends, in the log of the leader, before them',
+      'It offers them to the leader, which adds them at the end',
+      'It deletes its whole log and copies it anew',
+    ],
+    answer: 1,
+  },
+  topology: {
+    brokers: 3,
+    controllers: 1,
+    settings: {
+      ...quickFailover,
+      // The second replica sleeps only until the third one is ahead, and must be in sync still.
+      'broker.session.timeout.ms': '6000',
+      'replica.lag.time.max.ms': '10000',
+    },
+  },
+  needs: ['kill', 'pause', 'restart'],
+  variants: [
+    {
+      name: 'main',
+      summary: 'acks=all: what the second replica lacks was never acknowledged',
+      role: 'main',
+      ...failOverTwice(-1),
+      checks,
+      expect: 'valid',
+    },
+    {
+      name: 'acks-1',
+      summary: 'acks=1: what the second replica lacks was acknowledged',
+      role: 'control',
+      ...failOverTwice(1),
+      checks,
+      expect: ['lost-write', 'unseen'],
+    },
+  ],
+  watch: [
+    'The log end offset of the third replica: it stands above the high watermark while it is frozen, and steps back when it wakes up.',
+    'replica-divergence holds in the control too: cutting is not what loses records, acks=1 is.',
+    'Turn the knob: let the third replica wake up before the second failover. It then cuts its log when the second replica leads, and the dangerous case never arises.',
+  ],
+  explanation:
+    'KIP-101 let a follower ask its leader where the epoch of its last record ends. That left a gap: the follower asked for its own last epoch, and a leader that did not know that epoch, or knew it with another end, could answer with an offset that still kept records which are not in the leader’s log. And a follower that slept through two elections and found its old leader again did not ask at all. Both made logs differ for good, below the high watermark (KAFKA-7164). Since 2.0 (KIP-279) the leader answers with the largest epoch that it has up to the one asked for, and where that ends; the follower compares, and asks on until they agree; and a change of the epoch alone makes it ask. Since 2.7 it sends its last epoch with every fetch, and the leader answers with the place where the logs part (KIP-595). Brokers before 2.0 do not run here: the lab forces their steps upon today’s, and shows that the logs become equal.',
+  reading: [
+    'KIP-279, divergence after a fast leader failover: https://cwiki.apache.org/confluence/display/KAFKA/KIP-279',
+    'KIP-101, leader epochs: https://cwiki.apache.org/confluence/display/KAFKA/KIP-101',
+    'KIP-595, diverging epochs in the answer to a fetch: https://cwiki.apache.org/confluence/display/KAFKA/KIP-595',
+  ],
+})

@@ -1,0 +1,320 @@
+/**
+ * A workload without clients of its own: there is the topic, and the script writes and reads itself, request by request. For labs whose point
+ * is what one request answers. What is written and read through it is recorded like the work of any client.
+ */
+import { inspect } from 'node:util'
+import type { Admin } from 'kafkajs'
+import type { WireClient } from '../cluster/wire.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Offset, Value } from '../history/operation.ts'
+import type { HistoryRecorder } from '../history/recorder.ts'
+import { appendDefaults, AppendWorkload } from './append.ts'
+import { kafkaClient } from './kafkajs-client.ts'
+import { Links } from './links.ts'
+import {
+  alterTopicSettings,
+  deleteRecords,
+  fetchAsConsumer,
+  initProducerId,
+  offsetForLeaderEpoch,
+  produceBatch,
+  type EpochEnd,
+  type Fetched,
+  type FetchQuestion,
+  type Produced,
+  type ProduceQuestion,
+  type ReadRecord,
+} from './hand-requests.ts'
+import { earliest, latest, consumer, debuggingReplica, listOffsets, topicMetadata } from './observe-requests.ts'
+import type { Workload, WorkloadParts } from './workload.ts'
+
+export interface HandOptions {
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** Topic settings by Kafka's names. */
+  readonly settings: Readonly<Record<string, string>>
+  /** True: at the end a client reads everything, for the checks on records. Not for topics that lose their end (retention). */
+  readonly finalRead: boolean
+}
+
+const handDefaults: HandOptions = { partitions: 1, replicationFactor: 1, settings: {}, finalRead: false }
+
+/** Errors after which a client asks who leads now, and tries again: the partition has no leader, or another one. */
+const isMoving: ReadonlySet<number> = new Set([3, 5, 6, 9, 74, 75, 76])
+const requestTimedOut = 7
+const writeTimeoutMs = 5_000
+const unacknowledgedTimeoutMs = 500
+const answerMs = 15_000
+const metadataAnswerMs = 2_000
+const retryMs = 100
+const patienceMs = 45_000
+
+export class HandWorkload implements Workload {
+  readonly topic: string
+  readonly cluster: Cluster
+  readonly recorder: HistoryRecorder
+  readonly links: Links
+  readonly #append: AppendWorkload
+  /** Of their own: a broker that is frozen or cut off holds nobody up for long. */
+  readonly #metadataLinks: Links
+  /** Broker that answered last. */
+  #answered = 1
+  readonly #finalRead: boolean
+  #acknowledged = 0
+
+  constructor({ cluster, recorder, topic }: WorkloadParts, options: Partial<HandOptions> = {}) {
+    const { finalRead, ...rest } = { ...handDefaults, ...options }
+    this.topic = topic
+    this.cluster = cluster
+    this.recorder = recorder
+    this.links = new Links(cluster, answerMs)
+    this.#metadataLinks = new Links(cluster, metadataAnswerMs)
+    this.#append = new AppendWorkload(cluster, recorder, topic, {
+      ...appendDefaults,
+      ...rest,
+      producers: 0,
+      consumers: 0,
+    })
+    this.#finalRead = finalRead
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  prepare(): Promise<void> {
+    return this.#append.prepare()
+  }
+
+  start(): void {
+    // Nobody works but the script.
+  }
+
+  moreAcknowledged(): Promise<void> {
+    return Promise.reject(
+      new Error('nothing is written but what the script itself writes: there is nothing to wait for'),
+    )
+  }
+
+  async finish(timeoutMs: number): Promise<void> {
+    try {
+      if (this.#finalRead) await this.#readEverything(timeoutMs)
+    } finally {
+      this.#close()
+    }
+  }
+
+  #close(): void {
+    this.links.close()
+    this.#metadataLinks.close()
+  }
+
+  async #readEverything(timeoutMs: number): Promise<void> {
+    const ends = await this.#append.untilInSync(timeoutMs)
+    this.recorder.phase('final-read')
+    const reader = this.recorder.client('final-reader')
+    const names = ends.map((_, partition) => `${this.topic}-${partition}`)
+    reader.partitions('assign', names)
+    for (const [partition, name] of names.entries()) {
+      reader.invoke('poll', [['poll']])
+      const records = await this.read(partition, 0)
+      reader.complete('ok', [['poll', { [name]: records.map(({ offset, value }) => [offset, value ?? ''] as const) }]])
+    }
+    this.recorder.phase('final-read-complete')
+  }
+
+  async abandon(): Promise<void> {
+    this.#close()
+    await this.#append.abandon()
+  }
+
+  /** Who leads, as the first broker that answers knows; -1: nobody. */
+  async leader(partition: number): Promise<{ readonly leader: number; readonly leaderEpoch: number }> {
+    const { brokers } = this.#metadataLinks
+    for (const broker of [this.#answered, ...brokers.filter(id => id !== this.#answered)]) {
+      try {
+        const { partitions } = await this.#metadataLinks.ask(broker, client => topicMetadata(client, this.topic))
+        const found = partitions.find(({ index }) => index === partition)
+        this.#answered = broker
+        if (found !== undefined) return found
+      } catch {
+        // It may be down or cut off: the next one is asked.
+      }
+    }
+    return { leader: -1, leaderEpoch: -1 }
+  }
+
+  /** One batch to the leader, whatever it answers. */
+  async produce(
+    question: Omit<ProduceQuestion, 'topic' | 'timeoutMs' | 'acks'> &
+      Partial<Pick<ProduceQuestion, 'acks' | 'timeoutMs'>>,
+  ): Promise<Produced> {
+    const records = question.records.map(record => ({ timestamp: Date.now(), ...record }))
+    const asked = { acks: -1, timeoutMs: writeTimeoutMs, topic: this.topic, ...question, records } as const
+    const produced = await this.#withLeader(asked.partition, client => produceBatch(client, asked))
+    if (produced.errorCode === 0) this.#acknowledged += asked.records.length
+    return produced
+  }
+
+  /** One batch that must be taken. @returns the offset of its first record */
+  async write(
+    question: Omit<ProduceQuestion, 'topic' | 'timeoutMs' | 'acks'> & Partial<Pick<ProduceQuestion, 'acks'>>,
+  ): Promise<Offset> {
+    const { errorCode, offset } = await this.produce(question)
+    if (errorCode !== 0) throw new Error(`a batch was refused with error ${errorCode}`)
+    return offset
+  }
+
+  /**
+   * One batch, recorded as the send of a client: acknowledged, or with an outcome that nobody knows.
+   *
+   * @param options.isAcknowledged  false: it must not be acknowledged, as the in-sync replicas are not all there; the leader gives up soon
+   */
+  async recordedWrite(
+    client: string,
+    partition: number,
+    values: readonly Value[],
+    { acks = -1, isAcknowledged = true }: { readonly acks?: 1 | -1; readonly isAcknowledged?: boolean } = {},
+  ): Promise<void> {
+    const name = `${this.topic}-${partition}`
+    const recorded = this.recorder.client(client)
+    const bare = values.map(value => ['send', name, value] as const)
+    recorded.invoke('send', bare)
+    const records = values.map(value => ({ value }))
+    const timeoutMs = isAcknowledged ? writeTimeoutMs : unacknowledgedTimeoutMs
+    const { errorCode, offset } = await this.produce({ partition, records, acks, timeoutMs })
+    if ((errorCode === 0) !== isAcknowledged || !(errorCode === 0 || errorCode === requestTimedOut))
+      throw new Error(`a batch was answered with error ${errorCode}`)
+    if (errorCode === 0)
+      recorded.complete(
+        'ok',
+        values.map((value, index) => ['send', name, [offset + index, value]]),
+      )
+    else
+      recorded.complete('info', bare, {
+        code: 'REQUEST_TIMED_OUT',
+        message: 'not all in-sync replicas had it in time',
+        definite: false,
+      })
+  }
+
+  /** The identity of a new idempotent producer; a broker that has no ids yet is asked again. */
+  async newProducer(): Promise<{ readonly id: bigint; readonly epoch: number }> {
+    const ask = async () => await this.links.ask((await this.leader(0)).leader, initProducerId)
+    const { id, epoch } = await this.until('there is a producer id', ask, ({ errorCode }) => errorCode === 0)
+    return { id, epoch }
+  }
+
+  /** What this very broker answers to a reader. */
+  async fetchFrom(broker: number, question: Omit<FetchQuestion, 'topic'>): Promise<Fetched> {
+    return await this.links.ask(broker, client => fetchAsConsumer(client, { topic: this.topic, ...question }))
+  }
+
+  /** All records of a partition from `offset` to its high watermark, from its leader. */
+  async read(partition: number, offset: Offset): Promise<readonly ReadRecord[]> {
+    const records: ReadRecord[] = []
+    for (let next = offset; ;) {
+      const question = { topic: this.topic, partition, offset: next }
+      const slice = await this.#withLeader(partition, client => fetchAsConsumer(client, question))
+      if (slice.errorCode !== 0)
+        throw new Error(`Fetch of ${this.topic}-${partition} at ${next}: error ${slice.errorCode}`)
+      records.push(...slice.records)
+      if (slice.nextOffset === next) return records
+      next = slice.nextOffset
+    }
+  }
+
+  /** Deletes what is below an offset; resolves when the leader has. */
+  async deleteBefore(partition: number, before: Offset): Promise<void> {
+    const question = { topic: this.topic, partition, before, timeoutMs: 5_000 }
+    const { errorCode } = await this.#withLeader(partition, client => deleteRecords(client, question))
+    if (errorCode !== 0) throw new Error(`the records below ${before} were not deleted: error ${errorCode}`)
+  }
+
+  /** First and last offset (exclusive) of the leader's log, as a consumer may read them. */
+  async bounds(partition: number): Promise<{ readonly start: Offset; readonly end: Offset }> {
+    const at = async (timestamp: typeof earliest | typeof latest) => {
+      const question = { topic: this.topic, partitions: [partition], replicaId: consumer, timestamp } as const
+      const answer = await this.#withLeader(partition, async client => {
+        const offset = (await listOffsets(client, question)).get(partition)
+        return offset === undefined ? { errorCode: 6, offset: -1 } : { errorCode: 0, offset }
+      })
+      return answer.offset
+    }
+    return { start: await at(earliest), end: await at(latest) }
+  }
+
+  /** Where the log of this very replica ends, above the high watermark too. */
+  async logEnd(broker: number, partition: number): Promise<Offset> {
+    const question = {
+      topic: this.topic,
+      partitions: [partition],
+      replicaId: debuggingReplica,
+      timestamp: latest,
+    } as const
+    const offset = (await this.links.ask(broker, client => listOffsets(client, question))).get(partition)
+    if (offset === undefined)
+      throw new Error(`broker ${broker} does not tell where its log of ${this.topic}-${partition} ends`)
+    return offset
+  }
+
+  /** Where an epoch ends in the leader's log. */
+  async epochEnd(partition: number, leaderEpoch: number): Promise<EpochEnd> {
+    const question = { topic: this.topic, partition, leaderEpoch }
+    return await this.#withLeader(partition, client => offsetForLeaderEpoch(client, question))
+  }
+
+  /** What a real client of administration does. */
+  async admin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = kafkaClient(this.cluster, 'lab-admin').admin()
+    await admin.connect()
+    try {
+      return await work(admin)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  /** Sets settings of the topic; brokers hear of it a little later. */
+  async alterTopic(settings: Readonly<Record<string, string>>): Promise<void> {
+    const alter = (client: WireClient) => alterTopicSettings(client, this.topic, settings)
+    const { errorCode, message } = await this.#withLeader(0, alter)
+    if (errorCode !== 0)
+      throw new Error(`the settings of ${this.topic} were not changed: error ${errorCode} ${message}`)
+  }
+
+  /** Asks again and again until `holds`. */
+  async until<T>(
+    what: string,
+    ask: () => Promise<T>,
+    holds: (answer: T) => boolean,
+    timeoutMs = patienceMs,
+  ): Promise<T> {
+    const { clock } = this.cluster
+    const endMs = clock.nowMs() + timeoutMs
+    for (;;) {
+      const answer = await ask()
+      if (holds(answer)) return answer
+      if (clock.nowMs() >= endMs)
+        throw new Error(`waited ${timeoutMs} ms in vain until ${what}; last seen: ${inspect(answer)}`)
+      await clock.sleep(retryMs)
+    }
+  }
+
+  async #withLeader<T extends { readonly errorCode: number }>(
+    partition: number,
+    question: (client: WireClient) => Promise<T>,
+  ): Promise<T> {
+    const endMs = this.cluster.clock.nowMs() + patienceMs
+    for (;;) {
+      const { leader } = await this.leader(partition)
+      if (leader >= 0) {
+        const answer = await this.links.ask(leader, question)
+        if (!isMoving.has(answer.errorCode)) return answer
+      }
+      if (this.cluster.clock.nowMs() >= endMs)
+        throw new Error(`${this.topic}-${partition} had no leader that answers for ${patienceMs} ms`)
+      await this.cluster.clock.sleep(retryMs)
+    }
+  }
+}
