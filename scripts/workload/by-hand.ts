@@ -57,7 +57,7 @@ export class HandWorkload implements Workload {
   readonly #append: AppendWorkload
   /** Of their own: a broker that is frozen or cut off holds nobody up for long. */
   readonly #metadataLinks: Links
-  /** Broker that answered last. */
+  /** Broker that is asked first who leads: the one that answered last. */
   #answered = 1
   readonly #finalRead: boolean
   #acknowledged = 0
@@ -142,6 +142,11 @@ export class HandWorkload implements Workload {
       }
     }
     return { leader: -1, leaderEpoch: -1 }
+  }
+
+  /** Who leads is asked of this broker from now on, as long as it answers: another one may be cut off from the news. */
+  believe(broker: number): void {
+    this.#answered = broker
   }
 
   /** One batch to the leader, whatever it answers. */
