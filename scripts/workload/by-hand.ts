@@ -156,7 +156,10 @@ export class HandWorkload implements Workload {
   ): Promise<Produced> {
     const records = question.records.map(record => ({ timestamp: Date.now(), ...record }))
     const asked = { acks: -1, timeoutMs: writeTimeoutMs, topic: this.topic, ...question, records } as const
-    const produced = await this.#withLeader(asked.partition, client => produceBatch(client, asked))
+    // Not asked twice when there is no answer: it may have been written.
+    const produced = await this.#untilLed(asked.partition, leader =>
+      this.links.ask(leader, client => produceBatch(client, asked)),
+    )
     if (produced.errorCode === 0) this.#acknowledged += asked.records.length
     return produced
   }
@@ -306,17 +309,31 @@ export class HandWorkload implements Workload {
     }
   }
 
+  /** Asks whoever leads what may be asked twice, until it answers. */
   async #withLeader<T extends { readonly errorCode: number }>(
     partition: number,
     question: (client: WireClient) => Promise<T>,
   ): Promise<T> {
+    const ask = async (leader: number): Promise<T | undefined> => {
+      try {
+        return await this.links.ask(leader, question)
+      } catch {
+        // The connection may be one to the node as it was before it lost its power, or the node is down.
+        return undefined
+      }
+    }
+    return await this.#untilLed(partition, ask)
+  }
+
+  async #untilLed<T extends { readonly errorCode: number }>(
+    partition: number,
+    ask: (leader: number) => Promise<T | undefined>,
+  ): Promise<T> {
     const endMs = this.cluster.clock.nowMs() + patienceMs
     for (;;) {
       const { leader } = await this.leader(partition)
-      if (leader >= 0) {
-        const answer = await this.links.ask(leader, question)
-        if (!isMoving.has(answer.errorCode)) return answer
-      }
+      const answer = leader < 0 ? undefined : await ask(leader)
+      if (answer !== undefined && !isMoving.has(answer.errorCode)) return answer
       if (this.cluster.clock.nowMs() >= endMs)
         throw new Error(`${this.topic}-${partition} had no leader that answers for ${patienceMs} ms`)
       await this.cluster.clock.sleep(retryMs)

@@ -1,0 +1,215 @@
+/**
+ * Lab 27: how many machines may lose their power before an acknowledged record is gone?
+ * Setup: 3 brokers and a controller of its own, replication factor 3, min.insync.replicas 2, acks=all. Nothing is flushed before it is
+ *   acknowledged, as is Kafka's default. A power failure is the simulator's; of real processes it is the kill of the node and the loss of what
+ *   its segments had not flushed.
+ * Fault: one of three in-sync replicas loses its power; or the last one that is in sync, while the two others are only away; or all.
+ * Expect: one of three loses nothing. The last in-sync replica comes back empty and takes the records from the others, too, unless the cluster
+ *   has eligible leader replicas (KIP-966): then one of the others leads, and nothing is lost.
+ * Control: all replicas at once must be caught losing records, on every version. So must acks=1 without any power failure.
+ */
+import { allChecks } from '#scripts/checkers/check.ts'
+import { factCheck } from '#scripts/checkers/facts.ts'
+import { loseUnflushed } from '#scripts/faults/lose-unflushed.ts'
+import { driving, lab, quickFailover, type Expectation, type Variant } from '#scripts/labs/lab.ts'
+import type { LabRun } from '#scripts/labs/script.ts'
+import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { node } from '#scripts/labs/targets.ts'
+import { HandWorkload } from '#scripts/workload/by-hand.ts'
+import { updateFeature } from '#scripts/workload/hand-requests.ts'
+
+const many = 20
+
+/** These nodes lose their power at one instant. */
+async function losePower(run: LabRun, workload: HandWorkload, ids: readonly number[]): Promise<void> {
+  if (run.cluster.capabilities.has('power-failure')) {
+    await run.powerFailure(node(...ids))
+    return
+  }
+  const value = { brokers: ids, target: `node ${ids.join(', ')}, with all that was not flushed` }
+  await workload.recorder.fault('power-failure', value, async () => {
+    await loseUnflushed(run.cluster, ids, workload.topic)
+    return value
+  })
+}
+
+interface Roles {
+  readonly leader: number
+  readonly followers: readonly [number, number]
+}
+
+/** All three replicas have acknowledged records. */
+async function replicate(run: LabRun, workload: HandWorkload): Promise<Roles> {
+  run.step('healthy')
+  for (let index = 0; index < many; index++) await workload.recordedWrite('producer-0', 0, [`record:${index}`])
+  const { leader } = await workload.leader(0)
+  const followers = workload.links.brokers.filter(id => id !== leader) as [number, number]
+  for (const id of followers)
+    await workload.until(
+      `broker ${id} has everything`,
+      () => workload.logEnd(id, 0),
+      end => end === many,
+    )
+  return { leader, followers }
+}
+
+function losing(
+  script: (run: LabRun, workload: HandWorkload, roles: Roles) => Promise<void>,
+  settings: Readonly<Record<string, string>> = {},
+): Pick<Variant, 'workload' | 'script'> {
+  return driving(
+    parts =>
+      new HandWorkload(parts, {
+        replicationFactor: 3,
+        settings: { 'min.insync.replicas': '2', ...settings },
+        finalRead: true,
+      }),
+    async (run, workload) => {
+      await script(run, workload, await replicate(run, workload))
+      await run.until('all replicas are in sync', 0, ({ isr }) => isr.length === 3)
+      run.fact('records left', (await workload.read(0, 0)).length)
+    },
+  )
+}
+
+const lastInSync = async (run: LabRun, workload: HandWorkload, { leader, followers }: Roles): Promise<void> => {
+  run.step('the followers freeze, until the leader alone is in sync')
+  for (const id of followers) {
+    await run.pause(node(id))
+    await run.until(`broker ${id} has left the in-sync set`, 0, ({ isr }) => !isr.includes(id))
+  }
+  run.step('the leader loses its power')
+  await losePower(run, workload, [leader])
+  await run.start(node(leader))
+  run.step('the followers, which have everything, wake up')
+  await run.resume(node(...followers))
+}
+
+const all = async (run: LabRun, workload: HandWorkload, { leader, followers }: Roles): Promise<void> => {
+  run.step('all brokers lose their power')
+  await losePower(run, workload, [leader, ...followers])
+  await run.start(node(leader, ...followers))
+  await run.ready()
+}
+
+const records = ['lost-write', 'unseen', 'vanished', 'inconsistent-offsets', 'replica-divergence'] as const
+const lost: Expectation = ['unseen', 'vanished', 'records-are-left']
+
+const left = factCheck({
+  name: 'records-are-left',
+  promise: 'All records are there.',
+  about: ['records left'],
+  broken: ({ 'records left': count }) =>
+    count === many ? undefined : `Of ${many} acknowledged records ${count} are left.`,
+})
+const checks = [...records, left]
+
+export default lab({
+  name: '27-lost-page-cache',
+  summary:
+    'Let machines lose their power before anything was flushed: one of three is nothing, the last in-sync replica may be all.',
+  question:
+    'Three replicas have a record. Two of them are away for a moment, so only the third is in sync; that one loses its power, and with it what it had not flushed. It comes back first. What becomes of the record?',
+  prediction: {
+    choices: [
+      'It is there: two replicas still have it, and min.insync.replicas=2 protects it',
+      'It is gone: the replica that comes back empty was the last in sync, so it leads, and the two others delete what it lacks',
+      'It depends: gone as in the answer before, unless the cluster has eligible leader replicas; then one of the two others leads',
+      'It is there: an acknowledged record is flushed on at least one replica',
+    ],
+    answer: 2,
+  },
+  topology: { brokers: 3, controllers: 1, settings: quickFailover },
+  needs: ['kill', 'pause', 'restart'],
+  variants: [
+    {
+      name: 'main',
+      summary: 'the leader loses its power, its followers do not',
+      role: 'main',
+      ...losing(async (run, workload, { leader }) => {
+        run.step('the leader loses its power')
+        await losePower(run, workload, [leader])
+        await run.until('a follower leads', 0, partition => partition.leader >= 0 && partition.leader !== leader)
+        await run.start(node(leader))
+        await run.until('it is in sync again', 0, ({ isr }) => isr.includes(leader))
+      }),
+      checks,
+      expect: 'valid',
+    },
+    {
+      name: 'last-in-sync',
+      summary:
+        'the last in-sync replica loses its power; eligible leader replicas as new clusters of this version have them',
+      role: 'main',
+      ...losing(lastInSync),
+      checks,
+      expect: lost,
+      expectOn: {
+        // On by default in clusters that are formatted with 4.1 or later.
+        'apache-kafka': 'valid',
+        'apache-kafka@3.7': lost,
+        'apache-kafka@3.8': lost,
+        'apache-kafka@3.9': lost,
+        'apache-kafka@4.0': lost,
+      },
+    },
+    {
+      name: 'flushed',
+      summary: 'all lose their power, but every record is flushed before it is acknowledged (flush.messages=1)',
+      role: 'main',
+      needs: ['power-failure'],
+      ...losing(all, { 'flush.messages': '1' }),
+      checks,
+      expect: 'valid',
+    },
+    {
+      name: 'all',
+      summary: 'all three replicas lose their power at one instant',
+      role: 'control',
+      ...losing(all),
+      checks,
+      expect: lost,
+    },
+    {
+      name: 'acks-1',
+      summary: 'acks=1 and no power failure: the leader dies before its followers have fetched',
+      role: 'control',
+      workload: unreplicatedWorkload,
+      script: loseTheUnreplicated,
+      checks: allChecks,
+      expect: ['lost-write', 'unseen'],
+    },
+    {
+      name: 'last-in-sync-eligible',
+      summary: 'the last in-sync replica loses its power, with eligible.leader.replicas.version=1',
+      role: 'main',
+      ...losing(async (run, workload, roles) => {
+        run.step('eligible leader replicas are turned on')
+        const ask = async () =>
+          await workload.links.ask(roles.leader, client => updateFeature(client, 'eligible.leader.replicas.version', 1))
+        run.fact('error of turning it on', await ask())
+        await lastInSync(run, workload, roles)
+      }),
+      checks,
+      expect: 'valid',
+      expectOn: {
+        'apache-kafka@3.7': lost,
+        'apache-kafka@3.8': lost,
+        'apache-kafka@3.9': lost,
+      },
+    },
+  ],
+  watch: [
+    'The variant last-in-sync: two replicas that have every record delete it, because the one that leads does not have it.',
+    'Eligible replicas (the observation names them): with the feature on, the follower that left the in-sync set last stands there.',
+    'The variant flushed (simulated only): flush.messages=1 pays an fsync for every record and keeps everything, even if all lose their power.',
+    'Turn the knob: lose the power of a follower instead of the leader in the variant main. It copies everything again, and nobody notices.',
+  ],
+  explanation:
+    'Kafka acknowledges a record when every in-sync replica has it in its page cache; it does not wait for a flush. That is safe as long as machines fail one by one: who comes back empty copies from the others. It is not safe if all lose their power at once; no version of Kafka promises anything then, unless it flushes every record (flush.messages=1). Between the two lies the last replica standing (KIP-966). The in-sync set never becomes empty: when the others have left it, the last one stays in it even when it dies, because it must have everything. After a power failure it does not, but it is the only one that may lead; it does, with an empty log, and the others, which had every record, cut theirs to fit. min.insync.replicas=2 had kept new records out, not old ones in. Eligible leader replicas close the gap: a replica that leaves an in-sync set that is too small is remembered as complete, and a broker that comes back without a clean shutdown is taken out of the in-sync set, so a complete one leads. They came in 4.0, and clusters formatted with 4.1 or later have them. Our own broker forms clusters without (kafka-features turns them on). On real processes this lab takes away what was not flushed by emptying the segments of a node that was killed.',
+  reading: [
+    'KIP-966, eligible leader replicas: https://cwiki.apache.org/confluence/display/KAFKA/KIP-966',
+    'Kafka documentation, "Application vs. OS Flush Management": https://kafka.apache.org/documentation/#appvsosflush',
+    'Kafka documentation, topic setting flush.messages: https://kafka.apache.org/documentation/#topicconfigs_flush.messages',
+  ],
+})
