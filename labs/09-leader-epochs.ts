@@ -18,6 +18,8 @@ import type { WorkloadParts } from '#scripts/workload/workload.ts'
 
 const many = 20
 const tail = 5
+/** A busy machine may need a minute to start a broker of Apache Kafka. */
+const startMs = 150_000
 
 const handWorkload = (parts: WorkloadParts): HandWorkload =>
   new HandWorkload(parts, { replicationFactor: 2, settings: { 'min.insync.replicas': '1' }, finalRead: true })
@@ -63,12 +65,13 @@ const comesBackBehind = driving(handWorkload, async (run, workload) => {
       }
     },
     ({ errorCode }) => errorCode === 0,
+    startMs,
   )
   run.fact('high watermark that the follower came back with', state.highWatermark)
   run.fact('end of its log then', state.end)
   run.step('it reaches the leader again')
   await run.healPartition()
-  await run.until('it is in the in-sync set again', 0, ({ isr }) => isr.includes(follower))
+  await run.until('it is in the in-sync set again', 0, ({ isr }) => isr.includes(follower), startMs)
   run.step('the leader is killed, the follower leads')
   await run.kill(node(leader))
   await run.until('the follower leads', 0, partition => partition.leader === follower)
@@ -93,7 +96,7 @@ const comesBackAhead = driving(handWorkload, async (run, workload) => {
   run.fact('where the old epoch ends, as the new leader tells', endOffset)
   run.step('the old leader comes back')
   await run.start(node(leader))
-  await run.until('it is in the in-sync set again', 0, ({ isr }) => isr.includes(leader))
+  await run.until('it is in the in-sync set again', 0, ({ isr }) => isr.includes(leader), startMs)
   const log = await workload.fetchFrom(leader, { partition: 0, offset: endOffset })
   run.fact('first record of the old leader behind the cut', log.records[0]?.value ?? 'none')
 })

@@ -13,6 +13,8 @@ import { HandWorkload } from '#scripts/workload/by-hand.ts'
 
 const many = 20
 const tail = 5
+/** A busy machine may need a minute to start a broker of Apache Kafka. */
+const startMs = 150_000
 
 const valuesOf = (name: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${name}:${index}`)
@@ -50,7 +52,7 @@ function failOverTwice(acks: 1 | -1): Pick<Variant, 'workload' | 'script'> {
       run.fact('records of the first leadership that the second leader lacks', many + 1 + tail - endOffset)
       run.step('the first comes back and cuts its log')
       await run.start(node(r1))
-      await run.until('the first follows', 0, ({ leader, isr }) => leader === r2 && isr.includes(r1))
+      await run.until('the first follows', 0, ({ leader, isr }) => leader === r2 && isr.includes(r1), startMs)
       run.step('the second is killed, the first leads again and writes to the same offsets')
       await run.kill(node(r2))
       await run.until('the first replica leads again', 0, ({ leader }) => leader === r1)

@@ -70,12 +70,12 @@ class PlayedProducer {
 }
 
 /** A batch that was refused for want of replicas; now there are enough again, or the leader is about to hear of it. */
-async function refusedBatch(workload: HandWorkload, producer: PlayedProducer): Promise<Batch> {
+async function refusedBatch(workload: HandWorkload, producer: PlayedProducer, round: number): Promise<Batch> {
   await workload.alterTopic({ 'min.insync.replicas': '3' })
   let probes = 0
   await workload.until(
     'the leader refuses what another client sends',
-    () => workload.produce({ partition: 0, records: [{ value: `probe:${probes++}` }] }),
+    () => workload.produce({ partition: 0, records: [{ value: `probe-${round}:${probes++}` }] }),
     ({ errorCode }) => errorCode === notEnoughReplicas,
   )
   const batch = producer.batch()
@@ -122,7 +122,7 @@ function producing({ idempotent, inFlight }: Client): Pick<Variant, 'workload' |
       run.step(`round ${round}: the first of two batches is refused, for want of replicas`)
       const known = producer.batch()
       await producer.recorded([known], async () => [await producer.sendUntilTaken(known)])
-      const [first, second] = [await refusedBatch(workload, producer), producer.batch()]
+      const [first, second] = [await refusedBatch(workload, producer, round), producer.batch()]
       run.step(`round ${round}: two replicas are enough again`)
       await producer.recorded([first, second], async () => {
         const overtaken = inFlight === 2 ? await overtake(workload, producer, second) : undefined
@@ -141,7 +141,7 @@ const unknownProducer = driving(handWorkload, async (run, workload) => {
   await freezeFollower(run)
   const producer = new PlayedProducer(workload, await workload.newProducer())
   run.step('the very first batch is refused, for want of replicas')
-  const [first, second] = [await refusedBatch(workload, producer), producer.batch()]
+  const [first, second] = [await refusedBatch(workload, producer, 1), producer.batch()]
   run.step('two replicas are enough again')
   await producer.recorded([second], async () => {
     const overtaken = await overtake(workload, producer, second)

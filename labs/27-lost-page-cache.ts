@@ -19,6 +19,8 @@ import { HandWorkload } from '#scripts/workload/by-hand.ts'
 import { updateFeature } from '#scripts/workload/hand-requests.ts'
 
 const many = 20
+/** A busy machine may need a minute to start a broker of Apache Kafka. */
+const startMs = 150_000
 
 /** These nodes lose their power at one instant. */
 async function losePower(run: LabRun, workload: HandWorkload, ids: readonly number[]): Promise<void> {
@@ -66,7 +68,7 @@ function losing(
       }),
     async (run, workload) => {
       await script(run, workload, await replicate(run, workload))
-      await run.until('all replicas are in sync', 0, ({ isr }) => isr.length === 3)
+      await run.until('all replicas are in sync', 0, ({ isr }) => isr.length === 3, startMs)
       run.fact('records left', (await workload.read(0, 0)).length)
     },
   )
@@ -131,7 +133,7 @@ export default lab({
         await losePower(run, workload, [leader])
         await run.until('a follower leads', 0, partition => partition.leader >= 0 && partition.leader !== leader)
         await run.start(node(leader))
-        await run.until('it is in sync again', 0, ({ isr }) => isr.includes(leader))
+        await run.until('it is in sync again', 0, ({ isr }) => isr.includes(leader), startMs)
       }),
       checks,
       expect: 'valid',

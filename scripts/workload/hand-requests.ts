@@ -337,6 +337,33 @@ export async function deleteRecords(
   return result
 }
 
+export interface LogDir {
+  readonly path: string
+  /** 0, or the error that took it offline. */
+  readonly errorCode: number
+  /** Those of the topic that it holds. */
+  readonly partitions: readonly number[]
+}
+
+/** DescribeLogDirs v1: the log directories of the broker that is asked. */
+export async function logDirsOf(client: WireClient, topic: string): Promise<readonly LogDir[]> {
+  const reader = await client.request(35, 1, new Writer().int32(-1))
+  reader.int32() // throttle time
+  return reader.array(r => {
+    const [errorCode, path] = [r.int16(), r.string()]
+    const topics = r.array(t => ({ name: t.string(), partitions: t.array(logDirPartition) }))
+    return { path, errorCode, partitions: topics.find(({ name }) => name === topic)?.partitions ?? [] }
+  })
+}
+
+function logDirPartition(reader: Reader): number {
+  const partition = reader.int32()
+  reader.int64() // bytes
+  reader.int64() // lag
+  reader.boolean() // whether it is a copy that is being made
+  return partition
+}
+
 /** UpdateFeatures v0 of one feature. @returns the error code of the whole, or of the feature */
 export async function updateFeature(client: WireClient, feature: string, level: number): Promise<number> {
   const body = new Writer()
