@@ -214,6 +214,8 @@ export default lab({
         }),
       ],
       expect: 'valid',
+      // There the directory goes offline, and its partitions move.
+      expectOn: { 'apache-kafka': ['leader-stays', 'full-disk-refuses-writes-only'] },
     },
     {
       name: 'directory-fails',
@@ -275,7 +277,7 @@ export default lab({
     'Turn the knob: slow the disk of a follower instead (followerOf(0)). Writers wait for it just as long, until it is behind for replica.lag.time.max.ms and leaves the in-sync set.',
   ],
   explanation:
-    'Kafka’s failure detector knows alive and dead. A broker that answers the controller in time is alive, whatever its disk does, and nobody compares leaders by speed: a limping leader leads on, and with acks=all every write waits for the slowest replica in sync. Only somebody who watches latency can move leadership away. A log directory that fails with an I/O error is dead, but not its broker (KIP-112): the directory goes offline, its partitions get other leaders, and the broker goes on with the others; if none is left, it ends. In KRaft the brokers tell the controller which directory a replica lives in and which ones have failed (KIP-858; usable since 3.7). A full disk is where we differ on purpose: Kafka takes the directory offline, as for any other I/O error, and with it the broker if it has no other; our broker refuses records with KAFKA_STORAGE_ERROR, lets everything be read, and goes on when there is space. Disks cannot be broken inside a JVM from outside, so on Apache Kafka only the control without faults of disks runs here.',
+    'Kafka’s failure detector knows alive and dead. A broker that answers the controller in time is alive, whatever its disk does, and nobody compares leaders by speed: a limping leader leads on, and with acks=all every write waits for the slowest replica in sync. Only somebody who watches latency can move leadership away. A log directory that fails with an I/O error is dead, but not its broker (KIP-112): the directory goes offline, its partitions get other leaders, and the broker goes on with the others; if none is left, it ends. In KRaft the brokers tell the controller which directory a replica lives in and which ones have failed (KIP-858; usable since 3.7). A full disk is where we differ on purpose: Kafka takes the directory offline, as for any other I/O error, and with it the broker if it has no other; our broker refuses records with KAFKA_STORAGE_ERROR, lets everything be read, and goes on when there is space. Processes of Apache Kafka have no faults inside: there only the control without faults of disks runs.',
   reading: [
     'KIP-112, log directories that fail: https://cwiki.apache.org/confluence/display/KAFKA/KIP-112',
     'KIP-858, several log directories in KRaft: https://cwiki.apache.org/confluence/display/KAFKA/KIP-858',

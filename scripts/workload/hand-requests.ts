@@ -83,7 +83,7 @@ export function recordBatch(records: readonly HandRecord[], producer?: BatchProd
 }
 
 function encodeRecord({ key, value }: HandRecord, offsetDelta: number, timestampDelta: number): Buffer {
-  const body = new Writer().int8(0).varint(timestampDelta).varint(offsetDelta)
+  const body = varlong(new Writer().int8(0), timestampDelta).varint(offsetDelta)
   for (const text of [key ?? null, value]) {
     if (text === null) body.varint(-1)
     else {
@@ -93,6 +93,13 @@ function encodeRecord({ key, value }: HandRecord, offsetDelta: number, timestamp
   }
   const record = body.varint(0).toBuffer()
   return new Writer().varint(record.length).bytes(record).toBuffer()
+}
+
+/** Zigzag of up to 53 bits, where `Writer.varint` has 32. */
+function varlong(writer: Writer, value: number): Writer {
+  let rest = value >= 0 ? value * 2 : -value * 2 - 1
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) writer.int8((rest % 0x80) | 0x80)
+  return writer.int8(rest)
 }
 
 /** InitProducerId v0 without a transactional id. */
