@@ -77,6 +77,8 @@ function noVersions({ runtime }: Place): string | undefined {
       return 'simulated nodes run the broker of this toolkit and no other'
     case 'compose':
       return 'the nodes of a cluster in containers have one image; needs --runtime process'
+    case 'external':
+      return 'nothing is done to the nodes of a cluster that is not ours'
     case 'kubernetes':
       return 'not there yet'
   }
