@@ -23,4 +23,5 @@ export function requirePossible(cluster: Cluster, kind: FaultKind, parameters: P
 const ways: Readonly<Record<string, string>> = {
   partition: 'its links can be broken when it is started with up --proxy',
   'node-faults': 'its nodes take orders for faults inside them when it is started with up --faults',
+  'power-failure': 'its nodes note what they have not fsynced when it is started with up --faults',
 }

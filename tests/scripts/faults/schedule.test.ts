@@ -199,7 +199,7 @@ describe('a schedule of faults', () => {
     ['stop', { colour: 'red' }, 'has no --colour'],
     ['slow-disk', { delay: 5 }, 'when it is started with up --faults'],
     ['latency', { delay: 5 }, 'when it is started with up --proxy'],
-    ['power-failure', {}, 'the page cache of the system'],
+    ['power-failure', {}, 'what they have not fsynced when it is started with up --faults'],
   ])('refuses %s %j before anything begins, where it can never be applied', async (kind, parameters, problem) => {
     const given = cluster()
     const faults = (clock: LabClock): readonly ScheduledFault[] => [
