@@ -57,3 +57,24 @@ test('a leader that wrote nothing leaves no trace in what its log says of epochs
   }
   await run.end()
 })
+
+/** Found by the first test: what broker 1 proposed while it was alone was asked for ever, and no later proposal of it was sent. */
+const proposedAlone: readonly Step[] = [
+  { kind: 'isolate', id: 1 },
+  { kind: 'waitLong', ms: 20_000 },
+  { kind: 'heal' },
+  { kind: 'wait', ms: 1 },
+  { kind: 'kill', id: 3, isNoticed: false },
+  { kind: 'wait', ms: 1 },
+  { kind: 'lead', id: 1 },
+  { kind: 'produce', acks: -1 },
+]
+
+test('a leader that proposed an in-sync set while it was alone grows it again later', async () => {
+  const run = new SwarmRun()
+  for (const each of proposedAlone) {
+    await run.perform(each)
+    run.check()
+  }
+  await run.end()
+})

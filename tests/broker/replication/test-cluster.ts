@@ -491,7 +491,9 @@ export class TestCluster {
       alterPartition: async (sender, proposal) => {
         const { generation } = broker
         await this.delay()
-        if (this.isolated.has(broker.id) || generation !== broker.generation) return new Promise(() => {})
+        // As a ControllerChannel, which sends it again until somebody answers.
+        while (this.isolated.has(broker.id) && generation === broker.generation) await this.delay(100)
+        if (generation !== broker.generation) return new Promise(() => {})
         const request = { ...sender(), ...proposal }
         const response = this.alterPartitionHook?.(request) ?? this.alterPartition(request)
         await this.delay()
