@@ -1,5 +1,6 @@
 /** The power failure of a node that is a process: what it had not fsynced is taken from its disk once it has ended, by the journal that it kept. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { randomLoss, totalLoss } from '#broker/environment/faulty/power-loss.ts'
 import { lookForLoss } from '#broker/environment/faulty/unsynced/loss-proof.ts'
@@ -9,6 +10,7 @@ import { nodeDisk } from '#broker/environment/node/disk.ts'
 import { failure } from '../../errors.ts'
 import type { PowerFailureOptions } from '../cluster.ts'
 import { seededRandom } from '../random.ts'
+import { readJson, writeJson } from '../state.ts'
 
 const wholeLoss: PowerFailureOptions = { loss: 'all', names: 'ordered', seed: 0 }
 
@@ -16,8 +18,8 @@ const wholeLoss: PowerFailureOptions = { loss: 'all', names: 'ordered', seed: 0 
 export function requireJournal(id: number, directory: string): void {
   if (UnsyncedJournal.exists(nodeDisk, directory)) return
   throw failure(
-    `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data lies on another file system than ${directory}.`,
-    'Leave out --data, or choose a folder on that file system.',
+    `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data lies on another file system than ${directory}, or the program that it was made into keeps none.`,
+    'Leave out --data or choose a folder on that file system; as the version that the cluster began with, a node keeps one.',
   )
 }
 
@@ -28,6 +30,20 @@ export function loseUnsynced(directory: string, options: PowerFailureOptions = w
   const { shown, text } = lookForLoss(nodeDisk, directory, loss === 'all')
   const found = `${lost.bytes} bytes at the end of files, ${lost.files} files and ${lost.names} names are as before their last fsync`
   return { shown, text: `${found}; ${text}` }
+}
+
+/**
+ * To be called before a node starts. What it noted as another version ends here: this one may keep no journal, or one in other words, and then
+ * what the earlier one says of the disk is not true any more.
+ *
+ * @param version what it is now; undefined: as the cluster
+ */
+export function continueUnsynced(directory: string, version: string | undefined): void {
+  const file = join(directory, 'unsynced.version.json')
+  const earlier = (readJson(file) as { readonly version?: string } | undefined)?.version
+  if (earlier === version) return
+  forgetUnsynced(directory)
+  writeJson(file, { version })
 }
 
 export function forgetUnsynced(directory: string): void {

@@ -33,7 +33,7 @@ import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
 import { readNodeVersion, removeNodeVersion, writeNodeVersion } from './node-version.ts'
-import { forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
+import { continueUnsynced, forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
 export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -350,7 +350,8 @@ export class ProcessCluster implements Cluster {
   async #launch(node: NodeProcess): Promise<void> {
     const options = { tied: this.spec.tied === true }
     // Nobody goes on with it: what it says is not true any more when the node has run without.
-    if (this.spec.faults !== true) forgetUnsynced(nodeDirectory(this.spec.name, node.id))
+    if (this.spec.faults !== true) forgetUnsynced(node.directory)
+    else continueUnsynced(node.directory, readNodeVersion(this.spec.name, node.id))
     await node.start(this.#engineOf(node.id).launch(this.#files(node.id), options), options)
   }
 
