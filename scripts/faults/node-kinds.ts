@@ -6,6 +6,7 @@ import { checkParameters, type Parameters } from '../proxy/parameters.ts'
 import type { Ending } from '../proxy/probe.ts'
 import type { Cluster, NodeFaults } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
+import { takingBack } from '../settle.ts'
 import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
 import { askNodeFirst, proveMute } from './probe-node.ts'
 
@@ -65,8 +66,9 @@ async function applyInside(kind: NodeFaultKind, order: FaultOrder): Promise<read
     return applied
   } catch (error) {
     // Also the one that was just added and not seen to work.
-    for (const { node, id } of applied) if (node !== undefined) await takeBack(faults, node, id)
-    throw error
+    throw await takingBack(error, async () => {
+      for (const { node, id } of applied) if (node !== undefined) await takeBack(faults, node, id)
+    })
   }
 }
 

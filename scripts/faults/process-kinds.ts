@@ -4,6 +4,7 @@ import type { Capability, Cluster, NodeStatus, PowerFailureOptions, PowerLossSee
 import { failure, usageError } from '../errors.ts'
 import { checkParameters, choice, seed, type Parameter } from '../proxy/parameters.ts'
 import type { Ending } from '../proxy/probe.ts'
+import { takingBack, untilAllEnded } from '../settle.ts'
 import { bringBack } from './bring-back.ts'
 import type { AppliedFault, FaultKind, FaultOrder, FaultProof } from './kind.ts'
 import { askNodeFirst, proveMute } from './probe-node.ts'
@@ -51,7 +52,7 @@ const muting: readonly ProcessKind[] = [
     needs: ['kill'],
     verb: 'kill',
     leaves: 'stopped',
-    act: (cluster, ids) => Promise.all(ids.map(id => cluster.kill(id))),
+    act: (cluster, ids) => untilAllEnded(ids.map(id => cluster.kill(id))),
   },
   {
     name: 'stop',
@@ -61,7 +62,7 @@ const muting: readonly ProcessKind[] = [
     needs: ['stop'],
     verb: 'stop',
     leaves: 'stopped',
-    act: (cluster, ids) => Promise.all(ids.map(id => cluster.stop(id))),
+    act: (cluster, ids) => untilAllEnded(ids.map(id => cluster.stop(id))),
   },
   {
     name: 'pause',
@@ -72,7 +73,7 @@ const muting: readonly ProcessKind[] = [
     needs: ['pause'],
     verb: 'pause',
     leaves: 'paused',
-    act: (cluster, ids) => Promise.all(ids.map(id => cluster.pause(id))),
+    act: (cluster, ids) => untilAllEnded(ids.map(id => cluster.pause(id))),
   },
   {
     name: 'wipe',
@@ -84,7 +85,7 @@ const muting: readonly ProcessKind[] = [
     verb: 'kill',
     leaves: 'stopped',
     act: (cluster, ids) =>
-      Promise.all(
+      untilAllEnded(
         ids.map(async id => {
           await cluster.kill(id)
           await cluster.wipe(id)
@@ -177,7 +178,7 @@ async function mute(
   try {
     const acted = await kind.act(cluster, nodes, parameters)
     const states = new Map((await cluster.nodes()).map(({ id, state }) => [id, state]))
-    return await Promise.all(
+    return await untilAllEnded(
       nodes.map(async id => {
         const state = states.get(id)
         const fault = { id: state === 'paused' ? `pause-${id}` : `down-${id}`, name: kind.name, node: id }
@@ -188,8 +189,7 @@ async function mute(
     )
   } catch (error) {
     // On all nodes: the command fails as a whole.
-    await bringBack(cluster, were, nodes)
-    throw error
+    throw await takingBack(error, () => bringBack(cluster, were, nodes))
   }
 }
 

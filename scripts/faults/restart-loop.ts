@@ -7,6 +7,7 @@ import { failure, usageError } from '../errors.ts'
 import { bringBack } from './bring-back.ts'
 import { installation } from '../installation/here.ts'
 import { checkParameters, count, milliseconds, type Parameter } from '../proxy/parameters.ts'
+import { takingBack, untilAllEnded } from '../settle.ts'
 import type { AppliedFault, FaultOrder } from './kind.ts'
 import {
   faultLogFile,
@@ -51,16 +52,17 @@ export async function restartLoop(order: FaultOrder): Promise<readonly AppliedFa
   try {
     for (const record of records) writeFaultRecord(name, record)
     for (const record of records) await startLoop(name, record)
-    return await Promise.all(
+    return await untilAllEnded(
       records.map(async record => {
         const proofs = proof ? [await proveLoop(name, record, firstMs)] : []
         return { ...asFault(name, record), proofs }
       }),
     )
   } catch (error) {
-    for (const record of records) await endRecordedFault(name, record.id)
-    await bringBack(cluster, were, nodes)
-    throw error
+    throw await takingBack(error, async () => {
+      await untilAllEnded(records.map(record => endRecordedFault(name, record.id)))
+      await bringBack(cluster, were, nodes)
+    })
   }
 }
 

@@ -4,6 +4,7 @@ import type { Cluster, NodeState } from '../cluster/cluster.ts'
 import { commandLineOf } from '../cluster/process/liveness.ts'
 import { failure, usageError } from '../errors.ts'
 import { checkParameters, milliseconds, type Parameter, type Parameters } from '../proxy/parameters.ts'
+import { takingBack, untilAllEnded } from '../settle.ts'
 import { bringBack } from './bring-back.ts'
 import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
 import { everywhere } from './places.ts'
@@ -91,22 +92,24 @@ interface Round {
   readonly isRolling: boolean
   /** While the nodes of a group are down. */
   readonly meanwhile?: (ids: readonly number[]) => void
+  /** When a group did not get through: first all that `meanwhile` has changed, then those of the group that ran before. */
+  readonly takeBack?: (were: readonly NodeState[], group: readonly number[]) => Promise<void>
   readonly prove?: (node: NodeState, before: NodeState | undefined) => Promise<FaultProof>
 }
 
 async function restart(
   { cluster, nodes, parameters: given, proof }: FaultOrder,
-  { name, parameters: known, isRolling, meanwhile, prove = proveRestart }: Round,
+  { name, parameters: known, isRolling, meanwhile, takeBack, prove = proveRestart }: Round,
 ): Promise<readonly AppliedFault[]> {
   const parameters = checkParameters(name, known, given)
   const applied: AppliedFault[] = []
   for (const group of isRolling ? nodes.map(id => [id]) : [nodes]) {
     const before = await nodesById(cluster)
     try {
-      await Promise.all(group.map(id => cluster.stop(id)))
+      await untilAllEnded(group.map(id => cluster.stop(id)))
       await cluster.clock.sleep(Number(parameters['down']))
       meanwhile?.(group)
-      await Promise.all(group.map(id => cluster.start(id)))
+      await untilAllEnded(group.map(id => cluster.start(id)))
       await cluster.waitReady()
       const after = await nodesById(cluster)
       for (const id of group) {
@@ -115,8 +118,8 @@ async function restart(
         applied.push({ id: `${name}-${id}`, name, summary: summaryOf(id, node), node: id, parameters, hits: 1, proofs })
       }
     } catch (error) {
-      await bringBack(cluster, [...before.values()], group)
-      throw error
+      const were = [...before.values()]
+      throw await takingBack(error, () => takeBack?.(were, group) ?? bringBack(cluster, were, group))
     }
   }
   return applied
@@ -152,30 +155,28 @@ async function upgrade(order: FaultOrder, round: Round): Promise<readonly Applie
   await versions.prepare(wanted)
   const before = await nodesById(cluster)
   const changed = new Set<number>()
-  try {
-    return await restart(order, {
-      ...round,
-      meanwhile: ids => {
-        for (const id of ids) {
-          versions.set(id, wanted)
-          changed.add(id)
-        }
-      },
-      prove: async (node, earlier) => await proveVersion(node, earlier, versions.mark(wanted)),
-    })
-  } catch (error) {
-    await changeBack(
-      cluster,
-      [...before.values()].filter(({ id }) => changed.has(id)),
-    )
-    throw error
-  }
+  return await restart(order, {
+    ...round,
+    meanwhile: ids => {
+      for (const id of ids) {
+        versions.set(id, wanted)
+        changed.add(id)
+      }
+    },
+    // A node that did not come back as the new version is not started as that version once more: it may write what the earlier one cannot read.
+    takeBack: async (were, group) => {
+      const changedNodes = [...before.values()].filter(({ id }) => changed.has(id))
+      const others = group.filter(id => !changed.has(id))
+      await untilAllEnded([changeBack(cluster, changedNodes), bringBack(cluster, were, others)])
+    },
+    prove: async (node, earlier) => await proveVersion(node, earlier, versions.mark(wanted)),
+  })
 }
 
 /** Nodes as they were: what a version cannot read or do is no reason to leave the cluster without it. */
 async function changeBack(cluster: Cluster, were: readonly NodeState[]): Promise<void> {
   const now = await nodesById(cluster)
-  await Promise.all(
+  await untilAllEnded(
     were.map(async ({ id, version: earlier }) => {
       const state = now.get(id)?.state
       if (state === 'running' || state === 'starting' || state === 'paused') await cluster.kill(id)

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
 import { failure, lacking, usageError } from '../../errors.ts'
+import { untilAllEnded } from '../../settle.ts'
 import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type {
@@ -214,7 +215,7 @@ export class ProcessCluster implements Cluster {
   async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
     const directories = ids.map(id => nodeDirectory(this.spec.name, id))
     for (const [index, id] of ids.entries()) requireJournal(id, directories[index]!)
-    await Promise.all(ids.map(id => this.kill(id)))
+    await untilAllEnded(ids.map(id => this.kill(id)))
     return ids.map((id, index) => ({ node: id, ...loseUnsynced(directories[index]!, options) }))
   }
 

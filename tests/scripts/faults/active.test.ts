@@ -166,6 +166,76 @@ describe('a fault that does not work out on one of several nodes', () => {
     expect([...states.values()]).toEqual(['running', 'running', 'running'])
   })
 
+  test.each([
+    ['kill', 'kill'],
+    ['stop', 'stop'],
+    ['wipe', 'kill'],
+    ['restart', 'stop'],
+  ] as const)('%s is taken back when it is under way on no node any more', async (name, verb) => {
+    const made = cluster()
+    const dying = Promise.withResolvers<void>()
+    const half: Cluster = {
+      ...made,
+      capabilities: new Set([...made.capabilities, 'wipe']),
+      wipe: () => Promise.resolve(),
+      [verb]: async (id: number) => {
+        if (id === 1) throw new Error('node 1 does not die')
+        await dying.promise
+        await made[verb](id)
+      },
+    }
+    const order = { cluster: half, nodes: [1, 2], parameters: {}, proof: false }
+    await Promise.all([
+      expect(faultKind(name).apply(order)).rejects.toThrow('node 1 does not die'),
+      // Whatever is done about the failure of node 1 has its turn before node 2 has ended.
+      new Promise(setImmediate).then(() => dying.resolve()),
+    ])
+    expect(done).toEqual([`${verb} 2`, 'start 2'])
+    expect(states.get(2)).toBe('running')
+  })
+
+  test('says why, also when it cannot be taken back', async () => {
+    const made = cluster()
+    const half: Cluster = {
+      ...made,
+      kill: async id => {
+        if (id === 1) throw new Error('node 1 does not die')
+        await made.kill(id)
+      },
+      start: () => Promise.reject(new Error('no memory')),
+    }
+    await expect(
+      faultKind('kill').apply({ cluster: half, nodes: [1, 2], parameters: {}, proof: false }),
+    ).rejects.toThrow('node 1 does not die\nIt could not be taken back: no memory')
+  })
+
+  test('a node that does not serve as another version is not started as that one again', async () => {
+    const made = cluster()
+    const versions = new Map<number, string>()
+    const starts: string[] = []
+    const half: Cluster = {
+      ...made,
+      spec: clusterSpec({ runtime: 'process', name: 'healed', engine: 'apache-kafka' }),
+      capabilities: new Set([...made.capabilities, 'upgrade']),
+      versions: {
+        prepare: () => Promise.resolve(),
+        set: (id, version) => (version === undefined ? versions.delete(id) : versions.set(id, version)),
+        mark: version => version,
+      },
+      start: async id => {
+        starts.push(`${id} as ${versions.get(id) ?? 'it was'}`)
+        if (id === 2 && versions.has(id)) throw new Error('node 2 ended at once')
+        await made.start(id)
+      },
+      waitReady: () => Promise.resolve(),
+    }
+    const order = { cluster: half, nodes: [1, 2, 3], parameters: { release: '4.3.1' }, proof: false }
+    await expect(faultKind('upgrade').apply(order)).rejects.toThrow('node 2 ended at once')
+    expect(starts.slice(0, 3)).toEqual(['1 as 4.3.1', '2 as 4.3.1', '3 as 4.3.1'])
+    expect(starts.slice(3).sort()).toEqual(['1 as it was', '2 as it was', '3 as it was'])
+    expect([...states.values()]).toEqual(['running', 'running', 'running'])
+  })
+
   test('leaves no node frozen', async () => {
     const { nodeFaults: _, ...broken } = cluster()
     const half: Cluster = {
