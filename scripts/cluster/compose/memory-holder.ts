@@ -28,7 +28,7 @@ export async function holdMemory(container: string, slot: number, sizeMiB: numbe
   let heldMiB = 0
   await poll(
     async () => {
-      heldMiB = Math.round(Number(await shell(container, residentOf(slot))) / 1024)
+      heldMiB = Math.round(Number(await shell(container, residentOf(pidFile(slot)))) / 1024)
       return heldMiB >= sizeMiB ? true : undefined
     },
     { everyMs: 50, timeoutMs: takeMs },
@@ -41,10 +41,10 @@ export async function releaseMemory(container: string, slot: number): Promise<vo
   await shell(container, `[ ! -e ${file} ] || { kill -KILL -- -"$(cat ${file})" 2>/dev/null; rm -f ${file}; }`)
 }
 
-/** KiB of all processes of the group. */
-function residentOf(slot: number): string {
-  const program = '{ sub(/.*\\) /, ""); if ($3 == group) pages += $22 } END { print pages * 4 }'
-  return `[ -e ${pidFile(slot)} ] && cat /proc/[0-9]*/stat 2>/dev/null | awk -v group="$(cat ${pidFile(slot)})" '${program}' || echo 0`
+/** A command that tells the KiB of all processes of a group. The kernel counts pages, whose size is the machine's. */
+export function residentOf(file: string): string {
+  const program = '{ sub(/.*\\) /, ""); if ($3 == group) pages += $22 } END { print pages * bytes / 1024 }'
+  return `[ -e ${file} ] && cat /proc/[0-9]*/stat 2>/dev/null | awk -v group="$(cat ${file})" -v bytes="$(getconf PAGESIZE)" '${program}' || echo 0`
 }
 
 async function shell(container: string, script: string): Promise<string> {
