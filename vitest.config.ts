@@ -23,7 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['tests/{broker,scripts,labs,simulator}/**/*.test.ts'],
+          include: ['tests/{broker,scripts,labs,simulator,images}/**/*.test.ts'],
           // For what hangs: a property with a thousand cases takes two seconds, and a busy machine twenty.
           testTimeout: 60_000,
         },

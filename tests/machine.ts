@@ -72,6 +72,10 @@ const probes = {
   go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
   mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
   ext4: { has: canMountExt4, remedy: 'run as root on Linux with e2fsprogs, which may mount a file' },
+  cc: {
+    has: () => process.platform === 'linux' && answers('cc', ['--version']),
+    remedy: 'run on Linux with a C compiler: apt-get install gcc libc6-dev',
+  },
   ipv6: {
     has: () => Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === '::1')),
     remedy: 'give the loopback interface its IPv6 address',

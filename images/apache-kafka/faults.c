@@ -7,7 +7,8 @@
  *   end
  *
  * Lines that begin with # are the toolkit's. What has come of them is in FAULTLINE_FAULTS/state (struct state), which outlives the process: a fault
- * that strikes once is spent before it ends it. Only files below FAULTLINE_DATA are broken. Memory maps (Kafka's indexes) are out of reach.
+ * that strikes once is spent before it ends it. Only what is in the directories of FAULTLINE_DATA is broken, which are separated by commas. Memory
+ * maps (Kafka's indexes) are out of reach.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOTS = 32, LINE = 4096, CHUNK = 1 << 16, MOST_DELAY_MS = 2000, LOOK_EVERY_MS = 10 };
+enum { SLOTS = 32, ROOTS = 64, LINE = 4096, CHUNK = 1 << 16, MOST_DELAY_MS = 2000, LOOK_EVERY_MS = 10 };
 enum operation { READ = 1, WRITE = 2, FSYNC = 4, OPEN = 8, RENAME = 16, TRUNCATE = 32, REMOVE = 64 };
 enum kind { SLOW, FULL, FAILING, CRASH, TORN, FLIP, JUMP, DRIFT, STROBE };
 static const char *const kind_names[] = {"slow-disk", "full-disk", "disk-error", "crash-at", "torn-write",
@@ -41,6 +42,8 @@ struct state {
     uint64_t generation;          /* of the rules that are at work */
     int64_t clock_offset_ms;      /* of the last time that was told */
     struct { uint64_t born, began_ms, seen, hits, bytes, spent; } slots[SLOTS];
+    int64_t told_at_ms;           /* when the last time was told, by the real clock */
+    int64_t offsets_ms[SLOTS];    /* what each rule made of it */
 };
 
 struct rule {
@@ -58,7 +61,10 @@ struct rules { uint64_t generation; int count, on_disk, of_clock; struct rule li
 static struct rules none;
 static _Atomic(struct rules *) active = &none;
 static struct state own_state, *state = &own_state;
-static const char *directory, *data;
+static const char *directory;
+/* Kafka's data, without slashes at the end. */
+static struct { const char *path; size_t length; } roots[ROOTS];
+static int root_count;
 static atomic_ullong seed = 88172645463325252ull;
 
 static ssize_t (*real_read)(int, void *, size_t), (*real_write)(int, const void *, size_t);
@@ -169,6 +175,7 @@ static int load_rules(void) {
             if (rule->kind >= JUMP) next->of_clock++; else next->on_disk++;
             if (state->slots[rule->slot].born == rule->born) continue;
             memset(&state->slots[rule->slot], 0, sizeof state->slots[0]);
+            state->offsets_ms[rule->slot] = 0;
             state->slots[rule->slot].born = rule->born;
             state->slots[rule->slot].began_ms = (uint64_t)real_ms();
         }
@@ -203,11 +210,30 @@ static void *watch(void *unused) {
     return NULL;
 }
 
+/* As Kafka reads log.dirs: separated by commas, with blanks around them that do not count. */
+static void find_roots(const char *list) {
+    char *left = strdup(list), *rest = left, *one;
+    while (left != NULL && (one = strsep(&rest, ",")) != NULL) {
+        one += strspn(one, " \t\n");
+        size_t length = strlen(one);
+        while (length > 0 && strchr(" \t\n", one[length - 1]) != NULL) length--;
+        while (length > 0 && one[length - 1] == '/') length--;
+        if (length == 0) continue;
+        if (root_count == ROOTS) {
+            fprintf(stderr, "faultline: of more than %d directories, %s is not broken\n", ROOTS, one);
+            continue;
+        }
+        roots[root_count].path = one;
+        roots[root_count++].length = length;
+    }
+}
+
 __attribute__((constructor)) static void begin(void) {
     ready();
     directory = getenv("FAULTLINE_FAULTS");
-    data = getenv("FAULTLINE_DATA");
+    const char *data = getenv("FAULTLINE_DATA");
     if (directory == NULL || data == NULL) return;
+    find_roots(data);
     char path[512];
     snprintf(path, sizeof path, "%s/state", directory);
     int file = real_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -237,6 +263,12 @@ static uint64_t chance(void) {
     return x;
 }
 
+static int is_kafkas(const char *path) {
+    for (int i = 0; i < root_count; i++)
+        if (strncmp(path, roots[i].path, roots[i].length) == 0 && (path[roots[i].length] == '/' || path[roots[i].length] == 0)) return 1;
+    return 0;
+}
+
 /* The path of a file of Kafka's, or NULL. */
 static const char *path_of(int fd, char *buffer, size_t size) {
     char link[32];
@@ -244,7 +276,7 @@ static const char *path_of(int fd, char *buffer, size_t size) {
     ssize_t length = readlink(link, buffer, size - 1);
     if (length <= 0) return NULL;
     buffer[length] = 0;
-    return strncmp(buffer, data, strlen(data)) == 0 ? buffer : NULL;
+    return is_kafkas(buffer) ? buffer : NULL;
 }
 
 static int is_due(struct rule *rule) {
@@ -324,7 +356,7 @@ static struct fate judge_file(enum operation operation, int fd, size_t bytes, ch
 static struct fate judge_path(enum operation operation, const char *path) {
     int saved = errno;
     struct fate fate = {0, NULL, NULL, NULL};
-    if (is_broken() && path != NULL && strncmp(path, data, strlen(data)) == 0) fate = judge(operation, path, 0);
+    if (is_broken() && path != NULL && is_kafkas(path)) fate = judge(operation, path, 0);
     errno = saved;
     return fate;
 }
@@ -481,15 +513,20 @@ int unlink(const char *path) {
 /* ------------------------------------------------------------------------------------------------------------ clock */
 
 static int64_t offset_of(struct rules *rules, int64_t now_ms) {
-    double offset = 0;
+    int64_t offset = 0;
+    state->told_at_ms = now_ms;
     for (int i = 0; i < rules->count; i++) {
         struct rule *rule = &rules->list[i];
-        int64_t since_ms = now_ms - (int64_t)state->slots[rule->slot].began_ms;
-        if (rule->kind == JUMP) offset += rule->offset_ms;
-        else if (rule->kind == DRIFT) offset += rule->rate * since_ms / 1000.0;
-        else if (rule->kind == STROBE && (int64_t)(since_ms / rule->period_ms) % 2 == 0) offset += rule->offset_ms;
+        int64_t since_ms = now_ms - (int64_t)state->slots[rule->slot].began_ms, own = 0;
+        if (rule->kind < JUMP) continue;
+        if (rule->kind == JUMP) own = (int64_t)rule->offset_ms;
+        else if (rule->kind == DRIFT) own = (int64_t)(rule->rate * since_ms / 1000.0);
+        else if ((int64_t)(since_ms / rule->period_ms) % 2 == 0) own = (int64_t)rule->offset_ms;
+        state->offsets_ms[rule->slot] = own;
+        offset += own;
+        hit(rule);
     }
-    return (int64_t)offset;
+    return offset;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
@@ -499,7 +536,6 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
     if (done != 0 || rules->of_clock == 0 || (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE)) return done;
     int64_t offset = offset_of(rules, (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000);
     state->clock_offset_ms = offset;
-    for (int i = 0; i < rules->count; i++) if (rules->list[i].kind >= JUMP) hit(&rules->list[i]);
     int64_t nanos = (int64_t)time->tv_nsec + offset % 1000 * 1000000;
     time->tv_sec += offset / 1000 + (nanos < 0 ? -1 : nanos / 1000000000);
     time->tv_nsec = (nanos < 0 ? nanos + 1000000000 : nanos) % 1000000000;

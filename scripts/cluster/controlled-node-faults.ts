@@ -13,6 +13,7 @@ import { nodeFaultKind } from '#broker/environment/faulty/node-kinds.ts'
 import { failure, usageError } from '../errors.ts'
 import { realClock } from './clock.ts'
 import type { NodeFaults, NodeStatus } from './cluster.ts'
+import { inTurnOfFile } from './file-lock.ts'
 
 /** What the control socket of a node is asked (control-protocol.ts). */
 export interface ControlRequest {
@@ -44,6 +45,8 @@ export abstract class ControlledNodeFaults implements NodeFaults {
   /** What a node that is down, or frozen, will have at its next start; undefined when it never had a fault. */
   protected abstract kept(id: number): Promise<KeptFaults | undefined>
   protected abstract keep(id: number, faults: KeptFaults): Promise<void>
+  /** Says whose turn it is to change what is kept. */
+  protected abstract lockFile(id: number): string
 
   async add(id: number, order: NodeFaultOrder): Promise<AddedNodeFault> {
     const state = await this.stateOf(id)
@@ -72,6 +75,10 @@ export abstract class ControlledNodeFaults implements NodeFaults {
     if (healed !== undefined) return healed
     if ((await this.stateOf(id)) === 'paused')
       throw failure(`Node ${id} is paused: faults inside it cannot be healed.`, 'Resume it first.')
+    return await inTurnOfFile(this.lockFile(id), () => this.#healKept(id, ids))
+  }
+
+  async #healKept(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
     const faults = await this.list(id)
     const kept = await this.kept(id)
     const stays = (faultId: string) => ids !== 'all' && !ids.includes(faultId)

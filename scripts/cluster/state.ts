@@ -61,6 +61,11 @@ export function nodeDirectory(name: string, id: number): string {
   return join(stateDirectory(name), `node-${id}`)
 }
 
+/** Says which command may change what this machine keeps of the faults inside a node. */
+export function faultLockFile(name: string, id: number): string {
+  return join(nodeDirectory(name, id), 'fault-changes.lock')
+}
+
 /** The folder with `meta.properties` of a node. */
 export function dataDirectory(spec: ClusterSpec, id: number): string {
   return spec.dataDir === undefined ? join(nodeDirectory(spec.name, id), 'data') : join(spec.dataDir, `node-${id}`)

@@ -31,6 +31,7 @@ import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import {
   dataDirectory,
+  faultLockFile,
   nodeDirectory,
   readJson,
   removeIfEmpty,
@@ -41,7 +42,7 @@ import {
 } from '../state.ts'
 import { docker, runDocker } from './docker.ts'
 import { proxyService } from './container-addresses.ts'
-import { containerDataDir, serviceName } from './generator.ts'
+import { containerDataDir, containerFaultDir, serviceName } from './generator.ts'
 import { runHelper, withoutFrames } from './container.ts'
 import { KafkaNodeFaults } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
@@ -119,15 +120,18 @@ export class ComposeCluster implements Cluster {
         id => this.#containerName(id),
         async id => (await this.#describe(id)).state,
       )
-    return new KafkaNodeFaults(async id => {
-      const found = await this.#inspect(id)
-      return {
-        name: this.#containerName(id),
-        isRunning: found?.State.Running === true,
-        isPaused: found?.State.Paused === true,
-        startedAt: found?.State.StartedAt ?? '',
-      }
-    })
+    return new KafkaNodeFaults(
+      async id => {
+        const found = await this.#inspect(id)
+        return {
+          name: this.#containerName(id),
+          isRunning: found?.State.Running === true,
+          isPaused: found?.State.Paused === true,
+          startedAt: found?.State.StartedAt ?? '',
+        }
+      },
+      id => faultLockFile(this.spec.name, id),
+    )
   }
 
   get security(): SecurityDocument | undefined {
@@ -223,9 +227,11 @@ export class ComposeCluster implements Cluster {
     const node = await this.#inspect(id)
     if (node === undefined)
       throw failure(`The container of node ${id} is gone.`, './faultline down takes the rest away.')
+    // What is wrong with the machine outlives an exchange of its disk; rules that nobody can read any more do not.
+    const isDamaged = this.nodeFaults instanceof KafkaNodeFaults && !(await this.nodeFaults.canBeRead(id))
     const { exitCode, output } = await runHelper({
       Image: node.Config.Image,
-      Cmd: ['find', containerDataDir, '-mindepth', '1', '-delete'],
+      Cmd: ['find', containerDataDir, ...(isDamaged ? [containerFaultDir] : []), '-mindepth', '1', '-delete'],
       User: node.Config.User,
       Labels: { [helperLabel]: projectName(this.spec) },
       HostConfig: { Binds: node.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: node.HostConfig.Mounts ?? [] },

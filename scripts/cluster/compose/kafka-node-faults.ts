@@ -11,10 +11,13 @@ import { failure, usageError } from '../../errors.ts'
 import { checkParameters } from '../../proxy/parameters.ts'
 import { poll } from '../clock.ts'
 import type { NodeFaults } from '../cluster.ts'
+import { inTurnOfFile } from '../file-lock.ts'
+import { takingBack } from '../../settle.ts'
 import { readContainerFile, writeContainerFile } from './container.ts'
 import { containerFaultDir } from './generator.ts'
 import { proveOnClock, proveOnDisk } from './kafka-proofs.ts'
 import {
+  areWhole,
   emptyBook,
   formatRules,
   freeSlot,
@@ -47,15 +50,22 @@ export interface NodeContainer {
 
 export class KafkaNodeFaults implements NodeFaults {
   readonly #containerOf: (id: number) => Promise<NodeContainer>
-  /** Changes of one node's rules come one after the other. */
-  readonly #changes = new Map<number, Promise<unknown>>()
+  readonly #lockFile: (id: number) => string
 
-  constructor(containerOf: (id: number) => Promise<NodeContainer>) {
+  /** @param lockFile says whose turn it is to change the rules of a node: each reads all of them and writes all of them */
+  constructor(containerOf: (id: number) => Promise<NodeContainer>, lockFile: (id: number) => string) {
     this.#containerOf = containerOf
+    this.#lockFile = lockFile
   }
 
   add(id: number, order: NodeFaultOrder): Promise<AddedNodeFault> {
-    return this.#inTurn(id, () => this.#add(id, order))
+    return inTurnOfFile(this.#lockFile(id), () => this.#add(id, order))
+  }
+
+  /** False: the rules of this node are damaged, so that nothing can be said or changed of them. */
+  async canBeRead(id: number): Promise<boolean> {
+    const text = await readRules(await this.#containerOf(id))
+    return text === undefined || areWhole(text)
   }
 
   async list(id: number): Promise<readonly NodeFaultState[]> {
@@ -65,7 +75,7 @@ export class KafkaNodeFaults implements NodeFaults {
   }
 
   heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
-    return this.#inTurn(id, () => this.#heal(id, ids))
+    return inTurnOfFile(this.#lockFile(id), () => this.#heal(id, ids))
   }
 
   async #add(id: number, { kind: name, parameters: given, proof }: NodeFaultOrder): Promise<AddedNodeFault> {
@@ -92,17 +102,21 @@ export class KafkaNodeFaults implements NodeFaults {
     const onDisk = proof ? refuseFailed(id, name, await proveOnDisk(container.name, name, parameters)) : undefined
     // First what `heal` has to know, then what there is to heal.
     const entries = [...living(book.entries, container, before), entry]
-    await writeBook(container, { generation: book.generation + 1, added: book.added + 1, entries })
     try {
+      await writeBook(container, { generation: book.generation + 1, added: book.added + 1, entries })
       const inPlace = await begin(container, entry)
-      const look = () => readState(container)
-      const onClock = proof ? await proveOnClock(name, parameters, { look, beforeMs: before.clockOffsetMs }) : undefined
+      const look = async () => (await readState(container)).clockOf(entry)
+      const onClock = proof ? await proveOnClock(name, parameters, look) : undefined
       const shown = onDisk ?? refuseFailed(id, name, onClock ?? (proof ? inPlace : undefined))
-      return { ...describe(id, entry, await look()), ...(shown === undefined ? {} : { proof: shown }) }
+      return { ...describe(id, entry, await readState(container)), ...(shown === undefined ? {} : { proof: shown }) }
     } catch (error) {
-      await this.#heal(id, [entry.id])
-      throw error
+      throw await takingBack(error, () => this.#takeBack(id, entry.id))
     }
+  }
+
+  /** Whether it came into the rules or not, and also when it has struck since. */
+  async #takeBack(id: number, entry: string): Promise<void> {
+    if ((await this.list(id)).some(each => each.id === entry)) await this.#heal(id, [entry])
   }
 
   async #heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
@@ -119,15 +133,6 @@ export class KafkaNodeFaults implements NodeFaults {
     const entries = there.filter(entry => !healed.includes(entry))
     await writeBook(container, { ...book, generation: book.generation + 1, entries })
     return healed.map(entry => describe(id, entry, state))
-  }
-
-  async #inTurn<T>(id: number, work: () => Promise<T>): Promise<T> {
-    const before = this.#changes.get(id) ?? Promise.resolve()
-    const done = before.then(work)
-    // Whoever comes next waits for this one, and hears nothing of its failure.
-    const settled = done.catch(() => undefined)
-    this.#changes.set(id, settled)
-    return await done
   }
 }
 
@@ -171,9 +176,13 @@ async function end({ name }: NodeContainer, { kind, parameters, slot }: RuleEntr
   if (kind === 'memory-pressure') await releaseMemory(name, slot)
 }
 
-async function readBook({ name }: NodeContainer): Promise<RuleBook> {
-  const file = await readContainerFile(name, rulesFile)
-  return file === undefined ? emptyBook : parseRules(file.content.toString('utf8'))
+async function readRules({ name }: NodeContainer): Promise<string | undefined> {
+  return (await readContainerFile(name, rulesFile))?.content.toString('utf8')
+}
+
+async function readBook(container: NodeContainer): Promise<RuleBook> {
+  const text = await readRules(container)
+  return text === undefined ? emptyBook : parseRules(text)
 }
 
 async function readState({ name }: NodeContainer): Promise<RuleState> {

@@ -4,11 +4,13 @@
  */
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
+import { callMsMax } from '#broker/environment/faulty/slow-disk.ts'
 import { failure } from '../../errors.ts'
 import { poll, realClock } from '../clock.ts'
+import type { LabClock } from '../cluster.ts'
 import { runInContainer } from './container.ts'
 import { containerFaultDir } from './generator.ts'
-import { errorNumber, formatRules, type RuleState } from './kafka-rules.ts'
+import { errorNumber, formatRules, type ClockOffset } from './kafka-rules.ts'
 
 interface Call {
   readonly tookMs: number
@@ -82,7 +84,8 @@ interface Asked {
 
 function slow({ before, now }: Probed, { delay, rate }: Parameters, { operation, bytes }: Asked): NodeFaultProof {
   const moves = operation === 'read' || operation === 'write' ? bytes : 0
-  const leastMs = Number(delay) + (rate === undefined ? 0 : (moves / Number(rate)) * 1_000)
+  // However many bytes it has, the library lets no call wait for longer.
+  const leastMs = Math.min(callMsMax, Number(delay) + (rate === undefined ? 0 : (moves / Number(rate)) * 1_000))
   if (now === null || !('tookMs' in now)) return { shown: false, text: `${wordFor(operation)} did not return` }
   const text = `${wordFor(operation)} took ${before.tookMs} ms before, ${now.tookMs} ms now (at least ${Math.floor(leastMs)} ms)`
   return leastMs < 1
@@ -128,53 +131,61 @@ async function runProbe(
   throw failure(`The probe in ${container} ended with ${exitCode ?? 'the container'}: ${stderr.trim().slice(-500)}`)
 }
 
-/** A look takes some time, and the JVM asks for the time when it needs it. */
-const toleranceMs = 50
+/** The JVM asks for the time when it needs it. */
 const lookEveryMs = 30
 const showMs = 5_000
+/** As long as it takes until a drift is so far off, or this. */
+const driftMs = { offset: 20, least: 500, most: 2_000 }
+/** Calls on several threads write beside each other how long a fault has been there and what it made of the time. */
+const raceMs = 50
 
-/** Undefined for a kind that is not one of the clock. */
+/**
+ * On what this fault alone made of the times that the JVM was told, whatever others made of them. Undefined for a kind that is not one of the
+ * clock.
+ * @param look at the last time that the JVM was told; undefined when that was before the fault
+ */
 export async function proveOnClock(
   kind: string,
   parameters: Parameters,
-  { look, beforeMs }: { readonly look: () => Promise<RuleState>; readonly beforeMs: number },
+  look: () => Promise<ClockOffset | undefined>,
+  clock: LabClock = realClock,
 ): Promise<NodeFaultProof | undefined> {
-  const offset = async (): Promise<number> => (await look()).clockOffsetMs
   switch (kind) {
     case 'clock-jump': {
       const wanted = Number(parameters['offset'])
-      const isThere = (now: number) => Math.abs(now - beforeMs - wanted) <= toleranceMs
-      const seen = await poll(async () => (isThere(await offset()) ? true : undefined), {
-        everyMs: lookEveryMs,
-        timeoutMs: showMs,
-      })
-      return { shown: seen === true, text: `the JVM was told a time that is ${describe((await offset()) - beforeMs)}` }
+      const { isShown, last } = await lookFor(look, { timeoutMs: showMs, clock }, ({ offsetMs }) => offsetMs === wanted)
+      return {
+        shown: isShown,
+        text: `the JVM was told ${last === undefined ? 'no time' : `a time that is ${describe(last.offsetMs)}`}`,
+      }
     }
     case 'clock-drift': {
       const rate = Number(parameters['rate'])
-      const [first, beganMs] = [await offset(), performance.now()]
-      await realClock.sleep(1_000)
-      const [gained, tookMs] = [(await offset()) - first, Math.round(performance.now() - beganMs)]
-      const expected = (tookMs * rate) / 1_000
-      const text = `the time that the JVM is told ${gained < 0 ? 'lost' : 'gained'} ${Math.abs(gained)} ms in ${tookMs} ms`
-      if (Math.abs(expected) < 20) return { shown: undefined, text: `${text}, too little to be told in that time` }
-      return {
-        shown: Math.sign(gained) === Math.sign(rate) && Math.abs(gained - expected) <= Math.abs(expected) / 2,
-        text,
-      }
+      const enoughMs = Math.min(driftMs.most, Math.max(driftMs.least, (driftMs.offset / Math.abs(rate)) * 1_000))
+      const { isShown, last } = await lookFor(
+        look,
+        { timeoutMs: enoughMs + showMs, clock },
+        ({ offsetMs, sinceMs }) => {
+          const apart = Math.abs(offsetMs - (sinceMs * rate) / 1_000)
+          return sinceMs >= enoughMs && apart <= 1 + (raceMs * Math.abs(rate)) / 1_000
+        },
+      )
+      if (last === undefined) return { shown: false, text: 'the JVM was told no time' }
+      const { offsetMs, sinceMs } = last
+      const text = `the time that the JVM is told ${offsetMs < 0 ? 'lost' : 'gained'} ${Math.abs(offsetMs)} ms in ${sinceMs} ms`
+      // A millisecond is the least that can be told.
+      return isShown && Math.abs(offsetMs) < 2
+        ? { shown: undefined, text: `${text}, too little to be told in that time` }
+        : { shown: isShown, text }
     }
     case 'clock-strobe': {
-      const wanted = Number(parameters['offset'])
+      const [wanted, period] = [Number(parameters['offset']), Number(parameters['period'])]
       const seen = { off: false, right: false }
-      await poll(
-        async () => {
-          const now = (await offset()) - beforeMs
-          if (Math.abs(now - wanted) <= toleranceMs) seen.off = true
-          else if (Math.abs(now) <= toleranceMs) seen.right = true
-          return (seen.off && seen.right) || undefined
-        },
-        { everyMs: lookEveryMs, timeoutMs: showMs + 4 * Number(parameters['period']) },
-      )
+      await lookFor(look, { timeoutMs: showMs + 4 * period, clock }, ({ offsetMs }) => {
+        if (offsetMs === wanted) seen.off = true
+        else if (offsetMs === 0) seen.right = true
+        return seen.off && seen.right
+      })
       const words = [...(seen.right ? ['right'] : []), ...(seen.off ? [describe(wanted)] : [])].join(' and ')
       return {
         shown: seen.off && seen.right,
@@ -184,6 +195,20 @@ export async function proveOnClock(
     default:
       return undefined
   }
+}
+
+async function lookFor(
+  look: () => Promise<ClockOffset | undefined>,
+  patience: { readonly timeoutMs: number; readonly clock: LabClock },
+  isIt: (told: ClockOffset) => boolean,
+): Promise<{ readonly isShown: boolean; readonly last: ClockOffset | undefined }> {
+  let last: ClockOffset | undefined
+  const ask = async (): Promise<true | undefined> => {
+    last = await look()
+    return (last !== undefined && isIt(last)) || undefined
+  }
+  const isShown = (await poll(ask, { everyMs: lookEveryMs, ...patience })) === true
+  return { isShown, last }
 }
 
 function describe(offsetMs: number): string {

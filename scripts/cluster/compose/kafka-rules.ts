@@ -57,10 +57,17 @@ export function formatRules({ generation, added, entries }: RuleBook): string {
   return [`faultline ${generation}`, `# ${JSON.stringify({ added })}`, ...lines, 'end', ''].join('\n')
 }
 
+const firstLine = /^faultline (\d+)\n/
+
+/** Whether they were written to their end. */
+export function areWhole(text: string): boolean {
+  return firstLine.test(text) && text.endsWith('\nend\n')
+}
+
 export function parseRules(text: string): RuleBook {
-  const generation = Number(/^faultline (\d+)\n/.exec(text)?.[1] ?? NaN)
-  if (!Number.isInteger(generation) || !text.endsWith('\nend\n'))
+  if (!areWhole(text))
     throw failure('The rules of the faults in a node are damaged.', './faultline wipe and start make the node anew.')
+  const generation = Number(firstLine.exec(text)?.[1])
   const [{ added } = { added: 0 }, ...entries] = [...text.matchAll(/^# (\{.*\})$/gm)].map(
     ([, json = '']) => JSON.parse(json) as { readonly added: number },
   )
@@ -111,27 +118,40 @@ export function requirePosix(path: unknown): void {
     )
 }
 
+export interface ClockOffset {
+  /** By how much that time is off because of this fault alone. */
+  readonly offsetMs: number
+  /** How long the fault had been there. */
+  readonly sinceMs: number
+}
+
 /** What the library says. */
 export interface RuleState {
   readonly generation: number
-  /** How far the last time that the JVM was told is from the real one. */
-  readonly clockOffsetMs: number
+  /** What a fault of the clock made of the last time that the JVM was told; undefined: that was before it. */
+  clockOf(entry: Pick<RuleEntry, 'slot' | 'born'>): ClockOffset | undefined
   /** Of a slot: how often it took effect, and whether it has ended the process. Of another fault than this one: nothing yet. */
   of(entry: Pick<RuleEntry, 'slot' | 'born'>): { readonly hits: number; readonly isSpent: boolean }
 }
 
 const head = 16
 const slotBytes = 48
+const toldAt = head + slots * slotBytes
 
 export function parseState(bytes: Buffer): RuleState {
-  const number = (at: number): number => (at + 8 <= bytes.length ? Number(bytes.readBigUInt64LE(at)) : 0)
+  const number = (at: number): number => (at + 8 <= bytes.length ? Number(bytes.readBigInt64LE(at)) : 0)
+  const of = ({ slot, born }: Pick<RuleEntry, 'slot' | 'born'>) => {
+    const at = head + slot * slotBytes
+    if (number(at) !== born) return { hits: 0, isSpent: false }
+    return { hits: number(at + 24), isSpent: number(at + 40) !== 0 }
+  }
   return {
     generation: number(0),
-    clockOffsetMs: bytes.length >= head ? Number(bytes.readBigInt64LE(8)) : 0,
-    of({ slot, born }) {
-      const at = head + slot * slotBytes
-      if (number(at) !== born) return { hits: 0, isSpent: false }
-      return { hits: number(at + 24), isSpent: number(at + 40) !== 0 }
+    of,
+    clockOf(entry) {
+      if (of(entry).hits === 0) return undefined
+      const beganMs = number(head + entry.slot * slotBytes + 8)
+      return { offsetMs: number(toldAt + 8 + 8 * entry.slot), sinceMs: number(toldAt) - beganMs }
     },
   }
 }

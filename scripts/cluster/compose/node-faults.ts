@@ -10,6 +10,7 @@ import { failure } from '../../errors.ts'
 import type { ClusterSpec, NodeStatus } from '../cluster.ts'
 import { ControlledNodeFaults, type ControlReply, type ControlRequest } from '../controlled-node-faults.ts'
 import { unlessAborted } from '../../labs/interruptible.ts'
+import { faultLockFile } from '../state.ts'
 import { readContainerFile, runInContainer, writeContainerFile } from './container.ts'
 import { containerFaultDir } from './generator.ts'
 
@@ -25,6 +26,10 @@ export class ComposeNodeFaults extends ControlledNodeFaults {
     super(stateOf)
     this.#spec = spec
     this.#containerName = containerName
+  }
+
+  protected override lockFile(id: number): string {
+    return faultLockFile(this.#spec.name, id)
   }
 
   protected override async request(id: number, request: ControlRequest, signal?: AbortSignal): Promise<ControlReply> {

@@ -10,7 +10,7 @@ import { askFaultSocket } from '../../container/fault-socket.ts'
 import { realClock } from '../clock.ts'
 import type { NodeStatus } from '../cluster.ts'
 import { ControlledNodeFaults, type ControlReply, type ControlRequest } from '../controlled-node-faults.ts'
-import { nodeDirectory, readJson, writeJson } from '../state.ts'
+import { faultLockFile, nodeDirectory, readJson, writeJson } from '../state.ts'
 
 /** Longest path that every system takes for a socket, bytes. */
 const socketPathBytesMax = 103
@@ -43,6 +43,10 @@ export class ProcessNodeFaults extends ControlledNodeFaults {
   protected override keep(id: number, faults: KeptFaults): Promise<void> {
     writeJson(this.#path(id, keptFaultsName), faults)
     return Promise.resolve()
+  }
+
+  protected override lockFile(id: number): string {
+    return faultLockFile(this.#name, id)
   }
 
   protected override async request(id: number, request: ControlRequest, signal?: AbortSignal): Promise<ControlReply> {

@@ -1,0 +1,57 @@
+/** Commands that change the same thing, as processes of their own. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { inTurnOfFile } from '#scripts/cluster/file-lock.ts'
+import { projectRoot, writeJson } from '#scripts/cluster/state.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'faultline-turns-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Adds one to a number in a file, and gives others a chance between reading and writing. */
+const program = `
+  import { readFileSync, writeFileSync } from 'node:fs'
+  import { setTimeout } from 'node:timers/promises'
+  import { inTurnOfFile } from '#scripts/cluster/file-lock.ts'
+  const [folder] = process.argv.slice(-1)
+  for (let round = 0; round < 20; round++)
+    await inTurnOfFile(folder + '/lock', async () => {
+      const count = Number(readFileSync(folder + '/count', 'utf8'))
+      await setTimeout(1)
+      writeFileSync(folder + '/count', String(count + 1))
+    })
+`
+
+test('each has its turn, and what another has written is there', async () => {
+  writeFileSync(path.join(folder, 'count'), '0')
+  const commands = Array.from({ length: 3 }, () =>
+    spawn(process.execPath, ['--input-type=module-typescript', '-e', program, folder], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    }),
+  )
+  const ended = await Promise.all(commands.map(command => once(command, 'exit')))
+  expect(ended.map(([code]) => code as unknown)).toEqual([0, 0, 0])
+  expect(readFileSync(path.join(folder, 'count'), 'utf8')).toBe('60')
+  expect(readdirSync(folder)).toEqual(['count'])
+})
+
+test('a command that was killed in its turn does not keep others from theirs', async () => {
+  const lock = path.join(folder, 'lock')
+  writeJson(lock, { pid: process.pid, identity: 'of an earlier process with this number' })
+  const turns = await Promise.all([1, 2, 3].map(turn => inTurnOfFile(lock, () => Promise.resolve(turn))))
+  expect(turns).toEqual([1, 2, 3])
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('work that fails ends its turn, and says why', async () => {
+  const lock = path.join(folder, 'lock')
+  await expect(inTurnOfFile(lock, () => Promise.reject(new Error('no rules')))).rejects.toThrow('no rules')
+  expect(await inTurnOfFile(lock, () => Promise.resolve('next'))).toBe('next')
+})
