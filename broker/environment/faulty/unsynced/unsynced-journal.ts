@@ -25,7 +25,7 @@ export class UnsyncedJournal {
     this.#disk = disk
     this.aside = `${directory}/unsynced`
     this.#path = `${directory}/${journalName}`
-    this.state = new UnsyncedState(path => path.startsWith(`${this.aside}/`))
+    this.state = new UnsyncedState(this.aside)
     disk.makeDirectory(this.aside)
     this.#file = disk.open(this.#path, 'write')
     const records = readRecords(this.#file)

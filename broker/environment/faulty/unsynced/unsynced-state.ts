@@ -87,6 +87,16 @@ export class UnsyncedState {
   readonly #references = new Map<NodeId, number>()
   #lastNode = 0
   #lastStep = 0
+  readonly #aside: string
+
+  /** @param aside directory where removed things wait */
+  constructor(aside: string) {
+    this.#aside = aside
+  }
+
+  isAside(path: string): boolean {
+    return path.startsWith(`${this.#aside}/`)
+  }
 
   /** In the order in which they were made. */
   get pending(): readonly Step[] {
@@ -136,8 +146,11 @@ export class UnsyncedState {
         return this.#step(record)
       case 'undone':
         return this.#undo(record.step)
-      case 'named':
-        return record.steps.flatMap(step => this.#named(step))
+      case 'named': {
+        const about = record.steps.flatMap(step => this.#pending.get(step)?.changes ?? [])
+        const gone = record.steps.flatMap(step => this.#named(step))
+        return [...gone, ...this.#sweep(about.flatMap(({ directory, before, after }) => [directory, before, after]))]
+      }
     }
   }
 
@@ -289,16 +302,54 @@ export class UnsyncedState {
     return paths
   }
 
+  /**
+   * Steps in a directory that waits aside are never fsynced. Once nothing leads to it any more they matter to nobody: they are over, and with them
+   * what only they are about.
+   */
+  #sweep(candidates: readonly NodeId[]): readonly string[] {
+    const waits = (id: NodeId): boolean => this.#references.has(id) && this.isAside(this.nodes.get(id)?.path ?? '')
+    if (!candidates.some(waits)) return []
+    const reachable = this.#reachable()
+    const over = this.pending.filter(({ changes }) => changes.every(({ directory }) => !reachable.has(directory)))
+    return over.flatMap(({ step }) => this.#named(step))
+  }
+
+  /** What a name in its place leads to, or may lead to after a power failure. */
+  #reachable(): ReadonlySet<NodeId> {
+    const led = new Map<NodeId, NodeId[]>()
+    const leads = (from: NodeId, ...to: NodeId[]): void => {
+      const known = led.get(from)
+      if (known === undefined) led.set(from, to)
+      else known.push(...to)
+    }
+    for (const { changes } of this.#pending.values())
+      for (const { directory, before, after } of changes) leads(directory, before, after)
+    for (const { directory, durable, current } of this.#names.values()) leads(directory, durable, current)
+    // What waits aside is there as a whole, or not at all.
+    const together = Map.groupBy(this.nodes.keys(), node => this.#asideOf(this.nodes.get(node)!.path) ?? '')
+    const reachable = new Set<NodeId>()
+    const next = [...(together.get('') ?? [])]
+    for (let node = next.pop(); node !== undefined; node = next.pop()) {
+      const path = this.nodes.get(node)?.path
+      if (path === undefined || reachable.has(node)) continue
+      reachable.add(node)
+      next.push(...(led.get(node) ?? []))
+      const top = this.#asideOf(path)
+      if (top !== undefined) next.push(...(together.get(top) ?? []))
+    }
+    return reachable
+  }
+
+  /** The place aside that a path is, or is in. */
+  #asideOf(path: string): string | undefined {
+    if (!this.isAside(path)) return undefined
+    const end = path.indexOf('/', this.#aside.length + 1)
+    return end < 0 ? path : path.slice(0, end)
+  }
+
   #forget(node: NodeId, path: string): void {
     this.nodes.delete(node)
     if (this.#byPath.get(path) === node) this.#byPath.delete(path)
-  }
-
-  /** Whether a place is where removed things wait. */
-  readonly isAside: (path: string) => boolean
-
-  constructor(isAside: (path: string) => boolean) {
-    this.isAside = isAside
   }
 }
 

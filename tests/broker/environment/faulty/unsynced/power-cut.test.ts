@@ -237,6 +237,25 @@ describe('a power failure by the journal', () => {
     )
   })
 
+  test('keeps nothing aside of what was removed, once all that is there is durable', () => {
+    const directoriesOf = (disk: Disk, path: string): string[] => [
+      path,
+      ...disk
+        .list(path)
+        .filter(({ kind }) => kind === 'directory')
+        .flatMap(({ name }) => directoriesOf(disk, `${path}/${name}`)),
+    ]
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40 }), fc.boolean(), (actions, isKilled) => {
+        const { real } = bothAfter(actions)
+        if (isKilled) real.kill()
+        for (const path of directoriesOf(real.raw, '/data')) real.disk.syncDirectory(path)
+        expect(real.raw.list('/faults/unsynced')).toEqual([])
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   test('tears pages at sectors, and keeps what was fsynced', () => {
     const found = new Set<string>()
     for (let seed = 0; seed < 60; seed++) {
@@ -257,16 +276,19 @@ describe('a power failure by the journal', () => {
   })
 })
 
-test('a process that is killed between the record of a step and the step loses and gains nothing by it', () => {
-  const calls: ((disk: Disk) => void)[] = [
-    disk => void disk.open('/data/new', 'write'),
-    disk => disk.makeDirectory('/data/d/e'),
-    disk => disk.rename('/data/f', '/data/g'),
-    disk => disk.rename('/data/f', '/data/there'),
-    disk => disk.remove('/data/f'),
-    disk => disk.remove('/data/there'),
+describe('a process that is killed between the record of a step and the step', () => {
+  const made = { '/data/d/': '', '/data/d/e/': '' }
+  const before = { '/data/f': 'f', '/data/there': 'there' }
+  /** The call, what it makes of the files, and what else a process may leave that is killed in it. */
+  const calls: [string, (disk: Disk) => void, Record<string, string>, Record<string, string>[]][] = [
+    ['open', disk => void disk.open('/data/new', 'write'), { ...before, '/data/new': '' }, []],
+    ['makeDirectory', disk => disk.makeDirectory('/data/d/e'), { ...before, ...made }, [{ ...before, '/data/d/': '' }]],
+    ['rename', disk => disk.rename('/data/f', '/data/g'), { '/data/g': 'f', '/data/there': 'there' }, []],
+    ['rename over a file', disk => disk.rename('/data/f', '/data/there'), { '/data/there': 'f' }, []],
+    ['remove', disk => disk.remove('/data/f'), { '/data/there': 'there' }, []],
   ]
-  for (const call of calls) {
+  test.each(calls)('loses and gains nothing by it: %s', (_, call, after, between) => {
+    let kills = 0
     for (let crashAt = 1; crashAt < 12; crashAt++) {
       let left = Infinity
       const crashing = (disk: Disk): Disk =>
@@ -285,14 +307,14 @@ test('a process that is killed between the record of a step and the step loses a
         const disk = crashing(raw)
         return new UnsyncedDisk(disk, new UnsyncedJournal(disk, '/faults'), ['/data'])
       })
-      for (const name of ['f', 'there']) {
-        const file = side.disk.open(`/data/${name}`, 'write')
-        file.write([Buffer.from(name)], 0)
+      for (const [path, content] of Object.entries(before)) {
+        const file = side.disk.open(path, 'write')
+        file.write([Buffer.from(content)], 0)
         file.sync()
         file.close()
       }
       side.disk.syncDirectory('/data')
-      const durable = side.files()
+      expect(side.files()).toEqual(before)
       left = crashAt - 1
       let isKilled = false
       try {
@@ -300,16 +322,19 @@ test('a process that is killed between the record of a step and the step loses a
       } catch (error) {
         if ((error as Error).message !== 'killed') throw error
         isKilled = true
+        kills++
       }
       left = Infinity
       const seen = side.files()
-      if (isKilled) expect([durable, side.files()]).toContainEqual(seen)
+      if (isKilled) expect([before, ...between, after]).toContainEqual(seen)
+      else expect(seen).toEqual(after)
       side.kill()
       expect(side.files()).toEqual(seen)
       cutPower(side.raw, '/faults', totalLoss)
-      expect(side.files()).toEqual(durable)
+      expect(side.files()).toEqual(before)
     }
-  }
+    expect(kills).toBeGreaterThan(0)
+  })
 })
 
 test('the journal stays small while files grow, are fsynced and go', () => {
@@ -327,4 +352,56 @@ test('the journal stays small while files grow, are fsynced and go', () => {
   side.kill()
   expect(side.raw.stat('/faults/unsynced.journal')!.bytes).toBeLessThan(1000)
   expect(side.raw.list('/faults/unsynced')).toEqual([])
+})
+
+test('a directory that was removed for good leaves nothing aside, whatever in it was never fsynced', () => {
+  const side = journaled()
+  const { disk } = side
+  const aside = (): string[] => side.raw.list('/faults/unsynced').map(({ name }) => name)
+  const write = (path: string): void => {
+    const file = disk.open(path, 'write')
+    file.write([Buffer.from(path)], 0)
+    file.close()
+  }
+  for (let round = 0; round < 3; round++) {
+    disk.makeDirectory('/data/a/inner')
+    disk.syncDirectory('/data')
+    for (const name of ['f', 'g', 'h', 'inner/f']) write(`/data/a/${name}`)
+    disk.rename('/data/a/f', '/data/a/inner/g')
+    disk.rename('/data/a/g', '/data/a/h')
+    disk.remove('/data/a/inner/f')
+    disk.rename('/data/a', '/data/a-delete')
+    disk.remove('/data/a-delete')
+    expect(aside()).not.toEqual([])
+    if (round === 2) side.kill()
+    side.disk.syncDirectory('/data')
+    expect(aside()).toEqual([])
+  }
+  side.kill()
+  expect(side.raw.stat('/faults/unsynced.journal')!.bytes).toBe(0)
+  expect(side.files()).toEqual({})
+})
+
+test('what was moved out of or into a directory that was removed is kept until that is durable, too', () => {
+  const side = journaled()
+  const { disk } = side
+  disk.makeDirectory('/data/a')
+  disk.makeDirectory('/data/b')
+  disk.syncDirectory('/data')
+  for (const path of ['/data/a/out', '/data/b/in']) {
+    const file = disk.open(path, 'write')
+    file.write([Buffer.from(path)], 0)
+    file.sync()
+    file.close()
+  }
+  for (const path of ['/data/a', '/data/b']) disk.syncDirectory(path)
+  const durable = side.files()
+  disk.rename('/data/b/in', '/data/a/in')
+  disk.rename('/data/a/out', '/data/b/out')
+  disk.remove('/data/a')
+  disk.syncDirectory('/data')
+  expect(side.raw.list('/faults/unsynced')).toHaveLength(1)
+  cutPower(side.raw, '/faults', totalLoss)
+  const { '/data/a/': _a, '/data/a/out': _out, ...left } = durable
+  expect(side.files()).toEqual(left)
 })
