@@ -10,11 +10,14 @@ import { deletedSuffix } from './log-files.ts'
 export class DelayedRemoval {
   private readonly environment: Pick<Environment, 'disk' | 'timers'>
   private readonly log: Logger
+  private readonly removed: () => void
   private readonly pending = new Set<Timer>()
 
-  constructor(environment: Pick<Environment, 'disk' | 'timers'>, log: Logger) {
+  /** @param removed called when files are gone */
+  constructor(environment: Pick<Environment, 'disk' | 'timers'>, log: Logger, removed: () => void) {
     this.environment = environment
     this.log = log
+    this.removed = removed
   }
 
   /**
@@ -87,5 +90,6 @@ export class DelayedRemoval {
       // The files no longer belong to the log: whether they take up space or not, the log is whole.
       this.log.warn('A deleted file could not be removed; the next start tries again.', { error: error.message })
     }
+    this.removed()
   }
 }

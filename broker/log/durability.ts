@@ -212,6 +212,18 @@ export class Durability {
     }
   }
 
+  /**
+   * Files were removed. No record depends on that being durable, but the log may be one that nothing is written to any more: what a disk keeps of
+   * removed files until then, as the journal of a node that can lose its power does, it would keep for ever.
+   */
+  namesWentAway(): void {
+    if (this.stopped) return
+    this.namesDirty = true
+    this.syncNamesLater(error => {
+      if (error !== undefined && !this.stopped && !isShortage(error)) this.log.fail(error)
+    })
+  }
+
   /** `failure`: why, unless the log is closed. A flush that is under way ends with it. */
   stop(failure?: DiskError): void {
     this.stopped = true

@@ -122,7 +122,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.snapshots = loaded.snapshots
     this.startOffset = loaded.logStartOffset
     this.endOffset = loaded.logEndOffset
-    this.removal = new DelayedRemoval(environment, this.log)
+    this.removal = new DelayedRemoval(environment, this.log, () => this.durability.namesWentAway())
     this.transactions = loaded.transactions
     this.durability = new Durability(environment, this, {
       recoveryPoint: loaded.recoveryPoint,

@@ -210,6 +210,49 @@ describe('retention', () => {
     expect([names(machine, '.deleted'), again.logStartOffset]).toEqual([[], 5])
   })
 
+  test.each(Array.from({ length: 10 }, (_, seed) => seed))(
+    'what was removed is durably gone, also from a log that nothing is appended to any more (seed %i)',
+    seed => {
+      const machine = new Machine()
+      const log = openLog(machine, { config: { ...config, retentionMs: 5000 } })
+      machine.currentDisk!.syncDirectory('/')
+      fill(log, 4)
+      log.flush()
+      // What rolled segments began is over.
+      machine.turn()
+      log.enforceRetention(startWallMs + 7000, 4)
+      machine.advance(1000)
+      machine.powerFailure(seed)
+      expect([...names(machine, '.log'), ...names(machine, '.deleted')]).toEqual([
+        '00000000000000000002.log',
+        '00000000000000000003.log',
+      ])
+    },
+  )
+
+  test('a directory that cannot be fsynced after a removal is a failure of the log, as any other time', () => {
+    const machine = new Machine()
+    const failures: DiskError[] = []
+    const log = openLog(machine, {
+      config: { ...config, retentionMs: 5000 },
+      onFailure: error => failures.push(error),
+    })
+    fill(log, 4)
+    log.flush()
+    machine.turn()
+    log.enforceRetention(startWallMs + 7000, 4)
+    machine.faults.add({
+      kind: 'failing-disk',
+      summary: 'names cannot be fsynced',
+      beforeCall: ({ operation, path }) => {
+        if (operation === 'syncDirectory') throw new DiskError('EIO', operation, path)
+      },
+    })
+    machine.advance(1000)
+    machine.turn()
+    expect(failures.map(({ code }) => code)).toEqual(['EIO'])
+  })
+
   test('epochs of what is gone go, too, and the one that spans the start begins there', () => {
     const log = openLog(new Machine(), { config: { ...config, retentionMs: 5000 } })
     for (let epoch = 1; epoch <= 3; epoch++) {
