@@ -12,7 +12,7 @@ import type { Lab } from '../labs/lab.ts'
 import { listLabs, loadLab } from '../labs/load.ts'
 import { runMatrix, type MatrixCell } from '../labs/matrix.ts'
 import { rememberRun } from '../labs/progress.ts'
-import type { LabResult, LabVerdict } from '../labs/result.ts'
+import { alsoFound, type LabResult, type LabVerdict, type VariantResult } from '../labs/result.ts'
 import { requireVariants, runLab, type RunLabOptions } from '../labs/run.ts'
 import { paint } from '../output.ts'
 import { matrixMarkdown, writeMatrix } from '../report/matrix.ts'
@@ -307,8 +307,9 @@ export function verdictText(result: LabResult, out: string | undefined): string 
     `  ${result.reason}`,
     ...result.variants.map(
       variant =>
-        `  ${variant.asExpected ? paint.green('as expected') : paint.red('NOT as expected')}  ${variant.name}: ${variant.verdict} (${variant.acknowledged} records acknowledged, ${(variant.durationMs / 1000).toFixed(0)} s)`,
+        `  ${variant.asExpected ? paint.green('as expected') : paint.red('NOT as expected')}  ${variant.name}: ${variant.verdict} (${variant.acknowledged} records acknowledged, ${(variant.durationMs / 1000).toFixed(0)} s)${besidesText(variant)}`,
     ),
+    ...(result.leftOut ?? []).map(({ name, reason }) => `  ${paint.yellow('left out')}  ${name}: ${reason}`),
   ]
   const { choices, answer, chosen: picked } = result.prediction
   if (picked !== undefined)
@@ -318,6 +319,16 @@ export function verdictText(result: LabResult, out: string | undefined): string 
   lines.push(`  ${result.explanation.trim().split('\n').join('\n  ')}`)
   if (out !== undefined) lines.push(`  report: ${shown(join(out, 'report.html'))}`)
   return lines.join('\n')
+}
+
+/** What else there was to a variant, each on a line of its own: findings that nobody had asked for, and trouble with the run. */
+function besidesText(variant: VariantResult): string {
+  const others = alsoFound(variant)
+  const lines = [
+    ...(others.length === 0 ? [] : [`also found: ${others.join(', ')}`]),
+    ...(variant.trouble === undefined ? [] : [`the run had trouble: ${variant.trouble}`]),
+  ]
+  return lines.map(line => `\n    ${paint.yellow(line)}`).join('')
 }
 
 export function shown(path: string): string {

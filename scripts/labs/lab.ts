@@ -45,6 +45,8 @@ export interface Variant {
   /** Names of checks that every lab may use, and checks of its own. */
   readonly checks: readonly Check[]
   readonly expect: Expectation
+  /** Where findings are expected: checks that must be valid all the same, e.g. those of what has nothing to do with the loss. */
+  readonly mustHold?: readonly string[]
   /** Where an engine or a version of it differs on purpose: `apache-kafka` or `apache-kafka@4.3`. */
   readonly expectOn?: Readonly<Record<string, Expectation>>
 }
@@ -108,13 +110,17 @@ function problemOf({ name, prediction, variants }: Lab): string | undefined {
   const tame = controls.find(({ expect }) => expect === 'valid')
   if (tame) return `the control ${tame.name} expects no failure`
   if (new Set(variants.map(variant => variant.name)).size < variants.length) return 'two variants have the same name'
-  for (const { name: variant, checks, expect, expectOn } of variants) {
+  for (const { name: variant, checks, expect, expectOn, mustHold = [] } of variants) {
     const names: readonly string[] = checks.map(check => (typeof check === 'string' ? check : check.name))
     if (new Set(names).size < names.length) return `variant ${variant} has two checks of the same name`
     const wanted = [expect, ...Object.values(expectOn ?? {})].flatMap(each => (each === 'valid' ? [] : each))
     const absent = wanted.find(each => !names.includes(each))
     if (absent !== undefined)
       return `variant ${variant} expects ${absent} to find something, which is none of its checks`
+    const unchecked = mustHold.find(each => !names.includes(each))
+    if (unchecked !== undefined) return `in variant ${variant} ${unchecked} must hold, which is none of its checks`
+    const both = mustHold.find(each => wanted.includes(each))
+    if (both !== undefined) return `in variant ${variant} ${both} must hold, and is expected to find something`
   }
   return undefined
 }

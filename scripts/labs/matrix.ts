@@ -5,7 +5,7 @@
 import type { Availability, RuntimeName } from '../cluster/cluster.ts'
 import { engineText, type EngineChoice } from '../cluster/engine-name.ts'
 import { messageOf } from '../errors.ts'
-import type { LabResult, LabVerdict, VariantResult } from './result.ts'
+import { findingsInWords, type LabResult, type LabVerdict, type LeftOut, type VariantResult } from './result.ts'
 
 export interface MatrixVariant {
   readonly name: string
@@ -16,6 +16,8 @@ export interface MatrixVariant {
   readonly actual: string
   readonly asExpected: boolean
   readonly durationMs: number
+  /** Of the run itself. */
+  readonly trouble?: string
 }
 
 export interface MatrixCell {
@@ -26,6 +28,8 @@ export interface MatrixCell {
   readonly reason: string
   readonly durationMs: number
   readonly variants: readonly MatrixVariant[]
+  /** Variants that the runtime can do nothing with; absent: none. */
+  readonly leftOut?: readonly LeftOut[]
   /** Folder of the report of this run. */
   readonly out?: string
 }
@@ -93,9 +97,10 @@ async function cellOf(
   const startMs = performance.now()
   try {
     const { result, out } = await run(lab, engine)
-    const { verdict, reason, durationMs } = result
+    const { verdict, reason, durationMs, leftOut } = result
     const variants = result.variants.map(matrixVariant)
-    return { ...place, verdict, reason, durationMs, variants, ...(out === undefined ? {} : { out }) }
+    const more = { ...(leftOut === undefined ? {} : { leftOut }), ...(out === undefined ? {} : { out }) }
+    return { ...place, verdict, reason, durationMs, variants, ...more }
   } catch (error) {
     signal.throwIfAborted()
     const durationMs = Math.round(performance.now() - startMs)
@@ -104,14 +109,14 @@ async function cellOf(
 }
 
 function matrixVariant(variant: VariantResult): MatrixVariant {
-  const { name, role, expected, verdict, asExpected, durationMs, results } = variant
-  const found = results.filter(({ valid }) => valid === false).map(result => result.name)
+  const { name, role, expected, verdict, asExpected, durationMs, trouble } = variant
   return {
     name,
     role,
     expected: expected === 'valid' ? 'valid' : expected.join(' or '),
-    actual: verdict === 'invalid' ? found.join(', ') : verdict,
+    actual: verdict === 'invalid' ? findingsInWords(variant) : verdict,
     asExpected,
     durationMs,
+    ...(trouble === undefined ? {} : { trouble }),
   }
 }

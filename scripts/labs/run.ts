@@ -13,7 +13,7 @@ import { environmentOf } from '../report/environment.ts'
 import { writeReport } from '../report/report.ts'
 import { quickFailover, type Lab, type Variant } from './lab.ts'
 import { fileOfLab, loadLab } from './load.ts'
-import { judge, judgeAgain, type LabResult, type VariantResult } from './result.ts'
+import { judge, judgeAgain, type LabResult, type LeftOut, type VariantResult } from './result.ts'
 import { engineOf, runVariant, variantResult } from './variant-run.ts'
 import type { LabWatcher } from './watcher.ts'
 
@@ -56,19 +56,19 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   requireVariants(lab, options.variants)
   const progress = options.progress ?? (() => undefined)
   const startedAt = new Date().toISOString()
-  const lack = lackOf(lab, options)
-  if (lack !== undefined) {
-    progress(`SKIPPED ${lab.name}: ${lack}`)
-    const reason = `${lack}. Nothing was tested.`
-    return await finished(lab, options, {
-      startedAt,
-      durationMs: 0,
-      variants: [],
-      histories: [],
-      verdict: 'skipped',
-      reason,
-    })
+  const skipped = async (reason: string, leftOut: readonly LeftOut[] = []) => {
+    progress(`SKIPPED ${lab.name}: ${reason}`)
+    const nothing = { startedAt, durationMs: 0, variants: [], histories: [], leftOut }
+    return await finished(lab, options, { ...nothing, verdict: 'skipped', reason })
   }
+  const lack = lackOf(lab, options)
+  if (lack !== undefined) return await skipped(`${lack}. Nothing was tested.`)
+  const { variants: chosenVariants, leftOut } = selected(lab, options)
+  for (const { name, reason } of leftOut) progress(`SKIPPED ${lab.name}, variant ${name}: ${reason}`)
+  // Controls alone prove nothing: they show that a test can fail which did not take place.
+  const isPartial = options.variants !== undefined
+  if (!chosenVariants.some(({ role }) => role === 'main' || isPartial))
+    return await skipped(judge(lab, [], isPartial, leftOut).reason, leftOut)
   const chosen = await options.predict?.(lab)
   const startMs = performance.now()
   progress(`${lab.name}: ${lab.question}`)
@@ -78,7 +78,7 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   })
   const runs: { result: VariantResult; history: History }[] = []
   try {
-    for (const variant of selected(lab, options)) {
+    for (const variant of chosenVariants) {
       options.signal?.throwIfAborted()
       runs.push(await runVariant(lab, variant, cluster, options))
     }
@@ -89,14 +89,13 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   const durationMs = Math.round(performance.now() - startMs)
   const [only] = variants
   const judged =
-    options.again === true && only !== undefined
-      ? judgeAgain(lab, only)
-      : judge(lab, variants, options.variants !== undefined)
+    options.again === true && only !== undefined ? judgeAgain(lab, only) : judge(lab, variants, isPartial, leftOut)
   return await finished(lab, options, {
     startedAt,
     durationMs,
     variants,
     histories: runs.map(run => run.history),
+    leftOut,
     ...judged,
     chosen,
   })
@@ -127,16 +126,24 @@ export function requireVariants(lab: Lab, names: readonly string[] | undefined):
   }
 }
 
-function selected(lab: Lab, { variants: names, runtime, engine, progress }: RunLabOptions): readonly Variant[] {
+/** What of that which is asked for can be run here, and what cannot. */
+function selected(
+  lab: Lab,
+  { variants: names, runtime, engine }: RunLabOptions,
+): { readonly variants: readonly Variant[]; readonly leftOut: readonly LeftOut[] } {
   const able = capabilitiesOf(runtime, engine)
-  return lab.variants.filter(variant => {
+  const variants: Variant[] = []
+  const leftOut: LeftOut[] = []
+  for (const variant of lab.variants) {
+    if (names?.includes(variant.name) === false) continue
     const missing = (variant.needs ?? []).filter(capability => !able.has(capability))
-    if (missing.length > 0)
-      progress?.(
-        `SKIPPED ${lab.name}, variant ${variant.name}: the runtime ${runtime.name} cannot do: ${missing.join(', ')}`,
-      )
-    return missing.length === 0 && (names?.includes(variant.name) ?? true)
-  })
+    if (missing.length === 0) variants.push(variant)
+    else {
+      const { name, role, summary } = variant
+      leftOut.push({ name, role, summary, reason: `the runtime ${runtime.name} cannot do: ${missing.join(', ')}` })
+    }
+  }
+  return { variants, leftOut }
 }
 
 export function clusterSpec(
@@ -179,6 +186,7 @@ interface Outcome {
   readonly durationMs: number
   readonly variants: readonly VariantResult[]
   readonly histories: readonly History[]
+  readonly leftOut?: readonly LeftOut[]
   readonly verdict: LabResult['verdict']
   readonly reason: string
   readonly chosen?: number | undefined
@@ -192,7 +200,7 @@ async function finished(
   > & { readonly recorded?: boolean },
   outcome: Outcome,
 ): Promise<LabResult> {
-  const { histories, chosen, ...rest } = outcome
+  const { histories, chosen, leftOut = [], ...rest } = outcome
   const result: LabResult = {
     lab: lab.name,
     summary: lab.summary,
@@ -205,6 +213,7 @@ async function finished(
     ...engineOf(options),
     seed: options.seed,
     ...rest,
+    ...(leftOut.length === 0 ? {} : { leftOut }),
     environment: environmentOf(lab, {
       ...options,
       engine: engineOf(options),

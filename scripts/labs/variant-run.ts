@@ -178,8 +178,10 @@ export function variantResult(
   const invalid = results.some(result => result.valid === false)
   const open = rest.trouble !== undefined || results.some(result => result.valid === 'unknown')
   const verdict = invalid ? 'invalid' : open ? 'unknown' : 'valid'
-  const { name, role, summary } = variant
-  return { name, role, summary, expected, verdict, asExpected: matches(expected, verdict, results), results, ...rest }
+  const { name, role, summary, mustHold } = variant
+  const asExpected = matches(expected, verdict, results, mustHold)
+  const held = mustHold === undefined || expected === 'valid' ? {} : { mustHold }
+  return { name, role, summary, expected, ...held, verdict, asExpected, results, ...rest }
 }
 
 async function saveHistory(out: string, description: RunDescription, history: History): Promise<string> {

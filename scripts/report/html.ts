@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import type { CheckResult } from '../checkers/result.ts'
 import type { History } from '../history/operation.ts'
-import type { LabResult, VariantResult } from '../labs/result.ts'
+import { alsoFound, expectationInWords, type LabResult, type VariantResult } from '../labs/result.ts'
 import { environmentSection, whereItRan } from './html-environment.ts'
 import { eventsSection } from './html-events.ts'
 import { findingsSection } from './html-findings.ts'
@@ -91,17 +91,27 @@ function predictionSection({ question, prediction, watch }: LabResult): string {
 }
 
 /** One line per variant: what it had to give and what it gave. A control that was not caught is worth more attention than anything else. */
-function variantsTable({ variants }: LabResult): string {
-  if (variants.length === 0) return ''
+function variantsTable({ variants, leftOut = [] }: LabResult): string {
+  if (variants.length + leftOut.length === 0) return ''
   const rows = variants.map(
     variant =>
-      `<tr><th scope="row">${escape(variant.name)}</th><td>${variant.role === 'control' ? 'negative control' : 'must hold'}</td><td>${escape(expectation(variant))}</td><td>${badge(variant)}</td><td>${escape(variant.summary)}</td></tr>`,
+      `<tr><th scope="row">${escape(variant.name)}</th><td>${roles[variant.role]}</td><td>${escape(expectationInWords(variant))}</td><td>${badge(variant)}${besides(variant)}</td><td>${escape(variant.summary)}</td></tr>`,
   )
+  for (const { name, role, summary, reason } of leftOut)
+    rows.push(
+      `<tr><th scope="row">${escape(name)}</th><td>${roles[role]}</td><td></td><td><span class="badge open">– left out</span> ${escape(reason)}</td><td>${escape(summary)}</td></tr>`,
+    )
   return `<section class="card" aria-labelledby="variants"><h2 id="variants">Variants</h2><div class="scroll" tabindex="0" role="region" aria-labelledby="variants"><table><thead><tr><th scope="col">variant</th><th scope="col">role</th><th scope="col">expected</th><th scope="col">came out</th><th scope="col">what is special</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
 }
 
-function expectation({ expected }: VariantResult): string {
-  return expected === 'valid' ? 'everything valid' : `a finding of ${expected.join(' or ')}`
+const roles = { main: 'must hold', control: 'negative control' } as const
+
+/** What was found beside what was looked for, and trouble with the run: nobody is to think that all was as planned. */
+function besides(variant: VariantResult): string {
+  const others = alsoFound(variant)
+  const found = others.length === 0 || variant.expected === 'valid' ? [] : [`also found: ${others.join(', ')}`]
+  const lines = [...found, ...(variant.trouble === undefined ? [] : [`trouble: ${variant.trouble}`])]
+  return lines.map(line => `<br><span class="soft">${escape(line)}</span>`).join('')
 }
 
 function badge(variant: VariantResult): string {
@@ -119,7 +129,7 @@ function variantPanel(variant: VariantResult, history: History, run: RunData, in
     variant.trouble === undefined ? '' : `<p class="trouble"><b>The run had trouble:</b> ${escape(variant.trouble)}</p>`
   return `<div class="variant" role="tabpanel" id="variant-${index}" aria-labelledby="tab-${index}">
 <h2>${variant.role === 'control' ? 'Negative control' : 'Variant'} ${escape(variant.name)}</h2>
-<p>${escape(variant.summary)}. Expected: ${escape(expectation(variant))}. ${badge(variant)}</p>
+<p>${escape(variant.summary)}. Expected: ${escape(expectationInWords(variant))}. ${badge(variant)}</p>
 ${trouble}
 ${tiles(variant, history, run)}
 ${findingsSection(variant, history, index)}

@@ -3,7 +3,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Matrix, MatrixCell, MatrixVariant } from '../labs/matrix.ts'
 import { style } from './style.ts'
+import { markdown } from './markdown.ts'
 import { duration, escape } from './text.ts'
+import { xmlAttribute, xmlText } from './xml.ts'
 
 export async function writeMatrix(out: string, matrix: Matrix): Promise<void> {
   await mkdir(out, { recursive: true })
@@ -23,18 +25,25 @@ const promise = 'A lab is expected to be valid: its promises hold, and its contr
 
 export function matrixMarkdown(matrix: Matrix): string {
   const { labs, engines, cells } = matrix
-  const row = (texts: readonly string[]) => `| ${texts.map(text => text.replaceAll('|', '\\|')).join(' | ')} |`
-  const lines = labs.map(lab => row([lab, ...engines.map(engine => cellWords(cellOf(matrix, lab, engine)))]))
+  const row = (texts: readonly string[]) => `| ${texts.join(' | ')} |`
+  const lines = labs.map(lab => row([markdown(lab), ...engines.map(engine => cellWords(cellOf(matrix, lab, engine)))]))
   const notes = cells
     .filter(({ verdict }) => verdict !== 'valid')
-    .map(({ lab, engine, verdict, reason }) => `- ${lab} on ${engine}: ${verdict.toUpperCase()}. ${oneLine(reason)}`)
+    .map(
+      ({ lab, engine, verdict, reason }) => `- ${markdown(`${lab} on ${engine}: ${verdict.toUpperCase()}. ${reason}`)}`,
+    )
+  const without = cells.flatMap(({ lab, engine, verdict, leftOut = [] }) =>
+    verdict === 'skipped'
+      ? []
+      : leftOut.map(({ name, reason }) => `- ${markdown(`${lab} on ${engine}, left out: ${name}: ${reason}`)}`),
+  )
   return [
     `Runtime ${matrix.runtime}, seed ${matrix.seed}, ${duration(matrix.durationMs)} in all. ${promise}`,
     '',
-    row(['lab', ...engines]),
+    row(['lab', ...engines.map(markdown)]),
     row(['---', ...engines.map(() => '---')]),
     ...lines,
-    ...(notes.length === 0 ? [] : ['', ...notes]),
+    ...(notes.length + without.length === 0 ? [] : ['', ...notes, ...without]),
     '',
   ].join('\n')
 }
@@ -51,10 +60,10 @@ function oneLine(text: string): string {
 
 export function matrixHtml(matrix: Matrix, out: string): string {
   const { labs, engines, runtime, seed, startedAt, durationMs } = matrix
-  const head = `<tr><th>lab</th>${engines.map(engine => `<th>${escape(engine)}</th>`).join('')}</tr>`
+  const head = `<tr><th scope="col">lab</th>${engines.map(engine => `<th scope="col">${escape(engine)}</th>`).join('')}</tr>`
   const rows = labs.map(
     lab =>
-      `<tr><th>${escape(lab)}</th>${engines.map(engine => htmlCell(cellOf(matrix, lab, engine), out)).join('')}</tr>`,
+      `<tr><th scope="row">${escape(lab)}</th>${engines.map(engine => htmlCell(cellOf(matrix, lab, engine), out)).join('')}</tr>`,
   )
   return `<!doctype html>
 <html lang="en">
@@ -85,7 +94,7 @@ const badges = { valid: 'good', invalid: 'bad', unknown: 'open', skipped: 'open'
 
 function htmlCell(cell: MatrixCell | undefined, out: string): string {
   if (cell === undefined) return '<td>not run</td>'
-  const { verdict, reason, durationMs, variants } = cell
+  const { verdict, reason, durationMs, variants, leftOut = [] } = cell
   const time = verdict === 'skipped' ? '' : ` ${duration(durationMs)}`
   const link =
     cell.out === undefined ? '' : ` <a href="${escape(join(relative(out, cell.out), 'report.html'))}">report</a>`
@@ -93,11 +102,13 @@ function htmlCell(cell: MatrixCell | undefined, out: string): string {
   const list = variants.map(
     variant => `<li>${variant.asExpected ? '' : '<b>NOT as expected</b> '}${escape(variantWords(variant))}</li>`,
   )
+  for (const { name, reason: why } of leftOut) list.push(`<li><b>left out</b> ${escape(`${name}: ${why}`)}</li>`)
   return `<td><span class="badge ${badges[verdict]}">${verdict.toUpperCase()}</span>${time}${link}${why}${list.length === 0 ? '' : `<ul>${list.join('')}</ul>`}</td>`
 }
 
-function variantWords({ name, expected, actual, durationMs }: MatrixVariant): string {
-  return `${name}: expected ${expected}, got ${actual} (${duration(durationMs)})`
+function variantWords({ name, expected, actual, durationMs, trouble }: MatrixVariant): string {
+  const said = trouble === undefined ? '' : `; the run had trouble: ${trouble}`
+  return `${name}: expected ${expected}, got ${actual} (${duration(durationMs)})${said}`
 }
 
 /** One suite for each engine, one test case for each lab. */
@@ -106,7 +117,7 @@ export function matrixJunit(matrix: Matrix): string {
     const cells = matrix.cells.filter(cell => cell.engine === engine)
     const count = (verdict: MatrixCell['verdict']) => cells.filter(cell => cell.verdict === verdict).length
     const time = seconds(cells.reduce((sum, { durationMs }) => sum + durationMs, 0))
-    const name = escape(`labs on ${engine}, ${matrix.runtime}`)
+    const name = xmlAttribute(`labs on ${engine}, ${matrix.runtime}`)
     return `  <testsuite name="${name}" tests="${cells.length}" failures="${count('invalid')}" errors="${count('unknown')}" skipped="${count('skipped')}" time="${time}" timestamp="${matrix.startedAt}">
 ${cells.map(testCase).join('\n')}
   </testsuite>`
@@ -116,12 +127,14 @@ ${cells.map(testCase).join('\n')}
 
 const elements = { invalid: 'failure', unknown: 'error', skipped: 'skipped' } as const
 
-function testCase({ lab, engine, verdict, reason, durationMs, variants }: MatrixCell): string {
-  const open = `    <testcase classname="${escape(engine)}" name="${escape(lab)}" time="${seconds(durationMs)}"`
-  if (verdict === 'valid') return `${open}/>`
+function testCase({ lab, engine, verdict, reason, durationMs, variants, leftOut = [] }: MatrixCell): string {
+  const open = `    <testcase classname="${xmlAttribute(engine)}" name="${xmlAttribute(lab)}" time="${seconds(durationMs)}"`
+  const without = leftOut.map(({ name, reason: why }) => `left out: ${name}: ${why}`).join('\n')
+  const output = without === '' ? '' : `\n      <system-out>${xmlText(without)}</system-out>`
+  if (verdict === 'valid') return output === '' ? `${open}/>` : `${open}>${output}\n    </testcase>`
   const details = variants.filter(({ asExpected }) => !asExpected).map(variantWords)
   const element = elements[verdict]
-  return `${open}>\n      <${element} message="${escape(oneLine(reason))}">${escape(details.join('\n'))}</${element}>\n    </testcase>`
+  return `${open}>\n      <${element} message="${xmlAttribute(oneLine(reason))}">${xmlText(details.join('\n'))}</${element}>${output}\n    </testcase>`
 }
 
 function seconds(ms: number): string {

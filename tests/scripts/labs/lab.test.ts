@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { CheckResult } from '#scripts/checkers/result.ts'
+import type { Runtime } from '#scripts/cluster/cluster.ts'
+import { runLab } from '#scripts/labs/run.ts'
 import { expectationOn, lab, type Lab, type Variant } from '#scripts/labs/lab.ts'
-import { judge, judgeAgain, matches, type VariantResult } from '#scripts/labs/result.ts'
+import { judge, judgeAgain, matches, type LeftOut, type VariantResult } from '#scripts/labs/result.ts'
 import { activeController, followerOf, followersOf, leaderOf, node } from '#scripts/labs/targets.ts'
 
 const variant = (name: string, role: Variant['role'], expect: Variant['expect']): Variant => ({
@@ -65,6 +67,15 @@ describe('a lab definition', () => {
     expect(() => lab({ ...definition, variants: twice })).toThrow(/two checks of the same name/)
   })
 
+  test('is refused when what must hold in a variant is none of its checks, or is to find something there', () => {
+    const [main, worse] = definition.variants as [Variant, Variant]
+    const held = (mustHold: readonly string[]) => () =>
+      lab({ ...definition, variants: [main, { ...worse, checks: ['lost-write', 'duplicate'], mustHold }] })
+    expect(held(['unseen'])).toThrow(/in variant worse unseen must hold, which is none of its checks/)
+    expect(held(['lost-write'])).toThrow(/in variant worse lost-write must hold, and is expected to find something/)
+    expect(held(['duplicate'])().name).toBe('42-example')
+  })
+
   test('is refused without a negative control, because it could not tell a pass from a blind test', () => {
     expect(() => lab({ ...definition, variants: definition.variants.slice(0, 1) })).toThrow(/no negative control/)
   })
@@ -115,6 +126,66 @@ describe('the verdict of a lab', () => {
     expect(verdict).toMatchObject({ verdict: 'invalid' })
     expect(verdict.reason).toMatch(/^The test is not valid: the control worse/)
   })
+  test('is invalid when a main that must show something shows nothing', () => {
+    const silent = { ...outcome('loses', 'main', 'valid', false), expected: ['lost-write'] }
+    const verdict = judge(definition, [silent, outcome('worse', 'control', 'invalid', true)])
+    expect(verdict).toEqual({
+      verdict: 'invalid',
+      reason: 'Variant loses: a finding of lost-write was expected, and there was none',
+    })
+  })
+  test('is invalid, as a test, when a control was caught by other checks only', () => {
+    const other = {
+      ...outcome('worse', 'control', 'invalid', false),
+      results: [check('lost-write', true), check('duplicate', false)],
+    }
+    const verdict = judge(definition, [outcome('main', 'main', 'valid', true), other])
+    expect(verdict.verdict).toBe('invalid')
+    expect(verdict.reason).toMatch(/; a finding of lost-write was expected, and there was only of duplicate$/)
+    const open = { ...other, results: [check('lost-write', 'unknown'), check('duplicate', false)] }
+    expect(judge(definition, [outcome('main', 'main', 'valid', true), open]).verdict).toBe('unknown')
+    const troubled = { ...other, trouble: 'the script: it was late' }
+    expect(judge(definition, [outcome('main', 'main', 'valid', true), troubled])).toEqual({
+      verdict: 'unknown',
+      reason: 'Variant worse could not be judged: the script: it was late',
+    })
+  })
+  test('is invalid when a control breaks what must hold in it, and unknown when nobody knows', () => {
+    const caught = (duplicate: CheckResult['valid']): VariantResult => ({
+      ...outcome('worse', 'control', 'invalid', duplicate === true),
+      mustHold: ['duplicate'],
+      results: [check('lost-write', false), check('duplicate', duplicate)],
+    })
+    const verdictOf = (duplicate: CheckResult['valid']) =>
+      judge(definition, [outcome('main', 'main', 'valid', true), caught(duplicate)])
+    expect(verdictOf(true).verdict).toBe('valid')
+    expect(verdictOf(false)).toMatchObject({ verdict: 'invalid' })
+    expect(verdictOf(false).reason).toMatch(/; duplicate must hold, and found something: duplicate$/)
+    expect(verdictOf('unknown').verdict).toBe('unknown')
+  })
+  test('tells what else a control found, and trouble with a run', () => {
+    const noisy = {
+      ...outcome('worse', 'control', 'invalid', true),
+      results: [check('lost-write', false), check('duplicate', false)],
+      trouble: 'healing: a node did not start',
+    }
+    expect(judge(definition, [outcome('main', 'main', 'valid', true), noisy])).toEqual({
+      verdict: 'valid',
+      reason:
+        'All promises held, and the control was caught: worse (lost-write; also found: duplicate). The run of worse had trouble: healing: a node did not start.',
+    })
+  })
+  test('is skipped when every main was left out, and says what was left out', () => {
+    const left = (name: string, role: Variant['role']) =>
+      [{ name, role, summary: name, reason: 'no power here' }] satisfies readonly LeftOut[]
+    const control = outcome('worse', 'control', 'invalid', true)
+    const skipped = { verdict: 'skipped', reason: 'Nothing was tested. Left out: main (no power here).' }
+    expect(judge(definition, [control], false, left('main', 'main'))).toEqual(skipped)
+    expect(judge(definition, [], true, left('main', 'main'))).toEqual(skipped)
+    const verdict = judge(definition, [outcome('main', 'main', 'valid', true), control], false, left('also', 'main'))
+    expect(verdict).toMatchObject({ verdict: 'valid' })
+    expect(verdict.reason).toMatch(/ Left out: also \(no power here\)\.$/)
+  })
   test('is unknown when something could not be judged, or only a part was run', () => {
     expect(
       judge(definition, [outcome('main', 'main', 'unknown', false), outcome('worse', 'control', 'invalid', true)])
@@ -134,6 +205,35 @@ describe('the verdict of a lab', () => {
     expect(matches(['lost-write', 'unseen'], 'invalid', [check('unseen', false)])).toBe(true)
     expect(matches(['lost-write'], 'invalid', [check('duplicate', false)])).toBe(false)
     expect(matches('valid', 'unknown', [check('duplicate', 'unknown')])).toBe(false)
+    const both = [check('unseen', false), check('duplicate', false)]
+    expect(matches(['unseen'], 'invalid', both, ['duplicate'])).toBe(false)
+    expect(matches(['unseen'], 'invalid', both, ['vanished'])).toBe(true)
+  })
+})
+
+describe('a runtime that lacks what variants need', () => {
+  const poor: Runtime = {
+    name: 'process',
+    capabilities: new Set(),
+    available: () => Promise.resolve({ available: true }),
+    up: () => Promise.reject(new Error('a cluster was started')),
+    attach: () => Promise.reject(new Error('a cluster was looked for')),
+  }
+  const [main, worse] = definition.variants as [Variant, Variant]
+  const needy = { ...definition, variants: [{ ...main, needs: ['power-failure' as const] }, worse] }
+  const options = { runtime: poor, engine: 'faultline', seed: 1 } as const
+
+  test('starts nothing when no main can run, and says what was left out and why', async () => {
+    expect(await runLab(needy, options)).toMatchObject({
+      verdict: 'skipped',
+      reason: 'Nothing was tested. Left out: main (the runtime process cannot do: power-failure).',
+      leftOut: [{ name: 'main', role: 'main' }],
+      variants: [],
+    })
+  })
+  test('starts one for a control that was asked for by its name', async () => {
+    await expect(runLab(needy, { ...options, variants: ['worse'] })).rejects.toThrow('a cluster was started')
+    expect((await runLab(needy, { ...options, variants: ['main'] })).verdict).toBe('skipped')
   })
 })
 

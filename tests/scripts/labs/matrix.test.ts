@@ -77,6 +77,18 @@ describe('labs × engines', () => {
     expect(matrix.cells[4]?.variants).toMatchObject([{ expected: 'valid', actual: 'lost-write', asExpected: false }])
   })
 
+  test('tells what was left out, and heads of rows and columns are heads', async () => {
+    const { matrix } = await example()
+    const left = { name: 'powerless', role: 'main', summary: 'x', reason: 'no power | here' } as const
+    const told: Matrix = { ...matrix, cells: matrix.cells.map(cell => ({ ...cell, leftOut: [left] })) }
+    expect(matrixMarkdown(told)).toContain('- a on faultline, left out: powerless: no power \\| here')
+    expect(matrixJunit(told)).toContain('<system-out>left out: powerless: no power | here</system-out>')
+    const html = matrixHtml(told, '/out')
+    expect(html).toContain('<b>left out</b> powerless: no power | here')
+    expect(html).not.toMatch(/<th>/)
+    expect(html).toContain('<th scope="row">a</th>')
+  })
+
   test('ends at an interrupt', async () => {
     const aborted = AbortSignal.abort(new Error('interrupted'))
     const options = { labs: ['a'], engines: [kafka], runtime: 'process', seed: 1, signal: aborted } as const

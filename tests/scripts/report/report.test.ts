@@ -1,4 +1,6 @@
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { verdictText } from '#scripts/commands/lab-run.ts'
 import type { Operation } from '#scripts/history/operation.ts'
 import { commandOf } from '#scripts/report/environment.ts'
 import { findingsOf } from '#scripts/report/findings.ts'
@@ -110,6 +112,40 @@ describe('JUnit', () => {
     expect(junitXml({ ...result, verdict: 'skipped', variants: [] })).toContain(
       '<skipped message="Nothing was read."/>',
     )
+  })
+})
+
+describe('what was left out and what else was found', () => {
+  test('is on the page, in JUnit and on the terminal', async () => {
+    const history = await losingRun()
+    const { results, ...rest } = variantOf('acks-1', 'control', history)
+    const also = { name: 'duplicate', valid: false, explanation: 'twice', count: 1, cases: [] } as const
+    const variant = { ...rest, asExpected: true, trouble: 'healing: late', results: [...results, also] }
+    const left = { name: 'powerless', role: 'main', summary: 'the power fails', reason: 'no power here' } as const
+    const result = { ...resultOf([variant]), leftOut: [left] }
+    const page = reportHtml(result, [history], undefined)
+    expect(page).toMatch(/also found: [^<]*duplicate/)
+    expect(page).toContain('trouble: healing: late')
+    expect(page).toContain('– left out</span> no power here')
+    const xml = junitXml(result)
+    expect(xml).toContain('tests="2" failures="0" errors="0" skipped="1"')
+    expect(xml).toContain('name="powerless: the power fails"><skipped message="no power here"/>')
+    expect(xml).toMatch(/<system-out>also found: [^<]*duplicate\nthe run had trouble: healing: late<\/system-out>/)
+    const text = stripVTControlCharacters(verdictText(result, undefined))
+    expect(text).toMatch(
+      /also found: .*duplicate\n {4}the run had trouble: healing: late\n {2}left out {2}powerless: no power here/,
+    )
+    const skipped = { ...result, verdict: 'skipped', variants: [] } as const
+    expect(reportHtml(skipped, [], undefined)).toContain('no power here')
+    expect(junitXml(skipped)).toContain('tests="1" failures="0" errors="0" skipped="1"')
+  })
+
+  test('a page of a lab draws the log around each case, a column for each source', async () => {
+    const history = await losingRun()
+    const page = reportHtml(resultOf([variantOf('acks-1', 'control', history)]), [history], undefined)
+    const [log] = /<table class="log">.*?<\/table>/s.exec(page) ?? []
+    expect(log).toContain('<th scope="col">log of broker 2 (leader)</th>')
+    expect(log).toMatch(/<tr class="concerned"><th scope="row">1 ◀/)
   })
 })
 
