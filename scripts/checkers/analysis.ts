@@ -19,7 +19,9 @@ import {
   type Observation,
   type Offset,
   type PartitionName,
+  topicOf,
   type RecordOperation,
+  type Removal,
   type ReplicaLog,
   type Value,
 } from '../history/operation.ts'
@@ -76,8 +78,13 @@ export interface Analysis {
   /** Completed polls with their sends, in the order of the history. */
   readonly completions: readonly RecordOperation[]
   readonly replicaLogs: readonly ReplicaLog[]
-  /** Highest log start offset that was seen of each partition: what lies below was removed by retention, or on request. */
+  /**
+   * Highest log start offset that was seen of each partition, as far as the history says that records may be removed: what lies below was removed
+   * by retention, or on request, and is missed by nobody.
+   */
   readonly logStarts: ReadonlyMap<PartitionName, Offset>
+  /** Highest log start offset that was seen of each partition, on any replica, whether that was wanted or not. */
+  readonly seenLogStarts: ReadonlyMap<PartitionName, { readonly offset: Offset; readonly entry: number }>
   readonly acknowledged: number
   readonly read: number
   /** `complete` when the last read reached the end of every partition, or the history does not say anything about it. */
@@ -90,8 +97,10 @@ export function analyse(history: History): Analysis {
   const builder = new Builder()
   for (const operation of history) {
     if (isRecordOperation(operation)) builder.recordOperation(operation)
-    else if (operation.f === 'read-replica') builder.replicaLog(operation.value as ReplicaLog)
-    else if (operation.process === 'observer' && operation.f === 'observe') builder.observation(operation.value)
+    else if (operation.f === 'read-replica') builder.replicaLog(operation.value as ReplicaLog, operation.index)
+    else if (operation.f === 'removal') builder.removals.push(operation.value as Removal)
+    else if (operation.process === 'observer' && operation.f === 'observe')
+      builder.observation(operation.value, operation.index)
     else if (operation.process === 'lab' && operation.f === 'phase') builder.phase(operation.value, operation.index)
   }
   builder.finish()
@@ -100,7 +109,8 @@ export function analyse(history: History): Analysis {
     partitions: builder.partitions,
     completions: builder.completions,
     replicaLogs: builder.replicaLogs,
-    logStarts: builder.logStarts,
+    logStarts: builder.logStarts(),
+    seenLogStarts: builder.seenLogStarts,
     acknowledged: builder.acknowledged,
     read: builder.read,
     finalRead: builder.finalReadFrom === undefined || builder.finalReadComplete ? 'complete' : 'incomplete',
@@ -120,9 +130,18 @@ export function mustHaveCommitted(write: Write): boolean {
   })
 }
 
-/** True when retention, not a fault, removed the offset. */
+/** True when the offset was removed because somebody wanted it so (retention, a request), not by a fault. */
 export function expired({ logStarts }: Pick<Analysis, 'logStarts'>, partition: PartitionName, offset: Offset): boolean {
   return offset < (logStarts.get(partition) ?? 0)
+}
+
+/** Below which offset the history says that records of a partition may be removed; 0: nowhere, infinity: wherever retention finds them. */
+export function removableBelow(removals: readonly Removal[], partition: PartitionName): Offset {
+  const concerned = removals.filter(
+    ({ topic, partition: only }) =>
+      (topic === undefined || topic === topicOf(partition)) && (only === undefined || only === partition),
+  )
+  return Math.max(0, ...concerned.map(({ before }) => before ?? Number.POSITIVE_INFINITY))
 }
 
 /** Position of the first place where a value was seen; undefined when its place is unknown. */
@@ -155,7 +174,9 @@ class Builder {
   readonly partitions = new Map<PartitionName, PartitionFacts>()
   readonly completions: RecordOperation[] = []
   readonly replicaLogs: ReplicaLog[] = []
-  readonly logStarts = new Map<PartitionName, Offset>()
+  readonly removals: Removal[] = []
+  readonly seenLogStarts = new Map<PartitionName, { readonly offset: Offset; readonly entry: number }>()
+  readonly #leaderLogStarts = new Map<PartitionName, Offset>()
   acknowledged = 0
   read = 0
   finalReadFrom: number | undefined
@@ -167,20 +188,28 @@ class Builder {
     if (name === 'final-read-complete') this.finalReadComplete = true
   }
 
-  replicaLog(log: ReplicaLog): void {
+  replicaLog(log: ReplicaLog, entry: number): void {
     this.replicaLogs.push(log)
-    if (log.leader) this.#logStart(log.partition, log.logStartOffset)
+    this.#logStart(log.partition, log.logStartOffset, entry, log.leader)
   }
 
-  observation({ partitions }: Observation): void {
-    for (const name in partitions) {
-      const start = partitions[name]?.logStartOffset
-      if (start !== undefined) this.#logStart(name, start)
+  observation({ partitions }: Observation, entry: number): void {
+    for (const name in partitions) this.#logStart(name, partitions[name]?.logStartOffset ?? 0, entry, true)
+  }
+
+  #logStart(partition: PartitionName, offset: Offset, entry: number, isLeader: boolean): void {
+    if (offset > (this.seenLogStarts.get(partition)?.offset ?? -1)) this.seenLogStarts.set(partition, { offset, entry })
+    if (isLeader && offset > (this.#leaderLogStarts.get(partition) ?? 0)) this.#leaderLogStarts.set(partition, offset)
+  }
+
+  /** Where logs begin, no further than records may have been removed. */
+  logStarts(): Map<PartitionName, Offset> {
+    const starts = new Map<PartitionName, Offset>()
+    for (const [partition, seen] of this.#leaderLogStarts) {
+      const start = Math.min(seen, removableBelow(this.removals, partition))
+      if (start > 0) starts.set(partition, start)
     }
-  }
-
-  #logStart(partition: PartitionName, offset: Offset): void {
-    if (offset > (this.logStarts.get(partition) ?? 0)) this.logStarts.set(partition, offset)
+    return starts
   }
 
   recordOperation(operation: RecordOperation): void {

@@ -12,6 +12,7 @@ import { cyclesOfReads, cyclesOfWrites } from './cycles.ts'
 import { groupOwnership, rebalancePause } from './groups.ts'
 import { duplicate, inconsistentOffsets } from './log-shape.ts'
 import { garbageRead, logOrder } from './log-order.ts'
+import { logStart } from './log-start.ts'
 import { lostWrite } from './lost-write.ts'
 import { pollOrder } from './poll-order.ts'
 import { replicaDivergence } from './replica-divergence.ts'
@@ -25,6 +26,7 @@ const checkers = {
   'lost-write': analysis => [lostWrite(analysis)],
   unseen: analysis => [unseen(analysis)],
   vanished: analysis => [vanished(analysis)],
+  'log-start': analysis => [logStart(analysis)],
   'torn-transaction': analysis => [tornTransaction(analysis)],
   compaction: analysis => [compaction(analysis)],
   duplicate: analysis => [duplicate(analysis)],
@@ -81,6 +83,7 @@ export const allChecks: readonly CheckName[] = [
   'lost-write',
   'unseen',
   'vanished',
+  'log-start',
   'duplicate',
   'inconsistent-offsets',
   'log-order',

@@ -37,6 +37,8 @@ export function replicaDivergence(analysis: Analysis): CheckResult {
       }
     }
   }
+  if (compared === 0)
+    return unknown(name, 'No record lies below the high watermarks of two replicas, so there was nothing to compare.')
   return verdict(
     name,
     {

@@ -229,6 +229,27 @@ export interface FactOperation extends Entry {
 
 export type FactValue = number | string | boolean
 
+/**
+ * Records may leave the beginning of logs from now on, since somebody wants it so: a topic with retention, a request to delete records. Where
+ * nothing of the kind is in a history, whatever is missing at the beginning of a log is lost.
+ */
+export interface RemovalOperation extends Entry {
+  readonly process: 'lab'
+  readonly f: 'removal'
+  readonly value: Removal
+}
+
+export interface Removal {
+  /** Absent: of every topic. */
+  readonly topic?: string
+  /** Of one partition only. */
+  readonly partition?: PartitionName
+  /** What lies below may go; absent: whatever is old or too much. */
+  readonly before?: Offset
+  /** In words, e.g. `retention.ms=600000`. */
+  readonly by: string
+}
+
 export type Operation =
   | RecordOperation
   | ClientOperation
@@ -238,6 +259,7 @@ export type Operation =
   | ReplicaLogOperation
   | PhaseOperation
   | FactOperation
+  | RemovalOperation
 
 export type History = readonly Operation[]
 

@@ -15,6 +15,7 @@ import type {
   OperationError,
   OperationType,
   RecordOperation,
+  Removal,
   ReplicaLog,
 } from './operation.ts'
 
@@ -104,6 +105,11 @@ export class HistoryRecorder {
   /** What a check of the lab's own looks at. A name may come again: the last value counts. */
   fact(name: string, value: FactValue): void {
     this.append({ process: 'lab', type: 'ok', f: 'fact', value: { name, value } })
+  }
+
+  /** Records may leave the beginning of logs, and nobody is to miss them. */
+  removal(value: Removal): void {
+    this.append({ process: 'lab', type: 'ok', f: 'removal', value })
   }
 
   append(draft: Draft): Operation {

@@ -47,6 +47,8 @@ export interface Variant {
   readonly expect: Expectation
   /** Where findings are expected: checks that must be valid all the same, e.g. those of what has nothing to do with the loss. */
   readonly mustHold?: readonly string[]
+  /** In words, why records leave the beginning of logs here, where neither settings of the topic nor requests through a `HandWorkload` say so. */
+  readonly removesRecords?: string
   /** Where an engine or a version of it differs on purpose: `apache-kafka` or `apache-kafka@4.3`. */
   readonly expectOn?: Readonly<Record<string, Expectation>>
 }

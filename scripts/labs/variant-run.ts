@@ -63,6 +63,7 @@ export async function runVariant(
   })
   const { watcher } = options
   watcher?.begins?.(lab, variant)
+  if (variant.removesRecords !== undefined) recorder.removal({ by: variant.removesRecords })
   recorder.listen(operation => {
     if (watcher?.entry !== undefined) return watcher.entry(operation)
     const line = progressLine(operation)

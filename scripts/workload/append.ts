@@ -38,6 +38,12 @@ export const appendDefaults: AppendOptions = {
   consumers: 2,
 }
 
+/** Which of these settings of a topic let records go; undefined: none. What brokers do by default takes a week. */
+export function removing(settings: Readonly<Record<string, string>>): string | undefined {
+  const found = ['retention.ms', 'retention.bytes'].filter(name => (settings[name] ?? '-1') !== '-1')
+  return found.length === 0 ? undefined : found.map(name => `${name}=${settings[name]}`).join(', ')
+}
+
 export class AppendWorkload implements Workload {
   readonly topic: string
   readonly options: AppendOptions
@@ -80,6 +86,8 @@ export class AppendWorkload implements Workload {
     } finally {
       await admin.disconnect()
     }
+    const by = removing(settings)
+    if (by !== undefined) this.#recorder.removal({ topic: this.topic, by })
     await this.untilInSync(30_000)
   }
 

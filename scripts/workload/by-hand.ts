@@ -8,7 +8,7 @@ import type { WireClient } from '../cluster/wire.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Offset, Value } from '../history/operation.ts'
 import type { HistoryRecorder } from '../history/recorder.ts'
-import { appendDefaults, AppendWorkload } from './append.ts'
+import { appendDefaults, AppendWorkload, removing } from './append.ts'
 import { kafkaClient } from './kafkajs-client.ts'
 import { Links } from './links.ts'
 import {
@@ -235,6 +235,8 @@ export class HandWorkload implements Workload {
   /** Deletes what is below an offset; resolves when the leader has. */
   async deleteBefore(partition: number, before: Offset): Promise<void> {
     const question = { topic: this.topic, partition, before, timeoutMs: 5_000 }
+    const name = `${this.topic}-${partition}`
+    this.recorder.removal({ topic: this.topic, partition: name, before, by: `DeleteRecords below offset ${before}` })
     const { errorCode } = await this.#withLeader(partition, client => deleteRecords(client, question))
     if (errorCode !== 0) throw new Error(`the records below ${before} were not deleted: error ${errorCode}`)
   }
@@ -285,6 +287,8 @@ export class HandWorkload implements Workload {
 
   /** Sets settings of the topic; brokers hear of it a little later. */
   async alterTopic(settings: Readonly<Record<string, string>>): Promise<void> {
+    const by = removing(settings)
+    if (by !== undefined) this.recorder.removal({ topic: this.topic, by })
     const alter = (client: WireClient) => alterTopicSettings(client, this.topic, settings)
     const { errorCode, message } = await this.#withLeader(0, alter)
     if (errorCode !== 0)

@@ -93,11 +93,19 @@ export function drawLab(seed: number, weaken: readonly Weakening[] = []): Random
   return settings.reduce<RandomLab>((weaker, name) => ({ ...weaker, ...weakenings[name] }), lab)
 }
 
+/**
+ * Losses, and what they look like from outside: records of later leaders take the places of lost ones, so they lie below what was known before
+ * they were sent; and a record that was read, lost, and sent again by a client without an answer, was seen in two places.
+ */
 const afterLoss: readonly CheckName[] = [
   'lost-write',
   'unseen',
   'vanished',
+  'duplicate',
   'inconsistent-offsets',
+  'log-order',
+  'nonmonotonic-send',
+  'key-order',
   'int-nonmonotonic-poll',
   'int-poll-skip',
   'nonmonotonic-poll',

@@ -9,6 +9,8 @@ import {
   group,
   historyOf,
   logStart,
+  removal,
+  replica,
   send,
   subscribe,
   x,
@@ -51,7 +53,7 @@ export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
     [
       'retention took it',
       true,
-      historyOf(sent('a', 'b', 'c'), did(1, 'ok', 'poll', [records([0, 'a'], [2, 'c'])]), logStart(x, 2)),
+      historyOf(removal('x'), sent('a', 'b', 'c'), did(1, 'ok', 'poll', [records([0, 'a'], [2, 'c'])]), logStart(x, 2)),
     ],
   ],
   'nonmonotonic-poll': [
@@ -112,6 +114,7 @@ export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
         assign(1, x),
         sent('a', 'b', 'c'),
         read(1, 'a'),
+        removal('x'),
         logStart(x, 2),
         did(1, 'ok', 'poll', [records([2, 'c'])]),
       ),
@@ -266,6 +269,7 @@ export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
         group(0, 'joined', { generation: 1, partitions: [x] }),
         group(0, 'commit', { offsets: { [x]: 1 } }),
         crash(0),
+        removal('x'),
         logStart(x, 2),
         group(1, 'joined', { generation: 2, partitions: [x] }),
         did(1, 'ok', 'poll', [records([2, 'c'])]),
@@ -283,6 +287,10 @@ export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
     ],
     ['no commits', 'unknown', historyOf(sent('a'))],
   ],
-  'replica-divergence': [['no logs', 'unknown', historyOf(sent('a'))]],
+  'replica-divergence': [
+    ['no logs', 'unknown', historyOf(sent('a'))],
+    ['nothing below the high watermark', 'unknown', historyOf(sent('a'), replica(1, 0, 'a'), replica(2, 0, 'b'))],
+    ['the same below it', true, historyOf(sent('a'), replica(1, 1, 'a'), replica(2, 1, 'a'))],
+  ],
   progress: [['no fault', 'unknown', historyOf(sent('a'))]],
 }

@@ -8,6 +8,7 @@ import {
   from0,
   historyOf,
   logStart,
+  removal,
   phase,
   poll,
   send,
@@ -33,7 +34,24 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
     [
       'retention removed it',
       true,
-      historyOf(sent('a', 'b', 'c'), logStart(x, 2), did(1, 'ok', 'poll', [records([2, 'c'])])),
+      historyOf(removal('x'), sent('a', 'b', 'c'), logStart(x, 2), did(1, 'ok', 'poll', [records([2, 'c'])])),
+    ],
+    [
+      'the log begins behind it, and nobody had wanted that',
+      false,
+      historyOf(removal('y'), sent('a', 'b', 'c'), logStart(x, 2), did(1, 'ok', 'poll', [records([2, 'c'])])),
+      /a was acknowledged at offset 0/,
+    ],
+    [
+      'more was removed than had been asked for',
+      false,
+      historyOf(
+        sent('a', 'b', 'c'),
+        removal('x', { partition: x, before: 1 }),
+        logStart(x, 2),
+        did(1, 'ok', 'poll', [records([2, 'c'])]),
+      ),
+      /b was acknowledged at offset 1/,
     ],
     [
       'an indefinite transaction is there in part, so the rest must be',
@@ -98,6 +116,26 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
       ),
     ],
   ],
+  'log-start': [
+    ['logs begin at 0', true, historyOf(sent('a'), logStart(x, 0))],
+    ['retention moved it', true, historyOf(removal('x'), logStart(x, 2))],
+    ['a variant had said so of every topic', true, historyOf(removal('', { topic: undefined }), logStart(x, 2))],
+    ['somebody asked for it', true, historyOf(removal('x', { partition: x, before: 2 }), logStart(x, 2))],
+    [
+      'nobody wanted it',
+      false,
+      historyOf(sent('a', 'b', 'c'), logStart(x, 2)),
+      /begins at offset 2 .* nothing was to be/,
+    ],
+    ['another topic has retention', false, historyOf(removal('y'), logStart(x, 2))],
+    [
+      'it went further than was asked for',
+      false,
+      historyOf(removal('x', { partition: x, before: 1 }), logStart(x, 2)),
+      /only what lies below offset 1/,
+    ],
+    ['nobody looked', 'unknown', historyOf(sent('a'))],
+  ],
   'torn-transaction': [
     [
       'both parts are there',
@@ -119,6 +157,7 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
       true,
       historyOf(
         did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        removal('y'),
         logStart(y, 1),
         finalRead({ [x]: [[0, 'a']], [y]: [] }),
       ),

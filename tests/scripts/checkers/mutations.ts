@@ -287,6 +287,16 @@ export const mutations: Partial<Record<CheckName, Mutation>> = {
     draft.swap(pair.partition, pair.a, pair.b)
     return true
   }),
+  'log-start': (history, pick) => {
+    const draft = JSON.parse(JSON.stringify(history)) as Operation[]
+    const log = from(
+      draft.filter(operation => operation.f === 'read-replica'),
+      pick,
+    )?.value
+    if (log === undefined) return undefined
+    ;(log as { logStartOffset: Offset }).logStartOffset = 1
+    return draft
+  },
   'replica-divergence': (history, pick) => {
     const draft = JSON.parse(JSON.stringify(history)) as Operation[]
     const logs = draft.filter(operation => operation.f === 'read-replica')

@@ -9,6 +9,7 @@ import type {
   OperationType,
   PartitionName,
   RecordOperation,
+  Removal,
   Value,
 } from '#scripts/history/operation.ts'
 import type { RecordDetails } from '#scripts/history/recorder.ts'
@@ -114,6 +115,27 @@ export const logStart = (partition: PartitionName, logStartOffset: Offset): Line
     },
   }
   return [{ process: 'observer', type: 'ok', f: 'observe', value }]
+}
+
+/** Somebody wants records to leave the beginning of a log. */
+export const removal = (topic: string, more: { [Name in keyof Removal]?: Removal[Name] | undefined } = {}): Lines => [
+  { process: 'lab', type: 'ok', f: 'removal', value: { topic, by: 'retention.ms=1', ...more } as Removal },
+]
+
+/** The whole log of a replica of `x-0`; broker 1 leads. */
+export const replica = (broker: number, highWatermark: Offset, ...values: readonly Value[]): Lines => {
+  const batch = { baseOffset: 0, leaderEpoch: 0, producerId: '-1', producerEpoch: -1, baseSequence: -1 }
+  const value = {
+    broker,
+    partition: x,
+    leader: broker === 1,
+    logStartOffset: 0,
+    highWatermark,
+    logEndOffset: values.length,
+    complete: true,
+    batches: [{ ...batch, records: from0(...values) }],
+  }
+  return [{ process: 'observer', type: 'ok', f: 'read-replica', value }]
 }
 
 /** A full read of everything at the end by a client of its own. */

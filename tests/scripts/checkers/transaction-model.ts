@@ -220,6 +220,7 @@ class Model {
   #retain(): void {
     const log = this.#logs[this.#next(this.#logs.length)] as Log
     log.start = Math.max(log.start, this.#next(this.#lastStable(log) + 1))
+    this.#recorder.removal({ topic: 't', by: 'retention.ms=1' })
     if (this.#next(2) === 0) this.#observe()
   }
 

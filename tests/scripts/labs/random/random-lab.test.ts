@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { CheckResult } from '#scripts/checkers/result.ts'
 import { documentedFindings, drawLab, forProcesses, parseRandomLab } from '#scripts/labs/random/random-lab.ts'
 import { judgeRandom } from '#scripts/labs/random/run-random.ts'
+import { check } from '#scripts/checkers/check.ts'
+import { begin, did, end, finalRead, from0, historyOf, poll, send, x } from '../../checkers/notation.ts'
 import { checkSchedule, needsOf, scheduledKinds } from '#scripts/labs/random/schedule.ts'
 import { weakeningNames } from '#scripts/labs/random/weakenings.ts'
 
@@ -81,6 +83,25 @@ describe('a random lab is judged by what its settings promise', () => {
       documented: ['duplicate'],
       undocumented: ['unseen'],
     })
+  })
+  test('all that a loss looks like to the checks is documented: records of later leaders lie where lost ones were', () => {
+    // Three records were acknowledged, then the log was cut to the first; the client of the third saw no answer and sent it again.
+    const history = historyOf(
+      did(0, 'ok', 'send', [send(x, 'k:0', 0)]),
+      did(0, 'ok', 'send', [send(x, 'k:1', 1)]),
+      did(0, 'ok', 'send', [send(x, 'k:2', 2)]),
+      begin(1, 'send', [send(x, 'l:0')]),
+      did(2, 'ok', 'poll', [poll({ [x]: [...from0('k:0', 'k:1', 'k:2'), [3, 'l:0']] })]),
+      did(0, 'ok', 'send', [send(x, 'k:3', 1)]),
+      end(1, 'ok', 'send', [send(x, 'l:0', 2)]),
+      finalRead({ [x]: from0('k:0', 'k:3', 'l:0') }),
+    )
+    const { results } = check(history)
+    const names = results.filter(({ valid }) => valid === false).map(({ name }) => name)
+    expect(names).toEqual(
+      expect.arrayContaining(['vanished', 'duplicate', 'log-order', 'nonmonotonic-send', 'key-order']),
+    )
+    expect(judgeRandom({ ...safe, acks: 1 }, { verdict: 'invalid', results }).undocumented).toEqual([])
   })
   test('replicas that differ are a bug whatever the settings', () => {
     expect(
