@@ -2,38 +2,112 @@
  * Lab 07: which combination of acks, min.insync.replicas and election keeps acknowledged records when the leader dies?
  * Setup: 3 brokers and a controller of its own, replication factor 3, one partition.
  * Fault: the followers freeze, the leader goes on alone and is killed, the followers come back. "Quickly": before the in-sync set has
- *   shrunk, so a follower is elected cleanly. "Alone": after it has shrunk to the leader, with unclean election allowed.
- * Expect: acks=all keeps everything in a clean election; if unclean election is allowed, only min.insync.replicas=2 keeps everything.
- * Control: acks=0, acks=1, and acks=all with min.insync.replicas=1 under unclean election must be caught losing records.
+ *   shrunk, so a follower is elected cleanly. "Alone": after it has shrunk to the leader, with unclean election allowed. "Absent": a follower is
+ *   away, the two others go on and die, and the one that was away is elected uncleanly.
+ * Expect: acks=all keeps everything in a clean election; when the leader alone is left, only min.insync.replicas=2 keeps everything.
+ * Control: acks=0, acks=1, and acks=all with min.insync.replicas=1 under unclean election must be caught losing records. So must
+ *   min.insync.replicas=2 when the third replica, which was away, is elected.
  */
 import { allChecks } from '#scripts/checkers/check.ts'
+import { factCheck } from '#scripts/checkers/facts.ts'
 import { lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
-import type { Script } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated } from '#scripts/labs/scripts.ts'
-import { followersOf, leaderOf, node } from '#scripts/labs/targets.ts'
+import type { LabRun, Script } from '#scripts/labs/script.ts'
+import { heldInLosses, leaderDiesAhead, loseTheUnreplicated } from '#scripts/labs/scripts.ts'
+import { followerOf, followersOf, leaderOf, node } from '#scripts/labs/targets.ts'
+import { produceBatch } from '#scripts/workload/hand-requests.ts'
+import { Links } from '#scripts/workload/links.ts'
 
-const leaderAlone: Script = async run => {
+const notEnoughReplicas = 19
+const answerMs = 10_000
+
+/** What the leader answers to a write with acks=all. */
+async function errorOfAWrite(run: LabRun, leader: number): Promise<number> {
+  const links = new Links(run.cluster, answerMs)
+  const write = {
+    topic: run.workload.topic,
+    partition: 0,
+    records: [{ value: 'refused:0' }],
+    acks: -1,
+    timeoutMs: 5_000,
+  } as const
+  try {
+    return (await links.ask(leader, client => produceBatch(client, write))).errorCode
+  } finally {
+    links.close()
+  }
+}
+
+/** @param writes  what the leader that is left does with writes: with min.insync.replicas=2 it refuses them, with 1 it is "all" */
+function leaderAlone(writes: 'refused' | 'taken'): Script {
+  return async run => {
+    run.step('healthy')
+    await run.acknowledged(60)
+    run.step('the followers freeze until the leader alone is in sync')
+    const followers = await run.pause(followersOf(0))
+    await run.until('only the leader is in sync', 0, partition => partition.isr.length === 1)
+    if (writes === 'taken') await run.acknowledged(30)
+    else run.fact('error of a write to the leader alone', await errorOfAWrite(run, await run.who(leaderOf(0))))
+    run.step('the leader dies, the followers come back')
+    const [leader] = await run.kill(leaderOf(0))
+    await run.resume(node(...followers))
+    await run.until('a follower leads', 0, partition => partition.leader >= 0 && partition.leader !== leader)
+    await run.acknowledged(30)
+  }
+}
+
+const absentLeads: Script = async run => {
   run.step('healthy')
   await run.acknowledged(60)
-  run.step('the followers freeze until the leader alone is in sync')
-  const followers = await run.pause(followersOf(0))
-  await run.until('only the leader is in sync', 0, partition => partition.isr.length === 1)
-  await run.sleep(1_500)
-  run.step('the leader dies, the followers come back')
-  const [leader] = await run.kill(leaderOf(0))
-  await run.resume(node(...followers))
-  await run.until('a follower leads', 0, partition => partition.leader >= 0 && partition.leader !== leader)
+  run.step('a follower is away, the two others go on')
+  const [absent] = (await run.kill(followerOf(0))) as [number]
+  let others: readonly number[] = []
+  await run.until('the two others are in sync', 0, ({ isr }) => {
+    others = isr
+    return isr.length === 2 && !isr.includes(absent)
+  })
+  await run.acknowledged(60)
+  run.step('both die at once, the one that was away comes back')
+  await run.kill(node(...others))
+  await run.start(node(absent))
+  await run.until('it leads', 0, ({ leader }) => leader === absent)
+  run.step('the two others come back')
+  await run.start(node(...others))
   await run.acknowledged(30)
 }
 
 type Acks = 0 | 1 | -1
+type Death = 'quickly' | 'alone' | 'absent'
 
-function cell(acks: Acks, minInsync: 1 | 2, death: 'quickly' | 'alone', outcome: 'keeps' | 'loses'): Variant {
+const deaths: Readonly<Record<Death, { readonly suffix: string; readonly words: string }>> = {
+  quickly: { suffix: '', words: 'the leader dies before its followers have fetched' },
+  alone: { suffix: '-unclean', words: 'the last in-sync replica dies and unclean election is allowed' },
+  absent: {
+    suffix: '-unclean-absent',
+    words: 'both in-sync replicas die, the third was away, and unclean election is allowed',
+  },
+}
+
+function scriptOf(death: Death, acks: Acks, minInsync: 1 | 2): Script {
+  if (death === 'absent') return absentLeads
+  if (death === 'alone') return leaderAlone(minInsync === 2 ? 'refused' : 'taken')
+  return acks === -1 ? leaderDiesAhead(3) : loseTheUnreplicated
+}
+
+const refuses = factCheck({
+  name: 'leader-alone-refuses',
+  promise: 'The leader refused a write when it alone was in sync, with NOT_ENOUGH_REPLICAS.',
+  about: ['error of a write to the leader alone'],
+  broken: ({ 'error of a write to the leader alone': code }) =>
+    code === notEnoughReplicas ? undefined : `It was answered with error ${code}.`,
+})
+
+function cell(acks: Acks, minInsync: 1 | 2, death: Death, outcome: 'keeps' | 'loses'): Variant {
   const acksName = acks === -1 ? 'all' : String(acks)
-  const unclean = death === 'alone'
+  const unclean = death !== 'quickly'
+  const { suffix, words } = deaths[death]
   return {
-    name: `acks-${acksName}-min-${minInsync}${unclean ? '-unclean' : ''}`,
-    summary: `acks=${acksName}, min.insync.replicas=${minInsync}, ${unclean ? 'the last in-sync replica dies and unclean election is allowed' : 'the leader dies before its followers have fetched'}`,
+    name: `acks-${acksName}-min-${minInsync}${suffix}`,
+    summary: `acks=${acksName}, min.insync.replicas=${minInsync}, ${words}`,
     role: outcome === 'keeps' ? 'main' : 'control',
     workload: {
       acks,
@@ -45,9 +119,10 @@ function cell(acks: Acks, minInsync: 1 | 2, death: 'quickly' | 'alone', outcome:
         ...(unclean ? { 'unclean.leader.election.enable': 'true' } : {}),
       },
     },
-    script: unclean ? leaderAlone : loseTheUnreplicated,
-    checks: allChecks,
+    script: scriptOf(death, acks, minInsync),
+    checks: [...allChecks, ...(death === 'alone' && minInsync === 2 ? [refuses] : [])],
     expect: outcome === 'keeps' ? 'valid' : ['lost-write', 'unseen', 'vanished'],
+    ...(outcome === 'keeps' ? {} : { mustHold: heldInLosses }),
   }
 }
 
@@ -55,13 +130,13 @@ export default lab({
   name: '07-acks-matrix',
   summary: 'acks × min.insync.replicas × the way the leader dies: which cells lose acknowledged records?',
   question:
-    'A leader is killed while its followers lag. Which setting keeps every acknowledged record even if unclean election is allowed?',
+    'The followers of a leader freeze until it alone is in sync; it goes on as far as its settings let it, and is killed. Unclean election is allowed, so a follower leads when they wake up. With which setting is every acknowledged record still there?',
   prediction: {
     choices: [
       'acks=1 with min.insync.replicas=2',
       'acks=all with min.insync.replicas=1',
       'acks=all with min.insync.replicas=2',
-      'None: unclean election always may lose',
+      'None: an unclean election always loses acknowledged records',
     ],
     answer: 2,
   },
@@ -75,14 +150,16 @@ export default lab({
     cell(0, 2, 'quickly', 'loses'),
     cell(-1, 2, 'alone', 'keeps'),
     cell(-1, 1, 'alone', 'loses'),
+    cell(-1, 2, 'absent', 'loses'),
   ],
   watch: [
     'acks=1 with min.insync.replicas=2 loses just as acks=1 with 1: the setting is only looked at for acks=all.',
     'acks=all, min.insync.replicas=2 with the leader alone: writes fail with NOT_ENOUGH_REPLICAS, so there is nothing to lose.',
     'acks=all, min.insync.replicas=1: the leader alone is "all", and acknowledges.',
+    'acks-all-min-2-unclean-absent: two replicas had every record, and the third, which had been away, was elected.',
   ],
   explanation:
-    'acks says when the leader answers: at once (0), when it has the record (1), or when every in-sync replica has it (all). min.insync.replicas says how small "every in-sync replica" may become before acks=all is refused; it means nothing for acks=0 and 1. A clean election picks a replica that was in sync, so it has everything that acks=all ever acknowledged. If the in-sync set has shrunk to the leader and the leader dies, there is nobody to elect cleanly: either the partition waits for it, or an unclean election takes a replica that lacks records. Only records that two replicas had to have before they were acknowledged survive that here. It is no absolute promise: the replica that is elected must be one of the two.',
+    'acks says when the leader answers: at once (0), when it has the record (1), or when every in-sync replica has it (all). min.insync.replicas says how small "every in-sync replica" may become before acks=all is refused; it means nothing for acks=0 and 1. A clean election picks a replica that was in sync, so it has everything that acks=all ever acknowledged. If the in-sync set has shrunk to the leader and the leader dies, there is nobody to elect cleanly: either the partition waits for it, or an unclean election takes a replica that lacks records. Only records that two replicas had to have before they were acknowledged survive that here, since the follower that is elected is one of them. It is no absolute promise: with a third replica that was away, and the two that have the record dead, the third is elected, and the record is gone.',
   reading: [
     'Kafka documentation, producer setting acks: https://kafka.apache.org/documentation/#producerconfigs_acks',
     'Kafka documentation, topic setting min.insync.replicas: https://kafka.apache.org/documentation/#topicconfigs_min.insync.replicas',

@@ -101,6 +101,12 @@ export class LabRun {
     await when(this.cluster, predicate, { timeoutMs, signal: this.#signal })
   }
 
+  /** Who has a role now, without anything being done to it. */
+  async who(target: Target): Promise<number> {
+    const [id] = await this.#pick(target)
+    return id as number
+  }
+
   /** SIGKILL. */
   kill(target: Target): Promise<readonly number[]> {
     return this.#each('kill', target, id => this.cluster.kill(id))
