@@ -26,6 +26,7 @@ import {
   type ReadRecord,
 } from './hand-requests.ts'
 import { earliest, latest, consumer, debuggingReplica, listOffsets, topicMetadata } from './observe-requests.ts'
+import { HandReader, type SeenRecord } from './transactions/reader.ts'
 import type { Workload, WorkloadParts } from './workload.ts'
 
 export interface HandOptions {
@@ -35,9 +36,17 @@ export interface HandOptions {
   readonly settings: Readonly<Record<string, string>>
   /** True: at the end a client reads everything, for the checks on records. Not for topics that lose their end (retention). */
   readonly finalRead: boolean
+  /** True: that client reads committed records only, up to the last stable offset. */
+  readonly transactional: boolean
 }
 
-const handDefaults: HandOptions = { partitions: 1, replicationFactor: 1, settings: {}, finalRead: false }
+const handDefaults: HandOptions = {
+  partitions: 1,
+  replicationFactor: 1,
+  settings: {},
+  finalRead: false,
+  transactional: false,
+}
 
 /** Errors after which a client asks who leads now, and tries again: the partition has no leader, or another one. */
 const isMoving: ReadonlySet<number> = new Set([3, 5, 6, 9, 74, 75, 76])
@@ -60,10 +69,11 @@ export class HandWorkload implements Workload {
   /** Broker that is asked first who leads: the one that answered last. */
   #answered = 1
   readonly #finalRead: boolean
+  readonly #transactional: boolean
   #acknowledged = 0
 
   constructor({ cluster, recorder, topic }: WorkloadParts, options: Partial<HandOptions> = {}) {
-    const { finalRead, ...rest } = { ...handDefaults, ...options }
+    const { finalRead, transactional, ...rest } = { ...handDefaults, ...options }
     this.topic = topic
     this.cluster = cluster
     this.recorder = recorder
@@ -76,6 +86,7 @@ export class HandWorkload implements Workload {
       consumers: 0,
     })
     this.#finalRead = finalRead
+    this.#transactional = transactional
   }
 
   get acknowledged(): number {
@@ -98,7 +109,11 @@ export class HandWorkload implements Workload {
 
   async finish(timeoutMs: number): Promise<void> {
     try {
-      if (this.#finalRead) await this.#readEverything(timeoutMs)
+      if (this.#finalRead) {
+        this.recorder.phase('final-read')
+        await this.readEverything(timeoutMs)
+        this.recorder.phase('final-read-complete')
+      }
     } finally {
       this.#close()
     }
@@ -109,18 +124,26 @@ export class HandWorkload implements Workload {
     this.#metadataLinks.close()
   }
 
-  async #readEverything(timeoutMs: number): Promise<void> {
+  /** A client reads every partition to its end, once all replicas are in sync; recorded. */
+  async readEverything(timeoutMs: number): Promise<void> {
     const ends = await this.#append.untilInSync(timeoutMs)
-    this.recorder.phase('final-read')
     const reader = this.recorder.client('final-reader')
     const names = ends.map((_, partition) => `${this.topic}-${partition}`)
     reader.partitions('assign', names)
     for (const [partition, name] of names.entries()) {
       reader.invoke('poll', [['poll']])
-      const records = await this.read(partition, 0)
+      const records = this.#transactional ? await this.#readCommitted(partition) : await this.read(partition, 0)
       reader.complete('ok', [['poll', { [name]: records.map(({ offset, value }) => [offset, value ?? ''] as const) }]])
     }
-    this.recorder.phase('final-read-complete')
+  }
+
+  async #readCommitted(partition: number): Promise<readonly SeenRecord[]> {
+    const reader = new HandReader(this.cluster, 'read_committed')
+    try {
+      return (await reader.readAll(this.topic, partition)).records
+    } finally {
+      reader.close()
+    }
   }
 
   async abandon(): Promise<void> {

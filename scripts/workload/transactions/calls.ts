@@ -1,0 +1,139 @@
+/**
+ * Requests of one client that a script plays, in whatever version both sides know and the script allows: the version decides which transactions
+ * a client has. It finds leaders and coordinators, and asks again where Kafka's own clients would.
+ */
+import { codec } from '#broker/protocol/codec.ts'
+import { errorName, errorTable, type ErrorName } from '#broker/protocol/errors.ts'
+import { requestHeaderVersion } from '#broker/protocol/headers.ts'
+import { findCoordinatorRequest, findCoordinatorResponse } from '#broker/protocol/messages/10-find-coordinator.ts'
+import { apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
+import type { DecodedFields, EncodableFields, Fields } from '#broker/protocol/schema.ts'
+import type { Cluster } from '../../cluster/cluster.ts'
+import { Writer } from '../../cluster/wire-format.ts'
+import { messageOf } from '../../errors.ts'
+import type { Question } from '../../observe/lines.ts'
+import { Links } from '../links.ts'
+import { topicMetadata } from '../observe-requests.ts'
+
+/** A broker's last word: asking again changes nothing. */
+export class RefusedError extends Error {
+  readonly code: ErrorName
+  constructor(what: string, code: ErrorName) {
+    super(`${what} was refused with ${code}`)
+    this.code = code
+  }
+}
+
+const find = { request: findCoordinatorRequest, response: findCoordinatorResponse, newest: 3 }
+const keyTypes = { group: 0, transaction: 1 } as const
+export type KeyType = keyof typeof keyTypes
+
+/** Longer than any answer of a broker that lives. */
+const answerMs = 20_000
+const retryMs = 50
+const patienceMs = 60_000
+
+export class Calls {
+  readonly cluster: Cluster
+  readonly #links: Links
+  /** API key → the newest version that a broker knows. */
+  #versions: ReadonlyMap<number, number> | undefined
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster
+    this.#links = new Links(cluster, answerMs)
+  }
+
+  /** Newest version of a request that the brokers know; 0 for one that they do not know. */
+  async newestOf(apiKey: number): Promise<number> {
+    this.#versions ??= await this.#anyBroker('ApiVersions', async broker => {
+      const { apiKeys } = await this.#links.ask(broker, async client =>
+        codec(apiVersionsResponse, 0).decode((await client.request(18, 0, new Writer())).rest()),
+      )
+      return new Map(apiKeys.map(key => [key.apiKey, key.maxVersion]))
+    })
+    return this.#versions.get(apiKey) ?? 0
+  }
+
+  /** One request to one broker, once. */
+  async ask<Q extends Fields, A extends Fields>(
+    broker: number,
+    { request, response, newest = Infinity }: Question<Q, A>,
+    body: EncodableFields<Q>,
+  ): Promise<DecodedFields<A>> {
+    const version = Math.min(request.latestStable, newest, await this.newestOf(request.key))
+    const bytes = new Writer().bytes(codec(request, version).encodeToBuffer(body))
+    const flexible = requestHeaderVersion(request.key, version) === 2
+    return await this.#links.ask(broker, async client => {
+      const answer = await client.request(request.key, version, bytes, { flexible })
+      return codec(response, version).decode(answer.rest())
+    })
+  }
+
+  /**
+   * Asks until the answer is none of those after which a client tries again: nobody answered, the coordinator moved, and the like.
+   *
+   * @throws RefusedError when it is refused for good
+   */
+  async patiently<T>(what: string, ask: () => Promise<T>, errorOf: (answer: T) => number): Promise<T> {
+    const { clock } = this.cluster
+    const endMs = clock.nowMs() + patienceMs
+    for (;;) {
+      let last: string
+      try {
+        const answer = await ask()
+        const error = errorName(errorOf(answer))
+        if (error === 'NONE') return answer
+        if (!errorTable[error].retriable) throw new RefusedError(what, error)
+        last = error
+      } catch (error) {
+        // Without an answer nobody knows: the question is one that may be asked twice.
+        if (error instanceof RefusedError) throw error
+        last = messageOf(error)
+      }
+      if (clock.nowMs() >= endMs) throw new Error(`${what}: not within ${patienceMs} ms, at last ${last}`)
+      await clock.sleep(retryMs)
+    }
+  }
+
+  /** Who leads a partition, as the first broker that answers knows; waits until somebody does. */
+  async leader(topic: string, partition: number): Promise<number> {
+    return await this.#anyBroker(`a leader of ${topic}-${partition}`, async broker => {
+      const { partitions } = await this.#links.ask(broker, client => topicMetadata(client, topic))
+      const leader = partitions.find(({ index }) => index === partition)?.leader ?? -1
+      return leader < 0 ? undefined : leader
+    })
+  }
+
+  /** Who coordinates a group or a transactional id; asking also makes the topic of the coordinators. */
+  async coordinator(type: KeyType, key: string): Promise<number> {
+    return await this.#anyBroker(`a coordinator of ${key}`, async broker => {
+      const { errorCode, nodeId } = await this.ask(broker, find, { key, keyType: keyTypes[type] })
+      return errorCode === 0 ? nodeId : undefined
+    })
+  }
+
+  close(): void {
+    this.#links.close()
+  }
+
+  /** Asks one broker after the other, again and again, until one knows. */
+  async #anyBroker<T>(what: string, ask: (broker: number) => Promise<T | undefined>): Promise<T> {
+    const { clock } = this.cluster
+    const endMs = clock.nowMs() + patienceMs
+    let last = 'nobody knows'
+    for (;;) {
+      for (const broker of this.#links.brokers) {
+        try {
+          const answer = await ask(broker)
+          if (answer !== undefined) return answer
+        } catch (error) {
+          // It may be down: the next one is asked.
+          last = messageOf(error)
+        }
+      }
+      if (clock.nowMs() >= endMs) throw new Error(`${what}: not within ${patienceMs} ms, at last: ${last}`)
+      await clock.sleep(retryMs)
+    }
+  }
+}
