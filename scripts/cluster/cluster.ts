@@ -29,6 +29,7 @@ export const capabilities = [
   'wipe', // empties the data directory of a node that is down
   'partition', // nodes cannot reach each other, or one way only; clients still reach them
   'node-faults', // disk, clock and event loop of a node can be broken from inside
+  'grow', // brokers can join while it runs
   'upgrade', // a node can be started as another version of its engine, on the data that it has
   'power-failure', // ends at once and loses what was not fsynced
   'virtual-time', // the clock runs as fast as the machine allows, and a seed replays the run
@@ -202,6 +203,13 @@ export interface Cluster {
   resume(id: number): Promise<void>
   /** Empties the data directory of a node that is down, as after the exchange of a disk. */
   wipe(id: number): Promise<void>
+
+  /**
+   * More brokers, with the ids that follow; resolves when they serve. With capability `grow`.
+   *
+   * @returns their ids
+   */
+  grow?(by: number, options?: UpOptions): Promise<readonly number[]>
 
   /** Cuts the links between nodes of different groups; nodes in no group keep all links. With capability `partition`. */
   partition?(groups: readonly (readonly number[])[]): Promise<void>

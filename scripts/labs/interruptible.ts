@@ -28,28 +28,35 @@ export interface Interruptible {
 
 /** Wraps `cluster` for one script; `down` is not for scripts and stays as it is. */
 export function interruptible(cluster: Cluster, signal: AbortSignal): Interruptible {
-  const starting = new Set<Promise<void>>()
+  const starting = new Set<Promise<unknown>>()
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted()
     return await unlessAborted(work(), signal)
   }
-  const start = async (id: number) =>
+  const starts = async <T>(work: () => Promise<T>): Promise<T> =>
     await guarded(async () => {
-      const started = cluster.start(id)
+      const started = work()
       starting.add(started)
       try {
-        await started
+        return await started
       } finally {
         starting.delete(started)
       }
     })
+  const start = async (id: number) => await starts(async () => await cluster.start(id))
+  const grow = cluster.grow?.bind(cluster)
   const clock: LabClock = {
     nowMs: () => cluster.clock.nowMs(),
     sleep: async ms => await guarded(async () => await cluster.clock.sleep(ms)),
   }
   const view: Cluster = {
-    spec: cluster.spec,
-    bootstrap: cluster.bootstrap,
+    // Not copied: a cluster can grow.
+    get spec() {
+      return cluster.spec
+    },
+    get bootstrap() {
+      return cluster.bootstrap
+    },
     ...(cluster.brokerAddresses && { brokerAddresses: cluster.brokerAddresses }),
     capabilities: cluster.capabilities,
     clock,
@@ -70,6 +77,7 @@ export function interruptible(cluster: Cluster, signal: AbortSignal): Interrupti
     quorum: async () => await guarded(async () => await cluster.quorum()),
     logs: async (id, options) => await cluster.logs(id, options),
     down: async options => await cluster.down(options),
+    ...(grow && { grow: async (by, options) => await starts(async () => await grow(by, { ...options, signal })) }),
     ...extras(cluster, guarded),
   }
   const settled = async () => void (await Promise.allSettled([...starting]))

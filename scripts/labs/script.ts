@@ -135,6 +135,18 @@ export class LabRun {
     return this.#each('wipe', target, id => this.cluster.wipe(id))
   }
 
+  /** More brokers join, and serve. With capability `grow`. @returns their ids */
+  async grow(by = 1): Promise<readonly number[]> {
+    await this.#atStep()
+    const grow = this.cluster.grow?.bind(this.cluster)
+    if (!grow) throw new Error('this runtime cannot add brokers')
+    const target = by === 1 ? 'a broker joins' : `${by} brokers join`
+    const act = async () => ({ brokers: await grow(by), target })
+    const { brokers } = await this.#recorder.fault('grow', { brokers: [], target }, act)
+    await this.#moment?.(`${target}: ${brokers.join(', ')}`)
+    return brokers
+  }
+
   /** Ends nodes at one instant and loses what they had not fsynced. */
   async powerFailure(target: Target): Promise<readonly number[]> {
     const ids = await this.#pick(target)

@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { HistoryRecorder } from '#scripts/history/recorder.ts'
+import { known } from '#scripts/observe/model.ts'
+import { predicate } from '#scripts/observe/predicates.ts'
+import { when } from '#scripts/observe/when.ts'
 import { AppendWorkload, appendDefaults } from '#scripts/workload/append.ts'
+import { reassign } from '#scripts/workload/reassign.ts'
 
 const spec = clusterSpec({ name: 'runtime', runtime: 'simulated', seed: 11 })
 
@@ -62,6 +66,33 @@ describe('the simulated runtime', () => {
     await cluster.start(3)
     await cluster.waitReady()
     await cluster.down()
+  })
+
+  test('lets brokers join, which clients find and partitions can be moved to', async () => {
+    const cluster = await simulatedRuntime.up(spec)
+    try {
+      const recorder = new HistoryRecorder(cluster.clock)
+      const workload = new AppendWorkload(cluster, recorder, 'events', { ...appendDefaults, partitions: 1 })
+      await workload.prepare()
+      const move = { topic: 'events', partition: 0, replicas: [4, 5, 1] }
+      await expect(reassign(cluster, move)).rejects.toThrow('to 4, 5, 1 was refused with error 39')
+      await expect(reassign(cluster, { ...move, replicas: null })).rejects.toThrow('where it was was refused')
+      expect(await cluster.grow?.(2)).toEqual([4, 5])
+      expect((await cluster.nodes()).map(({ id, state }) => `${id} ${state}`).slice(3)).toEqual([
+        '4 running',
+        '5 running',
+      ])
+      expect([cluster.bootstrap.length, cluster.spec.brokers, cluster.spec.added]).toEqual([5, 3, 2])
+      await reassign(cluster, move)
+      const hasMoved = predicate('events-0 is on 4, 5 and 1', { topics: ['events'] }, ({ topics }) => {
+        const partition = known(known(topics?.['events'])?.partitions[0])
+        return partition && `${partition.replicas.join()} ${partition.isr.toSorted((a, b) => a - b).join()}` === '4,5,1 1,4,5'
+      })
+      await when(cluster, hasMoved, { timeoutMs: 30_000 })
+      await workload.abandon()
+    } finally {
+      await cluster.down()
+    }
   })
 
   test('does not wait for a cluster whose settings let no record in', async () => {

@@ -1,7 +1,6 @@
 /** More brokers for a cluster of processes that runs: with nothing but their configuration they find the quorum and register. */
 import { existsSync } from 'node:fs'
 import { failure, lacking, usageError } from '../../errors.ts'
-import type { UpOptions } from '../cluster.ts'
 import { brokerIds } from '../cluster.ts'
 import { brokerPort, HOST, portIsFree } from '../ports.ts'
 import { brokersMax } from '../spec.ts'
@@ -9,15 +8,13 @@ import type { ClusterRecord } from '../state.ts'
 import { logDirectories, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { writeNodeFiles } from './node-files.ts'
-import { ProcessCluster } from './process-cluster.ts'
 
-/** The cluster with `by` more brokers. They stay when they do not come to serve, so that their logs can be read; `down` takes them away. */
-export async function growCluster(
+/** Writes down `by` more brokers, and what each needs to be started. They stay when they do not come to serve; `down` takes them away. */
+export async function growRecord(
   record: ClusterRecord,
   engine: ProcessEngine,
   by: number,
-  { progress = () => {}, signal }: UpOptions,
-): Promise<ProcessCluster> {
+): Promise<{ readonly record: ClusterRecord; readonly fresh: readonly number[] }> {
   const { spec } = record
   if (record.phase !== 'up') {
     throw failure(`The cluster ${spec.name} is not up.`, `./faultline up --name ${spec.name} starts it.`)
@@ -45,11 +42,5 @@ export async function growCluster(
   // First what `down` has to take away, then what there is to take away.
   writeRecord(next)
   writeNodeFiles(next, engine, fresh)
-  const cluster = new ProcessCluster(next, engine)
-  progress(`Starting broker ${fresh.join(', ')}`)
-  await engine.prepare({ progress, signal })
-  await Promise.all(fresh.map(id => cluster.start(id)))
-  progress('Waiting until every broker serves')
-  await cluster.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
-  return cluster
+  return { record: next, fresh }
 }

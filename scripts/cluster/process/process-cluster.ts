@@ -19,9 +19,11 @@ import type {
   PowerLossSeen,
   Progress,
   QuorumView,
+  UpOptions,
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
+import { findCluster } from '../lifecycle.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
@@ -31,6 +33,7 @@ import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
+import { growRecord } from './grow.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
 import { readNodeVersion, removeNodeVersion, writeNodeVersion } from './node-version.ts'
@@ -55,6 +58,9 @@ const KEEP_DATA_STOP_TIMEOUT_MS = 40_000
 /** What needs a fault proxy in front of the nodes. */
 const proxyCapabilities: readonly Capability[] = ['partition']
 
+/** What a proxy is in the way of: each node has a listener for each of the others. */
+const bareCapabilities: readonly Capability[] = ['grow']
+
 /** What needs nodes that take orders for faults inside themselves. */
 const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure']
 
@@ -62,12 +68,11 @@ const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure'
 export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...processCapabilities,
   ...proxyCapabilities,
+  ...bareCapabilities,
   ...faultCapabilities,
 ])
 
 export class ProcessCluster implements Cluster {
-  readonly spec: ClusterSpec
-  readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
   readonly nodeFaults: NodeFaults | undefined
@@ -75,15 +80,14 @@ export class ProcessCluster implements Cluster {
   readonly clock = realClock
   readonly random: Random
   readonly #engine: ProcessEngine
-  readonly #record: ClusterRecord
-  readonly #nodes: ReadonlyMap<number, NodeProcess>
+  /** As it was when this object was made, or has grown since. */
+  #record: ClusterRecord
+  readonly #nodes: Map<number, NodeProcess>
   readonly #proxy: ProxyProcess | undefined
   #probes = 0
 
   constructor(record: ClusterRecord, engine: ProcessEngine) {
     const spec = record.spec
-    this.spec = spec
-    this.bootstrap = brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}`)
     this.random = seededRandom(spec.seed)
     this.#engine = engine
     this.#record = record
@@ -91,7 +95,7 @@ export class ProcessCluster implements Cluster {
     this.links = this.#proxy
     this.capabilities = new Set([
       ...processCapabilities,
-      ...(this.#proxy === undefined ? [] : proxyCapabilities),
+      ...(this.#proxy === undefined ? bareCapabilities : proxyCapabilities),
       ...(spec.faults === true ? faultCapabilities : []),
     ])
     this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
@@ -112,6 +116,14 @@ export class ProcessCluster implements Cluster {
       },
       mark: version => engine.inVersion(version).mark,
     }
+  }
+
+  get spec(): ClusterSpec {
+    return this.#record.spec
+  }
+
+  get bootstrap(): readonly string[] {
+    return brokerIds(this.spec).map(id => `${HOST}:${brokerPort(this.spec, id)}`)
   }
 
   /** In the version that this node has. */
@@ -210,6 +222,19 @@ export class ProcessCluster implements Cluster {
     }
     for (const directory of logDirectories(this.spec, id)) emptyDirectory(directory)
     forgetUnsynced(nodeDirectory(this.spec.name, id))
+  }
+
+  async grow(by: number, { progress = () => {}, signal }: UpOptions = {}): Promise<readonly number[]> {
+    // What another command has changed since is in the record of the state directory.
+    const { record, fresh } = await growRecord(findCluster(this.spec.name), this.#engine, by)
+    this.#record = record
+    for (const id of fresh) this.#nodes.set(id, new NodeProcess(record.spec.name, id))
+    await this.#engine.prepare({ progress, signal })
+    progress(`Starting broker ${fresh.join(', ')}`)
+    await Promise.all(fresh.map(id => this.start(id)))
+    progress('Waiting until every broker serves')
+    await this.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+    return fresh
   }
 
   async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {

@@ -16,7 +16,6 @@ import type { ClusterRecord } from '../state.ts'
 import { logDirectories, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { processEngine, processEngineOf } from './engines.ts'
-import { growCluster } from './grow.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
 import { removeNodeVersion } from './node-version.ts'
@@ -32,7 +31,9 @@ export const processRuntime: Runtime = {
   up,
   async grow(name, by, options = {}) {
     const record = findCluster(name)
-    return await growCluster(record, await processEngineOf(record.spec), by, options)
+    const cluster = new ProcessCluster(record, await processEngineOf(record.spec))
+    await cluster.grow(by, options)
+    return cluster
   },
   async attach(name) {
     const record = findCluster(name)

@@ -36,6 +36,7 @@ export const simulatedCapabilities: ReadonlySet<Capability> = new Set<Capability
   'pause',
   'restart',
   'wipe',
+  'grow',
   'partition',
   'node-faults',
   'power-failure',
@@ -64,31 +65,21 @@ export interface SimulatedClusterOptions {
 }
 
 export class SimulatedCluster implements Cluster {
-  readonly spec: ClusterSpec
   readonly world: World
-  readonly bootstrap: readonly string[]
   readonly capabilities = simulatedCapabilities
   readonly clock: LabClock
   readonly random: Random
   readonly nodeFaults: NodeFaults
-  readonly members: readonly SimulatedNode[]
-  /** The same brokers where nobody logs in; those of `bootstrap`, unless there is a listener to log in on. */
-  readonly openBootstrap: readonly string[]
-  readonly #login: SimulatedClusterOptions['login']
+  readonly #members: SimulatedNode[]
+  #options: SimulatedClusterOptions
   readonly #socketFactory: ISocketFactory
-  readonly #secrets: ClusterSecurity | undefined
   readonly #cuts: (readonly [from: string, to: string])[] = []
   #probes = 0
 
   constructor(options: SimulatedClusterOptions) {
-    const { world, spec, makeBroker } = options
-    this.spec = spec
+    const { world, spec } = options
+    this.#options = options
     this.world = world
-    this.#secrets = options.security
-    this.openBootstrap = brokerIds(spec).map(id => `${hostOf(id)}:${clientPort(spec)}`)
-    this.#login = options.login
-    this.bootstrap =
-      options.login === undefined ? this.openBootstrap : brokerIds(spec).map(id => `${hostOf(id)}:${worldPorts.login}`)
     this.clock = { nowMs: () => world.nowMs, sleep: ms => world.sleep(ms) }
     this.random = new Prng(spec.seed, 'lab')
     const client = world.node(clientHost)
@@ -96,16 +87,37 @@ export class SimulatedCluster implements Cluster {
     client.start()
     // The types of kafkajs ask for a whole net.Socket; it uses what VirtualSocket has.
     this.#socketFactory = socketFactory(client) as unknown as ISocketFactory
-    this.members = memberIds(spec).map(id => {
-      const properties = {
-        ...nodeProperties(spec, id, addresses(options, id), dataDirectory),
-        'cluster.id': options.clusterId ?? clusterId(spec),
-        ...firstUserSettings(options.security),
-        ...(options.outside === undefined ? {} : { 'inspector.listener': `${hostOf(id)}:${worldPorts.inspector}` }),
-      }
-      return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
-    })
-    this.nodeFaults = new SimulatedNodeFaults(this.members)
+    this.#members = memberIds(spec).map(id => this.#newMember(id))
+    this.nodeFaults = new SimulatedNodeFaults(this.#members)
+  }
+
+  get spec(): ClusterSpec {
+    return this.#options.spec
+  }
+
+  get members(): readonly SimulatedNode[] {
+    return this.#members
+  }
+
+  get bootstrap(): readonly string[] {
+    if (this.#options.login === undefined) return this.openBootstrap
+    return brokerIds(this.spec).map(id => `${hostOf(id)}:${worldPorts.login}`)
+  }
+
+  /** The same brokers where nobody logs in; those of `bootstrap`, unless there is a listener to log in on. */
+  get openBootstrap(): readonly string[] {
+    return brokerIds(this.spec).map(id => `${hostOf(id)}:${clientPort(this.spec)}`)
+  }
+
+  #newMember(id: number): SimulatedNode {
+    const { world, spec, makeBroker, clusterId: given, security, outside } = this.#options
+    const properties = {
+      ...nodeProperties(spec, id, addresses(this.#options, id), dataDirectory),
+      'cluster.id': given ?? clusterId(spec),
+      ...firstUserSettings(security),
+      ...(outside === undefined ? {} : { 'inspector.listener': `${hostOf(id)}:${worldPorts.inspector}` }),
+    }
+    return new SimulatedNode({ id, world, host: hostOf(id), properties, makeBroker })
   }
 
   startAll(): void {
@@ -143,6 +155,17 @@ export class SimulatedCluster implements Cluster {
 
   wipe(id: number): Promise<void> {
     return this.#act(id, member => member.wipe())
+  }
+
+  async grow(by: number): Promise<readonly number[]> {
+    const { spec } = this
+    const grown = { ...spec, added: (spec.added ?? 0) + by }
+    const fresh = brokerIds(grown).slice(brokerIds(spec).length)
+    this.#options = { ...this.#options, spec: grown }
+    for (const id of fresh) this.#members.push(this.#newMember(id))
+    for (const id of fresh) await this.start(id)
+    await this.waitReady()
+    return fresh
   }
 
   partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -188,14 +211,15 @@ export class SimulatedCluster implements Cluster {
 
   kafkaOptions(): ClientOptions {
     const reach = { brokers: [...this.bootstrap], socketFactory: this.#socketFactory }
-    if (this.#login === undefined) return { ...reach, ...toolkitClient(this.#secrets) }
-    const { username, password } = this.#login
+    const { login } = this.#options
+    if (login === undefined) return { ...reach, ...toolkitClient(this.#options.security) }
+    const { username, password } = login
     return { ...reach, sasl: { mechanism: 'plain', username, password } }
   }
 
   /** For the addresses that `nodes` tells. */
   #openClient(): ConnectionOptions {
-    return this.#login === undefined ? this.kafkaOptions() : { socketFactory: this.#socketFactory }
+    return this.#options.login === undefined ? this.kafkaOptions() : { socketFactory: this.#socketFactory }
   }
 
   async quorum(): Promise<QuorumView | undefined> {

@@ -59,4 +59,29 @@ describe('a cluster that can be interrupted', () => {
     await waiting
     expect(over).toBe(true)
   })
+
+  test('is settled only when brokers that were joining are there, and shows a cluster that has grown as it is now', async () => {
+    const abort = new AbortController()
+    let [joined, brokers] = [() => {}, ['a:1']]
+    const join = new Promise<void>(resolve => (joined = resolve))
+    const under = {
+      ...recording().cluster,
+      get bootstrap() {
+        return brokers
+      },
+      grow: async () => {
+        await join
+        brokers = ['a:1', 'b:2']
+        return [2]
+      },
+    } as unknown as Cluster
+    const { cluster, settled } = interruptible(under, abort.signal)
+    const grown = cluster.grow?.(1)
+    abort.abort(new Error('enough'))
+    await expect(grown).rejects.toThrow('enough')
+    const waiting = settled()
+    joined()
+    await waiting
+    expect(cluster.bootstrap).toEqual(['a:1', 'b:2'])
+  })
 })
