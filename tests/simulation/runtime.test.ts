@@ -86,7 +86,10 @@ describe('the simulated runtime', () => {
       await reassign(cluster, move)
       const hasMoved = predicate('events-0 is on 4, 5 and 1', { topics: ['events'] }, ({ topics }) => {
         const partition = known(known(topics?.['events'])?.partitions[0])
-        return partition && `${partition.replicas.join()} ${partition.isr.toSorted((a, b) => a - b).join()}` === '4,5,1 1,4,5'
+        return (
+          partition &&
+          `${partition.replicas.join()} ${partition.isr.toSorted((a, b) => a - b).join()}` === '4,5,1 1,4,5'
+        )
       })
       await when(cluster, hasMoved, { timeoutMs: 30_000 })
       await workload.abandon()
