@@ -98,14 +98,20 @@ export class AppendWorkload implements Workload {
 
   /** Waits until this many more records have been acknowledged. */
   async moreAcknowledged(count: number, timeoutMs = 60_000): Promise<void> {
-    const goal = this.producers.acknowledged + count
+    await this.#more(`${count} more acknowledged records`, count, () => this.producers.acknowledged, timeoutMs)
+  }
+
+  /** Waits until this many more sends have ended without an acknowledgement. */
+  async moreUnacknowledged(count: number, timeoutMs = 60_000): Promise<void> {
+    await this.#more(`${count} more sends that fail`, count, () => this.producers.unacknowledged, timeoutMs)
+  }
+
+  async #more(what: string, count: number, counted: () => number, timeoutMs: number): Promise<void> {
+    const goal = counted() + count
     const endMs = this.#cluster.clock.nowMs() + timeoutMs
-    while (this.producers.acknowledged < goal) {
-      if (this.#cluster.clock.nowMs() >= endMs) {
-        throw new Error(
-          `waited ${timeoutMs} ms for ${count} more acknowledged records, got ${this.producers.acknowledged - goal + count}`,
-        )
-      }
+    while (counted() < goal) {
+      if (this.#cluster.clock.nowMs() >= endMs)
+        throw new Error(`waited ${timeoutMs} ms for ${what}, got ${counted() - goal + count}`)
       await this.#cluster.clock.sleep(20)
     }
   }

@@ -55,6 +55,7 @@ export class Producers {
   #threads: Promise<void>[] = []
   #running = false
   #acknowledged = 0
+  #unacknowledged = 0
   #abandon: () => void = () => undefined
   readonly #abandoned: Promise<never>
 
@@ -79,6 +80,11 @@ export class Producers {
   /** Records acknowledged so far. */
   get acknowledged(): number {
     return this.#acknowledged
+  }
+
+  /** Sends that ended without an acknowledgement so far. */
+  get unacknowledged(): number {
+    return this.#unacknowledged
   }
 
   start(): void {
@@ -170,6 +176,7 @@ export class Producers {
     } catch (thrown) {
       const error: OperationError = sendError(thrown, log)
       client.complete(error.definite ? 'fail' : 'info', bare, error)
+      this.#unacknowledged += 1
     }
   }
 

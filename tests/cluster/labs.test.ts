@@ -17,6 +17,7 @@ const labs = [
   '07-acks-matrix',
   '12-controller-failover',
   '13-idempotent-producer',
+  '24-reassignment',
 ]
 /** Variants that the simulator lacks something for. */
 const onProcessesOnly: readonly (readonly [lab: string, variants: readonly string[]])[] = [

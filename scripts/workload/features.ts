@@ -1,0 +1,55 @@
+/** Feature levels, metadata.version first of all: what each broker supports, what the cluster has decided on, and asking for another one. */
+import { codec } from '#broker/protocol/codec.ts'
+import { apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
+import { updateFeaturesRequest, updateFeaturesResponse } from '#broker/protocol/messages/57-update-features.ts'
+import { Writer } from '../cluster/wire-format.ts'
+import type { WireClient } from '../cluster/wire.ts'
+
+export interface FeatureLevels {
+  /** Of the broker that is asked; 0 and 0: it does not know the feature. */
+  readonly supported: { readonly min: number; readonly max: number }
+  /** What the cluster works with, as that broker has heard; 0: off. */
+  readonly finalized: number
+}
+
+/** ApiVersions v3. */
+export async function featureLevels(client: WireClient, feature: string): Promise<FeatureLevels> {
+  // The first tags belong to the header of the request; the header of the response has none, in no version (KIP-511).
+  const body = new Writer().noTags().compactString('faultline-toolkit').compactString('1').noTags()
+  const answer = await client.request(18, 3, body)
+  const { supportedFeatures, finalizedFeatures } = codec(apiVersionsResponse, 3).decode(answer.rest())
+  const own = supportedFeatures.find(({ name }) => name === feature)
+  const decided = finalizedFeatures.find(({ name }) => name === feature)
+  return {
+    supported: { min: own?.minVersion ?? 0, max: own?.maxVersion ?? 0 },
+    finalized: decided?.maxVersionLevel ?? 0,
+  }
+}
+
+export const upgradeTypes = { upgrade: 1, safeDowngrade: 2 } as const
+
+/**
+ * UpdateFeatures v1 of one feature; whoever is asked hands it to the controller.
+ *
+ * @returns the error code of the whole, or of the feature, and what the controller says
+ */
+export async function setFeatureLevel(
+  client: WireClient,
+  {
+    feature,
+    level,
+    how,
+  }: { readonly feature: string; readonly level: number; readonly how: keyof typeof upgradeTypes },
+): Promise<{ readonly errorCode: number; readonly message: string }> {
+  const request = {
+    timeoutMs: 10_000,
+    featureUpdates: [{ feature, maxVersionLevel: level, upgradeType: upgradeTypes[how] }],
+    validateOnly: false,
+  }
+  const bytes = new Writer().bytes(codec(updateFeaturesRequest, 1).encodeToBuffer(request))
+  const answer = await client.request(57, 1, bytes, { flexible: true })
+  const { errorCode, errorMessage, results } = codec(updateFeaturesResponse, 1).decode(answer.rest())
+  const [result] = results
+  if (errorCode !== 0 || result === undefined) return { errorCode, message: errorMessage ?? '' }
+  return { errorCode: result.errorCode, message: result.errorMessage ?? '' }
+}
