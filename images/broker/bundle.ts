@@ -8,11 +8,11 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 const bundled = { bundle: true, platform: 'node', target: 'node26', format: 'esm', minifyWhitespace: true } as const
 
-const programs = ['healthcheck', 'fault-client', 'proxy']
+const programs = ['healthcheck', 'fault-client', 'power-cut', 'proxy']
 
 /**
- * How the programs beside the broker are bundled, here and for the image of the npm package: its health check, what brings it orders for faults, and
- * the fault proxy, which is a container of the same image.
+ * How the programs beside the broker are bundled, here and for the image of the npm package: its health check, what brings it orders for faults, what
+ * takes from its disk what was not fsynced, and the fault proxy, which is a container of the same image.
  */
 export const programOptions = {
   entryPoints: programs.map(name => join(root, 'scripts', 'container', `${name}.ts`)),

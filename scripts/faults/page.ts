@@ -75,6 +75,8 @@ The proof is a file of which one half was fsynced.
 - A restart after \`kill\` changes nothing: what the earlier process had not fsynced can still be lost.
 - The journal lies beside the socket, and needs the data on the same file system; a node whose data is elsewhere says so at its start, and
   \`power-failure\` refuses it. Log directories keep Kafka's layout, but what is removed frees its space only with the next fsync of its directory.
+- Containers (\`--runtime compose\`) are killed at the same instant; then a short-lived container of the same image takes from the volume of each what was
+  not fsynced. For that, nodes with \`--faults\` have their data in the volume of their orders, at \`/var/lib/faultline/data\`; with \`--data\` they have not.
 
 ## How do faults come by themselves?
 

@@ -105,9 +105,9 @@ const muting: readonly ProcessKind[] = [
     impossible({ runtime, engine }) {
       if (runtime === 'simulated') return undefined
       if (engine !== 'faultline') return 'needs root: a device whose writes can be dropped'
-      return runtime === 'process'
+      return runtime === 'process' || runtime === 'compose'
         ? undefined
-        : 'the toolkit does not reach the disk of a container; needs --runtime process'
+        : 'the toolkit does not reach the disks of its nodes'
     },
     act: cutPower,
   },
@@ -169,7 +169,9 @@ async function mute(
   if (lacking !== undefined)
     throw usageError(
       `The fault ${kind.name} is not there on this cluster: ${kind.impossible?.(cluster.spec) ?? missing(lacking)}.`,
-      lacking === 'power-failure' ? './faultline up --faults --runtime process' : './faultline fault list --kinds',
+      lacking === 'power-failure'
+        ? `./faultline up --faults --runtime ${cluster.spec.runtime}`
+        : './faultline fault list --kinds',
     )
   const before = new Map(
     await Promise.all(nodes.map(async id => [id, proof ? await askNodeFirst(cluster, id) : undefined] as const)),

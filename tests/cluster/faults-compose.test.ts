@@ -127,6 +127,49 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     expect(await toolkit.values(cluster, 'parted')).toEqual(['a', 'b', 'c'])
   })
 
+  const cutPower = async (...words: string[]): Promise<void> => {
+    for (const { proofs } of (await json('add', 'power-failure', ...words)) as Listed[])
+      if (proofs !== undefined)
+        expect(proofs).toMatchObject([
+          { shown: true },
+          { shown: true, text: expect.stringContaining('is gone') as string },
+        ])
+  }
+
+  test('a node that loses its power has from the others what it had not fsynced', async () => {
+    await ledBy('one-cut', 2)
+    await send('one-cut', 'a', 'b')
+    await cutPower('2')
+    await send('one-cut', 'c')
+    expect(await heal()).toEqual([])
+    await untilIsr('one-cut', 3)
+    expect(await toolkit.values(cluster, 'one-cut')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('all that lose their power at once have what was fsynced, and no more', async () => {
+    await ledBy('unsynced', 1)
+    const replicaAssignment = [{ partition: 0, replicas: [1, 2, 3] }]
+    const configEntries = [{ name: 'flush.messages', value: '1' }]
+    await admin.createTopics({ topics: [{ topic: 'fsynced', replicaAssignment, configEntries }] })
+    await untilIsr('fsynced', 3)
+    for (const topic of ['unsynced', 'fsynced']) await send(topic, 'a', 'b')
+    await cutPower('all')
+    expect(await toolkit.states(cluster)).toEqual(['stopped', 'stopped', 'stopped'])
+    expect(await heal()).toEqual([])
+    for (const topic of ['unsynced', 'fsynced']) await untilIsr(topic, 3)
+    expect(await toolkit.values(cluster, 'unsynced')).toEqual([])
+    expect(await toolkit.values(cluster, 'fsynced')).toEqual(['a', 'b'])
+    // A disk that was exchanged has lost nothing since.
+    await json('add', 'wipe', '3')
+    expect(await heal()).toEqual([])
+    for (const topic of ['unsynced', 'fsynced']) await untilIsr(topic, 3)
+    await cutPower('3')
+    expect(await heal()).toEqual([])
+    await untilIsr('fsynced', 3)
+    await send('fsynced', 'c')
+    expect(await toolkit.values(cluster, 'fsynced')).toEqual(['a', 'b', 'c'])
+  })
+
   test('goes down and leaves nothing', async () => {
     await toolkit.run('down', ...name)
     expect(await leftOf(cluster)).toEqual([])

@@ -17,6 +17,8 @@ import type {
   NodeFaults,
   NodeState,
   NodeStatus,
+  PowerFailureOptions,
+  PowerLossSeen,
   Progress,
   QuorumView,
 } from '../cluster.ts'
@@ -42,12 +44,13 @@ import {
 } from '../state.ts'
 import { docker, runDocker } from './docker.ts'
 import { proxyService } from './container-addresses.ts'
-import { containerDataDir, containerFaultDir, serviceName } from './generator.ts'
-import { runHelper, withoutFrames } from './container.ts'
+import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
+import { runOnVolumes, withoutFrames } from './container.ts'
 import { KafkaNodeFaults } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
+import { forgetUnsyncedCommand, loseUnsyncedIn, requireContainerJournal } from './power.ts'
 import { ProxyContainer } from './proxy-container.ts'
-import { helperLabel, sweepProject } from './sweep.ts'
+import { sweepProject } from './sweep.ts'
 import { redpandaDataDir } from './redpanda.ts'
 
 export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -63,6 +66,7 @@ export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...composeCapabilities,
   'partition',
   'node-faults',
+  'power-failure',
 ] satisfies Capability[])
 
 /** A JVM takes its time on a slow machine. */
@@ -101,7 +105,7 @@ export class ComposeCluster implements Cluster {
     const capabilities = new Set<Capability>([
       ...composeCapabilities,
       ...(this.spec.proxy === true ? (['partition'] as const) : []),
-      ...(this.spec.faults === true ? (['node-faults'] as const) : []),
+      ...(this.spec.faults === true ? (['node-faults', 'power-failure'] as const) : []),
     ])
     this.capabilities = capabilitiesOf({ name: 'compose', capabilities }, this.spec.engine)
     const proxyName = `${projectName(this.spec)}-${proxyService}-1`
@@ -167,7 +171,7 @@ export class ComposeCluster implements Cluster {
 
   #dataDir(id: number): string {
     if (this.spec.engine === 'redpanda') return redpandaDataDir
-    return this.spec.dataDir === undefined ? containerDataDir : dataDirectory(this.spec, id)
+    return this.spec.dataDir === undefined ? dataDirIn(this.spec, id) : dataDirectory(this.spec, id)
   }
 
   #statusOf(id: number, state: ContainerInspectInfo['State']): NodeStatus {
@@ -224,19 +228,26 @@ export class ComposeCluster implements Cluster {
         `The disk of a node of ${this.spec.engine} cannot be emptied here.`,
         './faultline down takes all of it away.',
       )
-    const node = await this.#inspect(id)
-    if (node === undefined)
-      throw failure(`The container of node ${id} is gone.`, './faultline down takes the rest away.')
     // What is wrong with the machine outlives an exchange of its disk; rules that nobody can read any more do not.
     const isDamaged = this.nodeFaults instanceof KafkaNodeFaults && !(await this.nodeFaults.canBeRead(id))
-    const { exitCode, output } = await runHelper({
-      Image: node.Config.Image,
-      Cmd: ['find', containerDataDir, ...(isDamaged ? [containerFaultDir] : []), '-mindepth', '1', '-delete'],
-      User: node.Config.User,
-      Labels: { [helperLabel]: projectName(this.spec) },
-      HostConfig: { Binds: node.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: node.HostConfig.Mounts ?? [] },
-    })
+    const emptied = [dataDirIn(this.spec, id), ...(isDamaged ? [containerFaultDir] : [])].join(' ')
+    const { exitCode, output } = await runOnVolumes(this.#containerName(id), [
+      'sh',
+      '-c',
+      `find ${emptied} -mindepth 1 -delete && ${forgetUnsyncedCommand}`,
+    ])
     if (exitCode !== 0) throw failure(`Emptying the disk of node ${id} failed with exit code ${exitCode}: ${output}`)
+  }
+
+  async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
+    for (const id of ids) {
+      await this.#expect(id, ['running', 'starting', 'paused'], 'cut the power of')
+      await requireContainerJournal(id, this.#containerName(id))
+    }
+    await Promise.all(ids.map(id => this.kill(id)))
+    return await Promise.all(
+      ids.map(async id => ({ node: id, ...(await loseUnsyncedIn(this.#containerName(id), options)) })),
+    )
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {

@@ -71,6 +71,21 @@ export async function runHelper(helper: Helper): Promise<{ readonly exitCode: nu
   }
 }
 
+/** Runs a command on the volumes of a container that is there, as its user, in one of the same image that has no network. */
+export async function runOnVolumes(
+  name: string,
+  command: readonly string[],
+): Promise<{ readonly exitCode: number; readonly output: string }> {
+  const found = await (await docker()).getContainer(name).inspect()
+  return await runHelper({
+    Image: found.Config.Image,
+    Cmd: [...command],
+    User: found.Config.User,
+    Labels: { [helperLabel]: found.Config.Labels[projectLabel] ?? '' },
+    HostConfig: { Binds: found.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: found.HostConfig.Mounts ?? [] },
+  })
+}
+
 /** Runs a command as root of a container of the same image that shares the network of this one, and may change it. */
 export async function runBeside(
   name: string,
@@ -104,6 +119,18 @@ export async function readContainerFile(name: string, path: string): Promise<Tar
     return firstFile(await buffer(await container.getArchive({ path })))
   } catch (error) {
     if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+/** Whether there is such a file, however long it is. */
+export async function hasContainerFile(name: string, path: string): Promise<boolean> {
+  const container = (await docker()).getContainer(name)
+  try {
+    await container.infoArchive({ path })
+    return true
+  } catch (error) {
+    if (isMissing(error)) return false
     throw error
   }
 }

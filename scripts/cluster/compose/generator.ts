@@ -24,6 +24,18 @@ export const containerDataDir = '/var/lib/kafka/data'
 /** Where a node that can be broken from inside takes orders, and keeps them for its next start: a volume of its own. */
 export const containerFaultDir = '/var/lib/faultline'
 
+/**
+ * Where a node has its data. One that can lose its power has it in the volume of its orders: what it removes it moves aside until that is durable, and
+ * nothing moves from one volume to another.
+ */
+export function dataDirIn(spec: ClusterSpec, id: number): string {
+  return hasOneVolume(spec, id) ? `${containerFaultDir}/data` : containerDataDir
+}
+
+function hasOneVolume(spec: ClusterSpec, id: number): boolean {
+  return spec.faults === true && spec.dataDir === undefined && engineOf(spec, id).engine === 'faultline'
+}
+
 export interface ComposeOptions {
   /** Comment lines at the top. */
   readonly title: readonly string[]
@@ -94,7 +106,7 @@ function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): 
     }),
   }
   const properties = {
-    ...nodeProperties(spec, id, { ...addresses, ...secured }, containerDataDir),
+    ...nodeProperties(spec, id, { ...addresses, ...secured }, dataDirIn(spec, id)),
     ...firstUserSettings(security),
     ...(options.inspectors === true ? { 'inspector.listener': `0.0.0.0:${INSPECTOR_PORT}` } : {}),
     ...(engineOf(spec, id).engine === 'faultline' ? options.extras?.properties : {}),
@@ -177,8 +189,12 @@ function serviceBlock(
     '      <<: *environment',
     ...variableLines(own, '      '),
     '    volumes:',
-    `      - ${options.dataDirectory === undefined ? `${source}:${containerDataDir}` : quote(`${source}:${containerDataDir}`)}`,
-    ...(spec.faults === true ? [`      - ${name}-faults:${containerFaultDir}`] : []),
+    ...(hasOneVolume(spec, id)
+      ? [`      - ${source}:${containerFaultDir}`]
+      : [
+          `      - ${options.dataDirectory === undefined ? `${source}:${containerDataDir}` : quote(`${source}:${containerDataDir}`)}`,
+          ...(spec.faults === true ? [`      - ${name}-faults:${containerFaultDir}`] : []),
+        ]),
     ...mounts.map(mount => `      - ${mount}`),
     '',
   ]
@@ -223,10 +239,11 @@ function proxyBlock(spec: ClusterSpec): string[] {
 }
 
 function volumesBlock(spec: ClusterSpec, ids: readonly number[], options: ComposeOptions): string[] {
-  const names = ids.map(id => serviceName(spec, id))
+  const names = (some: readonly number[]) => some.map(id => serviceName(spec, id))
+  const withTwo = spec.faults === true ? ids.filter(id => !hasOneVolume(spec, id)) : []
   const volumes = [
-    ...(options.dataDirectory === undefined ? names : []),
-    ...(spec.faults === true ? names.map(name => `${name}-faults`) : []),
+    ...(options.dataDirectory === undefined ? names(ids) : []),
+    ...names(withTwo).map(name => `${name}-faults`),
     ...(options.extras?.volumes ?? []),
   ]
   return volumes.length === 0 ? [] : ['volumes:', ...volumes.map(volume => `  ${volume}:`)]

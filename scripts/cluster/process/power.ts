@@ -12,7 +12,7 @@ import type { PowerFailureOptions } from '../cluster.ts'
 import { seededRandom } from '../random.ts'
 import { readJson, writeJson } from '../state.ts'
 
-const wholeLoss: PowerFailureOptions = { loss: 'all', names: 'ordered', seed: 0 }
+export const wholeLoss: PowerFailureOptions = { loss: 'all', names: 'ordered', seed: 0 }
 
 /** To be asked before the process is ended. @param directory of the node */
 export function requireJournal(id: number, directory: string): void {

@@ -6,7 +6,7 @@ import { parseBrokerConfig } from '#broker/config/parse.ts'
 import { nodeIds, type ClusterSpec } from '#scripts/cluster/cluster.ts'
 import { containerAddresses, containerPlaces, serviceName } from '#scripts/cluster/compose/container-addresses.ts'
 import { withoutFrames } from '#scripts/cluster/compose/container.ts'
-import { composeFile, listenerNames } from '#scripts/cluster/compose/generator.ts'
+import { type ComposeOptions, composeFile, listenerNames } from '#scripts/cluster/compose/generator.ts'
 import { composeCommand, composeTopologies, generatedFiles } from '#scripts/cluster/compose/topologies.ts'
 import { brokerPort } from '#scripts/cluster/ports.ts'
 import { proxyTopology } from '#scripts/cluster/process/proxied-addresses.ts'
@@ -84,7 +84,7 @@ describe('the Compose files', () => {
 })
 
 describe('the Compose file of a cluster that is to be broken', () => {
-  const textOf = (request: Partial<SpecRequest>, more: { readonly kafkaImage?: string } = {}) =>
+  const textOf = (request: Partial<SpecRequest>, more: Partial<ComposeOptions> = {}) =>
     composeFile(clusterSpec({ runtime: 'compose', brokers: 3, faults: true, ...request }), {
       title: ['x'],
       project: 'p',
@@ -92,11 +92,25 @@ describe('the Compose file of a cluster that is to be broken', () => {
       ...more,
     })
 
-  test('gives each node a volume for its orders, and a first process that can outlive it', () => {
+  test('gives each node one volume for its orders and its data, and a first process that can outlive it', () => {
     const text = textOf({})
     expect(text).toContain('  init: true\n  command: [/etc/kafka/docker/run, --fault-control, /var/lib/faultline]')
-    for (const id of [1, 2, 3]) expect(text).toContain(`      - broker-${id}-faults:/var/lib/faultline`)
-    expect(text.split('\nvolumes:\n')[1]).toContain('  broker-3-faults:')
+    // What is removed moves aside until that is durable, and nothing moves from one volume to another.
+    expect(text).toContain('  KAFKA_LOG_DIRS: /var/lib/faultline/data')
+    for (const id of [1, 2, 3]) expect(text).toContain(`      - broker-${id}:/var/lib/faultline`)
+    expect(text.split('\nvolumes:\n')[1]).toBe('  broker-1:\n  broker-2:\n  broker-3:\n')
+    const given = { dataDirectory: (id: number) => `/mine/${id}` }
+    const elsewhere = textOf({ dataDir: '/mine' }, given)
+    for (const id of [1, 2, 3]) {
+      expect(elsewhere).toContain(
+        `      - '/mine/${id}:/var/lib/kafka/data'\n      - broker-${id}-faults:/var/lib/faultline`,
+      )
+      expect(textOf({ engine: 'apache-kafka' })).toContain(
+        `      - broker-${id}:/var/lib/kafka/data\n      - broker-${id}-faults:/var/lib/faultline`,
+      )
+    }
+    expect(elsewhere).toContain('  KAFKA_LOG_DIRS: /var/lib/kafka/data')
+    expect(elsewhere.split('\nvolumes:\n')[1]).toContain('  broker-3-faults:')
     expect(textOf({ faults: false })).not.toMatch(/-faults|fault-control|init:/)
   })
 

@@ -6,7 +6,8 @@
 import { DiskError, type Disk, type DiskFile } from '../../environment.ts'
 import { UnsyncedState, type UnsyncedRecord } from './unsynced-state.ts'
 
-const journalName = 'unsynced.journal'
+/** In the directory of the node: the journal, and where removed things wait until their removal is durable. */
+export const unsyncedNames = { journal: 'unsynced.journal', aside: 'unsynced' } as const
 /** A journal that is longer than what there is to know by so much is written anew. */
 const slackBytes = 4 << 20
 
@@ -23,8 +24,8 @@ export class UnsyncedJournal {
   /** Goes on with what an earlier process left. @param directory of this node alone, on the file system of its logs */
   constructor(disk: Disk, directory: string) {
     this.#disk = disk
-    this.aside = `${directory}/unsynced`
-    this.#path = `${directory}/${journalName}`
+    this.aside = `${directory}/${unsyncedNames.aside}`
+    this.#path = `${directory}/${unsyncedNames.journal}`
     this.state = new UnsyncedState(this.aside)
     disk.makeDirectory(this.aside)
     this.#file = disk.open(this.#path, 'write')
@@ -39,13 +40,13 @@ export class UnsyncedJournal {
 
   /** Tells whether an earlier process has left a journal. */
   static exists(disk: Disk, directory: string): boolean {
-    return disk.stat(`${directory}/${journalName}`) !== undefined
+    return disk.stat(`${directory}/${unsyncedNames.journal}`) !== undefined
   }
 
   /** Forgets what was not durable: it is now, or it is gone with all the rest. Only while no process uses it. */
   static remove(disk: Disk, directory: string): void {
-    disk.remove(`${directory}/${journalName}`)
-    disk.remove(`${directory}/unsynced`)
+    disk.remove(`${directory}/${unsyncedNames.journal}`)
+    disk.remove(`${directory}/${unsyncedNames.aside}`)
   }
 
   add(record: UnsyncedRecord): void {
