@@ -141,6 +141,7 @@ const needsOnKafka: Readonly<Record<string, string>> = {
   'clock-drift': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
   'clock-strobe': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
   'dropped-links': 'needs root (a packet filter); "up --proxy" breaks its links without',
+  'cpu-limit': 'needs root (a cgroup limit)',
   'memory-pressure': 'needs root (a cgroup limit)',
 }
 

@@ -41,6 +41,10 @@ without that option has neither: no setting and no request turns it on.
   \`fault list\` and \`fault heal\` know them also while the node is down. What ends the process strikes once and is gone then. \`memory-pressure\` ends with the
   process.
 - A file call that is slow blocks the node, as it does on a slow machine; an fsync that runs in the background is over later and blocks nobody.
+- \`cpu-limit\` of a process is a budget of processor time, which grows with time and is looked at every 5 ms: who has overdrawn it stands still until it is
+  balanced, as in a control group that is limited. What any of its threads used counts, but it is the event loop that stands still. The proof is a second of
+  hard work in the node. Of a container it is the engine's own limit (\`docker update\`), for all that runs in it, and the proof are loops beside the node that
+  have to wait; what the container had before is what it has again.
 - Bounds keep the machine usable: a call is delayed by 2 s at most, a stall lasts a minute at most, and no more than half of the free memory is held.
 - Scripts use the socket as well: \`curl --unix-socket .faultline/NAME/node-1/faults.sock http://node/faults\` lists; \`-d '{"kind": "stall", "parameters":
   {"for": 500}}'\` orders one; \`-X DELETE …/faults/ID\` heals.

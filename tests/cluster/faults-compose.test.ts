@@ -86,6 +86,35 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     expect(await toolkit.values(cluster, 'slow')).toEqual(['a', 'b', 'c'])
   })
 
+  test('a node has less of a core, and all that it had before when it is healed, also over a restart', async () => {
+    const container = `faultline-${cluster}-broker-2-1`
+    const limits = async () => {
+      const { stdout } = await execa('docker', ['inspect', '--format', '{{json .HostConfig}}', container])
+      const { NanoCpus, CpuQuota, CpuPeriod } = JSON.parse(stdout) as Record<string, number>
+      return { cpus: NanoCpus, quota: Math.max(0, CpuQuota ?? 0), period: CpuPeriod }
+    }
+    const before = await limits()
+    const found = (await json('add', 'cpu-limit', '2', '--cores', '0.3')) as Listed[]
+    const fault = found.find(({ name: kind }) => kind === 'cpu-limit')
+    expect(fault).toMatchObject({ id: 'cpu-limit-2', node: 2, proofs: [{ shown: true }] })
+    expect(fault?.hits).toBeGreaterThan(0)
+    expect(await limits()).not.toEqual(before)
+    await ledBy('squeezed', 2)
+    await send('squeezed', 'a', 'b')
+    await json('add', 'restart', '2')
+    expect(await faults()).toMatchObject([{ id: 'cpu-limit-2' }])
+    expect(await heal()).toEqual([])
+    expect(await limits()).toEqual(before)
+    // Somebody has limited it already: that comes back.
+    await execa('docker', ['update', '--cpus', '1.5', container])
+    const mine = await limits()
+    await json('add', 'cpu-limit', '2', '--cores', '0.5')
+    expect(await limits()).not.toEqual(mine)
+    expect(await heal()).toEqual([])
+    expect(await limits()).toEqual(mine)
+    expect(await toolkit.values(cluster, 'squeezed')).toEqual(['a', 'b'])
+  })
+
   test('a node ends at a write, others take over; what is wrong with its machine is still wrong, and healed while it is down', async () => {
     await ledBy('crashed', 3)
     await send('crashed', 'a')

@@ -48,10 +48,11 @@ describeWith(['docker', 'apache-kafka'], 'Apache Kafka in containers', () => {
     await proved('torn-write', '2', '--path', 'nothing')
     await proved('clock-jump', '2', '--offset', '5000')
     await proved('memory-pressure', '2', '--size', '16')
+    await proved('cpu-limit', '2', '--cores', '0.9')
     await toolkit.run('produce', 'letters', 'd', 'e', 'f', ...name)
     const now = await listed()
     expect(now.map(({ name: kind }) => kind)).toEqual([
-      ...['slow-disk', 'full-disk', 'torn-write', 'clock-jump', 'memory-pressure'],
+      ...['slow-disk', 'full-disk', 'torn-write', 'clock-jump', 'memory-pressure', 'cpu-limit'],
     ])
     expect(now.find(({ id }) => id === slow.id)?.hits).toBeGreaterThan(0)
     await proved('dropped-links', '2')

@@ -233,6 +233,22 @@ function processClaims(cluster: Broken): void {
     expect(givenBack).toBe(true)
   })
 
+  test('cpu-limit: the node has so much of a core, also over a restart, and goes on; then all of it', async () => {
+    await topicOnlyOn(cluster, 'squeezed', 2)
+    await producing(cluster, async producer => {
+      const { id, proofs } = await cluster.proved('cpu-limit', '2', '--cores', '0.3')
+      expect(proofs?.[0]?.text).toMatch(/got 0\.[0-3]\d of a core \(at most 0\.3\)/)
+      await send(producer, 'squeezed', numbers(0, 10))
+      await cluster.add('restart', '2')
+      // To start takes more than that.
+      await untilHit(cluster, id)
+      await cluster.heal()
+      await send(producer, 'squeezed', numbers(10, 20))
+    })
+    expect(await read(cluster, 'squeezed')).toEqual(numbers(0, 20))
+    await expectAllRunning(cluster)
+  })
+
   /** Of a connection that says nothing kafkajs learns by its own timeouts alone; then it asks for the leader when its metadata is old. */
   const quick = { requestTimeout: 1_500 }
 

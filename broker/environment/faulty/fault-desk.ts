@@ -216,7 +216,7 @@ export class FaultDesk {
 }
 
 function stateOf({ id, kind, parameters }: Entry, { fault, hits }: ActiveFault): NodeFaultState {
-  return { id, name: kind.name, summary: fault.summary, parameters, hits }
+  return { id, name: kind.name, summary: fault.summary, parameters, hits: fault.counted?.() ?? hits }
 }
 
 /** The same fault, which tells before it ends the process. */

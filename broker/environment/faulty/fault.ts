@@ -69,6 +69,8 @@ export interface Fault {
   wallOffsetMs?(nowMs: number): number
   /** True: no byte passes between this process and that peer, in this direction. */
   dropsLink?(remote: Address, direction: 'in' | 'out'): boolean
+  /** How often it took effect, of a fault that counts by itself. */
+  counted?(): number
   /** It is taken away: gives back what it holds. */
   healed?(): void
 }

@@ -3,6 +3,7 @@
  * privilege, since it stands inside the process.
  */
 import type { Clock, Environment } from '../environment.ts'
+import type { Cpu } from './cpu-limit.ts'
 import type { ActiveFault, FaultPlan } from './fault-plan.ts'
 import type { FaultEffects } from './fault.ts'
 import { FaultyDisk } from './faulty-disk.ts'
@@ -16,6 +17,8 @@ export interface FaultRuntime {
   crash(reason: string): never
   /** What the process has in memory, and what the machine has left. Only where a node is a process of its own. */
   memory?(): { readonly residentBytes: number; readonly freeBytes: number }
+  /** Only where a node is a process of its own. */
+  readonly cpu?: Cpu
 }
 
 export function faultyEnvironment(base: Environment, plan: FaultPlan, runtime: FaultRuntime): Environment {

@@ -1,10 +1,11 @@
 /** Every kind of fault inside a node, in the order of lists. */
 import { clockDrift, clockJump, clockStrobe } from './clock-faults.ts'
+import { cpuLimit } from './cpu-limit.ts'
 import { diskKinds } from './disk-kinds.ts'
 import { droppedLink } from './dropped-link.ts'
 import type { NodeFaultKind } from './kind.ts'
 import { choice, FaultRefused, type NumberParameter } from './parameters.ts'
-import { proveDrift, proveJump, proveMemory, proveStall, proveStrobe } from './proofs.ts'
+import { proveCpuLimit, proveDrift, proveJump, proveMemory, proveStall, proveStrobe } from './proofs.ts'
 
 const dayMs = 86_400_000
 
@@ -156,7 +157,21 @@ const memory: NodeFaultKind = {
   provedInPlace: true,
 }
 
-export const nodeFaultKinds: readonly NodeFaultKind[] = [...diskKinds, jump, drift, strobe, links, stall, memory]
+const cpu: NodeFaultKind = {
+  name: 'cpu-limit',
+  summary: 'the node has so much of a core and no more, as on a machine that is shared with others',
+  heals: 'it has what it had before, at once',
+  expect:
+    'everything takes longer, and what is due at its time comes late: with too little, the node is fenced for heartbeats that it could not send in time',
+  lasts: 'machine',
+  onlyRealProcess: true,
+  parameters: [{ name: 'cores', summary: 'how much', type: 'number', unit: 'cores', min: 0.05, max: 64 }],
+  make: ({ cores }, runtime) => cpuLimit(Number(cores), runtime.cpu),
+  prove: proveCpuLimit,
+  provedInPlace: true,
+}
+
+export const nodeFaultKinds: readonly NodeFaultKind[] = [...diskKinds, jump, drift, strobe, links, stall, cpu, memory]
 
 /** Refuses an unknown name with the ones there are. */
 export function nodeFaultKind(name: string): NodeFaultKind {

@@ -11,7 +11,7 @@ interface Common {
 
 export interface NumberParameter extends Common {
   readonly type: 'number'
-  readonly unit: 'ms' | 'ms/s' | 'bytes' | 'bytes/s' | 'MiB' | 'probability' | 'count' | 'port'
+  readonly unit: 'ms' | 'ms/s' | 'bytes' | 'bytes/s' | 'MiB' | 'cores' | 'probability' | 'count' | 'port'
   /** Left out: must be given, unless `optional`. */
   readonly default?: number
   readonly optional?: true

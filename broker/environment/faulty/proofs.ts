@@ -197,3 +197,25 @@ export async function proveStall(bench: ProofBench, parameters: Parameters): Pro
   const tookMs = bench.nowMs() - beganMs
   return { shown: tookMs + 1 >= wantedMs, text: `the node did nothing for ${tookMs} ms (at least ${wantedMs} ms)` }
 }
+
+const busyMs = 1_000
+/** What one look and one piece of work may be more than the budget. */
+const overdrawnMs = 30
+
+/** Works for a second as hard as it may, in small pieces, so that the node goes on meanwhile. */
+export async function proveCpuLimit(bench: ProofBench, { cores }: Parameters): Promise<NodeFaultProof> {
+  const { cpu } = bench.runtime
+  if (cpu === undefined) return { shown: undefined, text: 'nobody counts the processor time of this node' }
+  const began = { atMs: cpu.nowMs(), usedMs: cpu.usedMs(), stoodStillMs: cpu.stoodStillMs() }
+  while (cpu.nowMs() - began.atMs < busyMs) {
+    for (const pieceMs = cpu.nowMs(); cpu.nowMs() - pieceMs < 3;);
+    await bench.turn()
+  }
+  const tookMs = cpu.nowMs() - began.atMs
+  const usedMs = cpu.usedMs() - began.usedMs
+  const stoodStillMs = cpu.stoodStillMs() - began.stoodStillMs
+  const text = `the process worked as hard as it may for ${Math.round(tookMs)} ms and got ${(usedMs / tookMs).toFixed(2)} of a core (at most ${String(cores)}); it stood still for ${Math.round(stoodStillMs)} ms of them`
+  if (Number(cores) >= 1) return { shown: undefined, text: `${text}, since one thread gets no more than a core anyway` }
+  // On a busy machine it may get less than that in any case.
+  return { shown: stoodStillMs > 0 && usedMs <= Number(cores) * tookMs + overdrawnMs, text }
+}

@@ -6,10 +6,11 @@ import { chmodSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { dirname, join } from 'node:path'
 import type { Disk, Environment } from '../environment.ts'
+import { processCpu } from './cpu.ts'
 import { answerControl, controlBodyBytesMax, faultSocketName, keptFaultsName } from '../faulty/control-protocol.ts'
 import { FaultDesk, type KeptFaults } from '../faulty/fault-desk.ts'
 import { FaultPlan } from '../faulty/fault-plan.ts'
-import { faultyEnvironment } from '../faulty/faulty-environment.ts'
+import { faultyEnvironment, type FaultRuntime } from '../faulty/faulty-environment.ts'
 import { nodeFaultRuntime } from '../faulty/node-runtime.ts'
 import { writeLossProof } from '../faulty/unsynced/loss-proof.ts'
 import { UnsyncedDisk } from '../faulty/unsynced/unsynced-disk.ts'
@@ -35,11 +36,12 @@ export function faultControl(
 ): FaultControl {
   const keptFile = join(directory, keptFaultsName)
   const plan = new FaultPlan(base.random)
-  const runtime = {
+  const runtime: FaultRuntime = {
     ...nodeFaultRuntime(reason => {
       base.log.error('Ending the process, as a fault asks for', { reason })
       return killNow()
     }),
+    cpu: processCpu(),
     memory: () => ({ residentBytes: process.memoryUsage.rss(), freeBytes: process.availableMemory() }),
   }
   const noting = { ...base, disk: unsyncedDisk(base, directory, logDirs) }

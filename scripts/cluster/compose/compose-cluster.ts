@@ -46,7 +46,8 @@ import { docker, runDocker } from './docker.ts'
 import { proxyService } from './container-addresses.ts'
 import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
 import { runOnVolumes, withoutFrames } from './container.ts'
-import { KafkaNodeFaults } from './kafka-node-faults.ts'
+import { CpuLimitedNodes } from './cpu-limit.ts'
+import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { forgetUnsyncedCommand, loseUnsyncedIn, requireContainerJournal } from './power.ts'
 import { ProxyContainer } from './proxy-container.ts'
@@ -95,6 +96,7 @@ export class ComposeCluster implements Cluster {
   readonly random: Random
   readonly #record: ClusterRecord
   readonly #proxy: ProxyContainer | undefined
+  #kafkaFaults: KafkaNodeFaults | undefined
   #probes = 0
 
   constructor(record: ClusterRecord) {
@@ -118,24 +120,22 @@ export class ComposeCluster implements Cluster {
   }
 
   #makeNodeFaults(): NodeFaults {
-    if (this.spec.engine === 'faultline')
-      return new ComposeNodeFaults(
-        this.spec,
-        id => this.#containerName(id),
-        async id => (await this.#describe(id)).state,
-      )
-    return new KafkaNodeFaults(
-      async id => {
-        const found = await this.#inspect(id)
-        return {
-          name: this.#containerName(id),
-          isRunning: found?.State.Running === true,
-          isPaused: found?.State.Paused === true,
-          startedAt: found?.State.StartedAt ?? '',
-        }
-      },
-      id => faultLockFile(this.spec.name, id),
-    )
+    const containerOf = async (id: number): Promise<NodeContainer> => {
+      const found = await this.#inspect(id)
+      return {
+        name: this.#containerName(id),
+        isRunning: found?.State.Running === true,
+        isPaused: found?.State.Paused === true,
+        startedAt: found?.State.StartedAt ?? '',
+      }
+    }
+    const stateOf = async (id: number) => (await this.#describe(id)).state
+    if (this.spec.engine === 'faultline') {
+      const inside = new ComposeNodeFaults(this.spec, id => this.#containerName(id), stateOf)
+      return new CpuLimitedNodes(inside, this.spec.name, containerOf)
+    }
+    this.#kafkaFaults = new KafkaNodeFaults(containerOf, id => faultLockFile(this.spec.name, id))
+    return new CpuLimitedNodes(this.#kafkaFaults, this.spec.name, containerOf)
   }
 
   get security(): SecurityDocument | undefined {
@@ -229,7 +229,7 @@ export class ComposeCluster implements Cluster {
         './faultline down takes all of it away.',
       )
     // What is wrong with the machine outlives an exchange of its disk; rules that nobody can read any more do not.
-    const isDamaged = this.nodeFaults instanceof KafkaNodeFaults && !(await this.nodeFaults.canBeRead(id))
+    const isDamaged = this.#kafkaFaults !== undefined && !(await this.#kafkaFaults.canBeRead(id))
     const emptied = [dataDirIn(this.spec, id), ...(isDamaged ? [containerFaultDir] : [])].join(' ')
     const { exitCode, output } = await runOnVolumes(this.#containerName(id), [
       'sh',

@@ -13,6 +13,7 @@ import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/mat
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
 import { ComposeCluster, composeRuntimeCapabilities, projectName } from './compose-cluster.ts'
+import { forgetCpuLimit } from './cpu-limit.ts'
 import { docker, dockerAvailable, ensureImage } from './docker.ts'
 import { proxyService } from './container-addresses.ts'
 import { composeFile, serviceName, type ComposeOptions } from './generator.ts'
@@ -106,6 +107,7 @@ function writeFiles(
   for (const id of nodeIds(spec)) {
     mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
     writeFileSync(join(nodeDirectory(spec.name, id), 'intent.json'), '{ "down": false }\n')
+    forgetCpuLimit(spec.name, id)
   }
   const about = {
     title: [`Written by ./faultline up --name ${spec.name} --runtime compose`],

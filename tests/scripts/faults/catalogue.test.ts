@@ -34,6 +34,7 @@ describe('the catalogue of faults', () => {
     // Processes of Faultline and of Apache Kafka, containers of both, simulated.
     expect(at('kill')).toEqual([true, true, true, true, true])
     expect(at('slow-disk')).toEqual([true, false, true, true, true])
+    expect(at('cpu-limit')).toEqual([true, false, true, true, false])
     expect(at('memory-pressure')).toEqual([true, false, true, true, false])
     expect(at('stall')).toEqual([true, true, true, true, true])
     expect(at('latency')).toEqual([true, true, true, true, false])

@@ -7,6 +7,7 @@ import { faultyEnvironment, type FaultRuntime } from '#broker/environment/faulty
 import { nodeFaultKinds } from '#broker/environment/faulty/node-kinds.ts'
 import { nodeFaultRuntime } from '#broker/environment/faulty/node-runtime.ts'
 import { FaultRefused, type Parameters } from '#broker/environment/faulty/parameters.ts'
+import { processCpu } from '#broker/environment/node/cpu.ts'
 import { Prng } from '#simulator/world/prng.ts'
 import { codeOf, harnesses } from '../contracts/harness.ts'
 
@@ -26,6 +27,7 @@ const processRuntime: FaultRuntime = {
     throw new Crash(reason)
   }),
   memory: () => ({ residentBytes: process.memoryUsage.rss(), freeBytes: 1 << 30 }),
+  cpu: processCpu(),
 }
 
 function withDesk(
@@ -83,6 +85,8 @@ const orders: readonly (readonly [string, Parameters])[] = [
   ['clock-drift', { rate: -500 }],
   ['clock-strobe', { offset: 5_000, period: 20 }],
   ['stall', { for: 60 }],
+  ['cpu-limit', { cores: 0.2 }],
+  ['cpu-limit', { cores: 0.6 }],
   ['memory-pressure', { size: 40 }],
 ]
 
@@ -103,8 +107,8 @@ describe('a node that takes orders to be broken', () => {
       expect({ name, shown: proof?.shown, text: proof?.text }).toMatchObject({ name: kind, shown: true })
       const isOver = nodeFaultKinds.find(each => each.name === kind)?.lasts === 'moment'
       expect(desk.list().map(fault => fault.id)).toEqual(isOver ? [] : [id])
-      // No count of the fault itself is used up by its proof (a clock is hit whenever it is read).
-      if (!kind.startsWith('clock-')) expect(hits).toBe(isOver ? 1 : 0)
+      // No count of the fault itself is used up by its proof (a clock is hit whenever it is read, a limit whenever there is too much to do).
+      if (!/^clock-|^cpu-/.test(kind)) expect(hits).toBe(isOver ? 1 : 0)
       desk.heal('all')
       expect(desk.list()).toEqual([])
       expect(environment.disk.list(directory)).toEqual([])
@@ -152,6 +156,17 @@ describe('a node that takes orders to be broken', () => {
       })
       expect(proof).toMatchObject({ shown: true, text: expect.stringContaining('(at least 2000 ms)') as string })
     }))
+
+  test('does not take a busy machine for a limit', () =>
+    withDesk(
+      async ({ desk }) => {
+        const refused = desk.add({ kind: 'cpu-limit', parameters: { cores: 0.9 }, proof: true })
+        await expect(refused).rejects.toThrow(/got 0\.\d\d of a core \(at most 0\.9\); it stood still for 0 ms of them/)
+        const whole = await desk.add({ kind: 'cpu-limit', parameters: { cores: 2 }, proof: true })
+        expect(whole.proof?.shown).toBeUndefined()
+      },
+      { runtime: { ...processRuntime, cpu: { ...processCpu(), usedMs: () => performance.now() / 2 } } },
+    ))
 
   test('does not take memory that was there before for what a fault holds', () =>
     withDesk(
