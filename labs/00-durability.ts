@@ -8,7 +8,7 @@
 import { allChecks } from '#scripts/checkers/check.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { Script } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
 import { activeController, everyBroker, everyNode, followerOf, leaderOf, node } from '#scripts/labs/targets.ts'
 
 const breakEverything: Script = async run => {
@@ -90,6 +90,7 @@ export default lab({
       script: loseTheUnreplicated,
       checks: allChecks,
       expect: ['lost-write', 'unseen'],
+      mustHold: heldInLosses,
     },
     {
       name: 'unclean-election',
@@ -105,6 +106,7 @@ export default lab({
       script: electUncleanly,
       checks: allChecks,
       expect: ['lost-write', 'unseen', 'vanished'],
+      mustHold: heldInLosses,
     },
   ],
   watch: [

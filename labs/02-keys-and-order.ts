@@ -156,6 +156,7 @@ export default lab({
       ...growing(true, 'client'),
       checks,
       expect: ['one-partition-per-key'],
+      mustHold: ['order-within-a-partition'],
     },
   ],
   watch: [

@@ -1,29 +1,99 @@
 /**
  * Lab 06: what does a frozen follower do to writers and readers?
- * Setup: 3 brokers, replication factor 3, min.insync.replicas 2, acks=all.
- * Fault: SIGSTOP a follower until it has left the in-sync set, let it catch up, then the next one.
+ * Setup: 3 brokers and a controller of its own, replication factor 3, min.insync.replicas 2, acks=all.
+ * Fault: SIGSTOP a follower until it has left the in-sync set, let it catch up, then the other one.
  * Expect: writes stall until the follower is out, then go on; the high watermark never goes back; nothing is lost.
  * Control: acks=1 does not wait for the in-sync set. When the leader dies, records above the high watermark are lost.
  */
 import { allChecks } from '#scripts/checkers/check.ts'
+import { factCheck } from '#scripts/checkers/facts.ts'
+import { unknown, type OwnCheck } from '#scripts/checkers/result.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
-import type { Script } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
-import { followerOf, node } from '#scripts/labs/targets.ts'
+import type { LabRun, Script } from '#scripts/labs/script.ts'
+import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { followersOf, node } from '#scripts/labs/targets.ts'
 
 const freezeFollowers: Script = async run => {
   run.step('healthy')
   await run.acknowledged(60)
-  for (const round of ['first', 'second']) {
-    run.step(`${round} follower freezes`)
-    const [frozen] = await run.pause(followerOf(0, { avoidController: true }))
-    await run.until('it has left the in-sync set', 0, partition => !partition.isr.includes(frozen as number))
+  const followers = await run.every(followersOf(0))
+  for (const [index, follower] of followers.entries()) {
+    const which = index === 0 ? 'first' : 'second'
+    run.step(`${which} follower freezes`)
+    await run.pause(node(follower))
+    run.fact(`longest wait of writers while the ${which} was in sync, ms`, await longestWait(run, follower))
     await run.acknowledged(60)
-    run.step(`${round} follower wakes up and catches up`)
-    await run.resume(node(frozen as number))
-    await run.until('it is in the in-sync set again', 0, partition => partition.isr.includes(frozen as number))
+    run.step(`${which} follower wakes up and catches up`)
+    await run.resume(node(follower))
+    await run.until('it is in the in-sync set again', 0, partition => partition.isr.includes(follower))
     await run.acknowledged(40)
   }
+  run.fact('followers that were frozen', new Set(followers).size)
+}
+
+/** How long nothing at all was acknowledged, until the follower has left the in-sync set. */
+async function longestWait(run: LabRun, follower: number): Promise<number> {
+  const { clock } = run.cluster
+  let [seen, sinceMs, longestMs] = [run.workload.acknowledged, clock.nowMs(), 0]
+  let isOut = false
+  const watching = run
+    .until('it has left the in-sync set', 0, ({ isr }) => !isr.includes(follower))
+    .finally(() => (isOut = true))
+  // Whoever waits for it below is told.
+  watching.catch(() => undefined)
+  while (!isOut) {
+    const now = run.workload.acknowledged
+    longestMs = Math.max(longestMs, clock.nowMs() - sinceMs)
+    if (now !== seen) [seen, sinceMs] = [now, clock.nowMs()]
+    await clock.sleep(20)
+  }
+  await watching
+  return Math.round(longestMs)
+}
+
+/** Less than the session of a frozen broker with its controller lasts: a busy machine makes the wait longer, never shorter. */
+const waitMinMs = 1_000
+
+const [firstWait, secondWait] = ['first', 'second'].map(
+  which => `longest wait of writers while the ${which} was in sync, ms`,
+) as [string, string]
+
+const writersWait = factCheck({
+  name: 'writers-wait',
+  promise:
+    'Nothing was acknowledged for more than a second while a frozen follower was in sync, each of the two times.',
+  about: [firstWait, secondWait, 'followers that were frozen'],
+  broken: facts =>
+    Number(facts[firstWait]) >= waitMinMs &&
+    Number(facts[secondWait]) >= waitMinMs &&
+    facts['followers that were frozen'] === 2
+      ? undefined
+      : `Writers waited ${facts[firstWait]} ms and ${facts[secondWait]} ms, for ${facts['followers that were frozen']} followers.`,
+})
+
+/** While one broker leads; a new leader may know an older high watermark for a moment. */
+const highWatermarkRises: OwnCheck = {
+  name: 'high-watermark-rises',
+  judge({ history }) {
+    const { name } = highWatermarkRises
+    const highest = new Map<string, number>()
+    let looks = 0
+    const wrong: string[] = []
+    for (const operation of history) {
+      if (operation.process !== 'observer' || operation.f !== 'observe') continue
+      for (const [partition, { highWatermark }] of Object.entries(operation.value.partitions)) {
+        if (highWatermark === null) continue
+        looks++
+        const before = highest.get(partition) ?? -1
+        if (highWatermark < before) wrong.push(`That of ${partition} went from ${before} to ${highWatermark}.`)
+        highest.set(partition, Math.max(before, highWatermark))
+      }
+    }
+    if (looks < 2) return unknown(name, 'The high watermark was not seen twice.')
+    const figures = { 'times it was seen': looks }
+    const explanation = wrong[0] ?? 'The high watermark never went back.'
+    return { name, valid: wrong.length === 0, explanation, count: wrong.length, cases: [], figures }
+  },
 }
 
 export default lab({
@@ -40,7 +110,7 @@ export default lab({
     ],
     answer: 1,
   },
-  topology: { brokers: 3, controllers: 0, settings: quickFailover },
+  topology: { brokers: 3, controllers: 1, settings: quickFailover },
   needs: ['kill', 'pause', 'restart'],
   variants: [
     {
@@ -49,7 +119,7 @@ export default lab({
       role: 'main',
       workload: { partitions: 1 },
       script: freezeFollowers,
-      checks: allChecks,
+      checks: [...allChecks, writersWait, highWatermarkRises],
       expect: 'valid',
     },
     {
@@ -60,10 +130,11 @@ export default lab({
       script: loseTheUnreplicated,
       checks: allChecks,
       expect: ['lost-write', 'unseen'],
+      mustHold: heldInLosses,
     },
   ],
   watch: [
-    'The gap between acknowledgements lasts as long as the follower counts as in sync.',
+    'The gap between acknowledgements lasts as long as the follower counts as in sync: the facts "longest wait of writers …".',
     "The high watermark stands still while the leader's log end offset runs ahead (with acks=1), and never goes back.",
     'The in-sync set: the frozen follower leaves, and returns when it has caught up.',
   ],

@@ -11,6 +11,7 @@ import { allChecks } from '#scripts/checkers/check.ts'
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
+import { heldInLosses } from '#scripts/labs/scripts.ts'
 import { followerOf, leaderOf, node } from '#scripts/labs/targets.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
 
@@ -175,6 +176,7 @@ export default lab({
       script: anyoneLeads,
       checks: allChecks,
       expect: ['lost-write', 'unseen', 'vanished'],
+      mustHold: heldInLosses,
     },
     {
       name: 'reader-without-epochs',
@@ -183,6 +185,7 @@ export default lab({
       ...reading(false),
       checks: [seesWhatIsThere, fenced],
       expect: ['reader-sees-what-is-there'],
+      mustHold: ['old-epoch-is-refused'],
     },
   ],
   watch: [

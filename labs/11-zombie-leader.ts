@@ -129,6 +129,7 @@ export default lab({
       ...cutOff(1),
       checks: [...records, stillBelieves],
       expect: ['lost-write', 'unseen', 'vanished'],
+      mustHold: ['replica-divergence', 'old-leader-still-serves'],
     },
   ],
   watch: [

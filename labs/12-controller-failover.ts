@@ -8,7 +8,7 @@
 import { allChecks } from '#scripts/checkers/check.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
 import { activeController, node } from '#scripts/labs/targets.ts'
 
 const depose: Script = async run => {
@@ -77,6 +77,7 @@ export default lab({
       script: loseTheUnreplicated,
       checks: allChecks,
       expect: ['lost-write', 'unseen'],
+      mustHold: heldInLosses,
     },
   ],
   watch: [

@@ -7,13 +7,32 @@
  * Control: without idempotence the same lost responses must be caught as duplicates.
  */
 import { allChecks } from '#scripts/checkers/check.ts'
+import { factCheck } from '#scripts/checkers/facts.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { Script } from '#scripts/labs/script.ts'
+import { heldInLosses } from '#scripts/labs/scripts.ts'
+import { AppendWorkload } from '#scripts/workload/append.ts'
+
+/** By chance a run may lose few responses; with fewer it shows nothing. */
+const lostMin = 10
 
 const justWrite: Script = async run => {
+  const { workload } = run
+  if (!(workload instanceof AppendWorkload)) throw new Error('expected the append workload')
   run.step('one Produce response in five is lost')
   await run.acknowledged(400)
+  while (workload.producers.lostResponses < lostMin) await run.acknowledged(50)
+  run.fact('responses that were lost', workload.producers.lostResponses)
 }
+
+const responsesWereLost = factCheck({
+  name: 'responses-were-lost',
+  promise: 'Responses were lost, so clients had to send again.',
+  about: ['responses that were lost'],
+  broken: ({ 'responses that were lost': count }) =>
+    Number(count) >= lostMin ? undefined : `Only ${count} were lost.`,
+})
+const checks = [...allChecks, responsesWereLost]
 
 export default lab({
   name: '13-idempotent-producer',
@@ -38,7 +57,7 @@ export default lab({
       role: 'main',
       workload: { loseOneResponseIn: 5 },
       script: justWrite,
-      checks: allChecks,
+      checks,
       expect: 'valid',
     },
     {
@@ -47,11 +66,13 @@ export default lab({
       role: 'control',
       workload: { loseOneResponseIn: 5, idempotent: false },
       script: justWrite,
-      checks: allChecks,
+      checks,
       expect: ['duplicate'],
+      mustHold: [responsesWereLost.name, 'lost-write', 'unseen', 'vanished', ...heldInLosses],
     },
   ],
   watch: [
+    'The fact "responses that were lost": as many sends were made again. In the control most of what they acknowledged is there twice.',
     'Sends that took two attempts: their latency contains a new connection.',
     'In the control, the copies of a duplicate carry no sequence number.',
   ],

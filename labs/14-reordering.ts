@@ -205,6 +205,7 @@ export default lab({
       ...producing({ idempotent: false, inFlight: 2 }),
       checks: records,
       expect: ['int-nonmonotonic-send'],
+      mustHold: ['lost-write', 'unseen', 'duplicate'],
     },
     {
       name: 'unknown-producer',
@@ -223,6 +224,7 @@ export default lab({
         }),
       ],
       expect: ['refused-until-complete'],
+      mustHold: [...records, 'late-first-batch-is-refused'],
     },
   ],
   watch: [

@@ -136,6 +136,7 @@ export default lab({
       ...working({}, writeWithDrift),
       checks: [timeRises, offsetsHold],
       expect: ['timestamps-rise'],
+      mustHold: ['offsets-rise-by-one'],
     },
     {
       name: 'leader-ahead-deletes',
@@ -193,6 +194,7 @@ export default lab({
       }),
       checks: [timeRises, offsetsHold],
       expect: ['timestamps-rise'],
+      mustHold: ['offsets-rise-by-one'],
     },
   ],
   watch: [
@@ -201,7 +203,7 @@ export default lab({
     'Turn the knob: set message.timestamp.after.max.ms of the topic to 172800000 in the variant day-ahead. The record is taken, and retention will keep it a day too long (lab 17).',
   ],
   explanation:
-    'Kafka orders by offsets, and the leader gives them out one by one: no clock can change them. Elections and sessions measure durations on one machine. Three things do use the calendar. Timestamps: with CreateTime they are what producers say, with LogAppendTime what the clock of the leader says, which rises while one broker leads and may go back when another takes over. Searching by time (consumers that begin at a timestamp) takes the first record that is late enough, and trusts them. Retention: the leader compares timestamps with its own clock, and its followers follow its log start offset, so one broker that lives in the future empties every partition that it leads, records with right timestamps first. Expiry of committed offsets, producer ids and transactions is counted by the clock of the broker that coordinates them. Since 3.6 (KIP-937) a topic bounds how far the timestamps of producers may be from the broker’s clock; since 4.0 more than an hour ahead is refused by default. So run NTP on brokers, and alert on it. The variants about brokers need faults inside nodes, which processes of Apache Kafka do not have: there they are left out.',
+    'Kafka orders by offsets, and the leader gives them out one by one: no clock can change them. Elections and sessions measure durations on one machine. Three things do use the calendar. Timestamps: with CreateTime they are what producers say, with LogAppendTime what the clock of the leader says, which rises while one broker leads and may go back when another takes over. Searching by time (consumers that begin at a timestamp) takes the first record that is late enough, and trusts them. Retention: the leader compares timestamps with its own clock, and its followers follow its log start offset, so one broker that lives in the future empties every partition that it leads, records with right timestamps first. Expiry of committed offsets, transactional ids and transactions is counted by the clock of the broker that coordinates them; idempotent producers (lab 15) are forgotten by each replica of a partition, by its own clock and the timestamp of the producer’s last batch, so that with CreateTime one whose clock is far behind is forgotten at once. Since 3.6 (KIP-937) a topic bounds how far the timestamps of producers may be from the broker’s clock; since 4.0 more than an hour ahead is refused by default. So run NTP on brokers, and alert on it. The variants about brokers need faults inside nodes, which processes of Apache Kafka do not have: there they are left out.',
   reading: [
     'KIP-32, timestamps of records: https://cwiki.apache.org/confluence/display/KAFKA/KIP-32+-+Add+timestamps+to+Kafka+message',
     'KIP-937, validation of timestamps: https://cwiki.apache.org/confluence/display/KAFKA/KIP-937%3A+Improve+Message+Timestamp+Validation',

@@ -148,6 +148,7 @@ export default lab({
       ...readingNearby(false),
       checks: [seesAll, notBeyond],
       expect: ['reader-sees-what-was-acknowledged'],
+      mustHold: [notBeyond.name],
     },
   ],
   watch: [

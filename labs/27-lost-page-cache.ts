@@ -13,7 +13,7 @@ import { factCheck } from '#scripts/checkers/facts.ts'
 import { loseUnflushed } from '#scripts/faults/lose-unflushed.ts'
 import { driving, lab, quickFailover, type Expectation, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
 import { node } from '#scripts/labs/targets.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
 import { updateFeature } from '#scripts/workload/hand-requests.ts'
@@ -180,6 +180,7 @@ export default lab({
       script: loseTheUnreplicated,
       checks: allChecks,
       expect: ['lost-write', 'unseen'],
+      mustHold: heldInLosses,
     },
     {
       name: 'last-in-sync-eligible',

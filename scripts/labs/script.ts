@@ -107,6 +107,11 @@ export class LabRun {
     return id as number
   }
 
+  /** The same where there may be several. */
+  async every(target: Target): Promise<readonly number[]> {
+    return await this.#pick(target)
+  }
+
   /** SIGKILL. */
   kill(target: Target): Promise<readonly number[]> {
     return this.#each('kill', target, id => this.cluster.kill(id))

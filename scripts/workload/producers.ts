@@ -56,6 +56,7 @@ export class Producers {
   #running = false
   #acknowledged = 0
   #unacknowledged = 0
+  #lostResponses = 0
   #abandon: () => void = () => undefined
   readonly #abandoned: Promise<never>
 
@@ -85,6 +86,11 @@ export class Producers {
   /** Sends that ended without an acknowledgement so far. */
   get unacknowledged(): number {
     return this.#unacknowledged
+  }
+
+  /** Responses lost on the way back so far, with `loseOneResponseIn`. */
+  get lostResponses(): number {
+    return this.#lostResponses
   }
 
   start(): void {
@@ -141,7 +147,9 @@ export class Producers {
   #socketFactory(): ISocketFactory | undefined {
     const { loseOneResponseIn: loseOneIn } = this.#options
     if (loseOneIn === 0) return undefined
-    return lossySocketFactory({ random: this.#cluster.random, loseOneIn }, this.#cluster.kafkaOptions().socketFactory)
+    const lost = () => void (this.#lostResponses += 1)
+    const options = { random: this.#cluster.random, loseOneIn, lost }
+    return lossySocketFactory(options, this.#cluster.kafkaOptions().socketFactory)
   }
 
   async #send(thread: number, { producer, log, client }: Instance): Promise<void> {
