@@ -1,11 +1,12 @@
 /**
  * Lab 12: what do clients notice when the active controller dies?
- * Setup: 3 brokers which are also the controllers, replication factor 3, min.insync.replicas 2, acks=all, idempotent.
+ * Setup: 3 brokers and 3 controllers of their own, replication factor 3, min.insync.replicas 2, acks=all, idempotent.
  * Fault: kill -9 the active controller, twice; freeze it; stop it in an orderly way.
- * Expect: another controller takes over with a higher epoch; leaders on living brokers go on; nothing is lost.
+ * Expect: another controller takes over with a higher epoch; leaders lead on, and writers go on meanwhile; nothing is lost.
  * Control: acks=1 with a leader that dies while its followers lag must be caught losing records: the quorum protects metadata, not them.
  */
 import { allChecks } from '#scripts/checkers/check.ts'
+import { factCheck } from '#scripts/checkers/facts.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
 import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
@@ -14,14 +15,25 @@ import { activeController, node } from '#scripts/labs/targets.ts'
 const depose: Script = async run => {
   run.step('healthy')
   await run.acknowledged(60)
+  run.fact('leader epochs before', leaderEpochs(run))
+  const epochs = [run.observer.latest?.controllerEpoch ?? -1]
+  const before = run.workload.acknowledged
+  let meanwhile = 0
   for (const round of ['first', 'second']) {
     run.step(`${round} kill -9 of the active controller`)
     const [killed] = await run.kill(activeController)
+    const atDeath = run.workload.acknowledged
     await successor(run, killed as number)
+    meanwhile += run.workload.acknowledged - atDeath
+    epochs.push(run.observer.latest?.controllerEpoch ?? -1)
     await run.acknowledged(60)
     await run.start(node(killed as number))
     await run.ready()
   }
+  run.fact('leader epochs after two kills', leaderEpochs(run))
+  run.fact('epochs of the quorum', epochs.join(', '))
+  run.fact('records acknowledged while nobody was active', meanwhile)
+  run.fact('records acknowledged in the two rounds', run.workload.acknowledged - before)
   run.step('the active controller freezes')
   const [frozen] = await run.pause(activeController)
   await successor(run, frozen as number)
@@ -33,6 +45,41 @@ const depose: Script = async run => {
   await successor(run, stopped as number)
   await run.acknowledged(60)
 }
+
+/** Of every partition, e.g. `0, 0, 0`: a new leader has a new one. */
+function leaderEpochs(run: LabRun): string {
+  const partitions = Object.entries(run.observer.latest?.partitions ?? {}).toSorted(([a], [b]) => a.localeCompare(b))
+  return partitions.map(([, { leaderEpoch }]) => leaderEpoch).join(', ')
+}
+
+const leadersStay = factCheck({
+  name: 'leaders-stay',
+  promise: 'No partition got another leader when the active controller was killed: nobody but the controllers noticed.',
+  about: ['leader epochs before', 'leader epochs after two kills'],
+  broken: facts =>
+    facts['leader epochs before'] === facts['leader epochs after two kills']
+      ? undefined
+      : `The leader epochs were ${facts['leader epochs before']}, and are ${facts['leader epochs after two kills']}.`,
+})
+
+const epochRises = factCheck({
+  name: 'quorum-epoch-rises',
+  promise: 'Each successor has a higher epoch than the controller before.',
+  about: ['epochs of the quorum'],
+  broken: ({ 'epochs of the quorum': text }) => {
+    const epochs = String(text).split(', ').map(Number)
+    const rises = epochs.length === 3 && epochs.every((epoch, index) => epoch > (epochs[index - 1] ?? -1))
+    return rises ? undefined : `They were ${text}.`
+  },
+})
+
+const writersGoOn = factCheck({
+  name: 'writers-go-on',
+  promise: 'Records were acknowledged while there was no active controller.',
+  about: ['records acknowledged while nobody was active', 'records acknowledged in the two rounds'],
+  broken: ({ 'records acknowledged while nobody was active': count }) =>
+    Number(count) > 0 ? undefined : 'None was acknowledged until there was another active controller.',
+})
 
 async function successor(run: LabRun, deposed: number): Promise<void> {
   await run.until(
@@ -46,8 +93,7 @@ export default lab({
   name: '12-controller-failover',
   summary:
     'Kill, freeze and stop the active controller: the quorum elects another, and no acknowledged record is lost.',
-  question:
-    'The active controller is killed; it leads no partition that a client is writing to. What do writers notice?',
+  question: 'The active controller is killed; it is a node of its own and leads no partition. What do writers notice?',
   prediction: {
     choices: [
       'Writes fail until a new controller is elected',
@@ -57,7 +103,7 @@ export default lab({
     ],
     answer: 1,
   },
-  topology: { brokers: 3, controllers: 0, settings: quickFailover },
+  topology: { brokers: 3, controllers: 3, settings: quickFailover },
   needs: ['kill', 'stop', 'pause', 'restart'],
   variants: [
     {
@@ -66,7 +112,7 @@ export default lab({
       role: 'main',
       workload: {},
       script: depose,
-      checks: allChecks,
+      checks: [...allChecks, leadersStay, epochRises, writersGoOn],
       expect: 'valid',
     },
     {
@@ -82,11 +128,11 @@ export default lab({
   ],
   watch: [
     'The controller lane: who is active, and the epoch of the quorum, which rises with each election.',
-    'Gaps between acknowledgements exist only for partitions that the dead node led.',
+    'The gaps between acknowledgements: there are none when a controller dies, and the leader epochs stay as they are.',
     'A frozen controller comes back, sees the higher epoch and steps down.',
   ],
   explanation:
-    'The active controller is the Raft leader of the metadata log. When it falls silent the other voters elect one of themselves, with a higher epoch that makes everything the old one may still say invalid. Brokers keep serving with the metadata they have: leaders lead, followers follow, groups go on. What waits is what changes metadata: electing leaders, shrinking or growing in-sync sets, creating topics. Here brokers are controllers as well, so the kill of a controller also takes leaders away; that is why some partitions pause.',
+    'The active controller is the Raft leader of the metadata log. When it falls silent the other voters elect one of themselves, with a higher epoch that makes everything the old one may still say invalid. Brokers keep serving with the metadata they have: leaders lead, followers follow, groups go on. What waits is what changes metadata: electing leaders, shrinking or growing in-sync sets, creating topics. Here controllers are nodes of their own; where brokers are controllers as well, the kill of one also takes leaders away, and their partitions pause.',
   reading: [
     'KIP-500, Kafka without ZooKeeper: https://cwiki.apache.org/confluence/display/KAFKA/KIP-500',
     'KIP-595, a Raft protocol for the metadata quorum: https://cwiki.apache.org/confluence/display/KAFKA/KIP-595',
