@@ -27,6 +27,8 @@ interface KnownDamage {
 
 /** A disk that damages every other read must not hold the node up. */
 const maxAttempts = 6
+/** An end of damage that is not found is not looked for at each read: that may be all of a segment. The search may have met damage that passes. */
+const maxSearches = 3
 /** Damaged batches that are remembered, per log: for who looks at the node. */
 const maxDamaged = 100
 
@@ -34,6 +36,8 @@ export class LogReader {
   private readonly log: ReadableLog
   private readonly positions = new ReadPositions()
   private readonly damaged = new Map<number, DamagedBatch>()
+  /** How often the end of the damage at a place was looked for in vain. */
+  private readonly searches = new Map<string, number>()
 
   constructor(log: ReadableLog) {
     this.log = log
@@ -54,7 +58,7 @@ export class LogReader {
       try {
         const result = this.readOnce(offset, limit, options)
         if (doubted !== undefined) this.readWell(doubted)
-        if (this.damaged.size > 0) this.forgetBetween(offset, result.nextOffset)
+        if (this.damaged.size > 0 && result.records.length > 0) this.forgetRead(offset, result)
         return result
       } catch (error) {
         if (!(error instanceof DamagedBatchError)) throw error
@@ -98,17 +102,25 @@ export class LogReader {
     )
   }
 
-  private forgetBetween(offset: number, nextOffset: number): void {
-    for (const found of this.damaged.keys()) if (found >= offset && found < nextOffset) this.damaged.delete(found)
+  /** What was asked for before may have been an earlier record of the first batch. */
+  private forgetRead(offset: number, { baseOffset, nextOffset }: ReadResult): void {
+    const first = Math.min(offset, baseOffset)
+    for (const [found, damage] of this.damaged) {
+      if (found < first || found >= nextOffset) continue
+      this.damaged.delete(found)
+      this.searches.delete(placeOf(damage))
+    }
   }
 
-  /** Notes which offsets the damage costs; false when that is known, or cannot be found out. */
-  private learn({ segment: path, position, problem }: DamagedBatch): boolean {
+  /** Notes which offsets the damage costs; false when that cannot be found out. */
+  private learn(damage: DamagedBatch): boolean {
+    const { segment: path, position, problem } = damage
     const segment = this.segmentAt(path)
-    const isKnown = [...this.damaged.values()].some(each => each.segment === path && each.position === position)
-    if (segment === undefined || isKnown) return false
+    const searches = this.searches.get(placeOf(damage)) ?? 0
+    if (segment === undefined || searches >= maxSearches) return false
     const region = regionAt(segment, position, problem)
     if (region !== undefined) segment.damaged = [...segment.damaged, region]
+    else if (this.searches.size < maxDamaged || searches > 0) this.searches.set(placeOf(damage), searches + 1)
     return region !== undefined
   }
 
@@ -177,7 +189,12 @@ export class LogReader {
   forget(): void {
     this.positions.clear()
     this.damaged.clear()
+    this.searches.clear()
   }
+}
+
+function placeOf({ segment, position }: DamagedBatch): string {
+  return `${position} ${segment}`
 }
 
 export function nothingAt(offset: number): ReadResult {
