@@ -3,12 +3,22 @@
  * decoding one batch.
  *
  * A batch that cannot be decompressed is answered with its first offset and largest timestamp: a reader that starts there
- * misses nothing. The same for a damaged region right before the answer; Kafka's look-up fails there (CORRUPT_MESSAGE). Sources: KIP-33, KIP-734.
+ * misses nothing. The same where the answer is in damage, or right behind it; Kafka's look-up fails there (CORRUPT_MESSAGE), or believes what the
+ * damaged bytes say. Sources: KIP-33, KIP-734.
  */
-import { baseOffsetOf, batchBytes, BatchView, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
+import {
+  baseOffsetOf,
+  batchBytes,
+  batchHeaderBytes,
+  BatchView,
+  lastOffsetOf,
+  maxTimestampOf,
+} from '../protocol/records/batch.ts'
 import { MalformedBatchError, readRecords } from '../protocol/records/batch-read.ts'
+import { batchBefore } from './damage-search.ts'
 import type { DamagedRegion } from './damaged-region.ts'
 import type { OffsetAndTimestamp } from './log.ts'
+import { checkRead } from './read-check.ts'
 import type { Segment } from './segment.ts'
 
 /** First record at or above `fromOffset` with a timestamp at or above `timestamp`. */
@@ -19,7 +29,7 @@ export function findByTimestamp(
 ): OffsetAndTimestamp | undefined {
   for (const [index, segment] of segments.entries()) {
     if ((segment.largestTimestamp()?.timestamp ?? -1) < timestamp) continue
-    const found = findInSegment(segments, index, timestamp, fromOffset)
+    const found = findInSegment(segments, index, { timestamp, fromOffset, damage: 'may be it' })
     if (found !== undefined) return found
   }
   return undefined
@@ -34,22 +44,37 @@ export function findMaxTimestamp(segments: readonly Segment[], fromOffset: numbe
     if (timestamp > largest) [best, largest] = [index, timestamp]
   }
   if (best < 0) return undefined
-  return findInSegment(segments, best, largest, fromOffset) ?? findNewestLeft(segments, fromOffset)
+  const sought = { timestamp: largest, fromOffset, damage: 'does not count' } as const
+  return findInSegment(segments, best, sought) ?? findNewestLeft(segments, fromOffset)
 }
 
-/** The same where compaction has taken the records of the batch with the largest timestamp. Reads all headers. */
+/** The same where the records of the batch with the largest timestamp are damaged, or compaction has taken them. Reads all headers. */
 function findNewestLeft(segments: readonly Segment[], fromOffset: number): OffsetAndTimestamp | undefined {
-  let newest: { readonly index: number; readonly timestamp: number } | undefined
+  for (let below = Infinity; ;) {
+    const timestamp = newestBelow(segments, fromOffset, below)
+    if (timestamp === undefined) return undefined
+    for (const index of segments.keys()) {
+      const found = findInSegment(segments, index, { timestamp, fromOffset, damage: 'does not count' })
+      if (found !== undefined) return found
+    }
+    // The header that says so is damaged, or what is behind it.
+    below = timestamp
+  }
+}
+
+/** The largest timestamp that the headers give and that is smaller than `below`. */
+function newestBelow(segments: readonly Segment[], fromOffset: number, below: number): number | undefined {
+  let newest: number | undefined
   for (const [index, segment] of segments.entries()) {
     const endOffset = endOf(segments, index)
     segment.scanThrough(0, (bytes, at) => {
       const { recordsCount, maxTimestamp, baseOffset, lastOffset } = new BatchView(bytes, at)
       if (recordsCount > 0 && lastOffset >= fromOffset && baseOffset < endOffset)
-        if (maxTimestamp > (newest?.timestamp ?? -1)) newest = { index, timestamp: maxTimestamp }
+        if (maxTimestamp > (newest ?? -1) && maxTimestamp < below) newest = maxTimestamp
       return true
     })
   }
-  return newest && findInSegment(segments, newest.index, newest.timestamp, fromOffset)
+  return newest
 }
 
 /** What damage has left in a segment from there on is not the log's. */
@@ -57,30 +82,37 @@ function endOf(segments: readonly Segment[], index: number): number {
   return segments[index + 1]?.baseOffset ?? Infinity
 }
 
-function findInSegment(
-  segments: readonly Segment[],
-  index: number,
-  timestamp: number,
-  fromOffset: number,
-): OffsetAndTimestamp | undefined {
+interface Sought {
+  readonly timestamp: number
+  readonly fromOffset: number
+  /** What is to be said of damage that may hold the record. */
+  readonly damage: 'may be it' | 'does not count'
+}
+
+function findInSegment(segments: readonly Segment[], index: number, sought: Sought): OffsetAndTimestamp | undefined {
+  const { timestamp, fromOffset, damage } = sought
   const segment = segments[index]!
   const endOffset = endOf(segments, index)
   const indexed = segment.timeEntry(timestamp)
   // Only whole batches at or above the indexed one matter; `positionOf` also proves that the index points to a batch.
   let position = segment.positionOf(Math.max(indexed?.offset ?? segment.baseOffset, fromOffset))
   for (;;) {
-    let isFound = false
-    position = segment.scanThrough(position, (bytes, at) => {
+    let foundBytes = 0
+    position = segment.scanThrough(position, (bytes, at, _, size) => {
       const isBefore = maxTimestampOf(bytes, at) < timestamp || lastOffsetOf(bytes, at) < fromOffset
-      isFound = !isBefore && baseOffsetOf(bytes, at) < endOffset
-      return !isFound
+      if (isBefore || baseOffsetOf(bytes, at) >= endOffset) return true
+      foundBytes = size
+      return false
     })
-    if (!isFound) return undefined
-    const batch = readBatch(segment, position)
-    if (batch === undefined) return undefined
-    const found = findInBatch(batch, timestamp, fromOffset)
-    if (found !== undefined) return inDamageBefore(segments, index, position, { timestamp, fromOffset }) ?? found
-    position += batch.sizeBytes
+    if (foundBytes === 0) return undefined
+    const batch = soundBatch(segments, index, position)
+    if (batch instanceof BatchView) {
+      const found = findInBatch(batch, timestamp, fromOffset)
+      if (found !== undefined)
+        return (damage === 'may be it' ? inDamageBefore(segments, index, position, sought) : undefined) ?? found
+    } else if (damage === 'may be it')
+      return { offset: Math.max(batch.damagedFrom, fromOffset), timestamp, leaderEpoch: -1 }
+    position += foundBytes
   }
 }
 
@@ -92,7 +124,7 @@ function inDamageBefore(
   segments: readonly Segment[],
   index: number,
   position: number,
-  { timestamp, fromOffset }: { readonly timestamp: number; readonly fromOffset: number },
+  { timestamp, fromOffset }: Sought,
 ): OffsetAndTimestamp | undefined {
   const segment = segments[index]!
   const previous = position === 0 ? segments[index - 1] : undefined
@@ -112,11 +144,32 @@ function damageAtEnd(
   return position < previous.sizeBytes && end < baseOffset ? { offset: end, nextOffset: baseOffset } : undefined
 }
 
-function readBatch(segment: Segment, position: number): BatchView | undefined {
-  const header = Buffer.allocUnsafe(12)
+/** The batch there, or the offset at which it should begin when it is damaged in two reads: bytes also change on their way from the disk. */
+function soundBatch(
+  segments: readonly Segment[],
+  index: number,
+  position: number,
+): BatchView | { readonly damagedFrom: number } {
+  const segment = segments[index]!
+  const before = batchBefore(segment, position)
+  const nextBaseOffset = segments[index + 1]?.baseOffset
+  for (let attempt = 1; ; attempt++) {
+    const bytes = readBatch(segment, position)
+    // Behind damage the headers do not tell where it should begin.
+    const offset = before?.nextOffset ?? (bytes === undefined ? segment.baseOffset : baseOffsetOf(bytes, 0))
+    const place = { segment, position, offset, nextBaseOffset, isSeek: before === undefined }
+    if (bytes !== undefined && checkRead(bytes, place).damage === undefined) return new BatchView(bytes)
+    if (attempt === 2) return { damagedFrom: Math.max(offset, segment.baseOffset) }
+  }
+}
+
+function readBatch(segment: Segment, position: number): Buffer | undefined {
+  const header = Buffer.allocUnsafe(batchHeaderBytes)
   if (segment.read(header, position) < header.length) return undefined
-  const bytes = Buffer.allocUnsafe(batchBytes(header, 0))
-  return segment.read(bytes, position) === bytes.length ? new BatchView(bytes) : undefined
+  const size = batchBytes(header, 0)
+  if (size < batchHeaderBytes || size > segment.sizeBytes - position) return undefined
+  const bytes = Buffer.allocUnsafe(size)
+  return segment.read(bytes, position) === bytes.length ? bytes : undefined
 }
 
 function findInBatch(batch: BatchView, timestamp: number, fromOffset: number): OffsetAndTimestamp | undefined {

@@ -246,6 +246,50 @@ describe('a look-up by time', () => {
   })
 })
 
+describe('the record with the largest timestamp', () => {
+  /** What is damaged of a batch: where, by which bytes. */
+  const damages: [string, number, Buffer][] = [
+    ['the largest timestamp of a batch', 35, Buffer.from([0x00, 0x7f])],
+    ['the first timestamp of a batch', 27, Buffer.from([0x00, 0x7f])],
+    ['the first offset of a batch', 6, Buffer.from([0x7f])],
+    ['a record', 66, Buffer.from([0xee])],
+  ]
+
+  test.each(damages)('is none whose batch is damaged: %s', (_, at, bytes) => {
+    // Of the last batch nobody can tell whether its first offset is wrong.
+    for (const back of at === 6 ? [2, 7] : [1, 2, 7]) {
+      const scene = filled()
+      const { machine } = scene
+      const running = reopened(scene)
+      const slot = running.currentSegments.length - 1
+      const { path, starts, offsets } = placesIn(machine, running, slot)
+      running.close()
+      overwrite(machine, path, starts.at(-back)! + at, bytes)
+      const log = openLog(machine, { config, cleanShutdown: true })
+      const largest = back === 1 ? count - 2 : count - 1
+      expect(log.findMaxTimestamp()).toMatchObject({ offset: largest, timestamp: startWallMs + largest })
+      if (back === 1) continue
+      // By its timestamp the damaged one may be what is looked for: who starts there is told.
+      const damaged = offsets.at(-back)!
+      const found = log.findByTimestamp(startWallMs + damaged, log.logEndOffset)!
+      expect(found.offset).toBe(damaged)
+      expect(() => log.read(damaged, { maxBytes: 1, untilOffset: Infinity, atLeastOneBatch: true })).toThrow(
+        DamagedBatchError,
+      )
+    }
+  })
+
+  test('is the right one when what is read of it is damaged once', () => {
+    for (let nth = 1; nth <= 8; nth++) {
+      const scene = filled()
+      const log = reopened(scene)
+      scene.machine.faults.add(bitFlip({ on: 'read', path: /\.log$/, nth }))
+      const found = log.findMaxTimestamp()
+      expect(found).toMatchObject({ offset: count - 1, timestamp: startWallMs + count - 1 })
+    }
+  })
+})
+
 test('producers behind damage that breaks the chain of headers are known, and the damage is told', () => {
   const scene = filled()
   const { machine } = scene
