@@ -81,23 +81,27 @@ function unsyncedDisk({ disk, log }: Environment, directory: string, logDirs: re
   return writeLossProof(disk, directory, roots => new UnsyncedDisk(disk, journal, [...logDirs, ...roots]))
 }
 
+/** What cannot be written to, or is no directory, is offline for its logs, too; that is not for here to say. Everything else is. */
+const unusable: ReadonlySet<string> = new Set([
+  ...['EXDEV', 'EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EIO'],
+  ...['ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
+])
+
 /** Whether files move between both by a rename: two volumes may be one device, and still not be one file system to a rename. */
 function canMove(logDir: string, directory: string): boolean {
-  if (statSync(logDir, { throwIfNoEntry: false }) === undefined) return canMove(dirname(logDir), directory)
   const here = join(directory, 'unsynced.probe')
   const there = join(logDir, '.faultline-unsynced.probe')
   try {
+    if (statSync(logDir, { throwIfNoEntry: false }) === undefined) return canMove(dirname(logDir), directory)
     writeFileSync(here, '')
     renameSync(here, there)
+    rmSync(there)
     return true
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // What cannot be written to is offline for its logs, too; that is not for here to say.
-    if (code === 'EXDEV' || code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOSPC') return false
+    if (unusable.has((error as NodeJS.ErrnoException).code ?? '')) return false
     throw error
   } finally {
     rmSync(here, { force: true })
-    rmSync(there, { force: true })
   }
 }
 

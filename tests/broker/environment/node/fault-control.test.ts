@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -45,6 +45,27 @@ test('orders come in through a socket that only its owner may open, and outlive 
   expect(await ask('GET', '/faults')).toMatchObject({ status: 200, answer: [{ id: 'disk-error-3-1', hits: 1 }] })
   expect(await ask('DELETE', '/faults')).toMatchObject({ status: 200, answer: [{ id: 'disk-error-3-1' }] })
   second.environment.disk.open(path.join(directory, 'precious'), 'write').close()
+})
+
+test('a log directory that cannot be one is no reason not to start: nothing is noted of what is not fsynced', () => {
+  const file = path.join(directory, 'no-directory')
+  writeFileSync(file, '')
+  const symlink = path.join(directory, 'circle')
+  symlinkSync(symlink, symlink)
+  for (const logDir of [file, path.join(file, 'logs'), symlink, path.join(directory, 'x'.repeat(300))]) {
+    const lines: string[] = []
+    faultControl(nodeEnvironment({ logTo: line => lines.push(line) }), 3, directory, [logDir])
+    expect(lines.join()).toContain('cannot lose its power')
+  }
+  const lines: string[] = []
+  faultControl(nodeEnvironment({ logTo: line => lines.push(line) }), 3, directory, [
+    path.join(directory, 'new', 'logs'),
+  ])
+  expect(lines).toEqual([])
+})
+
+test('what is wrong with the directory of the control is no reason to go on without', () => {
+  expect(() => faultControl(machine, 3, path.join(directory, 'nowhere'), [directory])).toThrow('ENOENT')
 })
 
 test('a request that is too long, and nonsense, do not end the node', async () => {
