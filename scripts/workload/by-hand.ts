@@ -26,7 +26,7 @@ import {
   type ReadRecord,
 } from './hand-requests.ts'
 import { earliest, latest, consumer, debuggingReplica, listOffsets, topicMetadata } from './observe-requests.ts'
-import { HandReader, type SeenRecord } from './transactions/reader.ts'
+import { HandReader, type Slice } from './transactions/reader.ts'
 import type { Workload, WorkloadParts } from './workload.ts'
 
 export interface HandOptions {
@@ -50,7 +50,13 @@ const handDefaults: HandOptions = {
 
 /** Errors after which a client asks who leads now, and tries again: the partition has no leader, or another one. */
 const isMoving: ReadonlySet<number> = new Set([3, 5, 6, 9, 74, 75, 76])
-const requestTimedOut = 7
+const notLeaderOrFollower = 6
+/** Answers to a write with acks=all that leave open whether it happened. */
+const indefinite: ReadonlyMap<number, { readonly code: string; readonly message: string }> = new Map([
+  [notLeaderOrFollower, { code: 'NOT_LEADER_OR_FOLLOWER', message: 'the leader stepped down before all had it' }],
+  [7, { code: 'REQUEST_TIMED_OUT', message: 'not all in-sync replicas had it in time' }],
+  [20, { code: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', message: 'too few replicas were in sync when it was written' }],
+])
 const writeTimeoutMs = 5_000
 const unacknowledgedTimeoutMs = 500
 const answerMs = 15_000
@@ -109,11 +115,10 @@ export class HandWorkload implements Workload {
 
   async finish(timeoutMs: number): Promise<void> {
     try {
-      if (this.#finalRead) {
-        this.recorder.phase('final-read')
-        await this.readEverything(timeoutMs)
-        this.recorder.phase('final-read-complete')
-      }
+      if (!this.#finalRead) return
+      this.recorder.phase('final-read')
+      const isComplete = await this.readEverything(timeoutMs)
+      this.recorder.phase(isComplete ? 'final-read-complete' : 'final-read-incomplete')
     } finally {
       this.#close()
     }
@@ -124,23 +129,28 @@ export class HandWorkload implements Workload {
     this.#metadataLinks.close()
   }
 
-  /** A client reads every partition to its end, once all replicas are in sync; recorded. */
-  async readEverything(timeoutMs: number): Promise<void> {
+  /** A client reads every partition to its end, once all replicas are in sync; recorded. @returns whether it came to every end */
+  async readEverything(timeoutMs: number): Promise<boolean> {
     const ends = await this.#append.untilInSync(timeoutMs)
+    let isComplete = true
     const reader = this.recorder.client('final-reader')
     const names = ends.map((_, partition) => `${this.topic}-${partition}`)
     reader.partitions('assign', names)
     for (const [partition, name] of names.entries()) {
       reader.invoke('poll', [['poll']])
-      const records = this.#transactional ? await this.#readCommitted(partition) : await this.read(partition, 0)
+      const { records, nextOffset } = this.#transactional
+        ? await this.#readCommitted(partition)
+        : await this.#readUntil(partition, 0)
+      isComplete &&= nextOffset >= (ends[partition] as Offset)
       reader.complete('ok', [['poll', { [name]: records.map(({ offset, value }) => [offset, value ?? ''] as const) }]])
     }
+    return isComplete
   }
 
-  async #readCommitted(partition: number): Promise<readonly SeenRecord[]> {
+  async #readCommitted(partition: number): Promise<Slice> {
     const reader = new HandReader(this.cluster, 'read_committed')
     try {
-      return (await reader.readAll(this.topic, partition)).records
+      return await reader.readAll(this.topic, partition)
     } finally {
       reader.close()
     }
@@ -172,19 +182,42 @@ export class HandWorkload implements Workload {
     this.#answered = broker
   }
 
-  /** One batch to the leader, whatever it answers. */
+  /**
+   * One batch to the leader, whatever it answers. With acks=all NOT_LEADER_OR_FOLLOWER may come from a leader that had appended the batch and lost its
+   * leadership before the others had it: nobody knows then whether it is there, and without a sequence number it must not be sent again. So whoever is
+   * to write it is asked first whether it leads at all.
+   */
   async produce(
     question: Omit<ProduceQuestion, 'topic' | 'timeoutMs' | 'acks'> &
       Partial<Pick<ProduceQuestion, 'acks' | 'timeoutMs'>>,
   ): Promise<Produced> {
     const records = question.records.map(record => ({ timestamp: Date.now(), ...record }))
     const asked = { acks: -1, timeoutMs: writeTimeoutMs, topic: this.topic, ...question, records } as const
-    // Not asked twice when there is no answer: it may have been written.
-    const produced = await this.#untilLed(asked.partition, leader =>
-      this.links.ask(leader, client => produceBatch(client, asked)),
+    const mayBeThere = asked.acks === -1 && asked.producer === undefined
+    let isLast = false
+    const produced = await this.#untilLed(
+      asked.partition,
+      async leader => {
+        if (mayBeThere && !(await this.#leads(leader, asked.partition))) return undefined
+        isLast = mayBeThere
+        // Not asked twice when there is no answer: it may have been written.
+        return await this.links.ask(leader, client => produceBatch(client, asked))
+      },
+      ({ errorCode }) => isLast && errorCode === notLeaderOrFollower,
     )
     if (produced.errorCode === 0) this.#acknowledged += asked.records.length
     return produced
+  }
+
+  /** Whether this broker takes itself for the leader; one that does not answer is no leader. */
+  async #leads(broker: number, partition: number): Promise<boolean> {
+    const question = { topic: this.topic, partition, leaderEpoch: 0 }
+    try {
+      return (await this.links.ask(broker, client => offsetForLeaderEpoch(client, question))).errorCode === 0
+    } catch {
+      // Whoever asks looks for the leader again, and gives up in the end.
+      return false
+    }
   }
 
   /** One batch that must be taken. @returns the offset of its first record */
@@ -214,19 +247,15 @@ export class HandWorkload implements Workload {
     const records = values.map(value => ({ value }))
     const timeoutMs = isAcknowledged ? writeTimeoutMs : unacknowledgedTimeoutMs
     const { errorCode, offset } = await this.produce({ partition, records, acks, timeoutMs })
-    if ((errorCode === 0) !== isAcknowledged || !(errorCode === 0 || errorCode === requestTimedOut))
-      throw new Error(`a batch was answered with error ${errorCode}`)
+    const code = indefinite.get(errorCode)
     if (errorCode === 0)
       recorded.complete(
         'ok',
         values.map((value, index) => ['send', name, [offset + index, value]]),
       )
-    else
-      recorded.complete('info', bare, {
-        code: 'REQUEST_TIMED_OUT',
-        message: 'not all in-sync replicas had it in time',
-        definite: false,
-      })
+    else if (code !== undefined) recorded.complete('info', bare, { ...code, definite: false })
+    if ((errorCode === 0) !== isAcknowledged || !(errorCode === 0 || code !== undefined))
+      throw new Error(`a batch was answered with error ${errorCode}`)
   }
 
   /** The identity of a new idempotent producer; a broker that has no ids yet is asked again. */
@@ -243,6 +272,14 @@ export class HandWorkload implements Workload {
 
   /** All records of a partition from `offset` to its high watermark, from its leader. */
   async read(partition: number, offset: Offset): Promise<readonly ReadRecord[]> {
+    return (await this.#readUntil(partition, offset)).records
+  }
+
+  /** The same, and where it ended. */
+  async #readUntil(
+    partition: number,
+    offset: Offset,
+  ): Promise<{ readonly records: readonly ReadRecord[]; readonly nextOffset: Offset }> {
     const records: ReadRecord[] = []
     for (let next = offset; ;) {
       const question = { topic: this.topic, partition, offset: next }
@@ -250,7 +287,7 @@ export class HandWorkload implements Workload {
       if (slice.errorCode !== 0)
         throw new Error(`Fetch of ${this.topic}-${partition} at ${next}: error ${slice.errorCode}`)
       records.push(...slice.records)
-      if (slice.nextOffset === next) return records
+      if (slice.nextOffset === next) return { records, nextOffset: next }
       next = slice.nextOffset
     }
   }
@@ -355,12 +392,13 @@ export class HandWorkload implements Workload {
   async #untilLed<T extends { readonly errorCode: number }>(
     partition: number,
     ask: (leader: number) => Promise<T | undefined>,
+    isLast: (answer: T) => boolean = () => false,
   ): Promise<T> {
     const endMs = this.cluster.clock.nowMs() + patienceMs
     for (;;) {
       const { leader } = await this.leader(partition)
       const answer = leader < 0 ? undefined : await ask(leader)
-      if (answer !== undefined && !isMoving.has(answer.errorCode)) return answer
+      if (answer !== undefined && (!isMoving.has(answer.errorCode) || isLast(answer))) return answer
       if (this.cluster.clock.nowMs() >= endMs)
         throw new Error(`${this.topic}-${partition} had no leader that answers for ${patienceMs} ms`)
       await this.cluster.clock.sleep(retryMs)

@@ -38,6 +38,8 @@ class Reader {
   #resolveCrashed: () => void = () => undefined
   /** Resolves when kafkajs has given up. */
   readonly crashed: Promise<void>
+  /** What the group has given it last; undefined before the first time. */
+  assigned: readonly number[] | undefined
 
   constructor(options: {
     readonly cluster: Cluster
@@ -65,6 +67,7 @@ class Reader {
     const { GROUP_JOIN, CRASH } = this.#consumer.events
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
       const partitions = payload.memberAssignment[this.#topic] ?? []
+      this.assigned = partitions
       this.client.partitions(
         this.#reading,
         partitions.map(partition => `${this.#topic}-${partition}`),
@@ -156,8 +159,12 @@ async function ended(reader: Reader, cluster: Cluster): Promise<void> {
   await Promise.race([goodbye, cluster.clock.sleep(goodbyeMs)])
 }
 
+/** Longer than a group needs to notice that a member is gone, and to settle: who has got nothing for so long will get nothing more. */
+const silentMs = groupTimes.sessionTimeout + groupTimes.rebalanceTimeout
+
 /**
- * Reads every partition from the beginning up to `ends` with fresh clients of their own group.
+ * Reads every partition from the beginning up to `ends` with fresh clients of their own group. A reader that crashes, loses a partition that it
+ * has not read to the end, or gets nothing any more, is given up, and another one begins anew in another group.
  *
  * @param ends  per partition, the offset (exclusive) to reach
  * @returns whether all of them were reached within `timeoutMs`
@@ -172,14 +179,17 @@ export async function readEverything(
   const deadlineMs = cluster.clock.nowMs() + timeoutMs
   for (let attempt = 0; cluster.clock.nowMs() < deadlineMs; attempt += 1) {
     const next = ends.map(() => 0)
+    let gotMs = cluster.clock.nowMs()
     const reader = new Reader({
       cluster,
       client: recorder.client('final-reader'),
       groupId: `${place.topic}-final-${attempt}`,
       topic: place.topic,
       reading: 'assign',
-      polled: (partition, records) =>
-        (next[partition] = Math.max(next[partition] ?? 0, (records.at(-1)?.[0] ?? -1) + 1)),
+      polled: (partition, records) => {
+        gotMs = cluster.clock.nowMs()
+        next[partition] = Math.max(next[partition] ?? 0, (records.at(-1)?.[0] ?? -1) + 1)
+      },
     })
     const state = { crashed: false }
     try {
@@ -188,8 +198,13 @@ export async function readEverything(
         () => (state.crashed = true),
         () => undefined,
       )
-      const done = () => ends.every((end, partition) => (next[partition] as number) >= end)
-      while (!state.crashed && !done() && cluster.clock.nowMs() < deadlineMs) await cluster.clock.sleep(50)
+      const isRead = (partition: number) => (next[partition] as number) >= (ends[partition] as number)
+      const done = () => ends.every((_, partition) => isRead(partition))
+      const isThrownOut = () =>
+        reader.assigned !== undefined &&
+        ends.some((_, partition) => !isRead(partition) && reader.assigned?.includes(partition) === false)
+      const isHopeless = () => state.crashed || isThrownOut() || cluster.clock.nowMs() - gotMs > silentMs
+      while (!isHopeless() && !done() && cluster.clock.nowMs() < deadlineMs) await cluster.clock.sleep(50)
       if (done()) return true
     } catch {
       reader.client.crash()
