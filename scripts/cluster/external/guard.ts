@@ -23,8 +23,11 @@ export interface GuardOptions {
 
 /** They change nothing, or only what belongs to the connection. */
 const harmless = new Set([
-  1, 2, 3, 9, 10, 15, 16, 17, 18, 23, 29, 32, 35, 36, 46, 48, 50, 55, 60, 61, 65, 66, 69, 74, 75, 77, 89, 90,
+  1, 2, 9, 10, 15, 16, 17, 18, 23, 29, 32, 35, 36, 46, 48, 50, 55, 60, 61, 65, 66, 69, 74, 75, 77, 89, 90,
 ])
+
+/** Creates the topics that it names, unless it says that it does not want to, or does not name any. */
+const metadataKey = 3
 
 /** They write, create or remove what they name: by the fields that hold the names. */
 const naming: ReadonlyMap<number, readonly string[]> = new Map([
@@ -61,9 +64,16 @@ const naming: ReadonlyMap<number, readonly string[]> = new Map([
   [91, ['groupId']],
   [92, ['groupId']],
 ])
-/** Settings of topics, by their type of resource; those of brokers are the cluster's. */
+/** They move data and leaders, or end transactions: changes of the cluster, which must not be to topics of others either. */
+const namingOfCluster: ReadonlyMap<number, readonly string[]> = new Map([
+  [27, ['markers[].topics[].name']],
+  [34, ['dirs[].topics[].name']],
+  [43, ['topicPartitions[].topic']],
+  [45, ['topics[].name']],
+])
+/** Settings of topics and groups, by their type of resource; those of brokers and everything else are the cluster's. */
 const settingsKeys = new Set([33, 44])
-const topicResource = 2
+const ownedResources: ReadonlySet<number> = new Set([2, 32])
 
 const lengthBytes = 4
 const startBytes = lengthBytes + 8
@@ -107,17 +117,35 @@ export function refusal(
   const [apiKey, apiVersion] = [frame.readInt16BE(lengthBytes), frame.readInt16BE(lengthBytes + 2)]
   if (harmless.has(apiKey)) return undefined
   const what = apiByKey(apiKey)?.name ?? `API ${apiKey}`
-  const fields = naming.get(apiKey)
-  if (fields === undefined && !settingsKeys.has(apiKey))
-    return allowsClusterChanges ? undefined : `${what} changes more than what this run has made`
+  const own = naming.get(apiKey)
+  const fields = own ?? namingOfCluster.get(apiKey)
+  const isLookedInto = fields !== undefined || settingsKeys.has(apiKey) || apiKey === metadataKey
+  if (own === undefined && !settingsKeys.has(apiKey) && apiKey !== metadataKey && !allowsClusterChanges)
+    return `${what} changes more than what this run has made`
+  if (!isLookedInto) return undefined
   const body = bodyOf(frame, apiKey, apiVersion)
   if (typeof body === 'string') return `${what}: ${body}`
-  const names = fields === undefined ? settingsNames(body) : fields.flatMap(field => namesAt(body, field.split('.')))
-  if (names === 'cluster') return allowsClusterChanges ? undefined : `${what} changes settings of the cluster`
-  if (fields !== undefined && names.length === 0 && needsName(apiKey))
-    return `${what} names nothing that can be told apart`
+  if (apiKey === metadataKey) return foreignAmong(what, createdNames(body), prefix)
+  if (fields === undefined) {
+    const { names, changesCluster } = settingsNames(body)
+    if (changesCluster && !allowsClusterChanges) return `${what} changes settings of the cluster`
+    return foreignAmong(what, names, prefix)
+  }
+  const names = fields.flatMap(field => namesAt(body, field.split('.')))
+  if (names.length === 0 && needsName(apiKey)) return `${what} names nothing that can be told apart`
+  return foreignAmong(what, names, prefix)
+}
+
+function foreignAmong(what: string, names: readonly string[], prefix: string): string | undefined {
   const foreign = names.find(name => !name.startsWith(prefix))
   return foreign === undefined ? undefined : `${what} of ${foreign}, which this run has not made`
+}
+
+/** What a Metadata request may create. A topic that is named by its id is there already. */
+function createdNames(body: Record<string, unknown>): string[] {
+  if (body['allowAutoTopicCreation'] === false) return []
+  const topics = body['topics'] as readonly { readonly name: string | null }[] | null
+  return topics?.flatMap(({ name }) => (name === null ? [] : [name])) ?? []
 }
 
 /** An idempotent producer without transactions names nothing: InitProducerId. Heartbeats of nobody do not exist. */
@@ -156,8 +184,9 @@ function namesAt(value: unknown, [field, ...rest]: readonly string[]): string[] 
   })
 }
 
-function settingsNames(body: Record<string, unknown>): string[] | 'cluster' {
+/** The topics and groups whose settings are changed, and whether there is anything else among them. */
+function settingsNames(body: Record<string, unknown>): { readonly names: string[]; readonly changesCluster: boolean } {
   const resources = body['resources'] as readonly { readonly resourceType: number; readonly resourceName: string }[]
-  if (resources.some(({ resourceType }) => resourceType !== topicResource)) return 'cluster'
-  return resources.map(({ resourceName }) => resourceName)
+  const owned = resources.filter(({ resourceType }) => ownedResources.has(resourceType))
+  return { names: owned.map(({ resourceName }) => resourceName), changesCluster: owned.length < resources.length }
 }

@@ -73,6 +73,83 @@ describe('a guard in front of a cluster that is not ours', () => {
     expect(refusal(bytes, lax)).toContain(message)
   })
 
+  test.each([4, 8, 12])('lets Metadata v%i make no topic of others', version => {
+    const named = (name: string, allowAutoTopicCreation: boolean) =>
+      frame('Metadata', version, { topics: [{ name }], allowAutoTopicCreation })
+    expect(refusal(named('orders', false), strict)).toBeUndefined()
+    expect(refusal(named(`${prefix}a`, true), strict)).toBeUndefined()
+    for (const guard of [strict, lax])
+      expect(refusal(named('orders', true), guard)).toBe('Metadata of orders, which this run has not made')
+    expect(refusal(frame('Metadata', version, { topics: null, allowAutoTopicCreation: true }), strict)).toBeUndefined()
+    const byId = { topics: [{ name: null, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }], allowAutoTopicCreation: true }
+    if (version === 12) expect(refusal(frame('Metadata', version, byId), strict)).toBeUndefined()
+  })
+
+  test('takes Metadata of versions without that choice for one that makes topics', () => {
+    // v0 to v3 create what they name on brokers with auto.create.topics.enable; an empty list (v0) or null asks for all.
+    const old = (version: number, topics: readonly string[] | null) =>
+      frame('Metadata', version, { topics: topics?.map(name => ({ name })) ?? null })
+    expect(refusal(old(1, ['orders']), lax)).toBe('Metadata of orders, which this run has not made')
+    expect(refusal(old(1, [`${prefix}a`]), strict)).toBeUndefined()
+    expect(refusal(old(0, []), strict)).toBeUndefined()
+    expect(refusal(old(1, null), strict)).toBeUndefined()
+  })
+
+  const reassigned = (name: string) =>
+    frame('AlterPartitionReassignments', 0, { timeoutMs: 1, topics: [{ name, partitions: [] }] })
+  const elected = (topic: string) =>
+    frame('ElectLeaders', 1, { electionType: 0, topicPartitions: [{ topic, partitions: [0] }], timeoutMs: 1 })
+  const moved = (name: string) =>
+    frame('AlterReplicaLogDirs', 2, { dirs: [{ path: '/a', topics: [{ name, partitions: [0] }] }] })
+  const marked = (name: string) =>
+    frame('WriteTxnMarkers', 1, {
+      markers: [
+        {
+          producerId: 1n,
+          producerEpoch: 0,
+          transactionResult: true,
+          topics: [{ name, partitionIndexes: [0] }],
+          coordinatorEpoch: 0,
+        },
+      ],
+    })
+  test.each([
+    ['AlterPartitionReassignments', reassigned],
+    ['ElectLeaders', elected],
+    ['AlterReplicaLogDirs', moved],
+    ['WriteTxnMarkers', marked],
+  ])('lets %s change topics of the run only, and only when changes of the cluster are allowed', (name, of) => {
+    expect(refusal(of(`${prefix}a`), strict)).toBe(`${name} changes more than what this run has made`)
+    expect(refusal(of(`${prefix}a`), lax)).toBeUndefined()
+    expect(refusal(of('orders'), lax)).toBe(`${name} of orders, which this run has not made`)
+  })
+
+  test('refuses elections of all partitions: they are of others too', () => {
+    const all = frame('ElectLeaders', 1, { electionType: 0, topicPartitions: null, timeoutMs: 1 })
+    expect(refusal(all, lax)).toBe('ElectLeaders names nothing that can be told apart')
+  })
+
+  test.each([
+    ['a group of others', [{ resourceType: 32, resourceName: 'billing' }], 'billing'],
+    [
+      'a topic of others beside a broker',
+      [
+        { resourceType: 4, resourceName: '1' },
+        { resourceType: 2, resourceName: 'orders' },
+      ],
+      'orders',
+    ],
+  ])('refuses settings of %s, whatever is allowed', (_, resources, name) => {
+    const body = { resources: resources.map(each => ({ ...each, configs: [] })), validateOnly: false }
+    expect(refusal(frame('IncrementalAlterConfigs', 1, body), lax)).toBe(
+      `IncrementalAlterConfigs of ${name}, which this run has not made`,
+    )
+    const own = { resourceType: 32, resourceName: `${prefix}readers`, configs: [] }
+    expect(
+      refusal(frame('IncrementalAlterConfigs', 1, { resources: [own], validateOnly: false }), strict),
+    ).toBeUndefined()
+  })
+
   test('refuses what changes the cluster, unless that is allowed', () => {
     const quotas = frame('AlterClientQuotas', 1, { entries: [], validateOnly: false })
     expect(refusal(quotas, strict)).toBe('AlterClientQuotas changes more than what this run has made')
