@@ -35,13 +35,13 @@ const freezeFollowers: Script = async run => {
 async function longestWait(run: LabRun, follower: number): Promise<number> {
   const { clock } = run.cluster
   let [seen, sinceMs, longestMs] = [run.workload.acknowledged, clock.nowMs(), 0]
-  let isOut = false
+  const out = { isOut: false }
   const watching = run
     .until('it has left the in-sync set', 0, ({ isr }) => !isr.includes(follower))
-    .finally(() => (isOut = true))
+    .finally(() => (out.isOut = true))
   // Whoever waits for it below is told.
   watching.catch(() => undefined)
-  while (!isOut) {
+  while (!out.isOut) {
     const now = run.workload.acknowledged
     longestMs = Math.max(longestMs, clock.nowMs() - sinceMs)
     if (now !== seen) [seen, sinceMs] = [now, clock.nowMs()]

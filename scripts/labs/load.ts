@@ -1,14 +1,13 @@
 /** Where labs come from: those of this installation by their names, and a file of somebody's own by its path. */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { registerHooks } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Capability } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
 import { installation } from '../installation/here.ts'
 import { chapterOf, type Chapter } from './chapters.ts'
 import { lab as checked, type Lab } from './lab.ts'
+import { urlOfLab } from './own-modules.ts'
 
 const { folder: labsFolder, extension: labExtension } = installation.labs
 
@@ -33,10 +32,11 @@ export async function listLabs(): Promise<LabListing[]> {
 /**
  * The lab of that name, its number, or an unambiguous beginning: `00-durability`, `00`, `06-isr`; or a file: `./my-lab.ts`.
  *
- * @param version  of a file that may have changed since it was loaded: another number loads it anew
+ * @param version  of a file that may have changed since it was loaded: another number loads it anew, with what it imports
+ * @param imported  told of every file that a file imports which is loaded anew, also when the loading fails
  */
-export async function loadLab(name: string, version = 0): Promise<Lab> {
-  if (isLabFile(name)) return await loadLabFile(name, version)
+export async function loadLab(name: string, version = 0, imported?: (file: string) => void): Promise<Lab> {
+  if (isLabFile(name)) return await loadLabFile(name, version, imported)
   const names = await labNames()
   const found = names.filter(
     candidate => candidate === name || candidate.startsWith(name) || candidate.slice(3) === name,
@@ -58,16 +58,17 @@ export function isLabFile(name: string): boolean {
   return name.startsWith('.') || isAbsolute(name) || /\.[cm]?[jt]s$/.test(name)
 }
 
-async function loadLabFile(name: string, version: number): Promise<Lab> {
+async function loadLabFile(
+  name: string,
+  version: number,
+  imported: ((file: string) => void) | undefined,
+): Promise<Lab> {
   const file = resolve(name)
   if (!existsSync(file))
     throw usageError(`There is no file ${file}.`, `${installation.command} lab new ${name} writes one to begin with.`)
-  provideLabModule()
-  const url = pathToFileURL(file)
-  if (version > 0) url.searchParams.set('version', String(version))
   let module: { readonly default?: unknown }
   try {
-    module = (await import(url.href)) as { readonly default?: unknown }
+    module = (await import(urlOfLab(file, version, imported))) as { readonly default?: unknown }
   } catch (error) {
     throw failure(`${file} cannot be loaded: ${messageOf(error)}`, 'docs/labs.md says what a lab looks like.', error)
   }
@@ -90,20 +91,6 @@ export function fileOfLab(lab: Lab): string | undefined {
 
 function isLab(value: unknown): value is Lab {
   return typeof value === 'object' && value !== null && 'name' in value && 'variants' in value && 'topology' in value
-}
-
-let isProvided = false
-
-/** Whatever folder a lab lies in, `faultline/lab` is that of this installation: the one that runs it. */
-function provideLabModule(): void {
-  if (isProvided) return
-  isProvided = true
-  registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === 'faultline/lab'
-        ? { url: installation.labModule.href, shortCircuit: true }
-        : next(specifier, context),
-  })
 }
 
 async function labNames(): Promise<string[]> {

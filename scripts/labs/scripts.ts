@@ -19,12 +19,15 @@ export async function logGrows(run: LabRun, broker: number, records: number): Pr
   const { clock } = cluster
   const links = new Links(cluster, answerMs)
   const question = { topic: workload.topic, partitions: [0], replicaId: debuggingReplica, timestamp: latest } as const
-  const ask = async () => (await links.ask(broker, client => listOffsets(client, question))).get(0)
+  const ask = async (): Promise<number> => {
+    const end = (await links.ask(broker, client => listOffsets(client, question))).get(0)
+    if (end === undefined) throw new Error(`broker ${broker} does not tell where its log of partition 0 ends`)
+    return end
+  }
   const deadlineMs = clock.nowMs() + patienceMs
   try {
-    const from = await ask()
-    for (let end = from; from === undefined || end === undefined || end < from + records; end = await ask()) {
-      if (end === undefined) throw new Error(`broker ${broker} does not tell where its log of partition 0 ends`)
+    const goal = (await ask()) + records
+    while ((await ask()) < goal) {
       if (clock.nowMs() > deadlineMs)
         throw new Error(`waited ${patienceMs} ms in vain until the log of broker ${broker} has ${records} more records`)
       await clock.sleep(pollMs)
