@@ -12,7 +12,7 @@ import { rebalancePauses } from '#scripts/checkers/groups.ts'
 import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
-import { Application } from '#scripts/workload/members/application.ts'
+import { Application, assignmentOf, whileRunning } from '#scripts/workload/members/application.ts'
 import { GroupMember } from '#scripts/workload/members/member.ts'
 
 const partitions = 6
@@ -25,17 +25,6 @@ async function write(workload: HandWorkload, perPartition: number): Promise<void
   for (let partition = 0; partition < partitions; partition++) {
     const records = Array.from({ length: perPartition }, (_, index) => ({ value: `record-${partition}-${index}` }))
     await workload.write({ partition, records })
-  }
-}
-
-/** Runs the applications, and ends them whatever happens. */
-async function whileRunning(applications: Application[], work: () => Promise<void>): Promise<void> {
-  for (const application of applications) application.start()
-  try {
-    await work()
-    for (const application of applications) await application.stop()
-  } finally {
-    for (const application of applications) application.kill()
   }
 }
 
@@ -87,14 +76,9 @@ function restarting(isStatic: boolean): Pick<Variant, 'workload' | 'script'> {
 
 /** All members have the same generation, and as many partitions as each other. */
 async function evenlyAssigned(workload: HandWorkload, applications: readonly Application[]): Promise<void> {
-  const seen = () => ({
-    done: applications.map(({ done }) => done.length),
-    owned: applications.map(({ member }) => member.owned.length),
-    generations: applications.map(({ member }) => member.generation),
-  })
   await workload.until(
     'the partitions are assigned evenly',
-    () => Promise.resolve(seen()),
+    () => Promise.resolve(assignmentOf(applications)),
     ({ owned, generations }) =>
       owned.every(count => count === partitions / applications.length) && new Set(generations).size === 1,
   )

@@ -74,3 +74,27 @@ export class Application {
     if (code !== 'NONE' && code !== 'REBALANCE_IN_PROGRESS') this.refused += 1
   }
 }
+
+/** Starts the applications, and ends them when the work is done; kills them when it fails. `applications` may be exchanged meanwhile. */
+export async function whileRunning(applications: readonly Application[], work: () => Promise<void>): Promise<void> {
+  for (const application of applications) application.start()
+  try {
+    await work()
+    for (const application of applications) await application.stop()
+  } finally {
+    for (const application of applications) application.kill()
+  }
+}
+
+/** What a script waits for: how many partitions each member has, and in which generation. @throws when an application has failed */
+export function assignmentOf(applications: readonly Application[]): {
+  readonly owned: readonly number[]
+  readonly generations: readonly number[]
+} {
+  // Asking for what was done tells of a failure.
+  const members = applications.map(application => [application.done, application.member] as const)
+  return {
+    owned: members.map(([, { owned }]) => owned.length),
+    generations: members.map(([, { generation }]) => generation),
+  }
+}

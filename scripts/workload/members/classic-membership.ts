@@ -77,10 +77,6 @@ export class ClassicMembership implements Membership {
     this.#polledMs = options.cluster.clock.nowMs()
   }
 
-  get owned(): readonly number[] {
-    return this.#owned
-  }
-
   get identity(): Identity {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#instanceId }
   }

@@ -71,8 +71,9 @@ export class GroupMember {
     this.#recorder = workload.recorder.client(name)
   }
 
+  /** What it reads: also known by now is where to begin. Ascending. */
   get owned(): readonly number[] {
-    return this.#membership.owned
+    return [...this.#positions.keys()].sort((a, b) => a - b)
   }
 
   /** Of the assignment that it has; with KIP-848 its member epoch. -1: none. */

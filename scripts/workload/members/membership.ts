@@ -40,7 +40,6 @@ export interface Identity {
 }
 
 export interface Membership {
-  readonly owned: readonly number[]
   readonly identity: Identity
   /** Between two polls: takes part in what the coordinator has asked for meanwhile. Joins at first. */
   attend(changes: Changes): Promise<void>

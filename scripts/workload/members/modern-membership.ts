@@ -49,10 +49,6 @@ export class ModernMembership implements Membership {
     this.#memberId = options.cluster.random.bytes(16).toString('base64url')
   }
 
-  get owned(): readonly number[] {
-    return this.#owned
-  }
-
   get identity(): Identity {
     return { memberId: this.#memberId, generation: this.#epoch, instanceId: this.#options.instanceId ?? null }
   }
