@@ -12,7 +12,9 @@ import { Reader, Writer } from './wire-format.ts'
 import { directSocket } from './wire-socket.ts'
 
 /** Those of kafkajs: `Cluster.kafkaOptions()` holds them. */
-export type ConnectionOptions = Pick<KafkaConfig, 'socketFactory' | 'ssl' | 'sasl'>
+export type ConnectionOptions = Pick<KafkaConfig, 'socketFactory' | 'ssl' | 'sasl' | 'clientId'>
+
+const defaultClientId = 'faultline-toolkit'
 
 export interface Endpoint {
   readonly host: string
@@ -35,14 +37,17 @@ interface Waiting {
 export class WireClient {
   readonly #socket: Socket
   readonly #endpoint: Endpoint
+  /** What quotas and logs of brokers know the client by. */
+  readonly #clientId: string
   #received: Buffer = Buffer.alloc(0)
   readonly #waiting = new Map<number, Waiting>()
   #closed: Error | undefined
   #nextCorrelationId = 1
 
-  private constructor(socket: Socket, endpoint: Endpoint) {
+  private constructor(socket: Socket, endpoint: Endpoint, clientId: string) {
     this.#socket = socket
     this.#endpoint = endpoint
+    this.#clientId = clientId
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', error => this.#end(error))
     socket.on('close', () => this.#end(new Error('connection closed')))
@@ -72,7 +77,7 @@ export class WireClient {
     options: ConnectionOptions,
     signal: AbortSignal | undefined,
   ): Promise<WireClient> {
-    const { socketFactory = directSocket, ssl } = options
+    const { socketFactory = directSocket, ssl, clientId = defaultClientId } = options
     // A socket factory of kafkajs lets `ssl` be absent at run time.
     const tls = (ssl === true ? {} : ssl === false ? undefined : ssl) as ISocketFactoryArgs['ssl']
     return new Promise((resolve, reject) => {
@@ -81,7 +86,7 @@ export class WireClient {
         if (client !== undefined) resolve(client)
       }
       const socket: Socket = socketFactory({ host: endpoint.host, port: endpoint.port, ssl: tls, onConnect })
-      const opened = new WireClient(socket, endpoint)
+      const opened = new WireClient(socket, endpoint, clientId)
       client = opened
       signal?.addEventListener('abort', () => opened.close(), { once: true })
       socket.once('error', reject)
@@ -110,7 +115,7 @@ export class WireClient {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
     const flexible = options.flexible ?? false
     const correlationId = this.#nextCorrelationId++
-    const header = new Writer().int16(apiKey).int16(apiVersion).int32(correlationId).string('faultline-toolkit')
+    const header = new Writer().int16(apiKey).int16(apiVersion).int32(correlationId).string(this.#clientId)
     if (flexible) header.noTags()
     const payload = Buffer.concat([header.toBuffer(), body.toBuffer()])
     const frame = Buffer.allocUnsafe(4 + payload.length)

@@ -99,6 +99,11 @@ export class HandWorkload implements Workload {
     return this.#acknowledged
   }
 
+  /** Of what the script has written over connections of its own. */
+  countAcknowledged(records: number): void {
+    this.#acknowledged += records
+  }
+
   prepare(): Promise<void> {
     return this.#append.prepare()
   }
@@ -287,7 +292,9 @@ export class HandWorkload implements Workload {
       if (slice.errorCode !== 0)
         throw new Error(`Fetch of ${this.topic}-${partition} at ${next}: error ${slice.errorCode}`)
       records.push(...slice.records)
-      if (slice.nextOffset === next) return { records, nextOffset: next }
+      // Nothing came: it is the end, or the quota of the toolkit's client is used up.
+      if (slice.nextOffset === next && slice.throttleTimeMs === 0) return { records, nextOffset: next }
+      if (slice.nextOffset === next) await this.cluster.clock.sleep(slice.throttleTimeMs)
       next = slice.nextOffset
     }
   }

@@ -37,6 +37,8 @@ export interface Produced {
   readonly offset: Offset
   /** Ms since 1970 on topics with LogAppendTime, else -1. */
   readonly logAppendTime: number
+  /** How long the client is to wait for its quota, ms. */
+  readonly throttleTimeMs: number
 }
 
 /** Produce v3 of one batch. */
@@ -59,7 +61,7 @@ export async function produceBatch(client: WireClient, question: ProduceQuestion
   })
   const result = results?.[0]
   if (result === undefined) throw new Error(`the answer to Produce does not name ${question.topic}`)
-  return result
+  return { ...result, throttleTimeMs: reader.int32() }
 }
 
 /** A record batch (magic 2), uncompressed, timestamps as of creation. */
@@ -135,6 +137,8 @@ export interface Fetched {
   readonly logStartOffset: Offset
   /** Broker that the leader wants to be asked instead; -1: none. */
   readonly preferredReadReplica: number
+  /** How long the client is to wait for its quota, ms. */
+  readonly throttleTimeMs: number
   readonly records: readonly ReadRecord[]
   /** Where to go on: behind the last batch, also one that compaction has emptied; the question's offset when nothing came. */
   readonly nextOffset: Offset
@@ -165,7 +169,7 @@ export async function fetchAsConsumer(client: WireClient, question: FetchQuestio
     .int32(0) // no topics to forget
     .string(question.rack ?? '')
   const reader = await client.request(1, 11, body)
-  reader.int32() // throttle time
+  const throttleTimeMs = reader.int32()
   const errorCode = reader.int16()
   reader.int32() // session
   const [partitions] = reader.array(r => {
@@ -176,14 +180,17 @@ export async function fetchAsConsumer(client: WireClient, question: FetchQuestio
   if (found !== undefined) {
     const { batches, ...rest } = found
     const { records, nextOffset = question.offset } = readRecords(batches)
-    return { ...rest, records: records.filter(({ offset }) => offset >= question.offset), nextOffset }
+    return { ...rest, throttleTimeMs, records: records.filter(({ offset }) => offset >= question.offset), nextOffset }
   }
-  if (errorCode === 0) throw new Error(`the answer to Fetch does not name ${question.topic}-${question.partition}`)
+  // Who has used up its quota gets an answer without its partitions.
+  if (errorCode === 0 && throttleTimeMs === 0)
+    throw new Error(`the answer to Fetch does not name ${question.topic}-${question.partition}`)
   return {
     errorCode,
     highWatermark: -1,
     logStartOffset: -1,
     preferredReadReplica: -1,
+    throttleTimeMs,
     records: [],
     nextOffset: question.offset,
   }

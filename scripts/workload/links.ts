@@ -7,13 +7,16 @@ export class NoAnswerError extends Error {}
 export class Links {
   readonly #cluster: Cluster
   readonly #timeoutMs: number
+  readonly #clientId: string | undefined
   readonly #open = new Map<number, Promise<WireClient>>()
   /** Those of `#open` that have been opened. */
   readonly #clients = new Map<Promise<WireClient>, WireClient>()
 
-  constructor(cluster: Cluster, timeoutMs: number) {
+  /** @param clientId  left out: that of the toolkit */
+  constructor(cluster: Cluster, timeoutMs: number, clientId?: string) {
     this.#cluster = cluster
     this.#timeoutMs = timeoutMs
+    this.#clientId = clientId
   }
 
   /** Ids of all brokers, whether they run or not. */
@@ -38,7 +41,11 @@ export class Links {
     const before = this.#open.get(broker)
     if (before !== undefined && this.#clients.get(before)?.isOpen !== false) return before
     if (before !== undefined) this.#forget(broker, before)
-    const connecting = WireClient.open(this.#endpoint(broker), this.#cluster.kafkaOptions())
+    const options = {
+      ...this.#cluster.kafkaOptions(),
+      ...(this.#clientId === undefined ? {} : { clientId: this.#clientId }),
+    }
+    const connecting = WireClient.open(this.#endpoint(broker), options)
     this.#open.set(broker, connecting)
     // Whoever asks is told of a failure.
     connecting.then(

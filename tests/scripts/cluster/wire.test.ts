@@ -63,6 +63,23 @@ describe('the wire client', () => {
     return (server.address() as AddressInfo).port
   }
 
+  test('says the client id that it is given, by which brokers count quotas; else that of the toolkit', async () => {
+    const ids: string[] = []
+    const port = await serve((socket, chunk) => {
+      const header = new Reader(chunk.subarray(8))
+      const correlationId = header.int32()
+      ids.push(header.string())
+      const answer = new Writer().int32(correlationId).toBuffer()
+      socket.write(Buffer.concat([new Writer().int32(answer.length).toBuffer(), answer]))
+    })
+    for (const options of [{ clientId: 'orders' }, {}]) {
+      const client = await WireClient.open({ host: '127.0.0.1', port }, options)
+      open.push(client)
+      await client.request(18, 0, new Writer())
+    }
+    expect(ids).toEqual(['orders', 'faultline-toolkit'])
+  })
+
   test('puts together answers that come in pieces', async () => {
     const port = await serve((socket, chunk) => {
       const body = new Writer().int32(chunk.readInt32BE(8)).int32(42).toBuffer()

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { readRecords, recordBatch } from '#scripts/workload/hand-requests.ts'
+import { Reader, Writer } from '#scripts/cluster/wire-format.ts'
+import type { WireClient } from '#scripts/cluster/wire.ts'
+import { fetchAsConsumer, produceBatch, readRecords, recordBatch } from '#scripts/workload/hand-requests.ts'
 
 const hour = 3_600_000
 const now = 1_795_919_073_935
@@ -69,5 +71,37 @@ describe('what a fetch brings', () => {
     const compressed = Buffer.from(batch)
     compressed.writeInt16BE(1, 21)
     expect(() => readRecords(compressed)).toThrow(/uncompressed/)
+  })
+})
+
+describe('a client over its quota', () => {
+  const answering = (body: Writer) =>
+    ({ request: () => Promise.resolve(new Reader(body.toBuffer())) }) as unknown as WireClient
+  const place = { topic: 'orders', partition: 2 }
+
+  test('is told with the answer to a batch how long to wait', async () => {
+    const body = new Writer()
+      .array(['orders'], (topic, writer) =>
+        writer.string(topic).array([2], (partition, w) => w.int32(partition).int16(0).int64(40n).int64(-1n)),
+      )
+      .int32(1_200)
+    const question = { ...place, records: [{ value: 'a', timestamp: now }], acks: -1, timeoutMs: 1_000 } as const
+    expect(await produceBatch(answering(body), question)).toEqual({
+      errorCode: 0,
+      offset: 40,
+      logAppendTime: -1,
+      throttleTimeMs: 1_200,
+    })
+  })
+
+  test('gets no records and no partition from a fetch, and begins there again', async () => {
+    const throttled = new Writer().int32(900).int16(0).int32(0).int32(0)
+    const answer = await fetchAsConsumer(answering(throttled), { ...place, offset: 7 })
+    expect(answer).toMatchObject({ errorCode: 0, throttleTimeMs: 900, records: [], nextOffset: 7 })
+  })
+
+  test('is no excuse for an answer that lacks the partition without telling to wait', async () => {
+    const empty = new Writer().int32(0).int16(0).int32(0).int32(0)
+    await expect(fetchAsConsumer(answering(empty), { ...place, offset: 7 })).rejects.toThrow(/does not name orders-2/)
   })
 })
