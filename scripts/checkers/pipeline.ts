@@ -48,6 +48,18 @@ export function exactlyOnce(pipeline: Pipeline): OwnCheck {
   return { name, judge: analysis => judge(analysis, name, pipeline) }
 }
 
+/** The same between topics by the ends of their names, whose beginnings are those of the run: `in`, `out` for `lab-main-in`, `lab-main-out`. */
+export function exactlyOnceBetween(input: string, output: string): OwnCheck {
+  const name = `exactly-once-${input}-${output}`
+  const ending = (analysis: Analysis, end: string) => [
+    ...new Set([...analysis.partitions.keys()].map(topicOf).filter(topic => topic.endsWith(`-${end}`))),
+  ]
+  return {
+    name,
+    judge: analysis => judge(analysis, name, { inputs: ending(analysis, input), outputs: ending(analysis, output) }),
+  }
+}
+
 function judge(analysis: Analysis, name: string, pipeline: Pipeline): CheckResult {
   const inputs = inputsOf(analysis, pipeline.inputs)
   const outputs = outputsOf(analysis, pipeline)

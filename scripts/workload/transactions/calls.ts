@@ -96,6 +96,14 @@ export class Calls {
     }
   }
 
+  /** One request to whichever broker answers. */
+  async anyBroker<Q extends Fields, A extends Fields>(
+    question: Question<Q, A>,
+    body: EncodableFields<Q>,
+  ): Promise<DecodedFields<A>> {
+    return await this.#anyBroker('an answer', async broker => await this.ask(broker, question, body))
+  }
+
   /** Who leads a partition, as the first broker that answers knows; waits until somebody does. */
   async leader(topic: string, partition: number): Promise<number> {
     return await this.#anyBroker(`a leader of ${topic}-${partition}`, async broker => {

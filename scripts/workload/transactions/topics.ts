@@ -1,0 +1,69 @@
+/**
+ * A workload of several topics, for pipelines: the script writes and reads them itself (see `by-hand.ts`), and at the end a client reads every one
+ * of them as a reader of committed records. The topics are named after the variant: `lab-main-in`.
+ */
+import type { HistoryRecorder } from '../../history/recorder.ts'
+import { HandWorkload, type HandOptions } from '../by-hand.ts'
+import type { Workload, WorkloadParts } from '../workload.ts'
+
+/** What every topic of a pipeline has unless it says otherwise. */
+const usual: Partial<HandOptions> = {
+  replicationFactor: 3,
+  settings: { 'min.insync.replicas': '2' },
+  transactional: true,
+}
+
+export class HandTopics<Name extends string> implements Workload {
+  /** The one named last: the end of the pipeline. */
+  readonly topic: string
+  /** Of all topics. */
+  readonly prefix: string
+  readonly recorder: HistoryRecorder
+  readonly #topics: ReadonlyMap<string, HandWorkload>
+
+  constructor(parts: WorkloadParts, topics: Readonly<Record<Name, Partial<HandOptions>>>) {
+    this.prefix = parts.topic
+    this.recorder = parts.recorder
+    const each = Object.entries<Partial<HandOptions>>(topics)
+    this.#topics = new Map(
+      each.map(([name, options]) => [
+        name,
+        new HandWorkload({ ...parts, topic: `${parts.topic}-${name}` }, { ...usual, ...options, finalRead: false }),
+      ]),
+    )
+    this.topic = [...this.#topics.values()].at(-1)?.topic ?? parts.topic
+  }
+
+  get acknowledged(): number {
+    return [...this.#topics.values()].reduce((sum, { acknowledged }) => sum + acknowledged, 0)
+  }
+
+  of(name: Name): HandWorkload {
+    return this.#topics.get(name) as HandWorkload
+  }
+
+  async prepare(): Promise<void> {
+    for (const topic of this.#topics.values()) await topic.prepare()
+  }
+
+  start(): void {
+    // Nobody works but the script.
+  }
+
+  moreAcknowledged(): Promise<void> {
+    return Promise.reject(
+      new Error('nothing is written but what the script itself writes: there is nothing to wait for'),
+    )
+  }
+
+  async finish(timeoutMs: number): Promise<void> {
+    this.recorder.phase('final-read')
+    for (const topic of this.#topics.values()) await topic.readEverything(timeoutMs)
+    this.recorder.phase('final-read-complete')
+    for (const topic of this.#topics.values()) await topic.finish(timeoutMs)
+  }
+
+  async abandon(): Promise<void> {
+    for (const topic of this.#topics.values()) await topic.abandon()
+  }
+}
