@@ -277,7 +277,7 @@ export default lab({
   exercises: [
     'Let the late EndTxn in lateCommit arrive at the moment "polled", when the next transaction has sent nothing yet. Why does it do no harm now, with old clients as well?',
     'Let late writes of old clients arrive when the next transaction has not added the partition: leave producer.add away. What refuses it (KIP-890 part 1, Kafka 3.6)?',
-    'After the variant late-write-unverified, find and abort the hanging transaction: kafka-transactions.sh find-hanging, then abort.',
+    'Run `lab run 30 --variant late-write-unverified --runtime process --step`, and at its last step find and abort the hanging transaction: kafka-transactions.sh find-hanging, then abort.',
   ],
   prediction: {
     choices: [
@@ -374,7 +374,7 @@ export default lab({
   watch: [
     'The answers to late requests, as facts: NONE with old clients, PRODUCER_FENCED and INVALID_PRODUCER_EPOCH with transactions version 2.',
     'In late-commit-old-clients one record comes out twice and another one not at all: which of the two depends on what the next transaction had done when the late EndTxn came.',
-    'In late-write-old-clients the offset that is acknowledged for the second attempt is that of the late batch: it has the same sequence number, so it is taken for a repetition. Offsets and answers look right.',
+    'In late-write-old-clients the offset that is acknowledged for the second attempt is that of the late batch: it has the same sequence number, so it is taken for a repetition. Offsets and answers look right. That is a client like kafkajs; Kafka’s own raises its epoch when it has given up a batch (KIP-360, 2.5).',
     'In late-write-unverified the last stable offset of mid stays behind the high watermark though no coordinator has an open transaction: no timeout will ever end it.',
   ],
   explanation:

@@ -146,8 +146,8 @@ export class HandProducer {
   }
 
   /**
-   * A batch that is on its way while the client has given it up: the next batch gets its sequence number, as with kafkajs and with Kafka's own
-   * clients before 2.5, which do not raise their epoch for it.
+   * A batch that is on its way while the client has given it up: the next batch gets its sequence number, as with kafkajs. (Kafka's own clients
+   * raise their epoch before they go on, since 2.5.)
    */
   async lateSend(topic: string, partition: number, records: readonly RecordInput[]): Promise<LateRequest> {
     await this.add(topic, partition)
