@@ -5,7 +5,7 @@ import { ask, type Keyboard } from '../labs/keyboard.ts'
 import type { Lab, Variant } from '../labs/lab.ts'
 import { Narrator, type Tale, type TaleKind } from '../labs/narrator.ts'
 import { viewReplicas, type PartitionColumns, type ReplicaColumn, type ReplicaView } from '../labs/replica-view.ts'
-import type { LabWatcher } from '../labs/watcher.ts'
+import type { LabQuestion, LabWatcher } from '../labs/watcher.ts'
 import { paint } from '../output.ts'
 import { table } from './describe.ts'
 
@@ -91,6 +91,16 @@ export class InteractiveWatcher implements LabWatcher {
     const reason = new LabStopped()
     stop(reason)
     throw reason
+  }
+
+  async ask({ shown, question, choices }: LabQuestion, { cluster }: { readonly cluster: Cluster }) {
+    const { person } = this.#options
+    const put = async () => {
+      const lines = [...shown, paint.bold(question), ...choices.map((choice, index) => `  ${index + 1}. ${choice}`)]
+      this.#say(`\n${lines.join('\n')}`)
+      return await chosenOf(choices.length, 'Your answer (number, Enter to skip): ', person)
+    }
+    return cluster.hold === undefined ? await put() : await cluster.hold(put)
   }
 
   #say(text: string): void {

@@ -120,6 +120,8 @@ export interface FaultValue {
   /** How the target was chosen, e.g. `leader of orders-0`. */
   readonly target: string
   readonly detail?: string
+  /** Whoever looked on was not told. */
+  readonly hidden?: true
 }
 
 /** The state of the cluster at one moment, as the brokers answered over the wire. */

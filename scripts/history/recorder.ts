@@ -120,8 +120,8 @@ export class HistoryRecorder {
   }
 }
 
-function detail(value: FaultValue): { detail?: string } {
-  return value.detail === undefined ? {} : { detail: value.detail }
+function detail({ detail, hidden }: FaultValue): Pick<FaultValue, 'detail' | 'hidden'> {
+  return { ...(detail === undefined ? {} : { detail }), ...(hidden === undefined ? {} : { hidden }) }
 }
 
 /** One client instance's hand on the history: one operation at a time, nothing after `info` or `crash`. */

@@ -15,6 +15,9 @@ export interface Tale {
 /** Shorter waits are what every election and every busy machine has. */
 const gapMs = 1_000
 
+/** What is told of a fault that whoever looks on is to find. */
+export const hiddenFault = 'something breaks'
+
 /** Not worth a line: the workload begins before the first step has a name. */
 const quietPhases = new Set(['workload'])
 
@@ -38,8 +41,8 @@ export class Narrator {
       if (operation.value === 'final-read') this.#isWriting = false
       if (!quietPhases.has(operation.value)) add('step', operation.value)
     } else if (operation.process === 'nemesis') {
-      const { brokers, target } = operation.value
-      const who = `${operation.f} ${brokers.join(', ')} (${target})`
+      const { brokers, target, hidden } = operation.value
+      const who = hidden === true ? hiddenFault : `${operation.f} ${brokers.join(', ')} (${target})`
       if (operation.type === 'ok') add('fault', who)
       if (operation.type === 'info')
         add('fault', `${who} did not work: ${operation.error?.message ?? 'nobody knows why'}`)

@@ -11,7 +11,9 @@ import { when } from '../observe/when.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { Observer } from '../workload/observer.ts'
 import { unlessAborted } from './interruptible.ts'
+import { hiddenFault } from './narrator.ts'
 import type { Target } from './targets.ts'
+import type { LabQuestion } from './watcher.ts'
 
 export type Script = (run: LabRun) => Promise<void>
 
@@ -29,11 +31,13 @@ export class LabRun {
   readonly #recorder: HistoryRecorder
   readonly #signal: AbortSignal | undefined
   readonly #moment: ((what: string) => Promise<void>) | undefined
+  readonly #ask: ((question: LabQuestion) => Promise<number | undefined>) | undefined
   /** A step that was named and has not begun. */
   #named: string | undefined
   #hasCutLinks = false
   #isBrokenInside = false
   #isHealing = false
+  #isHidden = false
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -45,6 +49,8 @@ export class LabRun {
     readonly signal?: AbortSignal | undefined
     /** Holds the script before what comes after a step that was named, and after each fault. */
     readonly moment?: (what: string) => Promise<void>
+    /** Somebody who can be asked. */
+    readonly ask?: (question: LabQuestion) => Promise<number | undefined>
   }) {
     this.cluster = parts.cluster
     this.workload = parts.workload
@@ -53,6 +59,7 @@ export class LabRun {
     this.#recorder = parts.recorder
     this.#signal = parts.signal
     this.#moment = parts.moment
+    this.#ask = parts.ask
   }
 
   /** Names what comes next, for the reader of the report. */
@@ -71,6 +78,21 @@ export class LabRun {
   /** Leaves something for the lab's own checks: what the script measured, or what a client saw. */
   fact(name: string, value: FactValue): void {
     this.#recorder.fact(name, value)
+  }
+
+  /** What is done to the cluster meanwhile is written down, and told to nobody who looks on. */
+  async hidden<T>(work: () => Promise<T>): Promise<T> {
+    this.#isHidden = true
+    try {
+      return await work()
+    } finally {
+      this.#isHidden = false
+    }
+  }
+
+  /** Asks whoever looks on; undefined when there is nobody, or no answer. */
+  async ask(question: LabQuestion): Promise<number | undefined> {
+    return this.#ask === undefined ? undefined : await unlessAborted(this.#ask(question), this.#signal)
   }
 
   async sleep(ms: number): Promise<void> {
@@ -246,12 +268,13 @@ export class LabRun {
   }
 
   async #fault(kind: string, brokers: readonly number[], target: string, act: () => Promise<void>): Promise<void> {
-    const value: FaultValue = { brokers, target }
+    const value: FaultValue = { brokers, target, ...(this.#isHidden ? { hidden: true } : {}) }
     await this.#recorder.fault(kind, value, async () => {
       await act()
       return value
     })
-    if (!this.#isHealing) await this.#moment?.(`${kind} ${brokers.join(', ')} (${target})`)
+    if (this.#isHealing) return
+    await this.#moment?.(this.#isHidden ? hiddenFault : `${kind} ${brokers.join(', ')} (${target})`)
   }
 
   async #pick(target: Target): Promise<readonly number[]> {

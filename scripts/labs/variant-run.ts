@@ -16,6 +16,7 @@ import { readReplicaLogs } from '../workload/replica-logs.ts'
 import type { Workload, WorkloadParts } from '../workload/workload.ts'
 import { interruptible, unlessAborted } from './interruptible.ts'
 import { expectationOn, type Lab, type Variant } from './lab.ts'
+import { hiddenFault } from './narrator.ts'
 import { matches, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
 import type { LabWatcher } from './watcher.ts'
@@ -52,6 +53,7 @@ export async function runVariant(
   const signal = cluster.capabilities.has('virtual-time') ? undefined : options.signal
   const guard = signal && interruptible(cluster, signal)
   const moment = options.watcher?.moment?.bind(options.watcher)
+  const ask = options.watcher?.ask?.bind(options.watcher)
   const run = new LabRun({
     cluster: guard?.cluster ?? cluster,
     workload,
@@ -60,6 +62,7 @@ export async function runVariant(
     scale,
     signal,
     ...(moment && { moment: async what => await moment(what, { cluster, topic: workload.topic }) }),
+    ...(ask && { ask: async question => await ask(question, { cluster }) }),
   })
   const { watcher } = options
   watcher?.begins?.(lab, variant)
@@ -106,6 +109,7 @@ function progressLine(operation: Operation): string | undefined {
   const { process, type, f, value, timeMs } = operation
   if (process === 'lab' && f === 'phase') return `  ${seconds(timeMs)} ${value}`
   if (process !== 'nemesis' || type !== 'ok' || !('target' in value)) return undefined
+  if (value.hidden === true) return `  ${seconds(timeMs)} ${hiddenFault}`
   return `  ${seconds(timeMs)} ${f} ${value.brokers.join(', ')} (${value.target})`
 }
 

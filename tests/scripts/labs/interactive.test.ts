@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
 import { askKnob, askPrediction, InteractiveWatcher, type Person } from '#scripts/commands/lab-interactive.ts'
 import { lab, quickFailover, type Lab } from '#scripts/labs/lab.ts'
-import { runLab } from '#scripts/labs/run.ts'
+import { loadLab, runLab } from '#scripts/labs/run.ts'
 import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
 import { leaderOf, node } from '#scripts/labs/targets.ts'
 
@@ -141,5 +141,36 @@ describe('a lab in front of a person', () => {
     // The clock of this process is its own again, and so is a world for the next.
     expect(Math.abs(Date.now() - performance.timeOrigin - performance.now())).toBeLessThan(60_000)
     expect((await run(play([]).person, false)).variants[0]?.verdict).toBe('valid')
+  })
+})
+
+describe('a fault that is to be found', () => {
+  test('is told to nobody before the answer; right and wrong answers are told from each other', async () => {
+    const capstone = await loadLab('32-capstone')
+    // Broker 1 is dead, then it is cut off, then broker 2 is frozen; the last answer is wrong, and one was no choice.
+    const { person, said } = play(['1', '1', '9', '3', '1', '1', '2'])
+    const watcher = new InteractiveWatcher({ person, step: false, stop: () => undefined })
+    const result = await runLab(capstone, { ...simulated, watcher })
+    expect(result.variants[0]?.verdict).toBe('valid')
+    const lines = said.join('\n').split('\n')
+    const asked = lines.findIndex(line => line.includes('What is wrong?'))
+    const before = lines.slice(0, asked).join('\n')
+    expect(before).toContain('something breaks')
+    expect(before).toMatch(/broker 1: no connection; the others call it gone/)
+    expect(before).not.toMatch(/kill|dead/)
+    const reveals = lines.flatMap(line => /== (it was .*)/.exec(line)?.[1] ?? [])
+    expect(reveals).toEqual([
+      'it was broker 1: its process is dead; so you said',
+      'it was broker 1: it is cut off from the other nodes; so you said',
+      'it was broker 2: it is frozen; you said broker 2: its process is dead',
+    ])
+  })
+
+  test('needs no answer', async () => {
+    const { person, text } = play(['', '', ''])
+    const watcher = new InteractiveWatcher({ person, step: false, stop: () => undefined })
+    const result = await runLab(await loadLab('32-capstone'), { ...simulated, watcher })
+    expect(result.variants[0]?.verdict).toBe('valid')
+    expect(text()).not.toContain('you said')
   })
 })

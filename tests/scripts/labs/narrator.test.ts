@@ -53,6 +53,14 @@ describe('a narrator', () => {
     ])
   })
 
+  test('tells that something breaks, and not what, of a fault that is hidden; the history knows', async () => {
+    const { recorder, lines } = told()
+    const value = { brokers: [2], target: 'node 2', hidden: true } as const
+    await recorder.fault('pause', value, () => Promise.resolve(value))
+    expect(lines).toEqual(['fault: something breaks'])
+    expect(recorder.history.at(-1)).toMatchObject({ f: 'pause', value: { brokers: [2], hidden: true } })
+  })
+
   test('tells elections, in-sync sets, the quorum and silent brokers, and nothing that stays as it is', () => {
     const { recorder, lines } = told()
     recorder.observe(seen({}))
