@@ -57,6 +57,15 @@ const electUncleanly: Script = async run => {
 
 export default lab({
   name: '00-durability',
+  difficulty: 1,
+  lesson:
+    'A topic has partitions, and each partition has replicas on several brokers. One of them leads: clients write to it and read from it, the others fetch from it. The replicas that keep up are the in-sync set; the controller knows it, and picks the next leader from it when a broker is gone. The producer says with acks when a record counts as written: when the leader has it (1), or when every replica in the in-sync set has it (all). min.insync.replicas says how small that set may become before acks=all is refused. A producer that is idempotent numbers its batches, so that a retry can be recognised. kill -9 ends a process at once and lets it say goodbye to nobody; what it has written to files is still in the memory of the operating system, on the way to the disk.',
+  exercises: [
+    'Kill two of three brokers and leave them away: what do writers get, and is anything lost when they are back?',
+    'Set min.insync.replicas to 1 in the variant main. Is a record lost in this run? Could one be, and in which order would brokers have to die?',
+    'Look at the gaps between acknowledgements in the report. Which kill costs most, and which settings of the topology decide how much?',
+    'Replace the kills by an orderly stop (run.stop). What is different in the lanes of the leaders?',
+  ],
   summary:
     'Kill leader, controller, follower, everything at once: no acknowledged record may be lost, doubled or reordered.',
   question:

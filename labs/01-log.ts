@@ -50,6 +50,15 @@ const checks = allChecks.filter(name => name !== 'replica-divergence')
 
 export default lab({
   name: '01-log',
+  difficulty: 1,
+  lesson:
+    'A partition is a log: an append-only file (cut into segments) in which every record has a number, its offset. The broker writes with ordinary file calls. The operating system keeps what was written in its page cache and brings it to the disk when it sees fit; only fsync waits until it is there, and by default Kafka does not call it for each record. When a broker starts after a crash it reads the end of its logs and checks the batches there (recovery). A record is acknowledged when the replicas that acks asks for have it; here there is only one replica, so acks=all and acks=1 mean the same.',
+  exercises: [
+    'Set flush.messages=1 for the topic in the variant power-failure. What is lost then, and what does it cost in records per second?',
+    'Which offsets have the records that were written after each restart? Is there a hole?',
+    'Kill the broker while nothing is written, on a cluster of your own (./faultline up --brokers 1), and compare what recovery says at the next start (./faultline logs) with a kill under load.',
+    'Let the topic have three replicas on three brokers and cut the power of one of them: lab 27 begins there.',
+  ],
   summary: 'kill -9 a broker that holds the only replica: the log must come back with every offset as it was.',
   question:
     'One broker, one replica. The broker is killed with kill -9 in the middle of writes and started again. What happened to acknowledged records?',

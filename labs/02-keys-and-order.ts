@@ -118,6 +118,15 @@ const checks = [
 
 export default lab({
   name: '02-keys-and-order',
+  difficulty: 1,
+  lesson:
+    'A record has a key and a value; the key may be missing. A topic consists of partitions, each a log of its own, and the producer decides for every record which one it goes to: by a number it names, or by a rule of the client, the partitioner. The usual one computes a hash of the key (murmur2) and takes it modulo the number of partitions. Consumers of a group share the partitions: each is read by one of them. The number of partitions can be raised while clients work, and never lowered.',
+  exercises: [
+    'Grow from 3 to 4, and from 3 to 9 partitions. Which share of the keys is in two partitions, and what does arithmetic say?',
+    'Which key is where? Compute murmur2 of one key by hand, modulo 3 and modulo 6, and look it up in the report.',
+    'Write a partitioner with consistent hashing and run the variant grown with it. How many keys move?',
+    'What would a compacted topic keep of a key that moved? Look at lab 16.',
+  ],
   summary: 'Grow a topic from 3 to 6 partitions: order within a partition holds, order of a key does not.',
   question:
     'A producer sends records with keys and lets the client choose the partition. The topic grows from 3 to 6 partitions. In which order does a consumer group see the records of one key?',

@@ -148,6 +148,15 @@ const checks = [
 
 export default lab({
   name: '03-consumer-lag',
+  difficulty: 1,
+  lesson:
+    'Consumers with the same group id share the work: the group coordinator, one of the brokers, gives each partition to one member. A member reads from the leader of its partitions, and commits the offset that it would read next; commits are records in an internal topic. The lag of a group is the number of records between what it has committed and the high watermark of each partition. Records leave a topic by age or size (retention), or because somebody deletes them (DeleteRecords).',
+  exercises: [
+    'Give the topic four partitions. How does the lag fall now, and what did it cost (lab 02)?',
+    'Start a second group with another id while the first one lags. Which lag has it, and does it slow the first one down?',
+    'Watch the lag of a group of your own: ./faultline watch, or kafka-consumer-groups --describe. Is it a time?',
+    'In the control, what does the group get when it asks for an offset that has been deleted? Lab 05 goes on from there.',
+  ],
   summary: 'Write faster than a group reads: it lags, loses nothing, and catches up, unless retention is faster.',
   question:
     'A group of four consumers reads a topic with three partitions, and far more is written than it can read. What happens?',

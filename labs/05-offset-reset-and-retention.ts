@@ -123,6 +123,15 @@ const nothingPassedOver = factCheck({
 
 export default lab({
   name: '05-offset-reset-and-retention',
+  difficulty: 2,
+  lesson:
+    'A consumer reads from an offset that it chooses. A group chooses what it has committed, and auto.offset.reset when there is no such offset, or when it is out of range: earliest (the first record there is), latest (the end of the log), none (an error). The log has a first offset, the log start; retention and DeleteRecords move it up. Committed offsets are records, too, and are deleted when a group has been empty for offsets.retention.minutes.',
+  exercises: [
+    'Commit offset 12, and 20, instead of 5. For which of them does auto.offset.reset matter?',
+    'Run the variant none by hand with kcat or kafka-console-consumer. What does your client do with OFFSET_OUT_OF_RANGE by default?',
+    'How would you notice in production that a group has been reset? Which number jumps?',
+    'Which setting would you choose for a billing service, and which for a live dashboard? What must each of them do at the start?',
+  ],
   summary: 'Delete what a group has not read yet: earliest goes on with the rest, latest passes over it silently.',
   question:
     'A group has committed offset 5 and is away; meanwhile everything below offset 12 is deleted, and the log ends at 20. It comes back with auto.offset.reset=latest. What does it read first?',

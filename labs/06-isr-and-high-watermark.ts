@@ -98,6 +98,15 @@ const highWatermarkRises: OwnCheck = {
 
 export default lab({
   name: '06-isr-and-high-watermark',
+  difficulty: 1,
+  lesson:
+    "Followers fetch from the leader as consumers do, and the leader knows from their fetches how far each of them is. The in-sync set (ISR) are the replicas that have been at the end of the leader's log within replica.lag.time.max.ms. The high watermark is the offset up to which every replica of the in-sync set has the records; consumers read no further. A frozen process (SIGSTOP) is not dead: its connections stay open, its memory stays, and it does nothing. The controller ends the session of a broker whose heartbeats stay away (broker.session.timeout.ms).",
+  exercises: [
+    'Raise replica.lag.time.max.ms and broker.session.timeout.ms. Which of the two decides how long the gap is?',
+    'Freeze both followers. What do producers get, and when?',
+    "Slow a follower instead of freezing it (breakInside('slow-disk', followerOf(0), …)). Does it leave the in-sync set?",
+    "Follow one record in the report: when was it in the leader's log, and when could a consumer have it?",
+  ],
   summary: 'Freeze a follower: writes with acks=all wait until it leaves the in-sync set, then go on without it.',
   question:
     'acks=all, three in-sync replicas, min.insync.replicas=2. One follower freezes (SIGSTOP). What do producers see?',

@@ -128,6 +128,15 @@ function cell(acks: Acks, minInsync: 1 | 2, death: Death, outcome: 'keeps' | 'lo
 
 export default lab({
   name: '07-acks-matrix',
+  difficulty: 2,
+  lesson:
+    'Three settings meet here. acks, of the producer: how many replicas must have a record before it is acknowledged (0: nobody is asked, 1: the leader, all: the in-sync set). min.insync.replicas, of the topic: how small the in-sync set may be. unclean.leader.election.enable, of the topic: whether a replica outside of the in-sync set may lead when nobody else can. A leader can die at two moments: before the in-sync set has shrunk, so that a follower that lacks the newest records still counts as in sync, or afterwards, when only the leader is left in it.',
+  exercises: [
+    'Write down for each cell, before you run it, whether it loses. Which ones did you get wrong?',
+    'Set replication factor 5 and min.insync.replicas 3. How many brokers may die one after the other without loss, and how many without writes being refused?',
+    'Which cell is the default of a topic that is created without settings, with a producer of today? And with a producer of 2020?',
+    'What does availability cost? Compare how many sends failed in acks=all with min.insync.replicas 1 and 2.',
+  ],
   summary: 'acks × min.insync.replicas × the way the leader dies: which cells lose acknowledged records?',
   question:
     'The followers of a leader freeze until it alone is in sync; it goes on as far as its settings let it, and is killed. Unclean election is allowed, so a follower leads when they wake up. With which setting is every acknowledged record still there?',

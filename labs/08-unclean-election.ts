@@ -126,6 +126,15 @@ const fenced = factCheck({
 
 export default lab({
   name: '08-unclean-election',
+  difficulty: 2,
+  lesson:
+    'When the leader of a partition is gone, the controller elects another one from the in-sync set. When the last replica of that set is gone there are two possibilities, and the topic says which one it wants (unclean.leader.election.enable). Every election gives the partition a higher leader epoch, and every batch carries the epoch of the leader that wrote it. A client can send the epoch it knows with its requests, and can ask a leader where an epoch ends in its log (OffsetsForLeaderEpoch). A client that knows nothing of epochs has only its offset.',
+  exercises: [
+    'Write 3 records instead of 8 after the election. What does the reader without epochs notice now?',
+    'Which of your clients know KIP-320? A packet trace shows what they send in Fetch (current leader epoch).',
+    'Start an unclean election by hand for one partition (kafka-leader-election --election-type unclean). When would you?',
+    'Run it on Apache Kafka 4.3.1 with min.insync.replicas=2 and three replicas. Who may lead there, and why (lab 27)?',
+  ],
   summary: 'Let a replica lead that lacks records: they are lost, and only the leader epoch tells a reader.',
   question:
     'The last in-sync replica of a partition dies, and a replica that lacks records is there. What happens by default, and what if unclean.leader.election.enable=true?',

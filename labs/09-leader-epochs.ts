@@ -126,6 +126,15 @@ const records = ['lost-write', 'unseen', 'inconsistent-offsets', 'replica-diverg
 
 export default lab({
   name: '09-leader-epochs',
+  difficulty: 3,
+  lesson:
+    'A follower may have records that its leader does not have, or that are not yet committed: after a crash it must find out which part of its log to keep. It knows the high watermark, but late: the leader sends it with the answer to the next fetch, and it is written to disk every few seconds (replica.high.watermark.checkpoint.interval.ms). Since 0.11 there is more to go by: each leader has an epoch, each batch carries it, and each replica keeps a table of where every epoch begins in its log (leader-epoch-checkpoint).',
+  exercises: [
+    'Run it with --step and look at the leader epochs of the last records of both replicas. When do they become equal?',
+    'Remove replica.high.watermark.checkpoint.interval.ms from the topology. Does the outcome change?',
+    'Draw scenario 2 of KIP-101: how would two logs get different records at the same offset, with a cut by high watermark?',
+    'In the variant cut-by-epoch, what would a client with acks=all have been told about the records that are cut?',
+  ],
   summary: 'Bring a replica back with an old high watermark: it cuts by leader epochs, and loses nothing.',
   question:
     'A follower has 20 records and knows that the first few of them are committed. It is killed, comes back, catches up, and the leader dies. How many records has the follower when it leads?',

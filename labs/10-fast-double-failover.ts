@@ -96,6 +96,15 @@ const checks = [
 
 export default lab({
   name: '10-fast-double-failover',
+  difficulty: 3,
+  lesson:
+    'Read lab 09 first: a replica that comes back asks its leader where the epoch of its last record ends, and cuts its log there. That works when the leader knows the epoch. In this lab leadership moves twice while a third replica stands still, and comes back to the broker that led before, with a log that has been cut and written anew in between. What can the replica that stood still know of that, if the name of its leader has not changed?',
+  exercises: [
+    'Let the third replica wake up after the first failover already. Which request cuts its log then?',
+    'Read the steps of KIP-279 and find each of them among the steps of the run.',
+    'Which leader epochs does each replica have at the end, and where does each begin?',
+    'In the control, who could have told the client that its records would be lost?',
+  ],
   summary: 'Move leadership away and back while a replica sleeps: it must notice that its leader is another one now.',
   question:
     'A follower freezes. Meanwhile its leader loses leadership, cuts its log, gets leadership back and writes other records to the same offsets. The follower wakes up and sees the leader it had before. What does it do with the records that only it has now?',

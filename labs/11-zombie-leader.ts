@@ -87,6 +87,15 @@ const stillBelieves = factCheck({
 
 export default lab({
   name: '11-zombie-leader',
+  difficulty: 3,
+  lesson:
+    'A broker knows that it leads because the controller has told it so. If the link to the controller breaks, it hears nothing of a new election; but it still reaches its followers and its clients. The controller ends its session after broker.session.timeout.ms and elects another leader with a higher leader epoch; followers hear of it. To take a follower out of the in-sync set a leader asks the controller (AlterPartition), and the high watermark moves when every replica of the set has fetched.',
+  exercises: [
+    'Let a consumer read from the old leader meanwhile. Which records does it see, and can it tell?',
+    'Cut the leader off from its followers as well. What changes for a client that writes to it?',
+    'How long could the old leader go on if the session was ten minutes? Try it with broker.session.timeout.ms.',
+    'Set min.insync.replicas=1. Does acks=all get an answer from the old leader now? Why?',
+  ],
   summary: 'Cut a leader off from the controller only: it believes that it leads, and must not be able to acknowledge.',
   question:
     'A leader can reach its followers and its clients, but not the controller, which has elected another one. A client that has not heard of it writes to the old leader with acks=all. What does it get?',

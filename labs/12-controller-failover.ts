@@ -91,6 +91,15 @@ async function successor(run: LabRun, deposed: number): Promise<void> {
 
 export default lab({
   name: '12-controller-failover',
+  difficulty: 2,
+  lesson:
+    'In KRaft the metadata of a cluster (topics, partitions, leaders, settings) is a log as well, __cluster_metadata, replicated by Raft among the controllers. The one that leads this log is the active controller; the others follow, and vote for a new one when it falls silent, with a higher epoch. All brokers read the log too, and work with what they have read. Who leads a partition, and which replicas are in sync, is in this log; the records of clients are not.',
+  exercises: [
+    'Kill two of three controllers. Which requests still work, and which wait?',
+    'Create a topic while there is no active controller. What does the client get?',
+    'Give the cluster a controller of its own (controllers: 3) and kill the active one. Which gaps between acknowledgements are left?',
+    'Freeze the active controller for a minute and let it go on. What are the first things it says (on a cluster of your own: ./faultline pause, resume, logs)?',
+  ],
   summary:
     'Kill, freeze and stop the active controller: the quorum elects another, and no acknowledged record is lost.',
   question: 'The active controller is killed; it is a node of its own and leads no partition. What do writers notice?',

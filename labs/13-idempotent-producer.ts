@@ -36,6 +36,15 @@ const checks = [...allChecks, responsesWereLost]
 
 export default lab({
   name: '13-idempotent-producer',
+  difficulty: 1,
+  lesson:
+    'A client sends a batch and waits for the answer. If the connection breaks in between, it cannot know whether the broker wrote the batch: it did not come, or the answer did not. Most clients send it again. An idempotent producer (enable.idempotence) asks the broker for a producer id at the start, and gives its batches numbers for each partition. Brokers keep, for each producer, what they saw last.',
+  exercises: [
+    'Restart the producer in the middle (a new instance, the same records). What is in the log now, and whose task is it to prevent that?',
+    'Lose the request instead of the answer. Is there a difference for the client, and for the log?',
+    'Write to a cluster of your own with an idempotent producer and look at a batch with ./faultline log dump: where are producer id, epoch and sequence number?',
+    'How many batches may be in flight for this to work? Lab 14 has the reason.',
+  ],
   summary: 'Lose acknowledgements on the way back: a retry is written twice unless the producer is idempotent.',
   question:
     'The broker wrote a batch, but its answer is lost and the client sends the batch again. How often is it in the log?',

@@ -166,6 +166,15 @@ const refusedUntilComplete = factCheck({
 
 export default lab({
   name: '14-reordering',
+  difficulty: 2,
+  lesson:
+    'To be fast, a producer does not wait for the answer to a batch before it sends the next one (max.in.flight.requests.per.connection). TCP keeps the requests of one connection in order, and a broker handles them one after the other. It judges each of them for itself, though: a batch may be refused for a reason that is gone when the next one comes. The client sends a refused batch again, if the error is one that may pass. An idempotent producer gives its batches consecutive numbers.',
+  exercises: [
+    'Set inFlight to 1 in the control. What does that cost on a line of 50 ms?',
+    'Which errors does your client retry? Which of them can hit one batch and spare the next?',
+    'Read some batches of one producer out of a log (./faultline log dump) and look at their sequence numbers. What would a gap mean?',
+    'What must the client do in the variant unknown-producer? Look at what the Java producer does after OUT_OF_ORDER_SEQUENCE_NUMBER.',
+  ],
   summary:
     'Refuse the first of two batches in flight: the retry lands behind the second, unless the producer is idempotent.',
   question:

@@ -114,6 +114,15 @@ const records = ['lost-write', 'unseen', 'duplicate', 'nonmonotonic-send'] as co
 
 export default lab({
   name: '15-producer-state-expiry',
+  difficulty: 3,
+  lesson:
+    'The leader of a partition remembers, for each idempotent producer, its epoch and the numbers of its last batches. This lives in memory, with a snapshot on disk, and could be built anew from the log. Producers come and go, so it has an end: who writes nothing for producer.id.expiration.ms is forgotten. What a broker does with a producer that it does not know has changed in 2.5 (KIP-360).',
+  exercises: [
+    'Set producer.id.expiration.ms to its default. Is the control still caught?',
+    'Delete the records of the producer (DeleteRecords) instead of waiting. Is it forgotten, too?',
+    'How long does your client retry at most (delivery.timeout.ms)? Compare it with the memory of the broker.',
+    'Look at DescribeProducers before and after (kafka-transactions describe-producers).',
+  ],
   summary: 'Let the broker forget an idempotent producer: it goes on, but a retry from before is written twice.',
   question:
     'An idempotent producer gets no answer to a batch. It sends it again only when the broker has forgotten the producer (producer.id.expiration.ms). How often is the batch in the log?',

@@ -118,6 +118,15 @@ const tombstoneIs = (there: boolean) =>
 
 export default lab({
   name: '16-compaction-and-tombstones',
+  difficulty: 2,
+  lesson:
+    'A topic with cleanup.policy=compact keeps, for each key, at least its last record; the cleaner rewrites old segments now and then and leaves out what has a successor. Offsets stay as they are, so a compacted log has holes. A record whose value is null is a tombstone: it says that the key is deleted. Services use such topics as tables: they read from the beginning, remember the last value of each key, and go on from there with what comes.',
+  exercises: [
+    'Set delete.retention.ms of the control to a day. What happens to the script?',
+    'Which records does a reader see that begins in the middle of the log? Is its table right?',
+    'Raise min.cleanable.dirty.ratio to 0.9. When does the cleaner come now?',
+    'How would you find a ghost key in production? Who would have to be compared with whom?',
+  ],
   summary: 'A reader that is away for longer than delete.retention.ms never hears of a deletion.',
   question:
     'A service keeps a table from a compacted topic. It has read a key, then it is down; the key is deleted meanwhile. When it goes on from its committed offset, does it remove the key from its table?',

@@ -77,6 +77,15 @@ const expiredLeave = factCheck({
 
 export default lab({
   name: '17-retention-and-segments',
+  difficulty: 2,
+  lesson:
+    "A log is cut into segments; the last one, the active one, is written to. Retention looks at whole segments: by time (retention.ms against the timestamps of the records) and by size (retention.bytes). The timestamp of a record is that of its producer (CreateTime), or that of the broker when it wrote it (LogAppendTime). A topic can say how far a producer's timestamp may be away from the broker's clock (message.timestamp.before.max.ms, message.timestamp.after.max.ms).",
+  exercises: [
+    'Write the record from the future last instead of first. What is deleted?',
+    'Set message.timestamp.type=LogAppendTime in the control. Is it still caught?',
+    'How much can a partition hold with retention.bytes=1 GiB and segment.bytes=1 GiB? Measure it with smaller numbers.',
+    'Look for records from the future in your own topics: kafka-get-offsets --time, or ./faultline log dump.',
+  ],
   summary: 'Date one record ahead: it keeps its segment, and with it everything older behind it.',
   question:
     'retention.ms is ten minutes. A log begins with one record dated 50 minutes ahead, then come records that are half an hour old. What does the broker delete?',

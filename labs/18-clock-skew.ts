@@ -78,6 +78,15 @@ async function sendAhead(run: LabRun, workload: HandWorkload): Promise<number> {
 
 export default lab({
   name: '18-clock-skew',
+  difficulty: 2,
+  lesson:
+    'Computers have two clocks: one that counts how long something takes, and never goes back, and a calendar that somebody sets. Time limits of requests, sessions and elections use the first. Timestamps of records, retention, and the expiry of committed offsets use the second; it may be wrong, may jump, and may differ between producers and brokers. A topic says whose calendar its records carry: that of the producer (CreateTime) or that of the leader (LogAppendTime).',
+  exercises: [
+    'Let the clock of a follower jump instead of that of the leader. Which facts change?',
+    'Let the clock jump back by a day. What does retention do?',
+    'Set message.timestamp.after.max.ms of the topic to two days. What does the record from tomorrow do to retention (lab 17)?',
+    'Which of your alerts would tell you that one broker lives in the future?',
+  ],
   summary: 'Let clocks of producers and brokers be wrong: offsets do not care, timestamps and retention do.',
   question:
     'The clock of a leader is a day ahead. retention.ms is one hour. What happens to records that were written a minute ago?',

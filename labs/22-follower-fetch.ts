@@ -96,6 +96,15 @@ const notBeyond = factCheck({
 
 export default lab({
   name: '22-follower-fetch',
+  difficulty: 2,
+  lesson:
+    'Usually consumers read from the leader of a partition, wherever it is. In a cluster over several data centres that costs money, so a consumer can say in which rack it is (client.rack), and a leader with a replica selector can send it to a replica there (KIP-392). A follower knows what it has fetched, and the high watermark as the leader told it with the last answer. The leader knows how far each follower is, and which are in sync.',
+  exercises: [
+    'Leave replica.selector.class away. What does the leader answer to a reader that names its rack?',
+    'How much later than at the leader does a record come at the follower? Which settings decide that?',
+    'Freeze the follower instead of cutting it off. What is different for the reader?',
+    'Look at what your client does when it has been sent to a follower: how often does it ask the leader again?',
+  ],
   summary: 'Read from the follower in the own rack, cut it off: who falls back to the leader misses nothing.',
   question:
     'A consumer reads from a follower in its own rack. The follower is cut off from the other brokers, but not from the consumer. What does the consumer get from it?',

@@ -139,7 +139,7 @@ export default lab({
   name: '24-reassignment',
   difficulty: 2,
   lesson:
-    'Each partition has a list of brokers that hold its replicas. It is metadata: the controller fills it in when the topic is created, from the brokers that are there at that moment, and nothing but a request of an operator (AlterPartitionReassignments, kafka-reassign-partitions) changes it. A move is done by adding first and removing last: the new replicas are added to the list, copy the log from the leader like any follower, join the in-sync set, and only then do the old ones leave. Until then the move can be taken back. With acks=all a record is acknowledged when every replica in sync has it; those that are still copying are not in sync, so nobody waits for them.',
+    'Each partition has a list of brokers that hold its replicas. It is metadata: the controller fills it in when the topic is created, and an operator can ask for another one (AlterPartitionReassignments, kafka-reassign-partitions). A move is done by adding first and removing last: the new replicas are added to the list, copy the log from the leader like any follower, join the in-sync set, and only then do the old ones leave. Until then the move can be taken back. With acks=all a record is acknowledged when every replica in sync has it; those that are still copying are not in sync, so nobody waits for them.',
   exercises: [
     'Read the topic while it moves: which brokers does kafka-topics --describe show for partition 0 midway, and in which order?',
     'After the cancelled move the lists have the same brokers as before. Have they the same preferred leader? Look at the order.',

@@ -156,6 +156,15 @@ const staysLeader = factCheck({
 
 export default lab({
   name: '26-failing-disks',
+  difficulty: 2,
+  lesson:
+    'A broker may have several log directories (log.dirs), usually one for each disk; a replica lives in one of them. Disks fail in several ways: they get slow, they get full, or they answer with an error. The controller hears from a broker through heartbeats, which need no disk. The leader waits for its own disk before it acknowledges anything, and with acks=all for every replica in sync.',
+  exercises: [
+    'Slow the disk of a follower instead of that of the leader. Who waits, and for how long?',
+    'Put the metadata log into the directory that fails (metadata.log.dir). What becomes of the broker?',
+    'Which of your alerts would find a leader whose disk is slow? Which broker would they name?',
+    'Let the control have two replicas. What is different?',
+  ],
   summary:
     'Make the disk of a leader slow, full, or broken: a limping leader stays, a dead log directory moves its partitions.',
   question:

@@ -108,6 +108,15 @@ const checks = [...records, left]
 
 export default lab({
   name: '27-lost-page-cache',
+  difficulty: 3,
+  lesson:
+    'What a broker has written lies in the page cache of its operating system, and gets to the disk some time later; Kafka does not wait for it (flush.messages). The end of a process loses nothing of that, the end of a machine does. Replication is to make up for it: others have the record. The in-sync set names those that must have everything that was acknowledged, and a leader is chosen from it. Newer versions keep a second list, of eligible leader replicas (KIP-966).',
+  exercises: [
+    'Lose the power of a follower. What does it copy, and who notices?',
+    'How many records are lost in the control all? How many would it be with flush.messages=1, and what do they cost (the variant flushed)?',
+    'Run last-in-sync on Apache Kafka 3.9.1 and 4.3.1. What is different, and which feature level does it?',
+    'Your three replicas are in one rack with one power supply. What is replication factor 3 worth there?',
+  ],
   summary:
     'Let machines lose their power before anything was flushed: one of three is nothing, the last in-sync replica may be all.',
   question:

@@ -90,7 +90,7 @@ function hiding(faults: readonly HiddenFault[], how: { readonly judge: Diagnose;
     for (const [index, { fault, broker }] of roundsOf(run.cluster.spec.seed, faults).entries()) {
       const round = index + 1
       const before = { acknowledged: run.workload.acknowledged, ms: run.cluster.clock.nowMs() }
-      run.step(`${truthOf(round)} of ${faults.length}`)
+      run.step(`fault ${round} of ${faults.length}`)
       const begin = async () => await fault.begin(run, broker)
       await (how.isHidden ? run.hidden(begin) : begin())
       const { symptoms, text } = await examine(run, doctor, how.judge, true)
@@ -156,7 +156,7 @@ export default lab({
   name: '32-capstone',
   difficulty: 3,
   lesson:
-    'Everything so far began with a fault and looked at what came of it. On call it is the other way round: there are symptoms, and the fault is to be found. Three questions go a long way. Does the broker answer, refuse, or say nothing? A process that is gone takes no connection (its machine says so at once); one that stands still has its connections kept open by the machine, and nobody reads what comes in. What do the others say of it? The controller calls a broker alive as long as its heartbeats come; it does not try to reach it, and clients may well reach who cannot reach the controller. And does its own work differ from that of the others: how long does a write take that needs nobody else (acks=1), is it refused, which time does it write down (LogAppendTime)? One symptom fits several faults, two or three together hardly do. Each round you see one line for each broker, taken from outside, and say what it is.',
+    'Everything so far began with a fault and looked at what came of it. On call it is the other way round: there are symptoms, and the fault is to be found. Three questions go a long way. Does the broker answer, refuse, or say nothing? A process that is gone takes no connection (its machine says so at once); one that stands still has its connections kept open by the machine, and nobody reads what comes in. What do the others say of it? The controller calls a broker alive as long as its heartbeats come; it does not try to reach it. And does its own work differ from that of the others: how long does a write take that needs nobody else (acks=1), is it refused, which time does it write down (LogAppendTime)? One symptom fits several faults, two or three together hardly do. Each round you see one line for each broker, taken from outside, and say what it is.',
   exercises: [
     'Play another seed: lab run 32 --seed 2. The same seed hides the same faults; --variant hasty shows them, announced as they happen.',
     'Run it with --step on --runtime simulated and look at the logs of the replicas before you answer. Which of the faults show there?',
