@@ -21,6 +21,7 @@ const longest = [
     'upgrades',
     'toolkit-process',
     'package',
+    'packet-faults',
     'toolkit-security',
     'observe',
     'fault-proxy',

@@ -9,7 +9,7 @@ import type { KafkaConfig } from 'kafkajs'
 import type { Random } from '#broker/environment/environment.ts'
 import type { AddedNodeFault, NodeFaultOrder, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
-import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
+import type { ClusterLinks, FaultRequest, FaultState } from '../proxy/model.ts'
 import type { SecurityDocument } from './security/clients.ts'
 import type { SecurityKind } from './security/kinds.ts'
 
@@ -145,6 +145,27 @@ export interface NodeFaults {
   heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]>
 }
 
+/** How a fault was seen to work on a link. */
+export interface LinkProof extends NodeFaultProof {
+  /** `2->1` */
+  readonly link: string
+}
+
+export interface ProvedPacketFault extends FaultState {
+  readonly proofs: readonly LinkProof[]
+}
+
+/** Faults of links without a fault proxy: of packets between nodes. Requests of clients, and what is in packets, are out of their reach. */
+export interface PacketFaults {
+  /** Kinds of faults of links that there are so. */
+  readonly kinds: ReadonlySet<string>
+  faults(): Promise<readonly FaultState[]>
+  /** With complete parameters. Resolves when it is at work and, with proof, was seen to be; else it is taken back. */
+  add(request: FaultRequest, proof: boolean): Promise<ProvedPacketFault>
+  /** Unknown ids are refused. @returns the ones that were healed */
+  heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]>
+}
+
 export interface PowerFailureOptions {
   /**
    * all: as if nothing had been written back by itself; part: by chance, each page on its own, pages torn at sectors. Default: all; the disks
@@ -179,6 +200,8 @@ export interface Cluster {
   readonly brokerAddresses?: ReadonlyMap<number, string>
   /** What breaks links and requests, of a cluster behind a fault proxy. Refuses when the proxy does not answer. */
   readonly links?: ClusterLinks | undefined
+  /** What loses packets between nodes, of containers without a fault proxy. */
+  readonly packets?: PacketFaults | undefined
   /** Faults inside nodes, with capability `node-faults`. */
   readonly nodeFaults?: NodeFaults | undefined
   /** With capability `upgrade`. */

@@ -13,7 +13,8 @@ export async function activeFaults(cluster: Cluster): Promise<readonly ActiveFau
   const { name } = cluster.spec
   const recorded = await Promise.all(faultRecords(name).map(record => describeRecord(name, record)))
   const inside = await Promise.all(nodes.map(async ({ id }) => await insideNode(cluster, id)))
-  const ofLinks = (await cluster.links?.status())?.state === 'running' ? ((await cluster.links?.faults()) ?? []) : []
+  const isUp = cluster.links === undefined || (await cluster.links.status()).state === 'running'
+  const ofLinks = (isUp ? await (cluster.links ?? cluster.packets)?.faults() : undefined) ?? []
   return [...nodes.flatMap(ofProcess), ...recorded, ...inside.flat(), ...ofLinks]
 }
 
@@ -64,7 +65,7 @@ export async function healListed(
 ): Promise<void> {
   const loops = faults.filter(({ name }) => name === 'restart-loop')
   for (const { id } of loops) await endRecordedFault(cluster.spec.name, id)
-  await cluster.links?.heal(faults.filter(({ node }) => node === undefined).map(({ id }) => id))
+  await (cluster.links ?? cluster.packets)?.heal(faults.filter(({ node }) => node === undefined).map(({ id }) => id))
   await each(
     faults,
     ({ name }) => name === 'pause',

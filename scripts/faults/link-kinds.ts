@@ -1,12 +1,12 @@
 /** The kinds of faults on links, as entries of the catalogue: a request to the fault proxy, and the proof that it took effect. */
-import type { Cluster } from '../cluster/cluster.ts'
+import type { Cluster, PacketFaults } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
 import { completeParameters, linkFaultKinds, type LinkFaultKind } from '../proxy/kinds.ts'
 import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
 import { Prover } from '../proxy/proof.ts'
 import { selectLinks } from '../proxy/select-links.ts'
 import { topicIdOf } from '../proxy/topic-id.ts'
-import type { AppliedFault, FaultKind, FaultOrder, Place } from './kind.ts'
+import type { AppliedFault, FaultKind, FaultOrder, LinkChoice, Place } from './kind.ts'
 
 /** Refuses, with the way to one, when the cluster has no fault proxy. */
 export function requireLinks(cluster: Cluster): ClusterLinks {
@@ -66,12 +66,13 @@ function whyNot({ runtime }: Place): string | undefined {
 /** Adds the fault and shows on every link that it works; takes it back when it does not. */
 async function applyToLinks(kind: LinkFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
   const { cluster } = order
-  const links = requireLinks(cluster)
   if (order.links === undefined)
     throw usageError(
       `The fault ${kind.name} is about links: it needs --from and --to.`,
       `For example: ./faultline fault add ${kind.name} --from 1 --to 2`,
     )
+  if (cluster.packets !== undefined) return await losePackets(cluster.packets, kind, { ...order, links: order.links })
+  const links = requireLinks(cluster)
   const request = await withTopicId(cluster, { kind: kind.name, ...order.links, parameters: order.parameters })
   if (!order.proof) return [{ ...(await links.add(request)), proofs: [] }]
   const { ssl, sasl } = cluster.kafkaOptions()
@@ -89,6 +90,28 @@ async function applyToLinks(kind: LinkFaultKind, order: FaultOrder): Promise<rea
     `The fault ${fault.id} did not take effect, and was taken back: ${wrong.map(({ link, text }) => `${link}: ${text}`).join('; ')}.`,
     '--no-proof adds it without looking.',
   )
+}
+
+/** What only a proxy can do something about: how the kernel sends lost packets again, and which it loses, is up to it. */
+const ofProxy = ['timeout', 'seed']
+
+async function losePackets(
+  packets: PacketFaults,
+  kind: LinkFaultKind,
+  { links, parameters: given, proof }: FaultOrder & { readonly links: LinkChoice },
+): Promise<readonly AppliedFault[]> {
+  const stranger = ofProxy.find(name => packets.kinds.has(kind.name) && given[name] !== undefined)
+  if (stranger !== undefined)
+    throw usageError(`--${stranger} of ${kind.name} needs a fault proxy in front of the nodes: ./faultline up --proxy.`)
+  const complete = Object.entries(completeParameters(kind, given)).filter(([name]) => !ofProxy.includes(name))
+  return [await packets.add({ kind: kind.name, ...links, parameters: Object.fromEntries(complete) }, proof)]
+}
+
+/** Why a kind that the runtime has is not there on this cluster. */
+export function whyNotWithoutProxy({ packets }: Cluster, kind: FaultKind): string | undefined {
+  return kind.targets === 'nodes' || packets === undefined || packets.kinds.has(kind.name)
+    ? undefined
+    : `without a fault proxy (up --proxy) there are ${[...packets.kinds].join(', ')}`
 }
 
 /** Newer requests name topics by their ids: the proxy needs both. */

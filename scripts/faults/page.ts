@@ -22,8 +22,8 @@ Every fault is an entry of one catalogue: \`fault add\` applies and proves it, \
 \`\`\`
 
 Nodes are numbers, \`all\`, or what they are at that moment: \`controller\` (the active one), \`leader:orders-0\`, \`follower:orders-0\` (one in sync, where
-there is one), \`coordinator:readers\` (of a group). Faults of links have \`--from\` and \`--to\` instead; they need \`up --proxy\`, and
-[their own page](fault-proxy.md) tells more. \`up --faults --proxy\` has both.
+there is one), \`coordinator:readers\` (of a group). Faults of links have \`--from\` and \`--to\` instead; they need \`up --proxy\`, or
+containers, and [their own page](fault-proxy.md) tells more. \`up --faults --proxy\` has both.
 
 A fault that cannot be seen to work is taken back and the command fails; \`--no-proof\` adds it without looking. "Not proved" says that there was
 nothing to look at, and why.

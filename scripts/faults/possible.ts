@@ -3,13 +3,16 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { usageError } from '../errors.ts'
 import { checkParameters, type Parameters } from '../proxy/parameters.ts'
 import type { FaultKind } from './kind.ts'
+import { whyNotWithoutProxy } from './link-kinds.ts'
 
 /** Refuses a kind that this cluster cannot have, and parameters that cannot be meant. */
 export function requirePossible(cluster: Cluster, kind: FaultKind, parameters: Parameters): void {
   const { runtime, engine } = cluster.spec
   const lacking = kind.needs.find(capability => !cluster.capabilities.has(capability))
   const reason =
-    kind.impossible(cluster.spec) ?? (lacking === undefined ? undefined : (ways[lacking] ?? `it lacks ${lacking}`))
+    kind.impossible(cluster.spec) ??
+    whyNotWithoutProxy(cluster, kind) ??
+    (lacking === undefined ? undefined : (ways[lacking] ?? `it lacks ${lacking}`))
   if (reason !== undefined)
     throw usageError(
       `The fault ${kind.name} is not there on this cluster (${runtime}, ${engine}): ${reason}.`,

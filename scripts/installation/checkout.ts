@@ -21,6 +21,7 @@ export const installation: Installation = {
   pageScript: undefined,
   kafkaFiles: join(root, 'scripts', 'cluster', 'apache-kafka'),
   kafkaImage: join(root, 'images', 'apache-kafka'),
+  packetFilterImage: join(root, 'images', 'packet-filter'),
   image: { name: 'faultline/broker:dev', context: root, dockerfile: join('images', 'broker', 'Dockerfile') },
   compileCache: join(root, 'node_modules', '.cache', 'faultline'),
 }

@@ -27,6 +27,8 @@ export interface Installation {
   readonly kafkaFiles: string
   /** Folder that the image of Apache Kafka is built from. */
   readonly kafkaImage: string
+  /** Folder that the image is built from which breaks links beside nodes. */
+  readonly packetFilterImage: string
   /** What `docker build` is given. The name of a package's image has its version: an older one is another one. */
   readonly image: { readonly name: string; readonly context: string; readonly dockerfile: string }
   /** Where Node.js keeps compiled code between runs. */

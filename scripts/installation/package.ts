@@ -27,6 +27,7 @@ export const installation: Installation = {
   pageScript: join(folder, 'report-page.js'),
   kafkaFiles: join(folder, 'apache-kafka'),
   kafkaImage: join(folder, 'apache-kafka-image'),
+  packetFilterImage: join(folder, 'packet-filter-image'),
   image: { name: `faultline/broker:${version}`, context: folder, dockerfile: join('image', 'Dockerfile') },
   compileCache: compileCacheOf(root),
 }

@@ -88,7 +88,10 @@ export function interruptible(cluster: Cluster, signal: AbortSignal): Interrupti
 function extras(
   cluster: Cluster,
   guarded: <T>(work: () => Promise<T>) => Promise<T>,
-): Pick<Cluster, 'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links' | 'nodeFaults' | 'versions'> {
+): Pick<
+  Cluster,
+  'partition' | 'cutOneWay' | 'healPartition' | 'powerFailure' | 'links' | 'packets' | 'nodeFaults' | 'versions'
+> {
   return {
     ...(cluster.partition && {
       partition: async groups => await guarded(async () => await cluster.partition?.(groups)),
@@ -97,6 +100,7 @@ function extras(
       cutOneWay: async (from, to) => await guarded(async () => await cluster.cutOneWay?.(from, to)),
     }),
     ...(cluster.links && { links: cluster.links }),
+    ...(cluster.packets && { packets: cluster.packets }),
     ...(cluster.nodeFaults && { nodeFaults: cluster.nodeFaults }),
     ...(cluster.versions && { versions: cluster.versions }),
     ...(cluster.healPartition && {

@@ -9,6 +9,7 @@
  *   report-page.js                  the script of the report of a lab
  *   labs/, apache-kafka/, image/    labs; files for the other engine; what the container image is built from
  *   apache-kafka-image/             what the other engine's is built from
+ *   packet-filter-image/            what that is built from which breaks links beside nodes
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -240,6 +241,7 @@ function copyKafkaFiles(): void {
   for (const file of readdirSync(folder).filter(name => !name.endsWith('.ts')))
     cpSync(join(folder, file), to('apache-kafka', file))
   cpSync(at('images', 'apache-kafka'), to('apache-kafka-image'), { recursive: true })
+  cpSync(at('images', 'packet-filter'), to('packet-filter-image'), { recursive: true })
 }
 
 rmSync(outdir, { recursive: true, force: true })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Random } from '#broker/environment/environment.ts'
 import { codeOf, failure, usageError } from '../../errors.ts'
-import type { ClusterLinks } from '../../proxy/model.ts'
+import type { ClusterLinks, FaultRequest } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type {
   Capability,
@@ -43,12 +43,13 @@ import {
   writeRecord,
 } from '../state.ts'
 import { docker, runDocker } from './docker.ts'
-import { proxyService } from './container-addresses.ts'
+import { CONTROLLER_PORT, NETWORK_PORT, proxyService } from './container-addresses.ts'
 import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
 import { runOnVolumes, withoutFrames } from './container.ts'
 import { CpuLimitedNodes } from './cpu-limit.ts'
 import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
+import { PacketLinks, type PacketNode } from './packet-links.ts'
 import { forgetUnsyncedCommand, loseUnsyncedIn, requireContainerJournal } from './power.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { sweepProject } from './sweep.ts'
@@ -60,12 +61,13 @@ export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'pause',
   'restart',
   'wipe',
+  // By the fault proxy, or without one by packet filters.
+  'partition',
 ])
 
-/** What needs a fault proxy in front of the nodes, and what needs nodes that can be broken from inside: a lab that wants them gets them. */
+/** And what needs nodes that can be broken from inside: a lab that wants it gets it. */
 export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...composeCapabilities,
-  'partition',
   'node-faults',
   'power-failure',
 ] satisfies Capability[])
@@ -91,6 +93,7 @@ export class ComposeCluster implements Cluster {
   readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
+  readonly packets: PacketLinks | undefined
   readonly nodeFaults: NodeFaults | undefined
   readonly clock = realClock
   readonly random: Random
@@ -106,7 +109,6 @@ export class ComposeCluster implements Cluster {
     this.#record = record
     const capabilities = new Set<Capability>([
       ...composeCapabilities,
-      ...(this.spec.proxy === true ? (['partition'] as const) : []),
       ...(this.spec.faults === true ? (['node-faults', 'power-failure'] as const) : []),
     ])
     this.capabilities = capabilitiesOf({ name: 'compose', capabilities }, this.spec.engine)
@@ -116,6 +118,10 @@ export class ComposeCluster implements Cluster {
         ? new ProxyContainer(this.spec, proxyName, () => this.#inspectContainer(proxyName))
         : undefined
     this.links = this.#proxy
+    this.packets =
+      this.#proxy === undefined && this.spec.engine !== 'redpanda'
+        ? new PacketLinks(this.spec.name, () => Promise.all(nodeIds(this.spec).map(id => this.#packetNode(id))))
+        : undefined
     this.nodeFaults = this.spec.faults === true ? this.#makeNodeFaults() : undefined
   }
 
@@ -136,6 +142,19 @@ export class ComposeCluster implements Cluster {
     }
     this.#kafkaFaults = new KafkaNodeFaults(containerOf, id => faultLockFile(this.spec.name, id))
     return new CpuLimitedNodes(this.#kafkaFaults, this.spec.name, containerOf)
+  }
+
+  async #packetNode(id: number): Promise<PacketNode> {
+    const found = await this.#inspect(id)
+    const [network] = Object.values(found?.NetworkSettings.Networks ?? {})
+    return {
+      id,
+      container: this.#containerName(id),
+      isRunning: found?.State.Running === true,
+      address: network === undefined || network.IPAddress === '' ? undefined : network.IPAddress,
+      host: serviceName(this.spec, id),
+      port: rolesOf(this.spec, id).includes('broker') ? NETWORK_PORT : CONTROLLER_PORT,
+    }
   }
 
   get security(): SecurityDocument | undefined {
@@ -203,6 +222,7 @@ export class ComposeCluster implements Cluster {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     this.#wantEnd(id, false)
     await (await this.#container(id)).start()
+    await this.packets?.renew(id)
   }
 
   async restart(id: number): Promise<void> {
@@ -253,26 +273,22 @@ export class ComposeCluster implements Cluster {
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
     const [first = [], ...others] = groups
     if (others.length === 0) return
-    await this.#requireProxy().add({ kind: 'partition', from: first, to: others.flat(), parameters: { both: true } })
+    await this.#addPartition({ kind: 'partition', from: first, to: others.flat(), parameters: { both: true } })
     await this.partition(others)
   }
 
   async cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
-    await this.#requireProxy().add({ kind: 'partition', from, to })
+    await this.#addPartition({ kind: 'partition', from, to })
+  }
+
+  async #addPartition(request: FaultRequest): Promise<void> {
+    await (this.#proxy?.add(request) ?? this.packets?.add(request, false))
   }
 
   async healPartition(): Promise<void> {
-    const proxy = this.#requireProxy()
-    const partitions = (await proxy.faults()).filter(({ name }) => name === 'partition')
-    await proxy.heal(partitions.map(({ id }) => id))
-  }
-
-  #requireProxy(): ProxyContainer {
-    if (this.#proxy !== undefined) return this.#proxy
-    throw usageError(
-      `The links of ${this.spec.name} cannot be broken: no fault proxy stands in front of its nodes.`,
-      `./faultline down --name ${this.spec.name}, then ./faultline up --proxy --runtime compose`,
-    )
+    const links = this.#proxy ?? this.packets
+    const partitions = ((await links?.faults()) ?? []).filter(({ name }) => name === 'partition')
+    await links?.heal(partitions.map(({ id }) => id))
   }
 
   /** With the faults of links that the cluster is made with. */
@@ -330,6 +346,7 @@ export class ComposeCluster implements Cluster {
       await this.compose(['down', '--remove-orphans', ...(keepData ? [] : ['--volumes', '--timeout', '0'])])
     await sweepProject(projectName(this.spec), { keepVolumes: keepData, isCutOff })
     if (keepData) {
+      this.packets?.forget()
       for (const id of nodeIds(this.spec)) this.#wantEnd(id, true)
       writeRecord({ ...this.#record, phase: 'down' })
       return

@@ -7,7 +7,7 @@ import type { NodeAddresses } from '../properties.ts'
 import { traitsOf } from '../security/kinds.ts'
 
 export const CLIENT_PORT = 9092
-const CONTROLLER_PORT = 9093
+export const CONTROLLER_PORT = 9093
 export const NETWORK_PORT = 19092
 /** The service of the fault proxy, and its host name. */
 export const proxyService = 'proxy'

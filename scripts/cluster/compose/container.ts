@@ -86,14 +86,15 @@ export async function runOnVolumes(
   })
 }
 
-/** Runs a command as root of a container of the same image that shares the network of this one, and may change it. */
+/** Runs a command as root of a container, by default of the same image, that shares the network of this one, and may change it. */
 export async function runBeside(
   name: string,
   command: readonly string[],
+  image?: string,
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const found = await (await docker()).getContainer(name).inspect()
   return await runHelper({
-    Image: found.Config.Image,
+    Image: image ?? found.Config.Image,
     Cmd: [...command],
     User: '0:0',
     Labels: { [helperLabel]: found.Config.Labels[projectLabel] ?? '' },

@@ -63,7 +63,8 @@ export async function ensureKafkaImage(
   return ours
 }
 
-function baseArgument(): Readonly<Record<string, string>> {
+/** Of a Dockerfile that takes any Debian or Ubuntu. */
+export function baseArgument(): Readonly<Record<string, string>> {
   const base = process.env['FAULTLINE_KAFKA_BASE']
   return base === undefined || base === '' ? {} : { BASE: base }
 }

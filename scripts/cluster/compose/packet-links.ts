@@ -1,0 +1,281 @@
+/**
+ * Faults of the links between containers without a fault proxy: packet filters of the networks of the nodes, set by a short-lived container beside each
+ * (images/packet-filter), which alone has the right to. Which there are is a file of the cluster, written before the first rule and taken away after the
+ * last one. Rules end with the run of a container and name addresses that may change with it: `renew` puts them in place again.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { failure, usageError } from '../../errors.ts'
+import type { FaultRequest, FaultState } from '../../proxy/model.ts'
+import type { LinkProof, PacketFaults, ProvedPacketFault } from '../cluster.ts'
+import { readJson, stateDirectory, writeJson } from '../state.ts'
+import { runBeside } from './container.ts'
+import { ensurePacketImage, packetImage } from './packet-image.ts'
+import {
+  applyCommand,
+  chainOf,
+  countCommand,
+  nodesOf,
+  packetKinds,
+  pairsOf,
+  parseCounts,
+  placesOf,
+  removeCommand,
+  rulesAt,
+  type PacketFault,
+  type Pair,
+} from './packet-rules.ts'
+
+/** A node as the engine sees it now. */
+export interface PacketNode {
+  readonly id: number
+  readonly container: string
+  readonly isRunning: boolean
+  /** In the network of the nodes; undefined while it is down. */
+  readonly address: string | undefined
+  /** Where others find it. */
+  readonly host: string
+  readonly port: number
+}
+
+interface Book {
+  /** So many faults were added so far; ids are not used again. */
+  readonly added: number
+  readonly faults: readonly PacketFault[]
+}
+
+type Ending = 'answered' | 'refused' | 'silent'
+
+/** How long an answer is waited for that should not come, and one that should, s. */
+const silenceSeconds = 1
+const answerSeconds = 10
+/** ApiVersions v0 without a client id, which every node answers to everybody; those with TLS answer that it is none. */
+const request = String.raw`\0\0\0\12\0\22\0\0\0\0\0\1\377\377`
+
+export class PacketLinks implements PacketFaults {
+  readonly kinds = packetKinds
+  readonly #cluster: string
+  readonly #nodes: () => Promise<readonly PacketNode[]>
+
+  constructor(cluster: string, nodes: () => Promise<readonly PacketNode[]>) {
+    this.#cluster = cluster
+    this.#nodes = nodes
+  }
+
+  async faults(): Promise<readonly FaultState[]> {
+    const { faults } = this.#read()
+    if (faults.length === 0) return []
+    const nodes = await this.#nodes()
+    const counts = await this.#countAt(nodes, faults)
+    return faults.map(fault => describe(fault, counts))
+  }
+
+  async add(order: FaultRequest, proof: boolean): Promise<ProvedPacketFault> {
+    const { kind, parameters = {} } = order
+    const nodes = await this.#nodes()
+    const chosen = nodesOf(
+      order,
+      nodes.map(({ id }) => id),
+    )
+    await ensurePacketImage()
+    const book = this.#read()
+    const fault: PacketFault = { id: `${kind}-${book.added + 1}`, kind, ...chosen, parameters }
+    const before = proof ? await probeAll(nodes, pairsOf(fault), answerSeconds) : undefined
+    // First what `heal` has to know.
+    this.#write({ added: book.added + 1, faults: [...book.faults, fault] })
+    try {
+      await this.#apply(fault, placesOf(fault))
+      const proofs = before === undefined ? [] : await this.#prove(fault, before)
+      const wrong = proofs.filter(({ shown }) => shown === false)
+      if (wrong.length > 0)
+        throw failure(
+          `The fault ${fault.id} did not take effect, and was taken back: ${wrong.map(({ link, text }) => `${link}: ${text}`).join('; ')}.`,
+          '--no-proof adds it without looking.',
+        )
+      return { ...describe(fault, await this.#countAt(nodes, [fault])), proofs }
+    } catch (error) {
+      await this.heal([fault.id])
+      throw error
+    }
+  }
+
+  async heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
+    const { faults } = this.#read()
+    const unknown = ids === 'all' ? undefined : ids.find(id => !faults.some(fault => fault.id === id))
+    if (unknown !== undefined) throw usageError(`There is no fault ${unknown} of links.`)
+    const healed = faults.filter(({ id }) => ids === 'all' || ids.includes(id))
+    if (healed.length === 0) return []
+    const nodes = await this.#nodes()
+    const command = healed.map(fault => `( ${removeCommand(chainOf(fault))} )`).join(' && ')
+    await atEach(
+      nodes.filter(({ id, isRunning }) => isRunning && healed.some(fault => placesOf(fault).includes(id))),
+      () => command,
+    )
+    const book = this.#read()
+    this.#write({ ...book, faults: book.faults.filter(({ id }) => !healed.some(fault => fault.id === id)) })
+    return healed.map(fault => describe(fault, new Map()))
+  }
+
+  /** After a node was started: its rules, and those about its packets, name the addresses that it and the others have now. */
+  async renew(id: number): Promise<void> {
+    for (const fault of this.#read().faults) {
+      await this.#apply(fault, placesOf(fault, id))
+      // Somebody may have healed it meanwhile, and found nothing yet at this node.
+      if (this.#read().faults.some(each => each.id === fault.id)) continue
+      const nodes = (await this.#nodes()).filter(node => node.isRunning && placesOf(fault, id).includes(node.id))
+      await atEach(nodes, () => removeCommand(chainOf(fault)))
+    }
+  }
+
+  /** Of containers that are to be made anew. */
+  forget(): void {
+    rmSync(this.#file, { force: true })
+  }
+
+  async #apply(fault: PacketFault, places: readonly number[]): Promise<void> {
+    const nodes = await this.#nodes()
+    const addressOf = (id: number) => nodes.find(node => node.id === id)?.address
+    await atEach(
+      nodes.filter(({ id, isRunning }) => isRunning && places.includes(id)),
+      ({ id }) => applyCommand(chainOf(fault), rulesAt(id, fault, addressOf)),
+    )
+  }
+
+  async #prove(fault: PacketFault, before: ReadonlyMap<string, Ending>): Promise<readonly LinkProof[]> {
+    const nodes = await this.#nodes()
+    const pairs = pairsOf(fault)
+    // What gets lost by chance is looked for more often.
+    const rounds = fault.kind === 'loss' ? Math.min(10, Math.ceil(1 / Number(fault.parameters['probability']))) : 1
+    let now = new Map<string, Ending>()
+    for (let round = 0; round < rounds; round++) now = await probeAll(nodes, pairs, silenceSeconds)
+    const lost = await this.#countAt(nodes, [fault])
+    return pairs.map(pair => {
+      const link = nameOf(pair)
+      const packets = lost.get(chainOf(fault))?.lost ?? 0
+      return { link, ...prove(fault, { before: before.get(link), now: now.get(link), packets }) }
+    })
+  }
+
+  /** Packets that were lost so far, by chain, and where a chain is not in place although its node runs. */
+  async #countAt(nodes: readonly PacketNode[], faults: readonly PacketFault[]): Promise<ReadonlyMap<string, Count>> {
+    const counts = new Map<string, Count>()
+    const chains = (id: number) => faults.filter(fault => placesOf(fault).includes(id)).map(chainOf)
+    const asked = nodes.filter(({ id, isRunning }) => isRunning && chains(id).length > 0)
+    const outputs = await atEach(asked, ({ id }) => countCommand(chains(id)))
+    for (const [index, { id }] of asked.entries()) {
+      const found = parseCounts(outputs[index] ?? '')
+      for (const chain of chains(id)) {
+        const count = counts.get(chain) ?? { lost: 0, missingAt: [] }
+        const lost = found.get(chain)
+        counts.set(
+          chain,
+          lost === undefined
+            ? { ...count, missingAt: [...count.missingAt, id] }
+            : { ...count, lost: count.lost + lost },
+        )
+      }
+    }
+    return counts
+  }
+
+  get #file(): string {
+    return join(stateDirectory(this.#cluster), 'packets.json')
+  }
+
+  #read(): Book {
+    return (readJson(this.#file) as Book | undefined) ?? { added: 0, faults: [] }
+  }
+
+  #write(book: Book): void {
+    writeJson(this.#file, book)
+  }
+}
+
+interface Count {
+  readonly lost: number
+  readonly missingAt: readonly number[]
+}
+
+const nameOf = ([from, to]: Pair): string => `${from}->${to}`
+
+function describe(fault: PacketFault, counts: ReadonlyMap<string, Count>): FaultState {
+  const { id, kind: name, parameters } = fault
+  const { lost = 0, missingAt = [] } = counts.get(chainOf(fault)) ?? {}
+  const links = pairsOf(fault).map(nameOf)
+  const words = Object.entries(parameters).flatMap(([key, value]) =>
+    value === false ? [] : [`${key} ${String(value)}`],
+  )
+  const missing = missingAt.length === 0 ? '' : `; not at node ${missingAt.join(', ')}, which somebody else has started`
+  const summary = `${name} ${links.join(', ')}${words.length === 0 ? '' : ` (${words.join(', ')})`}, by packet filters${missing}`
+  return { id, name, summary, links, parameters, hits: lost, held: 0, missed: 0 }
+}
+
+interface Seen {
+  readonly before: Ending | undefined
+  readonly now: Ending | undefined
+  /** That got lost, of all links of the fault. */
+  readonly packets: number
+}
+
+const sentences: Readonly<Record<Ending, string>> = {
+  answered: 'a request is answered',
+  refused: 'a connection is refused',
+  silent: `no answer in ${silenceSeconds * 1_000} ms`,
+}
+
+function prove({ kind }: PacketFault, { before, now, packets }: Seen): Omit<LinkProof, 'link'> {
+  const lost = `${packets} packets of the fault's links got lost`
+  if (kind === 'loss') return { shown: packets > 0 ? true : undefined, text: packets > 0 ? lost : `${lost}: by chance` }
+  if (before !== 'answered' || now === undefined)
+    return {
+      shown: undefined,
+      text: `the link did not answer before (${before ?? 'its node is down'}): nothing to compare with`,
+    }
+  const wanted: Ending = kind === 'cut' ? 'refused' : 'silent'
+  // On a busy machine an answer may take that long in any case.
+  return { shown: now === wanted && packets > 0, text: `${sentences[now]}, before it was answered; ${lost}` }
+}
+
+/** Each node that connections come from asks the others. */
+async function probeAll(
+  nodes: readonly PacketNode[],
+  pairs: readonly Pair[],
+  seconds: number,
+): Promise<Map<string, Ending>> {
+  const asking = nodes.filter(({ id, isRunning }) => isRunning && pairs.some(([from]) => from === id))
+  const outputs = await atEach(asking, ({ id }) => {
+    const targets = nodes.filter(node => pairs.some(([from, to]) => from === id && to === node.id))
+    return `${targets.map(target => probeCommand(target, seconds)).join(' ')} wait`
+  })
+  const seen = new Map<string, Ending>()
+  for (const [index, { id }] of asking.entries()) {
+    for (const [, to, code] of (outputs[index] ?? '').matchAll(/^(\d+) (\d+)$/gm))
+      seen.set(nameOf([id, Number(to)]), code === '0' ? 'answered' : code === '124' ? 'silent' : 'refused')
+  }
+  return seen
+}
+
+/** For bash: prints the number of the node and how it went: 0 answered, 124 not in that time, else refused or closed. */
+function probeCommand({ id, host, port }: PacketNode, seconds: number): string {
+  const ask = `exec 3<>/dev/tcp/${host}/${port} && printf "${request}" >&3 && [ "$(head -c 4 <&3 | wc -c)" = 4 ]`
+  return `{ timeout ${seconds} bash -c '${ask}' 2>/dev/null; echo "${id} $?"; } &`
+}
+
+/** Runs a command beside each of these nodes. @returns what they print, in that order */
+async function atEach(
+  nodes: readonly PacketNode[],
+  commandOf: (node: PacketNode) => string,
+): Promise<readonly string[]> {
+  if (nodes.length > 0) await ensurePacketImage()
+  return await Promise.all(
+    nodes.map(async node => {
+      const command = ['bash', '-c', commandOf(node)]
+      const { exitCode, output } = await runBeside(node.container, command, packetImage)
+      if (exitCode === 0) return output
+      throw failure(
+        `The packet filter of ${node.container} cannot be used (exit code ${exitCode}): ${output.trim().slice(-500)}`,
+        './faultline up --proxy breaks links without.',
+      )
+    }),
+  )
+}
