@@ -33,12 +33,13 @@ async function playing({ produce = [], leads = [], end = 0, records = 0 }: Play)
   const named = (write: (w: Writer) => Writer) => (writer: Writer) =>
     writer.array(['t'], (name, topic) => topic.string(name).array([0], (index, w) => write(w.int32(index))))
   const answers: Record<number, (writer: Writer) => Writer> = {
-    0: named(w =>
-      w
-        .int16(produce[times(0)] ?? 0)
-        .int64(7n)
-        .int64(-1n),
-    ),
+    0: writer =>
+      named(w =>
+        w
+          .int16(produce[times(0)] ?? 0)
+          .int64(7n)
+          .int64(-1n),
+      )(writer).int32(0),
     1: writer => {
       const batch = recordBatch(Array.from({ length: records }, (_, index) => ({ value: `k:${index}`, timestamp: 1 })))
       const bytes = records > 0 && times(1) === 0 ? batch : Buffer.alloc(0)
