@@ -31,7 +31,7 @@ function claims(engine: 'faultline' | 'apache-kafka'): void {
   const name = ['--name', cluster]
   const container = (id: number) => `faultline-${cluster}-broker-${id}-1`
   let admin: Admin
-  const json = async (...words: string[]) => (await toolkit.here('fault', ...words, ...name)) as unknown
+  const json = (...words: string[]) => toolkit.here('fault', ...words, ...name)
   const faults = async () => (await json('list')) as readonly Listed[]
   const heal = async () => (await json('heal', '--all')) as readonly Listed[]
   const untilIsr = async (topic: string, ...ids: readonly number[]): Promise<void> => {
