@@ -32,7 +32,7 @@ import {
 import type { Segment } from '../segment.ts'
 import { encodeAbortedTransactions } from '../transaction-index.ts'
 import type { AbortedTransaction } from '../transaction-index.ts'
-import { areNeighbours, cutBelow, isEndCertain, readSwap } from './swap-evidence.ts'
+import { areNeighbours, cutBelow, isEndCertain, reachOf, readSwap } from './swap-evidence.ts'
 
 /** Of a segment, in the order in which they become the log's. */
 const indexSuffixes = segmentSuffixes.filter(suffix => suffix !== logSuffix)
@@ -142,7 +142,7 @@ function finishInterrupted({ disk, log, directory, names }: SwapPlace, baseOffse
     log.info('Finishing a swap of segments that a stop had interrupted.', about)
     removeReplaced(disk, directory, names, baseOffset, endOffset)
   } else if (logs.includes(baseOffset)) {
-    if (!areNeighbours(disk, directory, logs, baseOffset))
+    if (!areNeighbours(disk, directory, logs, { baseOffset, reach: reachOf(disk, swapPath) }))
       throw new DiskError(
         'EIO',
         'recover',

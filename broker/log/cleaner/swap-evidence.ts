@@ -51,10 +51,35 @@ export function isEndCertain(
   return end !== undefined && end <= last.baseOffset && logs.includes(endOffset)
 }
 
-/** Whether each segment from `baseOffset` on begins where the one before it ends: none of them was taken away. */
-export function areNeighbours(disk: Disk, directory: string, logs: readonly number[], baseOffset: number): boolean {
+/** Up to where a damaged swap may reach: nobody can tell when damage is what it ends with. */
+export function reachOf(disk: Disk, path: string): number {
+  return withFile(disk, path, window => {
+    let reach = 0
+    for (let position = 0; position < window.end;) {
+      const batch = soundBatchAt(window, position)
+      if (batch !== undefined) reach = Math.max(reach, batch.nextOffset)
+      const next =
+        batch === undefined ? nextSoundBatch(window, position + 1, window.end, () => true) : position + batch.sizeBytes
+      if (next === undefined) return Infinity
+      position = next
+    }
+    return reach
+  })
+}
+
+/**
+ * Whether each segment from `baseOffset` on begins where the one before it ends, as far as they begin below `reach`: none of those was taken
+ * away. What is behind is no business of the swap's.
+ */
+export function areNeighbours(
+  disk: Disk,
+  directory: string,
+  logs: readonly number[],
+  { baseOffset, reach }: { readonly baseOffset: number; readonly reach: number },
+): boolean {
   const from = logs.indexOf(baseOffset)
   return logs.slice(from, -1).every((offset, index) => {
+    if (offset >= reach) return true
     const { end } = findBatch(disk, `${directory}/${offsetFileName(offset, logSuffix)}`, offset, Infinity)
     return end === logs[from + index + 1]
   })

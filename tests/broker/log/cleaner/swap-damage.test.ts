@@ -144,6 +144,35 @@ describe(`a stop at each of the ${moments.length} changes of the disk during swa
   })
 })
 
+test('a damaged swap is given up also where a segment behind what it replaces is damaged', () => {
+  let given = 0
+  for (const changes of moments) {
+    const scene = interrupted(changes, false)!
+    const { machine, swapPath, swapBase, swapEnd } = scene
+    const disk = inspect(machine)
+    const bases = disk
+      .list(logDirectory)
+      .flatMap(({ name }) => (/^\d{20}\.log$/.test(name) ? Number(name.slice(0, 20)) : []))
+    const behind = bases.filter(base => base >= swapEnd).sort((a, b) => a - b)
+    const starts = [...batches(readFile(disk, swapPath)!)].map(({ start }) => start)
+    // With the first segment there, some batches of the swap, and one behind that is not the active one.
+    if (!bases.includes(swapBase) || starts.length < 2 || behind.length < 2) continue
+    const overwrite = (path: string, position: number, bytes: Buffer): void => {
+      const file = disk.open(path, 'write')
+      file.write([bytes], position)
+      file.close()
+    }
+    overwrite(swapPath, starts[0]! + 61, Buffer.from([0xee]))
+    const damaged = `${logDirectory}/${String(behind[0]).padStart(20, '0')}.log`
+    overwrite(damaged, 8, Buffer.from([0x7f]))
+    const log = openLog(machine, { config, recoveryPoint: scene.written.length })
+    expect(machine.lines.filter(line => line.includes('it is given up'))).toHaveLength(1)
+    expect(log.logEndOffset).toBe(scene.written.length)
+    given++
+  }
+  expect(given).toBeGreaterThan(2)
+})
+
 test('the base offset of the last batch that says the base of a later segment removes nothing either', () => {
   for (const changes of moments) {
     const first = interrupted(changes, false)!
