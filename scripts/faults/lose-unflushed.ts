@@ -20,7 +20,9 @@ export async function loseUnflushed(cluster: Cluster, ids: readonly number[], to
 }
 
 function emptyLogs(dataDir: string, topic: string): void {
-  const folders = readdirSync(dataDir).filter(name => name.startsWith(`${topic}-`))
+  // The name of another topic may begin with this one and a dash.
+  const isOfTopic = (name: string) => name.startsWith(`${topic}-`) && /^\d+$/.test(name.slice(topic.length + 1))
+  const folders = readdirSync(dataDir).filter(isOfTopic)
   if (folders.length === 0) throw failure(`There is no log of ${topic} in ${dataDir}.`)
   for (const folder of folders) {
     for (const name of readdirSync(join(dataDir, folder))) {

@@ -16,7 +16,7 @@ function cluster(capabilities: readonly Capability[]): Cluster & { readonly kill
   const killed: number[] = []
   const nodes = [1, 2].map(id => {
     const dataDir = path.join(home, String(id))
-    for (const folder of ['letters-0', 'others-0']) {
+    for (const folder of ['letters-0', 'letters-12', 'letters-sent-0', 'others-0']) {
       mkdirSync(path.join(dataDir, folder), { recursive: true })
       for (const name of ['0.log', '0.index', '0.timeindex', '0.snapshot', 'leader-epoch-checkpoint'])
         writeFileSync(path.join(dataDir, folder, name), 'content')
@@ -36,11 +36,14 @@ test('the nodes are killed, and only their logs of the topic are emptied; what i
   const made = cluster(['read-log-directory'])
   await loseUnflushed(made, [2], 'letters')
   expect(made.killed).toEqual([2])
-  const folder = path.join(home, '2', 'letters-0')
-  expect(readdirSync(folder).sort()).toEqual(['0.log', 'leader-epoch-checkpoint'])
-  expect(readFileSync(path.join(folder, '0.log'), 'utf8')).toBe('')
-  expect(readFileSync(path.join(folder, 'leader-epoch-checkpoint'), 'utf8')).toBe('content')
-  for (const untouched of ['2/others-0', '1/letters-0']) expect(readdirSync(path.join(home, untouched))).toHaveLength(5)
+  for (const name of ['letters-0', 'letters-12']) {
+    const folder = path.join(home, '2', name)
+    expect(readdirSync(folder).sort()).toEqual(['0.log', 'leader-epoch-checkpoint'])
+    expect(readFileSync(path.join(folder, '0.log'), 'utf8')).toBe('')
+    expect(readFileSync(path.join(folder, 'leader-epoch-checkpoint'), 'utf8')).toBe('content')
+  }
+  for (const untouched of ['2/others-0', '2/letters-sent-0', '1/letters-0'])
+    expect(readdirSync(path.join(home, untouched))).toHaveLength(5)
 })
 
 test('a node without a log of the topic is an error, and so is a runtime whose files cannot be reached', async () => {
