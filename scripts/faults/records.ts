@@ -16,6 +16,8 @@ import { readJson, stateDirectory, writeJson } from '../cluster/state.ts'
 
 export interface FaultRecord {
   readonly id: string
+  /** Of this order alone: a later one of the same kind on the same node has the same id, and whoever carries out this one ends all the same. */
+  readonly nonce: string
   readonly kind: string
   readonly node: number
   readonly summary: string

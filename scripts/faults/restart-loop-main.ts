@@ -1,5 +1,5 @@
 /**
- * The process behind the fault restart-loop: `node restart-loop-main.ts CLUSTER ID`. Kills and starts one node as its record says, and ends
+ * The process behind the fault restart-loop: `node restart-loop-main.ts CLUSTER ID NONCE`. Kills and starts one node as its record says, and ends
  * when the record is gone. It looks for that before each step, so that a heal need not know which process it is. When all its rounds are
  * done it takes the record away itself; how it went stays for whoever began it.
  */
@@ -7,18 +7,24 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ownProcess } from '../cluster/lifecycle.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { failure } from '../errors.ts'
-import { readFaultRecord, removeFaultProgress, removeFaultRecord, writeFaultProgress } from './records.ts'
+import {
+  readFaultProgress,
+  readFaultRecord,
+  removeFaultProgress,
+  removeFaultRecord,
+  writeFaultProgress,
+} from './records.ts'
 
 /** How soon a healed fault is noticed, ms. */
 const lookEveryMs = 50
 
 /** @returns whether it came to its end; else its order was taken away */
-async function main(name: string, id: string): Promise<boolean> {
-  const first = readFaultRecord(name, id)
-  if (first === undefined) return false
+async function main(name: string, id: string, nonce: string): Promise<boolean> {
   const self = await ownProcess()
+  const first = readFaultRecord(name, id)
+  if (first?.nonce !== nonce) return false
   const { node, parameters } = first
-  const isOrdered = (): boolean => readFaultRecord(name, id) !== undefined
+  const isOrdered = (): boolean => isStillOrdered(name, id, nonce)
   const pause = async (ms: number): Promise<boolean> => {
     const end = performance.now() + ms
     while (performance.now() < end) {
@@ -34,6 +40,7 @@ async function main(name: string, id: string): Promise<boolean> {
     const cluster = await attachCluster(name)
     const { state } = (await cluster.nodes()).find(each => each.id === node) ?? { state: 'dead' as const }
     if (state === 'running' || state === 'starting' || state === 'paused') await cluster.kill(node)
+    if (!isOrdered()) return false
     writeFaultProgress(name, id, { process: self, hits: round })
     if (!(await pause(Number(parameters['down'])))) return false
     await cluster.start(node)
@@ -41,17 +48,26 @@ async function main(name: string, id: string): Promise<boolean> {
   return isOrdered()
 }
 
-const [name, id] = process.argv.slice(2)
-if (name === undefined || id === undefined) throw failure('Expected a cluster and the id of a fault.')
-main(name, id).then(
+function isStillOrdered(name: string, id: string, nonce: string): boolean {
+  return readFaultRecord(name, id)?.nonce === nonce
+}
+
+/** With its order gone nobody looks any more for how far it was. What is there of a later order is that one's. */
+function removeOwnProgress(name: string, id: string): void {
+  if (readFaultProgress(name, id)?.process.pid === process.pid) removeFaultProgress(name, id)
+}
+
+const [name, id, nonce] = process.argv.slice(2)
+if (name === undefined || id === undefined || nonce === undefined)
+  throw failure('Expected a cluster, the id of a fault and the nonce of its order.')
+main(name, id, nonce).then(
   isDone => {
     if (isDone) removeFaultRecord(name, id)
-    // With its order gone nobody looks for this any more.
-    else removeFaultProgress(name, id)
+    else removeOwnProgress(name, id)
   },
   (error: unknown) => {
     console.error(error)
     process.exitCode = 1
-    if (readFaultRecord(name, id) === undefined) removeFaultProgress(name, id)
+    if (!isStillOrdered(name, id, nonce)) removeOwnProgress(name, id)
   },
 )

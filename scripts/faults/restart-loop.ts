@@ -1,5 +1,6 @@
 /** A node that is killed and started again and again: by a process of its own, which outlives the command and ends with its record. */
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { poll } from '../cluster/clock.ts'
 import { conditionOf, waitFor } from '../cluster/process/liveness.ts'
@@ -43,6 +44,7 @@ export async function restartLoop(order: FaultOrder): Promise<readonly AppliedFa
   const were = await cluster.nodes()
   const records = nodes.map((node): FaultRecord => ({
     id: `restart-loop-${node}`,
+    nonce: randomUUID(),
     kind: 'restart-loop',
     node,
     summary: `node ${node} is killed ${String(parameters['up'])} ms after each start, and away for ${String(parameters['down'])} ms`,
@@ -82,12 +84,12 @@ async function hasEnded(cluster: string, { id }: FaultRecord): Promise<boolean> 
   return progress !== undefined && (await conditionOf(progress.process)) === 'gone'
 }
 
-async function startLoop(name: string, { id }: FaultRecord): Promise<void> {
+async function startLoop(name: string, { id, nonce }: FaultRecord): Promise<void> {
   // A loop that has come to its end leaves how it went.
   removeFaultProgress(name, id)
   const log = openSync(faultLogFile(name, id), 'a')
   try {
-    const child = spawn(process.execPath, [installation.restartLoopMain, name, id], {
+    const child = spawn(process.execPath, [installation.restartLoopMain, name, id, nonce], {
       detached: true,
       stdio: ['ignore', log, log],
     })

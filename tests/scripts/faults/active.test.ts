@@ -121,6 +121,7 @@ describe('healing', () => {
   test('of all ends loops before any node is asked, and starts what they left', async () => {
     writeFaultRecord('healed', {
       id: 'restart-loop-2',
+      nonce: 'n',
       kind: 'restart-loop',
       node: 2,
       summary: 'again',
@@ -135,6 +136,7 @@ describe('healing', () => {
   test('tells of a loop whose process has ended', async () => {
     writeFaultRecord('healed', {
       id: 'restart-loop-2',
+      nonce: 'n',
       kind: 'restart-loop',
       node: 2,
       summary: 'again',

@@ -18,6 +18,7 @@ import { endRecordedFault } from '#scripts/faults/restart-loop.ts'
 
 const record: FaultRecord = {
   id: 'restart-loop-2',
+  nonce: 'the first',
   kind: 'restart-loop',
   node: 2,
   summary: 'node 2 is killed again and again',
@@ -48,7 +49,9 @@ test('an order without a process is found and taken away', async () => {
 test('the process that carries it out ends with its order, and cannot bring it back', async () => {
   writeFaultRecord('c', record)
   const main = path.join(import.meta.dirname, '../../../scripts/faults/restart-loop-main.ts')
-  const child = spawn(process.execPath, [main, 'c', record.id], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, [main, 'c', record.id, record.nonce], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   const ended = new Promise<number | null>(resolve => {
     child.once('exit', resolve)
   })
@@ -60,6 +63,25 @@ test('the process that carries it out ends with its order, and cannot bring it b
   expect(await conditionOf(handle)).toBe('gone')
   expect(await ended).toBe(0)
   expect(left()).toEqual([])
+})
+
+test('the process that carries it out ends also when the next order of the same kind is there before it looks', async () => {
+  writeFaultRecord('c', { ...record, parameters: { up: 60_000, down: 0 } })
+  const main = path.join(import.meta.dirname, '../../../scripts/faults/restart-loop-main.ts')
+  const child = spawn(process.execPath, [main, 'c', record.id, record.nonce], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const ended = new Promise<number | null>(resolve => {
+    child.once('exit', resolve)
+  })
+  await expect.poll(() => readFaultProgress('c', record.id), { timeout: 15_000 }).toMatchObject({ hits: 0 })
+  const next = { ...record, nonce: 'the second' }
+  const handle = await identify(process.pid)
+  writeFaultProgress('c', record.id, { process: handle!, hits: 3 })
+  writeFaultRecord('c', next)
+  expect(await ended).toBe(0)
+  expect(faultRecords('c')).toEqual([next])
+  expect(readFaultProgress('c', record.id)).toEqual({ process: handle, hits: 3 })
 })
 
 test('a process that died leaves an order that can be taken away', async () => {
