@@ -13,6 +13,7 @@ import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { keptByKafka } from './cleaner/compaction-traces.ts'
 import { recoverSwaps } from './cleaner/segment-swap.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
+import type { DamagedRegion } from './damaged-region.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import { checkNewestEpoch, endOf, EpochCheck } from './epoch-check.ts'
 import { deletedSuffix, logSuffix, offsetOfFileName, segmentSuffixes } from './log-files.ts'
@@ -227,12 +228,25 @@ export function rebuildProducers(
         log.transactions.append(segment, abortedTransaction(completed, producers))
       return true
     })
-    for (const { offset, nextOffset, problem } of segment.damaged) {
-      if (nextOffset <= from || offset >= nextBaseOffset) continue
-      const fields = { segment: segment.path, offset, nextOffset, problem }
-      options.log?.warn('What producers wrote in damaged batches is not known; a retry of it is written again.', fields)
-    }
+    for (const region of segment.damaged)
+      if (region.nextOffset > from && region.offset < nextBaseOffset) tellOfUnknown(segment, region, options.log)
   }
+}
+
+/** First offsets of damage that was told of, by segment. */
+const toldOf = new WeakMap<Segment, Set<number>>()
+
+/** Once: each truncation of a log builds the state of its producers anew. */
+function tellOfUnknown(
+  segment: Segment,
+  { offset, nextOffset, problem }: DamagedRegion,
+  log: Logger | undefined,
+): void {
+  const told = toldOf.get(segment) ?? new Set()
+  if (log === undefined || told.has(offset)) return
+  toldOf.set(segment, told.add(offset))
+  const fields = { segment: segment.path, offset, nextOffset, problem }
+  log.warn('What producers wrote in damaged batches is not known; a retry of it is written again.', fields)
 }
 
 /** What a damaged marker says is not known: its transaction stays open. Of other batches the header is enough. */

@@ -310,6 +310,9 @@ test('producers behind damage that breaks the chain of headers are known, and th
     offset: offsets[2],
     nextOffset: offsets[3],
   })
+  // A truncation builds the state of producers anew: that is not said again.
+  for (let round = 0; round < 3; round++) again.truncateTo(again.logEndOffset - 1)
+  expect(machine.lines.filter(line => line.startsWith('What producers wrote in damaged'))).toHaveLength(1)
 })
 
 describe('a truncation', () => {
