@@ -210,8 +210,8 @@ export interface Socket {
    */
   write(chunks: readonly Uint8Array[], written?: () => void): boolean
   /**
-   * Bytes that the machine has taken of all that was written, within a write too: only ever grows, unless the connection is gone. With TLS it
-   * says no more than whether there was progress. Undefined where nobody tells.
+   * Bytes that the machine has taken of all that was written, within a write too: only ever grows, unless the connection is gone. With TLS they
+   * are counted as they are on the wire, with the handshake. Undefined where nobody tells.
    */
   readonly takenBytes?: number | undefined
   /** Stops and resumes `data`, for back-pressure. */

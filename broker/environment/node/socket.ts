@@ -78,10 +78,13 @@ export class NodeSocket implements Socket {
     return belowMark
   }
 
-  /** What was handed to libuv, but for what waits there: Node looks at the same two numbers to tell whether a socket is idle. */
+  /**
+   * What was handed to libuv, but for what waits there: Node looks at the same two numbers to tell whether a socket is idle. With TLS that is the
+   * handle below: what is encrypted waits there, and the one above knows only of whole writes.
+   */
   get takenBytes(): number | undefined {
     const handle = (this.#raw as unknown as { _handle?: WriteHandle | null })._handle
-    const { bytesWritten, writeQueueSize } = handle ?? {}
+    const { bytesWritten, writeQueueSize } = handle?._parent ?? handle ?? {}
     return bytesWritten === undefined || writeQueueSize === undefined ? undefined : bytesWritten - writeQueueSize
   }
 
@@ -130,6 +133,7 @@ function isTls(socket: RawSocket): boolean {
 }
 
 interface WriteHandle {
+  readonly _parent?: WriteHandle | null
   readonly bytesWritten?: number
   readonly writeQueueSize?: number
 }
