@@ -8,7 +8,7 @@
 import { allChecks } from '#scripts/checkers/check.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { Script } from '#scripts/labs/script.ts'
-import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl, heldInLosses } from '#scripts/labs/scripts.ts'
 import { activeController, everyBroker, everyNode, followerOf, leaderOf, node } from '#scripts/labs/targets.ts'
 
 const breakEverything: Script = async run => {
@@ -91,16 +91,7 @@ export default lab({
       checks: allChecks,
       expect: 'valid',
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1: the leader dies with records that its followers have not fetched',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-      mustHold: heldInLosses,
-    },
+    acksOneControl('acks=1: the leader dies with records that its followers have not fetched'),
     {
       name: 'unclean-election',
       summary:

@@ -10,7 +10,7 @@ import { factCheck } from '#scripts/checkers/facts.ts'
 import { unknown, type OwnCheck } from '#scripts/checkers/result.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
-import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { followersOf, node } from '#scripts/labs/targets.ts'
 
 const freezeFollowers: Script = async run => {
@@ -131,16 +131,7 @@ export default lab({
       checks: [...allChecks, writersWait, highWatermarkRises],
       expect: 'valid',
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1: the leader acknowledges above the high watermark, then dies',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-      mustHold: heldInLosses,
-    },
+    acksOneControl('acks=1: the leader acknowledges above the high watermark, then dies'),
   ],
   watch: [
     'The gap between acknowledgements lasts as long as the follower counts as in sync: the facts "longest wait of writers …".',

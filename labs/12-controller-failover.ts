@@ -9,7 +9,7 @@ import { allChecks } from '#scripts/checkers/check.ts'
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
-import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { activeController, node } from '#scripts/labs/targets.ts'
 
 const depose: Script = async run => {
@@ -124,16 +124,7 @@ export default lab({
       checks: [...allChecks, leadersStay, epochRises, writersGoOn],
       expect: 'valid',
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1: the quorum keeps metadata, but not the records that only a dead leader had',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-      mustHold: heldInLosses,
-    },
+    acksOneControl('acks=1: the quorum keeps metadata, but not the records that only a dead leader had'),
   ],
   watch: [
     'The controller lane: who is active, and the epoch of the quorum, which rises with each election.',

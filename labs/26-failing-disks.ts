@@ -10,7 +10,7 @@ import { allChecks } from '#scripts/checkers/check.ts'
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
-import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { leaderOf, node } from '#scripts/labs/targets.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
 import { logDirsOf } from '#scripts/workload/hand-requests.ts'
@@ -271,16 +271,7 @@ export default lab({
       ],
       expect: ['partition-is-served'],
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1 and good disks: the leader dies before its followers have fetched',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-      mustHold: heldInLosses,
-    },
+    acksOneControl('acks=1 and good disks: the leader dies before its followers have fetched'),
   ],
   watch: [
     'The facts "ms for 40 records" before and with the slow disk: two good disks of three do not help, since the leader writes first.',

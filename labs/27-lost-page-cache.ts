@@ -8,12 +8,11 @@
  *   has eligible leader replicas (KIP-966): then one of the others leads, and nothing is lost.
  * Control: all replicas at once must be caught losing records, on every version. So must acks=1 without any power failure.
  */
-import { allChecks } from '#scripts/checkers/check.ts'
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { loseUnflushed } from '#scripts/faults/lose-unflushed.ts'
 import { driving, lab, quickFailover, type Expectation, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
-import { heldInLosses, loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { node } from '#scripts/labs/targets.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
 import { updateFeature } from '#scripts/workload/hand-requests.ts'
@@ -181,16 +180,7 @@ export default lab({
       checks,
       expect: lost,
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1 and no power failure: the leader dies before its followers have fetched',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-      mustHold: heldInLosses,
-    },
+    acksOneControl('acks=1 and no power failure: the leader dies before its followers have fetched'),
     {
       name: 'last-in-sync-eligible',
       summary: 'the last in-sync replica loses its power, with eligible.leader.replicas.version=1',

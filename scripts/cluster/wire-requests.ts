@@ -200,11 +200,31 @@ export async function produceOne(
   value: Buffer,
   timeoutMs: number,
 ): Promise<{ errorCode: number; offset: number }> {
-  const batch = recordBatch(value)
+  return (
+    (await produceBytes(client, { ...at, acks: -1, timeoutMs }, recordBatch(value))) ?? { errorCode: -1, offset: -1 }
+  )
+}
+
+export interface ProducedBatch {
+  readonly errorCode: number
+  /** Of the first record. */
+  readonly offset: number
+  /** Ms since 1970 on topics with LogAppendTime, else -1. */
+  readonly logAppendTime: number
+  /** How long the client is to wait for its quota, ms. */
+  readonly throttleTimeMs: number
+}
+
+/** Produce v3 of one record batch. Undefined: the answer does not name the partition. */
+export async function produceBytes(
+  client: WireClient,
+  at: { readonly topic: string; readonly partition: number; readonly acks: 1 | -1; readonly timeoutMs: number },
+  batch: Buffer,
+): Promise<ProducedBatch | undefined> {
   const body = new Writer()
     .nullString()
-    .int16(-1)
-    .int32(timeoutMs)
+    .int16(at.acks)
+    .int32(at.timeoutMs)
     .array([at], ({ topic, partition }, writer) =>
       writer.string(topic).array([partition], (index, w) => w.int32(index).int32(batch.length).bytes(batch)),
     )
@@ -213,12 +233,12 @@ export async function produceOne(
     r.string()
     return r.array(p => {
       p.int32()
-      const result = { errorCode: p.int16(), offset: Number(p.int64()) }
-      p.int64() // log append time
-      return result
+      return { errorCode: p.int16(), offset: Number(p.int64()), logAppendTime: Number(p.int64()) }
     })
   })
-  return results?.[0] ?? { errorCode: -1, offset: -1 }
+  const throttleTimeMs = reader.int32()
+  const result = results?.[0]
+  return result === undefined ? undefined : { ...result, throttleTimeMs }
 }
 
 /** Fetch v4 from one partition: the raw record batches up to the high watermark. */

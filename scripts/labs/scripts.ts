@@ -1,7 +1,8 @@
 /** Fault scripts that several labs share. */
-import type { CheckName } from '../checkers/check.ts'
+import { allChecks, type CheckName } from '../checkers/check.ts'
 import { Links } from '../workload/links.ts'
 import { debuggingReplica, latest, listOffsets } from '../workload/observe-requests.ts'
+import type { Variant } from './lab.ts'
 import type { LabRun, Script } from './script.ts'
 import { followersOf, leaderOf, node } from './targets.ts'
 
@@ -78,6 +79,20 @@ export const loseTheUnreplicated: Script = leaderDiesAhead(30)
 
 /** What `loseTheUnreplicated` needs of the workload. */
 export const unreplicatedWorkload = { acks: 1, idempotent: false, partitions: 1 } as const
+
+/** A control that every lab about replicated records may have: with acks=1 a dead leader takes acknowledged records with it. */
+export function acksOneControl(summary: string): Variant {
+  return {
+    name: 'acks-1',
+    summary,
+    role: 'control',
+    workload: unreplicatedWorkload,
+    script: loseTheUnreplicated,
+    checks: allChecks,
+    expect: ['lost-write', 'unseen'],
+    mustHold: heldInLosses,
+  }
+}
 
 /** Checks that hold whatever a dead leader takes with it: replicas agree, and nobody reads what was not written. */
 export const heldInLosses: readonly CheckName[] = [

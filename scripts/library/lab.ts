@@ -8,7 +8,13 @@
 export { driving, lab, quickFailover } from '../labs/lab.ts'
 export type { Expectation, Lab, MakeWorkload, Prediction, Topology, Variant } from '../labs/lab.ts'
 export type { LabRun, PartitionPredicate, Script } from '../labs/script.ts'
-export { loseTheUnreplicated, unreplicatedWorkload } from '../labs/scripts.ts'
+export {
+  acksOneControl,
+  heldInLosses,
+  leaderDiesAhead,
+  loseTheUnreplicated,
+  unreplicatedWorkload,
+} from '../labs/scripts.ts'
 export {
   activeController,
   everyBroker,

@@ -49,5 +49,5 @@ export function eventsSection(run: RunData, index: number): string {
         `<tr><td class="number"><button type="button" class="entry" data-variant="${index}" data-time="${atMs}">${(atMs / 1000).toFixed(2)} s</button></td><td>${kind}</td><td>${escape(text)}</td></tr>`,
     )
   const more = events.length > eventsMax ? `<p class="soft">And ${events.length - eventsMax} more.</p>` : ''
-  return `<details class="events"><summary>What happened to the cluster, in words (${events.length})</summary><div class="scroll" tabindex="0" role="region" aria-label="What happened to the cluster"><table><thead><tr><th scope="col">time</th><th scope="col">what</th><th scope="col"></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>${more}</details>`
+  return `<details class="events"><summary>What happened to the cluster, in words (${events.length})</summary><div class="scroll" tabindex="0" role="region" aria-label="What happened to the cluster"><table><thead><tr><th scope="col">time</th><th scope="col">kind</th><th scope="col">what happened</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>${more}</details>`
 }

@@ -29,7 +29,7 @@ function findingCase(finding: Finding, variant: number, isOpen: boolean): string
       : `<button type="button" class="show" data-variant="${variant}" data-entries="${entries.join()}"${place}>show in the timeline</button>`
   return `<details class="case"${isOpen ? ' open' : ''}><summary>${escape(explanation)}</summary>
 <p>${fate === undefined ? '' : `<span class="badge bad">✗ ${fate}</span> `}${show}</p>
-${slice.length === 0 ? '' : `<div class="scroll" tabindex="0" role="region" aria-label="What happened"><table class="slice"><caption>What happened, in order</caption><tbody>${slice.map(operation => sliceRow(operation, variant)).join('')}</tbody></table></div>`}
+${slice.length === 0 ? '' : `<div class="scroll" tabindex="0" role="region" aria-label="What happened"><table class="slice"><caption>What happened, in order</caption><thead><tr><th scope="col">entry</th><th scope="col">time</th><th scope="col">who</th><th scope="col">what</th></tr></thead><tbody>${slice.map(operation => sliceRow(operation, variant)).join('')}</tbody></table></div>`}
 ${excerpt === undefined ? '' : excerptTable(excerpt)}</details>`
 }
 

@@ -3,8 +3,10 @@
  * numbers, timestamps and leader epochs are the script's. On the toolkit's own wire client (see `scripts/cluster/wire.ts`).
  */
 import { crc32c, Reader, Writer } from '../cluster/wire-format.ts'
+import { produceBytes, type ProducedBatch } from '../cluster/wire-requests.ts'
 import type { WireClient } from '../cluster/wire.ts'
 import type { Offset } from '../history/operation.ts'
+import { fetchedPartition } from './observe-requests.ts'
 
 export interface HandRecord {
   readonly key?: string
@@ -31,37 +33,13 @@ export interface ProduceQuestion {
   readonly timeoutMs: number
 }
 
-export interface Produced {
-  readonly errorCode: number
-  /** Of the first record. */
-  readonly offset: Offset
-  /** Ms since 1970 on topics with LogAppendTime, else -1. */
-  readonly logAppendTime: number
-  /** How long the client is to wait for its quota, ms. */
-  readonly throttleTimeMs: number
-}
+export type Produced = ProducedBatch
 
 /** Produce v3 of one batch. */
 export async function produceBatch(client: WireClient, question: ProduceQuestion): Promise<Produced> {
-  const batch = recordBatch(question.records, question.producer)
-  const body = new Writer()
-    .nullString()
-    .int16(question.acks)
-    .int32(question.timeoutMs)
-    .array([question], ({ topic, partition }, writer) =>
-      writer.string(topic).array([partition], (index, w) => w.int32(index).int32(batch.length).bytes(batch)),
-    )
-  const reader = await client.request(0, 3, body)
-  const [results] = reader.array(r => {
-    r.string()
-    return r.array(p => {
-      p.int32()
-      return { errorCode: p.int16(), offset: Number(p.int64()), logAppendTime: Number(p.int64()) }
-    })
-  })
-  const result = results?.[0]
+  const result = await produceBytes(client, question, recordBatch(question.records, question.producer))
   if (result === undefined) throw new Error(`the answer to Produce does not name ${question.topic}`)
-  return { ...result, throttleTimeMs: reader.int32() }
+  return result
 }
 
 /** A record batch (magic 2), uncompressed, timestamps as of creation. */
@@ -178,8 +156,8 @@ export async function fetchAsConsumer(client: WireClient, question: FetchQuestio
   })
   const found = partitions?.[0]
   if (found !== undefined) {
-    const { batches, ...rest } = found
-    const { records, nextOffset = question.offset } = readRecords(batches)
+    const { records: bytes, ...rest } = found
+    const { records, nextOffset = question.offset } = readRecords(bytes)
     return { ...rest, throttleTimeMs, records: records.filter(({ offset }) => offset >= question.offset), nextOffset }
   }
   // Who has used up its quota gets an answer without its partitions.
@@ -194,18 +172,6 @@ export async function fetchAsConsumer(client: WireClient, question: FetchQuestio
     records: [],
     nextOffset: question.offset,
   }
-}
-
-function fetchedPartition(reader: Reader) {
-  reader.int32()
-  const errorCode = reader.int16()
-  const highWatermark = Number(reader.int64())
-  reader.int64() // last stable offset
-  const logStartOffset = Number(reader.int64())
-  reader.array(aborted => [aborted.int64(), aborted.int64()])
-  const preferredReadReplica = reader.int32()
-  const batches = reader.bytes(reader.int32())
-  return { errorCode, highWatermark, logStartOffset, preferredReadReplica, batches }
 }
 
 const batchHeaderBytes = 61

@@ -146,15 +146,16 @@ export async function fetchReplica(
   return { ...found, batches, nextOffset: nextOffset ?? at.offset }
 }
 
-function fetchedPartition(reader: Reader) {
+/** What Fetch v11 answers about one partition; the records as they are. */
+export function fetchedPartition(reader: Reader) {
   reader.int32()
   const errorCode = reader.int16()
   const highWatermark = Number(reader.int64())
   reader.int64() // last stable offset
   const logStartOffset = Number(reader.int64())
   reader.array(aborted => [aborted.int64(), aborted.int64()])
-  reader.int32() // preferred read replica
-  return { errorCode, highWatermark, logStartOffset, records: reader.bytes(reader.int32()) }
+  const preferredReadReplica = reader.int32()
+  return { errorCode, highWatermark, logStartOffset, preferredReadReplica, records: reader.bytes(reader.int32()) }
 }
 
 const batchHeaderBytes = 61

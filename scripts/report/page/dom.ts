@@ -28,6 +28,19 @@ export function part(id: string): HTMLElement {
   return found
 }
 
+/** Calls `draw` with the next frame, however often it is asked until then. */
+export function withNextFrame(draw: () => void): () => void {
+  let isPlanned = false
+  return () => {
+    if (isPlanned) return
+    isPlanned = true
+    requestAnimationFrame(() => {
+      isPlanned = false
+      draw()
+    })
+  }
+}
+
 /** Unpacks what the page holds: JSON, deflated, in base64. */
 export async function unpack(text: string): Promise<unknown> {
   const packed = Uint8Array.from(atob(text), character => character.charCodeAt(0))

@@ -7,7 +7,7 @@ import { around, pan, reveal, zoom, type Window } from '../picture/window.ts'
 import { numberText, timeText } from '../picture/words.ts'
 import { CanvasPainter, prepared, type Palette } from './canvas-painter.ts'
 import { operationDetail, operationList } from './detail.ts'
-import { button, element } from './dom.ts'
+import { button, element, withNextFrame } from './dom.ts'
 import { filterBar, type FilterBar } from './filter-bar.ts'
 import { listen } from './gestures.ts'
 import { OrderPanel, type Place } from './order-panel.ts'
@@ -27,7 +27,7 @@ export class Explorer {
   readonly #detail: HTMLElement
   readonly #filters: FilterBar
   readonly #order: OrderPanel
-  #planned = false
+  readonly #planDrawing = withNextFrame(() => this.#draw())
 
   constructor(host: HTMLElement, run: Run, options: { tip: Tip; palette: () => Palette }) {
     this.#run = run
@@ -202,12 +202,7 @@ export class Explorer {
 
   /** Draws with the next frame; any number of changes until then are one. */
   draw(): void {
-    if (this.#planned) return
-    this.#planned = true
-    requestAnimationFrame(() => {
-      this.#planned = false
-      this.#draw()
-    })
+    this.#planDrawing()
   }
 
   #draw(): void {

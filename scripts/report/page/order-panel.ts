@@ -4,7 +4,7 @@ import type { Box } from '../picture/painter.ts'
 import { drawOrder, OrderLook, orderLines } from '../picture/order.ts'
 import { around, pan, reveal, zoom } from '../picture/window.ts'
 import { CanvasPainter, prepared, type Palette } from './canvas-painter.ts'
-import { element } from './dom.ts'
+import { element, withNextFrame } from './dom.ts'
 import { listen } from './gestures.ts'
 import type { Tip } from './tip.ts'
 
@@ -28,7 +28,7 @@ export class OrderPanel {
   #partition: number
   #marked: ReadonlySet<number> = new Set()
   #selected: number | undefined
-  #planned = false
+  readonly #planDrawing = withNextFrame(() => this.#draw())
 
   constructor(run: Run, options: { tip: Tip; palette: () => Palette; pick: (operation: number) => void; id: string }) {
     this.#run = run
@@ -178,12 +178,7 @@ export class OrderPanel {
   }
 
   draw(): void {
-    if (this.#planned) return
-    this.#planned = true
-    requestAnimationFrame(() => {
-      this.#planned = false
-      this.#draw()
-    })
+    this.#planDrawing()
   }
 
   #draw(): void {

@@ -140,6 +140,17 @@ describe('what was left out and what else was found', () => {
     expect(junitXml(skipped)).toContain('tests="1" failures="0" errors="0" skipped="1"')
   })
 
+  test('every head of a table says what it is the head of, and has words', async () => {
+    const history = await losingRun()
+    const result = { ...resultOf([variantOf('acks-1', 'control', history)]) }
+    const page = reportHtml(result, [history], undefined)
+    expect(page).toContain('<table class="slice">')
+    expect(page).not.toMatch(/<th(?![^>]* scope="(col|row)")[\s>]/)
+    expect(page).not.toMatch(/<th[^>]*><\/th>/)
+    const tables = page.match(/<table.*?<\/table>/gs) ?? []
+    expect(tables.filter(table => !table.includes('<th scope='))).toEqual([])
+  })
+
   test('a page of a lab draws the log around each case, a column for each source', async () => {
     const history = await losingRun()
     const page = reportHtml(resultOf([variantOf('acks-1', 'control', history)]), [history], undefined)

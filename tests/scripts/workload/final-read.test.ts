@@ -1,35 +1,13 @@
 /** The read of everything at the end, on a simulated cluster. */
 import { expect, test } from 'vitest'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
-import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import { runLab } from '#scripts/labs/run.ts'
 import type { Script } from '#scripts/labs/script.ts'
 import { kafkaClient } from '#scripts/workload/kafkajs-client.ts'
+import { smallLab } from '../labs/small-lab.ts'
 
 const withScript = (script: Script) =>
-  lab({
-    name: 'final-read',
-    summary: '',
-    question: '',
-    prediction: { choices: ['yes'], answer: 0 },
-    topology: { brokers: 3, controllers: 0, settings: quickFailover },
-    needs: [],
-    variants: [
-      {
-        name: 'main',
-        summary: '',
-        role: 'main',
-        workload: {},
-        script,
-        checks: ['unseen', 'poll-skip'],
-        expect: 'valid',
-      },
-      { name: 'none', summary: '', role: 'control', workload: {}, script, checks: ['unseen'], expect: ['unseen'] },
-    ],
-    watch: [],
-    explanation: '',
-    reading: [],
-  })
+  smallLab({ script, checks: ['unseen', 'poll-skip'] }, { script, checks: ['unseen'], expect: ['unseen'] })
 
 test('begins again in another group when the reader is given a part of the partitions only', async () => {
   const crowded = withScript(async run => {
