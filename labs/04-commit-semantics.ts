@@ -108,13 +108,6 @@ class Consumer {
 
 const groupOf = (workload: HandWorkload): string => `${workload.topic}-readers`
 
-async function committedIn(workload: HandWorkload): Promise<number> {
-  const found = await workload.admin(
-    async admin => await admin.fetchOffsets({ groupId: groupOf(workload), topics: [workload.topic] }),
-  )
-  return Math.max(0, Number(found[0]?.partitions[0]?.offset ?? -1))
-}
-
 function dying(order: Order): Pick<Variant, 'workload' | 'script'> {
   return driving(
     parts => new HandWorkload(parts),
@@ -126,7 +119,7 @@ function dying(order: Order): Pick<Variant, 'workload' | 'script'> {
       run.step('a member reads them, and is killed at its work')
       await untilKilled(new Consumer(workload, 'consumer-0', order, results, doneAtCrash), workload)
       const doneBefore = results.count
-      const committed = await committedIn(workload)
+      const committed = (await workload.committed(groupOf(workload), 0)) ?? 0
       run.fact('records that were done when the member died', doneBefore)
       run.fact('committed offset when the member died', committed)
       run.step('when its session is over, another member takes over')

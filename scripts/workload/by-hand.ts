@@ -352,6 +352,14 @@ export class HandWorkload implements Workload {
     }
   }
 
+  /** What a group has committed; undefined: nothing. */
+  async committed(groupId: string, partition: number): Promise<Offset | undefined> {
+    const topics = await this.admin(async admin => await admin.fetchOffsets({ groupId, topics: [this.topic] }))
+    const found = topics[0]?.partitions.find(each => each.partition === partition)
+    const offset = Number(found?.offset ?? -1)
+    return offset < 0 ? undefined : offset
+  }
+
   /** Sets settings of the topic; brokers hear of it a little later. */
   async alterTopic(settings: Readonly<Record<string, string>>): Promise<void> {
     const by = removing(settings)
