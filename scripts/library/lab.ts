@@ -38,7 +38,7 @@ export {
 } from '../checkers/check.ts'
 export { bankBalance, type Bank } from '../checkers/bank.ts'
 export { offsetReset } from '../checkers/committed-offsets.ts'
-export { exactlyOnce, type Pipeline } from '../checkers/pipeline.ts'
+export { exactlyOnce, exactlyOnceBetween, type Pipeline } from '../checkers/pipeline.ts'
 export { progressCheck, type ProgressPromise } from '../checkers/availability.ts'
 export type { Analysis } from '../checkers/analysis.ts'
 export { factCheck, factsOf, type FactPromise, type Facts } from '../checkers/facts.ts'

@@ -18,6 +18,7 @@ const labs = [
   '12-controller-failover',
   '13-idempotent-producer',
   '24-reassignment',
+  '30-exactly-once-pipeline',
 ]
 /** Variants that the simulator lacks something for. */
 const onProcessesOnly: readonly (readonly [lab: string, variants: readonly string[]])[] = [
@@ -26,6 +27,7 @@ const onProcessesOnly: readonly (readonly [lab: string, variants: readonly strin
 /** Variants for Apache Kafka: starting it takes long, so one promise and one control, without restarts. */
 const onKafka: readonly (readonly [lab: string, variants: readonly string[]])[] = [
   ['13-idempotent-producer', ['main', 'not-idempotent']],
+  ['30-exactly-once-pipeline', ['late-commit', 'late-commit-old-clients']],
 ]
 
 let out: string

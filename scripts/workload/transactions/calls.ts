@@ -17,10 +17,15 @@ import { topicMetadata } from '../observe-requests.ts'
 
 /** A broker's last word: asking again changes nothing. */
 export class RefusedError extends Error {
+  readonly what: string
   readonly code: ErrorName
-  constructor(what: string, code: ErrorName) {
+  /** True: an attempt before it had no answer, and may have been carried out. */
+  readonly mayHaveHappened: boolean
+  constructor(what: string, code: ErrorName, mayHaveHappened: boolean) {
     super(`${what} was refused with ${code}`)
+    this.what = what
     this.code = code
+    this.mayHaveHappened = mayHaveHappened
   }
 }
 
@@ -78,17 +83,19 @@ export class Calls {
   async patiently<T>(what: string, ask: () => Promise<T>, errorOf: (answer: T) => number): Promise<T> {
     const { clock } = this.cluster
     const endMs = clock.nowMs() + patienceMs
+    let unanswered = 0
     for (;;) {
       let last: string
       try {
         const answer = await ask()
         const error = errorName(errorOf(answer))
         if (error === 'NONE') return answer
-        if (!errorTable[error].retriable) throw new RefusedError(what, error)
+        if (!errorTable[error].retriable) throw new RefusedError(what, error, unanswered > 0)
         last = error
       } catch (error) {
         // Without an answer nobody knows: the question is one that may be asked twice.
         if (error instanceof RefusedError) throw error
+        unanswered += 1
         last = messageOf(error)
       }
       if (clock.nowMs() >= endMs) throw new Error(`${what}: not within ${patienceMs} ms, at last ${last}`)

@@ -61,6 +61,8 @@ const newest = {
   newest: { produce: 12, end: 5, commit: 5 },
   'before-4.0': { produce: 11, end: 4, commit: 4 },
 } as const
+/** As refusals of it name it. */
+export const endTxn = 'EndTxn'
 const firstWithEpochs = { produce: 12, end: 5 } as const
 const writeTimeoutMs = 5_000
 
@@ -197,7 +199,7 @@ export class HandProducer {
   async end(committed: boolean): Promise<void> {
     const body = { transactionalId: this.transactionalId, ...this.#identity, committed }
     const answer = await this.#calls.patiently(
-      'EndTxn',
+      endTxn,
       async () => await this.#askEnd(this.#calls, await this.coordinator(), body),
       ({ errorCode }) => errorCode,
     )

@@ -7,13 +7,13 @@
  */
 import type { ErrorName } from '#broker/protocol/errors.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
-import type { MicroOp, Offset } from '../../history/operation.ts'
+import type { MicroOp, Offset, OperationError } from '../../history/operation.ts'
 import type { ClientRecorder, HistoryRecorder } from '../../history/recorder.ts'
 import { produceBatch } from '../hand-requests.ts'
 import { Links } from '../links.ts'
 import { Calls, RefusedError } from './calls.ts'
 import { commitOffset, committedOffset, type Place } from './group-offsets.ts'
-import { HandProducer, type Membership, type TransactionClients } from './producer.ts'
+import { endTxn, HandProducer, type Membership, type TransactionClients } from './producer.ts'
 import { HandReader, type Isolation, type SeenRecord, type Slice } from './reader.ts'
 
 /** A record that a stage writes. Values are unique in their partition: `~attempt` makes them so. */
@@ -151,7 +151,7 @@ export class Stage {
   /** Whether there is a record that it has not committed; as long as a transaction is open behind it, that is not known. */
   async hasMore(): Promise<boolean> {
     if (this.#producer === undefined) await this.start()
-    const seen = await this.#read(({ lastStableOffset, highWatermark }) => lastStableOffset === highWatermark)
+    const seen = await this.#read(isDecided)
     return seen.records.length > 0
   }
 
@@ -161,28 +161,40 @@ export class Stage {
 
   /** What is there from the next record on, once it is as it should be. */
   async #read(holds: (slice: Slice) => boolean): Promise<Slice> {
-    const { topic, partition } = this.plan.from
+    return await this.#readFrom(this.#reader as HandReader, this.plan.from, this.#next, holds)
+  }
+
+  async #readFrom(
+    reader: HandReader,
+    { topic, partition }: Place,
+    offset: Offset,
+    holds: (slice: Slice) => boolean,
+  ): Promise<Slice> {
     const { clock } = this.#cluster
     const endMs = clock.nowMs() + patienceMs
     for (;;) {
-      const slice = await (this.#reader as HandReader).readAll(topic, partition, this.#next)
+      const slice = await reader.readAll(topic, partition, offset)
       if (holds(slice)) return slice
       if (clock.nowMs() >= endMs)
         throw new Error(
-          `${this.plan.name} waited ${patienceMs} ms for ${topic}-${partition} from ${this.#next} on: its last stable offset is ${slice.lastStableOffset}, its high watermark ${slice.highWatermark}`,
+          `${this.plan.name} waited ${patienceMs} ms for ${topic}-${partition} from ${offset} on: its last stable offset is ${slice.lastStableOffset}, its high watermark ${slice.highWatermark}`,
         )
       await clock.sleep(retryMs)
     }
   }
 
-  /** A producer that was fenced is done; after any other refusal the transaction can be aborted. Either way it failed for certain. */
+  /**
+   * A producer that was fenced is done; after any other refusal the transaction can be aborted. Either way it failed for certain, unless it is the
+   * end that was refused, and an attempt before may have reached it.
+   */
   async #untilRefused<T>(producer: HandProducer, work: Promise<T>): Promise<T> {
     try {
       return await work
     } catch (error) {
       if (!(error instanceof RefusedError) || this.#open === undefined) throw error
       if (!isFenced.has(error.code)) await abort(producer)
-      this.#settle()
+      const isUnknown = error.what === endTxn && error.mayHaveHappened
+      this.#settle(isUnknown ? { code: error.code, message: error.message, definite: false } : undefined)
       throw error
     }
   }
@@ -268,9 +280,10 @@ export class Stage {
     client.complete('ok', [['send', name, [offset, value]]])
   }
 
-  async #restore({ topic, partition, isolation, load }: NonNullable<StagePlan['restore']>): Promise<void> {
+  /** What is committed counts once its marker is there: as long as a transaction is open in the changelog, the table would lack it. */
+  async #restore({ isolation, load, ...place }: NonNullable<StagePlan['restore']>): Promise<void> {
     const reader = new HandReader(this.#cluster, isolation)
-    load((await reader.readAll(topic, partition)).records)
+    load((await this.#readFrom(reader, place, 0, isDecided)).records)
     reader.close()
   }
 
@@ -281,13 +294,17 @@ export class Stage {
   }
 
   /** The transaction of before was never asked to commit, and now it cannot be any more. */
-  #settle(): void {
+  #settle(unknown?: OperationError): void {
     const open = this.#open
     this.#open = undefined
     if (open === undefined) return
     const { transactionalId } = open.details
-    open.client.complete('fail', open.bare, undefined, { transactionalId })
+    open.client.complete(unknown === undefined ? 'fail' : 'info', open.bare, unknown, { transactionalId })
   }
+}
+
+function isDecided({ lastStableOffset, highWatermark }: Slice): boolean {
+  return lastStableOffset === highWatermark
 }
 
 /** A transaction that was refused its commit; where the coordinator has ended it already, this is refused too. */
