@@ -16,7 +16,13 @@ import { node } from '#scripts/labs/targets.ts'
 import { every, isHeldBackByTransaction, not, transactionHasEnded } from '#scripts/observe/predicates.ts'
 import { alterBrokerSetting } from '#scripts/workload/transactions/broker-setting.ts'
 import { Calls } from '#scripts/workload/transactions/calls.ts'
-import type { HandProducer, LateRequest, TransactionClients } from '#scripts/workload/transactions/producer.ts'
+import { setFeatureLevel } from '#scripts/workload/transactions/feature-level.ts'
+import {
+  transactionVersion,
+  type HandProducer,
+  type LateRequest,
+  type TransactionClients,
+} from '#scripts/workload/transactions/producer.ts'
 import { HandReader } from '#scripts/workload/transactions/reader.ts'
 import { moments, Stage, type Moment, type StagePlan, type Written } from '#scripts/workload/transactions/stage.ts'
 import { HandTopics } from '#scripts/workload/transactions/topics.ts'
@@ -123,23 +129,38 @@ async function lateCommit(stage: Stage, made: Moment, arrives: Moment, crashes: 
 const lateAnswers = ['late EndTxn, records first', 'late EndTxn, offsets first'] as const
 
 function committingLate(clients: TransactionClients): Pick<Variant, 'workload' | 'script'> {
-  return pipeline(async (run, topics) => {
-    const writesFirst = stage(run, topics, ['in', 'mid'], { clients })
-    const second = stage(run, topics, ['mid', 'out'], { clients })
-    await writesFirst.step()
-    run.step(
-      'an EndTxn is on its way for so long that the client sends it again; the next transaction has begun when it arrives',
-    )
-    run.fact(lateAnswers[0], await lateCommit(writesFirst, 'offsets', 'written', 'offsets'))
-    run.step('the stage crashes before it ends that transaction, and begins again')
-    await writesFirst.step()
-    writesFirst.close()
-    run.step('the same with a stage that sends offsets before it sends records')
-    const offsetsFirst = stage(run, topics, ['in', 'mid'], { clients, order: 'offsets first' })
-    run.fact(lateAnswers[1], await lateCommit(offsetsFirst, 'written', 'offsets', 'written'))
-    await drain(run, offsetsFirst, second)
-  })
+  return pipeline(async (run, topics) => await commitLate(run, topics, clients))
 }
+
+async function commitLate(run: LabRun, topics: Topics, clients: TransactionClients): Promise<void> {
+  const writesFirst = stage(run, topics, ['in', 'mid'], { clients })
+  const second = stage(run, topics, ['mid', 'out'], { clients })
+  await writesFirst.step()
+  run.step(
+    'an EndTxn is on its way for so long that the client sends it again; the next transaction has begun when it arrives',
+  )
+  run.fact(lateAnswers[0], await lateCommit(writesFirst, 'offsets', 'written', 'offsets'))
+  run.step('the stage crashes before it ends that transaction, and begins again')
+  await writesFirst.step()
+  writesFirst.close()
+  run.step('the same with a stage that sends offsets before it sends records')
+  const offsetsFirst = stage(run, topics, ['in', 'mid'], { clients, order: 'offsets first' })
+  run.fact(lateAnswers[1], await lateCommit(offsetsFirst, 'written', 'offsets', 'written'))
+  await drain(run, offsetsFirst, second)
+}
+
+/** As after an upgrade of brokers and clients alone; 3.9 has no higher level. */
+const atVersion1 = pipeline(async (run, topics) => {
+  const calls = new Calls(run.cluster)
+  const before = await calls.featureLevelOf(transactionVersion)
+  calls.close()
+  if (before > 1) await setFeatureLevel(run.cluster, transactionVersion, 1)
+  try {
+    await commitLate(run, topics, 'newest')
+  } finally {
+    await setFeatureLevel(run.cluster, transactionVersion, before)
+  }
+})
 
 const lateWrite = 'late Produce'
 
@@ -344,6 +365,14 @@ export default lab({
       expect: caught,
     },
     {
+      name: 'late-commit-version-1',
+      summary: 'the newest clients on a cluster whose feature level transaction.version is 1 or 0, as after an upgrade',
+      role: 'control',
+      ...atVersion1,
+      checks: [...checks, lateCommitsRefused],
+      expect: caught,
+    },
+    {
       name: 'late-write',
       summary: 'the newest transactions; a batch of an aborted transaction arrives in the next one (KIP-890)',
       role: 'main',
@@ -385,7 +414,7 @@ export default lab({
     'In late-write-unverified the last stable offset of mid stays behind the high watermark though no coordinator has an open transaction: no timeout will ever end it.',
   ],
   explanation:
-    'Output and offset are in one transaction, so wherever a stage crashes its next instance finds either both or neither: InitProducerId aborts what was open, and the group’s offset, asked for with the condition that no transaction is about to change it (KIP-447), says where to go on. That survives every crash of the matrix, with transactions version 1 as well. What version 1 does not survive is a request that comes late. All transactions of an instance have one epoch, so an EndTxn that was repeated and then arrives in the next transaction ends that one (KAFKA-17754, found by Jepsen): what had been written by then is committed, and the client knows nothing of it. If it then aborts or crashes, the records are read although they were aborted, and their input is processed again; if it had sent its offsets first, the input is lost. A late batch of an aborted transaction lands in the next one in the same way; if there is none, it begins a transaction that nobody will ever end (KIP-890). Since 3.6 the leader asks the coordinator first whether the partition belongs to an open transaction (transaction.partition.verification.enable), which stops the hanging transaction but not the batch that lands in the next one. Transactions version 2, the default of new clusters since 4.0, raises the epoch at the end of every transaction: what is late has an old epoch, and is refused. It needs both, brokers and clients of 4.0; an old client on new brokers has the old transactions, and so has any client that does not know Produce v12 and EndTxn v5.',
+    'Output and offset are in one transaction, so wherever a stage crashes its next instance finds either both or neither: InitProducerId aborts what was open, and the group’s offset, asked for with the condition that no transaction is about to change it (KIP-447), says where to go on. That survives every crash of the matrix, with transactions version 1 as well. What version 1 does not survive is a request that comes late. All transactions of an instance have one epoch, so an EndTxn that was repeated and then arrives in the next transaction ends that one (KAFKA-17754, found by Jepsen): what had been written by then is committed, and the client knows nothing of it. If it then aborts or crashes, the records are read although they were aborted, and their input is processed again; if it had sent its offsets first, the input is lost. A late batch of an aborted transaction lands in the next one in the same way; if there is none, it begins a transaction that nobody will ever end (KIP-890). Since 3.6 the leader asks the coordinator first whether the partition belongs to an open transaction (transaction.partition.verification.enable), which stops the hanging transaction but not the batch that lands in the next one. Transactions version 2, the default of new clusters since 4.0, raises the epoch at the end of every transaction: what is late has an old epoch, and is refused. It needs all three: brokers of 4.0, clients that know Produce v12 and EndTxn v5, and the feature level transaction.version=2, which an upgraded cluster gets from kafka-features.sh and not by itself. Whoever lacks one of them has the old transactions.',
   reading: [
     'KIP-890, transactions server-side defense: https://cwiki.apache.org/confluence/display/KAFKA/KIP-890%3A+Transactions+Server-Side+Defense',
     'KAFKA-17754, a delayed EndTxn: https://issues.apache.org/jira/browse/KAFKA-17754',

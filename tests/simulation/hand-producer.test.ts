@@ -1,7 +1,8 @@
 /** The transactional producer that labs play, request by request, on simulated brokers. */
 import { expect, test } from 'vitest'
 import { RefusedError } from '#scripts/workload/transactions/calls.ts'
-import { HandProducer, type TransactionClients } from '#scripts/workload/transactions/producer.ts'
+import { HandProducer, transactionVersion, type TransactionClients } from '#scripts/workload/transactions/producer.ts'
+import { setFeatureLevel } from '#scripts/workload/transactions/feature-level.ts'
 import { HandReader } from '#scripts/workload/transactions/reader.ts'
 import { onCluster, topic, type Scene } from './transactional-scene.ts'
 
@@ -49,6 +50,27 @@ test('as a new client it gets an epoch for every transaction, as an old one it k
       expect(await committed(scene, 2)).toEqual(['a', 'b'])
     })
   }
+})
+
+test('the newest client goes by the feature level of the cluster, and sends what fits it', async () => {
+  await onCluster(seed, async scene => {
+    const { cluster } = scene
+    for (const [level, version, epochs] of [
+      [1, 1, [0, 0]],
+      [2, 2, [1, 2]],
+    ] as const) {
+      await setFeatureLevel(cluster, transactionVersion, level)
+      const producer = new HandProducer(cluster, { transactionalId: 'played', clients: 'newest' })
+      await producer.init()
+      const seen = [producer.epoch]
+      await producer.send(topic, 0, [{ value: `at ${level}` }])
+      await producer.end(true)
+      seen.push(producer.epoch)
+      expect([await producer.version(), seen]).toEqual([version, epochs])
+      producer.close()
+    }
+    expect(await committed(scene, 2)).toEqual(['at 1', 'at 2'])
+  })
 })
 
 test('a late EndTxn of an old client ends its next transaction, that of a new one is refused', async () => {

@@ -6,7 +6,7 @@ import { codec } from '#broker/protocol/codec.ts'
 import { errorName, errorTable, type ErrorName } from '#broker/protocol/errors.ts'
 import { requestHeaderVersion } from '#broker/protocol/headers.ts'
 import { findCoordinatorRequest, findCoordinatorResponse } from '#broker/protocol/messages/10-find-coordinator.ts'
-import { apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
+import { apiVersionsRequest, apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
 import type { DecodedFields, EncodableFields, Fields } from '#broker/protocol/schema.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { Writer } from '../../cluster/wire-format.ts'
@@ -30,6 +30,8 @@ export class RefusedError extends Error {
 }
 
 const find = { request: findCoordinatorRequest, response: findCoordinatorResponse, newest: 3 }
+/** The first version of ApiVersions that tells of features. */
+const withFeatures = 3
 const keyTypes = { group: 0, transaction: 1 } as const
 export type KeyType = keyof typeof keyTypes
 
@@ -58,6 +60,25 @@ export class Calls {
       return new Map(apiKeys.map(key => [key.apiKey, key.maxVersion]))
     })
     return this.#versions.get(apiKey) ?? 0
+  }
+
+  /** The finalized level of a feature of the cluster, as one broker knows it; 0 for one that it does not know. */
+  async featureLevel(feature: string, broker: number): Promise<number> {
+    const client = { clientSoftwareName: 'faultline-toolkit', clientSoftwareVersion: '1' }
+    // The header of the request is that of a flexible one, that of the response is not (KIP-511): its tagged fields are put in by hand.
+    const body = new Writer().noTags().bytes(codec(apiVersionsRequest, withFeatures).encodeToBuffer(client))
+    const answer = await this.#links.ask(broker, async wire => await wire.request(18, withFeatures, body))
+    const { finalizedFeatures } = codec(apiVersionsResponse, withFeatures).decode(answer.rest())
+    return finalizedFeatures.find(({ name }) => name === feature)?.maxVersionLevel ?? 0
+  }
+
+  /** As the first broker that answers knows it. */
+  async featureLevelOf(feature: string): Promise<number> {
+    return await this.#anyBroker('ApiVersions', async broker => await this.featureLevel(feature, broker))
+  }
+
+  get brokers(): readonly number[] {
+    return this.#links.brokers
   }
 
   /** One request to one broker, once. */

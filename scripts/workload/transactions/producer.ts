@@ -56,14 +56,14 @@ const init = { request: initProducerIdRequest, response: initProducerIdResponse 
 const addPartitions = { request: addPartitionsToTxnRequest, response: addPartitionsToTxnResponse, newest: 3 }
 const addOffsets = { request: addOffsetsToTxnRequest, response: addOffsetsToTxnResponse }
 
-/** The newest versions of each kind of clients. Produce v13 has topic ids. */
+export const transactionVersion = 'transaction.version'
+/** The newest request of each version of transactions. Produce v13 has topic ids. */
 const newest = {
-  newest: { produce: 12, end: 5, commit: 5 },
-  'before-4.0': { produce: 11, end: 4, commit: 4 },
+  1: { produce: 11, end: 4, commit: 4 },
+  2: { produce: 12, end: 5, commit: 5 },
 } as const
 /** As refusals of it name it. */
 export const endTxn = 'EndTxn'
-const firstWithEpochs = { produce: 12, end: 5 } as const
 const writeTimeoutMs = 5_000
 
 export class HandProducer {
@@ -73,7 +73,7 @@ export class HandProducer {
   #identity: Identity = { producerId: -1n, producerEpoch: -1 }
   #sequences = new Map<string, number>()
   #added = new Set<string>()
-  #epochs: boolean | undefined
+  #version: 1 | 2 | undefined
 
   constructor(cluster: Cluster, plan: ProducerPlan) {
     this.#calls = new Calls(cluster)
@@ -85,13 +85,17 @@ export class HandProducer {
     return this.#identity.producerEpoch
   }
 
-  /** 2: every transaction has an epoch of its own. */
+  /** 2: every transaction has an epoch of its own. Clients go by the feature level of the cluster, as Kafka's own do. */
   async version(): Promise<1 | 2> {
-    const { produce, end } = newest[this.#plan.clients]
-    this.#epochs ??=
-      Math.min(produce, await this.#calls.newestOf(produceRequest.key)) >= firstWithEpochs.produce &&
-      Math.min(end, await this.#calls.newestOf(endTxnRequest.key)) >= firstWithEpochs.end
-    return this.#epochs ? 2 : 1
+    this.#version ??= this.#plan.clients === 'newest' && (await this.#canRaiseEpochs()) ? 2 : 1
+    return this.#version
+  }
+
+  async #canRaiseEpochs(): Promise<boolean> {
+    const { produce, end } = newest[2]
+    if ((await this.#calls.newestOf(produceRequest.key)) < produce) return false
+    if ((await this.#calls.newestOf(endTxnRequest.key)) < end) return false
+    return (await this.#calls.featureLevelOf(transactionVersion)) >= 2
   }
 
   /** Registers the transactional id: ends what an earlier instance left open, and fences that instance. */
@@ -187,7 +191,7 @@ export class HandProducer {
       topics: [{ name: topic, partitions: [committed] }],
       ...(member && { generationId: member.generation, memberId: member.memberId }),
     }
-    const question = { ...commitQuestion, newest: newest[this.#plan.clients].commit }
+    const question = { ...commitQuestion, newest: newest[await this.version()].commit }
     await this.#calls.patiently(
       'TxnOffsetCommit',
       async () => await this.#calls.ask(await this.#calls.coordinator('group', group), question, body),
@@ -232,7 +236,7 @@ export class HandProducer {
       timeoutMs: writeTimeoutMs,
       topicData: [{ name: topic, partitionData }],
     }
-    const question = { ...produceQuestion, newest: newest[this.#plan.clients].produce }
+    const question = { ...produceQuestion, newest: newest[await this.version()].produce }
     const { responses } = await calls.ask(await calls.leader(topic, partition), question, body)
     const answer = responses[0]?.partitionResponses[0]
     if (answer === undefined) throw new Error(`the answer to Produce does not name ${topic}-${partition}`)
@@ -240,7 +244,8 @@ export class HandProducer {
   }
 
   async #askEnd(calls: Calls, coordinator: number, body: Identity & { transactionalId: string; committed: boolean }) {
-    return await calls.ask(coordinator, { ...endQuestion, newest: newest[this.#plan.clients].end }, body)
+    const question = { ...endQuestion, newest: newest[await this.version()].end }
+    return await calls.ask(coordinator, question, body)
   }
 
   #late(send: (calls: Calls, coordinator: number) => Promise<number>): LateRequest {
