@@ -55,9 +55,10 @@ bench: setup ## measure side by side with Apache Kafka (needs Java and Maven)
 up-times: setup ## measure how long up takes: processes, containers, simulated; 1, 3, 5 brokers; both engines (docs/up-times.md)
 	@node $(NODE_FLAGS) bench/up-times.ts --write
 
-docs: setup ## write docs/compatibility.md (registry, newest conformance run) and docs/faults.md (catalogue of faults)
+docs: setup ## write docs/compatibility.md (registry, newest conformance run), docs/faults.md (catalogue of faults), docs/lessons (labs)
 	@node $(NODE_FLAGS) tests/conformance/write-compatibility.ts
 	@node $(NODE_FLAGS) scripts/faults/write-page.ts
+	@node $(NODE_FLAGS) scripts/labs/lessons/write-pages.ts
 
 clean: down ## remove clusters, reports and installed packages
 	rm -rf .faultline out node_modules

@@ -1,4 +1,6 @@
 /** `lab list` and `lab show`: the labs in the order in which they are taught, what was done of them, and the lesson of one. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { chapterOf, difficulties, difficultyOf, inOrder } from '../labs/chapters.ts'
 import type { Lab } from '../labs/lab.ts'
 import { listLabs, loadLab } from '../labs/load.ts'
@@ -71,6 +73,7 @@ export async function showLab(name: string, _: CommonOptions, session: Session):
   // Who has not run it yet is to predict first: no answer without a run.
   const isRun = progress !== undefined
   const { lesson, question, prediction, watch, explanation, exercises, reading, summary, topology } = lab
+  const page = pageOf(lab)
   const document = {
     ...listed(lab, progress === undefined ? {} : { [lab.name]: progress }),
     lesson: lesson ?? null,
@@ -80,6 +83,7 @@ export async function showLab(name: string, _: CommonOptions, session: Session):
     watch,
     exercises: exercises ?? [],
     reading,
+    page: page ?? null,
     controls: lab.variants.filter(({ role }) => role === 'control').map(variant => variant.name),
   }
   session.output.result(document, () =>
@@ -99,11 +103,18 @@ export async function showLab(name: string, _: CommonOptions, session: Session):
       ),
       section('Exercises', exercises ?? []),
       section('Reading', reading),
+      ...(page === undefined ? [] : [`${paint.bold('Page')}\n  ${page}`]),
       ...(progress === undefined ? [] : [`Last run: ${progressWords(progress)}, ${progress.lastRunAt}`]),
     ]
       .filter(block => block !== '')
       .join('\n\n'),
   )
+}
+
+/** Where the lesson can be read and linked to; the package brings no pages, and labs of one's own have none. */
+function pageOf({ name }: Lab): string | undefined {
+  const page = join('docs', 'lessons', `${name}.md`)
+  return existsSync(join(installation.root, page)) ? page : undefined
 }
 
 function section(title: string, lines: readonly string[]): string {
