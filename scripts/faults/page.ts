@@ -58,7 +58,7 @@ As processes, only from outside: \`stall\` freezes it for the time, the proxy br
 (\`up --engine apache-kafka --runtime compose --faults\`) the toolkit builds an image of it from its jars, in which a library stands in front of the C library of
 the JVM. Names, parameters, proofs and heals are those of our broker:
 
-- The disk is broken for the file calls below its data directory. Indexes are memory maps, which no call passes: they are out of reach. A full disk ends a
+- The disk is broken for the file calls below its log directories. Indexes are memory maps, which no call passes: they are out of reach. A full disk ends a
   node with one log directory, as a real one does. Expressions (\`--path\`) are those of POSIX.
 - The clock is broken for the calendar of the JVM, not for its timeouts. The proof is the last time that the JVM itself was told.
 - \`dropped-links\` is a packet filter, set from a short-lived container that shares the network of the node and has the right NET_ADMIN there, and
@@ -76,7 +76,8 @@ The proof is a file of which one half was fsynced.
 - An fsync of a file covers its bytes and size as they were when it was asked for, not its name; an fsync of a directory the names in it. The simulator's
   disk loses by the same rules; a property test compares the two.
 - Nothing counts as written back by itself: it is the worst that can happen, where a kernel writes dirty pages after half a minute.
-- A restart after \`kill\` changes nothing: what the earlier process had not fsynced can still be lost.
+- A restart after \`kill\` changes nothing: what the earlier process had not fsynced can still be lost. A start as another program
+  (\`upgrade\`) forgets it: that one may note nothing, and then what the earlier one noted is not true any more.
 - The journal lies beside the socket, and needs the data on the same file system; a node whose data is elsewhere says so at its start, and
   \`power-failure\` refuses it. Log directories keep Kafka's layout, but what is removed frees its space only with the next fsync of its directory.
 - Containers (\`--runtime compose\`) are killed at the same instant; then a short-lived container of the same image takes from the volume of each what was
