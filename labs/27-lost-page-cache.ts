@@ -18,6 +18,8 @@ import { HandWorkload } from '#scripts/workload/by-hand.ts'
 import { updateFeature } from '#scripts/workload/hand-requests.ts'
 
 const many = 20
+/** As long as a page of memory: what a power failure takes, it takes page by page, and some may be on the disk by chance. */
+const key = 'k'.repeat(4_096)
 /** A busy machine may need a minute to start a broker of Apache Kafka. */
 const startMs = 150_000
 
@@ -42,7 +44,7 @@ interface Roles {
 /** All three replicas have acknowledged records. */
 async function replicate(run: LabRun, workload: HandWorkload): Promise<Roles> {
   run.step('healthy')
-  for (let index = 0; index < many; index++) await workload.recordedWrite('producer-0', 0, [`record:${index}`])
+  for (let index = 0; index < many; index++) await workload.recordedWrite('producer-0', 0, [`record:${index}`], { key })
   const { leader } = await workload.leader(0)
   const followers = workload.links.brokers.filter(id => id !== leader) as [number, number]
   for (const id of followers)

@@ -237,19 +237,24 @@ export class HandWorkload implements Workload {
   /**
    * One batch, recorded as the send of a client: acknowledged, or with an outcome that nobody knows.
    *
+   * @param options.key  of each record; the history does not have it
    * @param options.isAcknowledged  false: it must not be acknowledged, as the in-sync replicas are not all there; the leader gives up soon
    */
   async recordedWrite(
     client: string,
     partition: number,
     values: readonly Value[],
-    { acks = -1, isAcknowledged = true }: { readonly acks?: 1 | -1; readonly isAcknowledged?: boolean } = {},
+    {
+      acks = -1,
+      isAcknowledged = true,
+      key,
+    }: { readonly acks?: 1 | -1; readonly isAcknowledged?: boolean; readonly key?: string } = {},
   ): Promise<void> {
     const name = `${this.topic}-${partition}`
     const recorded = this.recorder.client(client)
     const bare = values.map(value => ['send', name, value] as const)
     recorded.invoke('send', bare)
-    const records = values.map(value => ({ value }))
+    const records = values.map(value => (key === undefined ? { value } : { key, value }))
     const timeoutMs = isAcknowledged ? writeTimeoutMs : unacknowledgedTimeoutMs
     const { errorCode, offset } = await this.produce({ partition, records, acks, timeoutMs })
     const code = indefinite.get(errorCode)
