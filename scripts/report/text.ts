@@ -1,6 +1,15 @@
 /** Words and markup that every part of the report needs. */
 import type { Observation, Operation } from '../history/operation.ts'
-import { brief, clientEntry, isFault, isObservation, isPhase, recordsOf, type ClientEntry } from './model/entries.ts'
+import {
+  brief,
+  clientEntry,
+  isFault,
+  isObservation,
+  isPhase,
+  recordsOf,
+  removalInWords,
+  type ClientEntry,
+} from './model/entries.ts'
 
 /** Text made safe inside HTML and SVG, attributes included. */
 export function escape(text: string): string {
@@ -38,7 +47,7 @@ export function describeOperation(operation: Operation): string {
   if (isObservation(operation)) return describeObservation(operation.value)
   if (isPhase(operation)) return `phase: ${operation.value}`
   if (operation.process === 'lab' && operation.f === 'fact') return `${operation.value.name}: ${operation.value.value}`
-  return `${operation.f} ${brief(operation.value)}`
+  return removalInWords(operation) ?? `${operation.f} ${brief(operation.value)}`
 }
 
 function describeRecords({ f, value, error }: ClientEntry): string {

@@ -2,7 +2,7 @@
 import type { History } from '../../history/operation.ts'
 import { timelineOf, type Span } from '../timeline-model.ts'
 import { encodeOperations, Names } from './encode-operations.ts'
-import { brief, clientEntry, isFault, isObservation, isPhase, isReplicaLog } from './entries.ts'
+import { brief, clientEntry, isFault, isObservation, isPhase, isReplicaLog, removalInWords } from './entries.ts'
 import { faultsOf } from './faults.ts'
 import { placesOf } from './record-places.ts'
 import { ticksPerMs, type MarkData, type PartitionData, type RunData, type Series } from './run-data.ts'
@@ -105,6 +105,8 @@ function strangersIn(history: History): MarkData[] {
   return history.flatMap((operation): MarkData[] => {
     if (clientEntry(operation) || 'client' in operation || isPhase(operation)) return []
     if (isFault(operation) || isObservation(operation) || isReplicaLog(operation)) return []
+    const removal = removalInWords(operation)
+    if (removal !== undefined) return [{ atMs: operation.timeMs, index: operation.index, text: removal }]
     const { index, timeMs, process, f, value } = operation as {
       index: number
       timeMs: number

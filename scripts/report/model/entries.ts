@@ -52,6 +52,13 @@ export function isPhase(operation: Operation): operation is PhaseOperation {
   return operation.process === 'lab' && operation.f === 'phase'
 }
 
+/** What a removal lets go, in words; undefined: the entry is none. */
+export function removalInWords(operation: Operation): string | undefined {
+  if (operation.process !== 'lab' || operation.f !== 'removal') return undefined
+  const { topic = 'every topic', partition = topic, by } = operation.value
+  return `records may be removed from ${partition}: ${by}`
+}
+
 /** Records that an operation sent or read in one partition, in order; the offset is null where nobody knows it. */
 export interface Records {
   readonly action: 'send' | 'poll'

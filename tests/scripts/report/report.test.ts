@@ -8,6 +8,7 @@ import { reportHtml } from '#scripts/report/html.ts'
 import { junitXml } from '#scripts/report/junit.ts'
 import { pageScript } from '#scripts/report/page-script.ts'
 import { describeOperation, duration, escape } from '#scripts/report/text.ts'
+import { historyOf, removal } from '../checkers/notation.ts'
 import { losingRun, resultOf, run, variantOf } from './sample.ts'
 
 async function made() {
@@ -169,6 +170,15 @@ describe('words', () => {
     expect(lines).toContain('kill broker 1 (the leader)')
     expect(lines).toContain('t-0 is led by broker 2, epoch 1, in sync: 2, 3')
     expect(lines.at(-1)).toBe('send k:1 to t-0: REQUEST_TIMED_OUT, no answer')
+  })
+
+  test('say which records may be removed', () => {
+    const [everywhere, partition] = historyOf(
+      removal('t'),
+      removal('t', { partition: 't-0', before: 3, by: 'DeleteRecords below offset 3' }),
+    ).map(describeOperation)
+    expect(everywhere).toBe('records may be removed from t: retention.ms=1')
+    expect(partition).toBe('records may be removed from t-0: DeleteRecords below offset 3')
   })
 
   test('entries of kinds that are not known yet are shown as they are', () => {
