@@ -40,7 +40,12 @@ export const innerFaults: readonly HiddenFault[] = [
   {
     ailment: 'full disk',
     begin: (run, broker) => run.breakInside('full-disk', node(broker)),
-    end: run => run.healInside(),
+    end: async (run, broker) => {
+      await run.healInside()
+      // Apache Kafka ends when its only log directory takes no more writes.
+      const state = (await run.cluster.nodes()).find(({ id }) => id === broker)?.state
+      if (state === 'dead' || state === 'stopped') await run.start(node(broker))
+    },
   },
   {
     ailment: 'wrong clock',

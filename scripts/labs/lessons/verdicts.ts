@@ -1,5 +1,6 @@
 /** Where the variants of a lab can run, and what must come out there. */
 import { capabilitiesOf, type Capability, type Engine } from '../../cluster/cluster.ts'
+import { composeRuntimeCapabilities } from '../../cluster/compose/compose-cluster.ts'
 import { processRuntimeCapabilities } from '../../cluster/process/process-cluster.ts'
 import { simulatedCapabilities } from '../../cluster/simulated/simulated-cluster.ts'
 import { expectationOn, type Expectation, type Lab, type Variant } from '../lab.ts'
@@ -7,12 +8,13 @@ import { expectationOn, type Expectation, type Lab, type Variant } from '../lab.
 export interface Place {
   readonly words: string
   readonly engine: Engine
+  readonly isContainers?: true
   readonly capabilities: ReadonlySet<Capability>
 }
 
 const onProcesses = { name: 'process', capabilities: processRuntimeCapabilities } as const
+const inContainers = { name: 'compose', capabilities: composeRuntimeCapabilities } as const
 
-/** Every runtime that needs nothing but this machine. */
 export const places: readonly Place[] = [
   { words: 'the simulator', engine: 'faultline', capabilities: simulatedCapabilities },
   { words: 'processes', engine: 'faultline', capabilities: capabilitiesOf(onProcesses, 'faultline') },
@@ -20,6 +22,12 @@ export const places: readonly Place[] = [
     words: 'processes of Apache Kafka',
     engine: 'apache-kafka',
     capabilities: capabilitiesOf(onProcesses, 'apache-kafka'),
+  },
+  {
+    words: 'containers of Apache Kafka',
+    engine: 'apache-kafka',
+    isContainers: true,
+    capabilities: capabilitiesOf(inContainers, 'apache-kafka'),
   },
 ]
 
@@ -50,13 +58,10 @@ export function columnsOf({ variants }: Lab): Column[] {
   ]
 }
 
-/** Whether a variant can run with that engine anywhere here. */
-export function runsOn(lab: Lab, variant: Variant, engine: Engine): boolean {
-  return places.some(place => place.engine === engine && lackingAt(place, lab, variant).length === 0)
-}
-
 export function expectedText(lab: Lab, variant: Variant, { engine, version }: Column): string {
-  if (!runsOn(lab, variant, engine)) return 'left out'
+  const able = places.filter(place => place.engine === engine && lackingAt(place, lab, variant).length === 0)
+  if (able.length === 0) return 'left out'
   const expected: Expectation = expectationOn(variant, engine, version)
-  return expected === 'valid' ? 'valid' : `found by ${expected.map(name => `\`${name}\``).join(' or ')}`
+  const text = expected === 'valid' ? 'valid' : `found by ${expected.map(name => `\`${name}\``).join(' or ')}`
+  return able.every(({ isContainers }) => isContainers === true) ? `${text} (in containers)` : text
 }

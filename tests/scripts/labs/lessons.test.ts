@@ -79,12 +79,19 @@ describe('the page of a lab', () => {
   })
 
   test('says what is left out where, and what must come out on which release', () => {
-    expect(page).toContain(
-      'on the simulator; on processes; on processes of Apache Kafka without `main` (no node-faults).',
-    )
+    const where = [
+      'It runs on the simulator',
+      'on processes',
+      'on processes of Apache Kafka without `main` (no node-faults)',
+      'not on containers of Apache Kafka (no grow).',
+    ]
+    expect(page).toContain(where.join('; '))
     expect(page).toContain('| variant | what | Faultline | Apache Kafka | Apache Kafka 3.9 |')
-    expect(page).toContain('| `main` | as it should be \\| or not | valid | left out | left out |')
-    expect(page).toContain('| found by `lost-write` | found by `lost-write` | valid |')
+    const found = 'found by `lost-write`'
+    expect(page).toContain(`| \`main\` | as it should be \\| or not | valid | left out | left out |`)
+    const inContainers = lessonPage({ ...example, needs: [] }, header, [example])
+    expect(inContainers).toContain(`| valid | ${found} (in containers) | ${found} (in containers) |`)
+    expect(page).toContain(`| ${found} | ${found} | valid |`)
     const nowhere = lessonPage({ ...example, needs: ['upgrade'] }, header, [example])
     expect(nowhere).toContain('It runs not on the simulator (no upgrade); on processes')
   })
