@@ -136,6 +136,11 @@ describe('files', () => {
     expect(bare).toEqual([])
   })
 
+  it('are none that a program makes again', () => {
+    const made = execFileSync('git', ['ls-files', '--cached', '--ignored', '--exclude-standard'], { cwd: root })
+    expect(made.toString()).toBe('')
+  })
+
   it('have kebab-case names', () => {
     const named = sources.filter(file => !/^[a-z0-9.-]+$/.test(path.basename(file)))
     expect(named).toEqual([])
