@@ -90,7 +90,7 @@ const deaths: Readonly<Record<Death, { readonly suffix: string; readonly words: 
 function scriptOf(death: Death, acks: Acks, minInsync: 1 | 2): Script {
   if (death === 'absent') return absentLeads
   if (death === 'alone') return leaderAlone(minInsync === 2 ? 'refused' : 'taken')
-  return acks === -1 ? leaderDiesAhead(3) : loseTheUnreplicated
+  return acks === -1 ? leaderDiesAhead(1) : loseTheUnreplicated
 }
 
 const refuses = factCheck({
