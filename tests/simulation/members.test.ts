@@ -7,6 +7,7 @@ import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { isGroupOperation } from '#scripts/checkers/groups.ts'
 import { HistoryRecorder } from '#scripts/history/recorder.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
+import { Application, assignmentOf, whileRunning } from '#scripts/workload/members/application.ts'
 import { GroupMember, type GroupProtocol, type MemberOptions } from '#scripts/workload/members/member.ts'
 
 const partitions = 4
@@ -158,5 +159,68 @@ describe('a static member of the consumer protocol', () => {
       expect(again.owned).toEqual(before)
     })
     expect(history.filter(({ f }) => f === 'lost')).toEqual([])
+  })
+})
+
+describe('an application around a member', () => {
+  const pace = { recordsMax: 10, workMs: 5 }
+
+  test('works on every record once, commits it, and leaves when it is stopped', async () => {
+    const { history } = await scene('eager', async ({ cluster, workload, member }) => {
+      const applications = ['first', 'second'].map(
+        name => new Application(member(name), { clock: cluster.clock, ...pace }),
+      )
+      await whileRunning(applications, async () => {
+        const done = () => applications.reduce((sum, each) => sum + each.done.length, 0)
+        await workload.until(
+          'all is done and shared',
+          () => Promise.resolve({ done: done(), owned: assignmentOf(applications).owned.join() }),
+          seen => seen.done === partitions && seen.owned === '2,2',
+        )
+      })
+      expect(applications.map(({ refused }) => refused)).toEqual([0, 0])
+      expect(await workload.committed('readers', 3)).toBe(1)
+    })
+    const ended = history.filter(({ f }) => f === 'crash').length
+    expect(ended).toBe(2)
+  })
+
+  test('tells of its failure to whoever asks what it has done, and to who stops it', async () => {
+    await scene('eager', async ({ cluster, workload, member }) => {
+      const [before, after] = ['first', 'second'].map(
+        name => new Application(member(name, { instanceId: 'node-1' }), { clock: cluster.clock, ...pace }),
+      ) as [Application, Application]
+      before.start()
+      await workload.until(
+        'it has all',
+        () => Promise.resolve(owned(before.member).join()),
+        seen => seen === '4',
+      )
+      after.start()
+      const waiting = workload.until(
+        'it fails',
+        () => Promise.resolve().then(() => before.done.length),
+        () => false,
+      )
+      await expect(waiting).rejects.toMatchObject({ code: 'FENCED_INSTANCE_ID' })
+      await expect(before.stop()).rejects.toMatchObject({ code: 'FENCED_INSTANCE_ID' })
+      await after.stop()
+    })
+  })
+
+  test('that is killed in the middle of a record has not done it, and says no more', async () => {
+    const { history } = await scene('eager', async ({ cluster, workload, member }) => {
+      const slow = new Application(member('slow'), { clock: cluster.clock, recordsMax: 10, workMs: 1_000 })
+      slow.start()
+      await workload.until(
+        'one record is done',
+        () => Promise.resolve(slow.done.length),
+        count => count === 1,
+      )
+      slow.kill()
+      await slow.stop()
+      expect(slow.done).toHaveLength(1)
+    })
+    expect(history.filter(({ f }) => f === 'commit')).toEqual([])
   })
 })
