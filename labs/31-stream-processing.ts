@@ -17,7 +17,7 @@ import { HandTopics } from '#scripts/workload/transactions/topics.ts'
 type Topics = HandTopics<'in' | 'repartition' | 'changelog' | 'out'>
 
 const cities = ['cairo', 'lima', 'oslo', 'pune'] as const
-const perCity = 5
+const perCity = 3
 const partitions = 2
 
 interface Processing {
