@@ -37,6 +37,8 @@ export interface Symptoms {
 
 /** Long enough for a busy machine, short enough to be waited for. */
 const answerMs = 2_500
+/** Until a new topic is led. */
+const readyMs = 30_000
 
 interface Look {
   readonly broker: number
@@ -72,12 +74,20 @@ export class Doctor {
         createTopic(client, topic, 10_000),
       )
       if (errorCode !== 0) throw new Error(`${this.#probes} was not created: error ${errorCode} ${message}`)
-      for (const [partition, broker] of this.#brokers.entries()) {
-        while ((await links.ask(broker, client => this.#write(client, partition))).errorCode !== 0)
-          await this.#cluster.clock.sleep(50)
-      }
+      for (const [partition, broker] of this.#brokers.entries()) await this.#untilWritable(links, broker, partition)
     } finally {
       links.close()
+    }
+  }
+
+  async #untilWritable(links: Links, broker: number, partition: number): Promise<void> {
+    const endMs = this.#cluster.clock.nowMs() + readyMs
+    for (;;) {
+      const { errorCode } = await links.ask(broker, client => this.#write(client, partition))
+      if (errorCode === 0) return
+      if (this.#cluster.clock.nowMs() >= endMs)
+        throw new Error(`broker ${broker} took no record of ${this.#probes} for ${readyMs} ms: error ${errorCode}`)
+      await this.#cluster.clock.sleep(50)
     }
   }
 
