@@ -97,7 +97,7 @@ export default lab({
   exercises: [
     'Kill two of three controllers. Which requests still work, and which wait?',
     'Create a topic while there is no active controller. What does the client get?',
-    'Give the cluster a controller of its own (controllers: 3) and kill the active one. Which gaps between acknowledgements are left?',
+    'Let the brokers be controllers as well (controllers: 0) and kill the active one. Which gaps between acknowledgements does that add?',
     'Freeze the active controller for a minute and let it go on. What are the first things it says (on a cluster of your own: ./faultline pause, resume, logs)?',
   ],
   summary:

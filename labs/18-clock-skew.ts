@@ -80,7 +80,7 @@ export default lab({
   name: '18-clock-skew',
   difficulty: 2,
   lesson:
-    'Computers have two clocks: one that counts how long something takes, and never goes back, and a calendar that somebody sets. Time limits of requests, sessions and elections use the first. Timestamps of records, retention, and the expiry of committed offsets use the second; it may be wrong, may jump, and may differ between producers and brokers. A topic says whose calendar its records carry: that of the producer (CreateTime) or that of the leader (LogAppendTime).',
+    'Computers have two clocks: one that counts how long something takes, and never goes back, and a calendar that somebody sets. Time limits belong to the first, which is what Faultline’s brokers use for them; Kafka takes several (timeouts of requests, fetches and elections in the quorum) from the calendar, so that a jump may end them early. Timestamps of records, retention, and the expiry of committed offsets use the second; it may be wrong, may jump, and may differ between producers and brokers. A topic says whose calendar its records carry: that of the producer (CreateTime) or that of the leader (LogAppendTime).',
   exercises: [
     'Let the clock of a follower jump instead of that of the leader. Which facts change?',
     'Let the clock jump back by a day. What does retention do?',

@@ -158,7 +158,7 @@ export default lab({
   name: '26-failing-disks',
   difficulty: 2,
   lesson:
-    'A broker may have several log directories (log.dirs), usually one for each disk; a replica lives in one of them. Disks fail in several ways: they get slow, they get full, or they answer with an error. The controller hears from a broker through heartbeats, which need no disk. The leader waits for its own disk before it acknowledges anything, and with acks=all for every replica in sync.',
+    'A broker may have several log directories (log.dirs), usually one for each disk; a replica lives in one of them. Disks fail in several ways: they get slow, they get full, or they answer with an error. The controller hears from a broker through heartbeats, which need no disk. The leader acknowledges when its own write call has returned, which a slow disk can hold up (nobody waits for an fsync), and with acks=all when every replica in sync has the record as well.',
   exercises: [
     'Slow the disk of a follower instead of that of the leader. Who waits, and for how long?',
     'Put the metadata log into the directory that fails (metadata.log.dir). What becomes of the broker?',

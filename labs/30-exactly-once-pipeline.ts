@@ -292,7 +292,7 @@ const nothingHangs = factCheck({
 
 /** Before 4.0 there is one epoch for all transactions of an instance, also for the newest client. */
 const before40 = (expectation: Expectation) =>
-  Object.fromEntries(['3.8', '3.9'].map(version => [`apache-kafka@${version}`, expectation]))
+  Object.fromEntries(['3.7', '3.8', '3.9'].map(version => [`apache-kafka@${version}`, expectation]))
 
 export default lab({
   name: '30-exactly-once-pipeline',
