@@ -8,6 +8,7 @@
 export { driving, lab, quickFailover } from '../labs/lab.ts'
 export type { Expectation, Lab, MakeWorkload, Prediction, Topology, Variant } from '../labs/lab.ts'
 export type { LabRun, PartitionPredicate, Script } from '../labs/script.ts'
+export type { LabQuestion } from '../labs/watcher.ts'
 export {
   acksOneControl,
   heldInLosses,
@@ -42,10 +43,12 @@ export { exactlyOnce, exactlyOnceBetween, type Pipeline } from '../checkers/pipe
 export { progressCheck, type ProgressPromise } from '../checkers/availability.ts'
 export type { Analysis } from '../checkers/analysis.ts'
 export { factCheck, factsOf, type FactPromise, type Facts } from '../checkers/facts.ts'
+export { sendsAcknowledged } from '../checkers/sends-acknowledged.ts'
 export { unknown, type AnomalyCase, type CheckResult, type Validity } from '../checkers/result.ts'
 export * from '../observe/predicates.ts'
 export { appendDefaults, AppendWorkload, type AppendOptions } from '../workload/append.ts'
 export { kafkaClient } from '../workload/kafkajs-client.ts'
+export { reassign, type Move } from '../workload/reassign.ts'
 export type { Workload, WorkloadParts } from '../workload/workload.ts'
 export { faultSchedule, type ScheduledFault, type ScheduledKind } from '../labs/random/schedule.ts'
 export type { ClientRecorder, HistoryRecorder } from '../history/recorder.ts'
