@@ -69,6 +69,7 @@ const probes = {
     has: () => existsSync(path.join(kafkaJars, 'kafka-streams-4.3.1.jar')),
     remedy: 'run ./faultline doctor --fetch-kafka on an empty folder of jars, or set KAFKA_JARS',
   },
+  gcc: { has: () => answers('gcc', ['--version']), remedy: 'install gcc and the headers of the C library' },
   go: { has: () => answers('go', ['version']), remedy: 'install Go 1.26 or newer' },
   mount: { has: canMount, remedy: 'run as root on Linux, which may mount a tmpfs' },
   ext4: { has: canMountExt4, remedy: 'run as root on Linux with e2fsprogs, which may mount a file' },

@@ -8,12 +8,14 @@
  *
  * Lines that begin with # are the toolkit's. What has come of them is in FAULTLINE_FAULTS/state (struct state), which outlives the process: a fault
  * that strikes once is spent before it ends it. Only what is in the directories of FAULTLINE_DATA is broken, which are separated by commas. Memory
- * maps (Kafka's indexes) are out of reach.
+ * maps (Kafka's indexes) are out of reach. What a power failure would leave of them is told to durable.c.
  */
 #define _GNU_SOURCE
+#include "durable.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <regex.h>
 #include <signal.h>
@@ -71,7 +73,7 @@ static ssize_t (*real_read)(int, void *, size_t), (*real_write)(int, const void 
 static ssize_t (*real_pread)(int, void *, size_t, off64_t), (*real_pwrite)(int, const void *, size_t, off64_t);
 static ssize_t (*real_readv)(int, const struct iovec *, int), (*real_writev)(int, const struct iovec *, int);
 static ssize_t (*real_sendfile)(int, int, off64_t *, size_t);
-static int (*real_fsync)(int), (*real_fdatasync)(int), (*real_ftruncate)(int, off64_t);
+static int (*real_fsync)(int), (*real_fdatasync)(int), (*real_ftruncate)(int, off64_t), (*real_msync)(void *, size_t, int);
 static int (*real_open)(const char *, int, ...), (*real_openat)(int, const char *, int, ...);
 static int (*real_rename)(const char *, const char *), (*real_unlink)(const char *);
 static int (*real_gettime)(clockid_t, struct timespec *);
@@ -82,7 +84,7 @@ static void find_real(void) {
     real_readv = dlsym(RTLD_NEXT, "readv"); real_writev = dlsym(RTLD_NEXT, "writev");
     real_sendfile = dlsym(RTLD_NEXT, "sendfile64");
     real_fsync = dlsym(RTLD_NEXT, "fsync"); real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
-    real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
+    real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64"); real_msync = dlsym(RTLD_NEXT, "msync");
     real_open = dlsym(RTLD_NEXT, "open64"); real_openat = dlsym(RTLD_NEXT, "openat64");
     real_rename = dlsym(RTLD_NEXT, "rename"); real_unlink = dlsym(RTLD_NEXT, "unlink");
     real_gettime = dlsym(RTLD_NEXT, "clock_gettime");
@@ -246,6 +248,9 @@ __attribute__((constructor)) static void begin(void) {
     state->generation = 0;
     load_rules();
     if (getenv("FAULTLINE_ONCE") != NULL) return;
+    durable_begin(directory);
+    durable_root(data);
+    durable_ready();
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &old);
@@ -459,7 +464,10 @@ static int synced(int fd, int (*real)(int)) {
     char path[LINE];
     struct fate fate = judge_file(FSYNC, fd, 0, path, sizeof path);
     if (fate.error) FAIL(fate.error);
+    struct asked asked = {0, 0, 0, NULL, 0};
+    if (directory != NULL && is_data(fd)) asked = durable_asked(fd);
     int done = real(fd);
+    if (done == 0) durable_synced(fd, &asked); else durable_forget(&asked);
     AFTER(fate);
     return done;
 }
@@ -471,11 +479,32 @@ int ftruncate64(int fd, off64_t size) {
     char path[LINE];
     struct fate fate = judge_file(TRUNCATE, fd, 0, path, sizeof path);
     if (fate.error) FAIL(fate.error);
+    if (directory != NULL) durable_cut(fd, size);
     int done = real_ftruncate(fd, size);
     AFTER(fate);
     return done;
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
+
+/* Of a memory map: its file is found by the table of all of them. */
+int msync(void *at, size_t size, int flags) {
+    ready();
+    int done = real_msync(at, size, flags);
+    if (done != 0 || directory == NULL || !(flags & MS_SYNC)) return done;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[LINE + 128];
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        uintptr_t from, to;
+        int path = 0;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &from, &to, &path) < 2 || path == 0) continue;
+        if ((uintptr_t)at < from || (uintptr_t)at >= to) continue;
+        line[strcspn(line, "\n")] = 0;
+        if (strncmp(line + path, data, strlen(data)) == 0) durable_mapped(line + path);
+        break;
+    }
+    if (maps != NULL) fclose(maps);
+    return done;
+}
 
 static int opened(int folder, const char *path, int flags, mode_t mode) {
     struct fate fate = judge_path(OPEN, path);

@@ -304,10 +304,10 @@ export function capabilitiesOf(
   // Its volume is emptied by no container of ours, no proxy knows its listeners, and its files are none that we can read.
   const ofRedpanda: readonly Capability[] = ['node-faults', 'power-failure', 'wipe', 'partition', 'read-log-directory']
   if (engine === 'redpanda') return new Set([...capabilities].filter(each => !ofRedpanda.includes(each)))
-  if (engine === 'faultline') return capabilities
-  // The library keeps no journal of what is not fsynced.
-  const inside: readonly Capability[] = name === 'compose' ? ['power-failure'] : ['node-faults', 'power-failure']
-  return new Set([...capabilities].filter(each => !inside.includes(each)))
+  const inside: readonly Capability[] = ['node-faults', 'power-failure']
+  return engine === 'faultline' || name === 'compose'
+    ? capabilities
+    : new Set([...capabilities].filter(each => !inside.includes(each)))
 }
 
 /** The ids of the nodes that clients talk to. */

@@ -1,18 +1,25 @@
 /**
- * Takes from the disk of a node that has ended what it had not fsynced: `node power-cut.mjs DIRECTORY OPTIONS`, with PowerFailureOptions as JSON. The
- * toolkit runs it in a container that has the volume of the node, and nobody else has then. Prints a NodeFaultProof.
+ * Takes from the disk of a node that has ended what it had not fsynced: `node power-cut.mjs ENGINE DIRECTORY OPTIONS`, with PowerFailureOptions as JSON.
+ * The toolkit runs it in a container that has the volumes of the node, and nobody else has then. Prints a NodeFaultProof.
  */
+import { lookForLoss } from '#broker/environment/faulty/unsynced/loss-proof.ts'
+import { nodeDisk } from '#broker/environment/node/disk.ts'
 import type { PowerFailureOptions } from '../cluster/cluster.ts'
-import { loseUnsynced } from '../cluster/process/power.ts'
+import { describeLoss, loseUnsynced } from '../cluster/process/power.ts'
 import { messageOf } from '../errors.ts'
+import { loseWhatIsNotDurable } from './durable-tree.ts'
 
-const [directory, options] = process.argv.slice(2)
+const [engine, directory, options] = process.argv.slice(2)
 if (directory === undefined || options === undefined) {
-  console.error('usage: power-cut DIRECTORY OPTIONS')
+  console.error('usage: power-cut ENGINE DIRECTORY OPTIONS')
   process.exit(2)
 }
 try {
-  console.log(JSON.stringify(loseUnsynced(directory, JSON.parse(options) as PowerFailureOptions)))
+  const proof =
+    engine === 'apache-kafka'
+      ? describeLoss(loseWhatIsNotDurable(directory), lookForLoss(nodeDisk, directory, true))
+      : loseUnsynced(directory, JSON.parse(options) as PowerFailureOptions)
+  console.log(JSON.stringify(proof))
 } catch (error) {
   console.error(messageOf(error))
   process.exit(1)

@@ -63,6 +63,9 @@ the JVM. Names, parameters, proofs and heals are those of our broker:
 - The clock is broken for the calendar of the JVM, not for its timeouts. The proof is the last time that the JVM itself was told.
 - \`dropped-links\` is a packet filter, set from a short-lived container that shares the network of the node and has the right NET_ADMIN there, and
   \`memory-pressure\` a process in the node's container. Both end with the run of the container.
+- \`power-failure\` takes all that was not fsynced. The library keeps the other half of what our journal does: of each file the bytes that its last fsync
+  covered (of an index, its last msync), and of each directory the names; the nodes are killed at the same instant, and a short-lived container puts that in
+  the place of their data. \`--loss part\` is not there. What is durable is on the disk twice, and what Kafka has removed stays in that second copy.
 - The public image (\`apache/kafka\`) has no such library; without \`--faults\` it is what runs, where it is there or can be fetched.
 
 ## How does a process lose its power?

@@ -104,7 +104,8 @@ const muting: readonly ProcessKind[] = [
     parameters: powerFailureParameters,
     impossible({ runtime, engine }) {
       if (runtime === 'simulated') return undefined
-      if (engine !== 'faultline') return 'needs root: a device whose writes can be dropped'
+      if (engine !== 'faultline' && runtime !== 'compose')
+        return 'needs root (a device whose writes can be dropped), or a library loaded into the JVM'
       return runtime === 'process' || runtime === 'compose'
         ? undefined
         : 'the toolkit does not reach the disks of its nodes'

@@ -94,11 +94,14 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
       return { cpus: NanoCpus, quota: Math.max(0, CpuQuota ?? 0), period: CpuPeriod }
     }
     const before = await limits()
-    const found = (await json('add', 'cpu-limit', '2', '--cores', '0.3')) as Listed[]
+    const found = (await json('add', 'cpu-limit', '2', '--cores', '0.05')) as Listed[]
     const fault = found.find(({ name: kind }) => kind === 'cpu-limit')
     expect(fault).toMatchObject({ id: 'cpu-limit-2', node: 2, proofs: [{ shown: true }] })
     expect(fault?.hits).toBeGreaterThan(0)
     expect(await limits()).not.toEqual(before)
+    expect(await json('heal', 'cpu-limit-2')).toEqual([])
+    expect(await limits()).toEqual(before)
+    await json('add', 'cpu-limit', '2', '--cores', '0.4', '--no-proof')
     await ledBy('squeezed', 2)
     await send('squeezed', 'a', 'b')
     await json('add', 'restart', '2')
@@ -108,7 +111,7 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     // Somebody has limited it already: that comes back.
     await execa('docker', ['update', '--cpus', '1.5', container])
     const mine = await limits()
-    await json('add', 'cpu-limit', '2', '--cores', '0.5')
+    await json('add', 'cpu-limit', '2', '--cores', '0.5', '--no-proof')
     expect(await limits()).not.toEqual(mine)
     expect(await heal()).toEqual([])
     expect(await limits()).toEqual(mine)

@@ -50,7 +50,7 @@ import { CpuLimitedNodes } from './cpu-limit.ts'
 import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
-import { forgetUnsyncedCommand, loseUnsyncedIn, requireContainerJournal } from './power.ts'
+import { forgetUnsyncedCommand, loseUnsyncedIn, preparePowerFailure } from './power.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { sweepProject } from './sweep.ts'
 import { redpandaDataDir } from './redpanda.ts'
@@ -260,13 +260,15 @@ export class ComposeCluster implements Cluster {
   }
 
   async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
-    for (const id of ids) {
-      await this.#expect(id, ['running', 'starting', 'paused'], 'cut the power of')
-      await requireContainerJournal(id, this.#containerName(id))
+    const { engine } = this.spec
+    const nodes = ids.map(id => ({ id, container: this.#containerName(id) }))
+    for (const node of nodes) {
+      await this.#expect(node.id, ['running', 'starting', 'paused'], 'cut the power of')
+      await preparePowerFailure(engine, node, options)
     }
     await Promise.all(ids.map(id => this.kill(id)))
     return await Promise.all(
-      ids.map(async id => ({ node: id, ...(await loseUnsyncedIn(this.#containerName(id), options)) })),
+      nodes.map(async ({ id, container }) => ({ node: id, ...(await loseUnsyncedIn(engine, container, options)) })),
     )
   }
 

@@ -71,14 +71,15 @@ export async function runHelper(helper: Helper): Promise<{ readonly exitCode: nu
   }
 }
 
-/** Runs a command on the volumes of a container that is there, as its user, in one of the same image that has no network. */
+/** Runs a command on the volumes of a container that is there, as its user, in one without a network, by default of the same image. */
 export async function runOnVolumes(
   name: string,
   command: readonly string[],
+  image?: string,
 ): Promise<{ readonly exitCode: number; readonly output: string }> {
   const found = await (await docker()).getContainer(name).inspect()
   return await runHelper({
-    Image: found.Config.Image,
+    Image: image ?? found.Config.Image,
     Cmd: [...command],
     User: found.Config.User,
     Labels: { [helperLabel]: found.Config.Labels[projectLabel] ?? '' },

@@ -49,6 +49,7 @@ type Ending = 'answered' | 'refused' | 'silent'
 /** How long an answer is waited for that should not come, and one that should, s. */
 const silenceSeconds = 1
 const answerSeconds = 10
+const roundsMax = 10
 /** ApiVersions v0 without a client id, which every node answers to everybody; those with TLS answer that it is none. */
 const request = String.raw`\0\0\0\12\0\22\0\0\0\0\0\1\377\377`
 
@@ -144,14 +145,17 @@ export class PacketLinks implements PacketFaults {
   async #prove(fault: PacketFault, before: ReadonlyMap<string, Ending>): Promise<readonly LinkProof[]> {
     const nodes = await this.#nodes()
     const pairs = pairsOf(fault)
-    // What gets lost by chance is looked for more often.
-    const rounds = fault.kind === 'loss' ? Math.min(10, Math.ceil(1 / Number(fault.parameters['probability']))) : 1
+    // A refusal comes as soon as an answer does; silence is waited for.
+    const seconds = fault.kind === 'cut' ? answerSeconds : silenceSeconds
     let now = new Map<string, Ending>()
-    for (let round = 0; round < rounds; round++) now = await probeAll(nodes, pairs, silenceSeconds)
-    const lost = await this.#countAt(nodes, [fault])
+    let packets = 0
+    // What gets lost by chance may not at first, and a busy machine may not even have asked in that time.
+    for (let round = 0; packets === 0 && round < roundsMax; round++) {
+      now = await probeAll(nodes, pairs, seconds)
+      packets = (await this.#countAt(nodes, [fault])).get(chainOf(fault))?.lost ?? 0
+    }
     return pairs.map(pair => {
       const link = nameOf(pair)
-      const packets = lost.get(chainOf(fault))?.lost ?? 0
       return { link, ...prove(fault, { before: before.get(link), now: now.get(link), packets }) }
     })
   }

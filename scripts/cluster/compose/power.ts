@@ -1,40 +1,57 @@
 /**
- * The power failure of a node of ours that is a container: what it had not fsynced is taken from its volume once it has ended, by a container of the
- * same image that has that volume for a moment. Nobody has to reach into volumes, which are not of this machine everywhere.
+ * The power failure of a node that is a container: what it had not fsynced is taken from its volumes once it has ended, by a container that has them for a
+ * moment. Nobody has to reach into volumes, which are not of this machine everywhere. A node of ours has kept a journal of what is not fsynced; of Apache
+ * Kafka, the library in front of it what is.
  */
 import { posix } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { unsyncedNames } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
-import { failure } from '../../errors.ts'
-import type { PowerFailureOptions } from '../cluster.ts'
+import { durableNames } from '../../container/durable-tree.ts'
+import { failure, usageError } from '../../errors.ts'
+import type { Engine, PowerFailureOptions } from '../cluster.ts'
 import { wholeLoss } from '../process/power.ts'
 import { hasContainerFile, runOnVolumes } from './container.ts'
-import { containerFaultDir } from './generator.ts'
+import { ensureImage } from './docker.ts'
+import { brokerImage, containerFaultDir } from './generator.ts'
 
 const program = '/opt/faultline/power-cut.mjs'
 
 /** For a shell: what is noted of files that are gone is about nothing any more. */
 export const forgetUnsyncedCommand = [
   'rm -rf',
-  ...Object.values(unsyncedNames).map(name => posix.join(containerFaultDir, name)),
+  ...[...Object.values(unsyncedNames), durableNames.store].map(name => posix.join(containerFaultDir, name)),
 ].join(' ')
 
-/** To be asked before the container is ended. */
-export async function requireContainerJournal(id: number, container: string): Promise<void> {
-  if (await hasContainerFile(container, posix.join(containerFaultDir, unsyncedNames.journal))) return
-  throw failure(
-    `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data does not lie in its own volume.`,
-    'Leave out --data.',
-  )
+/** To be asked before the container is ended: that it can lose its power, and that what takes it is there. */
+export async function preparePowerFailure(
+  engine: Engine,
+  { id, container }: { readonly id: number; readonly container: string },
+  { loss }: PowerFailureOptions = wholeLoss,
+): Promise<void> {
+  if (engine === 'apache-kafka' && loss === 'part')
+    throw usageError(
+      '--loss part is not there on the engine apache-kafka: what is durable of it is known, not what else may be on its disk.',
+      'Leave it away: all that was not fsynced gets lost.',
+    )
+  const known = engine === 'apache-kafka' ? durableNames.ready : unsyncedNames.journal
+  if (!(await hasContainerFile(container, posix.join(containerFaultDir, known))))
+    throw failure(
+      engine === 'apache-kafka'
+        ? `Nobody knows what node ${id} has fsynced: its file system does not say when a file was made, or has no room left.`
+        : `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data does not lie in its own volume.`,
+      engine === 'apache-kafka' ? `docker logs ${container} may tell why.` : 'Leave out --data.',
+    )
+  await ensureImage(() => {}, undefined)
 }
 
 /** Only when the container has ended. */
 export async function loseUnsyncedIn(
+  engine: Engine,
   container: string,
   options: PowerFailureOptions = wholeLoss,
 ): Promise<NodeFaultProof> {
-  const command = ['node', program, containerFaultDir, JSON.stringify(options)]
-  const { exitCode, output } = await runOnVolumes(container, command)
+  const command = ['node', program, engine, containerFaultDir, JSON.stringify(options)]
+  const { exitCode, output } = await runOnVolumes(container, command, brokerImage)
   if (exitCode === 0) return JSON.parse(output) as NodeFaultProof
   throw failure(
     `What ${container} had not fsynced could not be taken from its volume (exit code ${exitCode}): ${output.trim().slice(-500)}`,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { randomLoss, totalLoss } from '#broker/environment/faulty/power-loss.ts'
 import { lookForLoss } from '#broker/environment/faulty/unsynced/loss-proof.ts'
-import { cutPower } from '#broker/environment/faulty/unsynced/power-cut.ts'
+import { cutPower, type LossReport } from '#broker/environment/faulty/unsynced/power-cut.ts'
 import { UnsyncedJournal } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
 import { failure } from '../../errors.ts'
@@ -27,7 +27,11 @@ export function requireJournal(id: number, directory: string): void {
 export function loseUnsynced(directory: string, options: PowerFailureOptions = wholeLoss): NodeFaultProof {
   const { loss, names, seed } = options
   const lost = cutPower(nodeDisk, directory, loss === 'all' ? totalLoss : randomLoss(seededRandom(seed), names))
-  const { shown, text } = lookForLoss(nodeDisk, directory, loss === 'all')
+  return describeLoss(lost, lookForLoss(nodeDisk, directory, loss === 'all'))
+}
+
+/** @param proof what was seen of a file of which one half was fsynced */
+export function describeLoss(lost: LossReport, { shown, text }: NodeFaultProof): NodeFaultProof {
   const found = `${lost.bytes} bytes at the end of files, ${lost.files} files and ${lost.names} names are as before their last fsync`
   return { shown, text: `${found}; ${text}` }
 }

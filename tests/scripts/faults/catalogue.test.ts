@@ -38,7 +38,7 @@ describe('the catalogue of faults', () => {
     expect(at('memory-pressure')).toEqual([true, false, true, true, false])
     expect(at('stall')).toEqual([true, true, true, true, true])
     expect(at('latency')).toEqual([true, true, true, true, false])
-    expect(at('power-failure')).toEqual([true, false, true, false, true])
+    expect(at('power-failure')).toEqual([true, false, true, true, true])
     expect(at('rolling-upgrade')).toEqual([true, true, false, false, false])
   })
 

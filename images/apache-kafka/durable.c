@@ -1,0 +1,300 @@
+/*
+ * What of Kafka's disk would be there after a power failure, kept beside it in FAULTLINE_FAULTS/durable, which outlives the process:
+ *
+ *   files/ID   the bytes of a file, as its last fsync covered them
+ *   dirs/ID    the names in a directory, as its last fsync covered them: lines "f ID NAME" and "d ID NAME"
+ *   roots      the directories of Kafka's data, by their paths
+ *   ready      there when all of this is whole
+ *
+ * An ID is the number of an inode and the time of its birth, so that one that is used again is another one. An fsync of a file covers its bytes and size
+ * as they were when it was asked for, not its name; an fsync of a directory the names in it. Nothing counts as written back by itself. Renames and
+ * removals need not be looked at: an fsync of their directory tells.
+ *
+ * Segments (.log) are appended to, and cut; of any other file all bytes are compared at each fsync. Memory maps (Kafka's indexes) are durable by msync.
+ */
+#define _GNU_SOURCE
+#include "durable.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PATH = 4096, PIECE = 1 << 16 };
+
+static char store[512];
+static _Atomic int is_on;
+static int is_new;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+/*
+ * Segments and directories that this process has seen fsynced: up to where the durable bytes are surely theirs, and which fsync was the last. One that was
+ * asked for earlier and ends later tells nothing new.
+ */
+static struct known { uint64_t inode, born; off64_t same; unsigned long long turn; } *all_known;
+static size_t known_count, known_room;
+static _Atomic unsigned long long turns;
+
+/* Faults are for Kafka: these calls pass by their stand-ins. */
+static int open_raw(const char *path, int flags) { return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600); }
+static int close_raw(int fd) { return (int)syscall(SYS_close, fd); }
+static ssize_t read_raw(int fd, void *bytes, size_t size, off64_t at) { return syscall(SYS_pread64, fd, bytes, size, at); }
+static ssize_t write_raw(int fd, const void *bytes, size_t size, off64_t at) { return syscall(SYS_pwrite64, fd, bytes, size, at); }
+static int cut_raw(int fd, off64_t size) { return (int)syscall(SYS_ftruncate, fd, size); }
+static int fsync_raw(int fd) { return (int)syscall(SYS_fsync, fd); }
+static int rename_raw(const char *from, const char *to) { return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+static void name_of(char *name, size_t size, const char *what, const char *id) { snprintf(name, size, "%s/%s%s", store, what, id); }
+
+/* Nothing is claimed that is not known. */
+static void give_up(const char *why) {
+    int error = errno;
+    char name[PATH];
+    name_of(name, sizeof name, "ready", "");
+    syscall(SYS_unlinkat, AT_FDCWD, name, 0);
+    if (is_on) fprintf(stderr, "faultline: this node cannot lose its power any more: %s: %s\n", why, strerror(error));
+    is_on = 0;
+}
+
+/* False: it is gone, or the file system does not know when it was born. */
+static int identify(int folder, const char *path, int flags, struct statx *found, char *id, size_t size) {
+    if (statx(folder, path, flags, STATX_BASIC_STATS | STATX_BTIME, found) != 0 || !(found->stx_mask & STATX_BTIME)) return 0;
+    snprintf(id, size, "%llu-%llu", (unsigned long long)found->stx_ino,
+             (unsigned long long)found->stx_btime.tv_sec * 1000000000ull + found->stx_btime.tv_nsec);
+    return 1;
+}
+
+/* Makes the kept bytes from `at` up to `size` those of the file. Only what differs is written: most of an index are zeros. */
+static int keep_bytes(int from, const char *id, off64_t at, off64_t size) {
+    static char now[PIECE], kept[PIECE];
+    char name[PATH];
+    name_of(name, sizeof name, "files/", id);
+    int to = open_raw(name, O_RDWR | O_CREAT);
+    if (to < 0) return 0;
+    int is_whole = cut_raw(to, size) == 0;
+    while (is_whole && at < size) {
+        size_t piece = size - at < PIECE ? (size_t)(size - at) : PIECE;
+        ssize_t got = read_raw(from, now, piece, at);
+        if (got < 0) is_whole = 0;
+        /* It was cut meanwhile: what is not there any more was never asked for again. */
+        if (got <= 0) break;
+        if (read_raw(to, kept, (size_t)got, at) != got || memcmp(now, kept, (size_t)got) != 0)
+            is_whole = write_raw(to, now, (size_t)got, at) == got;
+        at += got;
+    }
+    close_raw(to);
+    return is_whole;
+}
+
+static struct known *known_of(const struct statx *found, int is_made) {
+    uint64_t born = (uint64_t)found->stx_btime.tv_sec * 1000000000ull + found->stx_btime.tv_nsec;
+    for (size_t i = 0; i < known_count; i++)
+        if (all_known[i].inode == found->stx_ino && all_known[i].born == born) return &all_known[i];
+    if (!is_made) return NULL;
+    if (known_count == known_room) {
+        size_t room = known_room == 0 ? 64 : known_room * 2;
+        struct known *more = realloc(all_known, room * sizeof *more);
+        if (more == NULL) return NULL;
+        all_known = more;
+        known_room = room;
+    }
+    all_known[known_count] = (struct known){found->stx_ino, born, 0, 0};
+    return &all_known[known_count++];
+}
+
+static int is_segment(const char *path) {
+    size_t length = strlen(path);
+    return length > 4 && strcmp(path + length - 4, ".log") == 0;
+}
+
+/* The names in a directory now; NULL when there is no telling. */
+static char *list_names(const char *path) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    DIR *folder = opendir(path);
+    int is_whole = out != NULL && folder != NULL;
+    for (struct dirent *entry; is_whole && (entry = readdir(folder)) != NULL;) {
+        struct statx found;
+        char id[64];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (!identify(dirfd(folder), entry->d_name, AT_SYMLINK_NOFOLLOW, &found, id, sizeof id)) {
+            is_whole = errno == ENOENT;
+            continue;
+        }
+        if (S_ISREG(found.stx_mode) || S_ISDIR(found.stx_mode))
+            fprintf(out, "%c %s %s\n", S_ISDIR(found.stx_mode) ? 'd' : 'f', id, entry->d_name);
+    }
+    if (folder != NULL) closedir(folder);
+    if (out != NULL) fclose(out);
+    if (is_whole) return text;
+    free(text);
+    return NULL;
+}
+
+static int keep_names(const char *id, const char *listing) {
+    char name[PATH], temporary[PATH];
+    name_of(name, sizeof name, "dirs/", id);
+    name_of(temporary, sizeof temporary, "dirs.", id);
+    FILE *file = fopen(temporary, "we");
+    if (file == NULL) return 0;
+    int is_whole = fputs(listing, file) >= 0;
+    if (fclose(file) != 0) is_whole = 0;
+    return is_whole && rename_raw(temporary, name) == 0;
+}
+
+/* All below a directory is durable. */
+static int keep_tree(const char *path) {
+    struct statx found;
+    char id[64];
+    char *listing = list_names(path);
+    int is_whole = listing != NULL && identify(AT_FDCWD, path, 0, &found, id, sizeof id) && keep_names(id, listing);
+    char *rest = listing;
+    for (char *line; is_whole && (line = strsep(&rest, "\n")) != NULL && *line != 0;) {
+        char inside[PATH], inside_id[64];
+        int at = 0;
+        if (sscanf(line + 2, "%63s %n", inside_id, &at) != 1) { is_whole = 0; break; }
+        snprintf(inside, sizeof inside, "%s/%s", path, line + 2 + at);
+        if (line[0] == 'd') { is_whole = keep_tree(inside); continue; }
+        int file = open_raw(inside, O_RDONLY);
+        struct stat now;
+        if (file < 0 || fstat(file, &now) != 0) is_whole = 0;
+        else is_whole = keep_bytes(file, inside_id, 0, now.st_size);
+        if (file >= 0) close_raw(file);
+    }
+    free(listing);
+    return is_whole;
+}
+
+void durable_begin(const char *directory) {
+    char name[PATH];
+    snprintf(store, sizeof store, "%s/durable", directory);
+    mkdir(store, 0700);
+    name_of(name, sizeof name, "files", ""); mkdir(name, 0700);
+    name_of(name, sizeof name, "dirs", ""); mkdir(name, 0700);
+    name_of(name, sizeof name, "ready", "");
+    is_new = access(name, F_OK) != 0;
+    is_on = 1;
+    name_of(name, sizeof name, "roots", "");
+    FILE *roots = fopen(name, "we");
+    if (roots == NULL) give_up(name); else fclose(roots);
+}
+
+void durable_root(const char *path) {
+    if (!is_on) return;
+    char name[PATH];
+    name_of(name, sizeof name, "roots", "");
+    FILE *roots = fopen(name, "ae");
+    if (roots != NULL) { fprintf(roots, "%s\n", path); fclose(roots); }
+    if (roots == NULL || (is_new && !keep_tree(path))) give_up(path);
+}
+
+/* A file of which one half is fsynced shows whether a power failure takes what it should, and nothing else. */
+static int write_proof(void) {
+    char folder[sizeof store + 32], path[sizeof folder + 8];
+    snprintf(folder, sizeof folder, "%.*s/unsynced.proof", (int)(strlen(store) - strlen("/durable")), store);
+    snprintf(path, sizeof path, "%s/file", folder);
+    mkdir(folder, 0700);
+    durable_root(folder);
+    int file = open_raw(path, O_RDWR | O_CREAT | O_TRUNC), place = open_raw(folder, O_RDONLY | O_DIRECTORY);
+    static const char half[] = "was fsynced", rest[] = ", and this was not";
+    int is_whole = file >= 0 && place >= 0 && write_raw(file, half, sizeof half - 1, 0) == (ssize_t)sizeof half - 1;
+    for (int i = 0; is_whole && i < 2; i++) {
+        int fd = i == 0 ? file : place;
+        struct asked asked = durable_asked(fd);
+        is_whole = fsync_raw(fd) == 0;
+        durable_synced(fd, &asked);
+    }
+    if (is_whole) is_whole = write_raw(file, rest, sizeof rest - 1, sizeof half - 1) == (ssize_t)sizeof rest - 1;
+    if (file >= 0) close_raw(file);
+    if (place >= 0) close_raw(place);
+    return is_whole;
+}
+
+void durable_ready(void) {
+    char name[PATH];
+    if (is_on && !write_proof()) give_up("the proof");
+    if (!is_on || !is_new) return;
+    name_of(name, sizeof name, "ready", "");
+    int file = open_raw(name, O_WRONLY | O_CREAT);
+    if (file < 0) give_up(name); else close_raw(file);
+}
+
+struct asked durable_asked(int fd) {
+    struct asked asked = {0, 0, 0, NULL, ++turns};
+    struct stat now;
+    if (!is_on || fstat(fd, &now) != 0 || !(S_ISREG(now.st_mode) || S_ISDIR(now.st_mode))) return asked;
+    asked.is_kept = 1;
+    asked.is_directory = S_ISDIR(now.st_mode);
+    asked.size = now.st_size;
+    if (!asked.is_directory) return asked;
+    char link[32];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    /* The names that there are now are covered; one that comes meanwhile may not be. */
+    asked.listing = list_names(link);
+    return asked;
+}
+
+void durable_forget(struct asked *asked) { free(asked->listing); }
+
+/* A file that may be open for writing alone is opened once more; one that has no name any more needs nothing. */
+static int keep_file(const char *link, const char *path, const char *id, struct known *known, off64_t size) {
+    int file = open_raw(link, O_RDONLY);
+    if (file < 0) return errno == ENOENT;
+    int is_append = known != NULL && is_segment(path) && known->same <= size;
+    int is_whole = keep_bytes(file, id, is_append ? known->same : 0, size);
+    if (known != NULL) known->same = is_whole ? size : 0;
+    close_raw(file);
+    return is_whole;
+}
+
+void durable_synced(int fd, struct asked *asked) {
+    int saved = errno;
+    struct statx found;
+    char id[64], link[32], path[PATH];
+    if (is_on && asked->is_kept && identify(fd, "", AT_EMPTY_PATH, &found, id, sizeof id)) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(link, path, sizeof path - 1);
+        path[length > 0 ? length : 0] = 0;
+        pthread_mutex_lock(&turn);
+        struct known *known = asked->is_directory || is_segment(path) ? known_of(&found, 1) : NULL;
+        if (known == NULL || known->turn < asked->turn) {
+            if (known != NULL) known->turn = asked->turn;
+            if (asked->is_directory ? asked->listing == NULL || !keep_names(id, asked->listing)
+                                    : !keep_file(link, path, id, known, asked->size)) give_up(path);
+        }
+        pthread_mutex_unlock(&turn);
+    }
+    durable_forget(asked);
+    errno = saved;
+}
+
+void durable_cut(int fd, off64_t size) {
+    int saved = errno;
+    struct statx found;
+    char id[64];
+    if (is_on && identify(fd, "", AT_EMPTY_PATH, &found, id, sizeof id)) {
+        pthread_mutex_lock(&turn);
+        struct known *known = known_of(&found, 0);
+        if (known != NULL && known->same > size) known->same = size;
+        pthread_mutex_unlock(&turn);
+    }
+    errno = saved;
+}
+
+void durable_mapped(const char *path) {
+    int saved = errno;
+    int file = open_raw(path, O_RDONLY);
+    if (file >= 0) {
+        struct asked asked = durable_asked(file);
+        durable_synced(file, &asked);
+        close_raw(file);
+    }
+    errno = saved;
+}

@@ -1,0 +1,126 @@
+/**
+ * Makes of the disk of an Apache Kafka that has ended what a power failure would have left: by what the library in front of it has kept of what was fsynced
+ * (images/apache-kafka/durable.c says how).
+ */
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { join, relative } from 'node:path'
+import { failure } from '../errors.ts'
+
+export const durableNames = { store: 'durable', ready: 'durable/ready' } as const
+/** In the directory of Kafka's data, for the moment; no name of Kafka's. */
+const besideName = '.faultline-durable'
+
+export interface DurableLoss {
+  /** Creations, renames and removals that did not happen after all. */
+  readonly names: number
+  /** Files that are shorter, or different, than they were, of those that are still there. */
+  readonly files: number
+  /** Bytes by which they are shorter. */
+  readonly bytes: number
+}
+
+/**
+ * Only while no process uses the disk. Afterwards all that is there is durable, and nothing is kept any more. One that was cut off is begun again.
+ * @param directory of the orders of the node
+ */
+export function loseWhatIsNotDurable(directory: string): DurableLoss {
+  if (!existsSync(join(directory, durableNames.ready)))
+    throw failure(`Nobody knows what is durable of this node: there is no ${join(directory, durableNames.ready)}.`)
+  const store = join(directory, durableNames.store)
+  const total = { names: 0, files: 0, bytes: 0 }
+  for (const root of readFileSync(join(store, 'roots'), 'utf8').split('\n').filter(Boolean)) {
+    const beside = join(root, besideName)
+    rmSync(beside, { recursive: true, force: true })
+    mkdirSync(beside)
+    restore(store, idOf(root), beside)
+    const lost = compare(filesIn(root), filesIn(beside))
+    total.names += lost.names
+    total.files += lost.files
+    total.bytes += lost.bytes
+    for (const name of readdirSync(root)) if (name !== besideName) rmSync(join(root, name), { recursive: true })
+    for (const name of readdirSync(beside)) renameSync(join(beside, name), join(root, name))
+    rmSync(beside, { recursive: true })
+  }
+  // What is there now are other files: all of it is durable when it is seen for the first time.
+  rmSync(store, { recursive: true })
+  return total
+}
+
+/** Of an inode, as the library names it: one that is used again was born at another time. */
+function idOf(path: string): string {
+  const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
+  return `${ino}-${birthtimeNs}`
+}
+
+function restore(store: string, id: string, to: string): void {
+  const listing = join(store, 'dirs', id)
+  // No fsync has covered any name in it.
+  if (!existsSync(listing)) return
+  for (const line of readFileSync(listing, 'utf8').split('\n').filter(Boolean)) {
+    const [, kind, inside = '', name = ''] = /^([df]) (\S+) (.+)$/.exec(line) ?? []
+    const path = join(to, name)
+    if (kind === 'd') {
+      mkdirSync(path)
+      restore(store, inside, path)
+      continue
+    }
+    const kept = join(store, 'files', inside)
+    if (existsSync(kept)) copyFileSync(kept, path)
+    // Its name is durable, and not a byte of it.
+    else closeSync(openSync(path, 'w'))
+  }
+}
+
+/** By their paths, without what only stands there for the moment; false: a directory. */
+function filesIn(root: string): Map<string, string | false> {
+  const found = new Map<string, string | false>()
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const name = relative(root, path)
+    if (name !== besideName && !name.startsWith(`${besideName}/`)) found.set(name, entry.isFile() && path)
+  }
+  return found
+}
+
+function compare(before: Map<string, string | false>, after: Map<string, string | false>): DurableLoss {
+  const names = [...before.keys(), ...after.keys()].filter(name => before.has(name) !== after.has(name)).length
+  let files = 0
+  let bytes = 0
+  for (const [name, now] of after) {
+    const then = before.get(name)
+    if (now === false || then === undefined || then === false) continue
+    const [was, is] = [statSync(then).size, statSync(now).size]
+    if (was !== is || !isSame(then, now)) files++
+    bytes += Math.max(0, was - is)
+  }
+  return { names, files, bytes }
+}
+
+const pieceBytes = 1 << 20
+
+/** Of files of one size, which may be larger than memory. */
+function isSame(one: string, other: string): boolean {
+  const files = [one, other].map(path => ({ fd: openSync(path, 'r'), bytes: Buffer.alloc(pieceBytes) }))
+  try {
+    for (let at = 0; ; at += pieceBytes) {
+      const [first, second] = files.map(({ fd, bytes }) => bytes.subarray(0, readSync(fd, bytes, 0, pieceBytes, at)))
+      if (first === undefined || second === undefined || !first.equals(second)) return false
+      if (first.length < pieceBytes) return true
+    }
+  } finally {
+    for (const { fd } of files) closeSync(fd)
+  }
+}

@@ -1,0 +1,172 @@
+/** What a power failure leaves of the disk of a program that our library stands in front of: a Python that does what Kafka does to its files. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { projectRoot } from '#scripts/cluster/state.ts'
+import { loseWhatIsNotDurable } from '#scripts/container/durable-tree.ts'
+import { describeWith } from '../../machine.ts'
+
+const prelude = String.raw`
+import mmap, os, signal
+def put(name, text, flags=0):
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | flags); os.write(fd, text.encode()); return fd
+def fsync(name):
+    fd = os.open(name, os.O_RDONLY); os.fsync(fd); os.close(fd)
+`
+
+describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'faultline-durable-'))
+  const library = path.join(folder, 'libfaults.so')
+  let orders = ''
+  let data = ''
+  let runs = 0
+
+  beforeAll(() => {
+    const sources = ['faults.c', 'durable.c'].map(name => path.join(projectRoot, 'images', 'apache-kafka', name))
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC']
+    execFileSync('gcc', [...flags, '-o', library, ...sources, '-ldl', '-lpthread'])
+  })
+  beforeEach(() => {
+    const scene = path.join(folder, String(++runs))
+    orders = path.join(scene, 'orders')
+    data = path.join(scene, 'data')
+    for (const each of [orders, data]) mkdirSync(each, { recursive: true })
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** Ends as a machine does that loses its power, apart from what that takes. */
+  function run(...lines: readonly string[]): void {
+    const program = [prelude, ...lines, 'os.kill(os.getpid(), signal.SIGKILL)'].join('\n')
+    const env = { PATH: process.env['PATH'], LD_PRELOAD: library, FAULTLINE_FAULTS: orders, FAULTLINE_DATA: data }
+    const { signal, stderr } = spawnSync('python3', ['-S', '-c', program], { cwd: data, env, encoding: 'utf8' })
+    expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' })
+  }
+
+  function tree(): Record<string, string | null> {
+    const entries = readdirSync(data, { recursive: true, withFileTypes: true }).map(entry => {
+      const file = path.join(entry.parentPath, entry.name)
+      return [path.relative(data, file), entry.isFile() ? readFileSync(file, 'utf8') : null] as const
+    })
+    return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  }
+  const proof = () => readFileSync(path.join(orders, 'unsynced.proof', 'file'), 'utf8')
+
+  test('takes the bytes that no fsync has covered, and leaves the others', () => {
+    writeFileSync(path.join(data, 'given'), 'there before')
+    run(
+      "a = put('a', '12'); os.fsync(a); os.write(a, b'34'); fsync('.')",
+      "b = put('b', 'never fsynced'); fsync('.')",
+      "g = put('given', 'x', os.O_APPEND)",
+    )
+    expect(tree()).toEqual({ a: '1234', b: 'never fsynced', given: 'there beforex' })
+    expect(proof()).toBe('was fsynced, and this was not')
+    expect(loseWhatIsNotDurable(orders)).toEqual({ names: 0, files: 4, bytes: 2 + 13 + 1 + 18 })
+    expect(tree()).toEqual({ a: '12', b: '', given: 'there before' })
+    expect(proof()).toBe('was fsynced')
+    expect(existsSync(path.join(orders, 'durable'))).toBe(false)
+  })
+
+  test('takes names that no fsync of their directory has covered: made, renamed, removed, used again', () => {
+    run(
+      "os.mkdir('t-0')",
+      "for n in ('renamed', 'removed', 'again'): os.fsync(put('t-0/' + n, 'old ' + n))",
+      "fsync('t-0'); fsync('.')",
+      "os.rename('t-0/renamed', 't-0/other')",
+      "os.unlink('t-0/removed')",
+      "os.unlink('t-0/again'); os.fsync(put('t-0/again', 'new'))",
+      "os.fsync(put('t-0/made', 'and fsynced'))",
+      "os.mkdir('u-0'); os.fsync(put('u-0/x', '')); fsync('u-0')",
+    )
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({
+      't-0': null,
+      't-0/again': 'old again',
+      't-0/removed': 'old removed',
+      't-0/renamed': 'old renamed',
+    })
+  })
+
+  test('goes by the directory, when that is fsynced, and knows a file by any name', () => {
+    run(
+      "os.mkdir('t-0'); os.fsync(put('t-0/a', 'of a')); fsync('t-0'); fsync('.')",
+      "os.rename('t-0', 't-0.delete'); fsync('.')",
+      "os.rename('t-0.delete/a', 't-0.delete/a.deleted'); fsync('t-0.delete')",
+      "put('t-0.delete/b', 'of b'); fsync('t-0.delete'); fsync('t-0.delete/b')",
+    )
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ 't-0.delete': null, 't-0.delete/a.deleted': 'of a', 't-0.delete/b': 'of b' })
+  })
+
+  test('follows a segment that is appended to, cut and appended to again, however often it is fsynced', () => {
+    run(
+      "l = put('0.log', '')",
+      "for n in range(100): os.write(l, b'%08d' % n); os.fsync(l)",
+      "os.ftruncate(l, 80); os.lseek(l, 0, os.SEEK_END); os.write(l, b'another!'); os.fsync(l)",
+      "os.write(l, b'lost'); fsync('.')",
+      "s = put('1.log', 'x' * 200000); os.fsync(s); os.ftruncate(s, 100); fsync('.')",
+    )
+    loseWhatIsNotDurable(orders)
+    const text = Array.from({ length: 10 }, (_, n) => String(n).padStart(8, '0')).join('')
+    // A cut that no fsync has covered did not happen after all.
+    expect(tree()).toEqual({ '0.log': `${text}another!`, '1.log': 'x'.repeat(200_000) })
+  })
+
+  test('believes the last of many fsyncs at the same time', () => {
+    run(
+      'import threading',
+      "l = put('0.log', ''); fsync('.')",
+      'def work(n):',
+      '    for k in range(60):',
+      "        with turn: os.write(l, b'%02d%04d' % (n, k))",
+      '        os.fsync(l)',
+      "        os.close(put('%d.%d' % (n, k), '')); fsync('.')",
+      'turn = threading.Lock()',
+      'all = [threading.Thread(target=work, args=(n,)) for n in range(8)]',
+      'for each in all: each.start()',
+      'for each in all: each.join()',
+      "put('lost', '')",
+      "os.write(l, b'lost')",
+    )
+    const before = tree()
+    loseWhatIsNotDurable(orders)
+    const { lost: _, ...others } = before
+    expect(tree()).toEqual({ ...others, '0.log': before['0.log']?.slice(0, -'lost'.length) })
+  })
+
+  test('has of a memory map what was fsynced of it', () => {
+    run(
+      "i = put('0.index', ''); os.ftruncate(i, 3 << 20); fsync('.')",
+      'm = mmap.mmap(i, 3 << 20)',
+      "m[0:5] = b'first'; m[2000000:2000004] = b'last'; m.flush()",
+      "m[0:5] = b'FIRST'",
+    )
+    loseWhatIsNotDurable(orders)
+    const content = readFileSync(path.join(data, '0.index'))
+    expect(content.length).toBe(3 << 20)
+    expect([content.toString('utf8', 0, 5), content.toString('utf8', 2_000_000, 2_000_004)]).toEqual(['first', 'last'])
+  })
+
+  test('goes on with what an earlier process has fsynced, and not; afterwards all that is there is durable', () => {
+    run("a = put('a', '12'); os.fsync(a); fsync('.'); os.write(a, b'34')", "put('b', 'no name')")
+    run("a = put('a', '56', os.O_APPEND)", "c = put('0.log', 'c'); os.fsync(c); fsync('.')")
+    run("c = put('0.log', 'd', os.O_APPEND); os.fsync(c)")
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ '0.log': 'cd', a: '12', b: '' })
+    run("put('a', '3', os.O_APPEND)")
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ '0.log': 'cd', a: '12', b: '' })
+  })
+
+  test('is begun again when it was cut off, and refuses where nobody knows', () => {
+    run("a = put('a', '12'); os.fsync(a); fsync('.'); os.write(a, b'34')")
+    mkdirSync(path.join(data, '.faultline-durable'))
+    writeFileSync(path.join(data, '.faultline-durable', 'half'), 'done')
+    rmSync(path.join(data, 'a'))
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ a: '12' })
+    expect(statSync(path.join(data, 'a')).isFile()).toBe(true)
+    expect(() => loseWhatIsNotDurable(orders)).toThrow('Nobody knows what is durable of this node')
+  })
+})
