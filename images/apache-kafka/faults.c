@@ -225,6 +225,7 @@ static void find_roots(const char *list) {
             fprintf(stderr, "faultline: of more than %d directories, %s is not broken\n", ROOTS, one);
             continue;
         }
+        one[length] = 0;
         roots[root_count].path = one;
         roots[root_count++].length = length;
     }
@@ -249,7 +250,7 @@ __attribute__((constructor)) static void begin(void) {
     load_rules();
     if (getenv("FAULTLINE_ONCE") != NULL) return;
     durable_begin(directory);
-    durable_root(data);
+    for (int i = 0; i < root_count; i++) durable_root(roots[i].path);
     durable_ready();
     sigset_t all, old;
     sigfillset(&all);
@@ -499,7 +500,7 @@ int msync(void *at, size_t size, int flags) {
         if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %*s %n", &from, &to, &path) < 2 || path == 0) continue;
         if ((uintptr_t)at < from || (uintptr_t)at >= to) continue;
         line[strcspn(line, "\n")] = 0;
-        if (strncmp(line + path, data, strlen(data)) == 0) durable_mapped(line + path);
+        if (is_kafkas(line + path)) durable_mapped(line + path);
         break;
     }
     if (maps != NULL) fclose(maps);
