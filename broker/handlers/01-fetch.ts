@@ -23,13 +23,19 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { FetchRequest, fetchResponse } from '../protocol/messages/01-fetch.ts'
 import type { Input } from '../protocol/schema.ts'
 import { handleMetadataFetch, isMetadataFetch } from '../raft/metadata-fetch.ts'
-import type { PartitionAnswer, WantedPartition } from '../replication/fetch-sessions.ts'
+import {
+  stepSize,
+  type FetchContext,
+  type PartitionAnswer,
+  type WantedPartition,
+} from '../replication/fetch-sessions.ts'
 import type { FetchEntry, FetchOptions } from '../replication/fetches.ts'
 import { failedRead, type ReadOutcome } from '../replication/local-replica.ts'
 import { clusterName } from '../security/authorization/acl.ts'
 import { preferredReadReplica, rackAwareSelector } from '../replication/preferred-replica.ts'
 import { brokerOf } from './broker-services.ts'
 import { handler, requestRight, right, type RequestContext } from './handler.ts'
+import { inSteps } from './in-steps.ts'
 import { LeaderHints } from './leader-hints.ts'
 import type { BrokerServices } from './services.ts'
 import { fetchLimitBytes, mayFetch } from './throttling.ts'
@@ -50,9 +56,14 @@ const zeroId = 'AAAAAAAAAAAAAAAAAAAAAA'
 const noRecords = Buffer.alloc(0)
 
 /** Each partition once, where it is named first, and as it is named last: Kafka keeps them in a LinkedHashMap. */
-function wantedOf(request: FetchRequest, usesTopicIds: boolean, image: MetadataImage): WantedPartition[] {
+function* wantedOf(
+  request: FetchRequest,
+  usesTopicIds: boolean,
+  image: MetadataImage,
+): Generator<void, WantedPartition[], void> {
   const wanted: WantedPartition[] = []
   const indexes = new Map<string, Map<number, number>>()
+  let looked = 0
   for (const each of request.topics) {
     const topic = usesTopicIds ? (image.topicsById.get(each.topicId)?.name ?? '') : each.topic
     const topicId = usesTopicIds ? each.topicId : zeroId
@@ -60,6 +71,7 @@ function wantedOf(request: FetchRequest, usesTopicIds: boolean, image: MetadataI
     const known = indexes.get(key) ?? new Map<number, number>()
     indexes.set(key, known)
     for (const asked of each.partitions) {
+      if (++looked % stepSize === 0) yield
       const index = known.get(asked.partition) ?? wanted.length
       known.set(asked.partition, index)
       wanted[index] = {
@@ -97,22 +109,23 @@ interface Plan {
  * Partitions that no metadata knows are left out of the read, so that they do not end the wait of the others: a client that asks for a deleted
  * topic would ask again and again without a pause.
  */
-function planOf(
+function* planOf(
   wanted: readonly WantedPartition[],
   context: { apiVersion: number; image: MetadataImage; broker: BrokerServices; mayRead: (topic: string) => boolean },
-): Plan {
+): Generator<void, Plan, void> {
   const plan: Plan = { entries: [], indexes: [], outcomes: [] }
   const usesTopicIds = context.apiVersion >= topicIdsSince
-  wanted.forEach((each, index) => {
+  for (const [index, each] of wanted.entries()) {
+    if (index % stepSize === stepSize - 1) yield
     // The topic may have become known since the session began.
     if (usesTopicIds && each.topic === '') each.topic = context.image.topicsById.get(each.topicId)?.name ?? ''
     const error = refusal(each, context)
     plan.outcomes.push(failedRead(error ?? 'UNKNOWN_SERVER_ERROR'))
-    if (error !== undefined) return
+    if (error !== undefined) continue
     const target = context.broker.replicas.find(each.topic, each.partition, usesTopicIds ? each.topicId : undefined)
     if (target === 'UNKNOWN_TOPIC_OR_PARTITION') {
       plan.outcomes[index] = failedRead(target)
-      return
+      continue
     }
     plan.entries.push({
       target,
@@ -123,7 +136,7 @@ function planOf(
       logStartOffset: each.logStartOffset,
     })
     plan.indexes.push(index)
-  })
+  }
   return plan
 }
 
@@ -259,75 +272,113 @@ function preference(
   }
 }
 
+/** What is read for a request, and what its session makes of it. */
+interface Asked {
+  readonly plan: Plan
+  readonly session: FetchContext
+}
+
 function fetchRecords(
   request: FetchRequest,
   context: RequestContext,
   broker: BrokerServices,
 ): Response | Promise<Response> {
   const { apiVersion, connection, config, environment } = context
-  const usesTopicIds = apiVersion >= topicIdsSince
   const replicaId = apiVersion >= replicaStateSince ? request.replicaState.replicaId : request.replicaId
   const isFollower = replicaId >= 0
-  const image = context.services.metadata()
+  const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
+  const read = (asked: Asked): Response | Promise<Response> => {
+    const quotaBytes = isFollower ? Infinity : fetchLimitBytes(context)
+    const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'], quotaBytes)
+    const found = broker.replicas.fetch(asked.plan.entries, {
+      maxWaitMs: request.maxWaitMs,
+      minBytes: Math.min(request.minBytes, Math.max(1, maxBytes)),
+      maxBytes,
+      // As with quotas, consumers that take nothing hold no follower back: there are only so many of those.
+      ...(isFollower ? {} : { room: () => connection.replyRoomBytes() }),
+      isolation: isFollower ? 'log-end' : isReadCommitted ? 'last-stable' : 'high-watermark',
+      onlyLeader: isFollower || apiVersion < anyReplicaSince,
+      connection,
+      memory: context.memory,
+      ...preference(request, context, isFollower),
+      ...(isFollower
+        ? {
+            follower: {
+              replicaId,
+              brokerEpoch: apiVersion >= replicaStateSince ? request.replicaState.replicaEpoch : -1,
+            },
+          }
+        : {}),
+    })
+    return found instanceof Promise ? found.then(respond(asked)) : respond(asked)(found)
+  }
+  const respond =
+    (asked: Asked) =>
+    (found: readonly ReadOutcome[]): Response | Promise<Response> => {
+      if (!isFollower && !mayFetch(sizeOf(found), context)) {
+        // The session stays as it is, so that what is not told now is told later.
+        return { errorCode: 0, sessionId: request.sessionEpoch > 0 ? request.sessionId : 0, responses: [] }
+      }
+      return inSteps(environment.timers, responseTo(asked, found, { context, isReadCommitted }))
+    }
+  const asked = inSteps(environment.timers, askedBy(request, context, { broker, isFollower }))
+  const answer = (each: Asked | { error: ErrorName }): Response | Promise<Response> =>
+    'error' in each ? { errorCode: errorCode(each.error), responses: [] } : read(each)
+  return asked instanceof Promise ? asked.then(answer) : answer(asked)
+}
+
+function* askedBy(
+  request: FetchRequest,
+  context: RequestContext,
+  { broker, isFollower }: { readonly broker: BrokerServices; readonly isFollower: boolean },
+): Generator<void, Asked | { error: ErrorName }, void> {
+  const { apiVersion, environment } = context
+  const usesTopicIds = apiVersion >= topicIdsSince
+  const wanted = yield* wantedOf(request, usesTopicIds, context.services.metadata())
   const session = broker.replicas.sessions.begin(
     {
       sessionId: request.sessionId,
       sessionEpoch: request.sessionEpoch,
       usesTopicIds,
       isFollower,
-      wanted: wantedOf(request, usesTopicIds, image),
+      wanted,
       forgotten: forgottenOf(request, usesTopicIds),
     },
     environment.clock.monotonicMs(),
   )
-  if ('error' in session) return { errorCode: errorCode(session.error), responses: [] }
-  const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
-  const quotaBytes = isFollower ? Infinity : fetchLimitBytes(context)
-  const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'], quotaBytes)
+  if ('error' in session) return session
+  const image = context.services.metadata()
   const mayRead = readRights(context, isFollower)
-  const plan = planOf(session.wanted, { apiVersion, image, broker, mayRead })
-  const read = broker.replicas.fetch(plan.entries, {
-    maxWaitMs: request.maxWaitMs,
-    minBytes: Math.min(request.minBytes, Math.max(1, maxBytes)),
-    maxBytes,
-    // As with quotas, consumers that take nothing hold no follower back: there are only so many of those.
-    ...(isFollower ? {} : { room: () => connection.replyRoomBytes() }),
-    isolation: isFollower ? 'log-end' : isReadCommitted ? 'last-stable' : 'high-watermark',
-    onlyLeader: isFollower || apiVersion < anyReplicaSince,
-    connection,
-    memory: context.memory,
-    ...preference(request, context, isFollower),
-    ...(isFollower
-      ? {
-          follower: {
-            replicaId,
-            brokerEpoch: apiVersion >= replicaStateSince ? request.replicaState.replicaEpoch : -1,
-          },
-        }
-      : {}),
+  return { session, plan: yield* planOf(session.wanted, { apiVersion, image, broker, mayRead }) }
+}
+
+function* responseTo(
+  { plan, session }: Asked,
+  found: readonly ReadOutcome[],
+  { context, isReadCommitted }: { readonly context: RequestContext; readonly isReadCommitted: boolean },
+): Generator<void, Response, void> {
+  const { apiVersion, connection, environment } = context
+  found.forEach((outcome, index) => {
+    plan.outcomes[plan.indexes[index] ?? -1] = outcome
   })
-  const respond = (found: readonly ReadOutcome[]): Response => {
-    if (!isFollower && !mayFetch(sizeOf(found), context)) {
-      // The session stays as it is, so that what is not told now is told later.
-      return { errorCode: 0, sessionId: request.sessionEpoch > 0 ? request.sessionId : 0, responses: [] }
-    }
-    found.forEach((outcome, index) => {
-      plan.outcomes[plan.indexes[index] ?? -1] = outcome
-    })
-    const end = session.finish(plan.outcomes.map(answerOf), environment.clock.monotonicMs())
-    const hints = new LeaderHints(context.services.metadata(), connection.listenerName)
-    const { isNamed } = end
-    const partitions = session.wanted.map((each, index) => {
-      const outcome = plan.outcomes[index]
-      if (outcome === undefined || (isNamed !== 'all' && isNamed[index] !== true)) return undefined
-      return partitionResponse(each, outcome, { apiVersion, isReadCommitted, hints })
-    })
-    return {
-      errorCode: errorCode(end.error),
-      sessionId: end.sessionId,
-      responses: byTopic(session.wanted, partitions),
-      ...(apiVersion >= hintsSince ? { nodeEndpoints: hints.endpoints() } : {}),
-    }
+  const answers: PartitionAnswer[] = []
+  for (const outcome of plan.outcomes) {
+    if (answers.length % stepSize === stepSize - 1) yield
+    answers.push(answerOf(outcome))
   }
-  return read instanceof Promise ? read.then(respond) : respond(read)
+  const { isNamed, error, sessionId } = yield* session.finish(answers, environment.clock.monotonicMs())
+  const hints = new LeaderHints(context.services.metadata(), connection.listenerName)
+  const partitions: (PartitionResponse | undefined)[] = []
+  for (const [index, each] of session.wanted.entries()) {
+    if (index % stepSize === stepSize - 1) yield
+    const outcome = plan.outcomes[index]
+    const isLeftOut = outcome === undefined || (isNamed !== 'all' && isNamed[index] !== true)
+    partitions.push(isLeftOut ? undefined : partitionResponse(each, outcome, { apiVersion, isReadCommitted, hints }))
+  }
+  return {
+    errorCode: errorCode(error),
+    sessionId,
+    responses: byTopic(session.wanted, partitions),
+    ...(apiVersion >= hintsSince ? { nodeEndpoints: hints.endpoints() } : {}),
+  }
 }

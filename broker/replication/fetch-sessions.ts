@@ -76,13 +76,20 @@ export interface FetchContext {
   /** All partitions to read, in order. */
   readonly wanted: readonly WantedPartition[]
   /**
-   * Notes the answers, one for each of `wanted`: which of them the response must name, and the session id and error of the response.
+   * Notes the answers, one for each of `wanted`: which of them the response must name, and the session id and error of the response. In steps:
+   * there may be very many.
    */
-  finish(
-    answers: readonly PartitionAnswer[],
-    nowMs: number,
-  ): { readonly sessionId: number; readonly error: ErrorName; readonly isNamed: readonly boolean[] | 'all' }
+  finish(answers: readonly PartitionAnswer[], nowMs: number): Generator<void, FetchEnd, void>
 }
+
+export interface FetchEnd {
+  readonly sessionId: number
+  readonly error: ErrorName
+  readonly isNamed: readonly boolean[] | 'all'
+}
+
+/** So many partitions are one step: a few milliseconds. A request that names fewer is worked on at once. */
+export const stepSize = 4_000
 
 function keyOf(partition: { topic: string; topicId: string; partition: number }, usesTopicIds: boolean): string {
   return `${usesTopicIds ? partition.topicId : partition.topic}/${partition.partition}`
@@ -137,13 +144,23 @@ export class FetchSessions {
   }
 
   private full(query: SessionQuery): FetchContext {
-    return {
-      wanted: query.wanted,
-      finish: (answers, nowMs) => ({ sessionId: this.create(query, answers, nowMs), error: 'NONE', isNamed: 'all' }),
-    }
+    const { wanted } = query
+    return { wanted, finish: (answers, nowMs) => this.finishFull(query, answers, nowMs) }
   }
 
-  private create(query: SessionQuery, answers: readonly PartitionAnswer[], nowMs: number): number {
+  private *finishFull(
+    query: SessionQuery,
+    answers: readonly PartitionAnswer[],
+    nowMs: number,
+  ): Generator<void, FetchEnd, void> {
+    return { sessionId: yield* this.create(query, answers, nowMs), error: 'NONE', isNamed: 'all' }
+  }
+
+  private *create(
+    query: SessionQuery,
+    answers: readonly PartitionAnswer[],
+    nowMs: number,
+  ): Generator<void, number, void> {
     const size = query.wanted.length
     if (size === 0 || this.slots === 0) return 0
     if (this.sessions.size >= this.slots && !this.evictFor({ isPrivileged: query.isFollower, size }, nowMs)) return 0
@@ -151,14 +168,7 @@ export class FetchSessions {
     do id = 1 + this.random.below(maximumEpoch - 1)
     while (this.sessions.has(id))
     const partitions = new Map<string, CachedPartition>()
-    query.wanted.forEach((wanted, index) => {
-      const answer = answers[index]
-      partitions.set(keyOf(wanted, query.usesTopicIds), {
-        wanted,
-        toldHighWatermark: answer?.errorCode === 0 ? answer.highWatermark : -1,
-        toldLogStartOffset: answer?.logStartOffset ?? -1,
-      })
-    })
+    // Nobody asks for it before its id is told.
     this.sessions.set(id, {
       id,
       isPrivileged: query.isFollower,
@@ -168,6 +178,15 @@ export class FetchSessions {
       lastUsedMs: nowMs,
       epoch: 1,
     })
+    for (const [index, wanted] of query.wanted.entries()) {
+      if (index % stepSize === stepSize - 1) yield
+      const answer = answers[index]
+      partitions.set(keyOf(wanted, query.usesTopicIds), {
+        wanted,
+        toldHighWatermark: answer?.errorCode === 0 ? answer.highWatermark : -1,
+        toldLogStartOffset: answer?.logStartOffset ?? -1,
+      })
+    }
     return id
   }
 
@@ -194,24 +213,25 @@ export class FetchSessions {
     }
   }
 
-  private finishIncremental(
+  private *finishIncremental(
     session: Session,
     epoch: number,
     cached: readonly CachedPartition[],
     answers: readonly PartitionAnswer[],
-  ): ReturnType<FetchContext['finish']> {
+  ): Generator<void, FetchEnd, void> {
     // The client asked again while this request waited: this answer is one too many.
     if (session.epoch !== epoch) return { sessionId: session.id, error: 'INVALID_FETCH_SESSION_EPOCH', isNamed: [] }
-    const isNamed = cached.map((each, index) => {
+    const isNamed: boolean[] = []
+    for (const [index, each] of cached.entries()) {
+      if (index % stepSize === stepSize - 1) yield
       const answer = answers[index]
-      if (answer === undefined) return false
-      if (answer.hasRecords) {
+      if (answer?.hasRecords === true) {
         // To the end of the queue, so that a busy partition does not starve the others of a full response.
         const key = keyOf(each.wanted, session.usesTopicIds)
         if (session.partitions.delete(key)) session.partitions.set(key, each)
       }
-      return isNews(each, answer)
-    })
+      isNamed.push(answer !== undefined && isNews(each, answer))
+    }
     return { sessionId: session.id, error: 'NONE', isNamed }
   }
 
@@ -244,5 +264,11 @@ function isWorthLess(session: Session, other: { isPrivileged: boolean; size: num
 }
 
 function sessionless(wanted: readonly WantedPartition[]): FetchContext {
-  return { wanted, finish: () => ({ sessionId: 0, error: 'NONE', isNamed: 'all' }) }
+  return { wanted, finish: endWithout }
+}
+
+function* endWithout(): Generator<void, FetchEnd, void> {
+  // Nothing to note: no step.
+  yield* []
+  return { sessionId: 0, error: 'NONE', isNamed: 'all' }
 }

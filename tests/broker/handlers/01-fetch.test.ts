@@ -88,6 +88,32 @@ test.each([4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])('version %i re
   expect(valuesOf(topic.partitions[0]!.records)).toEqual(['a'])
 })
 
+test('a request that names very many partitions lets others have their turn, and is answered as any other', async () => {
+  const { cluster, topicId } = await one(['a'])
+  for (const version of [12, 13]) {
+    const count = 20_000
+    const partitions = Array.from({ length: count }, (_, index) => ({ partition: (index + 5) % count }))
+    const order: string[] = []
+    const large = ask(cluster, { version, topicId, partitions, sessionEpoch: 0 }).then(reply => {
+      order.push('large')
+      return reply
+    })
+    const small = ask(cluster, { version, topicId }).then(() => order.push('small'))
+    await cluster.until(Promise.all([large, small]))
+    expect(order).toEqual(['small', 'large'])
+    const reply = (await large)!
+    const answered = reply.responses.flatMap(each => each.partitions)
+    expect(answered.map(({ partitionIndex }) => partitionIndex)).toEqual(partitions.map(({ partition }) => partition))
+    const unknown = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+    expect(answered.filter(each => each.errorCode !== unknown)).toMatchObject([{ partitionIndex: 0, errorCode: 0 }])
+    expect(valuesOf(answered.find(({ partitionIndex }) => partitionIndex === 0)!.records)).toEqual(['a'])
+    // All of it is in the session: who asks again is told of what cannot be read, and of the record once more.
+    const { sessionId } = reply
+    const again = (await cluster.until(ask(cluster, { version, topicId, partitions: [], sessionId, sessionEpoch: 1 })))!
+    expect(again.responses.flatMap(each => each.partitions)).toHaveLength(count)
+  }
+})
+
 describe('limits', () => {
   test('the first batch comes whatever its size, the second only if it fits', async () => {
     const { cluster } = await one(['a', 'b'])

@@ -27,6 +27,14 @@ function wanted(partition: number, fetchOffset = 0, topic = 'events'): WantedPar
   }
 }
 
+/** In one go. */
+function toEnd<T>(steps: Generator<void, T, void>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
 function query(sessionId: number, sessionEpoch: number, parts: Partial<SessionQuery> = {}): SessionQuery {
   return { sessionId, sessionEpoch, usesTopicIds: false, isFollower: false, wanted: [], forgotten: [], ...parts }
 }
@@ -60,9 +68,11 @@ function open(
     query(0, 0, { wanted: partitions, isFollower: options.isFollower ?? false }),
     options.nowMs,
   )
-  return context.finish(
-    partitions.map(() => answer()),
-    options.nowMs ?? 0,
+  return toEnd(
+    context.finish(
+      partitions.map(() => answer()),
+      options.nowMs ?? 0,
+    ),
   ).sessionId
 }
 
@@ -70,7 +80,7 @@ describe('a session', () => {
   test('is given for a full request of epoch 0, and its response names everything', () => {
     const cache = sessions()
     const context = begin(cache, query(0, 0, { wanted: [wanted(0), wanted(1)] }))
-    const end = context.finish([answer(), answer()], 0)
+    const end = toEnd(context.finish([answer(), answer()], 0))
     expect(end).toMatchObject({ error: 'NONE', isNamed: 'all' })
     expect(end.sessionId).toBeGreaterThan(0)
     expect(cache.size).toBe(1)
@@ -78,8 +88,8 @@ describe('a session', () => {
 
   test('is not given for epoch -1, nor for no partitions', () => {
     const cache = sessions()
-    expect(begin(cache, query(0, -1, { wanted: [wanted(0)] })).finish([answer()], 0).sessionId).toBe(0)
-    expect(begin(cache, query(0, 0)).finish([], 0).sessionId).toBe(0)
+    expect(toEnd(begin(cache, query(0, -1, { wanted: [wanted(0)] })).finish([answer()], 0)).sessionId).toBe(0)
+    expect(toEnd(begin(cache, query(0, 0)).finish([], 0)).sessionId).toBe(0)
     expect(cache.size).toBe(0)
   })
 
@@ -97,16 +107,18 @@ describe('a session', () => {
     const cache = sessions()
     const all = [0, 1, 2, 3, 4, 5].map(partition => wanted(partition))
     const id = open(cache, all)
-    const end = begin(cache, query(id, 1)).finish(
-      [
-        answer(),
-        answer({ hasRecords: true }),
-        answer({ highWatermark: 1 }),
-        answer({ logStartOffset: 1 }),
-        answer({ errorCode: 6, highWatermark: -1, logStartOffset: -1 }),
-        answer({ isDiverging: true }),
-      ],
-      0,
+    const end = toEnd(
+      begin(cache, query(id, 1)).finish(
+        [
+          answer(),
+          answer({ hasRecords: true }),
+          answer({ highWatermark: 1 }),
+          answer({ logStartOffset: 1 }),
+          answer({ errorCode: 6, highWatermark: -1, logStartOffset: -1 }),
+          answer({ isDiverging: true }),
+        ],
+        0,
+      ),
     )
     expect(end.isNamed).toEqual([false, true, true, true, true, true])
   })
@@ -114,15 +126,15 @@ describe('a session', () => {
   test('names a partition again when its error goes away', () => {
     const cache = sessions()
     const id = open(cache, [wanted(0)])
-    begin(cache, query(id, 1)).finish([answer({ errorCode: 6, highWatermark: -1, logStartOffset: -1 })], 0)
-    expect(begin(cache, query(id, 2)).finish([answer()], 0).isNamed).toEqual([true])
-    expect(begin(cache, query(id, 3)).finish([answer()], 0).isNamed).toEqual([false])
+    toEnd(begin(cache, query(id, 1)).finish([answer({ errorCode: 6, highWatermark: -1, logStartOffset: -1 })], 0))
+    expect(toEnd(begin(cache, query(id, 2)).finish([answer()], 0)).isNamed).toEqual([true])
+    expect(toEnd(begin(cache, query(id, 3)).finish([answer()], 0)).isNamed).toEqual([false])
   })
 
   test('puts a partition that had records at the end, so that it does not starve the others', () => {
     const cache = sessions()
     const id = open(cache, [wanted(0), wanted(1), wanted(2)])
-    begin(cache, query(id, 1)).finish([answer({ hasRecords: true }), answer(), answer()], 0)
+    toEnd(begin(cache, query(id, 1)).finish([answer({ hasRecords: true }), answer(), answer()], 0))
     expect(begin(cache, query(id, 2)).wanted.map(each => each.partition)).toEqual([1, 2, 0])
   })
 
@@ -132,7 +144,7 @@ describe('a session', () => {
     const forget = (partition: number) => [{ topic: 'events', topicId: zeroId, partition }]
     expect(begin(cache, query(id, 1, { forgotten: forget(0) })).wanted.map(each => each.partition)).toEqual([1])
     const last = begin(cache, query(id, 2, { forgotten: forget(1) }))
-    expect(last.finish([], 0)).toMatchObject({ sessionId: 0, error: 'NONE' })
+    expect(toEnd(last.finish([], 0))).toMatchObject({ sessionId: 0, error: 'NONE' })
     expect(cache.size).toBe(0)
   })
 
@@ -168,7 +180,7 @@ describe('refusals', () => {
     const id = open(cache, [wanted(0)])
     const slow = begin(cache, query(id, 1))
     begin(cache, query(id, 2))
-    expect(slow.finish([answer({ hasRecords: true })], 0)).toMatchObject({
+    expect(toEnd(slow.finish([answer({ hasRecords: true })], 0))).toMatchObject({
       error: 'INVALID_FETCH_SESSION_EPOCH',
       isNamed: [],
     })

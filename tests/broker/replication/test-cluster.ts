@@ -286,6 +286,7 @@ export class TestBroker {
       config: this.cluster.config,
       memory: new MemoryPool(),
       environment: {
+        timers: this.cluster.time.timers,
         clock: {
           monotonicMs: () => this.cluster.time.nowMs,
           wallMs: () => startWallMs + this.cluster.time.nowMs,
