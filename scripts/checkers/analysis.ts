@@ -194,7 +194,11 @@ class Builder {
   }
 
   observation({ partitions }: Observation, entry: number): void {
-    for (const name in partitions) this.#logStart(name, partitions[name]?.logStartOffset ?? 0, entry, true)
+    for (const [name, { highWatermark, logStartOffset }] of Object.entries(partitions)) {
+      // Left out it is 0, or unknown: a leader that did not answer tells nothing.
+      if (highWatermark === null && logStartOffset === undefined) continue
+      this.#logStart(name, logStartOffset ?? 0, entry, true)
+    }
   }
 
   #logStart(partition: PartitionName, offset: Offset, entry: number, isLeader: boolean): void {

@@ -161,7 +161,7 @@ export interface ObservedPartition {
   readonly highWatermark: Offset | null
   /** Where it differs from the high watermark: a transaction is open. */
   readonly lastStableOffset?: Offset
-  /** Where it is above 0. */
+  /** Where it is above 0; absent it is 0, or unknown when the leader did not answer. */
   readonly logStartOffset?: Offset
   /** Offset after the last record of each replica that answered. */
   readonly logEndOffsets: Readonly<Record<string, Offset>>

@@ -118,6 +118,7 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
   ],
   'log-start': [
     ['logs begin at 0', true, historyOf(sent('a'), logStart(x, 0))],
+    ['no leader ever answered', 'unknown', historyOf(sent('a'), logStart(x, undefined))],
     ['retention moved it', true, historyOf(removal('x'), logStart(x, 2))],
     ['a variant had said so of every topic', true, historyOf(removal('', { topic: undefined }), logStart(x, 2))],
     ['somebody asked for it', true, historyOf(removal('x', { partition: x, before: 2 }), logStart(x, 2))],

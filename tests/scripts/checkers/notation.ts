@@ -96,8 +96,8 @@ export const fault = (f: string, ...brokers: readonly number[]): Lines => [
   { process: 'nemesis', type: 'ok', f, value: { brokers, target: 'test' } },
 ]
 
-/** The cluster as far as it matters: where a log begins. */
-export const logStart = (partition: PartitionName, logStartOffset: Offset): Lines => {
+/** The cluster as far as it matters: where a log begins; undefined: its leader did not answer. */
+export const logStart = (partition: PartitionName, logStartOffset: Offset | undefined): Lines => {
   const value: Observation = {
     brokers: [1],
     reachable: [1],
@@ -108,8 +108,8 @@ export const logStart = (partition: PartitionName, logStartOffset: Offset): Line
         leaderEpoch: 0,
         replicas: [1],
         isr: [1],
-        highWatermark: null,
-        logStartOffset,
+        highWatermark: logStartOffset ?? null,
+        ...(logStartOffset === undefined ? {} : { logStartOffset }),
         logEndOffsets: {},
       },
     },

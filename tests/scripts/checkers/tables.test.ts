@@ -5,6 +5,7 @@ import { bankBalance } from '#scripts/checkers/bank.ts'
 import { progressCheck } from '#scripts/checkers/availability.ts'
 import { check, everyCheck, figureChecks, type Check, type CheckName } from '#scripts/checkers/check.ts'
 import { exactlyOnce } from '#scripts/checkers/pipeline.ts'
+import { sendsAcknowledged } from '#scripts/checkers/sends-acknowledged.ts'
 import type { Validity } from '#scripts/checkers/result.ts'
 import type { History } from '#scripts/history/operation.ts'
 import { clientCases } from './client-cases.ts'
@@ -254,6 +255,7 @@ test('docs/checkers.md names every check', () => {
   const page = readFileSync(new URL('../../../docs/checkers.md', import.meta.url), 'utf8')
   const rows = page.split('\n').filter(line => line.startsWith('| `'))
   const named = rows.flatMap(row => [...(row.split('|')[1] as string).matchAll(/`([\w-]+)`/g)].map(match => match[1]))
-  expect(new Set(named)).toEqual(new Set<string | undefined>(everyCheck))
-  expect(named).toHaveLength(everyCheck.length)
+  const expected = [...everyCheck, sendsAcknowledged.name]
+  expect(new Set(named)).toEqual(new Set<string | undefined>(expected))
+  expect(named).toHaveLength(expected.length)
 })
