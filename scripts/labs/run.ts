@@ -3,7 +3,6 @@
  * history of its own, is healed at its end, and is judged from that history alone.
  */
 import { check } from '../checkers/check.ts'
-import { capabilitiesOf } from '../cluster/cluster.ts'
 import type { ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
@@ -12,6 +11,7 @@ import { isRecordOperation, sendsOf, type History } from '../history/operation.t
 import { environmentOf } from '../report/environment.ts'
 import { writeReport } from '../report/report.ts'
 import { quickFailover, type Lab, type Variant } from './lab.ts'
+import { abilityFor } from './ability.ts'
 import { fileOfLab, loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type LeftOut, type VariantResult } from './result.ts'
 import { engineOf, runVariant, variantResult } from './variant-run.ts'
@@ -102,10 +102,11 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
 }
 
 /** Why the runtime cannot run the lab; undefined: it can. */
-function lackOf({ needs, topology }: Lab, { runtime, engine }: RunLabOptions): string | undefined {
-  const able = capabilitiesOf(runtime, engine)
-  const missing = needs.filter(capability => !able.has(capability))
-  if (missing.length > 0) return `The runtime ${runtime.name} cannot do: ${missing.join(', ')}`
+function lackOf(lab: Lab, options: RunLabOptions): string | undefined {
+  const { topology } = lab
+  const { runtime } = options
+  const lack = abilityFor(lab, options).lackOf(lab.needs)
+  if (lack !== undefined) return `The runtime ${runtime.name} ${lack}`
   if (runtime.name !== 'external') return undefined
   // Those of quickFailover change how long things take, not what happens; others are what the lab is about.
   const settings = Object.entries(topology.settings).filter(([name, value]) => quickFailover[name] !== value)
@@ -129,18 +130,19 @@ export function requireVariants(lab: Lab, names: readonly string[] | undefined):
 /** What of that which is asked for can be run here, and what cannot. */
 function selected(
   lab: Lab,
-  { variants: names, runtime, engine }: RunLabOptions,
+  options: RunLabOptions,
 ): { readonly variants: readonly Variant[]; readonly leftOut: readonly LeftOut[] } {
-  const able = capabilitiesOf(runtime, engine)
+  const { variants: names, runtime } = options
+  const ability = abilityFor(lab, options)
   const variants: Variant[] = []
   const leftOut: LeftOut[] = []
   for (const variant of lab.variants) {
     if (names?.includes(variant.name) === false) continue
-    const missing = (variant.needs ?? []).filter(capability => !able.has(capability))
-    if (missing.length === 0) variants.push(variant)
+    const lack = ability.lackOf(variant.needs ?? [])
+    if (lack === undefined) variants.push(variant)
     else {
       const { name, role, summary } = variant
-      leftOut.push({ name, role, summary, reason: `the runtime ${runtime.name} cannot do: ${missing.join(', ')}` })
+      leftOut.push({ name, role, summary, reason: `the runtime ${runtime.name} ${lack}` })
     }
   }
   return { variants, leftOut }
@@ -154,9 +156,9 @@ export function clusterSpec(
   const name = options.name ?? `lab-${lab.name}`
   // Nodes outside of the simulator have no network of ours: what breaks links stands in front of them, and only where a lab asks for it.
   const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
-  const proxy =
-    (options.runtime.name === 'process' || options.runtime.name === 'compose') && needs.includes('partition')
-  const able = capabilitiesOf(options.runtime, options.engine)
+  const { able } = abilityFor(lab, options)
+  const isOutside = options.runtime.name === 'process' || options.runtime.name === 'compose'
+  const proxy = isOutside && needs.includes('partition') && able.has('partition')
   const faults = (['node-faults', 'power-failure'] as const).some(each => able.has(each) && needs.includes(each))
   return {
     name,

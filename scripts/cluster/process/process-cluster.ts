@@ -72,6 +72,11 @@ export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...faultCapabilities,
 ])
 
+/** What a cluster has only behind a proxy, and what only without one. */
+export const processEitherOr = proxyCapabilities.flatMap(behind =>
+  bareCapabilities.map(bare => [behind, bare] as const),
+)
+
 export class ProcessCluster implements Cluster {
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
