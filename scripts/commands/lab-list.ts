@@ -24,7 +24,8 @@ function listed(lab: Lab, progress: Progress) {
   const { name, summary, question, needs, variants } = lab
   return {
     name,
-    summary,
+    // It may give the answer away; who has not run the lab yet is to predict first.
+    summary: progress[name] === undefined ? question : summary,
     question,
     chapter: chapterOf(lab),
     difficulty: difficulties[difficultyOf(lab)],
@@ -88,7 +89,7 @@ export async function showLab(name: string, _: CommonOptions, session: Session):
   }
   session.output.result(document, () =>
     [
-      `${paint.bold(lab.name)}  ${paint.dim(`${chapterOf(lab)}, ${difficulties[difficultyOf(lab)]}`)}\n${summary}`,
+      `${paint.bold(lab.name)}  ${paint.dim(`${chapterOf(lab)}, ${difficulties[difficultyOf(lab)]}`)}${isRun ? `\n${summary}` : ''}`,
       ...(lesson === undefined ? [] : [lesson.trim()]),
       `${paint.bold('Question')}\n${question}\n${prediction.choices.map((choice, index) => `  ${index + 1}. ${choice}`).join('\n')}`,
       section('Watch', watch),

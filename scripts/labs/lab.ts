@@ -75,7 +75,7 @@ export interface Lab {
   readonly lesson?: string
   /** What to try next, each a sentence. */
   readonly exercises?: readonly string[]
-  /** One line for lists. */
+  /** One line for reports, and for lists once the lab was run: it may give the answer away. */
   readonly summary: string
   readonly question: string
   readonly prediction: Prediction

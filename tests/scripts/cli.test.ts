@@ -7,6 +7,7 @@ import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { loadLab } from '#scripts/labs/load.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
 
 let home = ''
@@ -17,10 +18,12 @@ afterAll(() => rmSync(path.dirname(home), { recursive: true, force: true }))
 
 const command = path.join(projectRoot, 'faultline')
 
-async function run(...args: string[]) {
+const run = async (...args: string[]) => await runWith({}, ...args)
+
+async function runWith(environment: Readonly<Record<string, string>>, ...args: string[]) {
   const { exitCode, stdout, stderr } = await execa(command, args, {
     reject: false,
-    env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
+    env: { FAULTLINE_HOME: home, NO_COLOR: '1', ...environment },
   })
   return { exitCode, stdout, stderr, json: () => JSON.parse(stdout) as unknown }
 }
@@ -112,6 +115,36 @@ describe('./faultline', () => {
     expect(list.length).toBeGreaterThan(0)
     for (const entry of list)
       expect(entry).toMatchObject({ name: expect.any(String) as string, summary: expect.any(String) as string })
+  })
+
+  test('gives the summary of a lab, which may say the answer, only to who has run it', async () => {
+    const state = path.join(home, '..', 'state')
+    const { summary, question } = await loadLab('25')
+    const shown = async () => {
+      const env = { XDG_STATE_HOME: state }
+      const [text, list] = await Promise.all([runWith(env, 'lab', 'show', '25'), runWith(env, 'lab', 'list', '--json')])
+      return {
+        text: text.stdout,
+        listed: (list.json() as { name: string; summary: string }[]).find(({ name }) => name.startsWith('25')),
+      }
+    }
+    const before = await shown()
+    expect(before.text).toContain(question)
+    expect(before.text).not.toContain(summary)
+    expect(before.listed?.summary).toBe(question)
+    const run = {
+      runs: 1,
+      verdict: 'valid',
+      engine: 'faultline',
+      runtime: 'process',
+      lastRunAt: '2026-01-02T03:04:05.000Z',
+    }
+    mkdirSync(path.join(state, 'faultline'), { recursive: true })
+    const document = { format: 'faultline-lab-progress', version: 1, labs: { '25-rolling-upgrade': run } }
+    writeFileSync(path.join(state, 'faultline', 'labs.json'), JSON.stringify(document))
+    const after = await shown()
+    expect(after.text).toContain(summary)
+    expect(after.listed?.summary).toBe(summary)
   })
 
   test('says which port is taken, by what it wanted it, and offers another: exit code 3, nothing left behind', async () => {
