@@ -26,7 +26,7 @@ export async function featureLevels(client: WireClient, feature: string): Promis
   }
 }
 
-export const upgradeTypes = { upgrade: 1, safeDowngrade: 2 } as const
+const upgradeTypes = { upgrade: 1, safeDowngrade: 2 } as const
 
 /**
  * UpdateFeatures v1 of one feature; whoever is asked hands it to the controller.

@@ -6,9 +6,9 @@
  */
 
 export type FieldType = 'string' | 'number' | 'boolean'
-export type FieldValue = string | number | boolean
+type FieldValue = string | number | boolean
 
-export interface SchemaField {
+interface SchemaField {
   readonly name: string
   readonly type: FieldType
   /** What a reader takes when the writer did not know the field; left out: the field must be there. */
