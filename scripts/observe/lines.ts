@@ -27,6 +27,17 @@ export interface Question<Q extends Fields, A extends Fields> {
 /** Why a broker did not tell; the message names the broker. */
 export class NoAnswer extends Error {}
 
+/** The broker has no such request, or none in a version that the asker can fill in and read. */
+export class NotOffered extends NoAnswer {
+  /** Kafka's name of the request, e.g. `Metadata`. */
+  readonly api: string
+
+  constructor(broker: number, api: string, offer: string) {
+    super(`broker ${broker} offers ${api} ${offer}`)
+    this.api = api
+  }
+}
+
 class TooLate extends Error {}
 
 interface Connection {
@@ -114,8 +125,7 @@ export class Line {
     const version = Math.min(request.latestStable, newest, theirs?.max ?? -1)
     if (theirs === undefined || version < Math.max(request.minVersion, oldest, theirs.min)) {
       const offer = theirs === undefined ? 'not at all' : `in versions ${theirs.min} to ${theirs.max}`
-      const name = request.name.replace(/Request$/, '')
-      throw new NoAnswer(`broker ${this.broker} offers ${name} ${offer}`)
+      throw new NotOffered(this.broker, request.name.replace(/Request$/, ''), offer)
     }
     const value = typeof body === 'function' ? body(version) : body
     const bytes = new Writer().bytes(codec(request, version).encodeToBuffer(value))

@@ -1,19 +1,22 @@
 /**
- * What a broker knows of the cluster and of topics (DescribeCluster, DescribeTopicPartitions), and whose knowledge counts: every broker
+ * What a broker knows of the cluster and of topics (DescribeCluster, DescribeTopicPartitions, before Kafka 3.8 Metadata), and whose knowledge counts: every broker
  * applies the metadata log at its own pace, and one that is cut off tells an old story with the same face.
  */
 import { errorName } from '#broker/protocol/errors.ts'
+import { metadataRequest, metadataResponse } from '#broker/protocol/messages/03-metadata.ts'
 import { describeClusterRequest, describeClusterResponse } from '#broker/protocol/messages/60-describe-cluster.ts'
 import {
   describeTopicPartitionsRequest,
   describeTopicPartitionsResponse,
 } from '#broker/protocol/messages/75-describe-topic-partitions.ts'
 import type { Infer } from '#broker/protocol/schema.ts'
-import { type Line, NoAnswer } from './lines.ts'
+import { type Line, NoAnswer, NotOffered } from './lines.ts'
 import { isUnknown, unknown, type Known, type ObservedQuorum, type Registration, type Unknown } from './model.ts'
 
 const cluster = { request: describeClusterRequest, response: describeClusterResponse }
 const partitions = { request: describeTopicPartitionsRequest, response: describeTopicPartitionsResponse }
+/** Since version 10 it tells the ids of topics. */
+const metadata = { request: metadataRequest, response: metadataResponse, oldest: 10 }
 
 export interface RegisteredBroker {
   readonly id: number
@@ -67,12 +70,23 @@ export async function askCluster(line: Line): Promise<ClusterView> {
 
 const pageSize = 2_000
 
-/** The topics with all their partitions, as this broker knows them; page by page. */
+/** The topics with all their partitions, as this broker knows them. */
 export async function askTopics(line: Line, names: readonly string[] | 'all'): Promise<TopicViews> {
+  const topics = names === 'all' ? names : [...new Set(names)].sort()
+  if (topics.length === 0) return new Map()
+  try {
+    return await askPages(line, topics)
+  } catch (error) {
+    if (!(error instanceof NotOffered)) throw error
+    return await askMetadata(line, topics)
+  }
+}
+
+/** Page by page. */
+async function askPages(line: Line, names: readonly string[] | 'all'): Promise<TopicViews> {
   const views = new Map<string, Known<TopicView | null>>()
-  // An empty list would ask for all.
-  if (names !== 'all' && names.length === 0) return views
-  const topics = names === 'all' ? [] : [...new Set(names)].sort().map(name => ({ name }))
+  // An empty list asks for all.
+  const topics = names === 'all' ? [] : names.map(name => ({ name }))
   let cursor: Infer<typeof describeTopicPartitionsResponse>['nextCursor'] = null
   do {
     const page: Infer<typeof describeTopicPartitionsResponse> = await line.ask(partitions, {
@@ -86,7 +100,22 @@ export async function askTopics(line: Line, names: readonly string[] | 'all'): P
   return views
 }
 
-type TopicAnswer = Infer<typeof describeTopicPartitionsResponse>['topics'][number]
+/** The same where a broker has no DescribeTopicPartitions: eligible leaders (KIP-966) came with it, so such a broker has none. */
+async function askMetadata(line: Line, names: readonly string[] | 'all'): Promise<TopicViews> {
+  const views = new Map<string, Known<TopicView | null>>()
+  const topics = names === 'all' ? null : names.map(name => ({ name }))
+  const answer = await line.ask(metadata, { topics, allowAutoTopicCreation: false })
+  if (answer.errorCode !== 0) throw refusal(line, 'Metadata', answer.errorCode)
+  for (const topic of answer.topics) addTopic(views, topic, line)
+  return views
+}
+
+type TopicAnswer = Pick<DescribedTopic, 'name' | 'errorCode' | 'topicId'> & {
+  readonly partitions: readonly (Omit<DescribedPartition, keyof EligibleLeaders> & Partial<EligibleLeaders>)[]
+}
+type DescribedTopic = Infer<typeof describeTopicPartitionsResponse>['topics'][number]
+type DescribedPartition = DescribedTopic['partitions'][number]
+type EligibleLeaders = Pick<DescribedPartition, 'eligibleLeaderReplicas' | 'lastKnownElr'>
 
 /** A topic with many partitions comes in several pages. */
 function addTopic(views: Map<string, Known<TopicView | null>>, topic: TopicAnswer, line: Line): void {

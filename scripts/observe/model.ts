@@ -1,6 +1,6 @@
 /**
- * What an observation is: one look at a cluster from outside, as its brokers answered over the wire. Works on any Kafka 4; nothing is
- * taken from a log file, a process or an inspector.
+ * What an observation is: one look at a cluster from outside, as its brokers answered over the wire. Older brokers
+ * than Kafka 4 tell less; nothing is taken from a log file, a process or an inspector.
  *
  * A value that nobody told is `{ unknown: reason }`, never a guess, a default or what was true before.
  */

@@ -8,7 +8,7 @@ import {
   consumerGroupHeartbeatResponse,
 } from '#broker/protocol/messages/68-consumer-group-heartbeat.ts'
 import type { DecodedFields } from '#broker/protocol/schema.ts'
-import { NoAnswer } from '../../observe/lines.ts'
+import { NotOffered } from '../../observe/lines.ts'
 import type { Coordinator } from './coordinator.ts'
 import {
   RefusedError,
@@ -145,8 +145,8 @@ export class ModernMembership implements Membership {
     try {
       return await this.#coordinator.ask('membership', beat, body, ({ errorCode }) => errorCode)
     } catch (error) {
-      if (error instanceof NoAnswer && /offers ConsumerGroupHeartbeat/.test(error.message))
-        throw new RefusedError('UNSUPPORTED_VERSION', 'ConsumerGroupHeartbeat')
+      if (error instanceof NotOffered && error.api === 'ConsumerGroupHeartbeat')
+        throw new RefusedError('UNSUPPORTED_VERSION', error.api)
       throw error
     }
   }
