@@ -1,7 +1,16 @@
 /** What users of the library see, but for `startCluster` itself. Imports types alone, since it becomes the package's types as it is. */
-import type { NodeTopology } from '../cluster/topology/topology.ts'
+import type { LinkTopology, NodeTopology } from '../cluster/topology/topology.ts'
 import type { Observation, Watch } from '../observe/model.ts'
 import type { Predicate } from '../observe/predicates.ts'
+import type {
+  FaultAtWork,
+  LinkAtWork,
+  LinkFaultName,
+  LinkFaultOptions,
+  NodeFaultName,
+  NodeFaultOptions,
+  TestFault,
+} from './fault-api.ts'
 
 /** What a test can say about its cluster; left out: three brokers, ports of their own, nothing to remember. */
 export interface StartOptions {
@@ -17,8 +26,12 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>
   /** Topics that are there when `startCluster` resolves. */
   readonly topics?: Readonly<Record<string, TopicOptions>>
-  /** True: connections can be broken, with `partition`, `cutOneWay` and `healLinks`. Default: false. */
+  /** True: a proxy stands in front of every listener, and links and requests can be broken: `partition`, `fault('latency', …)`. Default: false. */
   readonly proxy?: boolean
+  /** True: nodes take orders for faults inside them, of disks, clocks and power: `fault('slow-disk', …)`. Default: false. */
+  readonly faults?: boolean
+  /** Links that are broken from the start, as in a topology file; there is a proxy then. */
+  readonly links?: readonly LinkTopology[]
   /** Shown in messages, and part of the folder's name. Lower-case letters, digits, dashes; at most 20 characters. Default: test. */
   readonly name?: string
   /** Where the folder with data and logs is made. Default: the system's folder for temporary files. */
@@ -128,6 +141,17 @@ export interface TestCluster {
   cutOneWay(from: readonly number[], to: readonly number[]): Promise<void>
   /** Undoes `partition` and `cutOneWay`. */
   healLinks(): Promise<void>
+
+  /** Breaks links, or requests on them, until it is healed. Resolves when it was seen to work. With the option `proxy`. */
+  fault(kind: LinkFaultName, options: LinkFaultOptions): Promise<TestFault>
+  /** Breaks nodes, until it is healed. Resolves when it was seen to work. Those inside nodes need the option `faults`. */
+  fault(kind: NodeFaultName, options: NodeFaultOptions): Promise<TestFault>
+  /** What is at work now, whoever began it. */
+  faults(): Promise<readonly FaultAtWork[]>
+  /** Undoes faults by their ids, or all of them, also nodes that are down or frozen, and waits until every broker serves. Default: all. */
+  heal(ids?: readonly string[] | 'all'): Promise<void>
+  /** Every link, with what came over it. With the option `proxy`. */
+  links(): Promise<readonly LinkAtWork[]>
 
   /** Asks every broker over the wire, again and again, until you stop iterating: what each says, and what changed. */
   observe(options?: ObserveOptions): AsyncGenerator<Observation, void, undefined>

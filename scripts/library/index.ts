@@ -6,6 +6,7 @@ import type { StartOptions, TestCluster } from './api.ts'
 import { start } from './start.ts'
 
 export * from './api.ts'
+export * from './fault-api.ts'
 export type * from '../cluster/topology/topology.ts'
 export type * from '../observe/model.ts'
 export { isUnknown, known, partitionOf } from '../observe/model.ts'

@@ -12,6 +12,8 @@ const kinds: Readonly<Record<keyof StartOptions, string>> = {
   security: asInTopologies,
   settings: asInTopologies,
   proxy: asInTopologies,
+  faults: asInTopologies,
+  links: asInTopologies,
   topics: 'object',
   name: 'string',
   directory: 'string',

@@ -6,7 +6,10 @@ import { stateDirectory } from '../cluster/state.ts'
 import { createTopic, errorCodes, metadata } from '../cluster/wire-requests.ts'
 import { WireClient } from '../cluster/wire.ts'
 import { failure } from '../errors.ts'
+import { activeFaults } from '../faults/active.ts'
+import { addFault, ClusterIsDown, healAll } from './cluster-faults.ts'
 import { asFaultlineError } from './errors.ts'
+import type { FaultAtWork, FaultName, LinkAtWork, LinkFaultOptions, NodeFaultOptions, TestFault } from './fault-api.ts'
 import type { Observation } from '../observe/model.ts'
 import { observe, observeOnce } from '../observe/observe.ts'
 import { when } from '../observe/when.ts'
@@ -107,6 +110,37 @@ export class RunningCluster implements TestCluster {
     await this.#do(cluster => withProxy(cluster, 'healPartition')())
   }
 
+  async fault(kind: FaultName, options: NodeFaultOptions | LinkFaultOptions): Promise<TestFault> {
+    return await addFault(work => this.#do(work), kind, options)
+  }
+
+  async faults(): Promise<readonly FaultAtWork[]> {
+    return await this.#do(activeFaults)
+  }
+
+  async heal(ids: readonly string[] | 'all' = 'all'): Promise<void> {
+    await this.#do(cluster => healAll(cluster, ids))
+  }
+
+  async links(): Promise<readonly LinkAtWork[]> {
+    return await this.#do(async cluster => {
+      if (cluster.links === undefined) throw noProxy()
+      return (await cluster.links.links()).map(
+        ({ name, from, to, listener, connections, accepted, bytes, requests, clientIds }) => ({
+          name,
+          from,
+          to,
+          listener,
+          connections,
+          accepted,
+          bytes,
+          requests,
+          clientIds,
+        }),
+      )
+    })
+  }
+
   async *observe(options: ObserveOptions = {}): AsyncGenerator<Observation, void, undefined> {
     yield* observe(await this.#do(cluster => Promise.resolve(cluster)), options)
   }
@@ -160,7 +194,7 @@ export class RunningCluster implements TestCluster {
 
   async #do<T>(work: (cluster: Cluster) => Promise<T>): Promise<T> {
     try {
-      if (this.#ending !== undefined) throw failure(`The cluster ${this.name} is down.`)
+      if (this.#ending !== undefined) throw new ClusterIsDown(`The cluster ${this.name} is down.`)
       return await work(this.#cluster)
     } catch (error) {
       throw asFaultlineError(error)
@@ -174,12 +208,15 @@ function withProxy<K extends 'partition' | 'cutOneWay' | 'healPartition'>(
   method: K,
 ): NonNullable<Cluster[K]> {
   const found = cluster.capabilities.has('partition') ? cluster[method] : undefined
-  if (found === undefined)
-    throw failure(
-      'The links of this cluster cannot be broken: no fault proxy stands in front of its nodes.',
-      'Start it with { proxy: true }.',
-    )
+  if (found === undefined) throw noProxy()
   return found.bind(cluster) as NonNullable<Cluster[K]>
+}
+
+function noProxy(): Error {
+  return failure(
+    'The links of this cluster cannot be broken: no fault proxy stands in front of its nodes.',
+    'Start it with { proxy: true }.',
+  )
 }
 
 /** Brokers that listen. One that is just starting reads of every topic before it serves. */

@@ -72,8 +72,8 @@ function limitOf({ signal, timeoutMs }: StartOptions) {
 }
 
 function specOf(options: StartOptions): ClusterSpec {
-  const { name = 'test', brokers, controllers, engine, security, proxy, settings } = options
-  const topology = topologyOf({ brokers, controllers, engine, security, proxy, settings })
+  const { name = 'test', brokers, controllers, engine, security, proxy, faults, links, settings } = options
+  const topology = topologyOf({ brokers, controllers, engine, security, proxy, faults, links, settings })
   return {
     ...clusterSpec({
       ...requestOf(topology),

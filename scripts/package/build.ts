@@ -154,7 +154,7 @@ function declareTypes(): void {
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   execFileSync(at('node_modules', '.bin', 'tsc'), ['-p', join(folder, 'tsconfig.json')], { stdio: 'inherit' })
   const sources = [
-    ...['library/index', 'library/api', 'cluster/topology/topology'],
+    ...['library/index', 'library/api', 'library/fault-api', 'cluster/topology/topology'],
     ...['observe/model', 'observe/changes', 'observe/predicates', 'history/operation'],
   ]
   for (const source of sources) {

@@ -141,6 +141,70 @@ describe('startCluster', () => {
     await expect(plain.partition([[1]])).rejects.toThrow('Start it with { proxy: true }.')
   })
 
+  test('breaks links, requests and the inside of nodes, proves it, and heals at the end of a scope', async () => {
+    await using cluster = await startCluster({
+      directory,
+      brokers: 2,
+      faults: true,
+      proxy: true,
+      topics: { letters: { partitions: 1, replicationFactor: 2 } },
+    })
+    {
+      await using slow = await cluster.fault('slow-disk', { nodes: 'leader:letters-0', parameters: { delay: 100 } })
+      expect(slow.proofs).toMatchObject([{ shown: true }])
+      await using clock = await cluster.fault('clock-jump', { nodes: [2], parameters: { offset: -60_000 } })
+      await using late = await cluster.fault('latency', { from: 'client', to: 1, parameters: { delay: 50 } })
+      await using error = await cluster.fault('error', {
+        from: 'client',
+        to: 'all',
+        parameters: { api: 'Metadata', on: 'response', code: 'LEADER_NOT_AVAILABLE', 'client-id': '^nobody$' },
+      })
+      const ids = [...slow.ids, ...clock.ids, ...late.ids, ...error.ids]
+      expect((await cluster.faults()).map(({ id }) => id).sort()).toEqual([...ids].sort())
+      expect(await error.state()).toMatchObject([{ name: 'error', hits: 0 }])
+    }
+    expect(await cluster.faults()).toEqual([])
+    const gone = await cluster.fault('kill', { nodes: 2 })
+    expect((await cluster.nodes()).map(({ state }) => state)).toEqual(['running', 'stopped'])
+    await gone.heal()
+    expect((await cluster.nodes()).map(({ state }) => state)).toEqual(['running', 'running'])
+    const hold = await cluster.fault('hold', {
+      from: 'client',
+      to: 'all',
+      parameters: { api: 'Metadata', 'client-id': '^shop$' },
+    })
+    const admin = new Kafka({ ...cluster.clientOptions(), clientId: 'shop', logLevel: logLevel.NOTHING }).admin()
+    const connected = admin.connect().then(() => admin.listTopics())
+    const released = await poll(async () => ((await hold.release()) > 0 ? true : undefined), { timeoutMs: 30_000 })
+    expect(released).toBe(true)
+    await cluster.heal()
+    expect(await connected).toContain('letters')
+    await admin.disconnect()
+    expect((await cluster.links()).find(({ name }) => name === 'client->1')?.requests['Metadata']).toBeGreaterThan(0)
+    await expect(cluster.fault('latency', { from: 1, to: 9, parameters: { delay: 1 } })).rejects.toThrow('9')
+    await expect(cluster.fault('kill', { nodes: 9 })).rejects.toThrow('There is no node 9: the cluster has 1, 2')
+    await expect(cluster.fault('slow-disk', { nodes: 1, parameters: { dely: 1 } })).rejects.toThrow(FaultlineError)
+    await expect(cluster.fault('black-hole', { from: [], to: 1 })).rejects.toThrow('needs from and to')
+    await using left = await cluster.fault('pause', { nodes: 2 })
+    expect(left.ids).toEqual(['pause-2'])
+    await cluster.down()
+  })
+
+  test('says which option a fault needs', async () => {
+    await using plain = await startCluster({ directory, brokers: 1 })
+    const slow = plain.fault('slow-disk', { nodes: 1, parameters: { delay: 10 } })
+    await expect(slow).rejects.toThrow('Start it with { faults: true }.')
+    const late = plain.fault('latency', { from: 'client', to: 1, parameters: { delay: 10 } })
+    await expect(late).rejects.toThrow('Start it with { proxy: true }.')
+    await expect(plain.fault('explode' as 'kill', { nodes: 1 })).rejects.toThrow('There is no fault "explode"')
+  })
+
+  test('starts with links that are broken', async () => {
+    const links = [{ kind: 'latency', from: 'client', to: 1, parameters: { delay: 20 } }] as const
+    await using cluster = await startCluster({ directory, brokers: 1, links })
+    expect(await cluster.faults()).toMatchObject([{ name: 'latency', links: ['client->1'] }])
+  })
+
   test('secures its listeners and gives the client what it needs', async () => {
     await using cluster = await startCluster({ directory, brokers: 1, security: 'sasl-tls', topics: { letters: {} } })
     const admin = new Kafka({ ...cluster.clientOptions(), logLevel: logLevel.NOTHING }).admin()

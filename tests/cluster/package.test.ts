@@ -141,9 +141,14 @@ describe('the npm package', () => {
 
   test('is a library, for import and for require', async () => {
     const use = `.then(async ({ startCluster, conditions, partitionOf }) => {
-      const cluster = await startCluster({ brokers: 1, topics: { letters: { partitions: 2 } } })
+      const cluster = await startCluster({ brokers: 1, faults: true, proxy: true, topics: { letters: { partitions: 2 } } })
       const seen = await cluster.when(conditions.isLevel('letters', 1), { timeoutMs: 30000 })
       if (partitionOf(seen, 'letters', 1).leader !== 1) throw new Error(JSON.stringify(seen))
+      const slow = await cluster.fault('slow-disk', { nodes: 1, parameters: { delay: 100 } })
+      const late = await cluster.fault('latency', { from: 'client', to: 1, parameters: { delay: 50 } })
+      if (![...slow.proofs, ...late.proofs].every(({ shown }) => shown)) throw new Error('not shown')
+      await cluster.heal()
+      if ((await cluster.faults()).length > 0) throw new Error('not healed')
       console.log(cluster.bootstrap)
       await cluster.down()
     })`
@@ -178,7 +183,7 @@ describe('the npm package', () => {
     writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }))
     writeFileSync(
       path.join(project, 'use.ts'),
-      `import { startCluster, FaultlineError, conditions, known, type Observation, type TestCluster, type StartOptions, type Topology } from 'faultline'
+      `import { startCluster, FaultlineError, conditions, known, type Observation, type TestCluster, type TestFault, type StartOptions, type Topology } from 'faultline'
 export const topology = { brokers: [{ rack: 'a' }, { rack: 'b' }], settings: { 'num.partitions': 3 } } satisfies Topology
 // @ts-expect-error: there is no such field
 export const other: Topology = { brokers: [{ rak: 'a' }] }
@@ -192,6 +197,13 @@ export async function use(options: StartOptions): Promise<string> {
   const seen: Observation = await cluster.when(conditions.hasLeader('t', 0), { timeoutMs: 1000, quorum: true })
   for await (const { changes } of cluster.observe({ topics: 'all' })) if (changes[0]?.kind === 'isrShrunk') break
   const leader: number | undefined = known(seen.quorum)?.leader
+  const lost: TestFault = await cluster.fault('drop', { from: 'client', to: 'all', parameters: { api: 'Produce', nth: 3 } })
+  await lost.heal()
+  await using slow = await cluster.fault('slow-disk', { nodes: ['leader:t-0', 2], parameters: { delay: 200 } })
+  // @ts-expect-error: it is about links
+  await cluster.fault('latency', { nodes: 1 })
+  // @ts-expect-error: there is no such fault
+  await cluster.fault('slow-disk', { nodes: 1 })
   // @ts-expect-error: there is no such method
   cluster.explode()
   // @ts-expect-error: there is no such option
