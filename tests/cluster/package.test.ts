@@ -203,7 +203,7 @@ export async function use(options: StartOptions): Promise<string> {
   // @ts-expect-error: it is about links
   await cluster.fault('latency', { nodes: 1 })
   // @ts-expect-error: there is no such fault
-  await cluster.fault('slow-disk', { nodes: 1 })
+  await cluster.fault('slow-dsk', { nodes: 1 })
   // @ts-expect-error: there is no such method
   cluster.explode()
   // @ts-expect-error: there is no such option
