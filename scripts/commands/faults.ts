@@ -49,6 +49,9 @@ export async function addFault(
     each => each !== undefined,
   )
   if (isTimed) {
+    const { strangerAmong } = await import('../faults/targets.ts')
+    const stranger = await strangerAmong(cluster, names)
+    if (stranger !== undefined) throw usageError(`${stranger.charAt(0).toUpperCase()}${stranger.slice(1)}.`)
     const { trigger, times, forMs } = await occasions({ ...options, when: conditions }, names, cluster)
     const order = { kind: kind.name, nodes: resolved, parameters, proof: options.proof !== false, times }
     const fault = { ...order, trigger, ...(links && { links }), ...(forMs !== undefined && { forMs }) }

@@ -24,6 +24,7 @@ import { predicateFromJson } from '../observe/predicate-form.ts'
 import { watchOfRoles } from '../observe/roles.ts'
 import { faultKind } from './catalogue.ts'
 import type { LinkChoice } from './kind.ts'
+import { strangerAmong, strangerAtLinks } from './targets.ts'
 import { after, byChance, every, whenObserved, type ScheduledFault, type Trigger } from './schedule.ts'
 
 const example =
@@ -60,7 +61,20 @@ export async function readSchedule(
   const value = await load(file)
   if (!Array.isArray(value) || value.length === 0)
     throw usageError(`${file}: a schedule is a list of faults that is not empty.`, example)
-  return value.map((entry: unknown, index) => scheduled(`${file}, entry ${index + 1}`, entry, cluster, resolveNodes))
+  const faults: ScheduledFault[] = []
+  for (const [index, entry] of value.entries()) {
+    const where = `${file}, entry ${index + 1}`
+    faults.push(scheduled(where, entry, cluster, resolveNodes))
+    await requireTargets(where, entry as FileEntry, cluster)
+  }
+  return faults
+}
+
+/** Refuses nodes and links that can never be there, however long one waits. */
+async function requireTargets(where: string, { nodes = [], links }: FileEntry, cluster: Cluster): Promise<void> {
+  const stranger =
+    (await strangerAmong(cluster, nodes)) ?? (links === undefined ? undefined : await strangerAtLinks(cluster, links))
+  if (stranger !== undefined) throw usageError(`${where}: ${stranger}.`)
 }
 
 async function load(file: string): Promise<unknown> {
@@ -92,6 +106,9 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
     return refuse(`the fault ${entry.kind} is about nodes, and it names none`)
   if (targets === 'links' && entry.links === undefined)
     return refuse(`the fault ${entry.kind} is about links, and it names none`)
+  const isList = (ends: unknown) => Array.isArray(ends) && ends.length > 0
+  if (targets === 'links' && !(isList(entry.links?.from) && isList(entry.links?.to)))
+    return refuse('links has two lists: {"from": [1], "to": ["all"]}')
   const random = seededRandom('seed' in entry.when && entry.when.seed !== undefined ? entry.when.seed : 1)
   return {
     kind: entry.kind,

@@ -117,7 +117,7 @@ export interface ScheduleOptions {
 
 /**
  * Resolves when every occasion has passed and what began has ended, or, with everything healed that it began, soon after the signal is
- * aborted. A fault that is refused is reported, and the schedule goes on; a schedule that has a fault which can never be applied to this
+ * aborted. A fault that is refused is reported, and the schedule goes on, as it does without a fault whose occasion did not come in time; a schedule that has a fault which can never be applied to this
  * cluster is refused before anything begins.
  *
  * @returns how many faults were refused
@@ -163,7 +163,14 @@ interface Occasions {
 async function occasions({ cluster, fault, signal, report, began }: Occasions): Promise<void> {
   const { kind, nodes, links, parameters = {}, trigger, forMs, times = 1, proof = true } = fault
   for (let round = 0; round < times; round++) {
-    const occasion = (await unlessAborted(trigger(signal), signal)) ?? undefined
+    let occasion: Occasion | undefined
+    try {
+      occasion = (await unlessAborted(trigger(signal), signal)) ?? undefined
+    } catch (error) {
+      signal.throwIfAborted()
+      // It waits no more, and the others go on.
+      return report({ what: 'refused', kind, text: messageOf(error) })
+    }
     signal.throwIfAborted()
     let applied: readonly AppliedFault[]
     try {

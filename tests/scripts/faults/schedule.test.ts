@@ -210,6 +210,31 @@ describe('a schedule of faults', () => {
     expect(given.done).toEqual([])
   })
 
+  test('goes on without a fault whose occasion does not come in time, and counts it', async () => {
+    const given = cluster()
+    const events: ScheduleEvent[] = []
+    const refused = await runSchedule({
+      cluster: given.cluster,
+      faults: [
+        {
+          kind: 'stop',
+          ...node(1),
+          trigger: async signal => {
+            await after(given.clock, 50)(signal)
+            throw new Error('nobody was seen to lead within 50 ms')
+          },
+          times: 3,
+        },
+        { kind: 'pause', ...node(2), trigger: after(given.clock, 100), forMs: 10 },
+      ],
+      signal: new AbortController().signal,
+      report: event => events.push(event),
+    })
+    expect(refused).toBe(1)
+    expect(given.done).toEqual(['100 pause 2', '110 resume 2'])
+    expect(events[0]).toEqual({ what: 'refused', kind: 'stop', text: 'nobody was seen to lead within 50 ms' })
+  })
+
   test('is over with a fault that is over by itself, however long it was to last', async () => {
     const { done, events } = await run(clock => [
       { kind: 'restart', ...node(1), trigger: after(clock, 50), forMs: Infinity },
@@ -308,6 +333,10 @@ describe('a schedule in a file', () => {
       '[{"kind": "kill", "nodes": [1], "when": {"observed": {"isLevel": {"partition": "o-0"}}, "within": "x"}}]',
       'no time',
     ],
+    ['[{"kind": "kill", "nodes": [9], "when": {"at": "1s"}}]', 'entry 1: there is no node 9 in the cluster scheduled'],
+    ['[{"kind": "kill", "nodes": ["boss"], "when": {"at": "1s"}}]', 'there is no node boss'],
+    ['[{"kind": "cut", "links": {"from": ["client"], "to": [4]}, "when": {"at": "1s"}}]', 'there is no node 4'],
+    ['[{"kind": "cut", "links": {"from": [1]}, "when": {"at": "1s"}}]', 'links has two lists'],
     ['[{"kind": "cut", "nodes": [1], "when": {"at": "1s"}}]', 'the fault cut is about links, and it names none'],
   ])('%s is refused', async (text, problem) => {
     await expect(load(text)).rejects.toThrow(problem)
