@@ -5,11 +5,12 @@ import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import { realClock } from '#scripts/cluster/clock.ts'
-import type { Cluster, NodeFaults, NodeState, NodeStatus } from '#scripts/cluster/cluster.ts'
+import type { Cluster, NodeFaults, NodeState, NodeStatus, PacketFaults } from '#scripts/cluster/cluster.ts'
 import { identify } from '#scripts/cluster/process/liveness.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { activeFaults, healFaults } from '#scripts/faults/active.ts'
 import { faultKind } from '#scripts/faults/catalogue.ts'
+import type { FaultState } from '#scripts/proxy/model.ts'
 import { writeFaultProgress, writeFaultRecord } from '#scripts/faults/records.ts'
 
 const home = mkdtempSync(path.join(tmpdir(), 'faultline-active-'))
@@ -109,6 +110,28 @@ describe('healing', () => {
     await expect(healFaults({ ...broken, nodeFaults }, ['slow-disk-1-1'])).rejects.toThrow('no answer')
     await expect(healFaults(broken, ['slow-disk-1-9'])).rejects.toThrow('There is no fault slow-disk-1-9 at work')
     expect(done).toEqual([])
+  })
+
+  test('of links that have no proxy is that of their packets, which are listed like all others', async () => {
+    const lost = (id: string): FaultState => ({ ...fault(id), name: 'cut', links: ['1->2'], held: 0, missed: 0 })
+    let there = [lost('cut-1'), lost('cut-2')]
+    const packets: PacketFaults = {
+      kinds: new Set(['cut']),
+      faults: () => Promise.resolve(there),
+      add: () => Promise.reject(new Error('nothing is added here')),
+      heal(ids) {
+        const healed = there.filter(({ id }) => ids.includes(id))
+        there = there.filter(({ id }) => !ids.includes(id))
+        done.push(...healed.map(({ id }) => `heal ${id}`))
+        return Promise.resolve(healed)
+      },
+    }
+    states.set(2, 'stopped')
+    expect((await activeFaults(cluster({ packets }))).map(({ id }) => id)).toEqual(['down-2', 'cut-1', 'cut-2'])
+    expect((await healFaults(cluster({ packets }), ['cut-2'])).map(({ id }) => id)).toEqual(['down-2', 'cut-1'])
+    expect(await healFaults(cluster({ packets }), 'all')).toEqual([])
+    // Who comes back while links are broken may not find the others.
+    expect(done).toEqual(['heal cut-2', 'heal cut-1', 'start 2'])
   })
 
   test('of all finds what a frozen node could not tell', async () => {

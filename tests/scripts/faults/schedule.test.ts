@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Cluster, LabClock, NodeState, NodeStatus } from '#scripts/cluster/cluster.ts'
+import type { Parameters } from '#broker/environment/faulty/parameters.ts'
+import type { Cluster, LabClock, NodeState, NodeStatus, PacketFaults } from '#scripts/cluster/cluster.ts'
 import { seededRandom } from '#scripts/cluster/random.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { readSchedule } from '#scripts/faults/schedule-file.ts'
@@ -233,6 +234,27 @@ describe('a schedule of faults', () => {
     expect(refused).toBe(1)
     expect(given.done).toEqual(['100 pause 2', '110 resume 2'])
     expect(events[0]).toEqual({ what: 'refused', kind: 'stop', text: 'nobody was seen to lead within 50 ms' })
+  })
+
+  test('refuses before anything begins what packets alone cannot do, and knows what they can', async () => {
+    const { cluster: bare, ...rest } = cluster()
+    const packets: PacketFaults = {
+      kinds: new Set(['partition']),
+      faults: () => Promise.resolve([]),
+      add: ({ kind }) => Promise.reject(new Error(`asked for ${kind}`)),
+      heal: () => Promise.resolve([]),
+    }
+    const capabilities = new Set([...bare.capabilities, 'partition'] as const)
+    const given = { ...rest, cluster: { ...bare, capabilities, packets } }
+    const fault = (kind: string, parameters: Parameters) => (clock: LabClock) => [
+      { kind, ...node(1), links: { from: [1], to: [2] }, parameters, trigger: after(clock, 1) },
+    ]
+    await expect(run(fault('latency', { delay: 5 }), undefined, given)).rejects.toThrow(
+      'without a fault proxy (up --proxy) there are partition',
+    )
+    const { events } = await run(fault('partition', {}), undefined, given)
+    expect(events).toMatchObject([{ what: 'refused', kind: 'partition' }])
+    expect(JSON.stringify(events)).toContain('asked for partition')
   })
 
   test('is over with a fault that is over by itself, however long it was to last', async () => {
