@@ -48,7 +48,9 @@ export async function main(args: readonly string[]): Promise<number> {
 function explain(error: unknown, session: Session): number {
   if (session.interruptedBy !== undefined) {
     if (session.interruptedBy !== 'SIGPIPE')
-      session.output.note(`Interrupted (${session.interruptedBy}); what was started has been taken away.`)
+      session.output.note(
+        `Interrupted (${session.interruptedBy})${session.wasLeft ? '' : '; what was started has been taken away'}.`,
+      )
     return 128 + constants.signals[session.interruptedBy]
   }
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) return usage(error, session.output)

@@ -65,12 +65,20 @@ export function addBreakingCommands(root: Command, session: Session): void {
   withCommonOptions(fault.command('list'))
     .description('the faults at work, or with --kinds what there is to apply')
     .option('--kinds', 'the kinds of faults, not the ones at work')
-    .action(async options => (await import('./faults.ts')).listFaults(options, session))
+    .action(
+      async options => await session.leaving(async () => (await import('./faults.ts')).listFaults(options, session)),
+    )
   withCommonOptions(fault.command('heal [id...]'))
     .description('undo faults')
     .option('--all', 'all of them')
-    .action(async (ids: string[], options) => (await import('./faults.ts')).healFaults(ids, options, session))
+    .action(
+      async (ids: string[], options) =>
+        await session.leaving(async () => (await import('./faults.ts')).healFaults(ids, options, session), 700),
+    )
   withCommonOptions(fault.command('release <id>'))
     .description('let go what a fault of the kind hold holds at this moment; the fault stays')
-    .action(async (id: string, options) => (await import('./faults.ts')).releaseFault(id, options, session))
+    .action(
+      async (id: string, options) =>
+        await session.leaving(async () => (await import('./faults.ts')).releaseFault(id, options, session)),
+    )
 }

@@ -34,20 +34,25 @@ export async function inspect(names: readonly string[], options: CommonOptions, 
   )
 }
 
+const answerMs = 5_000
+
 async function metadataOf(cluster: Cluster): Promise<MetadataView> {
   const nodes = await cluster.nodes()
   const up = nodes.filter(node => node.roles.includes('broker') && node.state === 'running')
   const problems: string[] = []
   for (const node of up) {
+    const patience = AbortSignal.timeout(answerMs)
     try {
-      const client = await WireClient.open(node, cluster.kafkaOptions())
+      const client = await WireClient.open(node, cluster.kafkaOptions(), patience)
       try {
         return await allTopics(client)
       } finally {
         client.close()
       }
     } catch (error) {
-      problems.push(`broker ${node.id}: ${messageOf(error)}`)
+      problems.push(
+        `broker ${node.id}: ${patience.aborted ? `no answer within ${answerMs / 1_000} s` : messageOf(error)}`,
+      )
     }
   }
   throw failure(

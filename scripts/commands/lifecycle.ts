@@ -4,33 +4,7 @@ import type { Session } from './session.ts'
 import { collect, duration, wholeNumber, withCommonOptions } from './options.ts'
 
 export function addClusterCommands(root: Command, session: Session): void {
-  withCommonOptions(root.command('up'))
-    .description('start a cluster; returns when a record can be produced and read')
-    .option(
-      '--runtime <runtime>',
-      'process, compose, simulated or kubernetes (default: compose if a Docker engine answers, else process)',
-    )
-    .option('--engine <engine>', 'faultline, redpanda, apache-kafka or apache-kafka:3.9.1 (default: faultline)')
-    .option('--brokers <count>', 'how many brokers (default: 3)', wholeNumber)
-    .option('--controllers <count>', 'controllers of their own (default: 0, brokers are controllers too)', wholeNumber)
-    .option(
-      '--port <port>',
-      'client port of broker 1; broker i is on port + i - 1; 0 picks free ones (default: 9092)',
-      wholeNumber,
-    )
-    .option('--data <dir>', 'keep the data there (default: .faultline/NAME)')
-    .option('--set <key=value>', 'a broker setting, Kafka’s name; may be given again', collect, [])
-    .option(
-      '--security <kind>',
-      'none, sasl (passwords), tls, mtls (client certificates) or sasl-tls, on every listener (default: none)',
-    )
-    .option('--proxy', 'put a fault proxy in front of every listener, so that links and requests can be broken')
-    .option('--faults', 'let nodes take orders for faults inside themselves: disk, clock, stalls, crashes')
-    .option(
-      '--topology <file>',
-      'nodes, racks, settings, links … from a file (docs/topologies.md) or a ready one: three, racks, stretched …',
-    )
-    .action(async options => (await import('./up.ts')).up(options, session))
+  addUpCommand(root, session)
 
   withCommonOptions(root.command('grow').alias('scale'))
     .description('add brokers to a cluster that runs; they hold nothing until partitions are moved to them')
@@ -39,7 +13,7 @@ export function addClusterCommands(root: Command, session: Session): void {
 
   withCommonOptions(root.command('status'))
     .description('which nodes run, who leads the quorum')
-    .action(async options => (await import('./status.ts')).status(options, session))
+    .action(async options => await session.leaving(async () => (await import('./status.ts')).status(options, session)))
 
   withCommonOptions(root.command('logs [broker...]'))
     .description('what the nodes log')
@@ -49,7 +23,10 @@ export function addClusterCommands(root: Command, session: Session): void {
 
   withCommonOptions(root.command('inspect [broker...]'))
     .description('quorum, topics, leaders and in-sync replicas; with a number: everything about that node')
-    .action(async (nodes: string[], options) => (await import('./inspect.ts')).inspect(nodes, options, session))
+    .action(
+      async (nodes: string[], options) =>
+        await session.leaving(async () => (await import('./inspect.ts')).inspect(nodes, options, session)),
+    )
 
   withCommonOptions(root.command('watch'))
     .description(
@@ -78,4 +55,34 @@ export function addClusterCommands(root: Command, session: Session): void {
     .option('--keep-data', 'stop in an orderly way and keep the data for the next up')
     .option('--all', 'every cluster there is')
     .action(async options => (await import('./down.ts')).down(options, session))
+}
+
+function addUpCommand(root: Command, session: Session): void {
+  withCommonOptions(root.command('up'))
+    .description('start a cluster; returns when a record can be produced and read')
+    .option(
+      '--runtime <runtime>',
+      'process, compose, simulated or kubernetes (default: compose if a Docker engine answers, else process)',
+    )
+    .option('--engine <engine>', 'faultline, redpanda, apache-kafka or apache-kafka:3.9.1 (default: faultline)')
+    .option('--brokers <count>', 'how many brokers (default: 3)', wholeNumber)
+    .option('--controllers <count>', 'controllers of their own (default: 0, brokers are controllers too)', wholeNumber)
+    .option(
+      '--port <port>',
+      'client port of broker 1; broker i is on port + i - 1; 0 picks free ones (default: 9092)',
+      wholeNumber,
+    )
+    .option('--data <dir>', 'keep the data there (default: .faultline/NAME)')
+    .option('--set <key=value>', 'a broker setting, Kafka’s name; may be given again', collect, [])
+    .option(
+      '--security <kind>',
+      'none, sasl (passwords), tls, mtls (client certificates) or sasl-tls, on every listener (default: none)',
+    )
+    .option('--proxy', 'put a fault proxy in front of every listener, so that links and requests can be broken')
+    .option('--faults', 'let nodes take orders for faults inside themselves: disk, clock, stalls, crashes')
+    .option(
+      '--topology <file>',
+      'nodes, racks, settings, links … from a file (docs/topologies.md) or a ready one: three, racks, stretched …',
+    )
+    .action(async options => (await import('./up.ts')).up(options, session))
 }

@@ -2,6 +2,7 @@
 import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { failure } from '../errors.ts'
+import { unlessAborted } from '../labs/interruptible.ts'
 import type { Verb } from './breaking.ts'
 import { describeCluster, nodeTable } from './describe.ts'
 import type { CommonOptions } from './options.ts'
@@ -27,7 +28,7 @@ export async function operate(
   signal.throwIfAborted()
   if (ids.length > 0 && (verb === 'start' || verb === 'resume') && options.wait !== false) {
     output.progress('Waiting until every broker serves')
-    await cluster.waitReady()
+    await unlessAborted(cluster.waitReady({ signal }), signal)
   }
   const document = await describeCluster(cluster)
   const text = output.json ? '' : await nodeTable(document, undefined)
@@ -48,6 +49,6 @@ async function rollingRestart(
     if (!wait) continue
     if ((await cluster.nodes()).some(node => node.state === 'dead'))
       throw failure(`Node ${id} did not come back.`, `./faultline logs ${id} --name ${cluster.spec.name}`)
-    await cluster.waitReady()
+    await unlessAborted(cluster.waitReady({ signal: session.signal }), session.signal)
   }
 }

@@ -1,5 +1,6 @@
 /** What a running command shares with the frame around it: where it writes, whether it was interrupted, how it ends. */
 import { codeOf, exitCodes } from '../errors.ts'
+import { unlessAborted } from '../labs/interruptible.ts'
 import { Output } from '../output.ts'
 
 export class Session {
@@ -7,6 +8,8 @@ export class Session {
   /** Of the command that ran; a lab may end with "invalid" or "unknown" without an error. */
   exitCode: number = exitCodes.good
   interruptedBy: NodeJS.Signals | undefined
+  /** It had nothing to take away, and was left where it was. */
+  wasLeft = false
   readonly #abort = new AbortController()
 
   constructor(json: boolean, output = new Output(json)) {
@@ -16,6 +19,22 @@ export class Session {
   /** Aborted by Ctrl-C: whoever started something takes it away again. */
   get signal(): AbortSignal {
     return this.#abort.signal
+  }
+
+  /**
+   * For work that has nothing to take away: rejects soon after the signal is aborted, whatever the work waits for. A client library that
+   * asks a broker which says nothing cannot be told to stop.
+   *
+   * @param graceMs  for work that says goodbye when the signal is aborted
+   */
+  async leaving<T>(work: () => Promise<T>, graceMs = 0): Promise<T> {
+    const left = new AbortController()
+    const leave = () => {
+      this.wasLeft = true
+      left.abort(this.signal.reason)
+    }
+    this.signal.addEventListener('abort', () => void setTimeout(leave, graceMs).unref(), { once: true })
+    return await unlessAborted(work(), left.signal)
   }
 
   listenForInterrupts(): void {

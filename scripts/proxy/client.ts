@@ -6,9 +6,12 @@ import type { Probe, ProbeOptions } from './probe.ts'
 
 export class ProxyClient implements FaultControl {
   readonly #port: number
+  readonly #patienceMs: number
 
-  constructor(controlPort: number) {
+  /** @param patienceMs  how long an answer may take, beyond what a probe waits for itself */
+  constructor(controlPort: number, patienceMs = 10_000) {
     this.#port = controlPort
+    this.#patienceMs = patienceMs
   }
 
   async links(): Promise<readonly LinkState[]> {
@@ -37,17 +40,27 @@ export class ProxyClient implements FaultControl {
   }
 
   async probe(link: string, options: ProbeOptions): Promise<Probe> {
-    return (await this.#ask('POST', '/probe', { link, options })) as Probe
+    return (await this.#ask('POST', '/probe', { link, options }, options.timeoutMs)) as Probe
   }
 
-  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+  async #ask(method: string, path: string, body?: object, longerMs = 0): Promise<unknown> {
     let response: Response
+    let answer: unknown
+    const patienceMs = this.#patienceMs + longerMs
     try {
       response = await fetch(`http://127.0.0.1:${this.#port}${path}`, {
         method,
+        signal: AbortSignal.timeout(patienceMs),
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       })
+      answer = await response.json()
     } catch (error) {
+      if (error instanceof Error && error.name === 'TimeoutError')
+        throw failure(
+          `The fault proxy gave no answer on its control port ${this.#port} within ${patienceMs / 1_000} s: it is frozen or busy.`,
+          './faultline status shows its process; ./faultline down, then up, begins anew.',
+          error,
+        )
       const cause = error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : undefined
       throw failure(
         `The fault proxy does not answer on its control port ${this.#port} (${cause ?? String(error)}).`,
@@ -55,7 +68,6 @@ export class ProxyClient implements FaultControl {
         error,
       )
     }
-    const answer: unknown = await response.json()
     if (response.ok) return answer
     const { error, remedy, exitCode } = answer as Refusal
     throw new ToolkitError(exitCode as ExitCode, error, { remedy })

@@ -10,19 +10,22 @@ const metadataKey = 3
 const version = 12
 const noId = 'AAAAAAAAAAAAAAAAAAAAAA'
 
+const answerMs = 5_000
+
 /** Undefined when there is no such topic. */
-export async function topicIdOf(cluster: Cluster, name: string): Promise<string | undefined> {
+export async function topicIdOf(cluster: Cluster, name: string, patienceMs = answerMs): Promise<string | undefined> {
   const problems: string[] = []
   for (const address of cluster.bootstrap) {
+    const patience = AbortSignal.timeout(patienceMs)
     try {
-      const client = await WireClient.open(endpointOf(address), cluster.kafkaOptions())
+      const client = await WireClient.open(endpointOf(address), cluster.kafkaOptions(), patience)
       try {
         return await ask(client, name)
       } finally {
         client.close()
       }
     } catch (error) {
-      problems.push(messageOf(error))
+      problems.push(patience.aborted ? `${address}: no answer within ${patienceMs / 1_000} s` : messageOf(error))
     }
   }
   throw failure(`No broker says which id the topic ${name} has: ${problems.join('; ')}.`)

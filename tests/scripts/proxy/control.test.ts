@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { request, type IncomingMessage } from 'node:http'
+import { createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ToolkitError } from '#scripts/errors.ts'
 import { ProxyClient } from '#scripts/proxy/client.ts'
@@ -113,6 +114,17 @@ describe('the control interface of a proxy', () => {
     expect(status).toBe(400)
     expect((JSON.parse(text) as { error: string }).error).toContain(why)
     expect(await stage.proxy.faults()).toEqual([])
+  })
+
+  test('that is frozen is a failure with a way out, and not waited for without end', async () => {
+    const frozen = createServer(() => undefined).listen(0, '127.0.0.1')
+    await once(frozen, 'listening')
+    const { port: mute } = frozen.address() as AddressInfo
+    const asked = new ProxyClient(mute, 50).faults()
+    await expect(asked).rejects.toThrow('gave no answer on its control port')
+    await expect(asked).rejects.toMatchObject({ exitCode: 1, remedy: expect.stringContaining('status') as string })
+    frozen.closeAllConnections()
+    frozen.close()
   })
 
   test('that is gone is a failure with a way out', async () => {

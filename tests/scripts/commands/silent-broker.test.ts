@@ -1,0 +1,66 @@
+/** Commands that wait for a broker which takes connections and never answers, as one behind a black hole does. */
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ownProcess } from '#scripts/cluster/lifecycle.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { nodeDirectory, projectRoot, writeJson, writeRecord } from '#scripts/cluster/state.ts'
+
+const home = mkdtempSync(path.join(tmpdir(), 'faultline-silent-'))
+const sockets = new Set<Socket>()
+const broker = createServer(socket => {
+  sockets.add(socket)
+  socket.on('error', () => undefined).resume()
+  heard?.()
+})
+let heard: (() => void) | undefined
+
+beforeAll(async () => {
+  process.env['FAULTLINE_HOME'] = home
+  broker.listen(0, '127.0.0.1')
+  await once(broker, 'listening')
+  const { port } = broker.address() as AddressInfo
+  const owner = await ownProcess()
+  const spec = clusterSpec({ runtime: 'process', name: 'silent', brokers: 1, port })
+  mkdirSync(nodeDirectory(spec.name, 1), { recursive: true })
+  writeRecord({ version: 1, spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] })
+  writeJson(path.join(nodeDirectory(spec.name, 1), 'process.json'), { process: owner, intent: 'up' })
+})
+afterAll(() => {
+  delete process.env['FAULTLINE_HOME']
+  for (const socket of sockets) socket.destroy()
+  broker.close()
+  rmSync(home, { recursive: true, force: true })
+})
+
+function start(...args: string[]) {
+  const connected = new Promise<void>(resolve => (heard = resolve))
+  const running = execa(path.join(projectRoot, 'faultline'), [...args, '--name', 'silent'], {
+    reject: false,
+    env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
+  })
+  return { connected, running }
+}
+
+describe('with a broker that never answers', () => {
+  test.each([
+    [['topic', 'list'], 'SIGINT', 130],
+    [['topic', 'create', 'orders'], 'SIGTERM', 143],
+    [['group', 'list'], 'SIGINT', 130],
+    [['consume', 'orders'], 'SIGINT', 130],
+    [['produce', 'orders', 'one'], 'SIGINT', 130],
+    [['inspect'], 'SIGTERM', 143],
+  ] as const)('%j ends at the first %s', async (args, signal, code) => {
+    const { connected, running } = start(...args)
+    await connected
+    running.kill(signal)
+    const { exitCode, stderr } = await running
+    // Left, and not ended because the client library had given up.
+    expect(stderr).toContain(`Interrupted (${signal}).`)
+    expect(exitCode).toBe(code)
+  })
+})
