@@ -3,8 +3,10 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { usageError } from '../errors.ts'
 import { activeFaults, healFaults as heal } from '../faults/active.ts'
+import { takeBack } from '../faults/take-back.ts'
 import { faultKind, faultKinds } from '../faults/catalogue.ts'
 import type { ActiveFault, AppliedFault, FaultKind, FaultProof } from '../faults/kind.ts'
+import { unlessAborted } from '../labs/interruptible.ts'
 import { requireLinks } from '../faults/link-kinds.ts'
 import { describePlaces } from '../faults/matrix.ts'
 import { durationMs } from '../faults/schedule-file.ts'
@@ -40,7 +42,7 @@ export async function addFault(
   const { conditions, parameters } = tellApart(kind, options.when ?? [], others)
   const cluster = await attachCluster(options.name)
   const { output } = session
-  const links = await parseLinks(kind, options, cluster)
+  const links = await unlessAborted(parseLinks(kind, options, cluster), session.signal)
   const resolved = async (_?: Cluster, seen?: Observation): Promise<readonly number[]> =>
     kind.targets === 'nodes'
       ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, message => output.note(message), seen)
@@ -57,9 +59,12 @@ export async function addFault(
     const fault = { ...order, trigger, ...(links && { links }), ...(forMs !== undefined && { forMs }) }
     return await carryOut(cluster, [fault], session)
   }
-  const nodes = await resolved()
+  const nodes = await unlessAborted(resolved(), session.signal)
   output.progress(kind.targets === 'links' ? 'Probing the links' : `${kind.name}: node ${nodes.join(', ')}`)
-  const applied = await kind.apply({ cluster, nodes, links, parameters, proof: options.proof !== false })
+  const { signal } = session
+  signal.throwIfAborted()
+  const applied = await kind.apply({ cluster, nodes, links, parameters, proof: options.proof !== false, signal })
+  if (signal.aborted) throw await takeBack(cluster, applied, signal.reason)
   if (kind.targets === 'links') {
     const [fault] = applied
     output.result(fault, () => (fault === undefined ? '' : appliedLines(fault).join('\n')))

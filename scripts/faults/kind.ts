@@ -24,6 +24,8 @@ export interface FaultOrder {
   readonly parameters: Parameters
   /** False: do not look whether it works. */
   readonly proof: boolean
+  /** Aborted: what has not begun does not begin, and what has is taken back or brought to its end. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How a fault was seen to work: on a link, or at a node. */

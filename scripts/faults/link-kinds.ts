@@ -1,11 +1,13 @@
 /** The kinds of faults on links, as entries of the catalogue: a request to the fault proxy, and the proof that it took effect. */
 import type { Cluster, PacketFaults } from '../cluster/cluster.ts'
 import { failure, usageError } from '../errors.ts'
+import { unlessAborted } from '../labs/interruptible.ts'
 import { completeParameters, linkFaultKinds, type LinkFaultKind } from '../proxy/kinds.ts'
 import type { ClusterLinks, FaultRequest } from '../proxy/model.ts'
 import { Prover } from '../proxy/proof.ts'
 import { selectLinks } from '../proxy/select-links.ts'
 import { topicIdOf } from '../proxy/topic-id.ts'
+import { takingBack } from '../settle.ts'
 import type { AppliedFault, FaultKind, FaultOrder, LinkChoice, Place } from './kind.ts'
 
 /** Refuses, with the way to one, when the cluster has no fault proxy. */
@@ -65,7 +67,7 @@ function whyNot({ runtime }: Place): string | undefined {
 
 /** Adds the fault and shows on every link that it works; takes it back when it does not. */
 async function applyToLinks(kind: LinkFaultKind, order: FaultOrder): Promise<readonly AppliedFault[]> {
-  const { cluster } = order
+  const { cluster, signal } = order
   if (order.links === undefined)
     throw usageError(
       `The fault ${kind.name} is about links: it needs --from and --to.`,
@@ -73,16 +75,19 @@ async function applyToLinks(kind: LinkFaultKind, order: FaultOrder): Promise<rea
     )
   if (cluster.packets !== undefined) return await losePackets(cluster.packets, kind, { ...order, links: order.links })
   const links = requireLinks(cluster)
-  const request = await withTopicId(cluster, { kind: kind.name, ...order.links, parameters: order.parameters })
+  const request = await unlessAborted(
+    withTopicId(cluster, { kind: kind.name, ...order.links, parameters: order.parameters }),
+    signal,
+  )
   if (!order.proof) return [{ ...(await links.add(request)), proofs: [] }]
   const { ssl, sasl } = cluster.kafkaOptions()
   const prover = new Prover({ control: links, ssl, sasl: sasl !== undefined, fromProxy: links.isRemote === true })
   const all = await links.links()
   const parameters = completeParameters(kind, request.parameters ?? {})
   const selected = new Set(selectLinks(all, { ...request, parameters }).map(({ link }) => link))
-  await prover.lookAtFirst(all.filter(({ name }) => selected.has(name)))
+  await unlessAborted(prover.lookAtFirst(all.filter(({ name }) => selected.has(name))), signal)
   const fault = await links.add(request)
-  const proofs = await prover.prove(fault, request)
+  const proofs = await provedOrTakenBack(fault.id)
   const wrong = proofs.filter(({ shown }) => shown === false)
   if (wrong.length === 0) return [{ ...fault, proofs }]
   await links.heal([fault.id])
@@ -90,6 +95,17 @@ async function applyToLinks(kind: LinkFaultKind, order: FaultOrder): Promise<rea
     `The fault ${fault.id} did not take effect, and was taken back: ${wrong.map(({ link, text }) => `${link}: ${text}`).join('; ')}.`,
     '--no-proof adds it without looking.',
   )
+
+  async function provedOrTakenBack(id: string) {
+    try {
+      // Not left in the middle: a proof may need a fault of its own for a moment.
+      const shown = await prover.prove(fault, request)
+      signal?.throwIfAborted()
+      return shown
+    } catch (error) {
+      throw await takingBack(error, () => links.heal([id]))
+    }
+  }
 }
 
 /** What only a proxy can do something about: how the kernel sends lost packets again, and which it loses, is up to it. */

@@ -98,12 +98,14 @@ interface Round {
 }
 
 async function restart(
-  { cluster, nodes, parameters: given, proof }: FaultOrder,
+  { cluster, nodes, parameters: given, proof, signal }: FaultOrder,
   { name, parameters: known, isRolling, meanwhile, takeBack, prove = proveRestart }: Round,
 ): Promise<readonly AppliedFault[]> {
   const parameters = checkParameters(name, known, given)
   const applied: AppliedFault[] = []
   for (const group of isRolling ? nodes.map(id => [id]) : [nodes]) {
+    // Between two groups every node is up.
+    signal?.throwIfAborted()
     const before = await nodesById(cluster)
     try {
       await untilAllEnded(group.map(id => cluster.stop(id)))

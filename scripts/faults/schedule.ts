@@ -10,9 +10,9 @@ import { unlessAborted } from '../labs/interruptible.ts'
 import type { Observation, Watch } from '../observe/model.ts'
 import { not, type Predicate } from '../observe/predicates.ts'
 import { when } from '../observe/when.ts'
-import { activeFaults, healListed } from './active.ts'
+import { endFaults } from './take-back.ts'
 import { faultKind } from './catalogue.ts'
-import type { ActiveFault, AppliedFault, LinkChoice } from './kind.ts'
+import type { AppliedFault, LinkChoice } from './kind.ts'
 import { requirePossible } from './possible.ts'
 
 /** Why a fault begins now. */
@@ -200,11 +200,6 @@ async function endAll(
   faults: readonly AppliedFault[],
   report: ScheduleOptions['report'],
 ): Promise<void> {
-  const ended = faults.filter(({ name }) => faultKind(name).endsNodes === true)
-  const isOurs = ({ id, name, node }: ActiveFault) =>
-    faults.some(fault => fault.id === id) || (name === 'down' && ended.some(fault => fault.node === node))
-  const left = (await activeFaults(cluster)).filter(isOurs)
-  if (left.length === 0) return
-  await healListed(cluster, left)
+  const left = await endFaults(cluster, faults)
   for (const { name, summary } of left) report({ what: 'healed', kind: name, text: summary })
 }
