@@ -206,7 +206,7 @@ export default lab({
   watch: [
     'The variant last-in-sync: two replicas that have every record delete it, because the one that leads does not have it.',
     'Eligible replicas (the observation names them): with the feature on, the follower that left the in-sync set last stands there.',
-    'The variant flushed (simulated only): flush.messages=1 pays an fsync for every record and keeps everything, even if all lose their power.',
+    'The variant flushed (where the runtime has power-failure): flush.messages=1 pays an fsync for every record and keeps everything, even if all lose their power.',
     'Turn the knob: lose the power of a follower instead of the leader in the variant main. It copies everything again, and nobody notices.',
   ],
   explanation:
