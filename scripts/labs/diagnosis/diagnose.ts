@@ -17,16 +17,16 @@ export type Diagnosis =
   { readonly ailment: Ailment; readonly broker: number } | { readonly ailment: 'nothing' | 'unclear' }
 
 const storageError = 56
-/** A write of a healthy broker takes some milliseconds, on a busy machine some more. */
+/** A write of a healthy broker takes some milliseconds, on a busy machine some more: slow is what takes much longer than usual, and than others now. */
 const slowMs = 120
 const slowTimes = 4
 /** Clocks that are set by NTP are apart by milliseconds. */
 const aheadMs = 60_000
 
 /** One broker with an ailment, and the others well: everything else is not told apart here. */
-export function diagnose({ brokers }: Symptoms): Diagnosis {
+export function diagnose({ brokers, usualWriteMs }: Symptoms): Diagnosis {
   const found = brokers.flatMap(each => {
-    const ailment = ailmentOf(each, brokers)
+    const ailment = ailmentOf(each, brokers, usualWriteMs)
     return ailment === undefined ? [] : [{ ailment, broker: each.broker }]
   })
   const [first, second] = found
@@ -34,7 +34,7 @@ export function diagnose({ brokers }: Symptoms): Diagnosis {
   return second === undefined ? first : { ailment: 'unclear' }
 }
 
-function ailmentOf(broker: BrokerSymptoms, all: readonly BrokerSymptoms[]): Ailment | undefined {
+function ailmentOf(broker: BrokerSymptoms, all: readonly BrokerSymptoms[], usualWriteMs: number): Ailment | undefined {
   const { answers, isAliveToOthers, write } = broker
   if (answers === 'refuses') return 'dead'
   if (answers === 'is silent') return 'frozen'
@@ -44,9 +44,22 @@ function ailmentOf(broker: BrokerSymptoms, all: readonly BrokerSymptoms[]): Ailm
   if (write.errorCode === storageError) return 'full disk'
   if (write.aheadMs !== undefined && Math.abs(write.aheadMs) > aheadMs) return 'wrong clock'
   const others = all.flatMap(each => (each === broker || each.write === undefined ? [] : [each.write.tookMs]))
-  const usual = median(others)
-  const isSlow = usual !== undefined && write.tookMs >= slowMs && write.tookMs >= slowTimes * usual
+  const now = median(others)
+  if (now === undefined) return undefined
+  const isSlow = write.tookMs >= Math.max(slowMs, slowTimes * usualWriteMs, slowTimes * now)
   return isSlow ? 'slow disk' : undefined
+}
+
+/** Whoever answers and is not in sync is cut off, whoever does not answer is dead: two questions of three. */
+export function diagnoseHastily({ brokers, partitions }: Symptoms): Diagnosis {
+  const odd = brokers.find(({ answers, inSyncIn }) => answers !== 'yes' || inSyncIn < partitions)
+  if (odd === undefined) return { ailment: 'nothing' }
+  return { ailment: odd.answers === 'yes' ? 'cut off' : 'dead', broker: odd.broker }
+}
+
+/** As `diagnose`, by somebody who wrote nothing to the brokers. */
+export function diagnoseWithoutWrites(symptoms: Symptoms): Diagnosis {
+  return diagnose({ ...symptoms, brokers: symptoms.brokers.map(broker => ({ ...broker, write: undefined })) })
 }
 
 export function diagnosisText(diagnosis: Diagnosis): string {

@@ -33,16 +33,28 @@ export interface Symptoms {
   readonly brokers: readonly BrokerSymptoms[]
   /** Of the topic. */
   readonly partitions: number
+  /** The slowest write of a look at all brokers while they were well, in the median: machines differ, and are busy. */
+  readonly usualWriteMs: number
 }
 
-/** Long enough for a busy machine, short enough to be waited for. */
-const answerMs = 2_500
+/** How many looks at a healthy cluster tell what is usual. */
+const usualLooks = 5
+/**
+ * Who has given no answer by then is silent: so many times what the slowest healthy broker took, within bounds. A slow disk, where writes of others
+ * wait as well, is far below it.
+ */
+const answerTimes = 80
+const [answerLeastMs, answerMostMs] = [2_500, 10_000]
+/** While nothing is known of the machine. */
+const firstAnswerMs = 15_000
 /** Until a new topic is led. */
 const readyMs = 30_000
 
 interface Look {
   readonly broker: number
   readonly answers: BrokerSymptoms['answers']
+  /** For all that it was asked. */
+  readonly tookMs: number
   readonly view: MetadataView | undefined
   readonly write: { readonly errorCode: number; readonly tookMs: number; readonly timeMs: number } | undefined
 }
@@ -53,19 +65,25 @@ export class Doctor {
   readonly #topic: string
   readonly #probes: string
   readonly #brokers: readonly number[]
+  #answerMs = firstAnswerMs
+  #usualWriteMs = 0
 
   /** @param topic  whose leaders and in-sync sets are looked at; the topic for the writes is named after it */
   constructor(cluster: Cluster, topic: string) {
     this.#cluster = cluster
     this.#topic = topic
     this.#probes = `${topic}-probes`
-    const links = new Links(cluster, answerMs)
-    this.#brokers = links.brokers
+    this.#brokers = new Links(cluster, firstAnswerMs).brokers
   }
 
-  /** A topic with a partition for each broker that nobody else has, in the order of their ids. */
+  /** The slowest write of a look at all brokers while they were well, in the median. */
+  get usualWriteMs(): number {
+    return this.#usualWriteMs
+  }
+
+  /** While all is well: a topic with a partition for each broker that nobody else has, in the order of their ids; and how fast answers are. */
   async prepare(): Promise<void> {
-    const links = new Links(this.#cluster, 15_000)
+    const links = new Links(this.#cluster, firstAnswerMs)
     try {
       const placement = this.#brokers.map(id => [id])
       const settings = { 'message.timestamp.type': 'LogAppendTime', 'min.insync.replicas': '1' }
@@ -78,6 +96,16 @@ export class Doctor {
     } finally {
       links.close()
     }
+    let slowestMs = 0
+    const writes: number[] = []
+    for (let count = 0; count < usualLooks; count++) {
+      const looks = await this.#lookAtAll()
+      slowestMs = Math.max(slowestMs, ...looks.map(({ tookMs }) => tookMs))
+      writes.push(Math.max(...looks.map(({ write }) => write?.tookMs ?? 0)))
+    }
+    // The first write to a new log may be slow once.
+    this.#usualWriteMs = median(writes) ?? 0
+    this.#answerMs = Math.min(answerMostMs, Math.max(answerLeastMs, answerTimes * slowestMs))
   }
 
   async #untilWritable(links: Links, broker: number, partition: number): Promise<void> {
@@ -92,24 +120,29 @@ export class Doctor {
   }
 
   async look(): Promise<Symptoms> {
+    return { ...symptomsOf(await this.#lookAtAll(), this.#topic), usualWriteMs: this.#usualWriteMs }
+  }
+
+  async #lookAtAll(): Promise<readonly Look[]> {
     // New connections each time: whether there are any is a symptom.
-    const links = new Links(this.#cluster, answerMs)
+    const links = new Links(this.#cluster, this.#answerMs)
     try {
-      const looks = await Promise.all(this.#brokers.map((broker, partition) => this.#lookAt(links, broker, partition)))
-      return symptomsOf(looks, this.#topic)
+      return await Promise.all(this.#brokers.map((broker, partition) => this.#lookAt(links, broker, partition)))
     } finally {
       links.close()
     }
   }
 
   async #lookAt(links: Links, broker: number, partition: number): Promise<Look> {
+    const beganMs = this.#cluster.clock.nowMs()
+    const tookMs = () => this.#cluster.clock.nowMs() - beganMs
     try {
       const view = await links.ask(broker, client => metadata(client, [this.#topic]))
       const write = await links.ask(broker, client => this.#write(client, partition))
-      return { broker, answers: 'yes', view, write }
+      return { broker, answers: 'yes', tookMs: tookMs(), view, write }
     } catch (error) {
       const answers = error instanceof NoAnswerError ? 'is silent' : 'refuses'
-      return { broker, answers, view: undefined, write: undefined }
+      return { broker, answers, tookMs: tookMs(), view: undefined, write: undefined }
     }
   }
 
@@ -120,13 +153,13 @@ export class Doctor {
       partition,
       records: [{ value: 'probe', timestamp: 0 }],
       acks: 1,
-      timeoutMs: answerMs,
+      timeoutMs: this.#answerMs,
     })
     return { errorCode, tookMs: Math.round(this.#cluster.clock.nowMs() - beganMs), timeMs: logAppendTime }
   }
 }
 
-function symptomsOf(looks: readonly Look[], topic: string): Symptoms {
+function symptomsOf(looks: readonly Look[], topic: string): Omit<Symptoms, 'usualWriteMs'> {
   const times = looks.flatMap(({ write }) => (write?.errorCode === 0 ? [write.timeMs] : []))
   const now = median(times)
   const brokers = looks.map((look): BrokerSymptoms => {

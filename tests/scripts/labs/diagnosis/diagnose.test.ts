@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { diagnose, diagnosisText, symptomLines } from '#scripts/labs/diagnosis/diagnose.ts'
+import {
+  diagnose,
+  diagnoseHastily,
+  diagnoseWithoutWrites,
+  diagnosisText,
+  symptomLines,
+} from '#scripts/labs/diagnosis/diagnose.ts'
+import { drawnRounds, eachOnce, outerFaults, type Round } from '#scripts/labs/diagnosis/hidden-faults.ts'
 import { median, type BrokerSymptoms, type Symptoms } from '#scripts/labs/diagnosis/symptoms.ts'
 
 const well = (broker: number): BrokerSymptoms => ({
@@ -14,7 +21,7 @@ const well = (broker: number): BrokerSymptoms => ({
 
 /** Three brokers, of which the second is as given. */
 function withSecond(second: Partial<BrokerSymptoms>): Symptoms {
-  return { brokers: [well(1), { ...well(2), ...second }, well(3)], partitions: 3 }
+  return { brokers: [well(1), { ...well(2), ...second }, well(3)], partitions: 3, usualWriteMs: 3 }
 }
 
 const gone = { isAliveToOthers: false, inSyncIn: 0, leads: 0 }
@@ -36,20 +43,64 @@ describe('a diagnosis', () => {
     expect(diagnose(withSecond({}))).toEqual({ ailment: 'nothing' })
     const slow = { errorCode: 0, tookMs: 400, aheadMs: 20 }
     const brokers = [1, 2, 3].map(id => ({ ...well(id), write: slow }))
-    expect(diagnose({ brokers, partitions: 3 })).toEqual({ ailment: 'nothing' })
+    expect(diagnose({ brokers, partitions: 3, usualWriteMs: 3 })).toEqual({ ailment: 'nothing' })
     expect(diagnose(withSecond({ write: { errorCode: 0, tookMs: 40, aheadMs: 0 } }))).toEqual({ ailment: 'nothing' })
+  })
+
+  test('measures a write by what is usual on this machine', () => {
+    const symptoms = withSecond({ write: { errorCode: 0, tookMs: 250, aheadMs: 0 } })
+    expect(diagnose({ ...symptoms, usualWriteMs: 62 })).toEqual({ ailment: 'slow disk', broker: 2 })
+    expect(diagnose({ ...symptoms, usualWriteMs: 70 })).toEqual({ ailment: 'nothing' })
   })
 
   test('is unclear when two brokers have symptoms', () => {
     const { brokers, partitions } = withSecond(gone)
     const third = { ...well(3), answers: 'refuses', write: undefined } as const
-    expect(diagnose({ brokers: [...brokers.slice(0, 2), third], partitions })).toEqual({ ailment: 'unclear' })
+    expect(diagnose({ brokers: [...brokers.slice(0, 2), third], partitions, usualWriteMs: 3 })).toEqual({
+      ailment: 'unclear',
+    })
   })
 
   test('names broker and ailment', () => {
     expect(diagnosisText({ ailment: 'frozen', broker: 2 })).toBe('broker 2: it is frozen')
     expect(diagnosisText({ ailment: 'nothing' })).toBe('nothing is wrong')
     expect(diagnosisText({ ailment: 'unclear' })).toBe('more than one broker has symptoms')
+  })
+})
+
+describe('a diagnosis that leaves something out', () => {
+  const dead = { ...gone, answers: 'refuses', sees: [], write: undefined } as const
+  const frozen = { ...gone, answers: 'is silent', sees: [], write: undefined } as const
+
+  test('in haste is right about who is dead or cut off, and wrong about who is frozen', () => {
+    const hasty = [{}, dead, gone, frozen].map(second => diagnosisText(diagnoseHastily(withSecond(second))))
+    const isDead = 'broker 2: its process is dead'
+    expect(hasty).toEqual(['nothing is wrong', isDead, 'broker 2: it is cut off from the other nodes', isDead])
+  })
+
+  test('without writes sees no fault inside of a node, and the others all the same', () => {
+    const slow = withSecond({ write: { errorCode: 0, tookMs: 250, aheadMs: -3_600_000 } })
+    expect(diagnoseWithoutWrites(slow)).toEqual({ ailment: 'nothing' })
+    expect(diagnoseWithoutWrites(withSecond(frozen))).toEqual({ ailment: 'frozen', broker: 2 })
+  })
+})
+
+describe('hidden faults', () => {
+  const drawn = Array.from({ length: 200 }, (_, seed) => drawnRounds(seed, outerFaults, [1, 2, 3]))
+  const namesOf = (rounds: readonly Round[]) => rounds.map(({ fault }) => fault.ailment)
+
+  test('are the same for the same seed, and none follows from those before', () => {
+    expect(drawnRounds(7, outerFaults, [1, 2, 3])).toEqual(drawn[7])
+    const third = new Map<string, Set<string>>()
+    for (const [first, second, last = ''] of drawn.map(namesOf))
+      third.set(`${first}, ${second}`, (third.get(`${first}, ${second}`) ?? new Set()).add(last))
+    expect([...third.values()].map(({ size }) => size)).toEqual(Array<number>(9).fill(3))
+  })
+
+  test('can be each of them once', () => {
+    const rounds = eachOnce(1, outerFaults, [1, 2, 3])
+    expect(namesOf(rounds)).toEqual(['dead', 'frozen', 'cut off'])
+    expect(rounds.every(({ broker }) => [1, 2, 3].includes(broker))).toBe(true)
   })
 })
 
