@@ -14,7 +14,7 @@ import type { LabRun } from '#scripts/labs/script.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
 import { Application, assignmentOf, whileRunning } from '#scripts/workload/members/application.ts'
 import { GroupMember, type GroupProtocol } from '#scripts/workload/members/member.ts'
-import { RefusedError } from '#scripts/workload/members/membership.ts'
+import { MemberRefusedError } from '#scripts/workload/members/membership.ts'
 
 const partitions = 6
 const recordsEach = 20
@@ -45,7 +45,7 @@ function joining(protocol: GroupProtocol): Pick<Variant, 'workload' | 'script'> 
         await whileRunning(members, async () => await thirdJoins(run, workload, members, protocol))
         run.fact('answer to the members', 'NONE')
       } catch (error) {
-        if (!(error instanceof RefusedError)) throw error
+        if (!(error instanceof MemberRefusedError)) throw error
         run.fact('answer to the members', error.code)
       }
     },

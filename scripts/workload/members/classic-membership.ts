@@ -18,13 +18,13 @@ import {
   encodeSubscription,
   ownedIn,
 } from './assignors.ts'
-import type { Coordinator } from './coordinator.ts'
+import type { GroupCoordinator } from './coordinator.ts'
 import {
-  RefusedError,
+  MemberRefusedError,
   without,
   type Changes,
   type Identity,
-  type Membership,
+  type GroupMembership,
   type MembershipOptions,
 } from './membership.ts'
 
@@ -40,21 +40,15 @@ const protocols = {
 } as const
 export type ClassicProtocol = keyof typeof protocols
 
-/** What a rebalance gave. */
-interface Outcome {
-  readonly assigned: readonly number[]
-  /** The coordinator had forgotten the member on the way, so others may have read what it owned. */
-  readonly isNew: boolean
-}
-
 interface Rebalance {
-  readonly done: Promise<Outcome>
-  outcome?: Outcome
+  /** The partitions that it gave. */
+  readonly done: Promise<readonly number[]>
+  assigned?: readonly number[]
 }
 
-export class ClassicMembership implements Membership {
+export class ClassicMembership implements GroupMembership {
   readonly #options: MembershipOptions
-  readonly #coordinator: Coordinator
+  readonly #coordinator: GroupCoordinator
   readonly #protocol: ClassicProtocol
   #memberId = ''
   #generation = -1
@@ -63,14 +57,16 @@ export class ClassicMembership implements Membership {
   #due: 'nothing' | 'join' | 'join-anew' = 'join'
   /** The coordinator has removed the member. */
   #isForgotten = false
-  #refused: RefusedError | undefined
+  /** The same was told in a rebalance, so others may have read what it owns: it says so no more, and loses it when it polls next. */
+  #hasLost = false
+  #refused: MemberRefusedError | undefined
   /** A rebalance in which it takes part, and what it gave as soon as that is known. */
   #rebalance: Rebalance | undefined
   #polledMs: number
   #isEnded = false
   #isBeating = false
 
-  constructor(options: MembershipOptions, coordinator: Coordinator, protocol: ClassicProtocol) {
+  constructor(options: MembershipOptions, coordinator: GroupCoordinator, protocol: ClassicProtocol) {
     this.#options = options
     this.#coordinator = coordinator
     this.#protocol = protocol
@@ -93,10 +89,15 @@ export class ClassicMembership implements Membership {
       if (this.#isForgotten) this.#forget()
       await this.#lose(changes)
       this.#due = 'join'
-    }
+    } else if (this.#hasLost) await this.#lose(changes)
     if (this.#protocol === 'eager') await this.#attendEagerly(changes)
     else await this.#attendCooperatively(changes)
     this.#polledMs = this.#options.cluster.clock.nowMs()
+  }
+
+  /** A generation changes only in a rebalance, in which the member takes part itself. */
+  renew(): Promise<boolean> {
+    return Promise.resolve(false)
   }
 
   async leave(): Promise<void> {
@@ -114,7 +115,7 @@ export class ClassicMembership implements Membership {
     const before = this.#owned
     if (before.length > 0) await changes.revoked(before)
     this.#owned = []
-    const { assigned } = await this.#begin().done
+    const assigned = await this.#begin().done
     this.#rebalance = undefined
     this.#owned = assigned
     await changes.assigned(assigned, assigned)
@@ -125,10 +126,10 @@ export class ClassicMembership implements Membership {
       const rebalance = this.#rebalance ?? (this.#due === 'join' ? this.#begin() : undefined)
       if (rebalance === undefined) return
       // Who owns something goes on reading meanwhile.
-      if (this.#owned.length > 0 && rebalance.outcome === undefined) return
-      const { assigned, isNew } = rebalance.outcome ?? (await rebalance.done)
+      if (this.#owned.length > 0 && rebalance.assigned === undefined) return
+      const assigned = rebalance.assigned ?? (await rebalance.done)
       this.#rebalance = undefined
-      if (isNew) await this.#lose(changes)
+      if (this.#hasLost) await this.#lose(changes)
       const given = without(this.#owned, assigned)
       const added = without(assigned, this.#owned)
       if (given.length > 0) await changes.revoked(given)
@@ -141,6 +142,7 @@ export class ClassicMembership implements Membership {
   async #lose(changes: Changes): Promise<void> {
     const lost = this.#owned
     this.#owned = []
+    this.#hasLost = false
     if (lost.length > 0) await changes.lost(lost)
   }
 
@@ -148,7 +150,7 @@ export class ClassicMembership implements Membership {
     this.#due = 'nothing'
     const rebalance: Rebalance = { done: this.#takePart() }
     rebalance.done.then(
-      outcome => (rebalance.outcome = outcome),
+      assigned => (rebalance.assigned = assigned),
       (error: unknown) => {
         // A member that has ended expects no answer; every other one is told when it polls next.
         if (!this.#isEnded) this.#fail(error)
@@ -159,16 +161,14 @@ export class ClassicMembership implements Membership {
   }
 
   #fail(error: unknown): void {
-    this.#refused = error instanceof RefusedError ? error : new RefusedError('NO_ANSWER', String(error))
+    this.#refused = error instanceof MemberRefusedError ? error : new MemberRefusedError('NO_ANSWER', String(error))
   }
 
   /** JoinGroup and SyncGroup until both were answered for the same generation. */
-  async #takePart(): Promise<Outcome> {
-    let isNew = false
+  async #takePart(): Promise<readonly number[]> {
     for (;;) {
       const joined = await this.#join()
       if (joined === 'forgotten') {
-        isNew = this.#generation >= 0
         this.#forget()
         continue
       }
@@ -178,12 +178,13 @@ export class ClassicMembership implements Membership {
       if (assigned === 'forgotten') this.#forget()
       else if (assigned !== 'again') {
         this.#startBeating()
-        return { assigned, isNew }
+        return assigned
       }
     }
   }
 
   #forget(): void {
+    this.#hasLost ||= this.#generation >= 0
     this.#memberId = ''
     this.#generation = -1
     this.#isForgotten = false
@@ -193,7 +194,7 @@ export class ClassicMembership implements Membership {
     const { times, topic } = this.#options
     const { name } = protocols[this.#protocol]
     for (;;) {
-      const owned = this.#protocol === 'cooperative' ? this.#owned : []
+      const owned = this.#protocol === 'cooperative' && !this.#hasLost ? this.#owned : []
       const body = {
         groupId: this.#coordinator.group,
         sessionTimeoutMs: times.sessionTimeoutMs,
@@ -211,7 +212,7 @@ export class ClassicMembership implements Membership {
       }
       if (code === 'UNKNOWN_MEMBER_ID') return 'forgotten'
       if (code === 'REBALANCE_IN_PROGRESS') continue
-      if (code !== 'NONE') throw new RefusedError(code, 'JoinGroup')
+      if (code !== 'NONE') throw new MemberRefusedError(code, 'JoinGroup')
       this.#memberId = answer.memberId
       this.#generation = answer.generationId
       return answer
@@ -243,7 +244,7 @@ export class ClassicMembership implements Membership {
     const code = errorName(answer.errorCode)
     if (code === 'UNKNOWN_MEMBER_ID') return 'forgotten'
     if (code === 'REBALANCE_IN_PROGRESS' || code === 'ILLEGAL_GENERATION') return 'again'
-    if (code !== 'NONE') throw new RefusedError(code, 'SyncGroup')
+    if (code !== 'NONE') throw new MemberRefusedError(code, 'SyncGroup')
     return decodeAssignment(answer.assignment, this.#options.topic)
   }
 
@@ -264,7 +265,7 @@ export class ClassicMembership implements Membership {
       await clock.sleep(heartbeatMs)
       if (this.#isEnded) return
       // Whoever waits in a rebalance, or has to join, is no silent member.
-      const isWaiting = this.#rebalance !== undefined && this.#rebalance.outcome === undefined
+      const isWaiting = this.#rebalance !== undefined && this.#rebalance.assigned === undefined
       if (isWaiting || this.#due === 'join-anew') continue
       if (clock.nowMs() - this.#polledMs <= maxPollIntervalMs) {
         await this.#beat()
@@ -295,7 +296,7 @@ export class ClassicMembership implements Membership {
     else if (code === 'UNKNOWN_MEMBER_ID' || code === 'ILLEGAL_GENERATION') {
       this.#due = 'join-anew'
       this.#isForgotten ||= code === 'UNKNOWN_MEMBER_ID'
-    } else throw new RefusedError(code, 'Heartbeat')
+    } else throw new MemberRefusedError(code, 'Heartbeat')
   }
 
   async #sayGoodbye(reason: string): Promise<void> {

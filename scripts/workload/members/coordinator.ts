@@ -27,6 +27,9 @@ const retryMs = 100
 export type Matter = 'membership' | 'offsets'
 const purposes = { membership: 'groups', offsets: 'state' } as const
 
+/** What a member asks its coordinator by. */
+export type GroupCoordinator = Pick<Coordinator, 'group' | 'ask' | 'close'>
+
 export class Coordinator {
   readonly group: string
   readonly #cluster: Cluster

@@ -3,21 +3,16 @@
  * Joining, heartbeats and rebalances are those of a real consumer, by any of the protocols there are; kafkajs knows only one of them. All that
  * it reads, is given and commits is written down.
  */
-import { errorName, type ErrorName } from '#broker/protocol/errors.ts'
-import { offsetCommitRequest, offsetCommitResponse } from '#broker/protocol/messages/08-offset-commit.ts'
-import { offsetFetchRequest, offsetFetchResponse } from '#broker/protocol/messages/09-offset-fetch.ts'
+import type { ErrorName } from '#broker/protocol/errors.ts'
 import type { Offset } from '../../history/operation.ts'
 import type { ClientRecorder } from '../../history/recorder.ts'
 import type { HandWorkload } from '../by-hand.ts'
 import type { ReadRecord } from '../hand-requests.ts'
 import { ClassicMembership, type ClassicProtocol } from './classic-membership.ts'
 import { Coordinator } from './coordinator.ts'
-import { memberTimes, RefusedError, type Changes, type MemberTimes, type Membership } from './membership.ts'
+import { memberTimes, type Changes, type MemberTimes, type GroupMembership } from './membership.ts'
 import { ModernMembership } from './modern-membership.ts'
-
-// By names of topics: the versions after these know only their ids.
-const commit = { request: offsetCommitRequest, response: offsetCommitResponse, oldest: 7, newest: 9 }
-const fetchOffsets = { request: offsetFetchRequest, response: offsetFetchResponse, oldest: 8, newest: 9 }
+import { OffsetRequests, type Positions } from './offset-requests.ts'
 
 /** `consumer`: KIP-848; the others are those of the classic protocol. */
 export type GroupProtocol = ClassicProtocol | 'consumer'
@@ -39,16 +34,15 @@ export interface PolledRecord extends ReadRecord {
   readonly partition: number
 }
 
-/** Next offset to read of each partition. */
-export type Positions = ReadonlyMap<number, Offset>
+export type { Positions }
 
 export class GroupMember {
   readonly name: string
   readonly group: string
   readonly #workload: HandWorkload
   readonly #options: MemberOptions
-  readonly #coordinator: Coordinator
-  readonly #membership: Membership
+  readonly #membership: GroupMembership
+  readonly #offsets: OffsetRequests
   readonly #recorder: ClientRecorder
   readonly #positions = new Map<number, Offset>()
   readonly #leaders = new Map<number, number>()
@@ -61,13 +55,14 @@ export class GroupMember {
     this.#workload = workload
     this.#options = options
     const { cluster, topic } = workload
-    this.#coordinator = new Coordinator(cluster, group)
+    const coordinator = new Coordinator(cluster, group)
     const times = { ...memberTimes, ...options.times }
     const parts = { cluster, group, topic, partitions, times, instanceId }
     this.#membership =
       protocol === 'consumer'
-        ? new ModernMembership(parts, this.#coordinator)
-        : new ClassicMembership(parts, this.#coordinator, protocol)
+        ? new ModernMembership(parts, coordinator)
+        : new ClassicMembership(parts, coordinator, protocol)
+    this.#offsets = new OffsetRequests(coordinator, this.#membership, { topic, tellsEpoch: protocol === 'consumer' })
     this.#recorder = workload.recorder.client(name)
   }
 
@@ -94,7 +89,7 @@ export class GroupMember {
    * Takes part in what the group does, then reads what is there, which may be nothing.
    *
    * @param recordsMax  max.poll.records
-   * @throws RefusedError when the group does not take it, or not any more
+   * @throws MemberRefusedError when the group does not take it, or not any more
    */
   async poll(recordsMax = 500): Promise<readonly PolledRecord[]> {
     await this.#membership.attend(this.#changes)
@@ -109,24 +104,8 @@ export class GroupMember {
 
   /** What the coordinator answers to a commit; one of what is not owned any more is not kept back, so that it can be seen refused. */
   async commit(positions: Positions = this.#positions): Promise<ErrorName> {
-    const { memberId, generation, instanceId } = this.#membership.identity
-    const { topic } = this.#workload
     if (positions.size === 0) return 'NONE'
-    const partitions = [...positions].map(([partitionIndex, committedOffset]) => ({
-      partitionIndex,
-      committedOffset,
-      committedMetadata: null,
-    }))
-    const body = {
-      groupId: this.group,
-      generationIdOrMemberEpoch: generation,
-      memberId,
-      groupInstanceId: instanceId,
-      topics: [{ name: topic, partitions }],
-    }
-    const errorOf = (answer: { readonly topics: readonly { partitions: readonly { errorCode: number }[] }[] }) =>
-      answer.topics[0]?.partitions.find(({ errorCode }) => errorCode !== 0)?.errorCode ?? 0
-    const code = errorName(errorOf(await this.#coordinator.ask('offsets', commit, body, errorOf)))
+    const { code, memberId, generation } = await this.#offsets.commit(positions)
     const offsets = Object.fromEntries([...positions].map(([partition, offset]) => [this.#nameOf(partition), offset]))
     const value = { group: this.group, member: memberId, generation, partitions: [], offsets }
     if (!this.#hasEnded) this.#recorder.group('commit', value, code === 'NONE' ? 'ok' : 'fail')
@@ -167,7 +146,8 @@ export class GroupMember {
       return Promise.resolve()
     },
     assigned: async (all, added) => {
-      const committed = await this.#committed(added)
+      const committed = await this.#offsets.committed(added)
+      // auto.offset.reset=earliest
       for (const partition of added) this.#positions.set(partition, committed.get(partition) ?? 0)
       this.#recordChange('joined', all)
     },
@@ -192,25 +172,6 @@ export class GroupMember {
     )
     this.#recorder.invoke('poll', [['poll']])
     this.#recorder.complete('ok', [['poll', value]])
-  }
-
-  /** auto.offset.reset=earliest: where nothing is committed it begins at the beginning. */
-  async #committed(partitions: readonly number[]): Promise<Positions> {
-    if (partitions.length === 0) return new Map()
-    const topics = [{ name: this.#workload.topic, partitionIndexes: [...partitions] }]
-    const { memberId, generation } = this.#membership.identity
-    const asking = this.#options.protocol === 'consumer' ? { memberId, memberEpoch: generation } : {}
-    const body = { groups: [{ groupId: this.group, ...asking, topics }], requireStable: true }
-    const answer = await this.#coordinator.ask('offsets', fetchOffsets, body, ({ groups }) => groups[0]?.errorCode ?? 0)
-    const found = answer.groups[0]
-    if (found === undefined || found.errorCode !== 0)
-      throw new RefusedError(errorName(found?.errorCode ?? -1), 'OffsetFetch')
-    const committed = found.topics.flatMap(topic => topic.partitions)
-    return new Map(
-      committed
-        .filter(({ committedOffset }) => committedOffset >= 0)
-        .map(({ partitionIndex, committedOffset }) => [partitionIndex, committedOffset]),
-    )
   }
 
   async #fetch(partition: number, recordsMax: number): Promise<readonly ReadRecord[]> {

@@ -39,10 +39,12 @@ export interface Identity {
   readonly instanceId: string | null
 }
 
-export interface Membership {
+export interface GroupMembership {
   readonly identity: Identity
   /** Between two polls: takes part in what the coordinator has asked for meanwhile. Joins at first. */
   attend(changes: Changes): Promise<void>
+  /** The coordinator refused a request for its epoch: asks for the one that the member has by now. @returns whether it is another one */
+  renew(): Promise<boolean>
   /** Says goodbye; a static member does not, as it means to come back. */
   leave(): Promise<void>
   /** Not another word: the process is gone. */
@@ -50,7 +52,7 @@ export interface Membership {
 }
 
 /** The coordinator refuses the member for good, with Kafka's name of the reason. */
-export class RefusedError extends Error {
+export class MemberRefusedError extends Error {
   readonly code: string
 
   constructor(code: string, what: string) {

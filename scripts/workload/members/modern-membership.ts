@@ -9,13 +9,13 @@ import {
 } from '#broker/protocol/messages/68-consumer-group-heartbeat.ts'
 import type { DecodedFields } from '#broker/protocol/schema.ts'
 import { NotOffered } from '../../observe/lines.ts'
-import type { Coordinator } from './coordinator.ts'
+import type { GroupCoordinator } from './coordinator.ts'
 import {
-  RefusedError,
+  MemberRefusedError,
   without,
   type Changes,
   type Identity,
-  type Membership,
+  type GroupMembership,
   type MembershipOptions,
 } from './membership.ts'
 
@@ -25,9 +25,9 @@ type Answer = DecodedFields<typeof consumerGroupHeartbeatResponse.fields>
 const leaves = -1
 const leavesForAWhile = -2
 
-export class ModernMembership implements Membership {
+export class ModernMembership implements GroupMembership {
   readonly #options: MembershipOptions
-  readonly #coordinator: Coordinator
+  readonly #coordinator: GroupCoordinator
   #memberId: string
   /** 0: not joined yet. */
   #epoch = 0
@@ -36,13 +36,13 @@ export class ModernMembership implements Membership {
   #target: readonly number[] | undefined
   #topicId: string | undefined
   #isLost = false
-  #refused: RefusedError | undefined
+  #refused: MemberRefusedError | undefined
   /** Heartbeats go one after the other: each says what changed since the one before. */
   #last: Promise<unknown> = Promise.resolve()
   #isBeating = false
   #isEnded = false
 
-  constructor(options: MembershipOptions, coordinator: Coordinator) {
+  constructor(options: MembershipOptions, coordinator: GroupCoordinator) {
     this.#options = options
     this.#coordinator = coordinator
     // Since version 1 of the request a member makes its own id.
@@ -58,21 +58,23 @@ export class ModernMembership implements Membership {
     if (this.#isLost) await this.#lose(changes)
     if (this.#epoch === 0) await this.#beat('everything')
     this.#startBeating()
-    const target = this.#target
-    if (target === undefined) return
-    const given = without(this.#owned, target)
-    if (given.length > 0) {
+    // With the answer there may be more to have, and more to give up.
+    for (let given = this.#toGive; given.length > 0; given = this.#toGive) {
       await changes.revoked(given)
       this.#owned = without(this.#owned, given)
       await this.#beat('owned')
     }
-    // With that answer there may be more to have already.
-    const current = this.#target ?? target
-    const added = without(current, this.#owned)
+    const added = this.#isLost ? [] : without(this.#target ?? [], this.#owned)
     if (added.length === 0) return
-    this.#owned = [...this.#owned.filter(each => current.includes(each)), ...added]
+    this.#owned = [...this.#owned, ...added]
     await changes.assigned(this.#owned, added)
     await this.#beat('owned')
+  }
+
+  async renew(): Promise<boolean> {
+    const before = this.#epoch
+    await this.#beat('nothing')
+    return !this.#isLost && this.#epoch !== before
   }
 
   async leave(): Promise<void> {
@@ -86,6 +88,10 @@ export class ModernMembership implements Membership {
   end(): void {
     this.#isEnded = true
     this.#coordinator.close()
+  }
+
+  get #toGive(): readonly number[] {
+    return this.#isLost || this.#target === undefined ? [] : without(this.#owned, this.#target)
   }
 
   async #lose(changes: Changes): Promise<void> {
@@ -104,7 +110,7 @@ export class ModernMembership implements Membership {
       this.#isBeating = false
       // What is asked when the member ends is not answered any more.
       if (this.#isEnded) return
-      this.#refused = error instanceof RefusedError ? error : new RefusedError('NO_ANSWER', String(error))
+      this.#refused = error instanceof MemberRefusedError ? error : new MemberRefusedError('NO_ANSWER', String(error))
     })
   }
 
@@ -146,7 +152,7 @@ export class ModernMembership implements Membership {
       return await this.#coordinator.ask('membership', beat, body, ({ errorCode }) => errorCode)
     } catch (error) {
       if (error instanceof NotOffered && error.api === 'ConsumerGroupHeartbeat')
-        throw new RefusedError('UNSUPPORTED_VERSION', error.api)
+        throw new MemberRefusedError('UNSUPPORTED_VERSION', error.api)
       throw error
     }
   }
@@ -157,7 +163,7 @@ export class ModernMembership implements Membership {
       this.#isLost = true
       return
     }
-    if (code !== 'NONE') throw new RefusedError(code, 'ConsumerGroupHeartbeat')
+    if (code !== 'NONE') throw new MemberRefusedError(code, 'ConsumerGroupHeartbeat')
     this.#memberId = memberId ?? this.#memberId
     this.#epoch = memberEpoch
     if (assignment === null) return
