@@ -1,7 +1,8 @@
 /**
  * Lab 21: what becomes of a record that a consumer cannot handle, and of those behind it?
  * Setup: 1 broker, one partition, a real consumer (kafkajs) that handles record by record. Either one record of ten is no JSON, or producer and
- *   consumer have schemas, of which there is a new version.
+ *   consumer have schemas, of which there is a new version. What is understood then is a matter between the two: the broker stores bytes, and
+ *   could change it only by losing some.
  * Fault: the record that cannot be handled; or one side is upgraded first.
  * Expect: with a dead letter topic all others are handled and nothing is gone; a change that is BACKWARD compatible does no harm when consumers
  *   are upgraded first, one that is FORWARD compatible when producers are.
@@ -334,6 +335,7 @@ export default lab({
     ],
     answer: 2,
   },
+  difficulty: 1,
   lesson:
     'A group has one offset for each partition, so nothing behind a record is committed before it. The broker does not look into records: whether one can be handled is known by the consumer alone. Schemas make that a matter of agreement. A change is BACKWARD compatible when the new version reads what the old one wrote, FORWARD when the old version reads what the new one writes.',
   exercises: [
@@ -393,6 +395,7 @@ export default lab({
     'In `fails`: the attempts go up, the committed offset stays at 4. No restart, no rebalance and no other member gets past the record.',
     'In `logs`: the lag is zero and nobody sees an error; the record is gone when retention takes it.',
     'In `dead-letters`: the letter has the bytes of the record, and headers that say topic, partition, offset and error, so that it can be handled later.',
+    'In the four variants with schemas the broker has no part in the verdict, as long as it gives back what was written: producer and consumer alone decide what is understood.',
     'In the two controls with schemas the registry had no objection: its mode promises something for one order of upgrades only.',
   ],
   explanation:
