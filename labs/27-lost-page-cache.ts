@@ -15,7 +15,7 @@ import type { LabRun } from '#scripts/labs/script.ts'
 import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { node } from '#scripts/labs/targets.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
-import { updateFeature } from '#scripts/workload/hand-requests.ts'
+import { setFeatureLevel } from '#scripts/workload/features.ts'
 
 const many = 20
 /** As long as a page of memory: what a power failure takes, it takes page by page, and some may be on the disk by chance. */
@@ -189,9 +189,9 @@ export default lab({
       role: 'main',
       ...losing(async (run, workload, roles) => {
         run.step('eligible leader replicas are turned on')
-        const ask = async () =>
-          await workload.links.ask(roles.leader, client => updateFeature(client, 'eligible.leader.replicas.version', 1))
-        run.fact('error of turning it on', await ask())
+        const wanted = { feature: 'eligible.leader.replicas.version', level: 1, how: 'upgrade' } as const
+        const { errorCode } = await workload.links.ask(roles.leader, client => setFeatureLevel(client, wanted))
+        run.fact('error of turning it on', errorCode)
         await lastInSync(run, workload, roles)
       }),
       checks,

@@ -13,7 +13,7 @@ import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
 import { RefusedError } from '#scripts/workload/transactions/calls.ts'
 import { joinAlone } from '#scripts/workload/transactions/member.ts'
-import type { HandProducer, Membership } from '#scripts/workload/transactions/producer.ts'
+import type { GroupMetadata, HandProducer } from '#scripts/workload/transactions/producer.ts'
 import { Stage, type Moment, type StagePlan } from '#scripts/workload/transactions/stage.ts'
 import { HandTopics } from '#scripts/workload/transactions/topics.ts'
 
@@ -28,19 +28,16 @@ const hastyMs = 6_000
 
 function stage(run: LabRun, topics: Topics, name: string, plan: Partial<StagePlan>): Stage {
   const output = topics.of('out').topic
-  return new Stage(
-    { cluster: run.cluster, recorder: topics.recorder },
-    {
-      name,
-      from: { topic: topics.of('in').topic, partition: 0 },
-      group: `${topics.prefix}-group`,
-      transactionalId: () => `${topics.prefix}-in-0`,
-      guarantee: 'exactly-once',
-      clients: 'newest',
-      transform: ({ value }, attempt) => [{ topic: output, partition: 0, value: `${value}~${name}-${attempt}` }],
-      ...plan,
-    },
-  )
+  return new Stage(topics.stageParts(run.cluster), {
+    name,
+    from: { topic: topics.of('in').topic, partition: 0 },
+    group: `${topics.prefix}-group`,
+    transactionalId: () => `${topics.prefix}-in-0`,
+    guarantee: 'exactly-once',
+    clients: 'newest',
+    transform: ({ value }, attempt) => [{ topic: output, partition: 0, value: `${value}~${name}-${attempt}` }],
+    ...plan,
+  })
 }
 
 /**
@@ -109,7 +106,7 @@ function ownIds(asMember: boolean, moments: readonly Hang[]): Pick<Variant, 'wor
   return zombie(async (run, topics) => {
     const place = { topic: topics.of('in').topic, partition: 0 }
     const instance = async (name: string, timeoutMs: number): Promise<Stage> => {
-      let member: Membership | undefined
+      let member: GroupMetadata | undefined
       const transactionalId = () => `${topics.prefix}-${name}`
       const made = stage(run, topics, name, { transactionalId, member: () => member, timeoutMs })
       if (asMember) member = await joinAlone(run.cluster, made.plan.group, place)

@@ -2,8 +2,9 @@
  * Lab 30: is a pipeline from topic to topic exactly once, whatever crashes, and whatever comes late?
  * Setup: 3 brokers, replication factor 3. Records of `in` become records of `mid`, these become records of `out`: two stages, each with one
  *   transaction per record, which has the output and the offset. The stages are played request by request.
- * Fault: a stage crashes after each of its requests; the coordinator and a leader are killed in the middle of a transaction. Then one request is
- *   late: an EndTxn that the client has repeated meanwhile (KAFKA-17754), or a Produce of a transaction that was aborted (KIP-890).
+ * Fault: a stage crashes after each of its requests; a broker is killed that coordinates one transaction and leads what another one writes to.
+ *   Then one request is late: an EndTxn that the client has repeated meanwhile (KAFKA-17754), or a Produce of a transaction that was aborted
+ *   (KIP-890).
  * Expect: every record comes out once. With Kafka 4.0 (transactions version 2) late requests are refused, since every transaction has an epoch of
  *   its own; before, they are taken for requests of the next transaction.
  * Control: a pipeline without transactions, and the late requests of clients before 4.0, must be caught.
@@ -14,9 +15,9 @@ import { driving, lab, quickFailover, type Expectation, type Variant } from '#sc
 import type { LabRun } from '#scripts/labs/script.ts'
 import { node } from '#scripts/labs/targets.ts'
 import { every, isHeldBackByTransaction, not, transactionHasEnded } from '#scripts/observe/predicates.ts'
+import { finalizedLevel, reachFeatureLevel } from '#scripts/workload/features.ts'
 import { alterBrokerSetting } from '#scripts/workload/transactions/broker-setting.ts'
 import { Calls } from '#scripts/workload/transactions/calls.ts'
-import { setFeatureLevel } from '#scripts/workload/transactions/feature-level.ts'
 import {
   transactionVersion,
   type HandProducer,
@@ -30,10 +31,15 @@ import { HandTopics } from '#scripts/workload/transactions/topics.ts'
 type Topics = HandTopics<'in' | 'mid' | 'out'>
 
 const many = 12
+/** Of four partitions of the coordinators' topic each broker leads one, if not two. */
+const idsTried = 50
 
-function pipeline(script: (run: LabRun, topics: Topics) => Promise<void>): Pick<Variant, 'workload' | 'script'> {
+function pipeline(
+  script: (run: LabRun, topics: Topics) => Promise<void>,
+  mid: { readonly hangs?: boolean } = {},
+): Pick<Variant, 'workload' | 'script'> {
   return driving(
-    parts => new HandTopics(parts, { in: {}, mid: {}, out: {} }),
+    parts => new HandTopics(parts, { in: {}, mid, out: {} }),
     async (run, topics) => {
       const values = Array.from({ length: many }, (_, index) => `w:${index}`)
       await topics.of('in').recordedWrite('producer-0', 0, values)
@@ -50,19 +56,16 @@ function stage(
 ): Stage {
   const output = topics.of(to).topic
   const name = `${topics.prefix}-${from}-to-${to}`
-  return new Stage(
-    { cluster: run.cluster, recorder: topics.recorder },
-    {
-      name: `${from}-to-${to}`,
-      from: { topic: topics.of(from).topic, partition: 0 },
-      group: name,
-      transactionalId: () => name,
-      guarantee: 'exactly-once',
-      clients: 'newest',
-      transform: ({ value }, attempt) => [{ topic: output, partition: 0, value: `${value}~${attempt}` }],
-      ...plan,
-    },
-  )
+  return new Stage(topics.stageParts(run.cluster), {
+    name: `${from}-to-${to}`,
+    from: { topic: topics.of(from).topic, partition: 0 },
+    group: name,
+    transactionalId: () => name,
+    guarantee: 'exactly-once',
+    clients: 'newest',
+    transform: ({ value }, attempt) => [{ topic: output, partition: 0, value: `${value}~${attempt}` }],
+    ...plan,
+  })
 }
 
 /** Everything that is left goes through, one stage after the other. */
@@ -75,41 +78,57 @@ async function drain(run: LabRun, ...stages: readonly Stage[]): Promise<void> {
   }
 }
 
-/** A broker is killed at one moment of a record, and is started again when that record is through. */
-async function killDuring(run: LabRun, stage: Stage, at: Moment, whom: () => Promise<number>): Promise<void> {
-  let killed = -1
-  await stage.step(async moment => {
-    if (moment !== at) return
-    killed = await whom()
-    await run.kill(node(killed))
+/**
+ * One broker is killed in the middle of two transactions: it coordinates that of the first stage, which is about to end, and leads the output of
+ * the second stage, which has just written to it.
+ */
+async function killInBoth(run: LabRun, first: Stage, second: Stage, broker: number): Promise<void> {
+  await first.step()
+  await second.step(async written => {
+    if (written !== 'written') return
+    await first.step(async about => {
+      if (about === 'offsets') await run.kill(node(broker))
+    })
   })
-  await run.start(node(killed))
+  await run.start(node(broker))
 }
 
-function crashing(plan: Partial<StagePlan>, brokers: boolean): Pick<Variant, 'workload' | 'script'> {
+/** Which coordinator a transactional id has is decided by its hash. */
+async function idCoordinatedBy(calls: Calls, broker: number, prefix: string): Promise<string> {
+  for (let index = 0; index < idsTried; index++) {
+    const id = `${prefix}-${index}`
+    if ((await calls.coordinator('transaction', id)) === broker) return id
+  }
+  throw new Error(`expected one of ${idsTried} transactional ids to be coordinated by broker ${broker}`)
+}
+
+function crashing(plan: Partial<StagePlan>): Pick<Variant, 'workload' | 'script'> {
   return pipeline(async (run, topics) => {
-    const first = stage(run, topics, ['in', 'mid'], plan)
-    const second = stage(run, topics, ['mid', 'out'], plan)
-    const calls = new Calls(run.cluster)
-    if (brokers) {
-      run.step('the coordinator is killed when a transaction of the first stage is about to end')
-      await killDuring(run, first, 'offsets', () => calls.coordinator('transaction', first.plan.transactionalId(1)))
-    }
-    for (const moment of moments) {
-      run.step(`both stages crash at the moment "${moment}"`)
-      for (const each of [first, second]) {
-        await each.crashOnce(moment)
-        await each.step()
-      }
-    }
-    if (brokers) {
-      await run.ready()
-      run.step('the leader of the output is killed when a transaction of the second stage has written to it')
-      await killDuring(run, second, 'written', () => calls.leader(topics.of('out').topic, 0))
-    }
-    calls.close()
-    await drain(run, first, second)
+    await crashAtEachMoment(run, stage(run, topics, ['in', 'mid'], plan), stage(run, topics, ['mid', 'out'], plan))
   })
+}
+
+const crashingWithBroker = pipeline(async (run, topics) => {
+  const calls = new Calls(run.cluster)
+  const broker = await calls.leader(topics.of('out').topic, 0)
+  const id = await idCoordinatedBy(calls, broker, topics.prefix)
+  calls.close()
+  const first = stage(run, topics, ['in', 'mid'], { transactionalId: () => id })
+  const second = stage(run, topics, ['mid', 'out'], {})
+  run.step('a broker is killed: coordinator of a transaction of the first stage, leader of the output of the second')
+  await killInBoth(run, first, second, broker)
+  await crashAtEachMoment(run, first, second)
+})
+
+async function crashAtEachMoment(run: LabRun, first: Stage, second: Stage): Promise<void> {
+  for (const moment of moments) {
+    run.step(`both stages crash at the moment "${moment}"`)
+    for (const each of [first, second]) {
+      await each.crashOnce(moment)
+      await each.step()
+    }
+  }
+  await drain(run, first, second)
 }
 
 /** Between two requests of a transaction the EndTxn of the one before arrives, whose answer the client has had by another way. */
@@ -152,13 +171,13 @@ async function commitLate(run: LabRun, topics: Topics, clients: TransactionClien
 /** As after an upgrade of brokers and clients alone; 3.9 has no higher level. */
 const atVersion1 = pipeline(async (run, topics) => {
   const calls = new Calls(run.cluster)
-  const before = await calls.featureLevelOf(transactionVersion)
+  const before = await finalizedLevel(calls, transactionVersion)
   calls.close()
-  if (before > 1) await setFeatureLevel(run.cluster, transactionVersion, 1)
+  if (before > 1) await reachFeatureLevel(run.cluster, transactionVersion, 1)
   try {
     await commitLate(run, topics, 'newest')
   } finally {
-    await setFeatureLevel(run.cluster, transactionVersion, before)
+    await reachFeatureLevel(run.cluster, transactionVersion, before)
   }
 })
 
@@ -197,39 +216,47 @@ function writingLate(clients: TransactionClients): Pick<Variant, 'workload' | 's
 }
 
 const verification = 'transaction.partition.verification.enable'
-/** What a leader that has the transaction verified answers to a batch of none. */
-const refusedByVerification: ReadonlySet<string> = new Set(['INVALID_TXN_STATE', 'TRANSACTION_ABORTABLE'])
+/** For what it is: its epoch is an older one, or there is no transaction, as the leader has verified. */
+const refusals: ReadonlySet<unknown> = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'INVALID_TXN_STATE',
+  'TRANSACTION_ABORTABLE',
+])
 const stableMid = 'last stable offset of mid'
 const endOfMid = 'high watermark of mid'
 
 /** The next instance has another transactional id, as one whose ids are those of its process. */
 function writingAfterTheEnd(isVerified: boolean): Pick<Variant, 'workload' | 'script'> {
-  return pipeline(async (run, topics) => {
-    const mid = topics.of('mid')
-    const transactionalId = (instance: number) => `${topics.prefix}-instance-${instance}`
-    const first = stage(run, topics, ['in', 'mid'], { clients: 'before-4.0', transactionalId })
-    const second = stage(run, topics, ['mid', 'out'], { clients: 'before-4.0' })
-    for (const each of [first, second]) await each.step()
-    run.step('a batch is on its way for so long that the client aborts the transaction')
-    const late = await giveUpWrite(first)
-    await run.when(transactionHasEnded(transactionalId(1)))
-    run.step('it arrives when there is no transaction')
-    const answer = isVerified ? await late.arrive() : await takenUnverified(run, topics, late)
-    run.fact(lateWrite, answer)
-    run.step('another instance goes on')
-    await first.start()
-    await first.step()
-    const over = every(transactionHasEnded(transactionalId(1)), transactionHasEnded(transactionalId(2)))
-    const held = isHeldBackByTransaction(mid.topic, 0)
-    await run.when(every(over, isVerified ? not(held) : held))
-    const reader = new HandReader(run.cluster, 'read_committed')
-    const { lastStableOffset, highWatermark } = await reader.readAll(mid.topic, 0)
-    reader.close()
-    run.fact(stableMid, lastStableOffset)
-    run.fact(endOfMid, highWatermark)
-    await drain(run, first, ...(isVerified ? [second] : []))
-    second.close()
-  })
+  return pipeline(
+    async (run, topics) => {
+      const mid = topics.of('mid')
+      const transactionalId = (instance: number) => `${topics.prefix}-instance-${instance}`
+      const first = stage(run, topics, ['in', 'mid'], { clients: 'before-4.0', transactionalId })
+      const second = stage(run, topics, ['mid', 'out'], { clients: 'before-4.0' })
+      for (const each of [first, second]) await each.step()
+      run.step('a batch is on its way for so long that the client aborts the transaction')
+      const late = await giveUpWrite(first)
+      await run.when(transactionHasEnded(transactionalId(1)))
+      run.step('it arrives when there is no transaction')
+      const answer = isVerified ? await late.arrive() : await takenUnverified(run, topics, late)
+      run.fact(lateWrite, answer)
+      run.step('another instance goes on')
+      await first.start()
+      await first.step()
+      const over = every(transactionHasEnded(transactionalId(1)), transactionHasEnded(transactionalId(2)))
+      const held = isHeldBackByTransaction(mid.topic, 0)
+      await run.when(every(over, isVerified ? not(held) : held))
+      const reader = new HandReader(run.cluster, 'read_committed')
+      const { lastStableOffset, highWatermark } = await reader.readAll(mid.topic, 0)
+      reader.close()
+      run.fact(stableMid, lastStableOffset)
+      run.fact(endOfMid, highWatermark)
+      await drain(run, first, ...(isVerified ? [second] : []))
+      second.close()
+    },
+    { hangs: !isVerified },
+  )
 }
 
 async function takenUnverified(run: LabRun, topics: Topics, late: LateRequest): Promise<string> {
@@ -238,7 +265,7 @@ async function takenUnverified(run: LabRun, topics: Topics, late: LateRequest): 
     return await topics.of('mid').until(
       'the leader has heard that it verifies nothing',
       () => late.arrive(),
-      answer => !refusedByVerification.has(answer),
+      answer => answer === 'NONE',
     )
   } finally {
     await alterBrokerSetting(run.cluster, verification, null)
@@ -275,9 +302,12 @@ const lateCommitsRefused = factCheck({
 
 const lateWriteRefused = factCheck({
   name: 'late-write-is-refused',
-  promise: 'The late batch was refused.',
+  promise: 'The late batch was refused: its epoch is over, or it belongs to no transaction.',
   about: [lateWrite],
-  broken: ({ [lateWrite]: answer }) => (answer === 'NONE' ? 'The late batch was taken.' : undefined),
+  broken: ({ [lateWrite]: answer }) => {
+    if (refusals.has(answer)) return undefined
+    return answer === 'NONE' ? 'The late batch was taken.' : `The late batch was answered with ${answer}.`
+  },
 })
 
 const nothingHangs = factCheck({
@@ -325,9 +355,9 @@ export default lab({
   variants: [
     {
       name: 'main',
-      summary: 'the newest transactions; stages crash, a coordinator and a leader are killed',
+      summary: 'the newest transactions; stages crash, and a broker is killed, a coordinator and a leader',
       role: 'main',
-      ...crashing({}, true),
+      ...crashingWithBroker,
       checks,
       expect: 'valid',
     },
@@ -335,7 +365,7 @@ export default lab({
       name: 'old-clients',
       summary: 'transactions as of clients before 4.0; stages crash',
       role: 'main',
-      ...crashing({ clients: 'before-4.0' }, false),
+      ...crashing({ clients: 'before-4.0' }),
       checks,
       expect: 'valid',
     },
@@ -343,7 +373,7 @@ export default lab({
       name: 'at-least-once',
       summary: 'no transactions: a record is written, then its offset is committed',
       role: 'control',
-      ...crashing({ guarantee: 'at-least-once' }, false),
+      ...crashing({ guarantee: 'at-least-once' }),
       checks,
       expect: ['exactly-once-in-mid'],
     },

@@ -39,8 +39,13 @@ function stage(
   rest: Omit<StagePlan, 'name' | 'group' | 'transactionalId' | 'clients'>,
 ) {
   const id = `${topics.prefix}-${name}`
-  const parts = { cluster: run.cluster, recorder: topics.recorder }
-  return new Stage(parts, { name, group: id, transactionalId: () => id, clients: 'newest', ...rest })
+  return new Stage(topics.stageParts(run.cluster), {
+    name,
+    group: id,
+    transactionalId: () => id,
+    clients: 'newest',
+    ...rest,
+  })
 }
 
 /** Without state: every record again, by its city. */

@@ -38,6 +38,8 @@ export interface HandOptions {
   readonly finalRead: boolean
   /** True: that client reads committed records only, up to the last stable offset. */
   readonly transactional: boolean
+  /** A transaction stays open for ever: nobody waits for its end before that read, which cannot be a complete one. */
+  readonly hangs: boolean
 }
 
 const handDefaults: HandOptions = {
@@ -46,6 +48,7 @@ const handDefaults: HandOptions = {
   settings: {},
   finalRead: false,
   transactional: false,
+  hangs: false,
 }
 
 /** Errors after which a client asks who leads now, and tries again: the partition has no leader, or another one. */
@@ -76,10 +79,11 @@ export class HandWorkload implements Workload {
   #answered = 1
   readonly #finalRead: boolean
   readonly #transactional: boolean
+  readonly #hangs: boolean
   #acknowledged = 0
 
   constructor({ cluster, recorder, topic }: WorkloadParts, options: Partial<HandOptions> = {}) {
-    const { finalRead, transactional, ...rest } = { ...handDefaults, ...options }
+    const { finalRead, transactional, hangs, ...rest } = { ...handDefaults, ...options }
     this.topic = topic
     this.cluster = cluster
     this.recorder = recorder
@@ -93,6 +97,7 @@ export class HandWorkload implements Workload {
     })
     this.#finalRead = finalRead
     this.#transactional = transactional
+    this.#hangs = hangs
   }
 
   get acknowledged(): number {
@@ -144,7 +149,7 @@ export class HandWorkload implements Workload {
     for (const [partition, name] of names.entries()) {
       reader.invoke('poll', [['poll']])
       const { records, nextOffset } = this.#transactional
-        ? await this.#readCommitted(partition)
+        ? await this.#readCommitted(partition, this.#hangs ? 0 : timeoutMs)
         : await this.#readUntil(partition, 0)
       isComplete &&= nextOffset >= (ends[partition] as Offset)
       reader.complete('ok', [['poll', { [name]: records.map(({ offset, value }) => [offset, value ?? ''] as const) }]])
@@ -152,10 +157,17 @@ export class HandWorkload implements Workload {
     return isComplete
   }
 
-  async #readCommitted(partition: number): Promise<Slice> {
+  /** EndTxn is answered before its markers are written, so what was committed last may come a little later. */
+  async #readCommitted(partition: number, timeoutMs: number): Promise<Slice> {
+    const { clock } = this.cluster
+    const endMs = clock.nowMs() + timeoutMs
     const reader = new HandReader(this.cluster, 'read_committed')
     try {
-      return await reader.readAll(this.topic, partition)
+      for (;;) {
+        const slice = await reader.readAll(this.topic, partition)
+        if (slice.lastStableOffset === slice.highWatermark || clock.nowMs() >= endMs) return slice
+        await clock.sleep(retryMs)
+      }
     } finally {
       reader.close()
     }

@@ -2,8 +2,10 @@
 import { codec } from '#broker/protocol/codec.ts'
 import { apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
 import { updateFeaturesRequest, updateFeaturesResponse } from '#broker/protocol/messages/57-update-features.ts'
+import type { Cluster } from '../cluster/cluster.ts'
 import { Writer } from '../cluster/wire-format.ts'
 import type { WireClient } from '../cluster/wire.ts'
+import { Calls } from './transactions/calls.ts'
 
 export interface FeatureLevels {
   /** Of the broker that is asked; 0 and 0: it does not know the feature. */
@@ -52,4 +54,39 @@ export async function setFeatureLevel(
   const [result] = results
   if (errorCode !== 0 || result === undefined) return { errorCode, message: errorMessage ?? '' }
   return { errorCode: result.errorCode, message: result.errorMessage ?? '' }
+}
+
+const retryMs = 50
+const patienceMs = 30_000
+
+/** The level that the cluster works with, as the first broker that answers knows it; 0: off, or unknown. */
+export async function finalizedLevel(calls: Calls, feature: string): Promise<number> {
+  return (await calls.onAny(client => featureLevels(client, feature))).finalized
+}
+
+/** What kafka-features.sh upgrade and downgrade do; resolves when every broker tells its clients of the new level. */
+export async function reachFeatureLevel(cluster: Cluster, feature: string, level: number): Promise<void> {
+  const calls = new Calls(cluster)
+  try {
+    const before = await finalizedLevel(calls, feature)
+    if (before === level) return
+    const how = level > before ? 'upgrade' : 'safeDowngrade'
+    await calls.patiently(
+      `level ${level} of ${feature}`,
+      async () => await calls.onAny(client => setFeatureLevel(client, { feature, level, how })),
+      ({ errorCode }) => errorCode,
+    )
+    for (const broker of calls.brokers) await isKnown(calls, broker, feature, level)
+  } finally {
+    calls.close()
+  }
+}
+
+async function isKnown(calls: Calls, broker: number, feature: string, level: number): Promise<void> {
+  const { clock } = calls.cluster
+  const endMs = clock.nowMs() + patienceMs
+  while ((await calls.on(broker, client => featureLevels(client, feature))).finalized !== level) {
+    if (clock.nowMs() >= endMs) throw new Error(`broker ${broker} did not hear of level ${level} of ${feature}`)
+    await clock.sleep(retryMs)
+  }
 }

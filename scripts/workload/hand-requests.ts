@@ -343,24 +343,3 @@ function logDirPartition(reader: Reader): number {
   reader.boolean() // whether it is a copy that is being made
   return partition
 }
-
-/** UpdateFeatures v0 of one feature. @returns the error code of the whole, or of the feature */
-export async function updateFeature(client: WireClient, feature: string, level: number): Promise<number> {
-  const body = new Writer()
-    .int32(10_000)
-    .compactArray([feature], (name, writer) => writer.compactString(name).int16(level).boolean(false).noTags())
-    .noTags()
-  const reader = await client.request(57, 0, body, { flexible: true })
-  reader.int32() // throttle time
-  const errorCode = reader.int16()
-  reader.compactString()
-  if (errorCode !== 0) return errorCode
-  const results = reader.compactArray(r => {
-    r.compactString()
-    const code = r.int16()
-    r.compactString()
-    r.tags()
-    return code
-  })
-  return results[0] ?? 0
-}

@@ -1,8 +1,8 @@
 /** The transactional producer that labs play, request by request, on simulated brokers. */
 import { expect, test } from 'vitest'
+import { reachFeatureLevel } from '#scripts/workload/features.ts'
 import { RefusedError } from '#scripts/workload/transactions/calls.ts'
 import { HandProducer, transactionVersion, type TransactionClients } from '#scripts/workload/transactions/producer.ts'
-import { setFeatureLevel } from '#scripts/workload/transactions/feature-level.ts'
 import { HandReader } from '#scripts/workload/transactions/reader.ts'
 import { onCluster, topic, type Scene } from './transactional-scene.ts'
 
@@ -59,7 +59,7 @@ test('the newest client goes by the feature level of the cluster, and sends what
       [1, 1, [0, 0]],
       [2, 2, [1, 2]],
     ] as const) {
-      await setFeatureLevel(cluster, transactionVersion, level)
+      await reachFeatureLevel(cluster, transactionVersion, level)
       const producer = new HandProducer(cluster, { transactionalId: 'played', clients: 'newest' })
       await producer.init()
       const seen = [producer.epoch]

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { HistoryRecorder } from '#scripts/history/recorder.ts'
 import { RefusedError } from '#scripts/workload/transactions/calls.ts'
 import { joinAlone } from '#scripts/workload/transactions/member.ts'
-import { HandProducer, type Membership } from '#scripts/workload/transactions/producer.ts'
+import { HandProducer, type GroupMetadata } from '#scripts/workload/transactions/producer.ts'
 import { HandReader } from '#scripts/workload/transactions/reader.ts'
 import { Stage, type Moment, type StagePlan } from '#scripts/workload/transactions/stage.ts'
 import { onCluster, topic, type Scene } from './transactional-scene.ts'
@@ -15,7 +15,12 @@ const to = { topic, partition: 1 }
 /** Records in `from`, and a recorder for what stages do with them. */
 async function onInput(
   values: readonly string[],
-  script: (make: (plan?: Partial<StagePlan>) => Stage, scene: Scene, recorder: HistoryRecorder) => Promise<void>,
+  script: (
+    make: (plan?: Partial<StagePlan>) => Stage,
+    scene: Scene,
+    recorder: HistoryRecorder,
+    acknowledged: () => number,
+  ) => Promise<void>,
 ): Promise<void> {
   await onCluster(seed, async scene => {
     const { cluster, world } = scene
@@ -38,7 +43,14 @@ async function onInput(
       clients: 'newest',
       transform: ({ value }, attempt) => [{ ...to, value: `${value}~${attempt}` }],
     }
-    await script(plan => new Stage({ cluster, recorder }, { ...usual, ...plan }), scene, recorder)
+    let acknowledged = 0
+    const parts = { cluster, recorder, countAcknowledged: (records: number) => void (acknowledged += records) }
+    await script(
+      plan => new Stage(parts, { ...usual, ...plan }),
+      scene,
+      recorder,
+      () => acknowledged,
+    )
   })
 }
 
@@ -89,6 +101,18 @@ test('at least once, a crash between record and offset repeats the record', asyn
   })
 })
 
+test.each([
+  ['exactly-once', 2],
+  ['at-least-once', 3],
+] as const)('%s, what counts as acknowledged is what was committed or written', async (guarantee, records) => {
+  await onInput(['a', 'b'], async (make, _scene, _recorder, acknowledged) => {
+    const stage = make({ guarantee })
+    await stage.step(crashAt('written'))
+    await drained(stage)
+    expect(acknowledged()).toBe(records)
+  })
+})
+
 test('an aborted transaction is tried again by the same instance', async () => {
   await onInput(['a'], async (make, scene) => {
     const stage = make()
@@ -122,7 +146,7 @@ test('a new instance is given its changelog: what was committed, or all that is 
 test('who is no member any more is refused, and aborts; who is commits', async () => {
   await onInput(['a'], async (make, scene, recorder) => {
     const instance = async (name: string) => {
-      const member: Membership = await joinAlone(scene.cluster, 'stage', from)
+      const member: GroupMetadata = await joinAlone(scene.cluster, 'stage', from)
       const transform: StagePlan['transform'] = ({ value }) => [{ ...to, value: `${value}~${name}` }]
       return make({ name, transactionalId: () => name, member: () => member, transform })
     }

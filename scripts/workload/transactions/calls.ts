@@ -6,10 +6,11 @@ import { codec } from '#broker/protocol/codec.ts'
 import { errorName, errorTable, type ErrorName } from '#broker/protocol/errors.ts'
 import { requestHeaderVersion } from '#broker/protocol/headers.ts'
 import { findCoordinatorRequest, findCoordinatorResponse } from '#broker/protocol/messages/10-find-coordinator.ts'
-import { apiVersionsRequest, apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
+import { apiVersionsResponse } from '#broker/protocol/messages/18-api-versions.ts'
 import type { DecodedFields, EncodableFields, Fields } from '#broker/protocol/schema.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { Writer } from '../../cluster/wire-format.ts'
+import type { WireClient } from '../../cluster/wire.ts'
 import { messageOf } from '../../errors.ts'
 import type { Question } from '../../observe/lines.ts'
 import { Links } from '../links.ts'
@@ -19,7 +20,7 @@ import { topicMetadata } from '../observe-requests.ts'
 export class RefusedError extends Error {
   readonly what: string
   readonly code: ErrorName
-  /** True: an attempt before it had no answer, and may have been carried out. */
+  /** True: an attempt before it had no answer, or one that leaves it open, and may have been carried out. */
   readonly mayHaveHappened: boolean
   constructor(what: string, code: ErrorName, mayHaveHappened: boolean) {
     super(`${what} was refused with ${code}`)
@@ -30,10 +31,20 @@ export class RefusedError extends Error {
 }
 
 const find = { request: findCoordinatorRequest, response: findCoordinatorResponse, newest: 3 }
-/** The first version of ApiVersions that tells of features. */
-const withFeatures = 3
 const keyTypes = { group: 0, transaction: 1 } as const
 export type KeyType = keyof typeof keyTypes
+
+/**
+ * Whether the request may have been carried out. A coordinator gives these answers also after it has appended what was asked: too few replicas had
+ * it, or too late (COORDINATOR_NOT_AVAILABLE), or another one leads by now (NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS). What comes while another
+ * request is carried out is not.
+ *
+ * Source: Kafka's TransactionStateManager, appendTransactionToLog.
+ */
+function leavesOpen(error: ErrorName): boolean {
+  if (error === 'CONCURRENT_TRANSACTIONS') return false
+  return error === 'COORDINATOR_LOAD_IN_PROGRESS' || !errorTable[error].definite
+}
 
 /** Longer than any answer of a broker that lives. */
 const answerMs = 20_000
@@ -62,19 +73,14 @@ export class Calls {
     return this.#versions.get(apiKey) ?? 0
   }
 
-  /** The finalized level of a feature of the cluster, as one broker knows it; 0 for one that it does not know. */
-  async featureLevel(feature: string, broker: number): Promise<number> {
-    const client = { clientSoftwareName: 'faultline-toolkit', clientSoftwareVersion: '1' }
-    // The header of the request is that of a flexible one, that of the response is not (KIP-511): its tagged fields are put in by hand.
-    const body = new Writer().noTags().bytes(codec(apiVersionsRequest, withFeatures).encodeToBuffer(client))
-    const answer = await this.#links.ask(broker, async wire => await wire.request(18, withFeatures, body))
-    const { finalizedFeatures } = codec(apiVersionsResponse, withFeatures).decode(answer.rest())
-    return finalizedFeatures.find(({ name }) => name === feature)?.maxVersionLevel ?? 0
+  /** A question on the connection to one broker, in whatever version it is put. */
+  async on<T>(broker: number, question: (client: WireClient) => Promise<T>): Promise<T> {
+    return await this.#links.ask(broker, question)
   }
 
-  /** As the first broker that answers knows it. */
-  async featureLevelOf(feature: string): Promise<number> {
-    return await this.#anyBroker('ApiVersions', async broker => await this.featureLevel(feature, broker))
+  /** The same, to whichever broker answers. */
+  async onAny<T>(question: (client: WireClient) => Promise<T>): Promise<T> {
+    return await this.#anyBroker('an answer', async broker => await this.on(broker, question))
   }
 
   get brokers(): readonly number[] {
@@ -104,19 +110,20 @@ export class Calls {
   async patiently<T>(what: string, ask: () => Promise<T>, errorOf: (answer: T) => number): Promise<T> {
     const { clock } = this.cluster
     const endMs = clock.nowMs() + patienceMs
-    let unanswered = 0
+    let mayHaveHappened = false
     for (;;) {
       let last: string
       try {
         const answer = await ask()
         const error = errorName(errorOf(answer))
         if (error === 'NONE') return answer
-        if (!errorTable[error].retriable) throw new RefusedError(what, error, unanswered > 0)
+        if (!errorTable[error].retriable) throw new RefusedError(what, error, mayHaveHappened)
+        mayHaveHappened ||= leavesOpen(error)
         last = error
       } catch (error) {
         // Without an answer nobody knows: the question is one that may be asked twice.
         if (error instanceof RefusedError) throw error
-        unanswered += 1
+        mayHaveHappened = true
         last = messageOf(error)
       }
       if (clock.nowMs() >= endMs) throw new Error(`${what}: not within ${patienceMs} ms, at last ${last}`)

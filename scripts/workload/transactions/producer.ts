@@ -20,7 +20,8 @@ import { txnOffsetCommitRequest, txnOffsetCommitResponse } from '#broker/protoco
 import { buildBatch, type RecordInput } from '#broker/protocol/records/batch-build.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import type { Offset } from '../../history/operation.ts'
-import { Calls } from './calls.ts'
+import { finalizedLevel } from '../features.ts'
+import { Calls, RefusedError } from './calls.ts'
 
 /** Which clients it speaks like; `newest` is what the brokers allow. */
 export type TransactionClients = 'newest' | 'before-4.0'
@@ -32,15 +33,15 @@ export interface ProducerPlan {
   readonly timeoutMs?: number
 }
 
-/** As which member of its group a client commits (KIP-447). */
-export interface Membership {
+/** As which member of its group a client commits: ConsumerGroupMetadata of Kafka's clients (KIP-447). */
+export interface GroupMetadata {
   readonly generation: number
   readonly memberId: string
 }
 
 /** A request that was sent and is on its way for long. */
 export interface LateRequest {
-  /** It arrives, once, on a connection of its own. @returns what it is answered */
+  /** It arrives, on a connection of its own; again while the broker that it reaches cannot decide it. @returns what it is answered */
   arrive(): Promise<ErrorName>
 }
 
@@ -95,7 +96,7 @@ export class HandProducer {
     const { produce, end } = newest[2]
     if ((await this.#calls.newestOf(produceRequest.key)) < produce) return false
     if ((await this.#calls.newestOf(endTxnRequest.key)) < end) return false
-    return (await this.#calls.featureLevelOf(transactionVersion)) >= 2
+    return (await finalizedLevel(this.#calls, transactionVersion)) >= 2
   }
 
   /** Registers the transactional id: ends what an earlier instance left open, and fences that instance. */
@@ -174,7 +175,7 @@ export class HandProducer {
   async commitOffsets(
     group: string,
     { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: Offset },
-    member?: Membership,
+    member?: GroupMetadata,
   ): Promise<void> {
     const { transactionalId } = this
     const producer = { transactionalId, ...this.#identity }
@@ -253,7 +254,11 @@ export class HandProducer {
       arrive: async () => {
         const calls = new Calls(this.#calls.cluster)
         try {
-          return errorName(await send(calls, await this.coordinator()))
+          const ask = async () => await send(calls, await this.coordinator())
+          return errorName(await calls.patiently('a late request', ask, code => code))
+        } catch (error) {
+          if (error instanceof RefusedError) return error.code
+          throw error
         } finally {
           calls.close()
         }

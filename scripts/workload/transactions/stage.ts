@@ -13,7 +13,7 @@ import { produceBatch } from '../hand-requests.ts'
 import { Links } from '../links.ts'
 import { Calls, RefusedError } from './calls.ts'
 import { commitOffset, committedOffset, type Place } from './group-offsets.ts'
-import { endTxn, HandProducer, type Membership, type TransactionClients } from './producer.ts'
+import { endTxn, HandProducer, type GroupMetadata, type TransactionClients } from './producer.ts'
 import { HandReader, type Isolation, type SeenRecord, type Slice } from './reader.ts'
 
 /** A record that a stage writes. Values are unique in their partition: `~attempt` makes them so. */
@@ -39,7 +39,7 @@ export interface StagePlan {
   /** The state of a new instance: `load` is given everything that the changelog holds. */
   readonly restore?: Place & { readonly isolation: Isolation; readonly load: (records: readonly SeenRecord[]) => void }
   /** As whom it commits (KIP-447); undefined: as nobody. */
-  readonly member?: () => Membership | undefined
+  readonly member?: () => GroupMetadata | undefined
 }
 
 /** What has just been done for a record. `ended`: the transaction, or the commit of the offset; its answer has not been looked at yet. */
@@ -69,12 +69,20 @@ interface Open {
   }
 }
 
+export interface StageParts {
+  readonly cluster: Cluster
+  readonly recorder: HistoryRecorder
+  /** Told how many records were acknowledged, those of a transaction when it is committed. */
+  readonly countAcknowledged: (records: number) => void
+}
+
 export class Stage {
   readonly plan: StagePlan
   /** How many instances there were. */
   instances = 0
   readonly #cluster: Cluster
   readonly #recorder: HistoryRecorder
+  readonly #countAcknowledged: StageParts['countAcknowledged']
   readonly #calls: Calls
   readonly #links: Links
   #attempts = 0
@@ -85,9 +93,10 @@ export class Stage {
   /** A transaction whose instance crashed before it asked for the commit: failed for certain when the next instance has registered. */
   #open: Open | undefined
 
-  constructor(parts: { readonly cluster: Cluster; readonly recorder: HistoryRecorder }, plan: StagePlan) {
+  constructor(parts: StageParts, plan: StagePlan) {
     this.#cluster = parts.cluster
     this.#recorder = parts.recorder
+    this.#countAcknowledged = parts.countAcknowledged
     this.#calls = new Calls(parts.cluster)
     this.#links = new Links(parts.cluster, answerMs)
     this.plan = plan
@@ -241,6 +250,7 @@ export class Stage {
     const crashed = (await meanwhile('ended', at)) === 'crash'
     const lost = { code: 'NO_ANSWER', message: 'the instance is gone before it had the answer', definite: false }
     client.complete(crashed ? 'info' : 'ok', value, crashed ? lost : undefined, open.details)
+    if (!crashed) this.#countAcknowledged(written.length)
     return crashed ? 'crash' : undefined
   }
 
@@ -278,6 +288,7 @@ export class Stage {
       ({ errorCode }) => errorCode,
     )
     client.complete('ok', [['send', name, [offset, value]]])
+    this.#countAcknowledged(1)
   }
 
   /** What is committed counts once its marker is there: as long as a transaction is open in the changelog, the table would lack it. */

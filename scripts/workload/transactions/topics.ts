@@ -2,9 +2,11 @@
  * A workload of several topics, for pipelines: the script writes and reads them itself (see `by-hand.ts`), and at the end a client reads every one
  * of them as a reader of committed records. The topics are named after the variant: `lab-main-in`.
  */
+import type { Cluster } from '../../cluster/cluster.ts'
 import type { HistoryRecorder } from '../../history/recorder.ts'
 import { HandWorkload, type HandOptions } from '../by-hand.ts'
 import type { Workload, WorkloadParts } from '../workload.ts'
+import type { StageParts } from './stage.ts'
 
 /** What every topic of a pipeline has unless it says otherwise. */
 const usual: Partial<HandOptions> = {
@@ -20,6 +22,8 @@ export class HandTopics<Name extends string> implements Workload {
   readonly prefix: string
   readonly recorder: HistoryRecorder
   readonly #topics: ReadonlyMap<string, HandWorkload>
+  /** Records of stages. */
+  #acknowledged = 0
 
   constructor(parts: WorkloadParts, topics: Readonly<Record<Name, Partial<HandOptions>>>) {
     this.prefix = parts.topic
@@ -35,7 +39,13 @@ export class HandTopics<Name extends string> implements Workload {
   }
 
   get acknowledged(): number {
-    return [...this.#topics.values()].reduce((sum, { acknowledged }) => sum + acknowledged, 0)
+    return [...this.#topics.values()].reduce((sum, { acknowledged }) => sum + acknowledged, this.#acknowledged)
+  }
+
+  /** For a stage that reads and writes these topics. */
+  stageParts(cluster: Cluster): StageParts {
+    const countAcknowledged = (records: number) => void (this.#acknowledged += records)
+    return { cluster, recorder: this.recorder, countAcknowledged }
   }
 
   of(name: Name): HandWorkload {
@@ -58,8 +68,9 @@ export class HandTopics<Name extends string> implements Workload {
 
   async finish(timeoutMs: number): Promise<void> {
     this.recorder.phase('final-read')
-    for (const topic of this.#topics.values()) await topic.readEverything(timeoutMs)
-    this.recorder.phase('final-read-complete')
+    let isComplete = true
+    for (const topic of this.#topics.values()) if (!(await topic.readEverything(timeoutMs))) isComplete = false
+    this.recorder.phase(isComplete ? 'final-read-complete' : 'final-read-incomplete')
     for (const topic of this.#topics.values()) await topic.finish(timeoutMs)
   }
 

@@ -32,7 +32,11 @@ describe('asking patiently', () => {
   })
 
   test.each([
-    [['NOT_COORDINATOR', 'PRODUCER_FENCED'], false],
+    [['CONCURRENT_TRANSACTIONS', 'PRODUCER_FENCED'], false],
+    // These may come after the coordinator has appended PrepareCommit.
+    [['COORDINATOR_NOT_AVAILABLE', 'PRODUCER_FENCED'], true],
+    [['NOT_COORDINATOR', 'PRODUCER_FENCED'], true],
+    [['COORDINATOR_LOAD_IN_PROGRESS', 'PRODUCER_FENCED'], true],
     [[new Error('closed'), 'PRODUCER_FENCED'], true],
   ] as const)('ends at a refusal, and says whether an attempt before may have happened: %s', async (answers, may) => {
     const { ask, asked } = answering(...answers)
