@@ -7,16 +7,21 @@
  * Control: a reader of uncommitted records is not held up, and must be caught with records of aborted transactions.
  */
 import { factCheck } from '#scripts/checkers/facts.ts'
+import { countOf } from '#scripts/checkers/result.ts'
+import type { Offset } from '#scripts/history/operation.ts'
 import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
 import { transactionHasEnded } from '#scripts/observe/predicates.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
+import { inTime } from '#scripts/workload/transactions/in-time.ts'
 import { HandProducer } from '#scripts/workload/transactions/producer.ts'
 import { HandReader, type Isolation, type Slice } from '#scripts/workload/transactions/reader.ts'
 
 const behind = 10
 const patientMs = 60_000
 const shortMs = 6_000
+const openMs = 'ms that the transaction was open'
+const hadMs = 'transaction.timeout.ms of the open transaction'
 
 class Bystanders {
   readonly #run: LabRun
@@ -39,18 +44,66 @@ class Bystanders {
     client.complete(committed ? 'ok' : 'fail', [['send', name, committed ? [offset, value] : value]], undefined, {
       transactionalId,
     })
+    if (committed) this.#workload.countAcknowledged(1)
     await this.#run.when(transactionHasEnded(transactionalId))
   }
 }
 
-/** What a reader got, and where it was when it got it. */
-function tell(run: LabRun, when: string, { records, lastStableOffset, highWatermark }: Slice): void {
+/** What a reader got, and where it was when it got it. Of the records behind an open transaction those of one round count. */
+function tell(run: LabRun, when: string, round: number, { records, lastStableOffset, highWatermark }: Slice): void {
   run.fact(`last stable offset ${when}`, lastStableOffset)
   run.fact(`high watermark ${when}`, highWatermark)
-  const of = (kind: string) => records.filter(({ value }) => value.startsWith(`${kind}:`)).length
-  run.fact(`committed records read ${when}`, of('committed') + of('plain'))
-  run.fact(`records of the aborted transaction read ${when}`, of('aborted'))
-  run.fact(`records of the open transaction read ${when}`, of('open'))
+  const of = (kind: string) => records.filter(({ value }) => value.startsWith(kind)).length
+  run.fact(`committed records read ${when}`, of('committed:') + of(`plain:${round}.`))
+  run.fact(`records of the aborted transaction read ${when}`, of('aborted:'))
+  run.fact(`records of the open transaction read ${when}`, of('open:'))
+}
+
+interface Held {
+  readonly round: number
+  /** Its transaction is open. */
+  readonly gone: HandProducer
+  readonly timeoutMs: number
+  readonly begunMs: number
+  /** The transaction was refused. */
+  readonly failed: () => void
+  /** Its only offset. */
+  readonly first: Offset
+  readonly slice: Slice
+}
+
+/**
+ * A producer writes in a transaction, others write behind it, and a reader reads.
+ *
+ * @returns undefined when the transaction may have timed out before the reader had read
+ */
+async function holdOpen(
+  run: LabRun,
+  workload: HandWorkload,
+  reader: HandReader,
+  [timeoutMs, round]: readonly [number, number],
+): Promise<Held | undefined> {
+  const { topic, recorder, cluster } = workload
+  const transactionalId = `${topic}-gone-${round}`
+  const value = `open:${round}`
+  run.step('a producer writes in a transaction, and is gone')
+  const gone = new HandProducer(cluster, { transactionalId, clients: 'newest', timeoutMs })
+  await gone.init()
+  const client = recorder.client(transactionalId)
+  const failed = () => client.complete('fail', [['send', `${topic}-0`, value]], undefined, { transactionalId })
+  const begunMs = cluster.clock.nowMs()
+  client.invoke('txn', [['send', `${topic}-0`, value]], { transactionalId })
+  const first = await gone.send(topic, 0, [{ value }])
+  run.step('others write behind it')
+  const values = Array.from({ length: behind }, (_, index) => `plain:${round}.${index}`)
+  await workload.recordedWrite('producer-0', 0, values)
+  const slice = await reader.readAll(topic, 0)
+  if (cluster.clock.nowMs() - begunMs < timeoutMs) return { round, gone, timeoutMs, begunMs, failed, first, slice }
+  run.step('that took longer than the transaction had; once more, with more time')
+  await run.when(transactionHasEnded(transactionalId))
+  failed()
+  gone.close()
+  return undefined
 }
 
 type End = 'timeout' | 'next instance'
@@ -65,33 +118,25 @@ function holding(end: End, isolation: Isolation): Pick<Variant, 'workload' | 'sc
         transactional: true,
       }),
     async (run, workload) => {
-      const { topic, recorder, cluster } = workload
+      const { topic, cluster } = workload
       const others = new Bystanders(run, workload)
       const reader = new HandReader(cluster, isolation)
       const plan = { transactionalId: `${topic}-others`, clients: 'newest' } as const
       const producer = new HandProducer(cluster, plan)
-      const timeoutMs = end === 'timeout' ? shortMs : patientMs
-      const gone = new HandProducer(cluster, { transactionalId: `${topic}-gone`, clients: 'newest', timeoutMs })
       run.step('one transaction commits, the next one aborts')
       await producer.init()
       await others.transaction(producer, 'committed:0', true)
       await others.transaction(producer, 'aborted:0', false)
-      run.step('a producer writes in a transaction, and is gone')
-      await gone.init()
-      const client = recorder.client(gone.transactionalId)
-      const begunMs = cluster.clock.nowMs()
-      const { transactionalId } = gone
-      client.invoke('txn', [['send', `${topic}-0`, 'open:0']], { transactionalId })
-      const first = await gone.send(topic, 0, [{ value: 'open:0' }])
+      const held = await inTime(end === 'timeout' ? shortMs : patientMs, (...times) =>
+        holdOpen(run, workload, reader, times),
+      )
+      const { round, gone, timeoutMs, first } = held
+      run.fact(hadMs, timeoutMs)
       run.fact('first offset of the open transaction', first)
-      run.step('others write behind it')
-      const values = Array.from({ length: behind }, (_, index) => `plain:${index}`)
-      await workload.recordedWrite('producer-0', 0, values)
-      const held = await reader.readAll(topic, 0)
-      tell(run, 'while it is open', held)
+      tell(run, 'while it is open', round, held.slice)
       if (end === 'next instance') {
         run.step('the next instance of that producer starts')
-        const next = new HandProducer(cluster, { transactionalId, clients: 'newest', timeoutMs })
+        const next = new HandProducer(cluster, { transactionalId: gone.transactionalId, clients: 'newest', timeoutMs })
         await next.init()
         next.close()
       } else run.step('nobody ends it')
@@ -99,14 +144,15 @@ function holding(end: End, isolation: Isolation): Pick<Variant, 'workload' | 'sc
         'the last stable offset goes on',
         () => reader.readAll(topic, 0),
         ({ lastStableOffset }) => lastStableOffset > first + behind,
+        timeoutMs + 45_000,
       )
-      run.fact('ms that the transaction was open', Math.round(cluster.clock.nowMs() - begunMs))
-      tell(run, 'at the end', whole)
+      run.fact(openMs, Math.round(cluster.clock.nowMs() - held.begunMs))
+      tell(run, 'at the end', round, whole)
       run.fact('records that came along and were left out', whole.leftOut.length)
       run.step('the producer is back, and commits')
       run.fact('answer to its EndTxn in version 1', await gone.endInVersion(true, 1))
       run.fact('answer to its EndTxn in version 2', await gone.endInVersion(true, 2))
-      client.complete('fail', [['send', `${topic}-0`, 'open:0']], undefined, { transactionalId })
+      held.failed()
       for (const each of [producer, gone, reader]) each.close()
     },
   )
@@ -145,9 +191,14 @@ const hidden = factCheck({
     const wrong = ['while it is open', 'at the end'].flatMap(when =>
       ['aborted', 'open'].map(kind => Number(facts[`records of the ${kind} transaction read ${when}`])),
     )
-    const early = facts['committed records read while it is open']
-    if (wrong.every(count => count === 0) && early === 1) return undefined
-    return `The reader got ${wrong[0]} record of the aborted transaction and ${wrong[1]} of the open one, which was aborted later.`
+    const early = Number(facts['committed records read while it is open']) - 1
+    if (wrong.every(count => count === 0) && early === 0) return undefined
+    const [aborted = 0, open = 0] = [0, 1].map(kind => Math.max(wrong[kind] ?? 0, wrong[kind + 2] ?? 0))
+    const behindIt =
+      early < 0
+        ? 'not even the record that was committed before it'
+        : `${countOf(early, 'record')} behind it while it was open`
+    return `The reader got ${countOf(aborted, 'record')} of the aborted transaction, ${open} of the open one, which was aborted later, and ${behindIt}.`
   },
 })
 
@@ -169,8 +220,6 @@ const fenced = factCheck({
       ? undefined
       : `It was answered with ${facts['answer to its EndTxn in version 1']} in version 1, ${facts['answer to its EndTxn in version 2']} in version 2.`,
 })
-
-const openMs = 'ms that the transaction was open'
 
 export default lab({
   name: '28-transactions',
@@ -219,9 +268,9 @@ export default lab({
         factCheck({
           name: 'held-until-the-timeout',
           promise: 'Nothing but its timeout ended the transaction.',
-          about: [openMs],
-          broken: ({ [openMs]: ms }) =>
-            Number(ms) >= shortMs ? undefined : `It was over after ${ms} ms, though it had ${shortMs}.`,
+          about: [openMs, hadMs],
+          broken: ({ [openMs]: ms, [hadMs]: had }) =>
+            Number(ms) >= Number(had) ? undefined : `It was over after ${ms} ms, though it had ${had}.`,
         }),
       ],
       expect: 'valid',
@@ -240,9 +289,9 @@ export default lab({
         factCheck({
           name: 'held-until-the-next-instance',
           promise: 'The next instance ended the transaction, long before its timeout.',
-          about: [openMs],
-          broken: ({ [openMs]: ms }) =>
-            Number(ms) < patientMs ? undefined : `It was open for ${ms} ms, longer than its timeout.`,
+          about: [openMs, hadMs],
+          broken: ({ [openMs]: ms, [hadMs]: had }) =>
+            Number(ms) < Number(had) ? undefined : `It was open for ${ms} ms, longer than its timeout.`,
         }),
       ],
       expect: 'valid',
