@@ -34,6 +34,26 @@ export function lacking(message: string, remedy: string, cause?: unknown): Toolk
   return new ToolkitError(exitCodes.lacking, message, { remedy, cause })
 }
 
+/** A refusal of the system as a failure in one sentence; undefined for any other error. */
+export function refusedBySystem(error: unknown): ToolkitError | undefined {
+  if (!isError(error) || !refusals.has(codeOf(error) ?? '')) return undefined
+  const { syscall, path } = error as NodeJS.ErrnoException
+  if (syscall === 'kill')
+    return failure(
+      'A process of the cluster belongs to another user, and may not be signalled.',
+      'Do it as the user who started the cluster.',
+      error,
+    )
+  if (path === undefined) return undefined
+  return failure(
+    `${path} cannot be used: ${error.message}.`,
+    'Do it as the user whose files these are, or choose another place: FAULTLINE_HOME=DIR ./faultline …',
+    error,
+  )
+}
+
+const refusals: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR'])
+
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return isError(error) ? error.message : String(error)

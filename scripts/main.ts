@@ -3,7 +3,7 @@
  */
 import { constants } from 'node:os'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { exitCodes, messageOf, ToolkitError } from './errors.ts'
+import { exitCodes, messageOf, refusedBySystem, ToolkitError } from './errors.ts'
 import { addBreakingCommands } from './commands/breaking.ts'
 import { addClusterCommands } from './commands/lifecycle.ts'
 import { addDataCommands } from './commands/data.ts'
@@ -54,7 +54,7 @@ function explain(error: unknown, session: Session): number {
     return 128 + constants.signals[session.interruptedBy]
   }
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) return usage(error, session.output)
-  session.output.error(error)
+  session.output.error(refusedBySystem(error) ?? error)
   return error instanceof ToolkitError ? error.exitCode : exitCodes.failed
 }
 

@@ -35,6 +35,11 @@ export interface SpecRequest {
 
 /** Fills in defaults and refuses, with a usage error, what cannot be meant. */
 export function clusterSpec(request: SpecRequest): ClusterSpec {
+  if (request.dataDir?.trim() === '')
+    throw usageError(
+      '--data needs a folder, and got an empty text.',
+      'Leave it away: the data is in .faultline/NAME then.',
+    )
   const security = oneOf<SecurityKind>('--security', request.security ?? 'none', securityKinds)
   const port = integer('--port', request.port ?? 9092, 0, 65_535 - portSpan({ proxy: request.proxy === true }))
   const spec: ClusterSpec = {

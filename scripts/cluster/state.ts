@@ -13,6 +13,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf, failure, messageOf } from '../errors.ts'
+import { makeFolder } from '../make-folder.ts'
 import { installation } from '../installation/here.ts'
 import type { ClusterSpec } from './cluster.ts'
 import type { ProcessHandle } from './process/liveness.ts'
@@ -82,7 +83,7 @@ export function logDirectories(spec: ClusterSpec, id: number): string[] {
 export function makeDataDirectory(spec: ClusterSpec, id: number): string {
   const directory = dataDirectory(spec, id)
   try {
-    for (const each of logDirectories(spec, id)) mkdirSync(each, { recursive: true })
+    for (const each of logDirectories(spec, id)) makeFolder(each)
   } catch (error) {
     throw failure(
       `The data directory ${directory} cannot be made: ${messageOf(error)}.`,
@@ -93,6 +94,9 @@ export function makeDataDirectory(spec: ClusterSpec, id: number): string {
   return directory
 }
 
+/** The way out where the folder of clusters is of no use. */
+const elsewhere = 'Choose another place: FAULTLINE_HOME=DIR ./faultline …'
+
 /** Names of all clusters with a state directory, sorted. */
 export function clusterNames(): string[] {
   try {
@@ -102,7 +106,7 @@ export function clusterNames(): string[] {
       .sort()
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return []
-    throw error
+    throw failure(`The folder of clusters, ${stateHome()}, cannot be read: ${messageOf(error)}.`, elsewhere, error)
   }
 }
 
@@ -124,13 +128,14 @@ export function writeRecord(record: ClusterRecord): void {
 
 /** Takes the name for this command. False when another command holds it already: creating a directory is atomic. */
 export function claimName(name: string): boolean {
-  mkdirSync(dirname(stateDirectory(name)), { recursive: true })
+  const home = dirname(stateDirectory(name))
   try {
+    makeFolder(home)
     mkdirSync(stateDirectory(name))
     return true
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw error
+    if (codeOf(error) === 'EEXIST' && existsSync(stateDirectory(name))) return false
+    throw failure(`The folder of clusters, ${home}, cannot be made or written: ${messageOf(error)}.`, elsewhere, error)
   }
 }
 

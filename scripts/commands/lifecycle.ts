@@ -72,7 +72,10 @@ function addUpCommand(root: Command, session: Session): void {
       'client port of broker 1; broker i is on port + i - 1; 0 picks free ones (default: 9092)',
       wholeNumber,
     )
-    .option('--data <dir>', 'keep the data there (default: .faultline/NAME)')
+    .option(
+      '--data <dir>',
+      'put the data there (default: .faultline/NAME); down removes it, unless the folders were there before, down --keep-data keeps it',
+    )
     .option('--set <key=value>', 'a broker setting, Kafka’s name; may be given again', collect, [])
     .option(
       '--security <kind>',

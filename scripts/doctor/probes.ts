@@ -1,6 +1,6 @@
 /** How `doctor` looks at this machine. Everything it knows comes through here, so that a test can show it any machine. */
 import { lookup } from 'node:dns/promises'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
@@ -12,6 +12,7 @@ import { brokerImage } from '../cluster/compose/generator.ts'
 import { portIsFree } from '../cluster/ports.ts'
 import { stateHome } from '../cluster/state.ts'
 import { messageOf } from '../errors.ts'
+import { makeFolder } from '../make-folder.ts'
 import { sh } from '../shell.ts'
 
 export interface Probes {
@@ -66,7 +67,7 @@ export const realProbes: Probes = {
     try {
       if (existsSync(home)) accessSync(home, constants.W_OK)
       else if (existsSync(dirname(home))) accessSync(dirname(home), constants.W_OK)
-      else mkdirSync(dirname(home), { recursive: true })
+      else makeFolder(dirname(home))
       return undefined
     } catch (error) {
       return messageOf(error)

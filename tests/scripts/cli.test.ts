@@ -29,6 +29,35 @@ async function runWith(environment: Readonly<Record<string, string>>, ...args: s
 }
 
 describe('./faultline', () => {
+  test.each([
+    [
+      'up in a folder of clusters that is a file',
+      '/dev/null',
+      ['up', '--runtime', 'process'],
+      '/dev/null, cannot be made',
+    ],
+    ['down in a folder of clusters that is a file', '/dev/null', ['down'], '/dev/null, cannot be read'],
+    ['up in a folder that cannot be made', '/proc/faultline', ['up', '--runtime', 'process'], 'cannot be made'],
+  ])('refuses %s in one sentence', async (_, place, args, text) => {
+    const { exitCode, stderr } = await execa(command, args, {
+      reject: false,
+      env: { FAULTLINE_HOME: place, NO_COLOR: '1' },
+    })
+    expect(stderr).toContain(text)
+    expect(stderr).toContain('way out: Choose another place: FAULTLINE_HOME=DIR')
+    expect(stderr).not.toContain('    at ')
+    expect(exitCode).toBe(1)
+  })
+
+  test('refuses to put data where nothing can be made, and no place at all', async () => {
+    const there = await run('up', '--runtime', 'process', '--data', '/proc/faultline')
+    expect(there.stderr).toContain('The data directory /proc/faultline/node-1 cannot be made: ENOENT')
+    expect(there.exitCode).toBe(1)
+    const nowhere = await run('up', '--runtime', 'process', '--data', '')
+    expect(nowhere.stderr).toContain('--data needs a folder')
+    expect(nowhere.exitCode).toBe(2)
+  })
+
   test('without arguments, and with --help, explains itself and is content', async () => {
     for (const args of [[], ['--help'], ['up', '--help']]) {
       const { exitCode, stdout } = await run(...args)

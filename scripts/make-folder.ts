@@ -1,0 +1,26 @@
+/** Folders, one after the other: where one of /proc cannot be made, `mkdirSync` with `recursive` of Node.js tries for ever. */
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { codeOf } from './errors.ts'
+
+/** Makes it and those above it, where they are missing; throws the error of the system when one cannot be made. */
+export function makeFolder(path: string): void {
+  const missing: string[] = []
+  for (let folder = resolve(path); !exists(folder); folder = dirname(folder)) missing.push(folder)
+  for (const folder of missing.reverse()) makeOne(folder)
+  // What is there may be a file.
+  if (!statSync(path).isDirectory()) makeOne(path)
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+function makeOne(folder: string): void {
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    // Another command may have made it meanwhile.
+    if (codeOf(error) !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
+  }
+}
