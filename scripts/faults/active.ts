@@ -65,11 +65,11 @@ export async function healListed(
 ): Promise<void> {
   const loops = faults.filter(({ name }) => name === 'restart-loop')
   for (const { id } of loops) await endRecordedFault(cluster.spec.name, id)
-  await (cluster.links ?? cluster.packets)?.heal(faults.filter(({ node }) => node === undefined).map(({ id }) => id))
+  for (const { id, node } of faults) if (node === undefined) await healLink(cluster, id)
   await each(
     faults,
     ({ name }) => name === 'pause',
-    node => cluster.resume(node),
+    node => unlessUp(cluster, node, () => cluster.resume(node)),
   )
   // A node that was frozen when it was asked did not tell all that is wrong inside it.
   if (isAll) await healAllInside(cluster)
@@ -82,6 +82,27 @@ async function healAllInside(cluster: Cluster): Promise<void> {
   const { nodeFaults } = cluster
   if (nodeFaults === undefined) return
   await Promise.all((await cluster.nodes()).map(({ id }) => nodeFaults.heal(id, 'all')))
+}
+
+/** Another command may have healed it since the list was read. */
+async function healLink(cluster: Cluster, id: string): Promise<void> {
+  const links = cluster.links ?? cluster.packets
+  try {
+    await links?.heal([id])
+  } catch (error) {
+    const left = (await links?.faults()) ?? []
+    if (left.some(fault => fault.id === id)) throw error
+  }
+}
+
+/** Brings a node up, which another command may do at the same time: then it is no error that it is up already. */
+async function unlessUp(cluster: Cluster, node: number, bringUp: () => Promise<void>): Promise<void> {
+  try {
+    await bringUp()
+  } catch (error) {
+    const state = (await cluster.nodes()).find(({ id }) => id === node)?.state
+    if (state !== 'running' && state !== 'starting') throw error
+  }
 }
 
 /** It may have struck, or been healed, since the list was read: what is not there any more needs no healing. */
@@ -117,5 +138,5 @@ async function each(
 async function startAgain(cluster: Cluster, ids: readonly number[]): Promise<void> {
   const nodes = await cluster.nodes()
   const down = nodes.filter(({ id, state }) => ids.includes(id) && (state === 'stopped' || state === 'dead'))
-  await Promise.all(down.map(({ id }) => cluster.start(id)))
+  await Promise.all(down.map(({ id }) => unlessUp(cluster, id, () => cluster.start(id))))
 }

@@ -10,7 +10,7 @@ import { identify } from '#scripts/cluster/process/liveness.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { activeFaults, healFaults } from '#scripts/faults/active.ts'
 import { faultKind } from '#scripts/faults/catalogue.ts'
-import type { FaultState } from '#scripts/proxy/model.ts'
+import type { ClusterLinks, FaultState } from '#scripts/proxy/model.ts'
 import { writeFaultProgress, writeFaultRecord } from '#scripts/faults/records.ts'
 
 const home = mkdtempSync(path.join(tmpdir(), 'faultline-active-'))
@@ -101,6 +101,39 @@ describe('healing', () => {
     states.set(3, 'dead')
     expect(await healFaults({ ...broken, nodeFaults }, ['crash-at-1-1', 'slow-disk-1-2', 'down-3'])).toEqual([])
     expect(done).toEqual(['heal slow-disk-1-2', 'start 3'])
+  })
+
+  test('of all does not mind another command that heals the same at the same time', async () => {
+    const latency: FaultState = {
+      ...{ id: 'latency-12', name: 'latency', summary: 'latency', links: [], parameters: {} },
+      ...{ hits: 0, held: 0, missed: 0 },
+    }
+    let left = [latency]
+    states.set(1, 'stopped')
+    states.set(2, 'paused')
+    const broken = cluster()
+    const links: ClusterLinks = {
+      links: () => Promise.resolve([]),
+      faults: () => Promise.resolve(left),
+      add: () => Promise.reject(new Error('nothing is added here')),
+      // The other command was faster.
+      heal: ids => {
+        left = []
+        return Promise.reject(new Error(`There is no fault ${ids[0]} at work on the links.`))
+      },
+      release: () => Promise.resolve(0),
+      probe: () => Promise.reject(new Error('nothing is asked here')),
+      status: () => Promise.resolve({ state: 'running', log: '' }),
+      start: () => Promise.resolve(),
+    }
+    const up = (id: number): Promise<void> => {
+      states.set(id, 'running')
+      return Promise.reject(new Error(`Node ${id} is running already.`))
+    }
+    expect(await healFaults({ ...broken, links, start: up, resume: up }, 'all')).toEqual([])
+    const stuck = { ...links, heal: () => Promise.reject(new Error('it cannot be healed')) }
+    left = [latency]
+    await expect(healFaults({ ...broken, links: stuck }, 'all')).rejects.toThrow('it cannot be healed')
   })
 
   test('does not hide that a fault is still there', async () => {
