@@ -2,7 +2,7 @@
  * Lab 04: what becomes of a record whose consumer dies between working on it and committing it?
  * Setup: 1 broker, 30 records in one partition, a group of one member that polls ten at a time; then one that takes over.
  * Fault: the member is killed when it has worked on 14 records, four of its second poll, without another word to the group.
- * Expect: an automatic commit, which commits what the poll before gave, leaves nothing out and repeats what came after it; an application that
+ * Expect: an automatic commit with every poll (auto.commit.interval.ms=0), which commits what the poll before gave, leaves nothing out and repeats what came after it; an application that
  *   keeps its offset together with its results does every record once.
  * Control: who commits after the work must be caught doing records twice; who commits before it, leaving some out. So must an application
  *   that hands its records to another thread and polls on with automatic commits.
@@ -15,8 +15,8 @@ import { GroupMember, type PolledRecord, type Positions } from '#scripts/workloa
 const records = 30
 const recordsPerPoll = 10
 const doneAtCrash = 14
-/** Shorter than Kafka's 6 s (group.min.session.timeout.ms), so that it is soon noticed that a member is gone. */
-const sessionTimeoutMs = 1_000
+/** Shorter than Kafka's 6 s (group.min.session.timeout.ms), so that it is soon noticed that a member is gone; longer than a busy machine is silent. */
+const sessionTimeoutMs = 3_000
 
 type Order = 'after-processing' | 'before-processing' | 'auto-commit' | 'auto-commit-handed-over' | 'offset-with-result'
 
@@ -70,7 +70,7 @@ class Consumer {
   async round(): Promise<void> {
     const before = this.member.positions
     const isAutomatic = this.#order === 'auto-commit' || this.#order === 'auto-commit-handed-over'
-    // Java's consumer commits at the beginning of a poll: what the poll before gave, and nobody asks whether it is done.
+    // Java's consumer commits at the beginning of a poll, here of each (auto.commit.interval.ms=0): what the poll before gave, done or not.
     if (isAutomatic) await this.#commit(before)
     const polled = await this.member.poll(recordsPerPoll)
     if (this.#order === 'offset-with-result' && this.#isFirstPoll) {
@@ -206,7 +206,7 @@ export default lab({
   name: '04-commit-semantics',
   summary: 'Kill a consumer between its work and its commit: the order of the two decides between twice and never.',
   question:
-    'A consumer with automatic commits polls ten records at a time. It has worked on four of its second ten when it is killed. Where does the member go on that takes over?',
+    'A consumer commits automatically, with every poll (auto.commit.interval.ms=0), and polls ten records at a time. It has worked on four of its second ten when it is killed. Where does the member go on that takes over?',
   prediction: {
     choices: [
       'At record 0: nothing is committed while the consumer is alive',
@@ -218,10 +218,11 @@ export default lab({
   },
   difficulty: 1,
   lesson:
-    'A group remembers one offset for each partition: where to go on. Somebody has to commit it, and what a record was used for happens elsewhere, in a database or another topic. Two steps in two places have an order, and a process may die between them. enable.auto.commit leaves the commit to the consumer, which does it inside of poll().',
+    'A group remembers one offset for each partition: where to go on. Somebody has to commit it, and what a record was used for happens elsewhere, in a database or another topic. Two steps in two places have an order, and a process may die between them. enable.auto.commit leaves the commit to the consumer, which does it inside of poll(): in one that begins when auto.commit.interval.ms have passed since the commit before. The default is 5 s; here it is 0, so every poll commits.',
   exercises: [
     'Set recordsPerPoll to 1. How many records may come twice now, and what does a commit for each record cost?',
     'Let the member die at 10 instead of 14 (doneAtCrash), between two polls. Which of the variants still goes wrong?',
+    'With the default of 5 s for auto.commit.interval.ms, what would be committed when this member dies? What does a longer interval cost, and what does it spare?',
     'Let `auto-commit-handed-over` wait for its thread before it polls again. What have you got?',
   ],
   topology: {
@@ -241,7 +242,7 @@ export default lab({
     },
     {
       name: 'auto-commit',
-      summary: 'automatic commits; records are worked on between two polls',
+      summary: 'automatic commits with every poll; records are worked on between two polls',
       role: 'main',
       ...dying('auto-commit'),
       checks: [everyRecord, repeatsTheUncommitted, ...groupPromises],
@@ -265,7 +266,7 @@ export default lab({
     },
     {
       name: 'auto-commit-handed-over',
-      summary: 'automatic commits; another thread works on the records, and the consumer polls on',
+      summary: 'automatic commits with every poll; another thread works on the records, and the consumer polls on',
       role: 'control',
       ...dying('auto-commit-handed-over'),
       checks: [everyRecord, ...groupPromises],
@@ -274,12 +275,12 @@ export default lab({
   ],
   watch: [
     'The fact "committed offset when the member died": 10 with the commit after the work and with automatic commits, 20 with the commit before it.',
-    'The time until somebody else takes over: nobody tells the group that the member is dead, it waits for the session timeout (here 1 s, Kafka’s default is 45 s since 3.0).',
+    'The time until somebody else takes over: nobody tells the group that the member is dead, it waits for the session timeout (here 3 s, Kafka’s default is 45 s since 3.0).',
     'In auto-commit-handed-over: each commit is one poll behind, and the thread is one poll behind, too; six records fall between them.',
     'No record is missing in the log and no client saw an error, in any variant: what is lost is work, so nothing on the broker tells of it.',
   ],
   explanation:
-    'The log does not know what a record was used for; the committed offset is all that a group remembers. With the commit after the work, whatever was done since the last commit is done again: at least once. With the commit before it, whatever was committed and not done is left out: at most once. No order avoids both, because there are two steps in two places. Automatic commits (enable.auto.commit, on by default) are made inside of poll(), every auto.commit.interval.ms (5 s): the positions as they were when poll() was called, so what the polls before gave, never what this poll gives. That is at least once, as long as everything is done before the next poll; an application that hands records to other threads and polls on gets losses from it. What comes twice does no harm when the work can be repeated (a key that is written again, a table of what was done), or when the offset is stored in the same transaction as the result: in a database, or in Kafka itself with sendOffsetsToTransaction.',
+    'The log does not know what a record was used for; the committed offset is all that a group remembers. With the commit after the work, whatever was done since the last commit is done again: at least once. With the commit before it, whatever was committed and not done is left out: at most once. No order avoids both, because there are two steps in two places. Automatic commits (enable.auto.commit, on by default) are made inside of poll(), at most every auto.commit.interval.ms (5 s by default, in which this member would have died before it committed anything; 0 here): the positions as they were when poll() was called, so what the polls before gave, never what this poll gives. That is at least once, as long as everything is done before the next poll; an application that hands records to other threads and polls on gets losses from it. What comes twice does no harm when the work can be repeated (a key that is written again, a table of what was done), or when the offset is stored in the same transaction as the result: in a database, or in Kafka itself with sendOffsetsToTransaction.',
   reading: [
     'Kafka documentation, "Message Delivery Semantics": https://kafka.apache.org/documentation/#semantics',
     'Kafka documentation, enable.auto.commit: https://kafka.apache.org/documentation/#consumerconfigs_enable.auto.commit',

@@ -12,7 +12,7 @@ import { rebalancePauses } from '#scripts/checkers/groups.ts'
 import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
-import { Application, assignmentOf, whileRunning } from '#scripts/workload/members/application.ts'
+import { Application, evenlyAssigned, whileRunning } from '#scripts/workload/members/application.ts'
 import { GroupMember } from '#scripts/workload/members/member.ts'
 
 const partitions = 6
@@ -45,7 +45,7 @@ function restarting(isStatic: boolean): Pick<Variant, 'workload' | 'script'> {
     run.step('three members join')
     const applications = [0, 1, 2].map(index => newMember(workload, index))
     await whileRunning(applications, async () => {
-      await evenlyAssigned(workload, applications)
+      await evenlyAssigned(workload, applications, partitions)
       const last = applications.length - 1
       const before = generationsOf(applications)
       const own = new Set(applications[last]?.member.owned.map(partition => `${workload.topic}-${partition}`))
@@ -56,7 +56,7 @@ function restarting(isStatic: boolean): Pick<Variant, 'workload' | 'script'> {
         const again = newMember(workload, last)
         applications[last] = again
         again.start()
-        await evenlyAssigned(workload, applications)
+        await evenlyAssigned(workload, applications, partitions)
       }
       const pauses = rebalancePauses(workload.recorder.history).filter(({ fromMs }) => fromMs >= nowMs)
       const others = pauses.filter(({ partition }) => !own.has(partition))
@@ -74,32 +74,26 @@ function restarting(isStatic: boolean): Pick<Variant, 'workload' | 'script'> {
   })
 }
 
-/** All members have the same generation, and as many partitions as each other. */
-async function evenlyAssigned(workload: HandWorkload, applications: readonly Application[]): Promise<void> {
-  await workload.until(
-    'the partitions are assigned evenly',
-    () => Promise.resolve(assignmentOf(applications)),
-    ({ owned, generations }) =>
-      owned.every(count => count === partitions / applications.length) && new Set(generations).size === 1,
-  )
-}
-
 const generationsOf = (applications: readonly Application[]): number =>
   Math.max(...applications.map(({ member }) => member.generation))
 
 const distinct = (applications: readonly Application[]): number =>
   new Set(applications.flatMap(({ done }) => done).map(({ partition, offset }) => `${partition} ${offset}`)).size
 
-const maxPollIntervalMs = 1_000
+/** Also how long a rebalance waits for a member (the rebalance timeout): many times what a few records take, also on a busy machine. */
+const maxPollIntervalMs = 3_000
 const workMs = 150
-const recordsEach = 10
-const refusedWanted = 4
+const refusedWanted = 3
+/** 450 ms. */
+const few = { perPoll: 3, perPartition: 10 }
+/** 4.5 s, and more there than one poll of each member takes. */
+const many = { perPoll: 30, perPartition: 30 }
 
-function working(recordsMax: number): Pick<Variant, 'workload' | 'script'> {
+function working({ perPoll, perPartition }: typeof few): Pick<Variant, 'workload' | 'script'> {
   return driving(newWorkload, async (run, workload) => {
     run.step('records are written')
-    await write(workload, recordsEach)
-    run.step(`two members poll ${recordsMax} records at a time, and work on each for ${workMs} ms`)
+    await write(workload, perPartition)
+    run.step(`two members poll ${perPoll} records at a time, and work on each for ${workMs} ms`)
     const applications = [0, 1].map(index => {
       const member = new GroupMember(workload, {
         name: `consumer-${index}`,
@@ -109,14 +103,14 @@ function working(recordsMax: number): Pick<Variant, 'workload' | 'script'> {
         times: { maxPollIntervalMs },
         beforeRevoked: async each => void (await each.commit()),
       })
-      return new Application(member, { clock: workload.cluster.clock, recordsMax, workMs })
+      return new Application(member, { clock: workload.cluster.clock, recordsMax: perPoll, workMs })
     })
     const refused = () => applications.reduce((sum, application) => sum + application.refused, 0)
     await whileRunning(applications, async () => {
       await workload.until(
         'the work is done, or was refused often',
         () => Promise.resolve({ done: distinct(applications), refused: refused() }),
-        seen => seen.done === partitions * recordsEach || seen.refused >= refusedWanted,
+        seen => seen.done === partitions * perPartition || seen.refused >= refusedWanted,
       )
       tellWork(run, applications, refused())
     })
@@ -166,10 +160,11 @@ export default lab({
     ],
     answer: 1,
   },
+  difficulty: 2,
   lesson:
     'A group agrees on who reads what in a rebalance: a member that comes, goes or falls silent begins one, and every member has to join again. Three times decide who is still there: session.timeout.ms (no heartbeat for that long: dead), max.poll.interval.ms (no poll for that long: it lives, but makes no progress), and how long a restart takes.',
   exercises: [
-    'In `too-slow`, raise maxPollIntervalMs to 2000. What have you traded for it?',
+    'In `too-slow`, raise maxPollIntervalMs to 6000. What have you traded for it?',
     'Let the static member be away for longer than its session timeout. How long does nobody read its partitions?',
     "Take protocol: 'cooperative' in `dynamic`. The generations go up as before; what about the partitions of the others?",
   ],
@@ -186,9 +181,9 @@ export default lab({
     },
     {
       name: 'few-records-per-poll',
-      summary: `max.poll.interval.ms ${maxPollIntervalMs}, three records per poll: 450 ms`,
+      summary: `max.poll.interval.ms ${maxPollIntervalMs}, ${few.perPoll} records per poll: ${few.perPoll * workMs} ms`,
       role: 'main',
-      ...working(3),
+      ...working(few),
       checks: [workIsCommitted, 'group-ownership', 'committed-offsets', 'rebalance-pause'],
       expect: 'valid',
     },
@@ -202,9 +197,9 @@ export default lab({
     },
     {
       name: 'too-slow',
-      summary: `max.poll.interval.ms ${maxPollIntervalMs}, ten records per poll: 1500 ms`,
+      summary: `max.poll.interval.ms ${maxPollIntervalMs}, ${many.perPoll} records per poll: ${many.perPoll * workMs} ms`,
       role: 'control',
-      ...working(10),
+      ...working(many),
       checks: [workIsCommitted, 'group-ownership', 'rebalance-pause'],
       expect: ['work-is-committed'],
     },
