@@ -45,7 +45,11 @@ export async function addFault(
   const links = await unlessAborted(parseLinks(kind, options, cluster), session.signal)
   const resolved = async (_?: Cluster, seen?: Observation): Promise<readonly number[]> =>
     kind.targets === 'nodes'
-      ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, message => output.note(message), seen)
+      ? await resolveNodesFor(kind.verb ?? 'break', cluster, names, {
+          note: message => output.note(message),
+          called: kind.name,
+          seen,
+        })
       : []
   const isTimed = [options.at, options.repeat, options.lasts, options.within, conditions[0]].some(
     each => each !== undefined,

@@ -21,7 +21,7 @@ export async function operate(
 ): Promise<void> {
   const cluster = await attachCluster(options.name)
   const { output, signal } = session
-  const ids = await resolveNodesFor(verb, cluster, names, message => output.note(message))
+  const ids = await resolveNodesFor(verb, cluster, names, { note: message => output.note(message) })
   output.progress(ids.length === 0 ? `${verb}: there is no node to ${verb}` : `${verb}: node ${ids.join(', ')}`)
   if (verb === 'restart') await rollingRestart(cluster, ids, options.wait !== false, session)
   else await Promise.all(ids.map(id => cluster[verb](id)))

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import { millisecondsOf } from '../duration.ts'
-import { usageError } from '../errors.ts'
+import { failure, usageError } from '../errors.ts'
 import type { Cluster, NodeStatus } from '../cluster/cluster.ts'
 import { checkedName, defaultName } from '../cluster/spec.ts'
 import type { Observation } from '../observe/model.ts'
@@ -89,13 +89,25 @@ const statesFor: Readonly<Record<Operation, readonly NodeStatus[]>> = {
   break: up,
 }
 
-/** As `resolveNodes`, but `all` are all that the operation applies to; who is left out is told to `note`. A number is taken as it is. */
+/** The operations after which a node serves: where every node does so already, nothing is missed. */
+const harmless: ReadonlySet<Operation> = new Set(['start', 'resume'])
+
+interface Choosing {
+  readonly note: (message: string) => void
+  /** What the command calls what it does; left out: as the operation. */
+  readonly called?: string
+  readonly seen?: Observation | undefined
+}
+
+/**
+ * As `resolveNodes`, but `all` are all that the operation applies to; who is left out is told to `note`, and nobody is refused where the
+ * operation breaks something. A number is taken as it is.
+ */
 export async function resolveNodesFor(
   operation: Operation,
   cluster: Cluster,
   names: readonly string[],
-  note: (message: string) => void,
-  seen?: Observation,
+  { note, called = operation, seen }: Choosing,
 ): Promise<number[]> {
   const ids = await resolveNodes(cluster, names, seen)
   if (!names.includes('all')) return ids
@@ -108,8 +120,14 @@ export async function resolveNodesFor(
   const left = (await cluster.nodes()).filter(
     ({ id, state }) => !named.has(id) && !statesFor[operation].includes(state),
   )
-  for (const { id, state } of left) note(`${operation}: node ${id} is left out, it is ${state}`)
-  return ids.filter(id => !left.some(node => node.id === id))
+  for (const { id, state } of left) note(`${called}: node ${id} is left out, it is ${state}`)
+  const chosen = ids.filter(id => !left.some(node => node.id === id))
+  if (chosen.length > 0 || harmless.has(operation)) return chosen
+  const { name } = cluster.spec
+  throw failure(
+    `${called}: no node of ${name} is in a state for it, so nothing was done.`,
+    `./faultline status --name ${name} shows the nodes; ./faultline start all --name ${name} starts those that are down.`,
+  )
 }
 
 async function activeController(cluster: Cluster): Promise<number> {

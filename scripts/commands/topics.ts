@@ -144,6 +144,9 @@ function partitionsOf(
 }
 
 export async function deleteTopics(names: readonly string[], options: CommonOptions, session: Session): Promise<void> {
-  await withAdmin(options, async admin => await admin.deleteTopics({ topics: [...names] }))
+  await withAdmin(options, async admin => {
+    for (const name of names) await requireTopic(admin, name, options.name)
+    await admin.deleteTopics({ topics: [...names] })
+  })
   session.output.result({ deleted: names }, () => `Deleted ${names.join(', ')}.`)
 }

@@ -73,6 +73,8 @@ function lifeOf(engine: Engine): void {
 
   test('takes records and gives them back', async () => {
     await toolkit.run('topic', 'create', 'letters', '--partitions', '2', ...name)
+    const unknown = await toolkit.start('topic', 'delete', 'nope', ...name)
+    expect(unknown.stderr).toContain('There is no topic nope.')
     await toolkit.run('produce', 'letters', 'a', 'b', 'c', ...name)
     expect(await toolkit.values('life', 'letters')).toEqual(['a', 'b', 'c'])
   })

@@ -1,5 +1,5 @@
 /** Our own broker as a process, under the Node.js that runs the toolkit. It formats its storage itself. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { failure, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
@@ -54,9 +54,10 @@ function engineOf(program?: string): ProcessEngine {
 
     inVersion(file) {
       const path = resolve(file)
-      if (existsSync(path)) return engineOf(path)
+      const found = statSync(path, { throwIfNoEntry: false })
+      if (found?.isFile() === true) return engineOf(path)
       throw usageError(
-        `There is no file ${path}.`,
+        found === undefined ? `There is no file ${path}.` : `${path} is not a file.`,
         'The program of a broker is a file such as broker/main.ts of another checkout.',
       )
     },
