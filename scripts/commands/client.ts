@@ -3,7 +3,9 @@ import type { Admin, Kafka } from 'kafkajs'
 import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { failure, messageOf, ToolkitError, usageError } from '../errors.ts'
+import { Output } from '../output.ts'
 import type { CommonOptions } from './options.ts'
+import { tellingSilence } from './silence.ts'
 
 export async function kafkaOf(options: CommonOptions): Promise<{ kafka: Kafka; cluster: Cluster }> {
   const [{ default: kafkajs }, { endingSpins }, cluster] = await Promise.all([
@@ -11,13 +13,16 @@ export async function kafkaOf(options: CommonOptions): Promise<{ kafka: Kafka; c
     import('../workload/kafkajs-goodbye.ts'),
     attachCluster(options.name),
   ])
+  const known = cluster.kafkaOptions()
+  const output = new Output(options.json === true)
   const kafka = new kafkajs.Kafka({
     clientId: 'faultline',
     logLevel: kafkajs.logLevel.NOTHING,
     logCreator: endingSpins(() => () => undefined),
     // About 10 s in all: as long as a group's coordinator needs to come up on a slow machine.
     retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 2_000 },
-    ...cluster.kafkaOptions(),
+    ...known,
+    socketFactory: tellingSilence({ note: message => output.note(message), socketFactory: known.socketFactory }),
   })
   return { kafka, cluster }
 }

@@ -10,11 +10,12 @@ import { table } from './describe.ts'
 import type { CommonOptions } from './options.ts'
 import { resolveNodes } from './options.ts'
 import type { Session } from './session.ts'
+import { tellingSilence } from './silence.ts'
 
 export async function inspect(names: readonly string[], options: CommonOptions, session: Session): Promise<void> {
   const cluster = await attachCluster(options.name)
   if (names.length > 0) return await inspectNodes(cluster, await resolveNodes(cluster, names), session)
-  const [quorum, view] = await Promise.all([cluster.quorum(), metadataOf(cluster)])
+  const [quorum, view] = await Promise.all([cluster.quorum(), metadataOf(cluster, session)])
   const document = {
     name: cluster.spec.name,
     quorum,
@@ -36,18 +37,21 @@ export async function inspect(names: readonly string[], options: CommonOptions, 
 
 const answerMs = 5_000
 
-async function metadataOf(cluster: Cluster): Promise<MetadataView> {
+async function metadataOf(cluster: Cluster, { output }: Session): Promise<MetadataView> {
   const nodes = await cluster.nodes()
   const up = nodes.filter(node => node.roles.includes('broker') && node.state === 'running')
   const problems: string[] = []
+  const known = cluster.kafkaOptions()
+  const note = (message: string) => output.note(message)
+  const client = { ...known, socketFactory: tellingSilence({ note, socketFactory: known.socketFactory }) }
   for (const node of up) {
     const patience = AbortSignal.timeout(answerMs)
     try {
-      const client = await WireClient.open(node, cluster.kafkaOptions(), patience)
+      const asked = await WireClient.open(node, client, patience)
       try {
-        return await allTopics(client)
+        return await allTopics(asked)
       } finally {
-        client.close()
+        asked.close()
       }
     } catch (error) {
       problems.push(

@@ -17,13 +17,14 @@ const broker = createServer(socket => {
   socket.on('error', () => undefined).resume()
   heard?.()
 })
+let port = 0
 let heard: (() => void) | undefined
 
 beforeAll(async () => {
   process.env['FAULTLINE_HOME'] = home
   broker.listen(0, '127.0.0.1')
   await once(broker, 'listening')
-  const { port } = broker.address() as AddressInfo
+  port = (broker.address() as AddressInfo).port
   const owner = await ownProcess()
   const spec = clusterSpec({ runtime: 'process', name: 'silent', brokers: 1, port })
   mkdirSync(nodeDirectory(spec.name, 1), { recursive: true })
@@ -54,9 +55,11 @@ describe('with a broker that never answers', () => {
     [['consume', 'orders'], 'SIGINT', 130],
     [['produce', 'orders', 'one'], 'SIGINT', 130],
     [['inspect'], 'SIGTERM', 143],
-  ] as const)('%j ends at the first %s', async (args, signal, code) => {
+  ] as const)('%j says whom it waits for, and ends at the first %s', async (args, signal, code) => {
     const { connected, running } = start(...args)
     await connected
+    const said = await once(running.stderr, 'data')
+    expect(String(said[0])).toContain(`Waiting for the broker at 127.0.0.1:${port}`)
     running.kill(signal)
     const { exitCode, stderr } = await running
     // Left, and not ended because the client library had given up.
