@@ -47,7 +47,7 @@ async function perform(control: FaultControl, incoming: IncomingMessage): Promis
   const host = (incoming.headers.host ?? '').replace(/:\d+$/, '')
   if (host !== loopback && host !== 'localhost') throw usageError(`This answers to ${loopback} only, not to ${host}.`)
   const { pathname } = new URL(incoming.url ?? '/', `http://${loopback}`)
-  const [, collection = '', id = '', verb = ''] = pathname.split('/').map(decodeURIComponent)
+  const [, collection = '', id = '', verb = ''] = pathname.split('/').map(decoded)
   const asked = `${incoming.method} /${[collection, id === '' ? '' : 'ID', verb].filter(part => part !== '').join('/')}`
   switch (asked) {
     case 'GET /links':
@@ -73,6 +73,14 @@ async function perform(control: FaultControl, incoming: IncomingMessage): Promis
         `${incoming.method} ${pathname} is nothing that a fault proxy knows.`,
         'docs/fault-proxy.md lists it.',
       )
+  }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (error) {
+    throw usageError(`${JSON.stringify(part)} in the path cannot be decoded: ${messageOf(error)}.`)
   }
 }
 

@@ -108,6 +108,7 @@ describe('the control interface of a proxy', () => {
       'kind, from and to',
     ],
     ['null', 'POST', '/faults', { 'content-type': 'application/json' }, 'null', 'kind, from and to'],
+    ['half a letter', 'POST', '/faults/%zz/release', {}, '', '"%zz" in the path cannot be decoded'],
     ['something else', 'GET', '/secrets', {}, '', 'nothing that a fault proxy knows'],
   ])('does not listen to %s', async (_, method, path, headers, body, why) => {
     const { status, text } = await raw(method, path, headers, body)
