@@ -84,7 +84,7 @@ function lagging(isDeleted: boolean): Pick<Variant, 'workload' | 'script'> {
         await run.when(groupHasMembers(group.id, members))
         let idle = -1
         const assigned = predicate('all partitions are assigned', { groups: [group.id] }, seen => {
-          const found = known(seen.groups?.[group.id])
+          const found = known(known(seen.groups)?.[group.id])
           if (found === undefined || found === null) return undefined
           const counts = found.members.map(({ assignment }) => assignment.length)
           idle = counts.filter(count => count === 0).length

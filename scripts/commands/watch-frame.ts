@@ -12,6 +12,7 @@ import {
   type ObservedPartition,
   type ObservedQuorum,
   type ObservedTransaction,
+  type Unknown,
 } from '../observe/model.ts'
 import { changeInWords, totalLag } from '../observe/words.ts'
 import { table } from './describe.ts'
@@ -68,10 +69,16 @@ async function quorumBlock(quorum: Known<ObservedQuorum>): Promise<string> {
 const legend =
   'each replica: log end / high watermark / last stable offset, as it says itself; * leads, - is out of sync'
 
+/** Nobody told which there are: none is something else. */
+function unlisted(what: string, { unknown }: Unknown): string {
+  return `${paint.red(`${what}: unknown`)}: ${unknown}`
+}
+
 async function topicBlock(
   topics: NonNullable<Observation['topics']>,
   brokers: readonly ObservedBroker[],
 ): Promise<string> {
+  if (isUnknown(topics)) return unlisted('topics', topics)
   const ids = brokers.map(({ id }) => id)
   const rows = Object.entries(topics).flatMap(([name, topic]) => {
     if (topic === null) return [[name, paint.red('there is no such topic')]]
@@ -114,6 +121,7 @@ function logText(log: Known<ObservedLog>): string {
 }
 
 async function groupBlock(groups: NonNullable<Observation['groups']>, named: readonly string[]): Promise<string> {
+  if (isUnknown(groups)) return unlisted('groups', groups)
   const entries = Object.entries(groups)
   if (entries.length === 0) return 'no groups'
   const blocks = [
@@ -164,6 +172,7 @@ async function groupDetail(id: string, { members, offsets }: ObservedGroup): Pro
 }
 
 async function transactionBlock(transactions: NonNullable<Observation['transactions']>): Promise<string> {
+  if (isUnknown(transactions)) return unlisted('transactions', transactions)
   const rows = Object.entries(transactions).flatMap(([id, found]) =>
     found === null ? [] : [transactionRow(id, found)],
   )

@@ -2,7 +2,7 @@
 import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import type { Change } from '../observe/changes.ts'
-import type { Observation, Watch } from '../observe/model.ts'
+import { isUnknown, type Observation, type Watch } from '../observe/model.ts'
 import { observe, observeOnce } from '../observe/observe.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -83,7 +83,7 @@ function namedGroups({ group }: WatchOptions): readonly string[] {
 /** Without internal topics, unless they are asked for. */
 function shown(observation: Observation, { topic, internal }: WatchOptions): Observation {
   const { topics } = observation
-  if (topics === undefined || internal === true || topic.length > 0) return observation
+  if (topics === undefined || isUnknown(topics) || internal === true || topic.length > 0) return observation
   const isInternal = (name: string) => name.startsWith('__')
   const isAboutInternal = (change: Change) =>
     ('topic' in change && isInternal(change.topic)) || ('partition' in change && isInternal(change.partition))

@@ -57,6 +57,7 @@ export async function viewReplicas(cluster: Cluster, topic: string): Promise<Rep
 }
 
 function partitionsOf(seen: Observation, topic: string) {
+  if (isUnknown(seen.topics)) return { partitions: [], unknown: [`${topic}: ${seen.topics.unknown}`] }
   const found = seen.topics?.[topic]
   if (found === undefined || found === null) return { partitions: [], unknown: [`there is no topic ${topic} yet`] }
   if (isUnknown(found)) return { partitions: [], unknown: [`${topic}: ${found.unknown}`] }

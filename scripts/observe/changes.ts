@@ -87,9 +87,9 @@ export class Changes {
     const changes = [
       ...parts.brokers.flatMap(broker => this.#broker(broker)),
       ...(parts.quorum === undefined ? [] : this.#quorum(parts.quorum)),
-      ...Object.entries(parts.topics ?? {}).flatMap(([name, topic]) => this.#topic(name, topic)),
-      ...Object.entries(parts.groups ?? {}).flatMap(([id, group]) => this.#group(id, group)),
-      ...Object.entries(parts.transactions ?? {}).flatMap(([id, found]) => this.#transaction(id, found)),
+      ...Object.entries(known(parts.topics) ?? {}).flatMap(([name, topic]) => this.#topic(name, topic)),
+      ...Object.entries(known(parts.groups) ?? {}).flatMap(([id, group]) => this.#group(id, group)),
+      ...Object.entries(known(parts.transactions) ?? {}).flatMap(([id, found]) => this.#transaction(id, found)),
     ]
     this.#whole = whole
     return changes

@@ -6,12 +6,19 @@ import type {
   ObservedTransactionState,
   Offset,
 } from '../history/operation.ts'
-import { isUnknown, known, type Observation, type ObservedPartition } from './model.ts'
+import { isUnknown, known, type Observation, type ObservedPartition, type Unknown } from './model.ts'
 import { totalLag } from './words.ts'
+
+type Listed<K extends 'groups' | 'transactions'> = Exclude<NonNullable<Observation[K]>, Unknown>
 
 /** Entries for what is unknown are left out; a high watermark that is unknown is null. */
 export function toHistory(observation: Observation): HistoryObservation {
-  const { brokers, topics = {}, groups, transactions } = observation
+  const { brokers } = observation
+  const [topics = {}, groups, transactions] = [
+    known(observation.topics),
+    known(observation.groups),
+    known(observation.transactions),
+  ]
   const quorum = known(observation.quorum)
   const partitions = Object.values(topics).flatMap(topic => Object.values(known(topic)?.partitions ?? {}))
   const told = partitions.flatMap(partition =>
@@ -53,7 +60,7 @@ function partitionOf(partition: ObservedPartition): HistoryPartition {
   }
 }
 
-function groupsOf(groups: NonNullable<Observation['groups']>): Record<string, ObservedGroupState> {
+function groupsOf(groups: Listed<'groups'>): Record<string, ObservedGroupState> {
   const told = Object.entries(groups).flatMap(([id, group]) => {
     if (group === null || isUnknown(group)) return []
     const { type, state, epoch, members, offsets } = group
@@ -64,9 +71,7 @@ function groupsOf(groups: NonNullable<Observation['groups']>): Record<string, Ob
   return Object.fromEntries(told)
 }
 
-function transactionsOf(
-  transactions: NonNullable<Observation['transactions']>,
-): Record<string, ObservedTransactionState> {
+function transactionsOf(transactions: Listed<'transactions'>): Record<string, ObservedTransactionState> {
   const told = Object.entries(transactions).flatMap(([id, found]) => {
     if (found === null || isUnknown(found)) return []
     const { state, producerId, producerEpoch, partitions } = found

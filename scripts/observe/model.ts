@@ -19,7 +19,8 @@ export function unknown(reason: string): Unknown {
 }
 
 export function isUnknown(value: unknown): value is Unknown {
-  return typeof value === 'object' && value !== null && 'unknown' in value
+  // Also of a list by name, where something may be called so.
+  return typeof value === 'object' && value !== null && 'unknown' in value && typeof value.unknown === 'string'
 }
 
 /** The value, or undefined when it is unknown or was not asked for. */
@@ -49,12 +50,12 @@ export interface Observation {
   readonly brokers: readonly ObservedBroker[]
   /** Present when watched. */
   readonly quorum?: Known<ObservedQuorum>
-  /** Null: there is no such topic. */
-  readonly topics?: Readonly<Record<string, Known<ObservedTopic | null>>>
+  /** Null: there is no such topic. Unknown as a whole, like groups and transactions: all were asked for, and nobody told which there are. */
+  readonly topics?: Known<Readonly<Record<string, Known<ObservedTopic | null>>>>
   /** Null: there is no such group. */
-  readonly groups?: Readonly<Record<string, Known<ObservedGroup | null>>>
+  readonly groups?: Known<Readonly<Record<string, Known<ObservedGroup | null>>>>
   /** Null: nobody coordinates such an id, or (when only open ones are watched) its transaction has ended. */
-  readonly transactions?: Readonly<Record<string, Known<ObservedTransaction | null>>>
+  readonly transactions?: Known<Readonly<Record<string, Known<ObservedTransaction | null>>>>
   /** Against the last observation in which the value was known. */
   readonly changes: readonly Change[]
 }
@@ -198,5 +199,5 @@ export function partitionOf(
   topic: string,
   index: number,
 ): ObservedPartition | undefined {
-  return known(known(observation.topics?.[topic])?.partitions[index])
+  return known(known(known(observation.topics)?.[topic])?.partitions[index])
 }

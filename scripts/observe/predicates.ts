@@ -195,7 +195,7 @@ export function brokerIs(broker: number, registration: Registration): Predicate 
 
 function ofGroup(id: string, words: string, holds: (group: ObservedGroup) => boolean | undefined): Predicate {
   return predicate(`group ${id} ${words}`, { groups: [id] }, ({ groups }) => {
-    const group = groups?.[id]
+    const group = known(groups)?.[id]
     if (group === undefined || isUnknown(group)) return undefined
     return group === null ? false : holds(group)
   })
@@ -227,7 +227,7 @@ export function groupHasCaughtUp(id: string): Predicate {
 
 function ofTransaction(id: string, words: string, holds: (found: ObservedTransaction | null) => boolean): Predicate {
   return predicate(`transaction ${id} ${words}`, { transactions: [id] }, ({ transactions }) => {
-    const found = transactions?.[id]
+    const found = known(transactions)?.[id]
     return found === undefined || isUnknown(found) ? undefined : holds(found)
   })
 }

@@ -64,6 +64,7 @@ function theController({ quorum }: Observation): number | string {
 }
 
 function theCoordinator({ groups }: Observation, id: string): number | string {
+  if (isUnknown(groups)) return groups.unknown
   const group = groups?.[id]
   if (group === null) return `there is no group ${id}`
   if (group === undefined) return 'the group was not asked for'
@@ -89,6 +90,7 @@ function aFollower(seen: Observation, topic: string, index: number): number | st
 }
 
 function whyUnknown({ topics }: Observation, topic: string, index: number): string {
+  if (isUnknown(topics)) return topics.unknown
   const found = topics?.[topic]
   if (found === null) return `there is no topic ${topic}`
   if (isUnknown(found)) return found.unknown

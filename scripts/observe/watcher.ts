@@ -52,6 +52,8 @@ export class Watcher {
   #believedLast: number | undefined
   #sequence = 0
   readonly #whole = { topics: false, groups: false, transactions: false }
+  /** Why it is not known which there are, where none are known and all were asked for. */
+  readonly #unlisted: { [kind in Listed]?: Unknown } = {}
 
   constructor(cluster: ObservableCluster, watch: Watch, answerMs = defaultAnswerMs) {
     this.#cluster = cluster
@@ -87,9 +89,13 @@ export class Watcher {
       atMs,
       brokers: this.#brokers(views, trusted),
       ...(this.#watch.quorum === true ? { quorum } : {}),
-      ...(wanted === undefined ? {} : { topics: this.#observedTopics(topics, states, outdated) }),
-      ...(wantedGroups === undefined ? {} : { groups: observedGroups(groups, states) }),
-      ...(this.#watch.transactions === undefined ? {} : { transactions: Object.fromEntries(transactions) }),
+      ...(wanted === undefined
+        ? {}
+        : { topics: this.#unlisted.topics ?? this.#observedTopics(topics, states, outdated) }),
+      ...(wantedGroups === undefined ? {} : { groups: this.#unlisted.groups ?? observedGroups(groups, states) }),
+      ...(this.#watch.transactions === undefined
+        ? {}
+        : { transactions: this.#unlisted.transactions ?? Object.fromEntries(transactions) }),
     }
     return {
       ...seen,
@@ -113,17 +119,20 @@ export class Watcher {
     const { groups: wanted } = this.#watch
     if (wanted === undefined) return new Map()
     const told = await this.#lines.each('groups', async line => await askGroups(line, wanted))
-    this.#whole.groups = reasonsOf(told) === ''
-    return this.#remember('groups', oneOfEach('group', told, this.#seen.groups), wanted !== 'all')
+    const reason = reasonsOf(told)
+    this.#whole.groups = reason === ''
+    const found = oneOfEach('group', told, this.#seen.groups)
+    return this.#remember('groups', found, { isNamed: wanted !== 'all', reason })
   }
 
   async #lookAtTransactions(): Promise<Found<ObservedTransaction>> {
     const { transactions: wanted } = this.#watch
     if (wanted === undefined) return new Map()
     const told = await this.#lines.each('transactions', async line => await askTransactions(line, wanted))
-    this.#whole.transactions = reasonsOf(told) === ''
+    const reason = reasonsOf(told)
+    this.#whole.transactions = reason === ''
     const found = oneOfEach('transactional id', told, this.#seen.transactions)
-    return this.#remember('transactions', found, typeof wanted !== 'string')
+    return this.#remember('transactions', found, { isNamed: typeof wanted !== 'string', reason })
   }
 
   async #lookAtTopics(trusted: readonly number[], ofGroups: readonly string[]): Promise<Topics> {
@@ -143,12 +152,25 @@ export class Watcher {
         return [name, mergeTopic(name, namedBy(views, name), who)] as const
       }),
     )
-    return this.#remember('topics', found, topics !== 'all')
+    return this.#remember('topics', found, {
+      isNamed: topics !== 'all',
+      reason: who.length === 0 ? nobody.unknown : '',
+    })
   }
 
-  /** What is gone was told once; what is named goes on being told, and so does what is unknown. */
-  #remember<T>(kind: Listed, found: Found<T>, isNamed: boolean): Found<T> {
+  /**
+   * What is gone was told once; what is named goes on being told, and so does what is unknown.
+   *
+   * @param how  reason: why there may be more than what was found; empty when there is not
+   */
+  #remember<T>(
+    kind: Listed,
+    found: Found<T>,
+    { isNamed, reason }: { readonly isNamed: boolean; readonly reason: string },
+  ): Found<T> {
     if (isNamed) return found
+    delete this.#unlisted[kind]
+    if (found.size === 0 && reason !== '') this.#unlisted[kind] = unknown(reason)
     for (const [id, answer] of found) {
       if (answer === null) this.#seen[kind].delete(id)
       else this.#seen[kind].add(id)

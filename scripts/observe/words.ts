@@ -14,19 +14,26 @@ import {
 
 /** A few lines, one for each thing that was watched. */
 export function inWords(observation: Omit<Observation, 'changes'>): string {
-  const { brokers, quorum, topics = {}, groups = {}, transactions = {} } = observation
+  const { brokers, quorum, topics, groups, transactions } = observation
   const told = <T>(what: string, found: Known<T | null>, words: (value: T) => string) =>
     `${what}: ${isUnknown(found) ? `unknown (${found.unknown})` : found === null ? 'there is none' : words(found)}`
   return [
     `brokers: ${brokers.map(brokerInWords).join(', ')}`,
     ...(quorum === undefined ? [] : [told('quorum', quorum, quorumInWords)]),
-    ...Object.entries(topics).flatMap(([name, topic]) => {
+    ...[{ topics }, { groups }, { transactions }].flatMap(lists =>
+      Object.entries(lists).flatMap(([what, found]) =>
+        isUnknown(found) ? [`${what}: unknown (${found.unknown})`] : [],
+      ),
+    ),
+    ...Object.entries(known(topics) ?? {}).flatMap(([name, topic]) => {
       const partitions = known(topic)?.partitions
       if (partitions === undefined) return [told(name, topic, () => '')]
       return Object.entries(partitions).map(([index, found]) => told(`${name}-${index}`, found, partitionInWords))
     }),
-    ...Object.entries(groups).map(([id, found]) => told(`group ${id}`, found, groupInWords)),
-    ...Object.entries(transactions).map(([id, found]) => told(`transaction ${id}`, found, transactionInWords)),
+    ...Object.entries(known(groups) ?? {}).map(([id, found]) => told(`group ${id}`, found, groupInWords)),
+    ...Object.entries(known(transactions) ?? {}).map(([id, found]) =>
+      told(`transaction ${id}`, found, transactionInWords),
+    ),
   ].join('\n')
 }
 

@@ -302,7 +302,7 @@ function storyOf(engine: Engine): void {
     const producer = await write(kafka, 4)
     await producer.disconnect()
     const behind = await when(cluster, groupLags('readers', 4), { timeoutMs })
-    expect(known(behind.groups?.['readers'])).toMatchObject({
+    expect(known(known(behind.groups)?.['readers'])).toMatchObject({
       type: 'classic',
       state: 'Stable',
       members: [{ clientId: 'guest', assignment: [`${topic}-0`] }],
@@ -323,7 +323,7 @@ function storyOf(engine: Engine): void {
         timeoutMs,
         topics: [topic],
       })
-      const found = known(seen.groups?.[group])
+      const found = known(known(seen.groups)?.[group])
       expect(found).toMatchObject({
         type: kind,
         coordinator,
@@ -336,7 +336,7 @@ function storyOf(engine: Engine): void {
       if (kind !== 'share') continue
       await leaveAndMoveShareGroup(cluster, { group, coordinator }, { topic, offset: 1 })
       const moved = await when(cluster, every(groupIs(group, 'Empty'), groupLags(group, end - 1)), { timeoutMs })
-      expect(known(moved.groups?.[group])?.offsets).toEqual({ [`${topic}-0`]: { committed: 1, lag: end - 1 } })
+      expect(known(known(moved.groups)?.[group])?.offsets).toEqual({ [`${topic}-0`]: { committed: 1, lag: end - 1 } })
     }
   })
 
@@ -347,7 +347,7 @@ function storyOf(engine: Engine): void {
     await transaction.send({ topic, messages: [{ value: 'not decided yet' }] })
     const open = every(transactionIs('payer', 'Ongoing'), isHeldBackByTransaction(topic, 0))
     const seen = await when(cluster, open, { timeoutMs, producers: true, topics: [topic], transactions: ['payer'] })
-    const found = known(seen.transactions?.['payer'])
+    const found = known(known(seen.transactions)?.['payer'])
     expect(found).toMatchObject({ partitions: [`${topic}-0`], startedAt: expect.any(Number) as number })
     const { highWatermark, lastStableOffset, producers } = partition(seen)
     expect(known(lastStableOffset)).toBe(known(highWatermark)! - 1)
@@ -357,7 +357,7 @@ function storyOf(engine: Engine): void {
     expect((await observeOnce(cluster, { transactions: 'open' })).transactions).toHaveProperty('payer')
     await transaction.abort()
     const after = await when(cluster, transactionHasEnded('payer'), { timeoutMs, transactions: ['payer'] })
-    expect(known(after.transactions?.['payer'])?.state).toBe('CompleteAbort')
+    expect(known(known(after.transactions)?.['payer'])?.state).toBe('CompleteAbort')
     expect((await when(cluster, seenLevel, { timeoutMs, topics: [topic] })).topics).toBeDefined()
     await producer.disconnect()
   })

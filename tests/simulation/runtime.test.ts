@@ -85,7 +85,7 @@ describe('the simulated runtime', () => {
       expect([cluster.bootstrap.length, cluster.spec.brokers, cluster.spec.added]).toEqual([5, 3, 2])
       await reassign(cluster, move)
       const hasMoved = predicate('events-0 is on 4, 5 and 1', { topics: ['events'] }, ({ topics }) => {
-        const partition = known(known(topics?.['events'])?.partitions[0])
+        const partition = known(known(known(topics)?.['events'])?.partitions[0])
         return (
           partition &&
           `${partition.replicas.join()} ${partition.isr.toSorted((a, b) => a - b).join()}` === '4,5,1 1,4,5'
