@@ -7,13 +7,18 @@ import { engineOf } from './engine-name.ts'
  * A broker ignores a name that it does not know, as Kafka's does; whoever types one here has mistyped it.
  *
  * @param option  where settings of all nodes come from: `--set`
+ * @param ofNode  where those of a node come from
  */
-export async function requireKnownSettings(spec: ClusterSpec, option: string): Promise<void> {
+export async function requireKnownSettings(
+  spec: ClusterSpec,
+  option: string,
+  ofNode = (id: number): string => `A setting of node ${id}`,
+): Promise<void> {
   const isOurs = (id: number): boolean => engineOf(spec, id).engine === 'faultline'
   const own = Object.entries(spec.nodes ?? {}).filter(([, { settings = {} }]) => Object.keys(settings).length > 0)
   const everywhere =
     Object.keys(spec.settings).length === 0 ? [] : [{ id: nodeIds(spec).find(isOurs) ?? 1, what: option }]
-  const nodes = [...everywhere, ...own.map(([id]) => ({ id: Number(id), what: `A setting of node ${id}` }))]
+  const nodes = [...everywhere, ...own.map(([id]) => ({ id: Number(id), what: ofNode(Number(id)) }))]
   const ours = nodes.filter(({ id }) => isOurs(id))
   if (ours.length === 0) return
   const [{ parseBrokerConfig }, { ConfigError }, { processNodeProperties }] = await Promise.all([

@@ -3,7 +3,7 @@
  * data is continued. The same for every runtime with a state directory.
  */
 import { failure, usageError } from '../errors.ts'
-import { nodeIds, type ClusterSpec } from './cluster.ts'
+import { brokerIds, nodeIds, type ClusterSpec } from './cluster.ts'
 import { engineOf, engineText } from './engine-name.ts'
 import { conditionOf, identify } from './process/liveness.ts'
 import type { ProcessHandle } from './process/liveness.ts'
@@ -52,6 +52,7 @@ export async function beginUp(spec: ClusterSpec): Promise<ClusterRecord | undefi
 function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
   if (
     kept.brokers === wanted.brokers &&
+    brokerIds(kept).length === brokerIds(wanted).length &&
     kept.controllers === wanted.controllers &&
     kept.runtime === wanted.runtime &&
     engineText(kept) === engineText(wanted) &&
@@ -63,7 +64,7 @@ function requireSameShape(kept: ClusterSpec, wanted: ClusterSpec): void {
     kept.dataDir === wanted.dataDir
   )
     return
-  const options = `--runtime ${kept.runtime} --engine ${engineText(kept)} --brokers ${kept.brokers} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}${kept.faults === true ? ' --faults' : ''}`
+  const options = `--runtime ${kept.runtime} --engine ${engineText(kept)} --brokers ${brokerIds(kept).length} --controllers ${kept.controllers}${kept.dataDir === undefined ? '' : ` --data ${kept.dataDir}`} --security ${kept.security ?? 'none'}${kept.proxy === true ? ' --proxy' : ''}${kept.faults === true ? ' --faults' : ''}`
   throw usageError(
     `The cluster ${kept.name} is down with its data kept, and has another shape: ${options}.`,
     `./faultline up --name ${kept.name} continues it as it was; or drop its data with ./faultline down --name ${kept.name}.`,

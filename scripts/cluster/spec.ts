@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { usageError } from '../errors.ts'
 import type { ClusterSpec, RuntimeName } from './cluster.ts'
-import { nodeIds, runtimeNames } from './cluster.ts'
+import { brokerIds, nodeIds, runtimeNames } from './cluster.ts'
 import { requireRedpandaSpec } from './compose/redpanda.ts'
 import { enginesOf, engineText, parseEngine } from './engine-name.ts'
 import { portSpan, proxiedNodesMax } from './ports.ts'
@@ -80,13 +80,25 @@ export function clusterSpec(request: SpecRequest): ClusterSpec {
 }
 
 /**
+ * A number of brokers that somebody asks for is of all, also of those that a cluster has grown by.
+ *
+ * @param kept  the cluster as it is
+ */
+export function brokersAsked(
+  total: number,
+  { brokers = 3, added = 0 }: Pick<SpecRequest, 'brokers' | 'added'>,
+): Pick<SpecRequest, 'brokers' | 'added'> {
+  return added > 0 && total === brokers + added ? { brokers, added } : { brokers: total, added: undefined }
+}
+
+/**
  * Where a cluster is another one than the wanted: a line each, in the words of `up`. Nothing where it is the same. A wanted port of 0 is any.
  */
 export function differences(is: ClusterSpec, wanted: ClusterSpec): string[] {
   const words = (spec: ClusterSpec): Readonly<Record<string, string>> => ({
     '--runtime': spec.runtime,
     '--engine': engineText(spec),
-    '--brokers': String(spec.brokers),
+    '--brokers': String(brokerIds(spec).length),
     '--controllers': String(spec.controllers),
     '--port': String(wanted.port === 0 ? 0 : spec.port),
     '--data': spec.dataDir ?? 'in the state directory',
@@ -194,7 +206,7 @@ export function parseSettings(pairs: readonly string[]): Record<string, string> 
 }
 
 function requireFreeSettings(settings: Readonly<Record<string, string>>): void {
-  const key = Object.keys(settings).find(name => reserved.has(name))
+  const key = Object.keys(settings).find(name => reservedSettings.has(name))
   if (key !== undefined)
     throw usageError(
       `--set ${key} is decided by the toolkit itself.`,
@@ -203,7 +215,7 @@ function requireFreeSettings(settings: Readonly<Record<string, string>>): void {
 }
 
 /** What the toolkit must know itself to find its nodes again. */
-const reserved = new Set([
+export const reservedSettings: ReadonlySet<string> = new Set([
   'node.id',
   'broker.id',
   'process.roles',

@@ -2,10 +2,17 @@
 import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
 import { engineText, parseEngine } from '../cluster/engine-name.ts'
 import { attachCluster, chooseRuntime, runtimeByName } from '../cluster/runtimes.ts'
-import { clusterSpec, defaultName, differences, parseSettings, type SpecRequest } from '../cluster/spec.ts'
+import {
+  brokersAsked,
+  clusterSpec,
+  defaultName,
+  differences,
+  parseSettings,
+  type SpecRequest,
+} from '../cluster/spec.ts'
 import { requireKnownSettings } from '../cluster/known-settings.ts'
 import { readRecord } from '../cluster/state.ts'
-import { loadTopology, requestOf } from '../cluster/topology/load.ts'
+import { loadTopology, requestOf, requireFit } from '../cluster/topology/load.ts'
 import { failure } from '../errors.ts'
 import { describeCluster, metricsLines, nodeTable, proxyLines, securityLines } from './describe.ts'
 import type { CommonOptions } from './options.ts'
@@ -40,7 +47,8 @@ export async function up(given: UpCommandOptions, session: Session): Promise<voi
 
 /** From options and topology file to a complete spec. What cannot be meant is refused before anything is looked for or said. */
 async function wantedSpec(given: UpCommandOptions, session: Session): Promise<ClusterSpec> {
-  const topology = given.topology === undefined ? undefined : requestOf(await loadTopology(given.topology))
+  const file = given.topology === undefined ? undefined : await loadTopology(given.topology)
+  const topology = file && requestOf(file)
   const name = given.name === defaultName ? (topology?.name ?? given.name) : given.name
   // A file says all of it; without one, what is not said again holds as it was.
   const kept = keptRequest(name)
@@ -52,10 +60,13 @@ async function wantedSpec(given: UpCommandOptions, session: Session): Promise<Cl
     name,
     settings: { ...before, ...parseSettings(set) },
     ...(data === undefined ? {} : { dataDir: data }),
+    ...(given.brokers === undefined ? {} : brokersAsked(given.brokers, kept)),
   }
   const complete = (runtime: string): ClusterSpec => clusterSpec({ ...request, runtime })
   const assumed = parseEngine('--engine', request.engine ?? 'faultline').engine === 'redpanda' ? 'compose' : 'process'
-  await requireKnownSettings(complete(request.runtime ?? assumed), '--set')
+  const first = complete(request.runtime ?? assumed)
+  if (given.topology !== undefined && file !== undefined) await requireFit(given.topology, file, first)
+  await requireKnownSettings(first, '--set')
   return complete(request.runtime ?? (await chosenRuntime(request, session)))
 }
 

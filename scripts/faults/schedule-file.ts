@@ -12,13 +12,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerIds } from '../cluster/cluster.ts'
 import { seededRandom } from '../cluster/random.ts'
 import { millisecondsOf } from '../duration.ts'
 import { messageOf, usageError } from '../errors.ts'
+import { importModule } from '../import-module.ts'
 import type { Observation } from '../observe/model.ts'
 import { predicateFromJson } from '../observe/predicate-form.ts'
 import { watchOfRoles } from '../observe/roles.ts'
@@ -80,8 +80,7 @@ async function requireTargets(where: string, { nodes = [], links }: FileEntry, c
 async function load(file: string): Promise<unknown> {
   try {
     if (!/\.[cm]?[jt]s$/.test(file)) return JSON.parse(readFileSync(file, 'utf8'))
-    const module = (await import(pathToFileURL(resolve(file)).href)) as { readonly default?: unknown }
-    return module.default
+    return (await importModule(resolve(file), `The schedule ${file}`)).default
   } catch (error) {
     throw usageError(`The schedule ${file} cannot be read: ${messageOf(error)}.`, example)
   }

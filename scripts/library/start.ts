@@ -7,9 +7,9 @@ import { realClock } from '../cluster/clock.ts'
 import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
 import { processRuntime } from '../cluster/process/runtime.ts'
 import { clusterSpec } from '../cluster/spec.ts'
-import { requireKnownSettings } from '../cluster/known-settings.ts'
 import { keepStateIn } from '../cluster/state.ts'
 import { checkedTopology } from '../cluster/topology/check.ts'
+import { requireLinksFit, requireSettingsFit } from '../cluster/topology/fit.ts'
 import { requestOf } from '../cluster/topology/load.ts'
 import { ShapeError } from '../cluster/topology/shape.ts'
 import type { Topology } from '../cluster/topology/topology.ts'
@@ -36,7 +36,7 @@ export async function start(options: StartOptions): Promise<TestCluster> {
   }
   const limit = limitOf(options)
   try {
-    await requireKnownSettings(spec, 'startCluster, option settings')
+    await requireSettingsFit('startCluster, option ', spec)
     const cluster = await processRuntime.up(spec, { ...limit.abort, skipReadyCheck: true })
     try {
       // It says who is missing when the time is over.
@@ -74,7 +74,7 @@ function limitOf({ signal, timeoutMs }: StartOptions) {
 function specOf(options: StartOptions): ClusterSpec {
   const { name = 'test', brokers, controllers, engine, security, proxy, faults, links, settings } = options
   const topology = topologyOf({ brokers, controllers, engine, security, proxy, faults, links, settings })
-  return {
+  const spec = {
     ...clusterSpec({
       ...requestOf(topology),
       // Unique on this machine, whoever starts how many: the folders of clusters of other processes may lie beside.
@@ -84,12 +84,20 @@ function specOf(options: StartOptions): ClusterSpec {
     }),
     tied: true,
   }
+  inOptions(() => requireLinksFit(topology, spec))
+  return spec
 }
 
 /** The options that a topology file has, too, under the same checks. */
 function topologyOf(given: Readonly<Record<string, unknown>>): Topology {
+  return inOptions(() =>
+    checkedTopology(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))),
+  )
+}
+
+function inOptions<T>(check: () => T): T {
   try {
-    return checkedTopology(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+    return check()
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
     throw usageError(`startCluster, option ${error.message}.`)

@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.ts'
 import { FIRST_CONTROLLER_ID } from '../cluster.ts'
 import { parseEngine } from '../engine-name.ts'
 import { securityKinds } from '../security/kinds.ts'
+import { reservedSettings } from '../spec.ts'
 import { either, flag, isObject, list, object, oneOf, settings, type Shape, ShapeError, text, whole } from './shape.ts'
 import type { LinkEnd, LinkTopology, NodeTopology, Topology } from './topology.ts'
 
@@ -79,6 +80,12 @@ export function checkedTopology(value: unknown): Topology {
     entries.forEach(({ engine }, index) => requireEngine(engine, `${field}[${index}].engine`))
   }
   requireEngine(checked.engine, 'engine')
+  requireOwnSettings(checked.settings, 'settings')
+  for (const field of ['brokers', 'controllers'] as const) {
+    const entries = checked[field]
+    if (typeof entries === 'object')
+      entries.forEach((entry, index) => requireOwnSettings(entry.settings, `${field}[${index}].settings`))
+  }
   if (checked.links !== undefined && checked.links.length > 0 && checked.proxy === false)
     throw new ShapeError('proxy', 'links are broken by the proxy, so it cannot be false where there are links')
   faultsOf(checked)
@@ -90,8 +97,13 @@ function requireEngine(engine: string | undefined, path: string): void {
   try {
     parseEngine('an engine', engine)
   } catch (error) {
-    throw new ShapeError(path, messageOf(error))
+    throw new ShapeError(path, reasonOf(error))
   }
+}
+
+function requireOwnSettings(settings: Topology['settings'], path: string): void {
+  const key = Object.keys(settings ?? {}).find(name => reservedSettings.has(name))
+  if (key !== undefined) throw new ShapeError(`${path}[${JSON.stringify(key)}]`, 'is decided by the toolkit itself')
 }
 
 /** The nodes that say something of their own, by id. */
@@ -103,24 +115,31 @@ export function nodesOf({ brokers, controllers }: Topology): Map<number, NodeTop
 
 /** The faults that its links are. */
 export function faultsOf(topology: Topology): FaultRequest[] {
-  return (topology.links ?? []).flatMap((entry, index) => {
-    const path = `links[${index}]`
-    const from = sources(topology, entry.from, `${path}.from`)
-    const to = sources(topology, entry.to, `${path}.to`)
-    const { kind, parameters = {}, listener } = entry
-    try {
-      completeParameters(linkFaultKind(kind), parameters)
-    } catch (error) {
-      throw new ShapeError(`${path}.parameters`, messageOf(error))
-    }
-    const rest = { kind, parameters, ...(listener === undefined ? {} : { listener }) }
-    return entry.bothWays === true
-      ? [
-          { from, to, ...rest },
-          { from: to, to: from, ...rest },
-        ]
-      : [{ from, to, ...rest }]
-  })
+  return (topology.links ?? []).flatMap((entry, index) => faultsOfLink(topology, entry, `links[${index}]`))
+}
+
+/** @param path  where the link is in the topology */
+export function faultsOfLink(topology: Topology, entry: LinkTopology, path: string): FaultRequest[] {
+  const from = sources(topology, entry.from, `${path}.from`)
+  const to = sources(topology, entry.to, `${path}.to`)
+  const { kind, parameters = {}, listener } = entry
+  try {
+    completeParameters(linkFaultKind(kind), parameters)
+  } catch (error) {
+    throw new ShapeError(`${path}.parameters`, reasonOf(error))
+  }
+  const rest = { kind, parameters, ...(listener === undefined ? {} : { listener }) }
+  return entry.bothWays === true
+    ? [
+        { from, to, ...rest },
+        { from: to, to: from, ...rest },
+      ]
+    : [{ from, to, ...rest }]
+}
+
+/** A message as part of a sentence: who says it puts the full stop. */
+export function reasonOf(error: unknown): string {
+  return messageOf(error).replace(/\.$/, '')
 }
 
 function sources(

@@ -1,12 +1,14 @@
 /** Topology files: one of the ready ones by its name, or a file of the user's. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, extname, join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { codeOf, messageOf, usageError } from '../../errors.ts'
+import { importModule } from '../../import-module.ts'
 import { installation } from '../../installation/here.ts'
 import { parseEngine } from '../engine-name.ts'
+import type { ClusterSpec } from '../cluster.ts'
 import type { SpecRequest } from '../spec.ts'
 import { checkedTopology, faultsOf, nodesOf } from './check.ts'
+import { requireLinksFit, requireSettingsFit } from './fit.ts'
 import { ShapeError } from './shape.ts'
 import type { Topology, TopologySettings } from './topology.ts'
 
@@ -28,8 +30,24 @@ export async function loadTopology(given: string): Promise<Topology> {
     return checkedTopology(value)
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
-    throw usageError(`--topology ${given}: ${error.message}.`)
+    throw misplaced(`--topology ${given}`, error)
   }
+}
+
+/** Refuses what the cluster that becomes of it cannot have, or no broker knows. */
+export async function requireFit(given: string, topology: Topology, spec: ClusterSpec): Promise<void> {
+  const what = `--topology ${given}`
+  try {
+    requireLinksFit(topology, spec)
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error
+    throw misplaced(what, error)
+  }
+  await requireSettingsFit(`${what}: `, { ...spec, settings: texts(topology.settings ?? {}) })
+}
+
+function misplaced(what: string, error: ShapeError): Error {
+  return usageError(`${what}: ${error.message}.`)
 }
 
 /** What it asks for, in the words of a request for a spec. */
@@ -91,7 +109,7 @@ async function importDefault(file: string, given: string): Promise<unknown> {
   if (!existsSync(file)) throw unreadable(given, 'there is no such file')
   let module: { readonly default?: unknown }
   try {
-    module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown }
+    module = await importModule(file, `--topology ${given}`)
   } catch (error) {
     throw unreadable(given, messageOf(error))
   }

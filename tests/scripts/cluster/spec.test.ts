@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { controllerIds, nodeIds } from '#scripts/cluster/cluster.ts'
 import { brokerPort, controllerPort, inspectorPort, portsOf } from '#scripts/cluster/ports.ts'
-import { checkedName, clusterSpec, parseSettings } from '#scripts/cluster/spec.ts'
+import { brokersAsked, checkedName, clusterSpec, differences, parseSettings } from '#scripts/cluster/spec.ts'
 import { ToolkitError } from '#scripts/errors.ts'
 
 const refusal = (work: () => unknown): ToolkitError => {
@@ -94,5 +94,16 @@ describe('--set', () => {
 
   test.each(['node.id', 'listeners', 'log.dirs', 'cluster.id'])('leaves %s to the toolkit', key => {
     expect(refusal(() => parseSettings([`${key}=1`])).message).toContain('decided by the toolkit')
+  })
+})
+
+describe('a number of brokers that is asked for again', () => {
+  const grown = clusterSpec({ runtime: 'process', brokers: 3, added: 2 })
+  const asked = (total: number) => clusterSpec({ ...grown, ...brokersAsked(total, grown) })
+
+  test('is of all, also of those that came later', () => {
+    expect(differences(grown, asked(5))).toEqual([])
+    expect(differences(grown, asked(3))).toEqual(['--brokers is 5, not 3'])
+    expect(differences(grown, asked(6))).toEqual(['--brokers is 5, not 6'])
   })
 })

@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { processNodeProperties } from '#scripts/cluster/process/node-files.ts'
 import { engineOf, enginesOf, engineText } from '#scripts/cluster/engine-name.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
 import { checkedTopology } from '#scripts/cluster/topology/check.ts'
-import { loadTopology, readyTopologies, requestOf } from '#scripts/cluster/topology/load.ts'
+import { loadTopology, readyTopologies, requestOf, requireFit } from '#scripts/cluster/topology/load.ts'
 import type { Topology } from '#scripts/cluster/topology/topology.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'faultline-topology-'))
@@ -51,8 +53,60 @@ describe('a topology', () => {
       { proxy: false, links: [{ kind: 'latency', from: 1, to: 2, parameters: { delay: 1 } }] },
       'proxy: links are broken by the proxy',
     ],
+    [{ brokers: [{ settings: { 'node.id': 4 } }] }, 'brokers[0].settings["node.id"]: is decided by the toolkit itself'],
   ])('%j is refused by the place of what is wrong', (value, message) => {
     expect(() => checkedTopology(value)).toThrow(message)
+  })
+
+  const late = { kind: 'latency', from: 1, parameters: { delay: 1 } }
+  test.each([
+    [{ settings: { foo: 1 } }, 'settings is not understood: unknown setting foo'],
+    [{ brokers: [{}, { settings: { foo: 1 } }] }, 'brokers[1].settings is not understood: unknown setting foo'],
+    [{ controllers: [{ settings: { foo: 1 } }] }, 'controllers[0].settings is not understood: unknown setting foo'],
+    [{ links: [{ ...late, to: 7 }] }, 'links[0].to: there is no node 7; the cluster has 1, 2, 3.'],
+    [
+      {
+        brokers: 1,
+        links: [
+          { ...late, to: 1 },
+          { ...late, from: [101], to: 1 },
+        ],
+      },
+      'links[1].from: there is no node 101',
+    ],
+    [
+      { brokers: 1, links: [{ ...late, from: 'client', to: 1, listener: 'controller' }] },
+      'links[0]: There is no link from',
+    ],
+    [
+      { brokers: 1, links: [{ kind: 'drop', from: 'client', to: 1, parameters: { topic: 'orders' } }] },
+      'links[0].parameters.topic: newer requests name topics by their ids',
+    ],
+  ])('%j does not fit the cluster, and its place is named', async (value, message) => {
+    const topology = checkedTopology(value)
+    const refused = requireFit('mine.json', topology, specOf(topology))
+    await expect(refused).rejects.toThrow(`--topology mine.json: ${message}`)
+    await expect(refused).rejects.toThrow(/[^.]\.$/)
+  })
+
+  test('fits where an option gives it the nodes that its links name', async () => {
+    const topology = checkedTopology({ links: [{ ...late, to: 7 }] })
+    await requireFit('mine.json', topology, clusterSpec({ runtime: 'process', ...requestOf(topology), brokers: 7 }))
+  })
+
+  test('ends its messages with one full stop', async () => {
+    const file = path.join(folder, 'stops.json')
+    writeFileSync(file, '{"links": [{"kind": "latency", "from": 1, "to": 2}]}')
+    await expect(loadTopology(file)).rejects.toThrow(/[^.]\.$/)
+  })
+
+  test('is refused where its module ends the process while it is read', () => {
+    const file = path.join(folder, 'exits.mjs')
+    writeFileSync(file, 'process.exit(0)')
+    const command = path.join(projectRoot, 'faultline')
+    const { status, stderr } = spawnSync(command, ['up', '--topology', file, '--name', 'exits'], { encoding: 'utf8' })
+    expect(stderr).toContain('the module ended the process while it was read')
+    expect(status).toBe(2)
   })
 
   test('gives each node what it has of its own, over what all have', () => {
