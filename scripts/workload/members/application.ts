@@ -1,5 +1,6 @@
 /** The usual loop around a member: poll, work on each record, commit, and so on until it is stopped. */
 import type { LabClock } from '../../cluster/cluster.ts'
+import type { HandWorkload } from '../by-hand.ts'
 import type { GroupMember, PolledRecord } from './member.ts'
 
 export interface ApplicationOptions {
@@ -97,4 +98,18 @@ export function assignmentOf(applications: readonly Application[]): {
     owned: members.map(([, { owned }]) => owned.length),
     generations: members.map(([, { generation }]) => generation),
   }
+}
+
+/** Waits until all members have the same generation, and as many of the `partitions` as each other. @throws when an application has failed */
+export async function evenlyAssigned(
+  workload: HandWorkload,
+  applications: readonly Application[],
+  partitions: number,
+): Promise<void> {
+  await workload.until(
+    'the partitions are assigned evenly',
+    () => Promise.resolve(assignmentOf(applications)),
+    ({ owned, generations }) =>
+      owned.every(count => count === partitions / applications.length) && new Set(generations).size === 1,
+  )
 }
