@@ -12,7 +12,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { codeOf, failure, messageOf } from '../errors.ts'
+import { codeOf, exitCodes, failure, messageOf, ToolkitError } from '../errors.ts'
 import { makeFolder } from '../make-folder.ts'
 import { installation } from '../installation/here.ts'
 import type { ClusterSpec } from './cluster.ts'
@@ -153,6 +153,16 @@ export function removeIfEmpty(directory: string): void {
   }
 }
 
+/** A file of the state that cannot be read. */
+export class DamagedFile extends ToolkitError {
+  constructor(path: string, cause: unknown) {
+    super(exitCodes.failed, `${path} is damaged: it should hold JSON.`, {
+      remedy: './faultline down, with the --name of the cluster, ends what it finds of it and removes the rest.',
+      cause,
+    })
+  }
+}
+
 /** Undefined when the file is missing. */
 export function readJson(path: string): unknown {
   let text: string
@@ -165,11 +175,7 @@ export function readJson(path: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw failure(
-      `${path} is damaged: it should hold JSON.`,
-      `Remove ${dirname(path)} after making sure that its processes are gone.`,
-      error,
-    )
+    throw new DamagedFile(path, error)
   }
 }
 

@@ -7,7 +7,7 @@ import { clusterNames, projectRoot, readRecord, stateHome } from '../cluster/sta
 import type { Finding, Grade } from '../doctor/finding.ts'
 import { machineFindings } from '../doctor/machine.ts'
 import { realProbes } from '../doctor/probes.ts'
-import { exitCodes } from '../errors.ts'
+import { exitCodes, ToolkitError } from '../errors.ts'
 import { paint } from '../output.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
@@ -19,7 +19,7 @@ export async function doctor(
   if (options.fetchKafka === true) {
     await fetchJars({ progress: session.output.progress, signal: session.signal })
   }
-  const isUp = clusterNames().some(name => readRecord(name)?.phase === 'up')
+  const isUp = clusterNames().some(isUpOrUnknown)
   const found = await Promise.all([machineFindings(realProbes, { isUp }), leftovers()])
   const findings = found.flat()
   if (findings.some(finding => finding.grade === 'bad')) session.exitCode = exitCodes.lacking
@@ -38,50 +38,72 @@ export async function doctor(
   )
 }
 
+/** What the machine is asked for does not fail of a file that is told of below. */
+function isUpOrUnknown(name: string): boolean {
+  try {
+    return readRecord(name)?.phase === 'up'
+  } catch (error) {
+    if (error instanceof ToolkitError) return true
+    throw error
+  }
+}
+
 async function leftovers(): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const name of clusterNames()) {
-    const record = readRecord(name)
-    if (record === undefined) continue
-    const remedy = `./faultline down --name ${name}`
-    if (record.phase === 'starting' && (await conditionOf(record.owner)) === 'gone') {
-      findings.push({
-        name: `cluster ${name}`,
-        grade: 'lacking',
-        summary: 'its start was cut off; it left things behind',
-        remedy,
-      })
-    } else if (record.phase === 'up' && record.spec.lab !== undefined && (await conditionOf(record.owner)) === 'gone') {
-      findings.push({
-        name: `cluster ${name}`,
-        grade: 'lacking',
-        summary: `was made for the lab ${record.spec.lab}, which was cut off; it still runs`,
-        remedy,
-      })
-    } else if (record.phase === 'up') {
-      const cluster = await attachCluster(name)
-      const dead = (await cluster.nodes()).filter(node => node.state === 'dead').map(node => node.id)
-      findings.push(...(await proxyFinding(cluster)))
-      const secured =
-        cluster.security === undefined
-          ? ''
-          : ` (security ${cluster.security.kind}: client files in ${cluster.security.directory})`
-      const summary = dead.length === 0 ? `is up${secured}` : `node ${dead.join(', ')} has ended by itself`
-      findings.push({
-        name: `cluster ${name}`,
-        grade: dead.length === 0 ? 'good' : 'lacking',
-        summary,
-        ...(dead.length === 0 ? {} : { remedy: `./faultline start ${dead.join(' ')} --name ${name}, or ${remedy}` }),
-      })
-    } else
-      findings.push({
-        name: `cluster ${name}`,
-        grade: 'good',
-        summary: record.phase === 'down' ? 'is down, its data kept' : 'is being started',
-      })
+    try {
+      findings.push(...(await leftoversOf(name)))
+    } catch (error) {
+      if (!(error instanceof ToolkitError)) throw error
+      const remedy = `./faultline down --name ${name} ends what it finds of it`
+      findings.push({ name: `cluster ${name}`, grade: 'bad', summary: error.message, remedy })
+    }
   }
   if (findings.length === 0)
     findings.push({ name: 'clusters', grade: 'good', summary: `none in ${stateHome()}; project at ${projectRoot}` })
+  return findings
+}
+
+async function leftoversOf(name: string): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const record = readRecord(name)
+  if (record === undefined) return []
+  const remedy = `./faultline down --name ${name}`
+  if (record.phase === 'starting' && (await conditionOf(record.owner)) === 'gone') {
+    findings.push({
+      name: `cluster ${name}`,
+      grade: 'lacking',
+      summary: 'its start was cut off; it left things behind',
+      remedy,
+    })
+  } else if (record.phase === 'up' && record.spec.lab !== undefined && (await conditionOf(record.owner)) === 'gone') {
+    findings.push({
+      name: `cluster ${name}`,
+      grade: 'lacking',
+      summary: `was made for the lab ${record.spec.lab}, which was cut off; it still runs`,
+      remedy,
+    })
+  } else if (record.phase === 'up') {
+    const cluster = await attachCluster(name)
+    const dead = (await cluster.nodes()).filter(node => node.state === 'dead').map(node => node.id)
+    findings.push(...(await proxyFinding(cluster)))
+    const secured =
+      cluster.security === undefined
+        ? ''
+        : ` (security ${cluster.security.kind}: client files in ${cluster.security.directory})`
+    const summary = dead.length === 0 ? `is up${secured}` : `node ${dead.join(', ')} has ended by itself`
+    findings.push({
+      name: `cluster ${name}`,
+      grade: dead.length === 0 ? 'good' : 'lacking',
+      summary,
+      ...(dead.length === 0 ? {} : { remedy: `./faultline start ${dead.join(' ')} --name ${name}, or ${remedy}` }),
+    })
+  } else
+    findings.push({
+      name: `cluster ${name}`,
+      grade: 'good',
+      summary: record.phase === 'down' ? 'is down, its data kept' : 'is being started',
+    })
   return findings
 }
 

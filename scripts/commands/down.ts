@@ -1,6 +1,7 @@
 /** `down`: takes a cluster away, whatever state an earlier command left it in. */
 import { existsSync } from 'node:fs'
-import { clusterNames, readRecord, removeState, stateDirectory } from '../cluster/state.ts'
+import { salvage } from '../cluster/salvage.ts'
+import { clusterNames, DamagedFile, readRecord, removeState, stateDirectory } from '../cluster/state.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { findCluster } from '../cluster/lifecycle.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
@@ -18,7 +19,7 @@ interface DownOptions extends CommonOptions {
 export async function down(options: DownOptions, session: Session): Promise<void> {
   const names = options.all === true ? clusterNames() : [options.name]
   const gone: { name: string; dataKept: boolean }[] = []
-  for (const name of names) gone.push(await takeDown(name, options.keepData === true, session))
+  for (const name of names) gone.push(await takeDownOrSalvage(name, options.keepData === true, session))
   session.output.result(options.all === true ? gone : gone[0], () =>
     gone.length === 0
       ? 'There is no cluster.'
@@ -29,6 +30,25 @@ export async function down(options: DownOptions, session: Session): Promise<void
           )
           .join('\n'),
   )
+}
+
+/** What cannot be read is no reason to leave the rest running. */
+async function takeDownOrSalvage(
+  name: string,
+  keepData: boolean,
+  session: Session,
+): Promise<{ name: string; dataKept: boolean }> {
+  try {
+    return await takeDown(name, keepData, session)
+  } catch (error) {
+    if (!(error instanceof DamagedFile) || keepData) throw error
+    session.output.note(error.message)
+    const ended = await salvage(name)
+    session.output.note(
+      `${ended.length === 0 ? 'No process' : `The processes ${ended.join(', ')}`} of ${name} could be found by what they were started with${ended.length === 0 ? '' : ', and were ended'}; ${stateDirectory(name)} is removed. Data that --data has put elsewhere stays.`,
+    )
+    return { name, dataKept: false }
+  }
 }
 
 async function takeDown(

@@ -1,5 +1,4 @@
 /** Sockets of a command that say whom it waits for: a broker behind a black hole is as silent as a command that hangs. */
-import type { Socket } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
 import { directSocket } from '../cluster/wire-socket.ts'
 
@@ -36,10 +35,10 @@ export function tellingSilence({
     waits()
     for (const event of ['connect', 'data', 'close'] as const) socket.on(event, heard)
     const write = socket.write.bind(socket) as (...given: unknown[]) => boolean
-    socket.write = ((...given: unknown[]) => {
+    socket.write = (...given: unknown[]) => {
       waits()
       return write(...given)
-    }) as Socket['write']
+    }
     return socket
   }
 }

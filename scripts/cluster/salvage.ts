@@ -1,0 +1,67 @@
+/**
+ * The end of a cluster whose files cannot be read: its processes are known by what they were started with, its containers by their labels.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { failure } from '../errors.ts'
+import { poll } from './clock.ts'
+import { identify, signalProcess, waitFor } from './process/liveness.ts'
+import { removeState, stateDirectory } from './state.ts'
+
+const endMs = 10_000
+
+/** Ends what belongs to the cluster, and removes its state; data outside of it stays. @returns the processes that were ended */
+export async function salvage(name: string): Promise<readonly number[]> {
+  const directory = stateDirectory(name)
+  // What kills and starts nodes by itself ends with its orders.
+  rmSync(join(directory, 'faults'), { recursive: true, force: true })
+  const ended = new Set<number>()
+  let isQuiet = false
+  const gone = await poll(
+    async () => {
+      const found = await processesOf(directory)
+      for (const pid of found) {
+        await end(pid)
+        ended.add(pid)
+      }
+      const wasQuiet = isQuiet
+      isQuiet = found.length === 0
+      return (wasQuiet && isQuiet) || undefined
+    },
+    { everyMs: 100, timeoutMs: endMs },
+  )
+  if (gone === undefined) throw failure(`Processes of ${name} come again and again, so ${directory} stays.`)
+  if (existsSync(join(directory, 'compose.yaml'))) {
+    const { sweepProject } = await import('./compose/sweep.ts')
+    await sweepProject(`faultline-${name}`, { keepVolumes: false, isCutOff: true })
+  }
+  removeState(name)
+  return [...ended]
+}
+
+async function end(pid: number): Promise<void> {
+  const handle = await identify(pid)
+  if (handle !== undefined && (await signalProcess(handle, 'SIGKILL'))) await waitFor(handle, 'gone', endMs)
+}
+
+/** Node.js or Java with a file of ours in the state of the cluster: an editor or a pager of the same file is none. */
+async function processesOf(directory: string): Promise<number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-ww', '-eo', 'pid=,state=,args='], {
+    env: { LC_ALL: 'C', PATH: process.env['PATH'] },
+    maxBuffer: 1 << 24,
+  })
+  return stdout.split('\n').flatMap(line => {
+    const [pid = '', state = '', program = '', ...args] = line.trim().split(/\s+/)
+    const isRunner = ['node', 'java'].includes(basename(program)) || program === process.execPath
+    const isOurs = args.some(arg => isOf(arg, directory))
+    return isRunner && isOurs && !state.startsWith('Z') && Number(pid) !== process.pid ? [Number(pid)] : []
+  })
+}
+
+/** Nodes have their properties as an argument, the fault proxy and the host of simulated nodes a folder. */
+function isOf(arg: string, directory: string): boolean {
+  if (!arg.startsWith(directory)) return false
+  return /^(\/node-\d+\/server\.properties|\/proxy)?$/.test(arg.slice(directory.length))
+}

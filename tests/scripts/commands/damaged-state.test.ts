@@ -1,0 +1,80 @@
+/** A file of a cluster that holds no JSON: the commands that look and clean up say so, and do the rest. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { execa } from 'execa'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ownProcess } from '#scripts/cluster/lifecycle.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { nodeDirectory, projectRoot, stateDirectory, writeRecord } from '#scripts/cluster/state.ts'
+
+let home = ''
+let properties = ''
+beforeEach(async () => {
+  home = mkdtempSync(path.join(tmpdir(), 'faultline-damaged-'))
+  process.env['FAULTLINE_HOME'] = home
+  const owner = await ownProcess()
+  for (const name of ['hurt', 'sound']) {
+    const spec = clusterSpec({ runtime: 'process', name, brokers: 1 })
+    mkdirSync(nodeDirectory(name, 1), { recursive: true })
+    writeRecord({ version: 1, spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] })
+  }
+  properties = path.join(nodeDirectory('hurt', 1), 'server.properties')
+  writeFileSync(properties, '')
+})
+afterEach(() => {
+  delete process.env['FAULTLINE_HOME']
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function run(...args: string[]) {
+  return await execa(path.join(projectRoot, 'faultline'), args, {
+    reject: false,
+    env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
+  })
+}
+
+describe.each(['cluster.json', 'node-1/process.json'])('a damaged %s', file => {
+  beforeEach(() => writeFileSync(path.join(stateDirectory('hurt'), file), '{'))
+
+  test('is one line of doctor among the others', async () => {
+    const { stdout } = await run('doctor', '--json')
+    const found = JSON.parse(stdout) as { name: string; grade: string; summary: string; remedy?: string }[]
+    expect(found).toContainEqual({
+      name: 'cluster hurt',
+      grade: 'bad',
+      summary: expect.stringContaining(`${file} is damaged`) as string,
+      remedy: './faultline down --name hurt ends what it finds of it',
+    })
+    expect(found).toContainEqual(expect.objectContaining({ name: 'cluster sound', grade: 'good' }))
+    expect(found.length).toBeGreaterThan(5)
+  })
+
+  test('does not keep down from ending the processes of the cluster, and nobody else', async () => {
+    const node = spawn(process.execPath, ['-e', 'setInterval(Date,1e3)', properties], { stdio: 'ignore' })
+    const reader = spawn('tail', ['-f', properties], { stdio: 'ignore' })
+    await Promise.all([once(node, 'spawn'), once(reader, 'spawn')])
+    try {
+      const ended = once(node, 'exit')
+      const { exitCode, stderr } = await run('down', '--name', 'hurt')
+      expect(stderr).toContain(`${file} is damaged`)
+      expect(stderr).toContain(`The processes ${node.pid} of hurt could be found`)
+      expect(exitCode).toBe(0)
+      expect(await ended).toEqual([null, 'SIGKILL'])
+      expect(reader.exitCode ?? reader.signalCode).toBeNull()
+      expect(existsSync(stateDirectory('hurt'))).toBe(false)
+      expect(existsSync(stateDirectory('sound'))).toBe(true)
+    } finally {
+      for (const child of [node, reader]) child.kill('SIGKILL')
+    }
+  })
+
+  test('is told of by down --keep-data, which changes nothing', async () => {
+    const { exitCode, stderr } = await run('down', '--name', 'hurt', '--keep-data')
+    expect(stderr).toContain(`${file} is damaged`)
+    expect(exitCode).toBe(1)
+    expect(existsSync(properties)).toBe(true)
+  })
+})
