@@ -16,7 +16,7 @@ import type { SecurityKind } from './security/kinds.ts'
 export const engines = ['faultline', 'apache-kafka', 'redpanda'] as const
 export type Engine = (typeof engines)[number]
 
-export const runtimeNames = ['process', 'compose', 'simulated', 'kubernetes'] as const
+export const runtimeNames = ['process', 'compose', 'simulated'] as const
 /** `external`: somebody else has started it; see `external/`. Not to be chosen by name, it comes with an address. */
 export type RuntimeName = (typeof runtimeNames)[number] | 'external'
 

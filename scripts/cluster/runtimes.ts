@@ -16,8 +16,6 @@ export async function runtimeByName(name: RuntimeName): Promise<Runtime> {
         'A cluster of somebody else has no name here.',
         'lab run --bootstrap HOST:PORT runs labs against it.',
       )
-    case 'kubernetes':
-      throw usageError('The runtime kubernetes is not there yet.', 'Use --runtime process or --runtime compose.')
   }
 }
 

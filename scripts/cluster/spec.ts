@@ -164,8 +164,6 @@ function requireFaults(spec: ClusterSpec): void {
       `--faults is not there on the engine ${engine} as processes: nothing of ours is inside its nodes.`,
       'Use --runtime compose; ./faultline fault list --kinds tells what can be done to them from outside.',
     )
-  if (runtime === 'kubernetes')
-    throw usageError(`--faults is not there on the runtime ${runtime}.`, 'Use --runtime process.')
 }
 
 /** A name that can be a directory, a container's name and a DNS label at once. */

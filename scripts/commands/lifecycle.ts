@@ -62,7 +62,7 @@ function addUpCommand(root: Command, session: Session): void {
     .description('start a cluster; returns when a record can be produced and read')
     .option(
       '--runtime <runtime>',
-      'process, compose, simulated or kubernetes (default: compose if a Docker engine answers, else process)',
+      'process, compose or simulated (default: compose if a Docker engine answers, else process)',
     )
     .option('--engine <engine>', 'faultline, redpanda, apache-kafka or apache-kafka:3.9.1 (default: faultline)')
     .option('--brokers <count>', 'how many brokers (default: 3)', wholeNumber)

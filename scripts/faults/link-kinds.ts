@@ -58,8 +58,6 @@ function whyNot({ runtime }: Place): string | undefined {
       return undefined
     case 'simulated':
       return 'no proxy in front of simulated nodes; labs cut links there with run.partition'
-    case 'kubernetes':
-      return 'not there yet'
     case 'external':
       return 'somebody else has started the cluster'
   }

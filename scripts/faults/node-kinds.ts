@@ -146,7 +146,6 @@ const needsOnKafka: Readonly<Record<string, string>> = {
 }
 
 function whyNot(kind: NodeFaultKind, { runtime, engine }: Place): string | undefined {
-  if (runtime === 'kubernetes') return 'not there yet'
   if (kind.name === 'stall') return undefined
   if (engine === 'apache-kafka' && runtime !== 'compose')
     return needsOnKafka[kind.name] ?? 'nothing of ours is inside its nodes'

@@ -80,8 +80,6 @@ function noVersions({ runtime }: Place): string | undefined {
       return 'the nodes of a cluster in containers have one image; needs --runtime process'
     case 'external':
       return 'nothing is done to the nodes of a cluster that is not ours'
-    case 'kubernetes':
-      return 'not there yet'
   }
 }
 
