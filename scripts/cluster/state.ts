@@ -40,8 +40,8 @@ export interface ClusterRecord {
 }
 
 /** The directory that holds all clusters. FAULTLINE_HOME moves it. */
-export function stateHome(): string {
-  const chosen = process.env['FAULTLINE_HOME']
+export function stateHome(environment: NodeJS.ProcessEnv = process.env): string {
+  const chosen = environment['FAULTLINE_HOME']
   if (chosen !== undefined && chosen !== '') return chosen
   return join(installation.workplace, '.faultline')
 }

@@ -1,9 +1,27 @@
 /** `completion`: what a shell needs to complete this command line, made from the commands themselves. */
 import type { Command } from 'commander'
+import { engines, runtimeNames } from '../cluster/cluster.ts'
+import { securityKinds } from '../cluster/security/kinds.ts'
+import { stateHome } from '../cluster/state.ts'
 import { usageError } from '../errors.ts'
+import { faultKinds } from '../faults/catalogue.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
 type Shell = (typeof shells)[number]
+
+/** What an option may be given, apart from --name, which is one of the clusters that there are when the key is pressed. */
+const valuesOf: Readonly<Record<string, readonly string[]>> = {
+  '--runtime': runtimeNames,
+  '--engine': engines,
+  '--security': securityKinds,
+}
+
+/** Arguments of commands that are one of a list. */
+const argumentsOf = (path: readonly string[]): readonly { readonly name: string; readonly summary: string }[] => {
+  if (path.join(' ') === 'fault add') return faultKinds.map(({ name, summary }) => ({ name, summary }))
+  if (path.join(' ') === 'completion') return shells.map(name => ({ name, summary: `for ${name}` }))
+  return []
+}
 
 interface Place {
   /** Words that lead there: empty, `fault`, `fault add`. */
@@ -36,7 +54,12 @@ const scripts: Readonly<Record<Shell, (places: readonly Place[]) => string>> = {
 function placesOf(command: Command, path: readonly string[] = []): Place[] {
   const place = {
     path,
-    commands: command.commands.map(child => ({ name: child.name(), summary: child.description() })),
+    commands: [
+      ...command.commands.flatMap(child =>
+        [child.name(), ...child.aliases()].map(name => ({ name, summary: child.description() })),
+      ),
+      ...argumentsOf(path),
+    ],
     options: command.options.flatMap(({ long, short, description, required, optional }) =>
       long === undefined || long === null
         ? []
@@ -50,14 +73,25 @@ function placesOf(command: Command, path: readonly string[] = []): Place[] {
           ],
     ),
   }
-  return [place, ...command.commands.flatMap(child => placesOf(child, [...path, child.name()]))]
+  return [
+    place,
+    ...command.commands.flatMap(child =>
+      [child.name(), ...child.aliases()].flatMap(name => placesOf(child, [...path, name])),
+    ),
+  ]
 }
 
 function bashScript(places: readonly Place[]): string {
   const paths = places.filter(({ path }) => path.length > 0).map(({ path }) => `'${path.join(' ')}'`)
   const words = ({ commands, options }: Place): string =>
     [...commands.map(({ name }) => name), ...options.map(({ name }) => name), '--help'].join(' ')
-  return `_faultline() {
+  return `_faultline_clusters() {
+  local home="\${FAULTLINE_HOME:-${defaultHome()}}" each
+  for each in $(ls "$home" 2>/dev/null); do
+    if [ -e "$home/$each/cluster.json" ]; then printf '%s\\n' "$each"; fi
+  done
+}
+_faultline() {
   local path= words= word i
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${path:+$path }\${COMP_WORDS[i]}"
@@ -65,6 +99,12 @@ function bashScript(places: readonly Place[]): string {
   done
   case "$path" in
 ${places.map(place => `    '${place.path.join(' ')}') words='${words(place)}' ;;`).join('\n')}
+  esac
+  case "\${COMP_WORDS[COMP_CWORD-1]}" in
+    --name) words=$(_faultline_clusters) ;;
+${Object.entries(valuesOf)
+  .map(([option, values]) => `    ${option}) words='${values.join(' ')}' ;;`)
+  .join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
   # Where no word fits, files do: topologies, directories for data.
@@ -84,11 +124,26 @@ function fishScript(places: readonly Place[]): string {
       ...commands.map(({ name, summary }) => `complete -c faultline -f -n '${there}' -a ${name} -d ${quoted(summary)}`),
       ...options.map(({ name, short, summary, value }) => {
         const letter = short === undefined ? '' : ` -s ${short.slice(1)}`
-        return `complete -c faultline -n '${there}'${letter} -l ${name.slice(2)}${value ? ' -r' : ''} -d ${quoted(summary)}`
+        const values = name === '--name' ? '(__faultline_clusters)' : valuesOf[name]?.join(' ')
+        const chosen = values === undefined ? (value ? ' -r' : '') : ` -x -a '${values}'`
+        return `complete -c faultline -n '${there}'${letter} -l ${name.slice(2)}${chosen} -d ${quoted(summary)}`
       }),
     ]
   })
-  return `${lines.join('\n')}\n`
+  return `function __faultline_clusters
+  set -l home "$FAULTLINE_HOME"
+  test -n "$home"; or set home ${quoted(defaultHome())}
+  for each in (ls $home 2>/dev/null)
+    test -e $home/$each/cluster.json; and echo $each
+  end
+end
+${lines.join('\n')}
+`
+}
+
+/** Without FAULTLINE_HOME, which the shell looks at itself. */
+function defaultHome(): string {
+  return stateHome({})
 }
 
 function quoted(text: string): string {
