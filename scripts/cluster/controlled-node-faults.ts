@@ -33,10 +33,12 @@ export interface ControlReply {
 const lookEveryMs = 200
 
 export abstract class ControlledNodeFaults implements NodeFaults {
+  readonly #cluster: string
   readonly #stateOf: (id: number) => Promise<NodeStatus>
 
   /** @param stateOf whether the process of a node runs */
-  constructor(stateOf: (id: number) => Promise<NodeStatus>) {
+  constructor(cluster: string, stateOf: (id: number) => Promise<NodeStatus>) {
+    this.#cluster = cluster
     this.#stateOf = stateOf
   }
 
@@ -51,7 +53,10 @@ export abstract class ControlledNodeFaults implements NodeFaults {
   async add(id: number, order: NodeFaultOrder): Promise<AddedNodeFault> {
     const state = await this.stateOf(id)
     if (state !== 'running' && state !== 'starting')
-      throw failure(`Node ${id} is ${state}: faults inside it need its process.`, `./faultline start ${id}`)
+      throw failure(
+        `Node ${id} is ${state}: faults inside it need its process${state === 'paused' ? ' to go on' : ''}.`,
+        `./faultline ${state === 'paused' ? 'resume' : 'start'} ${id} --name ${this.#cluster}`,
+      )
     return (await this.#ask(id, { method: 'POST', path: '/faults', body: order })) as AddedNodeFault
   }
 
@@ -74,7 +79,10 @@ export abstract class ControlledNodeFaults implements NodeFaults {
     })
     if (healed !== undefined) return healed
     if ((await this.stateOf(id)) === 'paused')
-      throw failure(`Node ${id} is paused: faults inside it cannot be healed.`, 'Resume it first.')
+      throw failure(
+        `Node ${id} is paused: faults inside it cannot be healed.`,
+        `./faultline resume ${id} --name ${this.#cluster} first.`,
+      )
     return await inTurnOfFile(this.lockFile(id), () => this.#healKept(id, ids))
   }
 

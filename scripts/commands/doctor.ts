@@ -1,5 +1,6 @@
 /** `doctor`: what this machine can and cannot do, each with the fix, and what earlier commands left behind. */
 import type { Cluster } from '../cluster/cluster.ts'
+import { hostHasEnded } from '../cluster/simulated/hosted-cluster.ts'
 import { fetchJars } from '../cluster/apache-kafka/jars.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
@@ -96,7 +97,12 @@ async function leftoversOf(name: string): Promise<Finding[]> {
       name: `cluster ${name}`,
       grade: dead.length === 0 ? 'good' : 'lacking',
       summary,
-      ...(dead.length === 0 ? {} : { remedy: `./faultline start ${dead.join(' ')} --name ${name}, or ${remedy}` }),
+      ...(dead.length === 0
+        ? {}
+        : // A simulated node ends with the process that simulates all of them, disks and all.
+          record.spec.runtime === 'simulated' && (await hostHasEnded(name))
+          ? { remedy }
+          : { remedy: `./faultline start ${dead.join(' ')} --name ${name}, or ${remedy}` }),
     })
   } else
     findings.push({

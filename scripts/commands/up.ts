@@ -11,6 +11,7 @@ import {
   type SpecRequest,
 } from '../cluster/spec.ts'
 import { requireKnownSettings } from '../cluster/known-settings.ts'
+import { hostHasEnded } from '../cluster/simulated/hosted-cluster.ts'
 import { readRecord } from '../cluster/state.ts'
 import { loadTopology, requestOf, requireFit } from '../cluster/topology/load.ts'
 import { failure } from '../errors.ts'
@@ -94,6 +95,11 @@ async function runningAlready(wanted: ClusterSpec): Promise<Cluster | undefined>
   const list = down.map(({ id, state }) => `node ${id} is ${state}`).join(', ')
   const paused = down.filter(({ state }) => state === 'paused').map(({ id }) => id)
   const others = down.filter(({ state }) => state !== 'paused').map(({ id }) => id)
+  if (wanted.runtime === 'simulated' && (await hostHasEnded(name)))
+    throw failure(
+      `The cluster ${name} was up, but the process that simulates it has ended, and its disks with it.`,
+      `./faultline down --name ${name}, then up again.`,
+    )
   const ways = [
     ...(others.length === 0 ? [] : [`./faultline start ${others.join(' ')} --name ${name}`]),
     ...(paused.length === 0 ? [] : [`./faultline resume ${paused.join(' ')} --name ${name}`]),

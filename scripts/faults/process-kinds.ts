@@ -170,9 +170,7 @@ async function mute(
   if (lacking !== undefined)
     throw usageError(
       `The fault ${kind.name} is not there on this cluster: ${kind.impossible?.(cluster.spec) ?? missing(lacking)}.`,
-      lacking === 'power-failure'
-        ? `./faultline up --faults --runtime ${cluster.spec.runtime}`
-        : './faultline fault list --kinds',
+      lacking === 'power-failure' ? wayToPower(cluster.spec) : './faultline fault list --kinds',
     )
   const before = new Map(
     await Promise.all(nodes.map(async id => [id, proof ? await askNodeFirst(cluster, id) : undefined] as const)),
@@ -194,6 +192,14 @@ async function mute(
     // On all nodes: the command fails as a whole.
     throw await takingBack(error, () => bringBack(cluster, were, nodes))
   }
+}
+
+/** Where nodes lose what they have not fsynced: nodes of ours as processes, and those in containers. */
+function wayToPower({ name, runtime, engine }: Cluster['spec']): string {
+  const isOthers = runtime === 'process' && engine !== 'faultline'
+  if (!isOthers)
+    return `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime ${runtime}`
+  return `It needs the engine faultline, or containers: ./faultline up --name ${name}-2 --faults --runtime process --engine faultline`
 }
 
 function missing(capability: Capability): string {

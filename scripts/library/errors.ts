@@ -7,9 +7,14 @@ import { FaultlineError } from './api.ts'
 export function asFaultlineError(error: unknown, logs?: string): Error {
   if (error instanceof FaultlineError) return error
   const remedy = error instanceof ToolkitError ? error.remedy : undefined
-  const way = remedy === undefined || remedy.includes(installation.command) ? [] : [remedy]
+  const way = remedy === undefined || remedy.includes(installation.command) || isAboutOptions(remedy) ? [] : [remedy]
   const lines = [messageOf(error), ...way, ...(logs === undefined ? [] : [logs])]
   return new FaultlineError(lines.join('\n'), { cause: error })
+}
+
+/** Options of the command line, which `startCluster` has not. */
+function isAboutOptions(remedy: string): boolean {
+  return /(^|\s)--[a-z]/.test(remedy)
 }
 
 export function explained<T>(work: () => T): T {

@@ -12,7 +12,7 @@ import { checkedTopology } from '../cluster/topology/check.ts'
 import { requireLinksFit, requireSettingsFit } from '../cluster/topology/fit.ts'
 import { requestOf } from '../cluster/topology/load.ts'
 import { ShapeError } from '../cluster/topology/shape.ts'
-import type { Topology } from '../cluster/topology/topology.ts'
+import type { NodeTopology, Topology } from '../cluster/topology/topology.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
 import { asFaultlineError, explained } from './errors.ts'
@@ -73,6 +73,12 @@ function limitOf({ signal, timeoutMs }: StartOptions) {
 
 function specOf(options: StartOptions): ClusterSpec {
   const { name = 'test', brokers, controllers, engine, security, proxy, faults, links, settings } = options
+  requireProcesses(engine, 'engine')
+  for (const [field, nodes] of Object.entries({ brokers, controllers }))
+    if (Array.isArray(nodes))
+      nodes.forEach((node: NodeTopology | undefined, index) =>
+        requireProcesses(node?.engine, `${field}[${index}].engine`),
+      )
   const topology = topologyOf({ brokers, controllers, engine, security, proxy, faults, links, settings })
   const spec = {
     ...clusterSpec({
@@ -86,6 +92,15 @@ function specOf(options: StartOptions): ClusterSpec {
   }
   inOptions(() => requireLinksFit(topology, spec))
   return spec
+}
+
+/** Whatever else is wrong with an engine, the check of topologies says. */
+function requireProcesses(engine: unknown, option: string): void {
+  if (typeof engine === 'string' && engine.startsWith('redpanda'))
+    throw usageError(
+      `startCluster, option ${option}: redpanda runs in containers only, and the nodes of startCluster are processes.`,
+      'Use faultline or apache-kafka.',
+    )
 }
 
 /** The options that a topology file has, too, under the same checks. */

@@ -231,6 +231,7 @@ describe('startCluster', () => {
       { settings: { 'no.such.key': 1 } },
       'option settings is not understood: unknown setting',
     ],
+    ['an engine that has no processes', { engine: 'redpanda' }, 'option engine: redpanda runs in containers only'],
     ['a node that is none', { brokers: [{}, { rak: 'a' }] }, 'option brokers[1].rak: is not known'],
     ['a topic that cannot be', { brokers: 1, topics: { 'a b': {} } }, 'The topic a b cannot be created: INVALID_TOPIC'],
     [

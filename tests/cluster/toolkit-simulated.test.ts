@@ -2,7 +2,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { conditionOf } from '#scripts/cluster/process/liveness.ts'
+import { conditionOf, signalProcess, waitFor } from '#scripts/cluster/process/liveness.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 import path from 'node:path'
 import type { HostFile } from '#scripts/cluster/simulated/host-protocol.ts'
@@ -61,6 +61,14 @@ describe('a simulated cluster in real time', () => {
   test('goes down and leaves nothing', async () => {
     const file = path.join(toolkit.home, 'dream', 'simulation.json')
     const host = JSON.parse(readFileSync(file, 'utf8')) as HostFile
+    await signalProcess(host.process, 'SIGKILL')
+    expect(await waitFor(host.process, 'gone', 60_000)).toBe(true)
+    const again = await toolkit.start('up', ...name, '--runtime', 'simulated', '--port', String(port))
+    expect(again.stderr).toContain('the process that simulates it has ended')
+    for (const { stderr, stdout } of [again, await toolkit.start('doctor')]) {
+      expect(stderr + stdout).toContain('./faultline down --name dream')
+      expect(stderr + stdout).not.toContain('./faultline start')
+    }
     await toolkit.run('down', ...name)
     expect(await conditionOf(host.process)).toBe('gone')
     expect(toolkit.isEmpty).toBe(true)

@@ -140,7 +140,7 @@ export class ComposeCluster implements Cluster {
       const inside = new ComposeNodeFaults(this.spec, id => this.#containerName(id), stateOf)
       return new CpuLimitedNodes(inside, this.spec.name, containerOf)
     }
-    this.#kafkaFaults = new KafkaNodeFaults(containerOf, id => faultLockFile(this.spec.name, id))
+    this.#kafkaFaults = new KafkaNodeFaults(this.spec.name, containerOf, id => faultLockFile(this.spec.name, id))
     return new CpuLimitedNodes(this.#kafkaFaults, this.spec.name, containerOf)
   }
 

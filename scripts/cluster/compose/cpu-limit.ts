@@ -116,7 +116,7 @@ export class CpuLimitedNodes implements NodeFaults {
     if (container.isRunning && !container.isPaused) return container
     throw failure(
       `Node ${id} is ${container.isPaused ? 'paused' : 'down'}: faults inside it need its process.`,
-      `./faultline ${container.isPaused ? 'resume' : 'start'} ${id}`,
+      `./faultline ${container.isPaused ? 'resume' : 'start'} ${id} --name ${this.#cluster}`,
     )
   }
 

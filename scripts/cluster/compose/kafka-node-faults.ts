@@ -49,11 +49,13 @@ export interface NodeContainer {
 }
 
 export class KafkaNodeFaults implements NodeFaults {
+  readonly #cluster: string
   readonly #containerOf: (id: number) => Promise<NodeContainer>
   readonly #lockFile: (id: number) => string
 
   /** @param lockFile says whose turn it is to change the rules of a node: each reads all of them and writes all of them */
-  constructor(containerOf: (id: number) => Promise<NodeContainer>, lockFile: (id: number) => string) {
+  constructor(cluster: string, containerOf: (id: number) => Promise<NodeContainer>, lockFile: (id: number) => string) {
+    this.#cluster = cluster
     this.#containerOf = containerOf
     this.#lockFile = lockFile
   }
@@ -88,7 +90,7 @@ export class KafkaNodeFaults implements NodeFaults {
     if (!container.isRunning || container.isPaused)
       throw failure(
         `Node ${id} is ${container.isPaused ? 'paused' : 'down'}: faults inside it need its process.`,
-        `./faultline ${container.isPaused ? 'resume' : 'start'} ${id}`,
+        `./faultline ${container.isPaused ? 'resume' : 'start'} ${id} --name ${this.#cluster}`,
       )
     const [book, before] = await Promise.all([readBook(container), readState(container)])
     const entry: RuleEntry = {
@@ -122,7 +124,10 @@ export class KafkaNodeFaults implements NodeFaults {
   async #heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
     const container = await this.#containerOf(id)
     if (container.isPaused)
-      throw failure(`Node ${id} is paused: faults inside it cannot be healed.`, 'Resume it first.')
+      throw failure(
+        `Node ${id} is paused: faults inside it cannot be healed.`,
+        `./faultline resume ${id} --name ${this.#cluster} first.`,
+      )
     const [book, state] = await Promise.all([readBook(container), readState(container)])
     const there = living(book.entries, container, state)
     const unknown = ids === 'all' ? undefined : ids.find(each => !there.some(entry => entry.id === each))

@@ -23,7 +23,7 @@ export class ComposeNodeFaults extends ControlledNodeFaults {
 
   /** @param stateOf whether the container of a node runs */
   constructor(spec: ClusterSpec, containerName: (id: number) => string, stateOf: (id: number) => Promise<NodeStatus>) {
-    super(stateOf)
+    super(spec.name, stateOf)
     this.#spec = spec
     this.#containerName = containerName
   }

@@ -32,7 +32,7 @@ export class ProcessNodeFaults extends ControlledNodeFaults {
 
   /** @param stateOf whether the process of a node runs */
   constructor(name: string, stateOf: (id: number) => Promise<NodeStatus>) {
-    super(stateOf)
+    super(name, stateOf)
     this.#name = name
   }
 

@@ -270,7 +270,7 @@ export class ProcessCluster implements Cluster {
     if (this.#proxy !== undefined) return this.#proxy
     throw usageError(
       `The links of ${this.spec.name} cannot be broken: no fault proxy stands in front of its nodes.`,
-      `./faultline down --name ${this.spec.name}, then ./faultline up --proxy --runtime process`,
+      `./faultline down --name ${this.spec.name}, then ./faultline up --name ${this.spec.name} --proxy --runtime process`,
     )
   }
 

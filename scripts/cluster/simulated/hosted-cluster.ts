@@ -221,6 +221,12 @@ export class HostedCluster implements Cluster {
   }
 }
 
+/** Whether the process that simulates all nodes is gone, and their disks with it. */
+export async function hostHasEnded(name: string): Promise<boolean> {
+  const host = readHostFile(name)
+  return host === undefined || (await conditionOf(host.process)) === 'gone'
+}
+
 /** Undefined until the host serves. */
 export function readHostFile(name: string): HostFile | undefined {
   return readJson(hostFilePath(name)) as HostFile | undefined

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { capabilities } from '#scripts/cluster/cluster.ts'
+import { capabilities, type Cluster } from '#scripts/cluster/cluster.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { parseWords } from '#scripts/commands/fault-words.ts'
 import { faultKind, faultKinds } from '#scripts/faults/catalogue.ts'
@@ -22,6 +23,19 @@ describe('the catalogue of faults', () => {
       expect(new Set(parameters.map(({ name }) => name)).size).toBe(parameters.length)
       expect(parameters.map(({ name }) => name).filter(name => taken.includes(name))).toEqual([])
     }
+  })
+
+  test.each([
+    ['apache-kafka', 'It needs the engine faultline, or containers: ./faultline up --name c-2 '],
+    ['faultline', './faultline down --name c, then ./faultline up --name c --faults --runtime process'],
+  ])('says the way to a power failure of processes of %s', async (engine, way) => {
+    const cluster: Partial<Cluster> = {
+      spec: clusterSpec({ runtime: 'process', name: 'c', engine }),
+      capabilities: new Set(['kill'] as const),
+    }
+    const order = { cluster: cluster as Cluster, nodes: [1], parameters: {}, proof: true }
+    const refused = faultKind('power-failure').apply(order)
+    await expect(refused).rejects.toMatchObject({ remedy: expect.stringContaining(way) as string })
   })
 
   test('says where a kind is not there, and why', () => {

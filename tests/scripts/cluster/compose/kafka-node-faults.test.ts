@@ -38,6 +38,7 @@ const ids = async (faults: InstanceType<typeof KafkaNodeFaults>) => (await fault
 let folder: string
 const command = () =>
   new KafkaNodeFaults(
+    'mine',
     () => Promise.resolve({ name: 'node', isRunning: true, isPaused: false, startedAt: 'then' }),
     id => path.join(folder, `node-${id}.lock`),
   )

@@ -42,6 +42,15 @@ test.each<[string, NodeStatus, (socket: { destroy(): void }) => void]>([
   expect(await faults.list(1)).toMatchObject([{ id: 'full-disk-1-1', name: 'full-disk', hits: 0 }])
 })
 
+test.each<[NodeStatus, string]>([
+  ['paused', './faultline resume 1 --name c'],
+  ['dead', './faultline start 1 --name c'],
+])('of a node that is %s, the way to a fault is: %s', async (is, remedy) => {
+  state = is
+  const refused = faults.add(1, { kind: 'slow-disk', parameters: { delay: 5 }, proof: false })
+  await expect(refused).rejects.toMatchObject({ remedy })
+})
+
 test('of a node that ends before it answers, a fault is healed in what it keeps', async () => {
   server.on('request', request => {
     state = 'dead'
