@@ -191,6 +191,20 @@ describeWith(['docker'], 'a cluster of containers', () => {
     expect(await toolkit.values(cluster, 'letters')).toEqual(['a', 'b', 'c'])
   })
 
+  test('has a container made again that somebody removed, on its data', async () => {
+    const container = `faultline-${cluster}-broker-2-1`
+    await docker('rm', '-f', container)
+    const logs = await toolkit.start('logs', '2', ...name)
+    expect(logs.exitCode).toBe(1)
+    expect(logs.stderr).toContain('somebody has removed it')
+    expect(logs.stderr).toContain(`./faultline start 2 --name ${cluster} makes it again`)
+    await toolkit.run('start', '2', ...name)
+    await docker('rm', '-f', container)
+    await toolkit.run('fault', 'heal', '--all', ...name)
+    expect(await toolkit.states(cluster)).toEqual(['running', 'running', 'running'])
+    expect(await toolkit.values(cluster, 'letters')).toEqual(['a', 'b', 'c'])
+  })
+
   test('is broken and mended like one of processes', async () => {
     await toolkit.run('kill', '2', ...name)
     expect((await toolkit.states(cluster))[1]).toBe('stopped')

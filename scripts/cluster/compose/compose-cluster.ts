@@ -221,8 +221,24 @@ export class ComposeCluster implements Cluster {
   async start(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     this.#wantEnd(id, false)
-    await (await this.#container(id)).start()
+    // Removed by hand: its volume is still there, and the Compose file knows how it is made.
+    if ((await this.#inspect(id)) === undefined) await this.#makeAgain(serviceName(this.spec, id))
+    else await (await this.#container(id)).start()
     await this.packets?.renew(id)
+  }
+
+  async #makeAgain(service: string): Promise<void> {
+    const how = ['--detach', '--no-build', '--pull', 'never', '--no-deps', '--no-recreate']
+    await this.compose(['up', ...how, service])
+  }
+
+  /** Refuses what needs a container that is not there. */
+  async #requireContainer(id: number): Promise<void> {
+    if ((await this.#inspect(id)) !== undefined) return
+    throw failure(
+      `The container of node ${id}, ${this.#containerName(id)}, is not there: somebody has removed it.`,
+      `./faultline start ${id} --name ${this.spec.name} makes it again, on the data in its volume.`,
+    )
   }
 
   async restart(id: number): Promise<void> {
@@ -248,6 +264,7 @@ export class ComposeCluster implements Cluster {
         `The disk of a node of ${this.spec.engine} cannot be emptied here.`,
         './faultline down takes all of it away.',
       )
+    await this.#requireContainer(id)
     // What is wrong with the machine outlives an exchange of its disk; rules that nobody can read any more do not.
     const isDamaged = this.#kafkaFaults !== undefined && !(await this.#kafkaFaults.canBeRead(id))
     const emptied = [dataDirIn(this.spec, id), ...(isDamaged ? [containerFaultDir] : [])].join(' ')
@@ -333,6 +350,7 @@ export class ComposeCluster implements Cluster {
   }
 
   async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
+    await this.#requireContainer(id)
     const raw = await (await this.#container(id)).logs({ stdout: true, stderr: true, tail: options.lines ?? 200 })
     return withoutFrames(raw)
   }
