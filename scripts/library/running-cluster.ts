@@ -9,6 +9,7 @@ import { failure } from '../errors.ts'
 import { activeFaults } from '../faults/active.ts'
 import { addFault, ClusterIsDown, healAll } from './cluster-faults.ts'
 import { asFaultlineError } from './errors.ts'
+import { checkedGroups, checkedIds, checkLook } from './options.ts'
 import type { FaultAtWork, FaultName, LinkAtWork, LinkFaultOptions, NodeFaultOptions, TestFault } from './fault-api.ts'
 import type { Observation } from '../observe/model.ts'
 import { observe, observeOnce } from '../observe/observe.ts'
@@ -99,11 +100,13 @@ export class RunningCluster implements TestCluster {
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
-    await this.#do(cluster => withProxy(cluster, 'partition')(groups))
+    await this.#do(cluster => withProxy(cluster, 'partition')(checkedGroups(groups)))
   }
 
   async cutOneWay(from: readonly number[], to: readonly number[]): Promise<void> {
-    await this.#do(cluster => withProxy(cluster, 'cutOneWay')(from, to))
+    await this.#do(cluster =>
+      withProxy(cluster, 'cutOneWay')(checkedIds('cutOneWay, from', from), checkedIds('cutOneWay, to', to)),
+    )
   }
 
   async healLinks(): Promise<void> {
@@ -142,15 +145,27 @@ export class RunningCluster implements TestCluster {
   }
 
   async *observe(options: ObserveOptions = {}): AsyncGenerator<Observation, void, undefined> {
-    yield* observe(await this.#do(cluster => Promise.resolve(cluster)), options)
+    yield* observe(
+      await this.#do(cluster => {
+        checkLook('observe', options)
+        return Promise.resolve(cluster)
+      }),
+      options,
+    )
   }
 
   async observeOnce(options: LookOptions = {}): Promise<Observation> {
-    return await this.#do(cluster => observeOnce(cluster, options))
+    return await this.#do(cluster => {
+      checkLook('observeOnce', options)
+      return observeOnce(cluster, options)
+    })
   }
 
   async when(condition: Parameters<typeof when>[1], options: WhenOptions): Promise<Observation> {
-    return await this.#do(cluster => when(cluster, condition, options))
+    return await this.#do(cluster => {
+      checkLook('when', options)
+      return when(cluster, condition, options)
+    })
   }
 
   async createTopic(name: string, options: TopicOptions = {}): Promise<void> {

@@ -1,8 +1,8 @@
 /** From the options of a test to a cluster of processes that ends with it. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { realClock } from '../cluster/clock.ts'
 import type { Cluster, ClusterSpec } from '../cluster/cluster.ts'
 import { processRuntime } from '../cluster/process/runtime.ts'
@@ -13,7 +13,7 @@ import { requireLinksFit, requireSettingsFit } from '../cluster/topology/fit.ts'
 import { requestOf } from '../cluster/topology/load.ts'
 import { ShapeError } from '../cluster/topology/shape.ts'
 import type { NodeTopology, Topology } from '../cluster/topology/topology.ts'
-import { failure, messageOf, usageError } from '../errors.ts'
+import { codeOf, failure, messageOf, usageError } from '../errors.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
 import { asFaultlineError, explained } from './errors.ts'
 import type { StartOptions, TestCluster } from './api.ts'
@@ -27,11 +27,12 @@ const linesOfLog = 8
 export async function start(options: StartOptions): Promise<TestCluster> {
   const spec = explained(() => specOf(checkedOptions(options)))
   options.signal?.throwIfAborted()
-  const home = makeHome(options)
+  const { home, made } = explained(() => makeHome(options))
   keepStateIn(home, spec.name)
   const warden = new Warden(home)
   const leave = (): void => {
     rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
+    if (made !== undefined) removeEmpty(directoryOf(options), made)
     warden.dismiss()
   }
   const limit = limitOf(options)
@@ -119,9 +120,29 @@ function inOptions<T>(check: () => T): T {
   }
 }
 
-function makeHome({ directory = tmpdir() }: StartOptions): string {
-  if (!existsSync(directory)) mkdirSync(directory, { recursive: true })
-  return mkdtempSync(join(directory, 'faultline-'))
+const directoryOf = ({ directory = tmpdir() }: StartOptions): string => resolve(directory)
+
+/** @returns made: the outermost folder that was not there before */
+function makeHome(options: StartOptions): { readonly home: string; readonly made: string | undefined } {
+  const directory = directoryOf(options)
+  try {
+    const made = mkdirSync(directory, { recursive: true })
+    return { home: mkdtempSync(join(directory, 'faultline-')), made }
+  } catch (error) {
+    throw usageError(`startCluster, option directory: no folder can be made in ${directory}: ${messageOf(error)}.`)
+  }
+}
+
+/** From `directory` outwards to `outermost`: each as long as it is empty, since other clusters may lie there by now. */
+function removeEmpty(directory: string, outermost: string): void {
+  for (let folder = directory; folder.startsWith(outermost); folder = dirname(folder)) {
+    try {
+      rmdirSync(folder)
+    } catch (error) {
+      if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'ENOENT') return
+      throw error
+    }
+  }
 }
 
 async function newestLines(cluster: Cluster): Promise<string> {

@@ -137,6 +137,12 @@ describe('startCluster', () => {
     expect(successor).not.toBe(leader)
     await cluster.healLinks()
     await cluster.waitReady()
+    await expect(cluster.partition([])).rejects.toThrow(
+      'partition: expected groups of node ids such as [[1], [2, 3]], got []',
+    )
+    await expect(cluster.partition('x' as never)).rejects.toThrow('partition: expected groups of node ids')
+    await expect(cluster.cutOneWay(1 as never, [2])).rejects.toThrow('cutOneWay, from: expected a list of node ids')
+    await expect(cluster.observeOnce({ bogus: 1 } as never)).rejects.toThrow('observeOnce has no option bogus')
     await using plain = await startCluster({ directory, brokers: 1 })
     await expect(plain.partition([[1]])).rejects.toThrow('Start it with { proxy: true }.')
   })
@@ -190,6 +196,12 @@ describe('startCluster', () => {
     await cluster.down()
   })
 
+  test('removes the folders that were not there before', async () => {
+    const cluster = await startCluster({ directory: path.join(directory, 'a', 'b'), brokers: 1 })
+    await cluster.down()
+    expect(readdirSync(directory)).toEqual([])
+  })
+
   test('says which option a fault needs', async () => {
     await using plain = await startCluster({ directory, brokers: 1 })
     const slow = plain.fault('slow-disk', { nodes: 1, parameters: { delay: 10 } })
@@ -232,6 +244,8 @@ describe('startCluster', () => {
       'option settings is not understood: unknown setting',
     ],
     ['an engine that has no processes', { engine: 'redpanda' }, 'option engine: redpanda runs in containers only'],
+    ['a time that is none', { timeoutMs: -1 }, 'option timeoutMs: expected a number of milliseconds from 1'],
+    ['a folder that cannot be', { directory: '/proc' }, 'option directory: no folder can be made in /proc: '],
     ['a node that is none', { brokers: [{}, { rak: 'a' }] }, 'option brokers[1].rak: is not known'],
     ['a topic that cannot be', { brokers: 1, topics: { 'a b': {} } }, 'The topic a b cannot be created: INVALID_TOPIC'],
     [
