@@ -132,11 +132,16 @@ export function whyNotWithoutProxy({ packets }: Cluster, kind: FaultKind): strin
 async function withTopicId(cluster: Cluster, request: FaultRequest): Promise<FaultRequest> {
   const { parameters = {} } = request
   if (parameters['topic'] === undefined || parameters['topic-id'] !== undefined) return request
-  const id = await topicIdOf(cluster, String(parameters['topic']))
-  if (id === undefined)
+  const found = await topicIdOf(cluster, String(parameters['topic']))
+  if (found === undefined)
     throw failure(
       `There is no topic ${String(parameters['topic'])}: requests of newer clients name topics by an id, which it does not have yet.`,
       './faultline topic create makes one; --topic-id gives the id.',
     )
-  return { ...request, parameters: { ...parameters, 'topic-id': id } }
+  const partition = parameters['partition']
+  if (partition !== undefined && !found.partitions.includes(Number(partition)))
+    throw usageError(
+      `There is no partition ${String(partition)} of ${String(parameters['topic'])}: it has ${found.partitions.length}, from 0 on.`,
+    )
+  return { ...request, parameters: { ...parameters, 'topic-id': found.id } }
 }

@@ -243,11 +243,31 @@ export function completeParameters(kind: LinkFaultKind, given: Parameters): Para
     throw usageError(`The fault ${kind.name}: --${chances.join(' and --')} cannot be meant together.`)
   if (parameters['topic'] === undefined && parameters['partition'] !== undefined)
     throw usageError(`The fault ${kind.name}: --partition needs --topic.`)
+  requireVersions(kind, parameters)
   if (kind.name === 'error') {
     const mute = apisOf(parameters['api'])?.find(api => !canAnswerWithError(api.key))
     if (mute !== undefined) throw usageError(`The response of ${mute.name} has no place for an error.`)
   }
   return parameters
+}
+
+/** Refuses versions that no request of these APIs can have: such a fault would wait for ever. */
+function requireVersions({ name }: LinkFaultKind, { api, versions }: Parameters): void {
+  if (versions === undefined) return
+  const [, first = '', last = first] = /^(\d+)(?:-(\d+))?/.exec(String(versions)) ?? []
+  const [low, high] = [Number(first), String(versions).endsWith('+') ? Infinity : Number(last)]
+  if (high < low)
+    throw usageError(
+      `The fault ${name}: --versions ${String(versions)} is from the highest to the lowest.`,
+      `--versions ${high}-${low}`,
+    )
+  const chosen = apisOf(api) ?? apis
+  // Older brokers take versions below those of Kafka 4.3; none takes one above.
+  if (chosen.some(({ maxVersion }) => low <= maxVersion)) return
+  const there = chosen.length > 3 ? '' : chosen.map(each => `${each.name} up to ${each.maxVersion}`).join(', ')
+  throw usageError(
+    `The fault ${name}: no request has --versions ${String(versions)}${there === '' ? '' : `: there are ${there}`}.`,
+  )
 }
 
 /** The APIs of a parameter `api`; undefined: all. */

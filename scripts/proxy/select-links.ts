@@ -30,12 +30,29 @@ export function selectLinks(
     const found = waysOf(link, { from, to }, request)
     return found.length === 0 ? [] : [{ link: linkName(link), ways: found }]
   })
-  if (selected.length > 0) return selected
+  if (selected.length > 0) {
+    if (!isPartition) requireAllNamed(links, request, selected)
+    return selected
+  }
   const where = request.listener === undefined ? '' : ` at the ${request.listener} listener`
   throw usageError(
     `There is no link from ${request.from.join(',')} to ${request.to.join(',')}${where}.`,
     `The links are: ${links.map(linkName).join(', ')}.`,
   )
+}
+
+/** Whoever is named has a part in it: a fault that lists somebody and leaves them out is not the one that was asked for. */
+function requireAllNamed(
+  links: readonly LinkDescription[],
+  { from, to, listener }: FaultRequest,
+  selected: readonly SelectedLink[],
+): void {
+  const hit = links.filter(link => selected.some(each => each.link === linkName(link)))
+  const where = listener === undefined ? '' : ` at the ${listener} listener`
+  const idle = from.includes('all') ? undefined : from.find(name => !hit.some(link => link.from === name))
+  if (idle !== undefined) throw usageError(`There is no link from ${idle} to ${to.join(',')}${where}.`)
+  const unreached = to.includes('all') ? undefined : to.find(name => !hit.some(link => link.to === name))
+  if (unreached !== undefined) throw usageError(`There is no link from ${from.join(',')} to ${unreached}${where}.`)
 }
 
 function resolve(

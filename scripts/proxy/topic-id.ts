@@ -12,8 +12,18 @@ const noId = 'AAAAAAAAAAAAAAAAAAAAAA'
 
 const answerMs = 5_000
 
+export interface TopicIdentity {
+  readonly id: string
+  /** Their indexes. */
+  readonly partitions: readonly number[]
+}
+
 /** Undefined when there is no such topic. */
-export async function topicIdOf(cluster: Cluster, name: string, patienceMs = answerMs): Promise<string | undefined> {
+export async function topicIdOf(
+  cluster: Cluster,
+  name: string,
+  patienceMs = answerMs,
+): Promise<TopicIdentity | undefined> {
   const problems: string[] = []
   for (const address of cluster.bootstrap) {
     const patience = AbortSignal.timeout(patienceMs)
@@ -31,10 +41,11 @@ export async function topicIdOf(cluster: Cluster, name: string, patienceMs = ans
   throw failure(`No broker says which id the topic ${name} has: ${problems.join('; ')}.`)
 }
 
-async function ask(client: WireClient, name: string): Promise<string | undefined> {
+async function ask(client: WireClient, name: string): Promise<TopicIdentity | undefined> {
   const asked = { topics: [{ topicId: noId, name }], allowAutoTopicCreation: false }
   const body = new Writer().bytes(codec(metadataRequest, version).encodeToBuffer(asked))
   const answer = await client.request(metadataKey, version, body, { flexible: true })
   const { topics } = codec(metadataResponse, version).decode(answer.rest())
-  return topics.find(topic => topic.name === name && topic.errorCode === 0)?.topicId
+  const found = topics.find(topic => topic.name === name && topic.errorCode === 0)
+  return found && { id: found.topicId, partitions: found.partitions.map(({ partitionIndex }) => partitionIndex) }
 }

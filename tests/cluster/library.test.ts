@@ -188,6 +188,9 @@ describe('startCluster', () => {
     await admin.disconnect()
     expect((await cluster.links()).find(({ name }) => name === 'client->1')?.requests['Metadata']).toBeGreaterThan(0)
     await expect(cluster.fault('latency', { from: 1, to: 9, parameters: { delay: 1 } })).rejects.toThrow('9')
+    const beyond = { topic: 'letters', partition: 77 }
+    const never = cluster.fault('drop', { from: 'client', to: 1, parameters: beyond })
+    await expect(never).rejects.toThrow('There is no partition 77 of letters: it has 1')
     await expect(cluster.fault('kill', { nodes: 9 })).rejects.toThrow('There is no node 9: the cluster has 1, 2')
     await expect(cluster.fault('slow-disk', { nodes: 1, parameters: { dely: 1 } })).rejects.toThrow(FaultlineError)
     await expect(cluster.fault('black-hole', { from: [], to: 1 })).rejects.toThrow('needs from and to')

@@ -30,6 +30,25 @@ describe('the links of a fault', () => {
     ).toEqual(['2->1 response'])
   })
 
+  test('are refused where somebody who is named has none', () => {
+    const from = ['client', 1] as const
+    expect(() => selected('cut', { from, to: ['all'], listener: 'controller' })).toThrow(
+      'no link from client to all at',
+    )
+    const own = spec({ controllers: 1 })
+    expect(() => selected('cut', { from: ['client'], to: [1, 101] }, own)).toThrow('no link from client to 101')
+  })
+
+  test.each([
+    ['9-3', 'from the highest to the lowest'],
+    ['99', 'no request has --versions 99: there are Produce up to '],
+    ['99+', 'no request has --versions 99+'],
+  ])('are not broken for requests of versions %s', (versions, problem) => {
+    const complete = (given: string) => completeParameters(linkFaultKind('drop'), { api: 'Produce', versions: given })
+    expect(() => complete(versions)).toThrow(problem)
+    for (const good of ['0-2', '7', '3+']) expect(complete(good)['versions']).toBe(good)
+  })
+
   test('of a partition are whatever brings words of one to the other', () => {
     const broker = { listener: 'broker' } as const
     expect(selected('partition', { from: [1], to: [2, 3], ...broker })).toEqual([
