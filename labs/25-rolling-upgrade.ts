@@ -54,7 +54,7 @@ async function withLinks<T>({ cluster }: LabRun, work: (links: Links) => Promise
 async function bringBackAs(run: LabRun, id: number, version: string | undefined): Promise<void> {
   await run.stop(node(id))
   await run.acknowledged(40)
-  if (version !== undefined) run.cluster.versions?.set(id, version)
+  if (version !== undefined) await run.cluster.versions?.set(id, version)
   await run.start(node(id))
   await run.ready()
   await run.acknowledged(20)

@@ -19,6 +19,7 @@ const longest = [
     'compose-files',
     'node-faults',
     'upgrades',
+    'upgrades-compose',
     'toolkit-process',
     'package',
     'packet-faults',

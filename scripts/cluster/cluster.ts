@@ -115,7 +115,7 @@ export interface NodeState {
   readonly log: string
   /** Base URL of the node's read-only HTTP state, when it has one. */
   readonly inspector?: string
-  /** What it is started as, where that is another version than the cluster's: a release, or a program file of our own. */
+  /** What it is started as, where that is another version than the cluster's: a release, or a program file or an image of our own. */
   readonly version?: string
 }
 
@@ -181,14 +181,14 @@ export interface PowerLossSeen extends NodeFaultProof {
   readonly node: number
 }
 
-/** Other versions of the engine for single nodes: a release of Apache Kafka, or for our own broker the file that is started. */
+/** Other versions of the engine for single nodes: a release of Apache Kafka, or for our own broker the file that is started, or the image. */
 export interface NodeVersions {
   /** Fetches what that version needs; refuses one that is not there. */
   prepare(version: string, options?: UpOptions): Promise<void>
   /** What a node is from its next start on; undefined: as the cluster. */
-  set(id: number, version: string | undefined): void
-  /** What a node's process was really started from, as a part of its command line. */
-  mark(version: string): string
+  set(id: number, version: string | undefined): Promise<void>
+  /** What a node that serves was really started from, in a few words; undefined: that cannot be looked at. Refuses when it is something else. */
+  prove(id: number, version: string): Promise<string | undefined>
 }
 
 export interface Cluster {
@@ -304,7 +304,9 @@ export function capabilitiesOf(
   engine: Engine,
 ): ReadonlySet<Capability> {
   // Its volume is emptied by no container of ours, no proxy knows its listeners, and its files are none that we can read.
-  const ofRedpanda: readonly Capability[] = ['node-faults', 'power-failure', 'wipe', 'partition', 'read-log-directory']
+  const ofRedpanda: readonly Capability[] = [
+    ...(['node-faults', 'power-failure', 'wipe', 'upgrade', 'partition', 'read-log-directory'] as const),
+  ]
   if (engine === 'redpanda') return new Set([...capabilities].filter(each => !ofRedpanda.includes(each)))
   const inside: readonly Capability[] = ['node-faults', 'power-failure']
   return engine === 'faultline' || name === 'compose'

@@ -52,6 +52,10 @@ without that option has neither: no setting and no request turns it on.
 In containers (\`--runtime compose\`) it is the same: orders reach the socket through a small client that is run in the node's container, and what outlives the
 process is in a volume of the node. A fault that ends the process ends the container. The fault proxy is one more container, in the network of the nodes.
 
+\`upgrade\` and \`rolling-upgrade\` make the container of a node anew, of another image on the same volumes, with the same name and ports; its log begins anew.
+Of Apache Kafka it is the image of that \`--release\`, which is fetched or built as by \`up\`; of ours the one that \`--image faultline/broker:other\` names, which
+must be there. Which node has which image is in \`.faultline/NAME/compose.override.yaml\`, beside the Compose file of the cluster.
+
 ## And into Apache Kafka?
 
 As processes, only from outside: \`stall\` freezes it for the time, the proxy breaks its links, and the table says what the others would need. In containers

@@ -1,7 +1,6 @@
 /** The kinds of faults that stop and start nodes in an orderly way, as for maintenance: as they are, or as another version. */
 import { resolve } from 'node:path'
 import type { Cluster, NodeState } from '../cluster/cluster.ts'
-import { commandLineOf } from '../cluster/process/liveness.ts'
 import { failure, usageError } from '../errors.ts'
 import { checkParameters, milliseconds, type Parameter, type Parameters } from '../proxy/parameters.ts'
 import { takingBack, untilAllEnded } from '../settle.ts'
@@ -13,7 +12,8 @@ const away = milliseconds('down', 'how long each is away', { default: 0 })
 
 const version: readonly Parameter[] = [
   { name: 'release', summary: 'of Apache Kafka: which, such as 4.3.1', type: 'text', optional: true },
-  { name: 'program', summary: 'of Faultline: the file that is started', type: 'text', optional: true },
+  { name: 'program', summary: 'of Faultline in processes: the file that is started', type: 'text', optional: true },
+  { name: 'image', summary: 'of Faultline in containers: the image, with its tag', type: 'text', optional: true },
 ]
 
 const common = { heals: 'it is over when the command returns', targets: 'nodes', isMomentary: true } as const
@@ -73,11 +73,10 @@ export const restartKinds: readonly FaultKind[] = [
 function noVersions({ runtime }: Place): string | undefined {
   switch (runtime) {
     case 'process':
+    case 'compose':
       return undefined
     case 'simulated':
       return 'simulated nodes run the broker of this toolkit and no other'
-    case 'compose':
-      return 'the nodes of a cluster in containers have one image; needs --runtime process'
     case 'external':
       return 'nothing is done to the nodes of a cluster that is not ours'
   }
@@ -89,7 +88,7 @@ interface Round {
   /** True: one node after the other. */
   readonly isRolling: boolean
   /** While the nodes of a group are down. */
-  readonly meanwhile?: (ids: readonly number[]) => void
+  readonly meanwhile?: (ids: readonly number[]) => Promise<void>
   /** When a group did not get through: first all that `meanwhile` has changed, then those of the group that ran before. */
   readonly takeBack?: (were: readonly NodeState[], group: readonly number[]) => Promise<void>
   readonly prove?: (node: NodeState, before: NodeState | undefined) => Promise<FaultProof>
@@ -108,10 +107,11 @@ async function restart(
     try {
       await untilAllEnded(group.map(id => cluster.stop(id)))
       await cluster.clock.sleep(Number(parameters['down']))
-      meanwhile?.(group)
+      await meanwhile?.(group)
       await untilAllEnded(group.map(id => cluster.start(id)))
       await cluster.waitReady()
       const after = await nodesById(cluster)
+      await requireUp(cluster, after, group)
       for (const id of group) {
         const node = after.get(id)
         const proofs = proof && node !== undefined ? [await prove(node, before.get(id))] : []
@@ -123,6 +123,18 @@ async function restart(
     }
   }
   return applied
+}
+
+/** Nobody waits for a node that has ended: not to be down is what was wanted of it. */
+async function requireUp(
+  cluster: Cluster,
+  nodes: ReadonlyMap<number, NodeState>,
+  ids: readonly number[],
+): Promise<void> {
+  const fallen = ids.find(id => !['running', 'starting'].includes(nodes.get(id)?.state ?? 'dead'))
+  if (fallen === undefined) return
+  const said = (await cluster.logs(fallen, { lines: 20 })).trimEnd()
+  throw failure(`Node ${fallen} was started and ended again. The end of its log:\n${said.slice(-2_000)}`)
 }
 
 async function nodesById(cluster: Cluster): Promise<ReadonlyMap<number, NodeState>> {
@@ -157,10 +169,10 @@ async function upgrade(order: FaultOrder, round: Round): Promise<readonly Applie
   const changed = new Set<number>()
   return await restart(order, {
     ...round,
-    meanwhile: ids => {
+    meanwhile: async ids => {
       for (const id of ids) {
-        versions.set(id, wanted)
         changed.add(id)
+        await versions.set(id, wanted)
       }
     },
     // A node that did not come back as the new version is not started as that version once more: it may write what the earlier one cannot read.
@@ -169,7 +181,7 @@ async function upgrade(order: FaultOrder, round: Round): Promise<readonly Applie
       const others = group.filter(id => !changed.has(id))
       await untilAllEnded([changeBack(cluster, changedNodes), bringBack(cluster, were, others)])
     },
-    prove: async (node, earlier) => await proveVersion(node, earlier, versions.mark(wanted)),
+    prove: async (node, earlier) => await proveVersion(node, earlier, await versions.prove(node.id, wanted)),
   })
 }
 
@@ -180,27 +192,41 @@ async function changeBack(cluster: Cluster, were: readonly NodeState[]): Promise
     were.map(async ({ id, version: earlier }) => {
       const state = now.get(id)?.state
       if (state === 'running' || state === 'starting' || state === 'paused') await cluster.kill(id)
-      cluster.versions?.set(id, earlier)
+      await cluster.versions?.set(id, earlier)
       await cluster.start(id)
     }),
   )
 }
 
-function wantedVersion(cluster: Cluster, name: string, { release, program }: Parameters): string {
-  const isKafka = cluster.spec.engine === 'apache-kafka'
-  const [wanted, other] = isKafka ? [release, program] : [program, release]
-  if (typeof wanted === 'string' && other === undefined) return isKafka ? wanted : resolve(wanted)
+/** By which parameter a version is named, and an example of it. */
+function versionParameter({
+  engine,
+  runtime,
+}: Place): readonly [name: 'release' | 'program' | 'image', example: string] {
+  if (engine === 'apache-kafka') return ['release', '4.3.1']
+  return runtime === 'compose' ? ['image', 'faultline/broker:other'] : ['program', '../other/broker/main.ts']
+}
+
+function wantedVersion(cluster: Cluster, name: string, given: Parameters): string {
+  const [wanted, example] = versionParameter(cluster.spec)
+  const others = version.map(parameter => parameter.name).filter(each => each !== wanted)
+  const value = given[wanted]
+  if (typeof value === 'string' && others.every(each => given[each] === undefined))
+    return wanted === 'program' ? resolve(value) : value
   throw usageError(
-    `The fault ${name} on ${cluster.spec.engine} needs ${isKafka ? '--release, and no --program' : '--program, and no --release'}.`,
-    `For example: ./faultline fault add ${name} all ${isKafka ? '--release 4.3.1' : '--program ../other/broker/main.ts'}`,
+    `The fault ${name} on ${cluster.spec.engine} needs --${wanted}, and no ${others.map(each => `--${each}`).join(' or ')}.`,
+    `For example: ./faultline fault add ${name} all --${wanted} ${example}`,
   )
 }
 
-/** By what the process was really started from. */
-async function proveVersion(node: NodeState, before: NodeState | undefined, mark: string): Promise<FaultProof> {
+/** @param from what it was really started from, when that could be looked at */
+async function proveVersion(
+  node: NodeState,
+  before: NodeState | undefined,
+  from: string | undefined,
+): Promise<FaultProof> {
   const { shown, text } = await proveRestart(node, before)
-  const line = node.pid === undefined ? undefined : await commandLineOf(node.pid)
-  if (line === undefined) return { node: node.id, shown, text: `${text}; which program it runs could not be looked at` }
-  if (line.includes(mark)) return { node: node.id, shown, text: `${text}, from ${mark}` }
-  throw failure(`Node ${node.id} was to run ${mark}, but runs ${line.slice(0, 500)}.`)
+  return from === undefined
+    ? { node: node.id, shown, text: `${text}; which program it runs could not be looked at` }
+    : { node: node.id, shown: true, text: `${text}, from ${from}` }
 }

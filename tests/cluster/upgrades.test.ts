@@ -1,16 +1,15 @@
 /** Nodes that become another version of their engine, one after the other and under load, on the data that they have. */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { brokerEntry } from '#scripts/cluster/process/broker-bundle.ts'
 import { commandLineOf } from '#scripts/cluster/process/liveness.ts'
 import { attachCluster } from '#scripts/cluster/runtimes.ts'
-import type { AppliedFault } from '#scripts/faults/kind.ts'
 import { describeWith } from '../machine.ts'
 import { startKafkaQuickly } from '../quick-java.ts'
-import { numbers, sendUntil } from './broken-cluster.ts'
+import { numbers } from './broken-cluster.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
+import { underLoad, valuesOf } from './under-load.ts'
 
 const settings = ['min.insync.replicas=2', 'group.initial.rebalance.delay.ms=0', 'offsets.topic.num.partitions=4']
 
@@ -22,40 +21,6 @@ function upOf(...engine: string[]): Toolkit {
   })
   afterAll(() => toolkit.remove())
   return toolkit
-}
-
-/** Sends records one after the other while the fault is carried out. @returns what it was, and how many were acknowledged */
-async function underLoad(toolkit: Toolkit, ...fault: string[]): Promise<{ applied: AppliedFault[]; acked: number }> {
-  const { bootstrap } = await attachCluster('default')
-  const kafka = new Kafka({
-    clientId: 'load',
-    brokers: [...bootstrap],
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 1_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 200 },
-  })
-  const admin = kafka.admin()
-  await admin.connect()
-  // Who waits for the leader as kafkajs does may ask a broker that has not heard of the topic; the producer tries again.
-  await admin.createTopics({
-    topics: [{ topic: 'orders', numPartitions: 1, replicationFactor: 3 }],
-    waitForLeaders: false,
-  })
-  await admin.disconnect()
-  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, metadataMaxAge: 2_000 })
-  await producer.connect()
-  try {
-    const changing = toolkit.here('fault', 'add', ...fault) as Promise<AppliedFault[]>
-    const acked = await sendUntil(producer, 'orders', 0, changing)
-    return { applied: await changing, acked }
-  } finally {
-    await producer.disconnect()
-  }
-}
-
-async function valuesOf(toolkit: Toolkit, topic: string): Promise<string[]> {
-  const records = (await toolkit.here('consume', topic)) as { value: string }[]
-  return records.map(({ value }) => value)
 }
 
 describeWith(['java', 'maven'], 'Apache Kafka', () => {

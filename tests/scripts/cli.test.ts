@@ -241,7 +241,7 @@ describe('./faultline', () => {
     const file = path.join(path.dirname(home), 'settings.json')
     writeFileSync(file, '{"brokers": [{}, {"settings": {"no.such.key": 1}}]}')
     const { exitCode, stderr } = await run('up', '--runtime', 'process', '--topology', file)
-    expect(stderr).toContain('A setting of node 2 is not understood: unknown setting no.such.key')
+    expect(stderr).toContain(`--topology ${file}: brokers[1].settings is not understood: unknown setting no.such.key`)
     expect(exitCode).toBe(2)
   })
 

@@ -14,7 +14,6 @@ import type {
   ClientOptions,
   Cluster,
   ClusterSpec,
-  NodeFaults,
   NodeState,
   NodeStatus,
   PowerFailureOptions,
@@ -23,6 +22,8 @@ import type {
   QuorumView,
 } from '../cluster.ts'
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
+import { inTurnOfFile } from '../file-lock.ts'
+import { readNodeVersion } from '../node-version.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
@@ -42,6 +43,7 @@ import {
   writeJson,
   writeRecord,
 } from '../state.ts'
+import { sh } from '../../shell.ts'
 import { docker, runDocker } from './docker.ts'
 import { CONTROLLER_PORT, NETWORK_PORT, proxyService } from './container-addresses.ts'
 import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
@@ -49,6 +51,7 @@ import { runOnVolumes, withoutFrames } from './container.ts'
 import { CpuLimitedNodes } from './cpu-limit.ts'
 import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
+import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
 import { forgetUnsyncedCommand, loseUnsyncedIn, preparePowerFailure } from './power.ts'
 import { ProxyContainer } from './proxy-container.ts'
@@ -61,6 +64,7 @@ export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'pause',
   'restart',
   'wipe',
+  'upgrade',
   // By the fault proxy, or without one by packet filters.
   'partition',
 ])
@@ -76,6 +80,7 @@ export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
 const READY_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_SECONDS = 60
 const composeFileName = 'compose.yaml'
+const wholeLog = 1_000_000
 /** Which process the last `docker compose` was. */
 const commandFileName = 'compose-command.json'
 const commandEndMs = 10_000
@@ -94,7 +99,8 @@ export class ComposeCluster implements Cluster {
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
   readonly packets: PacketLinks | undefined
-  readonly nodeFaults: NodeFaults | undefined
+  readonly nodeFaults: CpuLimitedNodes | undefined
+  readonly versions: ComposeVersions | undefined
   readonly clock = realClock
   readonly random: Random
   readonly #record: ClusterRecord
@@ -123,9 +129,15 @@ export class ComposeCluster implements Cluster {
         ? new PacketLinks(this.spec.name, () => Promise.all(nodeIds(this.spec).map(id => this.#packetNode(id))))
         : undefined
     this.nodeFaults = this.spec.faults === true ? this.#makeNodeFaults() : undefined
+    this.versions = this.capabilities.has('upgrade')
+      ? new ComposeVersions(this.spec, {
+          imageOf: async id => (await this.#inspect(id))?.Config.Image,
+          log: id => this.logs(id, { lines: wholeLog }),
+        })
+      : undefined
   }
 
-  #makeNodeFaults(): NodeFaults {
+  #makeNodeFaults(): CpuLimitedNodes {
     const containerOf = async (id: number): Promise<NodeContainer> => {
       const found = await this.#inspect(id)
       return {
@@ -174,6 +186,7 @@ export class ComposeCluster implements Cluster {
   async #describe(id: number): Promise<NodeState> {
     const roles = rolesOf(this.spec, id)
     const found = await this.#inspect(id)
+    const version = readNodeVersion(this.spec.name, id)
     const broker = roles.includes('broker')
     return {
       id,
@@ -185,6 +198,7 @@ export class ComposeCluster implements Cluster {
       dataDir: this.#dataDir(id),
       log: `docker logs ${this.#containerName(id)}`,
       ...(this.spec.engine === 'faultline' ? { inspector: `http://${HOST}:${inspectorPort(this.spec, id)}` } : {}),
+      ...(version === undefined ? {} : { version }),
     }
   }
 
@@ -223,6 +237,7 @@ export class ComposeCluster implements Cluster {
     this.#wantEnd(id, false)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
     if ((await this.#inspect(id)) === undefined) await this.#makeAgain(serviceName(this.spec, id))
+    else if (await this.#hasOtherImage(id)) await this.#makeAnew(id)
     else await (await this.#container(id)).start()
     await this.packets?.renew(id)
   }
@@ -239,6 +254,31 @@ export class ComposeCluster implements Cluster {
       `The container of node ${id}, ${this.#containerName(id)}, is not there: somebody has removed it.`,
       `./faultline start ${id} --name ${this.spec.name} makes it again, on the data in its volume.`,
     )
+  }
+
+  /** Than it is to have at its next start. */
+  async #hasOtherImage(id: number): Promise<boolean> {
+    if (!existsSync(imagesFile(this.spec.name))) return false
+    const { ok, stdout, stdall } = await sh()`docker compose ${this.#files()} config --format json`
+    if (!ok) throw failure(`The Compose files of ${this.spec.name} cannot be read: ${stdall.trim().slice(-500)}`)
+    const { services } = JSON.parse(stdout) as { services: Readonly<Record<string, { readonly image: string }>> }
+    return services[serviceName(this.spec, id)]?.image !== (await this.#inspect(id))?.Config.Image
+  }
+
+  /** On the volumes, with the name and the ports that its container had. */
+  async #makeAnew(id: number): Promise<void> {
+    // Another program may note nothing of what is not fsynced, and then what this one noted is not true any more.
+    if (this.spec.faults === true && this.spec.engine === 'faultline') {
+      const { exitCode, output } = await runOnVolumes(this.#containerName(id), ['sh', '-c', forgetUnsyncedCommand])
+      if (exitCode !== 0)
+        throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
+    }
+    const how = ['--detach', '--no-deps', '--no-build', '--pull', 'never']
+    // One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away.
+    await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), () =>
+      this.compose(['up', ...how, serviceName(this.spec, id)]),
+    )
+    await this.nodeFaults?.renew(id)
   }
 
   async restart(id: number): Promise<void> {
@@ -382,7 +422,12 @@ export class ComposeCluster implements Cluster {
       const handle = await identify(pid)
       if (handle !== undefined) writeJson(join(directory, commandFileName), handle)
     }
-    await runDocker(['compose', '-f', join(directory, composeFileName), ...args], { cwd: directory, signal, began })
+    await runDocker(['compose', ...this.#files(), ...args], { cwd: directory, signal, began })
+  }
+
+  #files(): string[] {
+    const files = [join(stateDirectory(this.spec.name), composeFileName), imagesFile(this.spec.name)]
+    return files.filter(file => existsSync(file)).flatMap(file => ['-f', file])
   }
 
   /** Compose goes on when the toolkit is killed, and would make what is being taken away. */

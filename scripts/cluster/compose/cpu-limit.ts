@@ -93,6 +93,14 @@ export class CpuLimitedNodes implements NodeFaults {
     return healed
   }
 
+  /** After a container was made anew, which has no limit: the one that it had. */
+  async renew(id: number): Promise<void> {
+    const limit = this.#read(id)
+    if (limit === undefined) return
+    const { name } = await this.#containerOf(id)
+    await update(name, await shareFor(name, limit))
+  }
+
   async #end(id: number, { before }: Limit): Promise<void> {
     await update((await this.#containerOf(id)).name, before)
     rmSync(this.#file(id), { force: true })

@@ -28,7 +28,7 @@ export async function ensurePublicImage(source: ImageSource, image: string, prog
   }
 }
 
-async function isThere(source: ImageSource, image: string): Promise<boolean> {
+export async function isThere(source: Pick<ImageSource, 'getImage'>, image: string): Promise<boolean> {
   try {
     await source.getImage(image).inspect()
     return true

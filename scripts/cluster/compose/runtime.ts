@@ -52,6 +52,8 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     cluster = new ComposeCluster(record)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeFiles(record, kafkaImage, security)
+    if (existing?.spec.engineVersion === spec.engineVersion) await cluster.versions?.renew(options)
+    else cluster.versions?.forget()
     writePrometheusConfig(spec)
     progress(`Starting ${nodeIds(spec).length + (spec.proxy === true ? 1 : 0)} containers`)
     await cluster.compose(['up', '--detach', '--no-build', '--pull', 'never'], signal)

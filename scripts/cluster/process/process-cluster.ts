@@ -34,9 +34,10 @@ import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { growRecord } from './grow.ts'
+import { commandLineOf } from './liveness.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
-import { readNodeVersion, removeNodeVersion, writeNodeVersion } from './node-version.ts'
+import { readNodeVersion, removeNodeVersion, writeNodeVersion } from '../node-version.ts'
 import { continueUnsynced, forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
@@ -118,8 +119,15 @@ export class ProcessCluster implements Cluster {
       set: (id, version) => {
         if (version === undefined) removeNodeVersion(spec.name, this.#node(id).id)
         else writeNodeVersion(spec.name, this.#node(id).id, version)
+        return Promise.resolve()
       },
-      mark: version => engine.inVersion(version).mark,
+      prove: async (id, version) => {
+        const { pid } = await this.#node(id).status()
+        const line = pid === undefined ? undefined : await commandLineOf(pid)
+        const { mark } = engine.inVersion(version)
+        if (line === undefined || line.includes(mark)) return line && mark
+        throw failure(`Node ${id} was to run ${mark}, but runs ${line.slice(0, 500)}.`)
+      },
     }
   }
 

@@ -18,7 +18,7 @@ import type { ProcessEngine } from './engine.ts'
 import { processEngine, processEngineOf } from './engines.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
-import { removeNodeVersion } from './node-version.ts'
+import { removeNodeVersion } from '../node-version.ts'
 import { processEitherOr, processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
 export const processRuntime: Runtime = {

@@ -277,8 +277,12 @@ describe('a fault that does not work out on one of several nodes', () => {
       capabilities: new Set([...made.capabilities, 'upgrade']),
       versions: {
         prepare: () => Promise.resolve(),
-        set: (id, version) => (version === undefined ? versions.delete(id) : versions.set(id, version)),
-        mark: version => version,
+        set: async (id, version) => {
+          await made.clock.sleep(0)
+          if (version === undefined) versions.delete(id)
+          else versions.set(id, version)
+        },
+        prove: (_, version) => Promise.resolve(version),
       },
       start: async id => {
         starts.push(`${id} as ${versions.get(id) ?? 'it was'}`)
@@ -291,6 +295,27 @@ describe('a fault that does not work out on one of several nodes', () => {
     await expect(faultKind('upgrade').apply(order)).rejects.toThrow('node 2 ended at once')
     expect(starts.slice(0, 3)).toEqual(['1 as 4.3.1', '2 as 4.3.1', '3 as 4.3.1'])
     expect(starts.slice(3).sort()).toEqual(['1 as it was', '2 as it was', '3 as it was'])
+    expect([...states.values()]).toEqual(['running', 'running', 'running'])
+  })
+
+  test('a node that ends again while the others are waited for is not taken for restarted', async () => {
+    const made = cluster()
+    const half: Cluster = {
+      ...made,
+      start: async id => {
+        await made.start(id)
+        if (id === 2 && !isMended) states.set(id, 'dead')
+      },
+      waitReady: () => {
+        isMended = true
+        return Promise.resolve()
+      },
+      logs: () => Promise.resolve('no space left'),
+    }
+    let isMended = false
+    await expect(
+      faultKind('restart').apply({ cluster: half, nodes: [1, 2], parameters: {}, proof: false }),
+    ).rejects.toThrow('Node 2 was started and ended again. The end of its log:\nno space left')
     expect([...states.values()]).toEqual(['running', 'running', 'running'])
   })
 

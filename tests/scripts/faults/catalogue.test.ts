@@ -53,7 +53,7 @@ describe('the catalogue of faults', () => {
     expect(at('stall')).toEqual([true, true, true, true, true])
     expect(at('latency')).toEqual([true, true, true, true, false])
     expect(at('power-failure')).toEqual([true, false, true, true, true])
-    expect(at('rolling-upgrade')).toEqual([true, true, false, false, false])
+    expect(at('rolling-upgrade')).toEqual([true, true, true, true, false])
   })
 
   test('refuses a name that it does not have', () => {

@@ -73,21 +73,21 @@ test('a restart as the same program changes nothing: what was not fsynced can st
 })
 
 test.each([
-  ['another program', (): void => cluster.versions.set(1, 'other.mjs')],
-  ['the program of the cluster', (): void => cluster.versions.set(1, undefined)],
+  ['another program', () => cluster.versions.set(1, 'other.mjs')],
+  ['the program of the cluster', () => cluster.versions.set(1, undefined)],
 ])('what a node noted is not said of what it writes as %s, which may note nothing', async (_, change) => {
-  cluster.versions.set(1, 'first.mjs')
+  await cluster.versions.set(1, 'first.mjs')
   await cluster.start(1)
   writeNoted()
   await cluster.kill(1)
-  change()
+  await change()
   await cluster.start(1)
   writeFileSync(file, 'written anew, and fsynced', { flush: true })
   await expect(cluster.powerFailure([1])).rejects.toThrow('keeps no journal of what it has not fsynced')
   expect(readFileSync(file, 'utf8')).toBe('written anew, and fsynced')
   // Nor as the first one again.
   await cluster.kill(1)
-  cluster.versions.set(1, 'first.mjs')
+  await cluster.versions.set(1, 'first.mjs')
   await cluster.start(1)
   await expect(cluster.powerFailure([1])).rejects.toThrow('keeps no journal')
 })

@@ -1,7 +1,7 @@
 /** As what version of its engine a node is started: a file of the node's own, since single nodes can be changed while others run. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { nodeDirectory, readJson, writeJson } from '../state.ts'
+import { nodeDirectory, readJson, writeJson } from './state.ts'
 
 const file = (cluster: string, id: number): string => join(nodeDirectory(cluster, id), 'version.json')
 
