@@ -1,12 +1,14 @@
 /** The kinds of faults that stop and start nodes in an orderly way, as for maintenance: as they are, or as another version. */
 import { resolve } from 'node:path'
 import type { Cluster, NodeState } from '../cluster/cluster.ts'
-import { failure, usageError } from '../errors.ts'
+import { exitCodes, failure, messageOf, ToolkitError, usageError } from '../errors.ts'
 import { checkParameters, milliseconds, type Parameter, type Parameters } from '../proxy/parameters.ts'
+import type { Ending } from '../proxy/probe.ts'
 import { takingBack, untilAllEnded } from '../settle.ts'
 import { bringBack } from './bring-back.ts'
 import type { AppliedFault, FaultKind, FaultOrder, FaultProof, Place } from './kind.ts'
 import { everywhere } from './places.ts'
+import { askNodeFirst, proveMute } from './probe-node.ts'
 
 const away = milliseconds('down', 'how long each is away', { default: 0 })
 
@@ -91,7 +93,8 @@ interface Round {
   readonly meanwhile?: (ids: readonly number[]) => Promise<void>
   /** When a group did not get through: first all that `meanwhile` has changed, then those of the group that ran before. */
   readonly takeBack?: (were: readonly NodeState[], group: readonly number[]) => Promise<void>
-  readonly prove?: (node: NodeState, before: NodeState | undefined) => Promise<FaultProof>
+  /** @param gone  that it did not answer meanwhile, where no process tells */
+  readonly prove?: (node: NodeState, before: NodeState | undefined, gone?: FaultProof) => Promise<FaultProof>
 }
 
 async function restart(
@@ -105,7 +108,9 @@ async function restart(
     signal?.throwIfAborted()
     const before = await nodesById(cluster)
     try {
+      const answered = proof ? await untilAllEnded(group.map(id => askFirst(cluster, before.get(id)))) : []
       await untilAllEnded(group.map(id => cluster.stop(id)))
+      const gone = await untilAllEnded(answered.map((ending, at) => seenGone(cluster, group[at], ending)))
       await cluster.clock.sleep(Number(parameters['down']))
       await meanwhile?.(group)
       await untilAllEnded(group.map(id => cluster.start(id)))
@@ -114,7 +119,7 @@ async function restart(
       await requireUp(cluster, after, group)
       for (const id of group) {
         const node = after.get(id)
-        const proofs = proof && node !== undefined ? [await prove(node, before.get(id))] : []
+        const proofs = proof && node !== undefined ? [await prove(node, before.get(id), gone[group.indexOf(id)])] : []
         applied.push({ id: `${name}-${id}`, name, summary: summaryOf(id, node), node: id, parameters, hits: 1, proofs })
       }
     } catch (error) {
@@ -146,12 +151,23 @@ function summaryOf(id: number, node: NodeState | undefined): string {
   return `node ${id} was stopped and started${as}`
 }
 
-function proveRestart(node: NodeState, before: NodeState | undefined): Promise<FaultProof> {
+/** Before a node is stopped that has no process of its own, by which a restart could be told. */
+async function askFirst(cluster: Cluster, node: NodeState | undefined): Promise<Ending | undefined> {
+  return node === undefined || node.pid !== undefined ? undefined : await askNodeFirst(cluster, node.id)
+}
+
+async function seenGone(cluster: Cluster, id = 0, ending?: Ending): Promise<FaultProof | undefined> {
+  return ending === undefined ? undefined : await proveMute(cluster, id, ending)
+}
+
+function proveRestart(node: NodeState, before: NodeState | undefined, gone?: FaultProof): Promise<FaultProof> {
   const [then, now] = [before, node].map(each => each?.pid?.toString() ?? each?.container)
   // A container is the same one after a restart.
   const isTold = then !== undefined && now !== undefined && then !== now
-  const text = isTold ? `process ${then} before, ${now} now; it serves` : 'it serves again'
-  return Promise.resolve({ node: node.id, shown: isTold ? true : undefined, text })
+  if (isTold)
+    return Promise.resolve({ node: node.id, shown: true, text: `process ${then} before, ${now} now; it serves` })
+  const meanwhile = gone === undefined ? '' : `while it was down, ${gone.text}; `
+  return Promise.resolve({ node: node.id, shown: gone?.shown, text: `${meanwhile}it serves again` })
 }
 
 async function upgrade(order: FaultOrder, round: Round): Promise<readonly AppliedFault[]> {
@@ -167,7 +183,8 @@ async function upgrade(order: FaultOrder, round: Round): Promise<readonly Applie
   await versions.prepare(wanted)
   const before = await nodesById(cluster)
   const changed = new Set<number>()
-  return await restart(order, {
+  let isBack = false
+  const restarted = restart(order, {
     ...round,
     meanwhile: async ids => {
       for (const id of ids) {
@@ -180,8 +197,15 @@ async function upgrade(order: FaultOrder, round: Round): Promise<readonly Applie
       const changedNodes = [...before.values()].filter(({ id }) => changed.has(id))
       const others = group.filter(id => !changed.has(id))
       await untilAllEnded([changeBack(cluster, changedNodes), bringBack(cluster, were, others)])
+      isBack = changedNodes.length > 0
     },
     prove: async (node, earlier) => await proveVersion(node, earlier, await versions.prove(node.id, wanted)),
+  })
+  return await restarted.catch((error: unknown) => {
+    if (!isBack) throw error
+    const [exitCode, remedy] = error instanceof ToolkitError ? [error.exitCode, error.remedy] : [exitCodes.failed]
+    const text = `${messageOf(error)}\nNode ${[...changed].join(', ')} is in its earlier version again, and serves.`
+    throw new ToolkitError(exitCode, text, { remedy, cause: error })
   })
 }
 
@@ -196,6 +220,7 @@ async function changeBack(cluster: Cluster, were: readonly NodeState[]): Promise
       await cluster.start(id)
     }),
   )
+  if (were.length > 0) await cluster.waitReady()
 }
 
 /** By which parameter a version is named, and an example of it. */

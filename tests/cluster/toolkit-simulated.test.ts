@@ -52,6 +52,15 @@ describe('a simulated cluster in real time', () => {
     expect((await toolkit.run('logs', '1', ...name)).stdout).toContain('node started')
   })
 
+  test('proves a rolling restart, after which every node runs', async () => {
+    const { stdout } = await toolkit.run('fault', 'add', 'rolling-restart', 'all', '--json', ...name)
+    const proofs = (JSON.parse(stdout) as { proofs?: { shown: boolean; text: string }[] }[]).flatMap(
+      fault => fault.proofs,
+    )
+    expect(proofs).toMatchObject([1, 2, 3].map(() => ({ shown: true })))
+    expect(await toolkit.states('dream')).toEqual(['running', 'running', 'running'])
+  })
+
   test('has no data to keep', async () => {
     const { exitCode, stderr } = await toolkit.start('down', '--keep-data', ...name)
     expect(stderr).toContain('there is no data to keep')

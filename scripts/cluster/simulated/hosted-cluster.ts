@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
 import type { AddedNodeFault, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import { codeOf, type ExitCode, failure, ToolkitError, usageError } from '../../errors.ts'
-import { realClock } from '../clock.ts'
+import { poll, realClock } from '../clock.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import type {
   Capability,
@@ -144,6 +144,23 @@ export class HostedCluster implements Cluster {
       progress: options.progress,
       client: this.kafkaOptions(),
     })
+    await this.#untilStarted(options.signal)
+  }
+
+  /** A broker serves a moment before its start is over, and until then its state says that it is starting. */
+  async #untilStarted(signal: AbortSignal | undefined): Promise<void> {
+    const started = await poll(
+      async () => {
+        signal?.throwIfAborted()
+        return (await this.nodes()).some(({ state }) => state === 'starting') ? undefined : true
+      },
+      { timeoutMs: readyTimeoutMs },
+    )
+    if (started !== true)
+      throw failure(
+        `A node of ${this.spec.name} is still starting after ${readyTimeoutMs / 1000} s.`,
+        `./faultline logs --name ${this.spec.name} shows what the nodes say.`,
+      )
   }
 
   kafkaOptions(): ClientOptions {
