@@ -4,6 +4,7 @@ import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
 import { ensureImage } from '#scripts/cluster/compose/docker.ts'
+import { brokerImage } from '#scripts/cluster/compose/generator.ts'
 import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
 import { describeWith } from '../machine.ts'
 import { leftOf } from './containers.ts'
@@ -23,6 +24,7 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
   const toolkit = new Toolkit()
   const cluster = `broken-${process.pid}`
   const name = ['--name', cluster]
+  const other = `faultline/broker:${cluster}`
   let admin: Admin
   let kafka: Kafka
   const json = async (...words: string[]): Promise<unknown> =>
@@ -72,6 +74,7 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
   afterAll(async () => {
     await admin?.disconnect()
     await toolkit.remove()
+    await execa('docker', ['rmi', '--force', other])
   })
 
   test('a disk is slow for whoever waits for it, and as quick as before when it is healed', async () => {
@@ -111,8 +114,15 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     // Somebody has limited it already: that comes back.
     await execa('docker', ['update', '--cpus', '1.5', container])
     const mine = await limits()
-    await json('add', 'cpu-limit', '2', '--cores', '0.5', '--no-proof')
-    expect(await limits()).not.toEqual(mine)
+    const both = ['0.5', '0.5'].map(cores => json('add', 'cpu-limit', '2', '--cores', cores, '--no-proof'))
+    const outcomes = (await Promise.allSettled(both)).map(({ status }) => status)
+    expect(outcomes.toSorted((a, b) => a.localeCompare(b))).toEqual(['fulfilled', 'rejected'])
+    const less = await limits()
+    expect(less).not.toEqual(mine)
+    // A container that is made anew for another image has it, too.
+    await execa('docker', ['tag', brokerImage, other])
+    await json('add', 'upgrade', '2', '--image', other)
+    expect(await limits()).toEqual(less)
     expect(await heal()).toEqual([])
     expect(await limits()).toEqual(mine)
     expect(await toolkit.values(cluster, 'squeezed')).toEqual(['a', 'b'])

@@ -1,12 +1,17 @@
 /** Faults of the links between containers without a fault proxy, on both engines: packets that get lost. With a real client. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { execa } from 'execa'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
 import { ensureImage } from '#scripts/cluster/compose/docker.ts'
 import { ensureKafkaImage } from '#scripts/cluster/compose/kafka-image.ts'
-import { packetImage } from '#scripts/cluster/compose/packet-image.ts'
+import { ensurePacketImage, packetImage } from '#scripts/cluster/compose/packet-image.ts'
+import { PacketLinks } from '#scripts/cluster/compose/packet-links.ts'
 import { attachCluster } from '#scripts/cluster/runtimes.ts'
+import { keepStateIn, stateDirectory } from '#scripts/cluster/state.ts'
 import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
 import { describeWith } from '../machine.ts'
 import { leftOf } from './containers.ts'
@@ -21,6 +26,35 @@ const settings = [
 const waitMs = 120_000
 
 type Listed = ActiveFault & { readonly proofs?: readonly FaultProof[] }
+
+describeWith(['docker'], 'the book of the faults of packets', () => {
+  const container = `faultline-packets-${process.pid}`
+  let home: string
+  beforeAll(async () => {
+    home = mkdtempSync(path.join(tmpdir(), 'faultline-packets-'))
+    keepStateIn(home, 'packets')
+    mkdirSync(stateDirectory('packets'))
+    await ensurePacketImage()
+    await execa('docker', ['run', '--detach', '--name', container, packetImage, 'sleep', 'infinity'])
+  }, 600_000)
+  afterAll(async () => {
+    await execa('docker', ['rm', '--force', container])
+    rmSync(home, { recursive: true })
+  })
+
+  test('has those of all commands that add some at the same time', async () => {
+    // Who looks whether a link answers before it is broken takes a while.
+    const place = { address: '127.0.0.1', host: '127.0.0.1', port: 9 }
+    const nodes = [1, 2].map(id => ({ id, container, isRunning: id === 1, ...place }))
+    const commands = [1, 2, 3].map(() => new PacketLinks('packets', () => Promise.resolve(nodes)))
+    const cut = { kind: 'cut', from: [1], to: [2], parameters: {} } as const
+    const added = await Promise.all(commands.map(links => links.add(cut, true)))
+    const ids = (faults: readonly { readonly id: string }[]) =>
+      faults.map(({ id }) => id).toSorted((one, other) => one.localeCompare(other))
+    expect(ids(added)).toEqual(['cut-1', 'cut-2', 'cut-3'])
+    expect(ids(await commands[0]!.faults())).toEqual(['cut-1', 'cut-2', 'cut-3'])
+  }, 120_000)
+})
 
 describeWith(['docker'], 'links between containers of Faultline', () => claims('faultline'))
 describeWith(['docker', 'apache-kafka'], 'links between containers of Apache Kafka', () => claims('apache-kafka'))

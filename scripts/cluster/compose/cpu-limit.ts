@@ -10,6 +10,7 @@ import { nodeFaultKind } from '#broker/environment/faulty/node-kinds.ts'
 import { failure, usageError } from '../../errors.ts'
 import { checkParameters } from '../../proxy/parameters.ts'
 import type { NodeFaults } from '../cluster.ts'
+import { inTurnOfFile } from '../file-lock.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
 import { runInContainer } from './container.ts'
 import { docker } from './docker.ts'
@@ -50,6 +51,10 @@ export class CpuLimitedNodes implements NodeFaults {
 
   async add(id: number, order: NodeFaultOrder): Promise<AddedNodeFault> {
     if (order.kind !== kind) return await this.#others.add(id, order)
+    return await this.#inTurn(id, () => this.#add(id, order))
+  }
+
+  async #add(id: number, order: NodeFaultOrder): Promise<AddedNodeFault> {
     const { cores } = checkParameters(kind, nodeFaultKind(kind).parameters, order.parameters)
     const { name, startedAt } = await this.#running(id)
     if (this.#read(id) !== undefined)
@@ -80,25 +85,34 @@ export class CpuLimitedNodes implements NodeFaults {
   }
 
   async heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
-    const limit = this.#read(id)
-    const isMeant = limit !== undefined && (ids === 'all' || ids.includes(limit.id))
-    const healed: NodeFaultState[] = []
     // First: a node that has little of a core takes long to do the rest.
-    if (isMeant) {
-      healed.push(await this.#describe(id, limit))
-      await this.#end(id, limit)
-    }
-    const others = ids === 'all' ? ids : ids.filter(each => !isMeant || each !== limit.id)
-    if (others === 'all' || others.length > 0) healed.push(...(await this.#others.heal(id, others)))
+    const limit = await this.#inTurn(id, () => this.#heal(id, ids))
+    const others = ids === 'all' ? ids : ids.filter(each => each !== limit?.id)
+    const rest = others === 'all' || others.length > 0 ? await this.#others.heal(id, others) : []
+    return limit === undefined ? rest : [limit, ...rest]
+  }
+
+  /** The limit, when it is one of these. */
+  async #heal(id: number, ids: readonly string[] | 'all'): Promise<NodeFaultState | undefined> {
+    const limit = this.#read(id)
+    if (limit === undefined || (ids !== 'all' && !ids.includes(limit.id))) return undefined
+    const healed = await this.#describe(id, limit)
+    await this.#end(id, limit)
     return healed
+  }
+
+  #inTurn<T>(id: number, work: () => Promise<T>): Promise<T> {
+    return inTurnOfFile(`${this.#file(id)}.lock`, work)
   }
 
   /** After a container was made anew, which has no limit: the one that it had. */
   async renew(id: number): Promise<void> {
-    const limit = this.#read(id)
-    if (limit === undefined) return
-    const { name } = await this.#containerOf(id)
-    await update(name, await shareFor(name, limit))
+    await this.#inTurn(id, async () => {
+      const limit = this.#read(id)
+      if (limit === undefined) return
+      const { name } = await this.#containerOf(id)
+      await update(name, await shareFor(name, limit))
+    })
   }
 
   async #end(id: number, { before }: Limit): Promise<void> {

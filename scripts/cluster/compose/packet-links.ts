@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { failure, usageError } from '../../errors.ts'
 import type { FaultRequest, FaultState } from '../../proxy/model.ts'
 import type { LinkProof, PacketFaults, ProvedPacketFault } from '../cluster.ts'
+import { inTurnOfFile } from '../file-lock.ts'
 import { readJson, stateDirectory, writeJson } from '../state.ts'
 import { runBeside } from './container.ts'
 import { ensurePacketImage, packetImage } from './packet-image.ts'
@@ -79,11 +80,14 @@ export class PacketLinks implements PacketFaults {
       nodes.map(({ id }) => id),
     )
     await ensurePacketImage()
-    const book = this.#read()
-    const fault: PacketFault = { id: `${kind}-${book.added + 1}`, kind, ...chosen, parameters }
-    const before = proof ? await probeAll(nodes, pairsOf(fault), answerSeconds) : undefined
+    const before = proof ? await probeAll(nodes, pairsOf(chosen), answerSeconds) : undefined
     // First what `heal` has to know.
-    this.#write({ added: book.added + 1, faults: [...book.faults, fault] })
+    const fault = await this.#inTurn((): PacketFault => {
+      const book = this.#read()
+      const added = { id: `${kind}-${book.added + 1}`, kind, ...chosen, parameters }
+      this.#write({ added: book.added + 1, faults: [...book.faults, added] })
+      return added
+    })
     try {
       await this.#apply(fault, placesOf(fault))
       const proofs = before === undefined ? [] : await this.#prove(fault, before)
@@ -112,8 +116,10 @@ export class PacketLinks implements PacketFaults {
       nodes.filter(({ id, isRunning }) => isRunning && healed.some(fault => placesOf(fault).includes(id))),
       () => command,
     )
-    const book = this.#read()
-    this.#write({ ...book, faults: book.faults.filter(({ id }) => !healed.some(fault => fault.id === id)) })
+    await this.#inTurn(() => {
+      const book = this.#read()
+      this.#write({ ...book, faults: book.faults.filter(({ id }) => !healed.some(fault => fault.id === id)) })
+    })
     return healed.map(fault => describe(fault, new Map()))
   }
 
@@ -184,6 +190,11 @@ export class PacketLinks implements PacketFaults {
 
   get #file(): string {
     return join(stateDirectory(this.#cluster), 'packets.json')
+  }
+
+  /** Of what is read and written here nothing is another command's in between. */
+  #inTurn<T>(change: () => T): Promise<T> {
+    return inTurnOfFile(`${this.#file}.lock`, () => Promise.resolve(change()))
   }
 
   #read(): Book {

@@ -25,7 +25,7 @@ export interface PacketFault {
 export type Pair = readonly [from: number, to: number]
 
 /** The nodes that a request is about; refuses clients, and listeners, which packets do not tell. */
-export function nodesOf({ kind, from, to, listener, parameters = {} }: FaultRequest, all: readonly number[]) {
+export function nodesOf({ kind, from, to, listener }: FaultRequest, all: readonly number[]) {
   const remedy = './faultline up --proxy breaks the links of clients, and those of single listeners.'
   if (!packetKinds.has(kind))
     throw usageError(
@@ -45,13 +45,12 @@ export function nodesOf({ kind, from, to, listener, parameters = {} }: FaultRequ
     ),
   ]
   const found = { from: chosen(from), to: chosen(to) }
-  if (pairsOf({ ...found, kind, id: '', parameters }).length === 0)
-    throw usageError('--from and --to: a node has no link to itself.')
+  if (pairsOf(found).length === 0) throw usageError('--from and --to: a node has no link to itself.')
   return found
 }
 
 /** Who opens connections to whom. */
-export function pairsOf({ from, to }: PacketFault): readonly Pair[] {
+export function pairsOf({ from, to }: Pick<PacketFault, 'from' | 'to'>): readonly Pair[] {
   return from.flatMap(source => to.flatMap(target => (source === target ? [] : [[source, target] as const])))
 }
 
