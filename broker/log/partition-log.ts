@@ -296,12 +296,12 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   }
 
   findByTimestamp(timestamp: number, untilOffset: number): OffsetAndTimestamp | undefined {
-    const found = this.guard(() => findByTimestamp(this.segments, timestamp, this.startOffset))
+    const found = this.guard(() => findByTimestamp(this, timestamp))
     return found !== undefined && found.offset < untilOffset ? found : undefined
   }
 
   findMaxTimestamp(): OffsetAndTimestamp | undefined {
-    return this.guard(() => findMaxTimestamp(this.segments, this.startOffset))
+    return this.guard(() => findMaxTimestamp(this))
   }
 
   // ---------------------------------------------------------------------------------------------------------- epochs

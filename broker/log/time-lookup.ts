@@ -21,22 +21,27 @@ import type { OffsetAndTimestamp } from './log.ts'
 import { checkRead } from './read-check.ts'
 import type { Segment } from './segment.ts'
 
-/** First record at or above `fromOffset` with a timestamp at or above `timestamp`. */
-export function findByTimestamp(
-  segments: readonly Segment[],
-  timestamp: number,
-  fromOffset: number,
-): OffsetAndTimestamp | undefined {
+/** The log that is looked through. */
+export interface TimedLog {
+  readonly currentSegments: readonly Segment[]
+  readonly logStartOffset: number
+  epochAt(offset: number): number | undefined
+}
+
+/** First record of the log with a timestamp at or above `timestamp`. */
+export function findByTimestamp(log: TimedLog, timestamp: number): OffsetAndTimestamp | undefined {
+  const { currentSegments: segments, logStartOffset: fromOffset } = log
   for (const [index, segment] of segments.entries()) {
     if ((segment.largestTimestamp()?.timestamp ?? -1) < timestamp) continue
     const found = findInSegment(segments, index, { timestamp, fromOffset, damage: 'may be it' })
-    if (found !== undefined) return found
+    if (found !== undefined) return withEpoch(log, found)
   }
   return undefined
 }
 
 /** The first record with the largest timestamp of all. What is damaged does not count. */
-export function findMaxTimestamp(segments: readonly Segment[], fromOffset: number): OffsetAndTimestamp | undefined {
+export function findMaxTimestamp(log: TimedLog): OffsetAndTimestamp | undefined {
+  const { currentSegments: segments, logStartOffset: fromOffset } = log
   let best = -1
   let largest = -1
   for (const [index, segment] of segments.entries()) {
@@ -45,11 +50,17 @@ export function findMaxTimestamp(segments: readonly Segment[], fromOffset: numbe
   }
   if (best < 0) return undefined
   const sought = { timestamp: largest, fromOffset, damage: 'does not count' } as const
-  return findInSegment(segments, best, sought) ?? findNewestLeft(segments, fromOffset)
+  const found = findInSegment(segments, best, sought) ?? findNewestLeft(segments, fromOffset)
+  return found && withEpoch(log, found)
+}
+
+/** The checksum of a batch does not cover its leader epoch: what the log knows of its epochs is to be trusted more. */
+function withEpoch(log: TimedLog, { offset, timestamp }: Found): OffsetAndTimestamp {
+  return { offset, timestamp, leaderEpoch: log.epochAt(offset) ?? -1 }
 }
 
 /** The same where the records of the batch with the largest timestamp are damaged, or compaction has taken them. Reads all headers. */
-function findNewestLeft(segments: readonly Segment[], fromOffset: number): OffsetAndTimestamp | undefined {
+function findNewestLeft(segments: readonly Segment[], fromOffset: number): Found | undefined {
   for (let below = Infinity; ;) {
     const timestamp = newestBelow(segments, fromOffset, below)
     if (timestamp === undefined) return undefined
@@ -82,6 +93,8 @@ function endOf(segments: readonly Segment[], index: number): number {
   return segments[index + 1]?.baseOffset ?? Infinity
 }
 
+type Found = Pick<OffsetAndTimestamp, 'offset' | 'timestamp'>
+
 interface Sought {
   readonly timestamp: number
   readonly fromOffset: number
@@ -89,7 +102,7 @@ interface Sought {
   readonly damage: 'may be it' | 'does not count'
 }
 
-function findInSegment(segments: readonly Segment[], index: number, sought: Sought): OffsetAndTimestamp | undefined {
+function findInSegment(segments: readonly Segment[], index: number, sought: Sought): Found | undefined {
   const { timestamp, fromOffset, damage } = sought
   const segment = segments[index]!
   const endOffset = endOf(segments, index)
@@ -110,8 +123,7 @@ function findInSegment(segments: readonly Segment[], index: number, sought: Soug
       const found = findInBatch(batch, timestamp, fromOffset)
       if (found !== undefined)
         return (damage === 'may be it' ? inDamageBefore(segments, index, position, sought) : undefined) ?? found
-    } else if (damage === 'may be it')
-      return { offset: Math.max(batch.damagedFrom, fromOffset), timestamp, leaderEpoch: -1 }
+    } else if (damage === 'may be it') return { offset: Math.max(batch.damagedFrom, fromOffset), timestamp }
     position += foundBytes
   }
 }
@@ -125,12 +137,12 @@ function inDamageBefore(
   index: number,
   position: number,
   { timestamp, fromOffset }: Sought,
-): OffsetAndTimestamp | undefined {
+): Found | undefined {
   const segment = segments[index]!
   const previous = position === 0 ? segments[index - 1] : undefined
   const damage = segment.damaged.find(({ to }) => to === position) ?? (previous && damageAtEnd(previous, segment))
   if (damage === undefined || damage.nextOffset <= fromOffset) return undefined
-  return { offset: Math.max(damage.offset, fromOffset), timestamp, leaderEpoch: -1 }
+  return { offset: Math.max(damage.offset, fromOffset), timestamp }
 }
 
 function damageAtEnd(
@@ -172,13 +184,12 @@ function readBatch(segment: Segment, position: number): Buffer | undefined {
   return segment.read(bytes, position) === bytes.length ? bytes : undefined
 }
 
-function findInBatch(batch: BatchView, timestamp: number, fromOffset: number): OffsetAndTimestamp | undefined {
-  const leaderEpoch = batch.partitionLeaderEpoch
+function findInBatch(batch: BatchView, timestamp: number, fromOffset: number): Found | undefined {
   try {
     const record = readRecords(batch).find(record => record.timestamp >= timestamp && record.offset >= fromOffset)
-    return record && { offset: record.offset, timestamp: record.timestamp, leaderEpoch }
+    return record && { offset: record.offset, timestamp: record.timestamp }
   } catch (error) {
     if (!(error instanceof MalformedBatchError)) throw error
-    return { offset: Math.max(batch.baseOffset, fromOffset), timestamp: batch.maxTimestamp, leaderEpoch }
+    return { offset: Math.max(batch.baseOffset, fromOffset), timestamp: batch.maxTimestamp }
   }
 }

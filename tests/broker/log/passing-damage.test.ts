@@ -246,6 +246,23 @@ describe('a look-up by time', () => {
   })
 })
 
+test('a look-up by time answers the leader epoch that the log knows, whatever a damaged batch says: its checksum does not cover that', () => {
+  const scene = filled()
+  const { machine } = scene
+  const log = reopened(scene)
+  const { path, starts, offsets } = placesIn(machine, log, 1)
+  log.close()
+  // A bit of the leader epoch of a batch that begins no epoch, and is not the last.
+  overwrite(machine, path, starts[3]! + 13, Buffer.from([1]))
+  const newest = placesIn(machine, log, log.currentSegments.length - 1)
+  const again = openLog(machine, { config, cleanShutdown: true })
+  const offset = offsets[3]!
+  const timestamp = startWallMs + offset
+  expect(again.findByTimestamp(timestamp, Infinity)).toEqual({ offset, timestamp, leaderEpoch: 0 })
+  overwrite(machine, newest.path, newest.starts.at(-1)! + 13, Buffer.from([1]))
+  expect(again.findMaxTimestamp()).toEqual({ offset: count - 1, timestamp: startWallMs + count - 1, leaderEpoch: 0 })
+})
+
 describe('the record with the largest timestamp', () => {
   /** What is damaged of a batch: where, by which bytes. */
   const damages: [string, number, Buffer][] = [
