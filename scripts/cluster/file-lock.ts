@@ -1,62 +1,96 @@
-/** Commands that change the same thing one after the other, whichever processes they are: a file names the one whose turn it is. */
-import { linkSync, renameSync, rmSync } from 'node:fs'
+/**
+ * Commands that change the same thing one after the other, whichever processes they are: a file names the one whose turn it is.
+ *
+ * The file of a process that was killed in its turn stays where it is. Who finds it takes the turn after that one: it links a file whose name says
+ * after whom, which only one can, and so on when that one is killed too. At the end of a turn the first file of such a row goes first: who still takes
+ * a turn after a file of it sees then that it is gone, and gives way. So no file is ever taken away by somebody who does not have the turn.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { linkSync, rmSync, writeFileSync } from 'node:fs'
 import { codeOf, failure } from '../errors.ts'
 import { poll } from './clock.ts'
 import { ownProcess } from './lifecycle.ts'
 import { conditionOf, type ProcessHandle } from './process/liveness.ts'
-import { readJson, writeJson } from './state.ts'
+import { readJson } from './state.ts'
 
 /** Longer than any command has its turn. */
 const patienceMs = 120_000
 
+interface Turn extends ProcessHandle {
+  /** No two turns have the same, also not two of one process. */
+  readonly turn: string
+}
+
+interface Held {
+  readonly file: string
+  readonly turn: Turn
+}
+
 /** @param path of the file; nothing else is to have that name, nor it with more at its end */
 export async function inTurnOfFile<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const self = await ownProcess()
-  const taken = await poll(async () => ((await take(path, self)) ? true : undefined), { timeoutMs: patienceMs })
-  if (taken === undefined)
+  const self = { ...(await ownProcess()), turn: randomUUID() }
+  const row = await poll(() => take(path, self), { timeoutMs: patienceMs })
+  if (row === undefined)
     throw failure(
-      `Another command (process ${holderOf(path)?.pid ?? 'unknown'}) has been at the same for ${patienceMs / 1_000} s.`,
+      `Another command (process ${turnIn(path)?.pid ?? 'unknown'}) has been at the same for ${patienceMs / 1_000} s.`,
       `Wait for it or end it; if there is no such command, remove ${path}.`,
     )
   try {
     return await work()
   } finally {
-    rmSync(path)
+    for (const held of row) release(held)
   }
 }
 
-function holderOf(path: string): ProcessHandle | undefined {
-  return readJson(path) as ProcessHandle | undefined
+/** @returns the files of those who were killed in their turns, then our own; undefined when it is somebody else's turn */
+async function take(path: string, self: Turn): Promise<readonly Held[] | undefined> {
+  const row: Held[] = []
+  for (let file = path; ;) {
+    const turn = turnIn(file)
+    if (turn === undefined) {
+      if (!link(path, file, self)) return undefined
+      const own = { file, turn: self }
+      if (row.every(isThere)) return [...row, own]
+      release(own)
+      return undefined
+    }
+    if ((await conditionOf(turn)) !== 'gone') return undefined
+    row.push({ file, turn })
+    file = `${path}.after-${createHash('sha256').update(JSON.stringify(turn)).digest('hex').slice(0, 32)}`
+  }
 }
 
-let takes = 0
+function turnIn(file: string): Turn | undefined {
+  return readJson(file) as Turn | undefined
+}
 
-async function take(path: string, self: ProcessHandle): Promise<boolean> {
+function isThere({ file, turn }: Held): boolean {
+  const found = turnIn(file)
+  return found?.pid === turn.pid && found.identity === turn.identity && found.turn === turn.turn
+}
+
+/** False when the file is there already. */
+function link(path: string, file: string, self: Turn): boolean {
   // Linked under its name when it is whole: nobody reads it half written.
-  const own = `${path}.${self.pid}.${takes++}`
-  writeJson(own, self)
+  const own = `${path}.${self.turn}`
+  writeFileSync(own, JSON.stringify(self))
   try {
-    linkSync(own, path)
+    linkSync(own, file)
     return true
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
+    return false
   } finally {
     rmSync(own)
   }
-  const holder = holderOf(path)
-  if (holder !== undefined && (await conditionOf(holder)) === 'gone') removeOf(holder, path, own)
-  return false
 }
 
-/** Of several that find out that the holder is gone one removes its file, and none that of whoever came after it. */
-function removeOf(holder: ProcessHandle, path: string, aside: string): void {
+/** The work is done, whatever becomes of the file: one that stays is nobody's as soon as this process has ended. */
+function release(held: Held): void {
   try {
-    renameSync(path, aside)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw error
+    // Somebody may have removed it by hand, and another one come after that.
+    if (isThere(held)) rmSync(held.file, { force: true })
+  } catch {
+    // Its folder may have gone to somebody else.
   }
-  const found = holderOf(aside)
-  if (found?.pid !== holder.pid || found.identity !== holder.identity) renameSync(aside, path)
-  else rmSync(aside)
 }

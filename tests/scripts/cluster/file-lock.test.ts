@@ -42,6 +42,57 @@ test('each has its turn, and what another has written is there', async () => {
   expect(readdirSync(folder)).toEqual(['count'])
 })
 
+/** Takes turns; whenever nobody has one, somebody takes it and is killed at once. */
+const amongDead = `
+  import { linkSync, rmSync, writeFileSync } from 'node:fs'
+  import { setImmediate } from 'node:timers/promises'
+  import { inTurnOfFile } from '#scripts/cluster/file-lock.ts'
+  const [folder] = process.argv.slice(-1)
+  for (let round = 0; round < 200; round++) {
+    await inTurnOfFile(folder + '/lock', async () => {
+      writeFileSync(folder + '/inside', '', { flag: 'wx' })
+      for (let turn = 0; turn < 3; turn++) await setImmediate()
+      rmSync(folder + '/inside')
+    })
+    for (const turn of [round + '-1', round + '-2', round + '-3']) {
+      const dead = folder + '/dead-' + process.pid
+      writeFileSync(dead, JSON.stringify({ pid: process.pid, identity: 'of an earlier process', turn }))
+      try {
+        linkSync(dead, folder + '/lock')
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error
+      }
+      rmSync(dead)
+    }
+  }
+`
+
+test('of many who find one that was killed in its turn, one has the next', async () => {
+  const commands = Array.from({ length: 8 }, () =>
+    spawn(process.execPath, ['--input-type=module-typescript', '-e', amongDead, folder], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    }),
+  )
+  const ended = await Promise.all(commands.map(command => once(command, 'exit')))
+  expect(ended.map(([code]) => code as unknown)).toEqual(commands.map(() => 0))
+  await inTurnOfFile(path.join(folder, 'lock'), () => Promise.resolve())
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a turn whose file is gone ends as any other, and takes nobody else his', async () => {
+  const lock = path.join(folder, 'lock')
+  const text = JSON.stringify({ pid: 1, identity: 'of somebody else', turn: '' })
+  expect(
+    await inTurnOfFile(lock, async () => {
+      rmSync(lock)
+      writeFileSync(lock, text)
+      return await Promise.resolve('done')
+    }),
+  ).toBe('done')
+  expect(readFileSync(lock, 'utf8')).toBe(text)
+})
+
 test('a command that was killed in its turn does not keep others from theirs', async () => {
   const lock = path.join(folder, 'lock')
   writeJson(lock, { pid: process.pid, identity: 'of an earlier process with this number' })
