@@ -67,7 +67,8 @@ export class FileContent {
         at += length
       }
     }
-    if (at > this.#size) this.#resize(at, nowUs)
+    // A write of nothing does not make a file longer (POSIX).
+    if (at > position && at > this.#size) this.#resize(at, nowUs)
   }
 
   truncate(bytes: number, nowUs: number): void {

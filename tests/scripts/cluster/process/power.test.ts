@@ -8,6 +8,7 @@ import { UnsyncedDisk } from '#broker/environment/faulty/unsynced/unsynced-disk.
 import { UnsyncedJournal } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
 import type { ProcessEngine } from '#scripts/cluster/process/engine.ts'
+import { freeBasePort } from '#scripts/cluster/ports.ts'
 import { ProcessCluster } from '#scripts/cluster/process/process-cluster.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { dataDirectory, nodeDirectory } from '#scripts/cluster/state.ts'
@@ -28,10 +29,11 @@ const engine: ProcessEngine = {
 let home: string
 let cluster: ProcessCluster
 let file: string
-beforeEach(() => {
+beforeEach(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'faultline-power-'))
   process.env['FAULTLINE_HOME'] = home
-  const spec = clusterSpec({ runtime: 'process', name: 'powered', brokers: 1, faults: true })
+  const asked = clusterSpec({ runtime: 'process', name: 'powered', brokers: 1, faults: true, port: 0 })
+  const spec = { ...asked, port: await freeBasePort(asked) }
   cluster = new ProcessCluster(
     { version: 1, spec, clusterId: 'c', phase: 'up', owner: { pid: 1, startedAt: '' }, foreignData: [] } as never,
     engine,
