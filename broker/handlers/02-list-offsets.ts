@@ -8,7 +8,7 @@
  * - A leader that does not know yet how far its log is committed says OFFSET_NOT_AVAILABLE (before v5: LEADER_NOT_AVAILABLE) (KIP-207).
  * Versions: v2 isolation; v4 leader epochs (KIP-320); v6 flexible; v10 timeout (KIP-1075), which only tiered storage would need.
  * Errors: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_NOT_AVAILABLE,
- *   LEADER_NOT_AVAILABLE, UNSUPPORTED_VERSION for a special offset that the version lacks, INVALID_REQUEST for a partition named twice.
+ *   LEADER_NOT_AVAILABLE, CORRUPT_MESSAGE, UNSUPPORTED_VERSION for a special offset that the version lacks, INVALID_REQUEST for a partition named twice.
  * Not implemented: tiered storage.
  */
 import { errorCode, type ErrorName } from '../protocol/errors.ts'

@@ -172,7 +172,7 @@ export interface PartitionLog {
   read(offset: number, options: ReadOptions): ReadResult | { readonly refused: 'OFFSET_OUT_OF_RANGE' }
   /** First record with a timestamp >= `timestamp`, below `untilOffset`. */
   findByTimestamp(timestamp: number, untilOffset: number): OffsetAndTimestamp | undefined
-  /** The record with the largest timestamp (KIP-734). */
+  /** The record with the largest timestamp (KIP-734). Throws CorruptRecordsError when too many are damaged to find it. */
   findMaxTimestamp(): OffsetAndTimestamp | undefined
   /** KIP-101/279: end of the largest epoch <= `leaderEpoch`. */
   endOffsetForEpoch(leaderEpoch: number): EpochEndOffset

@@ -19,7 +19,14 @@ import { batchBefore } from './damage-search.ts'
 import type { DamagedRegion } from './damaged-region.ts'
 import type { OffsetAndTimestamp } from './log.ts'
 import { checkRead } from './read-check.ts'
+import { CorruptRecordsError } from './replicated-batches.ts'
 import type { Segment } from './segment.ts'
+
+/**
+ * So many batches are read at most to find the newest record. That there are more of them, and all damaged, must not hold the node up: a client
+ * gets CORRUPT_MESSAGE then.
+ */
+const maxTries = 256
 
 /** The log that is looked through. */
 export interface TimedLog {
@@ -59,33 +66,60 @@ function withEpoch(log: TimedLog, { offset, timestamp }: Found): OffsetAndTimest
   return { offset, timestamp, leaderEpoch: log.epochAt(offset) ?? -1 }
 }
 
-/** The same where the records of the batch with the largest timestamp are damaged, or compaction has taken them. Reads all headers. */
+/**
+ * The same where the records of the batch with the largest timestamp are damaged, or compaction has taken them. Reads all headers once, then of
+ * the newest batches so many as may be. Throws CorruptRecordsError when all of these are damaged, but there are others.
+ */
 function findNewestLeft(segments: readonly Segment[], fromOffset: number): Found | undefined {
-  for (let below = Infinity; ;) {
-    const timestamp = newestBelow(segments, fromOffset, below)
-    if (timestamp === undefined) return undefined
-    for (const index of segments.keys()) {
-      const found = findInSegment(segments, index, { timestamp, fromOffset, damage: 'does not count' })
-      if (found !== undefined) return found
-    }
-    // The header that says so is damaged, or what is behind it.
-    below = timestamp
+  const { batches, areAll } = newestBatches(segments, fromOffset)
+  let best: Found | undefined
+  for (const { index, position, timestamp } of batches) {
+    // What is behind it is not newer.
+    if (best !== undefined && best.timestamp >= timestamp) return best
+    const batch = soundBatch(segments, index, position)
+    const found = batch instanceof BatchView ? newestIn(batch, fromOffset) : undefined
+    if (found !== undefined && found.timestamp > (best?.timestamp ?? -1)) best = found
   }
+  const oldest = batches.at(-1)
+  if (areAll || oldest === undefined || (best !== undefined && best.timestamp >= oldest.timestamp)) return best
+  throw new CorruptRecordsError(`the ${batches.length} batches with the largest timestamps are damaged`)
 }
 
-/** The largest timestamp that the headers give and that is smaller than `below`. */
-function newestBelow(segments: readonly Segment[], fromOffset: number, below: number): number | undefined {
-  let newest: number | undefined
+interface BatchPlace {
+  /** Of its segment. */
+  readonly index: number
+  readonly position: number
+  /** The largest of its records, as its header has it. */
+  readonly timestamp: number
+}
+
+/** The batches with the largest timestamps, the newest first, equal ones in their order in the log. */
+function newestBatches(
+  segments: readonly Segment[],
+  fromOffset: number,
+): { readonly batches: readonly BatchPlace[]; readonly areAll: boolean } {
+  const batches: BatchPlace[] = []
+  let areAll = true
+  let floor = -1
+  const keepNewest = (): void => {
+    batches.sort((left, right) => right.timestamp - left.timestamp)
+    if (batches.length <= maxTries) return
+    batches.length = maxTries
+    floor = batches.at(-1)!.timestamp
+    areAll = false
+  }
   for (const [index, segment] of segments.entries()) {
     const endOffset = endOf(segments, index)
-    segment.scanThrough(0, (bytes, at) => {
-      const { recordsCount, maxTimestamp, baseOffset, lastOffset } = new BatchView(bytes, at)
-      if (recordsCount > 0 && lastOffset >= fromOffset && baseOffset < endOffset)
-        if (maxTimestamp > (newest ?? -1) && maxTimestamp < below) newest = maxTimestamp
+    segment.scanThrough(0, (bytes, at, position) => {
+      const { recordsCount, maxTimestamp: timestamp, baseOffset, lastOffset } = new BatchView(bytes, at)
+      if (recordsCount > 0 && timestamp > floor && lastOffset >= fromOffset && baseOffset < endOffset)
+        batches.push({ index, position, timestamp })
+      if (batches.length >= 2 * maxTries) keepNewest()
       return true
     })
   }
-  return newest
+  keepNewest()
+  return { batches, areAll }
 }
 
 /** What damage has left in a segment from there on is not the log's. */
@@ -109,7 +143,7 @@ function findInSegment(segments: readonly Segment[], index: number, sought: Soug
   const indexed = segment.timeEntry(timestamp)
   // Only whole batches at or above the indexed one matter; `positionOf` also proves that the index points to a batch.
   let position = segment.positionOf(Math.max(indexed?.offset ?? segment.baseOffset, fromOffset))
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     let foundBytes = 0
     position = segment.scanThrough(position, (bytes, at, _, size) => {
       const isBefore = maxTimestampOf(bytes, at) < timestamp || lastOffsetOf(bytes, at) < fromOffset
@@ -124,6 +158,7 @@ function findInSegment(segments: readonly Segment[], index: number, sought: Soug
       if (found !== undefined)
         return (damage === 'may be it' ? inDamageBefore(segments, index, position, sought) : undefined) ?? found
     } else if (damage === 'may be it') return { offset: Math.max(batch.damagedFrom, fromOffset), timestamp }
+    if (damage === 'does not count' && tries === maxTries) return undefined
     position += foundBytes
   }
 }
@@ -185,9 +220,29 @@ function readBatch(segment: Segment, position: number): Buffer | undefined {
 }
 
 function findInBatch(batch: BatchView, timestamp: number, fromOffset: number): Found | undefined {
+  return inRecords(batch, fromOffset, records =>
+    records.find(record => record.timestamp >= timestamp && record.offset >= fromOffset),
+  )
+}
+
+function newestIn(batch: BatchView, fromOffset: number): Found | undefined {
+  return inRecords(batch, fromOffset, records => {
+    let newest: Found | undefined
+    for (const record of records)
+      if (record.offset >= fromOffset && record.timestamp > (newest?.timestamp ?? -1)) newest = record
+    return newest
+  })
+}
+
+/** A batch that cannot be decompressed answers for its records. */
+function inRecords(
+  batch: BatchView,
+  fromOffset: number,
+  find: (records: ReturnType<typeof readRecords>) => Found | undefined,
+): Found | undefined {
   try {
-    const record = readRecords(batch).find(record => record.timestamp >= timestamp && record.offset >= fromOffset)
-    return record && { offset: record.offset, timestamp: record.timestamp }
+    const found = find(readRecords(batch))
+    return found && { offset: found.offset, timestamp: found.timestamp }
   } catch (error) {
     if (!(error instanceof MalformedBatchError)) throw error
     return { offset: Math.max(batch.baseOffset, fromOffset), timestamp: batch.maxTimestamp }

@@ -5,6 +5,7 @@
  */
 import { DiskError } from '../environment/environment.ts'
 import type { EpochEndOffset, OffsetAndTimestamp, PartitionLog } from '../log/log.ts'
+import { CorruptRecordsError } from '../log/replicated-batches.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { Isolation, LocalReplica } from './local-replica.ts'
 
@@ -89,6 +90,7 @@ function onDisk<T>(replica: LocalReplica, run: () => T): T | { error: ErrorName 
   try {
     return run()
   } catch (error) {
+    if (error instanceof CorruptRecordsError) return { error: 'CORRUPT_MESSAGE' }
     if (!(error instanceof DiskError)) throw error
     replica.failDisk(error)
     return { error: 'KAFKA_STORAGE_ERROR' }

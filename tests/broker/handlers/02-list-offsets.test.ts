@@ -1,5 +1,7 @@
 /** ListOffsets over its wire format, against real logs. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { SegmentedLog } from '#broker/log/partition-log.ts'
+import { CorruptRecordsError } from '#broker/log/replicated-batches.ts'
 import { errorCode } from '#broker/protocol/errors.ts'
 import type { ListOffsetsResponse } from '#broker/protocol/messages/02-list-offsets.ts'
 import { startWallMs, TestCluster } from '../replication/test-cluster.ts'
@@ -48,6 +50,16 @@ describe('ListOffsets', () => {
 
   test('KIP-734: the record with the largest timestamp', async () => {
     expect(await offset(await filled(), -3)).toMatchObject({ offset: 1, timestamp: startWallMs + 30 })
+  })
+
+  test('a newest record that damage does not let find is an error of its partition', async () => {
+    const cluster = await filled()
+    const find = vi.spyOn(SegmentedLog.prototype, 'findMaxTimestamp').mockImplementation(() => {
+      throw new CorruptRecordsError('all of them are damaged')
+    })
+    const { errorCode: code } = await offset(cluster, -3).finally(() => find.mockRestore())
+    expect(code).toBe(errorCode('CORRUPT_MESSAGE'))
+    expect(await offset(cluster, -3)).toMatchObject({ errorCode: 0, offset: 1 })
   })
 
   test('without tiered storage the local log is all there is, and nothing is tiered', async () => {

@@ -8,6 +8,7 @@ import { bitFlip } from '#broker/environment/faulty/bit-flip.ts'
 import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
 import { DamagedBatchError } from '#broker/log/read-check.ts'
+import { CorruptRecordsError } from '#broker/log/replicated-batches.ts'
 import { makeDurableDirectory, readFile } from '#broker/log/small-files.ts'
 import { batches } from '#broker/protocol/records/batch.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
@@ -304,6 +305,46 @@ describe('the record with the largest timestamp', () => {
       const found = log.findMaxTimestamp()
       expect(found).toMatchObject({ offset: count - 1, timestamp: startWallMs + count - 1 })
     }
+  })
+})
+
+describe('the newest record of a log whose batches are all damaged', () => {
+  /** Disk calls of a look-up, and what it says. */
+  function lookUp(batchCount: number, sound: readonly number[] = []): { calls: number; found: number | string } {
+    const scene = filled(batchCount)
+    const { machine } = scene
+    const running = reopened(scene)
+    const places = running.currentSegments.map((_, slot) => placesIn(machine, running, slot))
+    running.close()
+    for (const { path, starts, offsets } of places)
+      for (const [index, start] of starts.entries())
+        if (!sound.includes(offsets[index]!)) overwrite(machine, path, start + 66, Buffer.from([0xee]))
+    const log = openLog(machine, { config, cleanShutdown: true })
+    // Opens the indexes.
+    for (const segment of log.currentSegments) segment.largestTimestamp()
+    const before = machine.calls
+    try {
+      const found = log.findMaxTimestamp()?.offset ?? 'none'
+      return { calls: machine.calls - before, found }
+    } catch (error) {
+      if (!(error instanceof CorruptRecordsError)) throw error
+      return { calls: machine.calls - before, found: error.message }
+    }
+  }
+
+  test('is looked for in time that grows with the log, and not with its square', () => {
+    const [few, many] = [50, 200].map(batchCount => lookUp(batchCount))
+    expect([few!.found, many!.found]).toEqual(['none', 'none'])
+    expect(many!.calls).toBeLessThan(few!.calls * 5)
+  })
+
+  test('is given up when very many are damaged, with an error', () => {
+    const [many, more] = [300, 600].map(batchCount => lookUp(batchCount))
+    expect([many!.found, more!.found]).toEqual(Array(2).fill('the 256 batches with the largest timestamps are damaged'))
+    // Of the others only the headers are read.
+    expect(more!.calls - many!.calls).toBeLessThan(300)
+    // As far as it is among those that are looked at, it is found.
+    expect(lookUp(300, [0, 50, 60]).found).toBe(60)
   })
 })
 
