@@ -36,8 +36,8 @@ export class LogReader {
   private readonly log: ReadableLog
   private readonly positions = new ReadPositions()
   private readonly damaged = new Map<number, DamagedBatch>()
-  /** How often the end of the damage at a place was looked for in vain. */
-  private readonly searches = new Map<string, number>()
+  /** How often the end of the damage at a place was looked for in vain; the latest last. */
+  private readonly searches = new Map<string, { readonly offset: number; readonly count: number }>()
 
   constructor(log: ReadableLog) {
     this.log = log
@@ -116,12 +116,29 @@ export class LogReader {
   private learn(damage: DamagedBatch): boolean {
     const { segment: path, position, problem } = damage
     const segment = this.segmentAt(path)
-    const searches = this.searches.get(placeOf(damage)) ?? 0
-    if (segment === undefined || searches >= maxSearches) return false
+    const count = this.searches.get(placeOf(damage))?.count ?? 0
+    if (segment === undefined || count >= maxSearches) return false
     const region = regionAt(segment, position, problem)
     if (region !== undefined) segment.damaged = [...segment.damaged, region]
-    else if (this.searches.size < maxDamaged || searches > 0) this.searches.set(placeOf(damage), searches + 1)
+    else this.searchedInVain(damage, count + 1)
     return region !== undefined
+  }
+
+  /** Where too many places are remembered, the one goes that nobody has looked at for longest. */
+  private searchedInVain(damage: DamagedBatch, count: number): void {
+    const place = placeOf(damage)
+    this.searches.delete(place)
+    if (this.searches.size >= maxDamaged) this.forgetRemoved()
+    const [oldest] = this.searches.keys()
+    if (this.searches.size >= maxDamaged && oldest !== undefined) this.searches.delete(oldest)
+    this.searches.set(place, { offset: damage.offset, count })
+  }
+
+  /** What is no longer in the log takes no room from what is. */
+  private forgetRemoved(): void {
+    const { logStartOffset } = this.log
+    for (const [offset] of this.damaged) if (offset < logStartOffset) this.damaged.delete(offset)
+    for (const [place, { offset }] of this.searches) if (offset < logStartOffset) this.searches.delete(place)
   }
 
   private readOnce(offset: number, limit: number, options: ReadOptions): ReadResult {
@@ -174,6 +191,7 @@ export class LogReader {
 
   private found(error: DamagedBatchError): DamagedBatchError {
     const { damage } = error
+    if (this.damaged.size >= maxDamaged) this.forgetRemoved()
     if (!this.damaged.has(damage.offset) && this.damaged.size < maxDamaged) {
       this.damaged.set(damage.offset, damage)
       this.log.log.error('A batch is damaged on disk; it is not served.', {

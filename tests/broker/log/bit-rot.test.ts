@@ -179,3 +179,37 @@ describe('a batch that its disk has damaged', () => {
     expect(() => copy.appendAsFollower(bytes)).toThrow(/CRC/)
   })
 })
+
+test('damage at very many places is not searched again and again, and what is below the log start takes no room from what is told', () => {
+  const machine = new Machine()
+  makeDurableDirectory(machine.environment().disk, '/data')
+  // A batch a segment: behind damage in it there is nothing.
+  const single = { ...config, segmentBytes: 100 }
+  const log = openLog(machine, { config: single })
+  for (let index = 0; index < 140; index++) log.appendAsLeader(batchOf(['x'.repeat(8)]), asClient)
+  for (const { path } of log.currentSegments)
+    inspect(machine)
+      .open(path, 'write')
+      .write([Buffer.from([0xee])], 66)
+  expect(log.segmentOffsets).toHaveLength(140)
+  log.close()
+  const again = openLog(machine, { config: single, cleanShutdown: true, recoveryPoint: 140 })
+  /** Disk calls of a read. */
+  const read = (offset: number): number => {
+    const before = machine.calls
+    const options = { maxBytes: 500, untilOffset: Infinity, atLeastOneBatch: true }
+    expect(() => again.read(offset, options)).toThrow(DamagedBatchError)
+    return machine.calls - before
+  }
+  for (let offset = 0; offset < 110; offset++) read(offset)
+  expect(again.damage).toHaveLength(100)
+  const settles = (offset: number): void => {
+    const calls = [1, 2, 3, 4, 5].map(() => read(offset))
+    expect(calls[3]).toBeLessThan(calls[1]!)
+    expect(calls[4]).toBe(calls[3])
+  }
+  settles(115)
+  again.advanceLogStart(120)
+  for (let offset = 120; offset < 130; offset++) settles(offset)
+  expect(again.damage.map(({ offset }) => offset)).toEqual([120, 121, 122, 123, 124, 125, 126, 127, 128, 129])
+})
