@@ -283,7 +283,7 @@ function fetchRecords(
   context: RequestContext,
   broker: BrokerServices,
 ): Response | Promise<Response> {
-  const { apiVersion, connection, config, environment } = context
+  const { apiVersion, connection, config } = context
   const replicaId = apiVersion >= replicaStateSince ? request.replicaState.replicaId : request.replicaId
   const isFollower = replicaId >= 0
   const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
@@ -319,9 +319,9 @@ function fetchRecords(
         // The session stays as it is, so that what is not told now is told later.
         return { errorCode: 0, sessionId: request.sessionEpoch > 0 ? request.sessionId : 0, responses: [] }
       }
-      return inSteps(environment.timers, responseTo(asked, found, { context, isReadCommitted }))
+      return inSteps(context, responseTo(asked, found, { context, isReadCommitted }))
     }
-  const asked = inSteps(environment.timers, askedBy(request, context, { broker, isFollower }))
+  const asked = inSteps(context, askedBy(request, context, { broker, isFollower }))
   const answer = (each: Asked | { error: ErrorName }): Response | Promise<Response> =>
     'error' in each ? { errorCode: errorCode(each.error), responses: [] } : read(each)
   return asked instanceof Promise ? asked.then(answer) : answer(asked)

@@ -181,7 +181,7 @@ export class Dispatcher implements Dispatch {
   ): Reply {
     const { quotas } = context.services
     if (quotas?.isActive === true) {
-      const tookMs = context.handledMs - context.receivedMs
+      const { tookMs } = context
       context.throttle(recordRequest(quotas, { handler, request, tookMs }, context))
     }
     const { throttleMs } = context

@@ -39,6 +39,8 @@ export interface RequestContext {
   readonly environment: Environment
   /** Monotonic ms when the request was read. */
   readonly receivedMs: number
+  /** Work on the request took so long: counted when it was done after the handler had given the event loop back, as before is known. */
+  worked(durationMs: number): void
   /** For records that the response passes on; given back by itself when the response has been written, or is given up. */
   readonly memory: ReadMemory
   /**

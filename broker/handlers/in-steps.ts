@@ -1,14 +1,30 @@
 /** Work on requests that name very many things: in steps, between which others have their turn. */
-import type { Timers } from '../environment/environment.ts'
+import type { Clock, Timers } from '../environment/environment.ts'
+
+/** The request that is worked on. */
+export interface SteppedRequest {
+  readonly environment: { readonly clock: Pick<Clock, 'monotonicMs'>; readonly timers: Pick<Timers, 'soon'> }
+  /** A step took so long: the quota on the time of requests counts it. */
+  worked(durationMs: number): void
+}
 
 /** Runs to the end at once when there is one step only; else the others follow, each in a later turn of the event loop. */
-export function inSteps<T>(timers: Pick<Timers, 'soon'>, steps: Generator<void, T, void>): T | Promise<T> {
-  const first = steps.next()
+export function inSteps<T>(request: SteppedRequest, steps: Generator<void, T, void>): T | Promise<T> {
+  const { clock, timers } = request.environment
+  const next = (): IteratorResult<void, T> => {
+    const sinceMs = clock.monotonicMs()
+    try {
+      return steps.next()
+    } finally {
+      request.worked(clock.monotonicMs() - sinceMs)
+    }
+  }
+  const first = next()
   if (first.done === true) return first.value
   return new Promise((resolve, reject) => {
     const go = (): void => {
       try {
-        const step = steps.next()
+        const step = next()
         if (step.done === true) resolve(step.value)
         else timers.soon(go)
       } catch (error) {

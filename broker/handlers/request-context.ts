@@ -23,7 +23,9 @@ export class ServedRequest implements RequestContext {
   readonly environment: Environment
   readonly receivedMs: number
   /** Monotonic ms when the handler gave the loop back: what it did until then took this node's time. */
-  handledMs: number
+  handledMs: number | undefined
+  /** What it did later, in steps, ms. */
+  #laterMs = 0
   /** Longest wait for a quota so far, ms. */
   throttleMs = 0
   readonly #pool: MemoryPool
@@ -49,8 +51,16 @@ export class ServedRequest implements RequestContext {
     this.config = node.config
     this.environment = node.environment
     this.receivedMs = node.environment.clock.monotonicMs()
-    this.handledMs = this.receivedMs
     this.#pool = node.memory
+  }
+
+  /** How long this node was busy with the request, ms. */
+  get tookMs(): number {
+    return (this.handledMs ?? this.receivedMs) - this.receivedMs + this.#laterMs
+  }
+
+  worked(durationMs: number): void {
+    if (this.handledMs !== undefined) this.#laterMs += durationMs
   }
 
   get memory(): Loan {
