@@ -45,7 +45,7 @@ describeWith(['docker'], 'the book of the faults of packets', () => {
   test('has those of all commands that add some at the same time', async () => {
     // Who looks whether a link answers before it is broken takes a while.
     const place = { address: '127.0.0.1', host: '127.0.0.1', port: 9 }
-    const nodes = [1, 2].map(id => ({ id, container, isRunning: id === 1, ...place }))
+    const nodes = [1, 2].map(id => ({ id, container, isRunning: id === 1, startedAt: '', ...place }))
     const commands = [1, 2, 3].map(() => new PacketLinks('packets', () => Promise.resolve(nodes)))
     const cut = { kind: 'cut', from: [1], to: [2], parameters: {} } as const
     const added = await Promise.all(commands.map(links => links.add(cut, true)))

@@ -163,6 +163,7 @@ export class ComposeCluster implements Cluster {
       id,
       container: this.#containerName(id),
       isRunning: found?.State.Running === true,
+      startedAt: found?.State.StartedAt ?? '',
       address: network === undefined || network.IPAddress === '' ? undefined : network.IPAddress,
       host: serviceName(this.spec, id),
       port: rolesOf(this.spec, id).includes('broker') ? NETWORK_PORT : CONTROLLER_PORT,

@@ -1,12 +1,14 @@
 /**
  * Faults of the links between containers without a fault proxy: packet filters of the networks of the nodes, set by a short-lived container beside each
  * (images/packet-filter), which alone has the right to. Which there are is a file of the cluster, written before the first rule and taken away after the
- * last one. Rules end with the run of a container and name addresses that may change with it: `renew` puts them in place again.
+ * last one; whoever changes it or the rules has the turn of the cluster's links. Rules end with the run of a container and name addresses that the engine
+ * gives to whichever node starts next: `renew` puts all of them in place again.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { failure, usageError } from '../../errors.ts'
+import { failure, messageOf, usageError } from '../../errors.ts'
 import type { FaultRequest, FaultState } from '../../proxy/model.ts'
+import { takingBack, untilAllEnded } from '../../settle.ts'
 import type { LinkProof, PacketFaults, ProvedPacketFault } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { readJson, stateDirectory, writeJson } from '../state.ts'
@@ -32,6 +34,8 @@ export interface PacketNode {
   readonly id: number
   readonly container: string
   readonly isRunning: boolean
+  /** Tells its runs apart. */
+  readonly startedAt: string
   /** In the network of the nodes; undefined while it is down. */
   readonly address: string | undefined
   /** Where others find it. */
@@ -43,6 +47,24 @@ interface Book {
   /** So many faults were added so far; ids are not used again. */
   readonly added: number
   readonly faults: readonly PacketFault[]
+}
+
+/** The last node that was started when not all faults could be put in place again. */
+interface Trouble {
+  readonly node: number
+  readonly problem: string
+}
+
+/** What runs commands in the network of a container: iptables, and requests to other nodes. */
+export interface Helpers {
+  /** May take a minute the first time. */
+  prepare(): Promise<void>
+  run(container: string, command: readonly string[]): Promise<{ readonly exitCode: number; readonly output: string }>
+}
+
+const shortLived: Helpers = {
+  prepare: ensurePacketImage,
+  run: (container, command) => runBeside(container, command, packetImage),
 }
 
 type Ending = 'answered' | 'refused' | 'silent'
@@ -59,9 +81,12 @@ export class PacketLinks implements PacketFaults {
   readonly #cluster: string
   readonly #nodes: () => Promise<readonly PacketNode[]>
 
-  constructor(cluster: string, nodes: () => Promise<readonly PacketNode[]>) {
+  readonly #helpers: Helpers
+
+  constructor(cluster: string, nodes: () => Promise<readonly PacketNode[]>, helpers: Helpers = shortLived) {
     this.#cluster = cluster
     this.#nodes = nodes
+    this.#helpers = helpers
   }
 
   async faults(): Promise<readonly FaultState[]> {
@@ -69,27 +94,56 @@ export class PacketLinks implements PacketFaults {
     if (faults.length === 0) return []
     const nodes = await this.#nodes()
     const counts = await this.#countAt(nodes, faults)
-    return faults.map(fault => describe(fault, counts))
+    const trouble = readJson(this.#troubleFile) as Trouble | undefined
+    return faults.map(fault => describe(fault, counts, trouble))
   }
 
   async add(order: FaultRequest, proof: boolean): Promise<ProvedPacketFault> {
+    // Nobody has to wait meanwhile.
+    await this.#helpers.prepare()
+    return await this.#inTurn(() => this.#add(order, proof))
+  }
+
+  async heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
+    return await this.#inTurn(() => this.#heal(ids))
+  }
+
+  /**
+   * After a node was started: it has no rules, and it and others may have an address that a rule somewhere means another node by. The node runs, whatever
+   * becomes of that: what cannot be put in place again is told of in the list, and as a warning.
+   */
+  async renew(id: number): Promise<void> {
+    // Who adds a fault writes it down first, and looks then which nodes run.
+    if (this.#read().faults.length === 0) return
+    try {
+      await this.#inTurn(async () => {
+        await this.#apply(this.#read().faults)
+        rmSync(this.#troubleFile, { force: true })
+      })
+    } catch (error) {
+      writeJson(this.#troubleFile, { node: id, problem: messageOf(error) } satisfies Trouble)
+      process.emitWarning(`Node ${id} was started, but not all faults of links are in place: ${messageOf(error)}`)
+    }
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return await inTurnOfFile(join(stateDirectory(this.#cluster), 'packets.lock'), work)
+  }
+
+  async #add(order: FaultRequest, proof: boolean): Promise<ProvedPacketFault> {
     const { kind, parameters = {} } = order
     const nodes = await this.#nodes()
     const chosen = nodesOf(
       order,
       nodes.map(({ id }) => id),
     )
-    await ensurePacketImage()
-    const before = proof ? await probeAll(nodes, pairsOf(chosen), answerSeconds) : undefined
+    const book = this.#read()
+    const fault: PacketFault = { id: `${kind}-${book.added + 1}`, kind, ...chosen, parameters }
+    const before = proof ? await this.#probeAll(nodes, pairsOf(fault), answerSeconds) : undefined
     // First what `heal` has to know.
-    const fault = await this.#inTurn((): PacketFault => {
-      const book = this.#read()
-      const added = { id: `${kind}-${book.added + 1}`, kind, ...chosen, parameters }
-      this.#write({ added: book.added + 1, faults: [...book.faults, added] })
-      return added
-    })
+    this.#write({ added: book.added + 1, faults: [...book.faults, fault] })
     try {
-      await this.#apply(fault, placesOf(fault))
+      await this.#apply([fault])
       const proofs = before === undefined ? [] : await this.#prove(fault, before)
       const wrong = proofs.filter(({ shown }) => shown === false)
       if (wrong.length > 0)
@@ -99,52 +153,44 @@ export class PacketLinks implements PacketFaults {
         )
       return { ...describe(fault, await this.#countAt(nodes, [fault])), proofs }
     } catch (error) {
-      await this.heal([fault.id])
-      throw error
+      throw await takingBack(error, () => this.#heal([fault.id]))
     }
   }
 
-  async heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
-    const { faults } = this.#read()
+  async #heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
+    const { added, faults } = this.#read()
     const unknown = ids === 'all' ? undefined : ids.find(id => !faults.some(fault => fault.id === id))
     if (unknown !== undefined) throw usageError(`There is no fault ${unknown} of links.`)
     const healed = faults.filter(({ id }) => ids === 'all' || ids.includes(id))
     if (healed.length === 0) return []
     const nodes = await this.#nodes()
     const command = healed.map(fault => `( ${removeCommand(chainOf(fault))} )`).join(' && ')
-    await atEach(
+    await this.#atEach(
       nodes.filter(({ id, isRunning }) => isRunning && healed.some(fault => placesOf(fault).includes(id))),
       () => command,
     )
-    await this.#inTurn(() => {
-      const book = this.#read()
-      this.#write({ ...book, faults: book.faults.filter(({ id }) => !healed.some(fault => fault.id === id)) })
-    })
+    const left = faults.filter(fault => !healed.includes(fault))
+    this.#write({ added, faults: left })
+    if (left.length === 0) rmSync(this.#troubleFile, { force: true })
     return healed.map(fault => describe(fault, new Map()))
-  }
-
-  /** After a node was started: its rules, and those about its packets, name the addresses that it and the others have now. */
-  async renew(id: number): Promise<void> {
-    for (const fault of this.#read().faults) {
-      await this.#apply(fault, placesOf(fault, id))
-      // Somebody may have healed it meanwhile, and found nothing yet at this node.
-      if (this.#read().faults.some(each => each.id === fault.id)) continue
-      const nodes = (await this.#nodes()).filter(node => node.isRunning && placesOf(fault, id).includes(node.id))
-      await atEach(nodes, () => removeCommand(chainOf(fault)))
-    }
   }
 
   /** Of containers that are to be made anew. */
   forget(): void {
-    rmSync(this.#file, { force: true })
+    for (const file of [this.#file, this.#troubleFile]) rmSync(file, { force: true })
   }
 
-  async #apply(fault: PacketFault, places: readonly number[]): Promise<void> {
+  /** Puts faults in place wherever a node runs; what is in place as it should be stays untouched. */
+  async #apply(faults: readonly PacketFault[]): Promise<void> {
     const nodes = await this.#nodes()
     const addressOf = (id: number) => nodes.find(node => node.id === id)?.address
-    await atEach(
-      nodes.filter(({ id, isRunning }) => isRunning && places.includes(id)),
-      ({ id }) => applyCommand(chainOf(fault), rulesAt(id, fault, addressOf)),
+    const at = (id: number) => faults.filter(fault => placesOf(fault).includes(id))
+    await this.#atEach(
+      nodes.filter(({ id, isRunning }) => isRunning && at(id).length > 0),
+      ({ id }) =>
+        at(id)
+          .map(fault => applyCommand(chainOf(fault), rulesAt(id, fault, addressOf)))
+          .join(' && '),
     )
   }
 
@@ -157,7 +203,7 @@ export class PacketLinks implements PacketFaults {
     let packets = 0
     // What gets lost by chance may not at first, and a busy machine may not even have asked in that time.
     for (let round = 0; packets === 0 && round < roundsMax; round++) {
-      now = await probeAll(nodes, pairs, seconds)
+      now = await this.#probeAll(nodes, pairs, seconds)
       packets = (await this.#countAt(nodes, [fault])).get(chainOf(fault))?.lost ?? 0
     }
     return pairs.map(pair => {
@@ -171,9 +217,8 @@ export class PacketLinks implements PacketFaults {
     const counts = new Map<string, Count>()
     const chains = (id: number) => faults.filter(fault => placesOf(fault).includes(id)).map(chainOf)
     const asked = nodes.filter(({ id, isRunning }) => isRunning && chains(id).length > 0)
-    const outputs = await atEach(asked, ({ id }) => countCommand(chains(id)))
-    for (const [index, { id }] of asked.entries()) {
-      const found = parseCounts(outputs[index] ?? '')
+    for (const [id, output] of await this.#atEach(asked, node => countCommand(chains(node.id)))) {
+      const found = parseCounts(output)
       for (const chain of chains(id)) {
         const count = counts.get(chain) ?? { lost: 0, missingAt: [] }
         const lost = found.get(chain)
@@ -188,13 +233,55 @@ export class PacketLinks implements PacketFaults {
     return counts
   }
 
+  /** Each node that connections come from asks the others. */
+  async #probeAll(nodes: readonly PacketNode[], pairs: readonly Pair[], seconds: number): Promise<Map<string, Ending>> {
+    const asking = nodes.filter(({ id, isRunning }) => isRunning && pairs.some(([from]) => from === id))
+    const outputs = await this.#atEach(asking, ({ id }) => {
+      const targets = nodes.filter(node => pairs.some(([from, to]) => from === id && to === node.id))
+      return `${targets.map(target => probeCommand(target, seconds)).join(' ')} wait`
+    })
+    const seen = new Map<string, Ending>()
+    for (const [id, output] of outputs)
+      for (const [, to, code] of output.matchAll(/^(\d+) (\d+)$/gm))
+        seen.set(nameOf([id, Number(to)]), code === '0' ? 'answered' : code === '124' ? 'silent' : 'refused')
+    return seen
+  }
+
+  /** Runs a command beside each of these nodes. @returns what they print; nodes that have ended meanwhile, and all rules with them, are left out */
+  async #atEach(
+    nodes: readonly PacketNode[],
+    commandOf: (node: PacketNode) => string,
+  ): Promise<ReadonlyMap<number, string>> {
+    if (nodes.length > 0) await this.#helpers.prepare()
+    const printed = await untilAllEnded(
+      nodes.map(async (node): Promise<readonly [number, string][]> => {
+        try {
+          return [[node.id, await this.#runBeside(node, commandOf(node))]]
+        } catch (error) {
+          const now = (await this.#nodes()).find(({ id }) => id === node.id)
+          if (now?.isRunning !== true || now.startedAt !== node.startedAt) return []
+          throw error
+        }
+      }),
+    )
+    return new Map(printed.flat())
+  }
+
+  async #runBeside({ container }: PacketNode, command: string): Promise<string> {
+    const { exitCode, output } = await this.#helpers.run(container, ['bash', '-c', command])
+    if (exitCode === 0) return output
+    throw failure(
+      `The packet filter of ${container} cannot be used (exit code ${exitCode}): ${output.trim().slice(-500)}`,
+      './faultline up --proxy breaks links without.',
+    )
+  }
+
   get #file(): string {
     return join(stateDirectory(this.#cluster), 'packets.json')
   }
 
-  /** Of what is read and written here nothing is another command's in between. */
-  #inTurn<T>(change: () => T): Promise<T> {
-    return inTurnOfFile(`${this.#file}.lock`, () => Promise.resolve(change()))
+  get #troubleFile(): string {
+    return join(stateDirectory(this.#cluster), 'packets-trouble.json')
   }
 
   #read(): Book {
@@ -213,7 +300,7 @@ interface Count {
 
 const nameOf = ([from, to]: Pair): string => `${from}->${to}`
 
-function describe(fault: PacketFault, counts: ReadonlyMap<string, Count>): FaultState {
+function describe(fault: PacketFault, counts: ReadonlyMap<string, Count>, trouble?: Trouble): FaultState {
   const { id, kind: name, parameters } = fault
   const { lost = 0, missingAt = [] } = counts.get(chainOf(fault)) ?? {}
   const links = pairsOf(fault).map(nameOf)
@@ -221,7 +308,9 @@ function describe(fault: PacketFault, counts: ReadonlyMap<string, Count>): Fault
     value === false ? [] : [`${key} ${String(value)}`],
   )
   const missing = missingAt.length === 0 ? '' : `; not at node ${missingAt.join(', ')}, which somebody else has started`
-  const summary = `${name} ${links.join(', ')}${words.length === 0 ? '' : ` (${words.join(', ')})`}, by packet filters${missing}`
+  const notRenewed =
+    trouble === undefined ? '' : `; may not be in place since node ${trouble.node} was started: ${trouble.problem}`
+  const summary = `${name} ${links.join(', ')}${words.length === 0 ? '' : ` (${words.join(', ')})`}, by packet filters${missing}${notRenewed}`
   return { id, name, summary, links, parameters, hits: lost, held: 0, missed: 0 }
 }
 
@@ -251,46 +340,8 @@ function prove({ kind }: PacketFault, { before, now, packets }: Seen): Omit<Link
   return { shown: now === wanted && packets > 0, text: `${sentences[now]}, before it was answered; ${lost}` }
 }
 
-/** Each node that connections come from asks the others. */
-async function probeAll(
-  nodes: readonly PacketNode[],
-  pairs: readonly Pair[],
-  seconds: number,
-): Promise<Map<string, Ending>> {
-  const asking = nodes.filter(({ id, isRunning }) => isRunning && pairs.some(([from]) => from === id))
-  const outputs = await atEach(asking, ({ id }) => {
-    const targets = nodes.filter(node => pairs.some(([from, to]) => from === id && to === node.id))
-    return `${targets.map(target => probeCommand(target, seconds)).join(' ')} wait`
-  })
-  const seen = new Map<string, Ending>()
-  for (const [index, { id }] of asking.entries()) {
-    for (const [, to, code] of (outputs[index] ?? '').matchAll(/^(\d+) (\d+)$/gm))
-      seen.set(nameOf([id, Number(to)]), code === '0' ? 'answered' : code === '124' ? 'silent' : 'refused')
-  }
-  return seen
-}
-
 /** For bash: prints the number of the node and how it went: 0 answered, 124 not in that time, else refused or closed. */
 function probeCommand({ id, host, port }: PacketNode, seconds: number): string {
   const ask = `exec 3<>/dev/tcp/${host}/${port} && printf "${request}" >&3 && [ "$(head -c 4 <&3 | wc -c)" = 4 ]`
   return `{ timeout ${seconds} bash -c '${ask}' 2>/dev/null; echo "${id} $?"; } &`
-}
-
-/** Runs a command beside each of these nodes. @returns what they print, in that order */
-async function atEach(
-  nodes: readonly PacketNode[],
-  commandOf: (node: PacketNode) => string,
-): Promise<readonly string[]> {
-  if (nodes.length > 0) await ensurePacketImage()
-  return await Promise.all(
-    nodes.map(async node => {
-      const command = ['bash', '-c', commandOf(node)]
-      const { exitCode, output } = await runBeside(node.container, command, packetImage)
-      if (exitCode === 0) return output
-      throw failure(
-        `The packet filter of ${node.container} cannot be used (exit code ${exitCode}): ${output.trim().slice(-500)}`,
-        './faultline up --proxy breaks links without.',
-      )
-    }),
-  )
 }

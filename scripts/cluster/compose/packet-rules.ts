@@ -117,13 +117,21 @@ function rulesOf(fault: PacketFault): readonly Rule[] {
   })
 }
 
-/** For a shell: puts the rules in place, whatever was there of the fault. */
+/**
+ * For a shell: puts the rules in place, whatever was there of the fault, all at once, so that the link is never open in between. Rules that are there
+ * already stay, with what they have counted.
+ */
 export function applyCommand(chain: string, rules: readonly string[]): string {
-  return [
-    `{ iptables -w -N ${chain} 2>/dev/null || iptables -w -F ${chain}; }`,
-    ...rules.map(rule => `iptables -w -A ${chain} ${rule}`),
-    `{ iptables -w -C INPUT -j ${chain} 2>/dev/null || iptables -w -I INPUT -j ${chain}; }`,
+  const isThere = [
+    `[ "$(iptables -w -S ${chain} | grep -c '^-A')" = ${rules.length} ]`,
+    ...rules.map(rule => `iptables -w -C ${chain} ${rule}`),
+    `iptables -w -C INPUT -j ${chain}`,
   ].join(' && ')
+  const jump = `jump=$(iptables -w -C INPUT -j ${chain} 2>/dev/null || echo '-I INPUT -j ${chain}')`
+  // Naming a chain empties it.
+  const lines = ['*filter', `:${chain} - [0:0]`, ...rules.map(rule => `-A ${chain} ${rule}`)]
+  const text = `${lines.map(line => `'${line}'`).join(' ')} "$jump" COMMIT`
+  return `{ { ${isThere}; } 2>/dev/null || { ${jump}; printf '%s\\n' ${text} | iptables-restore -w --noflush; }; }`
 }
 
 /** No error when it is not there; one when it still is. */

@@ -70,7 +70,9 @@ describe('the packet filters of a fault of links', () => {
 
   test('are a chain that is made, and taken away, as a whole and more than once', () => {
     expect(applyCommand('FL-cut-1', ['-s 10.0.0.1 -j DROP'])).toBe(
-      '{ iptables -w -N FL-cut-1 2>/dev/null || iptables -w -F FL-cut-1; } && iptables -w -A FL-cut-1 -s 10.0.0.1 -j DROP && { iptables -w -C INPUT -j FL-cut-1 2>/dev/null || iptables -w -I INPUT -j FL-cut-1; }',
+      '{ { [ "$(iptables -w -S FL-cut-1 | grep -c \'^-A\')" = 1 ] && iptables -w -C FL-cut-1 -s 10.0.0.1 -j DROP && iptables -w -C INPUT -j FL-cut-1; } 2>/dev/null' +
+        " || { jump=$(iptables -w -C INPUT -j FL-cut-1 2>/dev/null || echo '-I INPUT -j FL-cut-1');" +
+        " printf '%s\\n' '*filter' ':FL-cut-1 - [0:0]' '-A FL-cut-1 -s 10.0.0.1 -j DROP' \"$jump\" COMMIT | iptables-restore -w --noflush; }; }",
     )
     expect(removeCommand('FL-cut-1')).toMatch(
       /^while iptables -w -C INPUT .*; ! iptables -w -nL FL-cut-1 >\/dev\/null 2>&1$/,
