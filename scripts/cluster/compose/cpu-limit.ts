@@ -9,6 +9,7 @@ import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { nodeFaultKind } from '#broker/environment/faulty/node-kinds.ts'
 import { failure, usageError } from '../../errors.ts'
 import { checkParameters } from '../../proxy/parameters.ts'
+import { takingBack } from '../../settle.ts'
 import type { NodeFaults } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
@@ -73,8 +74,7 @@ export class CpuLimitedNodes implements NodeFaults {
         )
       return { ...(await this.#describe(id, limit)), ...(proof === undefined ? {} : { proof }) }
     } catch (error) {
-      await this.#end(id, limit)
-      throw error
+      throw await takingBack(error, () => this.#end(id, limit))
     }
   }
 
