@@ -1,10 +1,14 @@
 /** Faults of nodes that are containers: from inside, of links, and what is left of them. With a real client. */
+import path from 'node:path'
 import { execa } from 'execa'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
 import { ensureImage } from '#scripts/cluster/compose/docker.ts'
 import { brokerImage } from '#scripts/cluster/compose/generator.ts'
+import { wholeLoss } from '#scripts/cluster/process/power.ts'
+import { attachCluster } from '#scripts/cluster/runtimes.ts'
+import { keepStateIn, nodeDirectory, writeJson } from '#scripts/cluster/state.ts'
 import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
 import { describeWith } from '../machine.ts'
 import { leftOf } from './containers.ts'
@@ -169,23 +173,38 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     expect(await toolkit.values(cluster, 'parted')).toEqual(['a', 'b', 'c'])
   })
 
-  const cutPower = async (...words: string[]): Promise<void> => {
-    for (const { proofs } of (await json('add', 'power-failure', ...words)) as Listed[])
-      if (proofs !== undefined)
-        expect(proofs).toMatchObject([
-          { shown: true },
-          { shown: true, text: expect.stringContaining('is gone') as string },
-        ])
+  const cutPower = async (nodes: string, ...ids: readonly number[]): Promise<void> => {
+    const applied = (await json('add', 'power-failure', nodes)) as Listed[]
+    const proved = applied.filter(({ proofs }) => proofs !== undefined)
+    expect(proved.map(({ node }) => node)).toEqual(ids)
+    for (const { proofs } of proved)
+      expect(proofs).toMatchObject([
+        { shown: true },
+        { shown: true, text: expect.stringContaining('is gone') as string },
+      ])
   }
 
   test('a node that loses its power has from the others what it had not fsynced', async () => {
     await ledBy('one-cut', 2)
     await send('one-cut', 'a', 'b')
-    await cutPower('2')
+    await cutPower('2', 2)
     await send('one-cut', 'c')
     expect(await heal()).toEqual([])
     await untilIsr('one-cut', 3)
     expect(await toolkit.values(cluster, 'one-cut')).toEqual(['a', 'b', 'c'])
+  })
+
+  test('what a power failure takes is gone before the node starts, also when the command was cut off', async () => {
+    const replicaAssignment = [{ partition: 0, replicas: [2] }]
+    await admin.createTopics({ topics: [{ topic: 'half-cut', replicaAssignment }] })
+    await send('half-cut', 'a', 'b')
+    keepStateIn(toolkit.home, cluster)
+    const attached = await attachCluster(cluster)
+    await attached.kill(2)
+    // As the command leaves it that is killed before the volume has lost anything.
+    writeJson(path.join(nodeDirectory(cluster, 2), 'intent.json'), { down: true, cut: wholeLoss })
+    await toolkit.run('start', '2', ...name)
+    expect(await toolkit.values(cluster, 'half-cut')).toEqual([])
   })
 
   test('all that lose their power at once have what was fsynced, and no more', async () => {
@@ -195,7 +214,7 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     await admin.createTopics({ topics: [{ topic: 'fsynced', replicaAssignment, configEntries }] })
     await untilIsr('fsynced', 3)
     for (const topic of ['unsynced', 'fsynced']) await send(topic, 'a', 'b')
-    await cutPower('all')
+    await cutPower('all', 1, 2, 3)
     expect(await toolkit.states(cluster)).toEqual(['stopped', 'stopped', 'stopped'])
     expect(await heal()).toEqual([])
     for (const topic of ['unsynced', 'fsynced']) await untilIsr(topic, 3)
@@ -205,7 +224,7 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     await json('add', 'wipe', '3')
     expect(await heal()).toEqual([])
     for (const topic of ['unsynced', 'fsynced']) await untilIsr(topic, 3)
-    await cutPower('3')
+    await cutPower('3', 3)
     expect(await heal()).toEqual([])
     await untilIsr('fsynced', 3)
     await send('fsynced', 'c')

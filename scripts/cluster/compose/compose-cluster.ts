@@ -8,6 +8,7 @@ import type { ContainerInspectInfo } from 'dockerode'
 import type { Random } from '#broker/environment/environment.ts'
 import { codeOf, failure, usageError } from '../../errors.ts'
 import type { ClusterLinks, FaultRequest } from '../../proxy/model.ts'
+import { untilAllEnded } from '../../settle.ts'
 import { realClock } from '../clock.ts'
 import type {
   Capability,
@@ -25,6 +26,7 @@ import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { readNodeVersion } from '../node-version.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { wholeLoss } from '../process/power.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
@@ -53,7 +55,7 @@ import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
-import { forgetUnsyncedCommand, loseUnsyncedIn, preparePowerFailure } from './power.ts'
+import { forgetUnsyncedCommand, knowsUnsynced, loseUnsyncedIn, preparePowerFailure } from './power.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { sweepProject } from './sweep.ts'
 import { redpandaDataDir } from './redpanda.ts'
@@ -91,6 +93,8 @@ interface Intent {
   readonly down: boolean
   /** Start of the container that was found serving. */
   readonly servedSince?: string
+  /** Its power was cut, and what that takes is not all gone yet. */
+  readonly cut?: PowerFailureOptions
 }
 
 export class ComposeCluster implements Cluster {
@@ -235,6 +239,7 @@ export class ComposeCluster implements Cluster {
 
   async start(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'start')
+    await this.#endCut(id)
     this.#wantEnd(id, false)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
     if ((await this.#inspect(id)) === undefined) await this.#makeAgain(serviceName(this.spec, id))
@@ -315,19 +320,35 @@ export class ComposeCluster implements Cluster {
       `find ${emptied} -mindepth 1 -delete && ${forgetUnsyncedCommand}`,
     ])
     if (exitCode !== 0) throw failure(`Emptying the disk of node ${id} failed with exit code ${exitCode}: ${output}`)
+    if (this.#intent(id)?.cut !== undefined) this.#wantEnd(id, true)
   }
 
-  async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
+  async powerFailure(ids: readonly number[], options = wholeLoss): Promise<readonly PowerLossSeen[]> {
     const { engine } = this.spec
     const nodes = ids.map(id => ({ id, container: this.#containerName(id) }))
     for (const node of nodes) {
       await this.#expect(node.id, ['running', 'starting', 'paused'], 'cut the power of')
       await preparePowerFailure(engine, node, options)
     }
-    await Promise.all(ids.map(id => this.kill(id)))
-    return await Promise.all(
-      nodes.map(async ({ id, container }) => ({ node: id, ...(await loseUnsyncedIn(engine, container, options)) })),
+    await untilAllEnded(ids.map(id => this.kill(id)))
+    for (const id of ids) this.#writeIntent(id, { down: true, cut: options })
+    // Nobody starts any of them while the volumes of another one are still written.
+    return await untilAllEnded(
+      nodes.map(async ({ id, container }) => {
+        const seen = await loseUnsyncedIn(engine, container, options)
+        this.#wantEnd(id, true)
+        return { node: id, ...seen }
+      }),
     )
+  }
+
+  /** A node whose volumes have lost only a part of what they should has a disk that no power failure leaves. */
+  async #endCut(id: number): Promise<void> {
+    const { cut } = this.#intent(id) ?? {}
+    if (cut === undefined) return
+    const container = this.#containerName(id)
+    if (await knowsUnsynced(this.spec.engine, container)) await loseUnsyncedIn(this.spec.engine, container, cut)
+    this.#wantEnd(id, true)
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -402,6 +423,7 @@ export class ComposeCluster implements Cluster {
     const keepData = options.keepData === true
     const isCutOff = options.isCutOff === true || this.#record.phase === 'starting'
     await this.#endEarlierCommand()
+    if (keepData) await untilAllEnded(nodeIds(this.spec).map(id => this.#endCut(id)))
     // A command may have been cut off before it wrote the file.
     if (existsSync(join(stateDirectory(this.spec.name), composeFileName)))
       await this.compose(['down', '--remove-orphans', ...(keepData ? [] : ['--volumes', '--timeout', '0'])])

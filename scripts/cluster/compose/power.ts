@@ -33,8 +33,7 @@ export async function preparePowerFailure(
       '--loss part is not there on the engine apache-kafka: what is durable of it is known, not what else may be on its disk.',
       'Leave it away: all that was not fsynced gets lost.',
     )
-  const known = engine === 'apache-kafka' ? durableNames.ready : unsyncedNames.journal
-  if (!(await hasContainerFile(container, posix.join(containerFaultDir, known))))
+  if (!(await knowsUnsynced(engine, container)))
     throw failure(
       engine === 'apache-kafka'
         ? `Nobody knows what node ${id} has fsynced: its file system does not say when a file was made, or has no room left.`
@@ -42,6 +41,12 @@ export async function preparePowerFailure(
       engine === 'apache-kafka' ? `docker logs ${container} may tell why.` : 'Leave out --data.',
     )
   await ensureImage(() => {}, undefined)
+}
+
+/** Whether it is written down in the volumes of a node what of them is fsynced. Nothing is any more when that was taken away to its end. */
+export async function knowsUnsynced(engine: Engine, container: string): Promise<boolean> {
+  const known = engine === 'apache-kafka' ? durableNames.ready : unsyncedNames.journal
+  return await hasContainerFile(container, posix.join(containerFaultDir, known))
 }
 
 /** Only when the container has ended. */
