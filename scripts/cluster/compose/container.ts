@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises'
 import { posix } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
-import type { HostConfig } from 'dockerode'
+import type { ContainerInspectInfo, HostConfig } from 'dockerode'
 import { docker } from './docker.ts'
 import { helperLabel, projectLabel } from './sweep.ts'
 import { archiveOf, firstFile, type TarFile } from './tar.ts'
@@ -71,35 +71,36 @@ export async function runHelper(helper: Helper): Promise<{ readonly exitCode: nu
   }
 }
 
+type HelperRan = { readonly exitCode: number; readonly output: string }
+
 /** Runs a command on the volumes of a container that is there, as its user, in one without a network, by default of the same image. */
-export async function runOnVolumes(
-  name: string,
-  command: readonly string[],
-  image?: string,
-): Promise<{ readonly exitCode: number; readonly output: string }> {
-  const found = await (await docker()).getContainer(name).inspect()
-  return await runHelper({
-    Image: image ?? found.Config.Image,
-    Cmd: [...command],
-    User: found.Config.User,
-    Labels: { [helperLabel]: found.Config.Labels[projectLabel] ?? '' },
-    HostConfig: { Binds: found.HostConfig.Binds ?? [], NetworkMode: 'none', Mounts: found.HostConfig.Mounts ?? [] },
-  })
+export async function runOnVolumes(name: string, command: readonly string[], image?: string): Promise<HelperRan> {
+  return await runFor(name, { command, image }, ({ Config: { User }, HostConfig: { Binds, Mounts } }) => ({
+    User,
+    HostConfig: { Binds: Binds ?? [], NetworkMode: 'none', Mounts: Mounts ?? [] },
+  }))
 }
 
 /** Runs a command as root of a container, by default of the same image, that shares the network of this one, and may change it. */
-export async function runBeside(
+export async function runBeside(name: string, command: readonly string[], image?: string): Promise<HelperRan> {
+  return await runFor(name, { command, image }, ({ Id }) => ({
+    User: '0:0',
+    HostConfig: { NetworkMode: `container:${Id}`, CapAdd: ['NET_ADMIN', 'NET_RAW'] },
+  }))
+}
+
+/** In a container that is found as one of the same project. */
+async function runFor(
   name: string,
-  command: readonly string[],
-  image?: string,
-): Promise<{ readonly exitCode: number; readonly output: string }> {
+  { command, image }: { readonly command: readonly string[]; readonly image: string | undefined },
+  shapeFor: (found: ContainerInspectInfo) => Pick<Helper, 'User' | 'HostConfig'>,
+): Promise<HelperRan> {
   const found = await (await docker()).getContainer(name).inspect()
   return await runHelper({
     Image: image ?? found.Config.Image,
     Cmd: [...command],
-    User: '0:0',
     Labels: { [helperLabel]: found.Config.Labels[projectLabel] ?? '' },
-    HostConfig: { NetworkMode: `container:${found.Id}`, CapAdd: ['NET_ADMIN', 'NET_RAW'] },
+    ...shapeFor(found),
   })
 }
 
