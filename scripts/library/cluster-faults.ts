@@ -85,11 +85,17 @@ class AddedFault implements TestFault {
   }
 
   async heal(): Promise<void> {
-    this.#healing ??= this.#guarded(async cluster => {
+    const healing = (this.#healing ??= this.#guarded(async cluster => {
       await healListed(cluster, await this.#left(cluster))
       await readyUnless(cluster, await activeFaults(cluster))
-    })
-    await this.#healing
+    }))
+    try {
+      await healing
+    } catch (error) {
+      // The next one tries again: the fault may still be there.
+      if (this.#healing === healing) this.#healing = undefined
+      throw error
+    }
   }
 
   /** Nothing is left of it when the cluster went down first. */
