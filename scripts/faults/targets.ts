@@ -17,10 +17,10 @@ export async function strangerAmong(
   return `there is no node ${stranger} in the cluster ${cluster.spec.name}: it has ${ids.join(', ')}`
 }
 
-/** The same of the ends of links. */
+/** The same of the ends of links: numbers, all and clients. */
 export async function strangerAtLinks(cluster: Cluster, { from, to }: LinkChoice): Promise<string | undefined> {
-  return await strangerAmong(
-    cluster,
-    [...from, ...to].filter(end => end !== 'client'),
-  )
+  const ends = [...from, ...to].filter(end => end !== 'client')
+  const word = ends.map(String).find(end => end !== 'all' && isWord(end))
+  if (word !== undefined) return `${word} is no end of a link: expected numbers of nodes, "all" or "client"`
+  return await strangerAmong(cluster, ends)
 }

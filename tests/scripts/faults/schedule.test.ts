@@ -358,6 +358,14 @@ describe('a schedule in a file', () => {
     ['[{"kind": "kill", "nodes": [9], "when": {"at": "1s"}}]', 'entry 1: there is no node 9 in the cluster scheduled'],
     ['[{"kind": "kill", "nodes": ["boss"], "when": {"at": "1s"}}]', 'there is no node boss'],
     ['[{"kind": "cut", "links": {"from": ["client"], "to": [4]}, "when": {"at": "1s"}}]', 'there is no node 4'],
+    [
+      '[{"kind": "cut", "links": {"from": ["random"], "to": [1]}, "when": {"at": "1s"}}]',
+      'entry 1: random is no end of a link: expected numbers of nodes, "all" or "client"',
+    ],
+    [
+      '[{"kind": "cut", "links": {"from": ["all"], "to": ["leader:o-0"]}, "when": {"at": "1s"}}]',
+      'leader:o-0 is no end of a link',
+    ],
     ['[{"kind": "cut", "links": {"from": [1]}, "when": {"at": "1s"}}]', 'links has two lists'],
     ['[{"kind": "cut", "nodes": [1], "when": {"at": "1s"}}]', 'the fault cut is about links, and it names none'],
   ])('%s is refused', async (text, problem) => {
