@@ -10,7 +10,8 @@
  * as they were when it was asked for, not its name; an fsync of a directory the names in it. Nothing counts as written back by itself. Renames and
  * removals need not be looked at: an fsync of their directory tells.
  *
- * Segments (.log) are appended to, and cut; of any other file all bytes are compared at each fsync. Memory maps (Kafka's indexes) are durable by msync.
+ * Segments (.log) are appended to, and cut, or made in their full size (log.preallocate) and written into; of any other file all bytes are compared at
+ * each fsync. Memory maps (Kafka's indexes) are durable by msync.
  */
 #define _GNU_SOURCE
 #include "durable.h"
@@ -33,13 +34,21 @@ static _Atomic int is_on;
 static int is_new;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/*
- * Segments and directories that this process has seen fsynced: up to where the durable bytes are surely theirs, and which fsync was the last. One that was
- * asked for earlier and ends later tells nothing new.
- */
-static struct known { uint64_t inode, born; off64_t same; unsigned long long turn; } *all_known;
+/* What this process knows of files and directories. Of those that are neither segments nor directories only while there is an fsync under way. */
+static struct known {
+    uint64_t device, inode, born;
+    /* Which fsync was the last. One that was asked for earlier and ends later tells nothing new. */
+    unsigned long long turn;
+    /* Up to where the durable bytes are surely those of the file, apart from what was written since in between. */
+    off64_t same, written_from, written_to;
+    /* Cuts that have begun and not ended, and the lowest of them: what is behind that may be other bytes at any time. */
+    int cuts;
+    off64_t lowest;
+    int is_lasting, is_grown;
+} *all_known;
 static size_t known_count, known_room;
 static _Atomic unsigned long long turns;
+static _Atomic int under_way, grown;
 
 /* Faults are for Kafka: these calls pass by their stand-ins. */
 static int open_raw(const char *path, int flags) { return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600); }
@@ -70,32 +79,37 @@ static int identify(int folder, const char *path, int flags, struct statx *found
     return 1;
 }
 
-/* Makes the kept bytes from `at` up to `size` those of the file. Only what differs is written: most of an index are zeros. */
-static int keep_bytes(int from, const char *id, off64_t at, off64_t size) {
+/*
+ * Makes the kept bytes from `at` up to `end` those of the file, and the kept size `size`. Only what differs is written: most of an index are zeros.
+ * Returns up to where they are the same, or -1.
+ */
+static off64_t keep_bytes(int from, const char *id, off64_t at, off64_t end, off64_t size) {
     static char now[PIECE], kept[PIECE];
     char name[PATH];
     name_of(name, sizeof name, "files/", id);
     int to = open_raw(name, O_RDWR | O_CREAT);
-    if (to < 0) return 0;
+    if (to < 0) return -1;
     int is_whole = cut_raw(to, size) == 0;
-    while (is_whole && at < size) {
-        size_t piece = size - at < PIECE ? (size_t)(size - at) : PIECE;
+    while (is_whole && at < end) {
+        size_t piece = end - at < PIECE ? (size_t)(end - at) : PIECE;
         ssize_t got = read_raw(from, now, piece, at);
         if (got < 0) is_whole = 0;
-        /* It was cut meanwhile: what is not there any more was never asked for again. */
+        /* It was cut meanwhile: what is not there any more was never asked for again, and what comes there next is not kept yet. */
+        if (got == 0) is_whole = cut_raw(to, at) == 0;
         if (got <= 0) break;
         if (read_raw(to, kept, (size_t)got, at) != got || memcmp(now, kept, (size_t)got) != 0)
             is_whole = write_raw(to, now, (size_t)got, at) == got;
         at += got;
     }
     close_raw(to);
-    return is_whole;
+    return is_whole ? at : -1;
 }
 
 static struct known *known_of(const struct statx *found, int is_made) {
     uint64_t born = (uint64_t)found->stx_btime.tv_sec * 1000000000ull + found->stx_btime.tv_nsec;
+    uint64_t device = (uint64_t)found->stx_dev_major << 32 | found->stx_dev_minor;
     for (size_t i = 0; i < known_count; i++)
-        if (all_known[i].inode == found->stx_ino && all_known[i].born == born) return &all_known[i];
+        if (all_known[i].inode == found->stx_ino && all_known[i].born == born && all_known[i].device == device) return &all_known[i];
     if (!is_made) return NULL;
     if (known_count == known_room) {
         size_t room = known_room == 0 ? 64 : known_room * 2;
@@ -104,8 +118,17 @@ static struct known *known_of(const struct statx *found, int is_made) {
         all_known = more;
         known_room = room;
     }
-    all_known[known_count] = (struct known){found->stx_ino, born, 0, 0};
+    all_known[known_count] = (struct known){.device = device, .inode = found->stx_ino, .born = born};
     return &all_known[known_count++];
+}
+
+/* An fsync has ended. When none is under way, none can end late. */
+static void end_turn(void) {
+    if (--under_way > 0) return;
+    size_t left = 0;
+    for (size_t i = 0; i < known_count; i++)
+        if (all_known[i].is_lasting) all_known[left++] = all_known[i];
+    known_count = left;
 }
 
 static int is_segment(const char *path) {
@@ -165,7 +188,7 @@ static int keep_tree(const char *path) {
         int file = open_raw(inside, O_RDONLY);
         struct stat now;
         if (file < 0 || fstat(file, &now) != 0) is_whole = 0;
-        else is_whole = keep_bytes(file, inside_id, 0, now.st_size);
+        else is_whole = keep_bytes(file, inside_id, 0, now.st_size, now.st_size) >= 0;
         if (file >= 0) close_raw(file);
     }
     free(listing);
@@ -227,9 +250,14 @@ void durable_ready(void) {
 }
 
 struct asked durable_asked(int fd) {
-    struct asked asked = {0, 0, 0, NULL, ++turns};
+    struct asked asked = {0, 0, 0, NULL, 0};
     struct stat now;
-    if (!is_on || fstat(fd, &now) != 0 || !(S_ISREG(now.st_mode) || S_ISDIR(now.st_mode))) return asked;
+    under_way++;
+    asked.turn = ++turns;
+    if (!is_on || fstat(fd, &now) != 0 || !(S_ISREG(now.st_mode) || S_ISDIR(now.st_mode))) {
+        under_way--;
+        return asked;
+    }
     asked.is_kept = 1;
     asked.is_directory = S_ISDIR(now.st_mode);
     asked.size = now.st_size;
@@ -241,48 +269,95 @@ struct asked durable_asked(int fd) {
     return asked;
 }
 
-void durable_forget(struct asked *asked) { free(asked->listing); }
+void durable_forget(struct asked *asked) {
+    if (asked->is_kept) under_way--;
+    free(asked->listing);
+}
 
 /* A file that may be open for writing alone is opened once more; one that has no name any more needs nothing. */
-static int keep_file(const char *link, const char *path, const char *id, struct known *known, off64_t size) {
+static int keep_file(const char *link, const char *id, struct known *known, off64_t size) {
     int file = open_raw(link, O_RDONLY);
     if (file < 0) return errno == ENOENT;
-    int is_append = known != NULL && is_segment(path) && known->same <= size;
-    int is_whole = keep_bytes(file, id, is_append ? known->same : 0, size);
-    if (known != NULL) known->same = is_whole ? size : 0;
+    int is_append = known->is_lasting && known->same <= size;
+    off64_t at = is_append ? known->same : 0;
+    off64_t written = is_append && known->written_from < known->written_to
+                          ? keep_bytes(file, id, known->written_from, known->written_to < at ? known->written_to : at, size) : 0;
+    off64_t same = written < 0 ? -1 : keep_bytes(file, id, at, size, size);
     close_raw(file);
-    return is_whole;
+    known->written_from = known->written_to = 0;
+    known->same = same < 0 ? 0 : same;
+    if (known->cuts > 0 && known->same > known->lowest) known->same = known->lowest;
+    return same >= 0;
+}
+
+/* The path of an open file, or an empty one. */
+static void find_path(int fd, char *link, size_t link_size, char *path, size_t size) {
+    snprintf(link, link_size, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, size - 1);
+    path[length > 0 ? length : 0] = 0;
 }
 
 void durable_synced(int fd, struct asked *asked) {
     int saved = errno;
     struct statx found;
     char id[64], link[32], path[PATH];
-    if (is_on && asked->is_kept && identify(fd, "", AT_EMPTY_PATH, &found, id, sizeof id)) {
-        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        ssize_t length = readlink(link, path, sizeof path - 1);
-        path[length > 0 ? length : 0] = 0;
+    if (asked->is_kept) {
         pthread_mutex_lock(&turn);
-        struct known *known = asked->is_directory || is_segment(path) ? known_of(&found, 1) : NULL;
-        if (known == NULL || known->turn < asked->turn) {
-            if (known != NULL) known->turn = asked->turn;
-            if (asked->is_directory ? asked->listing == NULL || !keep_names(id, asked->listing)
-                                    : !keep_file(link, path, id, known, asked->size)) give_up(path);
+        if (is_on && identify(fd, "", AT_EMPTY_PATH, &found, id, sizeof id)) {
+            find_path(fd, link, sizeof link, path, sizeof path);
+            struct known *known = known_of(&found, 1);
+            if (known == NULL) give_up(path);
+            else if (known->turn < asked->turn) {
+                known->turn = asked->turn;
+                known->is_lasting = asked->is_directory || is_segment(path);
+                if (asked->is_directory ? asked->listing == NULL || !keep_names(id, asked->listing)
+                                        : !keep_file(link, id, known, asked->size)) give_up(path);
+            }
         }
+        end_turn();
         pthread_mutex_unlock(&turn);
     }
-    durable_forget(asked);
+    free(asked->listing);
     errno = saved;
 }
 
-void durable_cut(int fd, off64_t size) {
+void durable_resize(int fd, off64_t from, off64_t to, int is_done) {
+    int saved = errno;
+    struct statx found;
+    char id[64], link[32], path[PATH];
+    find_path(fd, link, sizeof link, path, sizeof path);
+    if (is_on && is_segment(path) && identify(fd, "", AT_EMPTY_PATH, &found, id, sizeof id)) {
+        pthread_mutex_lock(&turn);
+        struct known *known = known_of(&found, 1);
+        if (known == NULL) give_up(path);
+        else {
+            known->is_lasting = 1;
+            if (known->same > from) known->same = from;
+            if (is_done) known->cuts--;
+            else {
+                if (known->cuts++ == 0 || known->lowest > from) known->lowest = from;
+                if (to > (off64_t)found.stx_size && !known->is_grown) { known->is_grown = 1; grown++; }
+            }
+        }
+        pthread_mutex_unlock(&turn);
+    }
+    errno = saved;
+}
+
+int durable_is_written(void) { return grown > 0; }
+
+void durable_written(int fd, off64_t from, off64_t to) {
     int saved = errno;
     struct statx found;
     char id[64];
     if (is_on && identify(fd, "", AT_EMPTY_PATH, &found, id, sizeof id)) {
         pthread_mutex_lock(&turn);
         struct known *known = known_of(&found, 0);
-        if (known != NULL && known->same > size) known->same = size;
+        if (known != NULL && from < known->same) {
+            int is_first = known->written_from == known->written_to;
+            if (is_first || from < known->written_from) known->written_from = from;
+            if (is_first || to > known->written_to) known->written_to = to;
+        }
         pthread_mutex_unlock(&turn);
     }
     errno = saved;

@@ -14,7 +14,14 @@ struct asked durable_asked(int fd);
 void durable_synced(int fd, struct asked *asked);
 /* It was not carried out. */
 void durable_forget(struct asked *asked);
-/* Of a file of Kafka's: what is behind that may be other bytes from now on. */
-void durable_cut(int fd, off64_t size);
+/*
+ * Before a call that makes the size of a file of Kafka's `to`, and after it: what is behind `from` may be other bytes. Both, as an fsync of another thread
+ * may end in between.
+ */
+void durable_resize(int fd, off64_t from, off64_t to, int is_done);
+/* Whether there are segments that were made larger than their content (log.preallocate), so that writes have to be told. */
+int durable_is_written(void);
+/* After a write, whatever it went to. */
+void durable_written(int fd, off64_t from, off64_t to);
 /* Of a file of Kafka's that a memory map of it was fsynced. */
 void durable_mapped(const char *path);

@@ -74,6 +74,7 @@ static ssize_t (*real_pread)(int, void *, size_t, off64_t), (*real_pwrite)(int, 
 static ssize_t (*real_readv)(int, const struct iovec *, int), (*real_writev)(int, const struct iovec *, int);
 static ssize_t (*real_sendfile)(int, int, off64_t *, size_t);
 static int (*real_fsync)(int), (*real_fdatasync)(int), (*real_ftruncate)(int, off64_t), (*real_msync)(void *, size_t, int);
+static int (*real_fallocate)(int, int, off64_t, off64_t);
 static int (*real_open)(const char *, int, ...), (*real_openat)(int, const char *, int, ...);
 static int (*real_rename)(const char *, const char *), (*real_unlink)(const char *);
 static int (*real_gettime)(clockid_t, struct timespec *);
@@ -85,6 +86,7 @@ static void find_real(void) {
     real_sendfile = dlsym(RTLD_NEXT, "sendfile64");
     real_fsync = dlsym(RTLD_NEXT, "fsync"); real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64"); real_msync = dlsym(RTLD_NEXT, "msync");
+    real_fallocate = dlsym(RTLD_NEXT, "fallocate64");
     real_open = dlsym(RTLD_NEXT, "open64"); real_openat = dlsym(RTLD_NEXT, "openat64");
     real_rename = dlsym(RTLD_NEXT, "rename"); real_unlink = dlsym(RTLD_NEXT, "unlink");
     real_gettime = dlsym(RTLD_NEXT, "clock_gettime");
@@ -387,6 +389,25 @@ static ssize_t do_read(int fd, void *buffer, size_t size, off64_t offset) {
     return got;
 }
 
+/* Where a write begins, for writes that have to be told; -1 for others, and where there is no place. */
+static off64_t place_of(int fd, off64_t offset) {
+    if (!durable_is_written() || offset >= 0) return offset;
+    int saved = errno;
+    off64_t at = lseek64(fd, 0, SEEK_CUR);
+    errno = saved;
+    return at;
+}
+
+/* With writes of several threads to one place, all that lies between is told. */
+static void tell_written(int fd, off64_t begin, off64_t offset, ssize_t put) {
+    if (!durable_is_written() || begin < 0 || put <= 0) return;
+    off64_t end = offset >= 0 ? offset + put : lseek64(fd, 0, SEEK_CUR);
+    if (end - put < begin) begin = end - put;
+    durable_written(fd, begin, end);
+}
+
+static int is_watched(void) { return is_broken() || durable_is_written(); }
+
 static ssize_t do_write(int fd, const void *buffer, size_t size, off64_t offset) {
     char path[LINE];
     struct fate fate = judge_file(WRITE, fd, size, path, sizeof path);
@@ -402,8 +423,10 @@ static ssize_t do_write(int fd, const void *buffer, size_t size, off64_t offset)
         flip_bit(fate.flips, wrong, size);
     }
     const void *bytes = wrong != NULL ? wrong : buffer;
+    off64_t begin = place_of(fd, offset);
     ssize_t put = offset < 0 ? real_write(fd, bytes, part) : real_pwrite(fd, bytes, part, offset);
     int saved = errno;
+    tell_written(fd, begin, offset, put);
     free(wrong);
     if (fate.torn != NULL) end_process(fate.torn);
     AFTER(fate);
@@ -412,10 +435,10 @@ static ssize_t do_write(int fd, const void *buffer, size_t size, off64_t offset)
 }
 
 ssize_t read(int fd, void *buffer, size_t size) { ready(); return is_broken() ? do_read(fd, buffer, size, -1) : real_read(fd, buffer, size); }
-ssize_t write(int fd, const void *buffer, size_t size) { ready(); return is_broken() ? do_write(fd, buffer, size, -1) : real_write(fd, buffer, size); }
+ssize_t write(int fd, const void *buffer, size_t size) { ready(); return is_watched() ? do_write(fd, buffer, size, -1) : real_write(fd, buffer, size); }
 ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset) { ready(); return is_broken() ? do_read(fd, buffer, size, offset) : real_pread(fd, buffer, size, offset); }
 ssize_t pread(int fd, void *buffer, size_t size, off_t offset) { return pread64(fd, buffer, size, offset); }
-ssize_t pwrite64(int fd, const void *buffer, size_t size, off64_t offset) { ready(); return is_broken() ? do_write(fd, buffer, size, offset) : real_pwrite(fd, buffer, size, offset); }
+ssize_t pwrite64(int fd, const void *buffer, size_t size, off64_t offset) { ready(); return is_watched() ? do_write(fd, buffer, size, offset) : real_pwrite(fd, buffer, size, offset); }
 ssize_t pwrite(int fd, const void *buffer, size_t size, off_t offset) { return pwrite64(fd, buffer, size, offset); }
 
 static int is_data(int fd) {
@@ -435,7 +458,7 @@ ssize_t readv(int fd, const struct iovec *parts, int count) {
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
     ready();
-    if (!is_broken() || count < 1 || !is_data(fd)) return real_writev(fd, parts, count);
+    if (!is_watched() || count < 1 || !is_data(fd)) return real_writev(fd, parts, count);
     size_t size = 0, at = 0;
     for (int i = 0; i < count; i++) size += parts[i].iov_len;
     char *all = malloc(size == 0 ? 1 : size);
@@ -480,12 +503,25 @@ int ftruncate64(int fd, off64_t size) {
     char path[LINE];
     struct fate fate = judge_file(TRUNCATE, fd, 0, path, sizeof path);
     if (fate.error) FAIL(fate.error);
-    if (directory != NULL) durable_cut(fd, size);
+    int is_kept = directory != NULL && is_data(fd);
+    if (is_kept) durable_resize(fd, size, size, 0);
     int done = real_ftruncate(fd, size);
+    if (is_kept) durable_resize(fd, size, size, 1);
     AFTER(fate);
     return done;
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
+
+/* How a JVM makes a file larger (RandomAccessFile.setLength). */
+int fallocate64(int fd, int mode, off64_t from, off64_t size) {
+    ready();
+    int is_kept = directory != NULL && is_data(fd);
+    if (is_kept) durable_resize(fd, from, from + size, 0);
+    int done = real_fallocate(fd, mode, from, size);
+    if (is_kept) durable_resize(fd, from, from + size, 1);
+    return done;
+}
+int fallocate(int fd, int mode, off_t from, off_t size) { return fallocate64(fd, mode, from, size); }
 
 /* Of a memory map: its file is found by the table of all of them. */
 int msync(void *at, size_t size, int flags) {

@@ -8,8 +8,23 @@ import { projectRoot } from '#scripts/cluster/state.ts'
 import { loseWhatIsNotDurable } from '#scripts/container/durable-tree.ts'
 import { describeWith } from '../../machine.ts'
 
+/** Behind the library: a call that a program of a test has put into the middle of an fsync, or before a cut. */
+const middle = String.raw`
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <unistd.h>
+void (*in_fsync)(void), (*before_cut)(void);
+static void call(void (**at)(void)) { void (*now)(void) = *at; *at = 0; if (now) now(); }
+int fsync(int fd) { int done = syscall(SYS_fsync, fd); call(&in_fsync); return done; }
+int ftruncate64(int fd, off64_t size) { call(&before_cut); return syscall(SYS_ftruncate, fd, size); }
+`
+
 const prelude = String.raw`
-import mmap, os, signal
+import ctypes, mmap, os, signal
+kept = []
+def meanwhile(name, work):
+    kept.append(ctypes.CFUNCTYPE(None)(work))
+    ctypes.c_void_p.in_dll(ctypes.CDLL(None), name).value = ctypes.cast(kept[-1], ctypes.c_void_p).value
 def put(name, text, flags=0):
     fd = os.open(name, os.O_RDWR | os.O_CREAT | flags); os.write(fd, text.encode()); return fd
 def fsync(name):
@@ -19,6 +34,7 @@ def fsync(name):
 describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'faultline-durable-'))
   const library = path.join(folder, 'libfaults.so')
+  const middleLibrary = path.join(folder, 'libmiddle.so')
   let orders = ''
   let data = ''
   let runs = 0
@@ -27,6 +43,8 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
     const sources = ['faults.c', 'durable.c'].map(name => path.join(projectRoot, 'images', 'apache-kafka', name))
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC']
     execFileSync('gcc', [...flags, '-o', library, ...sources, '-ldl', '-lpthread'])
+    writeFileSync(path.join(folder, 'middle.c'), middle)
+    execFileSync('gcc', [...flags, '-o', middleLibrary, path.join(folder, 'middle.c')])
   })
   beforeEach(() => {
     const scene = path.join(folder, String(++runs))
@@ -39,7 +57,12 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
   /** Ends as a machine does that loses its power, apart from what that takes. */
   function run(...lines: readonly string[]): void {
     const program = [prelude, ...lines, 'os.kill(os.getpid(), signal.SIGKILL)'].join('\n')
-    const env = { PATH: process.env['PATH'], LD_PRELOAD: library, FAULTLINE_FAULTS: orders, FAULTLINE_DATA: data }
+    const env = {
+      PATH: process.env['PATH'],
+      LD_PRELOAD: `${library} ${middleLibrary}`,
+      FAULTLINE_FAULTS: orders,
+      FAULTLINE_DATA: data,
+    }
     const { signal, stderr } = spawnSync('python3', ['-S', '-c', program], { cwd: data, env, encoding: 'utf8' })
     expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' })
   }
@@ -111,6 +134,55 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
     const text = Array.from({ length: 10 }, (_, n) => String(n).padStart(8, '0')).join('')
     // A cut that no fsync has covered did not happen after all.
     expect(tree()).toEqual({ '0.log': `${text}another!`, '1.log': 'x'.repeat(200_000) })
+  })
+
+  test('keeps what comes where a segment was cut while it was fsynced', () => {
+    run(
+      "l = put('0.log', 'x' * 1000); fsync('.')",
+      "meanwhile('in_fsync', lambda: os.ftruncate(l, 100))",
+      'os.fsync(l)',
+      "os.pwrite(l, b'y' * 2000, 100); os.fsync(l)",
+    )
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ '0.log': 'x'.repeat(100) + 'y'.repeat(2000) })
+  })
+
+  test('keeps what comes where a segment is cut that is fsynced just before', () => {
+    run(
+      "l = put('0.log', 'x' * 1000); fsync('.')",
+      "meanwhile('before_cut', lambda: os.fsync(l))",
+      'os.ftruncate(l, 100)',
+      "os.pwrite(l, b'y' * 2000, 100); os.fsync(l)",
+    )
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ '0.log': 'x'.repeat(100) + 'y'.repeat(2000) })
+  })
+
+  test.each([
+    ['ftruncate', 'os.ftruncate(l, 300000)'],
+    ['fallocate', 'ctypes.CDLL(None).fallocate64(l, 0, ctypes.c_int64(0), ctypes.c_int64(300000))'],
+  ])('follows what is written into a segment that %s made larger', (_, larger) => {
+    run(
+      `l = put('0.log', ''); ${larger}; os.fsync(l); fsync('.')`,
+      "os.write(l, b'hello '); os.writev(l, [b'ack', b'ed']); os.fsync(l)",
+      "os.pwrite(l, b'far', 200000); os.write(l, b', twice'); os.fsync(l)",
+      "os.write(l, b', lost')",
+    )
+    loseWhatIsNotDurable(orders)
+    const content = readFileSync(path.join(data, '0.log'))
+    expect(content.length).toBe(300_000)
+    expect(content.toString('utf8', 200_000, 200_003)).toBe('far')
+    expect(content.toString('utf8', 0, 24).replaceAll('\0', '')).toBe('hello acked, twice')
+  })
+
+  test('believes no fsync that was asked for earlier and ends later, of any file', () => {
+    run(
+      "c = put('checkpoint', 'first'); fsync('.')",
+      "def more(): os.write(c, b' and second'); os.fsync(c)",
+      "meanwhile('in_fsync', more); os.fsync(c)",
+    )
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ checkpoint: 'first and second' })
   })
 
   test('believes the last of many fsyncs at the same time', () => {
