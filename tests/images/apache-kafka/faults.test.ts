@@ -14,8 +14,9 @@ describeWith(['cc'], 'the library', () => {
   const orders = path.join(folder, 'orders')
   const state = () => parseState(readFileSync(path.join(orders, 'state')))
   beforeAll(() => {
-    const source = path.join(projectRoot, 'images', 'apache-kafka', 'faults.c')
-    execFileSync('cc', ['-O2', '-shared', '-fPIC', '-o', library, source, '-ldl', '-lpthread'])
+    const sources = ['faults.c', 'durable.c'].map(name => path.join(projectRoot, 'images', 'apache-kafka', name))
+    const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-Wl,-z,defs']
+    execFileSync('cc', [...flags, '-o', library, ...sources, '-ldl', '-lpthread'])
   })
   beforeEach(() => {
     rmSync(orders, { recursive: true, force: true })
