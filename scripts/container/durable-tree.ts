@@ -13,15 +13,25 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
 import { failure } from '../errors.ts'
 
-export const durableNames = { store: 'durable', ready: 'durable/ready' } as const
-/** In the directory of Kafka's data, for the moment; no name of Kafka's. */
+export const durableNames = {
+  store: 'durable',
+  ready: 'durable/ready',
+  /** The store, once all that it says lies beside the data: a power failure that came this far is ended by the next one, or the next start. */
+  cut: 'durable.cut',
+} as const
+/** In the directory of Kafka's data, for the moment; no names of Kafka's. images/apache-kafka/finish-cut knows them, too. */
 const besideName = '.faultline-durable'
+const movingName = '.faultline-moving'
+/** In the store that is no longer needed: what the one that came this far has taken. */
+const lossName = 'loss'
 
 export interface DurableLoss {
   /** Creations, renames and removals that did not happen after all. */
@@ -33,30 +43,71 @@ export interface DurableLoss {
 }
 
 /**
- * Only while no process uses the disk. Afterwards all that is there is durable, and nothing is kept any more. One that was cut off is begun again.
+ * Only while no process uses the disk. Afterwards all that is there is durable, and nothing is kept any more. Until all of it is copied, nothing changes;
+ * one that was cut off after that is ended first.
  * @param directory of the orders of the node
  */
 export function loseWhatIsNotDurable(directory: string): DurableLoss {
-  if (!existsSync(join(directory, durableNames.ready)))
+  const ended = finishCut(directory)
+  if (!existsSync(join(directory, durableNames.ready))) {
+    if (ended !== undefined) return ended
     throw failure(`Nobody knows what is durable of this node: there is no ${join(directory, durableNames.ready)}.`)
+  }
   const store = join(directory, durableNames.store)
+  const roots = rootsOf(store)
+  for (const root of roots)
+    if (!existsSync(root)) throw failure(`${root}, in which the node has its data, is not in a volume of it.`)
   const total = { names: 0, files: 0, bytes: 0 }
-  for (const root of readFileSync(join(store, 'roots'), 'utf8').split('\n').filter(Boolean)) {
-    const beside = join(root, besideName)
-    rmSync(beside, { recursive: true, force: true })
-    mkdirSync(beside)
-    restore(store, idOf(root), beside)
-    const lost = compare(filesIn(root), filesIn(beside))
-    total.names += lost.names
-    total.files += lost.files
-    total.bytes += lost.bytes
-    for (const name of readdirSync(root)) if (name !== besideName) rmSync(join(root, name), { recursive: true })
-    for (const name of readdirSync(beside)) renameSync(join(beside, name), join(root, name))
-    rmSync(beside, { recursive: true })
+  try {
+    for (const root of roots) {
+      const beside = join(root, besideName)
+      rmSync(beside, { recursive: true, force: true })
+      mkdirSync(beside)
+      restore(store, idOf(root), beside)
+      const lost = compare(filesIn(root), filesIn(beside))
+      total.names += lost.names
+      total.files += lost.files
+      total.bytes += lost.bytes
+    }
+    writeFileSync(join(store, lossName), JSON.stringify(total))
+  } catch (error) {
+    for (const root of roots) rmSync(join(root, besideName), { recursive: true, force: true })
+    throw error
+  }
+  renameSync(store, join(directory, durableNames.cut))
+  finishCut(directory)
+  return total
+}
+
+/** @returns what the one that was cut off has taken, if there was one */
+function finishCut(directory: string): DurableLoss | undefined {
+  const cut = join(directory, durableNames.cut)
+  if (!existsSync(cut)) return undefined
+  const lossPath = join(cut, lossName)
+  const loss = existsSync(lossPath) ? (JSON.parse(readFileSync(lossPath, 'utf8')) as DurableLoss) : undefined
+  for (const root of rootsOf(cut)) {
+    const [beside, moving] = [join(root, besideName), join(root, movingName)]
+    if (existsSync(beside)) {
+      for (const name of readdirSync(root)) if (name !== besideName) rmSync(join(root, name), { recursive: true })
+      // From here on other names in the root are what was durable.
+      renameSync(beside, moving)
+    }
+    if (!existsSync(moving)) continue
+    for (const name of readdirSync(moving)) renameSync(join(moving, name), join(root, name))
+    rmdirSync(moving)
   }
   // What is there now are other files: all of it is durable when it is seen for the first time.
-  rmSync(store, { recursive: true })
-  return total
+  rmSync(cut, { recursive: true })
+  return loss
+}
+
+/** Without those inside of others. */
+function rootsOf(store: string): readonly string[] {
+  const list = join(store, 'roots')
+  // Of one that was ended, and whose store was being removed.
+  if (!existsSync(list)) return []
+  const roots = [...new Set(readFileSync(list, 'utf8').split('\n').filter(Boolean))]
+  return roots.filter(root => !roots.some(other => root.startsWith(`${other}/`)))
 }
 
 /** Of an inode, as the library names it: one that is used again was born at another time. */

@@ -317,7 +317,7 @@ export class ComposeCluster implements Cluster {
     const { exitCode, output } = await runOnVolumes(this.#containerName(id), [
       'sh',
       '-c',
-      `find ${emptied} -mindepth 1 -delete && ${forgetUnsyncedCommand}`,
+      `${forgetUnsyncedCommand} && find ${emptied} -mindepth 1 -delete`,
     ])
     if (exitCode !== 0) throw failure(`Emptying the disk of node ${id} failed with exit code ${exitCode}: ${output}`)
     if (this.#intent(id)?.cut !== undefined) this.#wantEnd(id, true)

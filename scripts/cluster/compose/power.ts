@@ -16,10 +16,15 @@ import { brokerImage, containerFaultDir } from './generator.ts'
 
 const program = '/opt/faultline/power-cut.mjs'
 
-/** For a shell: what is noted of files that are gone is about nothing any more. */
+/**
+ * For a shell, before the files are removed that it is about: of an Apache Kafka whose disk is half removed nothing may be taken for durable. What says
+ * that all of it is known goes first.
+ */
 export const forgetUnsyncedCommand = [
   'rm -rf',
-  ...[...Object.values(unsyncedNames), durableNames.store].map(name => posix.join(containerFaultDir, name)),
+  ...[durableNames.ready, durableNames.cut, durableNames.store, ...Object.values(unsyncedNames)].map(name =>
+    posix.join(containerFaultDir, name),
+  ),
 ].join(' ')
 
 /** To be asked before the container is ended: that it can lose its power, and that what takes it is there. */

@@ -1,6 +1,16 @@
 /** What a power failure leaves of the disk of a program that our library stands in front of: a Python that does what Kafka does to its files. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -231,14 +241,93 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
     expect(tree()).toEqual({ '0.log': 'cd', a: '12', b: '' })
   })
 
-  test('is begun again when it was cut off, and refuses where nobody knows', () => {
-    run("a = put('a', '12'); os.fsync(a); fsync('.'); os.write(a, b'34')")
-    mkdirSync(path.join(data, '.faultline-durable'))
-    writeFileSync(path.join(data, '.faultline-durable', 'half'), 'done')
-    rmSync(path.join(data, 'a'))
+  /** As the next start ends one that was cut off. */
+  const finishAtStart = () =>
+    execFileSync('sh', [path.join(projectRoot, 'images', 'apache-kafka', 'finish-cut'), orders], { encoding: 'utf8' })
+  const beside = (...names: readonly string[]) => path.join(data, '.faultline-durable', ...names)
+
+  /** A disk of which something is not durable. */
+  function runHalf(): void {
+    run(
+      "a = put('a', '12'); os.fsync(a); os.mkdir('t-0'); fsync('t-0'); fsync('.'); os.write(a, b'34')",
+      "put('b', '')",
+    )
+  }
+  const whole = { a: '1234', b: '', 't-0': null }
+  const durable = { a: '12', 't-0': null }
+
+  test('that was cut off while it copied has changed nothing, and is begun again', () => {
+    runHalf()
+    mkdirSync(beside('half'), { recursive: true })
+    finishAtStart()
+    expect(tree()).toEqual(whole)
+    mkdirSync(beside('half'), { recursive: true })
+    expect(loseWhatIsNotDurable(orders)).toMatchObject({ names: 1 })
+    expect(tree()).toEqual(durable)
+  })
+
+  test('that fails while it copies changes nothing', () => {
+    runHalf()
+    const files = path.join(orders, 'durable', 'files')
+    const kept = path.join(
+      files,
+      readdirSync(files).find(name => readFileSync(path.join(files, name), 'utf8') === '12')!,
+    )
+    rmSync(kept)
+    mkdirSync(kept)
+    expect(() => loseWhatIsNotDurable(orders)).toThrow()
+    expect(tree()).toEqual(whole)
+    rmSync(kept, { recursive: true })
+    writeFileSync(kept, '12')
     loseWhatIsNotDurable(orders)
-    expect(tree()).toEqual({ a: '12' })
-    expect(statSync(path.join(data, 'a')).isFile()).toBe(true)
+    expect(tree()).toEqual(durable)
+  })
+
+  /** What is on the disk once all is copied, and from then on. */
+  const stages: readonly (readonly [string, () => void])[] = [
+    ['had copied all', () => {}],
+    ['removed what was there', () => rmSync(path.join(data, 'a'))],
+    [
+      'moved what was durable',
+      () => {
+        for (const name of ['a', 'b', 't-0']) rmSync(path.join(data, name), { recursive: true })
+        renameSync(beside(), path.join(data, '.faultline-moving'))
+        renameSync(path.join(data, '.faultline-moving', 'a'), path.join(data, 'a'))
+      },
+    ],
+    [
+      'removed what says what is durable',
+      () => {
+        for (const name of ['a', 'b', 't-0']) rmSync(path.join(data, name), { recursive: true })
+        for (const name of ['a', 't-0']) renameSync(beside(name), path.join(data, name))
+        rmdirSync(beside())
+        rmSync(path.join(orders, 'durable.cut', 'dirs'), { recursive: true })
+        rmSync(path.join(orders, 'durable.cut', 'roots'))
+      },
+    ],
+  ]
+  test.each(stages)('that was cut off when it %s is ended by the next one, and by the next start', (_, reach) => {
+    for (const end of [() => loseWhatIsNotDurable(orders), finishAtStart]) {
+      rmSync(path.join(orders, 'durable'), { recursive: true, force: true })
+      for (const name of readdirSync(data)) rmSync(path.join(data, name), { recursive: true })
+      runHalf()
+      renameSync(path.join(orders, 'durable'), path.join(orders, 'durable.cut'))
+      writeFileSync(path.join(orders, 'durable.cut', 'loss'), JSON.stringify({ names: 1, files: 1, bytes: 2 }))
+      mkdirSync(beside('t-0'), { recursive: true })
+      writeFileSync(beside('a'), '12')
+      reach()
+      const ended = end()
+      if (typeof ended === 'object') expect(ended).toEqual({ names: 1, files: 1, bytes: 2 })
+      expect(tree()).toEqual(durable)
+      expect(readdirSync(orders).filter(name => name.startsWith('durable'))).toEqual([])
+    }
+  })
+
+  test('refuses where nobody knows, and where the data is out of reach', () => {
     expect(() => loseWhatIsNotDurable(orders)).toThrow('Nobody knows what is durable of this node')
+    runHalf()
+    writeFileSync(path.join(orders, 'durable', 'roots'), `${data}\n/nowhere/data\n`)
+    expect(() => loseWhatIsNotDurable(orders)).toThrow('/nowhere/data, in which the node has its data')
+    expect(tree()).toEqual(whole)
   })
 })
