@@ -204,18 +204,34 @@ void durable_begin(const char *directory) {
     name_of(name, sizeof name, "ready", "");
     is_new = access(name, F_OK) != 0;
     is_on = 1;
-    name_of(name, sizeof name, "roots", "");
+    /* Until this start is done, those of the last one count: a power failure may come at any time. */
+    name_of(name, sizeof name, "roots.new", "");
     FILE *roots = fopen(name, "we");
     if (roots == NULL) give_up(name); else fclose(roots);
+}
+
+/* Whether it was a root of the last start, so that what is durable in it is known. */
+static int was_root(const char *path) {
+    char name[PATH], line[PATH];
+    int is_found = 0;
+    name_of(name, sizeof name, "roots", "");
+    FILE *roots = fopen(name, "re");
+    while (roots != NULL && !is_found && fgets(line, sizeof line, roots) != NULL) {
+        line[strcspn(line, "\n")] = 0;
+        is_found = strcmp(line, path) == 0;
+    }
+    if (roots != NULL) fclose(roots);
+    return is_found;
 }
 
 void durable_root(const char *path) {
     if (!is_on) return;
     char name[PATH];
-    name_of(name, sizeof name, "roots", "");
+    name_of(name, sizeof name, "roots.new", "");
     FILE *roots = fopen(name, "ae");
-    if (roots != NULL) { fprintf(roots, "%s\n", path); fclose(roots); }
-    if (roots == NULL || (is_new && !keep_tree(path))) give_up(path);
+    int is_whole = roots != NULL && fprintf(roots, "%s\n", path) > 0;
+    if (roots != NULL && fclose(roots) != 0) is_whole = 0;
+    if (!is_whole || ((is_new || !was_root(path)) && !keep_tree(path))) give_up(path);
 }
 
 /* A file of which one half is fsynced shows whether a power failure takes what it should, and nothing else. */
@@ -241,8 +257,11 @@ static int write_proof(void) {
 }
 
 void durable_ready(void) {
-    char name[PATH];
+    char name[PATH], temporary[PATH];
     if (is_on && !write_proof()) give_up("the proof");
+    name_of(name, sizeof name, "roots", "");
+    name_of(temporary, sizeof temporary, "roots.new", "");
+    if (is_on && rename_raw(temporary, name) != 0) give_up(name);
     if (!is_on || !is_new) return;
     name_of(name, sizeof name, "ready", "");
     int file = open_raw(name, O_WRONLY | O_CREAT);

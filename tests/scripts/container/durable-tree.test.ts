@@ -18,15 +18,24 @@ import { projectRoot } from '#scripts/cluster/state.ts'
 import { loseWhatIsNotDurable } from '#scripts/container/durable-tree.ts'
 import { describeWith } from '../../machine.ts'
 
-/** Behind the library: a call that a program of a test has put into the middle of an fsync, or before a cut. */
+/** Behind the library: a call that a program of a test has put into the middle of an fsync, or before a cut; an end in the middle of a start. */
 const middle = String.raw`
 #define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 void (*in_fsync)(void), (*before_cut)(void);
 static void call(void (**at)(void)) { void (*now)(void) = *at; *at = 0; if (now) now(); }
 int fsync(int fd) { int done = syscall(SYS_fsync, fd); call(&in_fsync); return done; }
 int ftruncate64(int fd, off64_t size) { call(&before_cut); return syscall(SYS_ftruncate, fd, size); }
+FILE *fopen(const char *path, const char *mode) {
+    if (getenv("ENDS_AT_START") && strcmp(mode, "ae") == 0) kill(getpid(), SIGKILL);
+    return ((FILE *(*)(const char *, const char *))dlsym(RTLD_NEXT, "fopen"))(path, mode);
+}
 `
 
 const prelude = String.raw`
@@ -54,7 +63,7 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
     const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC']
     execFileSync('gcc', [...flags, '-o', library, ...sources, '-ldl', '-lpthread'])
     writeFileSync(path.join(folder, 'middle.c'), middle)
-    execFileSync('gcc', [...flags, '-o', middleLibrary, path.join(folder, 'middle.c')])
+    execFileSync('gcc', [...flags, '-o', middleLibrary, path.join(folder, 'middle.c'), '-ldl'])
   })
   beforeEach(() => {
     const scene = path.join(folder, String(++runs))
@@ -66,12 +75,16 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
 
   /** Ends as a machine does that loses its power, apart from what that takes. */
   function run(...lines: readonly string[]): void {
+    runWith({}, ...lines)
+  }
+  function runWith(variables: Readonly<Record<string, string>>, ...lines: readonly string[]): void {
     const program = [prelude, ...lines, 'os.kill(os.getpid(), signal.SIGKILL)'].join('\n')
     const env = {
       PATH: process.env['PATH'],
       LD_PRELOAD: `${library} ${middleLibrary}`,
       FAULTLINE_FAULTS: orders,
       FAULTLINE_DATA: data,
+      ...variables,
     }
     const { signal, stderr } = spawnSync('python3', ['-S', '-c', program], { cwd: data, env, encoding: 'utf8' })
     expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' })
@@ -239,6 +252,24 @@ describeWith(['gcc', 'python'], 'a power failure of what is not ours', () => {
     run("put('a', '3', os.O_APPEND)")
     loseWhatIsNotDurable(orders)
     expect(tree()).toEqual({ '0.log': 'cd', a: '12', b: '' })
+  })
+
+  test('goes by the directories of the last start when it comes during another', () => {
+    run("a = put('a', '12'); os.fsync(a); fsync('.'); os.write(a, b'34')")
+    runWith({ ENDS_AT_START: 'yes' })
+    loseWhatIsNotDurable(orders)
+    expect(tree()).toEqual({ a: '12' })
+  })
+
+  test('takes all that there is in a directory that a later start has more for durable', () => {
+    const more = path.join(orders, '..', 'more')
+    run("a = put('a', '12'); os.fsync(a); fsync('.'); os.write(a, b'34')")
+    mkdirSync(more)
+    writeFileSync(path.join(more, 'there'), 'before')
+    runWith({ FAULTLINE_DATA: `${data},${path.resolve(more)}` }, "put('../more/there', ' more', os.O_APPEND)")
+    loseWhatIsNotDurable(orders)
+    expect(readFileSync(path.join(more, 'there'), 'utf8')).toBe('before')
+    expect(tree()).toEqual({ a: '12' })
   })
 
   /** As the next start ends one that was cut off. */
