@@ -36,7 +36,7 @@ export async function dockerAvailable(): Promise<Availability> {
 
 /** What an image has that this toolkit builds, as a label of it says: raised when one that is older lacks something. */
 const layoutLabel = 'faultline.layout'
-const brokerLayout = 4
+const brokerLayout = 5
 
 /** Builds the broker's image when it is not there, or was built by a toolkit that put less into it. */
 export async function ensureImage(progress: Progress, signal: AbortSignal | undefined): Promise<void> {
