@@ -15,13 +15,7 @@ export async function exportHistory(file: string, options: ExportOptions, sessio
   if (format === undefined) {
     throw usageError(`--format must be one of ${jepsenFormats.join(', ')}, got ${JSON.stringify(options.format)}.`)
   }
-  const { history } = await readHistory(file).catch((error: unknown) => {
-    throw failure(
-      `No history can be read from this file: ${messageOf(error)}`,
-      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl',
-      error,
-    )
-  })
+  const { history } = await readHistory(file)
   let text: string
   try {
     text = formatJepsen(history, format)

@@ -3,6 +3,7 @@
  * is one operation. Reading is strict: a verdict on half a file would be a wrong verdict.
  */
 import { readFile, writeFile } from 'node:fs/promises'
+import { codeOf, failure, messageOf, usageError } from '../errors.ts'
 import type { History, Operation } from './operation.ts'
 
 /** What was run. `variant` is `main` or the name of the negative control. */
@@ -63,6 +64,14 @@ export async function writeHistory(path: string, run: RunDescription, history: H
   await writeFile(path, formatHistory(run, history))
 }
 
+const leftThere = 'A lab leaves its histories in its --out directory: VARIANT.history.jsonl'
+
+/** @throws ToolkitError that says what is wrong with the file */
 export async function readHistory(path: string): Promise<{ run: RunDescription; history: Operation[] }> {
-  return parseHistory(await readFile(path, 'utf8'), path)
+  try {
+    return parseHistory(await readFile(path, 'utf8'), path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw usageError(`There is no file ${path}.`, leftThere)
+    throw failure(`No history can be read from this file: ${messageOf(error)}`, leftThere, error)
+  }
 }

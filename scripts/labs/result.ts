@@ -151,10 +151,18 @@ export function findingsInWords(variant: Pick<VariantResult, 'expected' | 'resul
   return [...(found.length === 0 ? [] : [found.join(', ')]), ...more].join('; ') || verdict
 }
 
-/** On one variant that is judged again: good when it came out as expected once more, a control when it was caught. */
-export function judgeAgain(lab: Lab, variant: VariantResult): { verdict: LabVerdict; reason: string } {
+/**
+ * On one variant that is judged again, or run again: good when it came out as expected once more, a control when it was caught.
+ *
+ * @param how  what was done: a history was judged, or the lab was run
+ */
+export function judgeAgain(
+  lab: Lab,
+  variant: VariantResult,
+  how: 'Judged' | 'Run',
+): { verdict: LabVerdict; reason: string } {
   if (!variant.asExpected) return judge(lab, [variant], true)
-  return { verdict: 'valid', reason: `Judged again: variant ${variant.name} is ${variant.verdict}, as expected.` }
+  return { verdict: 'valid', reason: `${how} again: variant ${variant.name} is ${variant.verdict}, as expected.` }
 }
 
 /** Whether the checks came out as the expectation says: what is to be found was found, and what must hold holds. */

@@ -4,7 +4,7 @@
  */
 import { check } from '../checkers/check.ts'
 import type { ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
-import { failure, messageOf, usageError } from '../errors.ts'
+import { failure, usageError } from '../errors.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory } from '../history/file.ts'
 import { isRecordOperation, sendsOf, type History } from '../history/operation.ts'
@@ -89,7 +89,9 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   const durationMs = Math.round(performance.now() - startMs)
   const [only] = variants
   const judged =
-    options.again === true && only !== undefined ? judgeAgain(lab, only) : judge(lab, variants, isPartial, leftOut)
+    options.again === true && only !== undefined
+      ? judgeAgain(lab, only, 'Run')
+      : judge(lab, variants, isPartial, leftOut)
   return await finished(lab, options, {
     startedAt,
     durationMs,
@@ -228,45 +230,14 @@ async function finished(
 }
 
 export interface ReplayOptions {
+  /** Directory for the report; undefined: none is written. */
   readonly out?: string | undefined
-  readonly progress?: Progress | undefined
-  /** Needed to repeat a simulated run from its seed. */
-  readonly simulated?: Runtime | undefined
 }
 
-/**
- * Judges a recorded history again and renders its report. A history of the simulator is run again from its seed instead, when a simulated
- * runtime is given: it gives the same events.
- */
+/** Judges a recorded history again, from that file alone whatever it was recorded on, and renders its report. */
 export async function replay(file: string, options: ReplayOptions = {}): Promise<LabResult> {
-  const { run, history } = await readHistory(file).catch((error: unknown) => {
-    throw failure(
-      `No history can be read from this file: ${messageOf(error)}`,
-      'A lab leaves its histories in its --out directory: VARIANT.history.jsonl',
-      error,
-    )
-  })
-  if (/^random-\d+$/.test(run.lab))
-    throw failure(
-      `${file} is of a lab that was drawn from a seed.`,
-      'lab replay takes the random.json that lies beside it.',
-    )
-  const lab = await loadLab(run.lab)
-  const variant = lab.variants.find(candidate => candidate.name === run.variant)
-  if (!variant) throw failure(`${file} is of variant ${run.variant}, which ${lab.name} no longer has.`)
+  const { run, history, lab, variant } = await recorded(file)
   const engine = run.engine as Engine
-  const seed = Number(run.seed)
-  if (run.runtime === 'simulated' && options.simulated) {
-    return await runLab(lab.name, {
-      runtime: options.simulated,
-      engine,
-      seed,
-      variants: [variant.name],
-      again: true,
-      scale: run.scale,
-      ...options,
-    })
-  }
   const result = variantResult(variant, { engine }, check(history, variant.checks).results, {
     durationMs: history.at(-1)?.timeMs ?? 0,
     operations: history.length,
@@ -279,11 +250,59 @@ export async function replay(file: string, options: ReplayOptions = {}): Promise
     durationMs: result.durationMs,
     variants: [result],
     histories: [history],
-    ...judgeAgain(lab, result),
+    ...judgeAgain(lab, result, 'Judged'),
   }
   return await finished(
     lab,
-    { runtime, engine, seed, scale: run.scale, variants: [variant.name], recorded: true, out: options.out },
+    {
+      runtime,
+      engine,
+      seed: Number(run.seed),
+      scale: run.scale,
+      variants: [variant.name],
+      recorded: true,
+      out: options.out,
+    },
     outcome,
   )
+}
+
+export interface RerunOptions extends ReplayOptions {
+  readonly simulated: Runtime
+  readonly progress?: Progress | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Runs what a history of the simulator is of once more, from its seed: the same events come. Of the file only the header is read for it. */
+export async function rerun(file: string, { simulated, ...options }: RerunOptions): Promise<LabResult> {
+  const { run, lab, variant } = await recorded(file)
+  if (run.runtime !== 'simulated')
+    throw usageError(
+      `${file} was recorded on the runtime ${run.runtime}: only a simulated run comes out the same from its seed.`,
+      'Without --rerun the history is judged again.',
+    )
+  options.progress?.(`${lab.name}, variant ${variant.name}, is run again from the seed ${run.seed}.`)
+  return await runLab(lab, {
+    ...options,
+    runtime: simulated,
+    engine: run.engine as Engine,
+    seed: Number(run.seed),
+    variants: [variant.name],
+    again: true,
+    scale: run.scale,
+  })
+}
+
+/** A history of a lab of this installation, with what it is of. */
+async function recorded(file: string) {
+  const { run, history } = await readHistory(file)
+  if (/^random-\d+$/.test(run.lab))
+    throw failure(
+      `${file} is of a lab that was drawn from a seed.`,
+      'lab replay takes the random.json that lies beside it.',
+    )
+  const lab = await loadLab(run.lab)
+  const variant = lab.variants.find(candidate => candidate.name === run.variant)
+  if (!variant) throw failure(`${file} is of variant ${run.variant}, which ${lab.name} no longer has.`)
+  return { run, history, lab, variant }
 }

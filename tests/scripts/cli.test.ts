@@ -245,6 +245,14 @@ describe('./faultline', () => {
     expect(exitCode).toBe(2)
   })
 
+  test.each(['replay', 'export'])('lab %s says that a history is not there', async verb => {
+    const { exitCode, stderr } = await run('lab', verb, 'nowhere.jsonl')
+    expect(stderr).toContain('There is no file nowhere.jsonl.')
+    expect(stderr).toContain('way out: A lab leaves its histories')
+    expect(stderr).not.toContain('    at ')
+    expect(exitCode).toBe(2)
+  })
+
   test('says what is wrong with a file that should be a history', async () => {
     const file = path.join(path.dirname(home), 'no-history.jsonl')
     writeFileSync(file, '{}\n')

@@ -194,7 +194,7 @@ describe('the verdict of a lab', () => {
     expect(judge(definition, [outcome('main', 'main', 'valid', true)], true).verdict).toBe('unknown')
   })
   test('on a variant that is judged again is about that variant alone', () => {
-    const again = (...what: Parameters<typeof outcome>) => judgeAgain(definition, outcome(...what)).verdict
+    const again = (...what: Parameters<typeof outcome>) => judgeAgain(definition, outcome(...what), 'Judged').verdict
     expect(again('main', 'main', 'valid', true)).toBe('valid')
     expect(again('worse', 'control', 'invalid', true)).toBe('valid')
     expect(again('main', 'main', 'invalid', false)).toBe('invalid')
