@@ -27,6 +27,7 @@ import {
   stepSize,
   type FetchContext,
   type PartitionAnswer,
+  type SessionQuery,
   type WantedPartition,
 } from '../replication/fetch-sessions.ts'
 import type { FetchEntry, FetchOptions } from '../replication/fetches.ts'
@@ -89,13 +90,14 @@ function* wantedOf(
   return wanted
 }
 
-function forgottenOf(
-  request: FetchRequest,
-  usesTopicIds: boolean,
-): { topic: string; topicId: string; partition: number }[] {
-  return request.forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
-    partitions.map(partition => ({ topic, topicId: usesTopicIds ? topicId : zeroId, partition })),
-  )
+function* forgottenOf(request: FetchRequest, usesTopicIds: boolean): Generator<void, SessionQuery['forgotten'], void> {
+  const forgotten: { topic: string; topicId: string; partition: number }[] = []
+  for (const { topic, topicId, partitions } of request.forgottenTopicsData)
+    for (const partition of partitions) {
+      forgotten.push({ topic, topicId: usesTopicIds ? topicId : zeroId, partition })
+      if (forgotten.length % stepSize === 0) yield
+    }
+  return forgotten
 }
 
 /** What to read, and at which index of the wanted partitions; the others are refused already. */
@@ -335,14 +337,15 @@ function* askedBy(
   const { apiVersion, environment } = context
   const usesTopicIds = apiVersion >= topicIdsSince
   const wanted = yield* wantedOf(request, usesTopicIds, context.services.metadata())
-  const session = broker.replicas.sessions.begin(
+  const forgotten = yield* forgottenOf(request, usesTopicIds)
+  const session = yield* broker.replicas.sessions.begin(
     {
       sessionId: request.sessionId,
       sessionEpoch: request.sessionEpoch,
       usesTopicIds,
       isFollower,
       wanted,
-      forgotten: forgottenOf(request, usesTopicIds),
+      forgotten,
     },
     environment.clock.monotonicMs(),
   )

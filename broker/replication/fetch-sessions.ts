@@ -130,7 +130,8 @@ export class FetchSessions {
     return this.sessions.size
   }
 
-  begin(query: SessionQuery, nowMs: number): FetchContext | { error: ErrorName } {
+  /** In steps, as `finish`. */
+  *begin(query: SessionQuery, nowMs: number): Generator<void, FetchContext | { error: ErrorName }, void> {
     const { sessionId, sessionEpoch } = query
     if (sessionEpoch === initialEpoch || sessionEpoch === finalEpoch) {
       this.sessions.delete(sessionId)
@@ -140,7 +141,7 @@ export class FetchSessions {
     if (session === undefined) return { error: 'FETCH_SESSION_ID_NOT_FOUND' }
     if (session.epoch !== sessionEpoch) return { error: 'INVALID_FETCH_SESSION_EPOCH' }
     if (session.usesTopicIds !== query.usesTopicIds) return { error: 'FETCH_SESSION_TOPIC_ID_ERROR' }
-    return this.incremental(session, query, nowMs)
+    return yield* this.incremental(session, query, nowMs)
   }
 
   private full(query: SessionQuery): FetchContext {
@@ -190,22 +191,28 @@ export class FetchSessions {
     return id
   }
 
-  private incremental(session: Session, query: SessionQuery, nowMs: number): FetchContext {
+  private *incremental(session: Session, query: SessionQuery, nowMs: number): Generator<void, FetchContext, void> {
     const { partitions, usesTopicIds } = session
+    session.lastUsedMs = nowMs
+    // First: a request that comes between the steps is another one.
+    session.epoch = nextEpoch(session.epoch)
+    const { epoch } = session
+    let looked = 0
     for (const wanted of query.wanted) {
+      if (++looked % stepSize === 0) yield
       const cached = partitions.get(keyOf(wanted, usesTopicIds))
       if (cached === undefined) {
         partitions.set(keyOf(wanted, usesTopicIds), { wanted, toldHighWatermark: -1, toldLogStartOffset: -1 })
       } else Object.assign(cached.wanted, wanted)
     }
-    for (const forgotten of query.forgotten) partitions.delete(keyOf(forgotten, usesTopicIds))
+    for (const forgotten of query.forgotten) {
+      if (++looked % stepSize === 0) yield
+      partitions.delete(keyOf(forgotten, usesTopicIds))
+    }
     if (partitions.size === 0) {
       this.sessions.delete(session.id)
       return sessionless([])
     }
-    session.lastUsedMs = nowMs
-    session.epoch = nextEpoch(session.epoch)
-    const { epoch } = session
     const cached = Array.from(partitions.values())
     return {
       wanted: cached.map(each => each.wanted),

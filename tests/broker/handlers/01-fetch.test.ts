@@ -114,6 +114,24 @@ test('a request that names very many partitions lets others have their turn, and
   }
 })
 
+test('a request that forgets very many partitions of a session lets others have their turn', async () => {
+  const { cluster } = await one(['a'])
+  const count = 20_000
+  const named = Array.from({ length: count }, (_, partition) => ({ partition }))
+  const { sessionId } = (await cluster.until(ask(cluster, { partitions: named, sessionEpoch: 0 })))!
+  const order: string[] = []
+  const forgotten = named.map(({ partition }) => partition)
+  const large = ask(cluster, { partitions: [], forgotten, sessionId, sessionEpoch: 1 }).then(reply => {
+    order.push('large')
+    return reply
+  })
+  const small = ask(cluster).then(() => order.push('small'))
+  await cluster.until(Promise.all([large, small]))
+  expect(order).toEqual(['small', 'large'])
+  // Nothing is left in it, so that it is closed.
+  expect(await large).toMatchObject({ errorCode: 0, sessionId: 0, responses: [] })
+})
+
 describe('limits', () => {
   test('the first batch comes whatever its size, the second only if it fits', async () => {
     const { cluster } = await one(['a', 'b'])

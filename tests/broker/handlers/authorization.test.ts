@@ -72,13 +72,16 @@ const broker = {
     append: (entries: readonly object[]) => entries.map(() => refusedAppend('NOT_LEADER_OR_FOLLOWER', null)),
     fetch: (entries: readonly object[]) => entries.map(() => failedRead('NOT_LEADER_OR_FOLLOWER')),
     sessions: {
-      begin: ({ wanted }: { wanted: readonly object[] }) => ({
-        wanted,
-        *finish() {
-          yield* []
-          return { sessionId: 0, error: 'NONE', isNamed: 'all' }
-        },
-      }),
+      *begin({ wanted }: { wanted: readonly object[] }) {
+        yield* []
+        return {
+          wanted,
+          *finish() {
+            yield* []
+            return { sessionId: 0, error: 'NONE', isNamed: 'all' }
+          },
+        }
+      },
     },
   },
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   FetchSessions,
+  stepSize,
   type PartitionAnswer,
   type SessionQuery,
   type WantedPartition,
@@ -52,7 +53,7 @@ function answer(state: Partial<PartitionAnswer> = {}): PartitionAnswer {
 }
 
 function begin(cache: FetchSessions, asked: SessionQuery, nowMs = 0) {
-  const context = cache.begin(asked, nowMs)
+  const context = toEnd(cache.begin(asked, nowMs))
   if ('error' in context) throw new Error(`refused with ${context.error}`)
   return context
 }
@@ -152,27 +153,41 @@ describe('a session', () => {
     const cache = sessions()
     const id = open(cache, [wanted(0)])
     begin(cache, query(id, -1, { wanted: [wanted(0)] }))
-    expect(cache.begin(query(id, 1), 0)).toEqual({ error: 'FETCH_SESSION_ID_NOT_FOUND' })
+    expect(toEnd(cache.begin(query(id, 1), 0))).toEqual({ error: 'FETCH_SESSION_ID_NOT_FOUND' })
   })
 })
 
 describe('refusals', () => {
   test('an unknown session', () => {
-    expect(sessions().begin(query(77, 1), 0)).toEqual({ error: 'FETCH_SESSION_ID_NOT_FOUND' })
+    expect(toEnd(sessions().begin(query(77, 1), 0))).toEqual({ error: 'FETCH_SESSION_ID_NOT_FOUND' })
   })
 
   test('an epoch that is not the next one', () => {
     const cache = sessions()
     const id = open(cache, [wanted(0)])
-    expect(cache.begin(query(id, 2), 0)).toEqual({ error: 'INVALID_FETCH_SESSION_EPOCH' })
-    expect('error' in cache.begin(query(id, 1), 0)).toBe(false)
-    expect(cache.begin(query(id, 1), 0)).toEqual({ error: 'INVALID_FETCH_SESSION_EPOCH' })
+    expect(toEnd(cache.begin(query(id, 2), 0))).toEqual({ error: 'INVALID_FETCH_SESSION_EPOCH' })
+    expect('error' in toEnd(cache.begin(query(id, 1), 0))).toBe(false)
+    expect(toEnd(cache.begin(query(id, 1), 0))).toEqual({ error: 'INVALID_FETCH_SESSION_EPOCH' })
+  })
+
+  test('take what a request names and forgets in steps, and another request that comes between them is one too many', () => {
+    const cache = sessions()
+    const id = open(cache, [wanted(0)])
+    const many = Array.from({ length: 3 * stepSize }, (_, partition) => wanted(partition))
+    const steps = cache.begin(query(id, 1, { wanted: many, forgotten: many }), 0)
+    expect(steps.next().done).toBe(false)
+    expect(toEnd(cache.begin(query(id, 1), 0))).toEqual({ error: 'INVALID_FETCH_SESSION_EPOCH' })
+    let taken = 1
+    while (steps.next().done !== true) taken++
+    expect(taken).toBe(6)
   })
 
   test('topic ids in a session of names', () => {
     const cache = sessions()
     const id = open(cache, [wanted(0)])
-    expect(cache.begin(query(id, 1, { usesTopicIds: true }), 0)).toEqual({ error: 'FETCH_SESSION_TOPIC_ID_ERROR' })
+    expect(toEnd(cache.begin(query(id, 1, { usesTopicIds: true }), 0))).toEqual({
+      error: 'FETCH_SESSION_TOPIC_ID_ERROR',
+    })
   })
 
   test('an answer that comes after the client asked again', () => {
