@@ -1,4 +1,7 @@
-/** The logs of all replicas side by side, at one moment: where each ends, what it knows to be committed, its last records with their epochs. */
+/**
+ * The logs of all replicas side by side, at one moment: where each ends, what it knows to be committed, its last records with their epochs. The
+ * cluster goes on between the questions, so whatever later answers tell beyond that moment is left out.
+ */
 import type { Cluster } from '../cluster/cluster.ts'
 import { messageOf } from '../errors.ts'
 import type { Offset, ReplicaBatch } from '../history/operation.ts'
@@ -83,8 +86,10 @@ async function columnsOf(
       const role = broker === leader ? 'leader' : isr.includes(broker) ? 'in sync' : 'out of sync'
       const log = logs[broker]
       if (log === undefined || isUnknown(log)) return { broker, role, silent: log?.unknown ?? 'it was not asked' }
-      const highWatermark = known(log.highWatermark) ?? null
       const { logEndOffset } = log
+      const watermark = known(log.highWatermark)
+      // It was asked for after the end of the log, and may have passed it since.
+      const highWatermark = watermark === undefined ? null : Math.min(watermark, logEndOffset)
       const start = known(log.logStartOffset) ?? 0
       try {
         const lastRecords = await lastRecordsOf(links, broker, { topic, partition: index }, start, highWatermark ?? 0)
@@ -97,6 +102,7 @@ async function columnsOf(
   return { name, leader, leaderEpoch, isr, replicas: columns }
 }
 
+/** Those below `end`: what was committed later is read as well, and not of the moment that is shown. */
 async function lastRecordsOf(
   links: Links,
   broker: number,
@@ -104,10 +110,14 @@ async function lastRecordsOf(
   start: Offset,
   end: Offset,
 ) {
+  if (end <= start) return []
   const offset = Math.max(start, end - recordsShown)
   const slice = await links.ask(broker, client => fetchReplica(client, { ...at, offset }))
   if (slice === undefined) throw new Error(`broker ${broker} holds answers back: a quota is used up`)
-  return slice.batches.flatMap(recordsOf).slice(-recordsShown)
+  return slice.batches
+    .flatMap(recordsOf)
+    .filter(record => record.offset < end)
+    .slice(-recordsShown)
 }
 
 function recordsOf({ leaderEpoch, records }: ReplicaBatch) {

@@ -6,7 +6,9 @@ import { askKnob, askPrediction, InteractiveWatcher, type Person } from '#script
 import { lab, quickFailover, type Lab } from '#scripts/labs/lab.ts'
 import { loadLab, runLab } from '#scripts/labs/run.ts'
 import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { viewReplicas, type ReplicaView } from '#scripts/labs/replica-view.ts'
 import { leaderOf, node } from '#scripts/labs/targets.ts'
+import type { LabWatcher } from '#scripts/labs/watcher.ts'
 
 const example: Lab = lab({
   name: 'example',
@@ -117,6 +119,27 @@ describe('a lab in front of a person', () => {
     expect(told).toMatch(/\d+ w0k\d:\d+ e0/)
     // Before `healthy`, and after each fault.
     expect(told.match(/Enter goes on/g)).toHaveLength(3)
+  })
+
+  test('shows only records that are committed, up to the high watermark beside them, while clients go on', async () => {
+    const views: ReplicaView[] = []
+    const watcher: LabWatcher = {
+      begins: () => undefined,
+      entry: () => undefined,
+      moment: async (_, { cluster, topic }) => void views.push(await viewReplicas(cluster, topic)),
+      ask: async () => undefined,
+    }
+    await runLab('06-isr-and-high-watermark', { ...simulated, watcher })
+    const logs = views
+      .flatMap(({ partitions }) => partitions.flatMap(({ replicas }) => replicas))
+      .flatMap(({ log }) => (log === undefined || log.highWatermark === null ? [] : [log]))
+    expect(logs.filter(({ lastRecords }) => lastRecords.length > 0).length).toBeGreaterThan(3)
+    for (const { logEndOffset, highWatermark, lastRecords } of logs) {
+      expect(highWatermark).toBeLessThanOrEqual(logEndOffset)
+      const shown = Math.min(5, highWatermark ?? 0)
+      const expected = Array.from({ length: shown }, (__, index) => (highWatermark ?? 0) - shown + index)
+      expect(lastRecords.map(({ offset }) => offset)).toEqual(expected)
+    }
   })
 
   test('narrates without a pause when nobody wants to step', async () => {
