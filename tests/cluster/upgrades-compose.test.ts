@@ -22,13 +22,12 @@ function upOf(engine: string, ...more: string[]) {
     await toolkit.here('up', ...name, ...shape, ...settings.flatMap(each => ['--set', each]))
   }, 600_000)
   afterAll(() => toolkit.remove())
-  const imageOf = async (id: number): Promise<string> => {
-    const container = `faultline-${cluster}-broker-${id}-1`
-    return (await execa('docker', ['inspect', '--format', '{{.Config.Image}}', container])).stdout
-  }
+  const containerOf = (id: number) => `faultline-${cluster}-broker-${id}-1`
+  const imageOf = async (id: number): Promise<string> =>
+    (await execa('docker', ['inspect', '--format', '{{.Config.Image}}', containerOf(id)])).stdout
   const versions = async () => (await (await attachCluster(cluster)).nodes()).map(({ version }) => version)
   const states = async () => (await (await attachCluster(cluster)).nodes()).map(({ state }) => state)
-  return { toolkit, cluster, name, imageOf, versions, states }
+  return { toolkit, cluster, name, containerOf, imageOf, versions, states }
 }
 
 const running = ['running', 'running', 'running']
@@ -80,7 +79,14 @@ describeWith(['docker'], 'Faultline in containers', () => {
   afterAll(async () => {
     await execa('docker', ['rmi', '--force', other, noBroker])
   })
-  const { toolkit, cluster, name, imageOf, versions, states } = upOf('faultline')
+  const { toolkit, cluster, name, containerOf, imageOf, versions, states } = upOf('faultline')
+  /** All that its containers had so far, also those without a name. */
+  const volumes = new Set<string>()
+  const noteVolumes = async (): Promise<void> => {
+    const { stdout } = await execa('docker', ['inspect', ...[1, 2, 3].map(containerOf)])
+    const containers = JSON.parse(stdout) as readonly { readonly Mounts: readonly { readonly Name?: string }[] }[]
+    for (const { Name } of containers.flatMap(({ Mounts }) => Mounts)) if (Name !== undefined) volumes.add(Name)
+  }
 
   test('rolls to another image under load, and loses and repeats nothing', async () => {
     const { applied, acked } = await underLoad(toolkit, 'rolling-upgrade', 'all', '--image', other, ...name)
@@ -99,6 +105,7 @@ describeWith(['docker'], 'Faultline in containers', () => {
     const mixed = ['faultline/broker:dev', other, other]
     expect(await look()).toEqual([mixed, mixed])
     const before = await valuesOf(toolkit, 'orders', ...name)
+    await noteVolumes()
     await toolkit.here('down', '--keep-data', ...name)
     await toolkit.here('up', ...name)
     expect(await look()).toEqual([mixed, mixed])
@@ -124,5 +131,13 @@ describeWith(['docker'], 'Faultline in containers', () => {
       await expect(toolkit.here('fault', 'add', 'upgrade', '2', ...words, ...name)).rejects.toThrow(message)
       expect(await states()).toEqual(running)
     })
+  })
+
+  test('leaves no volume when it is taken away', async () => {
+    await noteVolumes()
+    expect(volumes.size).toBeGreaterThan(3)
+    await toolkit.here('down', ...name)
+    const left = (await execa('docker', ['volume', 'ls', '--quiet'])).stdout.split('\n')
+    expect(left.filter(volume => volumes.has(volume))).toEqual([])
   })
 })

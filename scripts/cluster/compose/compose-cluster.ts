@@ -279,6 +279,8 @@ export class ComposeCluster implements Cluster {
       if (exitCode !== 0)
         throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
     }
+    // With the volumes that have no name: Compose would hand them on to the new container, and take them for named ones when all is removed.
+    await (await this.#container(id)).remove({ v: true })
     const how = ['--detach', '--no-deps', '--no-build', '--pull', 'never']
     // One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away.
     await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), () =>
@@ -425,8 +427,11 @@ export class ComposeCluster implements Cluster {
     await this.#endEarlierCommand()
     if (keepData) await untilAllEnded(nodeIds(this.spec).map(id => this.#endCut(id)))
     // A command may have been cut off before it wrote the file.
-    if (existsSync(join(stateDirectory(this.spec.name), composeFileName)))
+    if (existsSync(join(stateDirectory(this.spec.name), composeFileName))) {
+      // With the volumes that have no name: nothing would find them again.
+      if (keepData) await this.compose(['rm', '--stop', '--force', '--volumes'])
       await this.compose(['down', '--remove-orphans', ...(keepData ? [] : ['--volumes', '--timeout', '0'])])
+    }
     await sweepProject(projectName(this.spec), { keepVolumes: keepData, isCutOff })
     if (keepData) {
       this.packets?.forget()
