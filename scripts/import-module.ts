@@ -8,14 +8,18 @@ import { exitCodes } from './errors.ts'
  *
  * @param what  it was read as, for the message: `--topology FILE`
  */
-export async function importModule(file: string, what: string): Promise<{ readonly default?: unknown }> {
+export async function importModule(file: string | URL, what: string): Promise<{ readonly default?: unknown }> {
   const tell = (): void => {
-    process.stderr.write(`${what}: the module ended the process while it was read.\n`)
+    process.stderr.write(
+      `${what}: the module ended the process while it was read, or waits at its top level for what never comes.\n`,
+    )
     process.exitCode = exitCodes.usage
   }
   process.once('exit', tell)
   try {
-    return (await import(pathToFileURL(file).href)) as { readonly default?: unknown }
+    return (await import((typeof file === 'string' ? pathToFileURL(file) : file).href)) as {
+      readonly default?: unknown
+    }
   } finally {
     process.off('exit', tell)
   }

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import type { Capability } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
+import { importModule } from '../import-module.ts'
 import { installation } from '../installation/here.ts'
 import { chapterOf, type Chapter } from './chapters.ts'
 import { lab as checked, type Lab } from './lab.ts'
@@ -68,7 +69,7 @@ async function loadLabFile(
     throw usageError(`There is no file ${file}.`, `${installation.command} lab new ${name} writes one to begin with.`)
   let module: { readonly default?: unknown }
   try {
-    module = (await import(urlOfLab(file, version, imported))) as { readonly default?: unknown }
+    module = await importModule(new URL(urlOfLab(file, version, imported)), `The lab ${file}`)
   } catch (error) {
     throw failure(`${file} cannot be loaded: ${messageOf(error)}`, 'docs/labs.md says what a lab looks like.', error)
   }
