@@ -274,6 +274,8 @@ export interface UpOptions {
   readonly signal?: AbortSignal
   /** True: return when the processes run; the caller calls `waitReady`. */
   readonly skipReadyCheck?: boolean
+  /** Of a cluster in this process: takes an error that none of its nodes threw and nobody handled; false: it is the cluster's end. */
+  readonly stray?: (error: unknown) => boolean
 }
 
 export type Availability =

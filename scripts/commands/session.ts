@@ -1,6 +1,8 @@
 /** What a running command shares with the frame around it: where it writes, whether it was interrupted, how it ends. */
+import { constants } from 'node:os'
 import { codeOf, exitCodes } from '../errors.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
+import { endProcess } from '../labs/strays.ts'
 import { Output } from '../output.ts'
 
 export class Session {
@@ -50,11 +52,12 @@ export class Session {
 
   #interrupt(signal: NodeJS.Signals): void {
     if (this.interruptedBy !== undefined) {
-      if (signal !== 'SIGINT') return
+      // A terminal that is closed sends SIGHUP more than once.
+      if (signal === 'SIGHUP' || signal === 'SIGPIPE') return
       process.stderr.write(
         'Interrupted again: leaving at once. ./faultline status shows what is left, ./faultline down removes it.\n',
       )
-      process.exit(130)
+      endProcess(128 + constants.signals[signal])
     }
     this.interruptedBy = signal
     if (signal !== 'SIGPIPE') this.output.note('Interrupted: cleaning up (once more to leave at once)')

@@ -14,6 +14,7 @@ import { quickFailover, type Lab, type Variant } from './lab.ts'
 import { abilityFor } from './ability.ts'
 import { fileOfLab, loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type LeftOut, type VariantResult } from './result.ts'
+import { Strays, type ScriptLimits } from './strays.ts'
 import { engineOf, runVariant, variantResult } from './variant-run.ts'
 import type { LabWatcher } from './watcher.ts'
 
@@ -36,6 +37,8 @@ export interface RunLabOptions {
   readonly predict?: ((lab: Lab) => Promise<number | undefined>) | undefined
   readonly progress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
+  /** How long a script may take. */
+  readonly limits?: ScriptLimits | undefined
   /** Of the cluster; default: none. */
   readonly security?: SecurityKind | undefined
   /** Name of the cluster; default: made from the lab. */
@@ -72,15 +75,17 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   const chosen = await options.predict?.(lab)
   const startMs = performance.now()
   progress(`${lab.name}: ${lab.question}`)
+  const strays = new Strays()
   const cluster = await options.runtime.up(clusterSpec(lab, options), {
     progress,
+    stray: strays.take,
     ...(options.signal ? { signal: options.signal } : {}),
   })
   const runs: { result: VariantResult; history: History }[] = []
   try {
     for (const variant of chosenVariants) {
       options.signal?.throwIfAborted()
-      runs.push(await runVariant(lab, variant, cluster, options))
+      runs.push(await runVariant(lab, variant, cluster, { ...options, strays }))
     }
   } finally {
     await cluster.down()

@@ -38,6 +38,8 @@ export class LabRun {
   #isBrokenInside = false
   #isHealing = false
   #isHidden = false
+  /** Why nothing more is done for the script, which may not have noticed. */
+  #left: { readonly reason: unknown } | undefined
 
   constructor(parts: {
     readonly cluster: Cluster
@@ -70,6 +72,7 @@ export class LabRun {
 
   /** `step` holds nothing up; whatever the script does next is held up instead. */
   async #atStep(): Promise<void> {
+    if (this.#left !== undefined) throw this.#left.reason
     const name = this.#named
     this.#named = undefined
     if (name !== undefined) await this.#moment?.(name)
@@ -229,6 +232,11 @@ export class LabRun {
     await this.cluster.waitReady()
   }
 
+  /** The script is over, also where it goes on by itself: whatever it asks for from now on is refused. */
+  leaveScript(reason: unknown): void {
+    this.#left = { reason }
+  }
+
   /** Mends all that is still broken: the end of every run. */
   async heal(): Promise<void> {
     this.#isHealing = true
@@ -241,7 +249,7 @@ export class LabRun {
     if (this.#isBrokenInside) await this.healInside()
     const down = inState('stopped', 'dead')
     await Promise.all(down.map(id => this.#fault('start', [id], 'heal', () => this.cluster.start(id))))
-    await this.ready()
+    await this.cluster.waitReady()
   }
 
   async #cutLinks(

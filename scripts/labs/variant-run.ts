@@ -19,6 +19,7 @@ import { expectationOn, type Lab, type Variant } from './lab.ts'
 import { hiddenFault } from './narrator.ts'
 import { matches, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
+import { scriptLimits, Strays, type ScriptLimits } from './strays.ts'
 import type { LabWatcher } from './watcher.ts'
 
 export interface VariantOptions {
@@ -31,6 +32,10 @@ export interface VariantOptions {
   readonly progress?: Progress | undefined
   readonly signal?: AbortSignal | undefined
   readonly watcher?: LabWatcher | undefined
+  /** Left out: those that docs/labs.md names. */
+  readonly limits?: ScriptLimits | undefined
+  /** Takes what goes wrong beside the script; left out: one of its own. */
+  readonly strays?: Strays | undefined
   /** Of all topics of the run; default: `lab-`. */
   readonly topicPrefix?: string | undefined
 }
@@ -72,7 +77,7 @@ export async function runVariant(
     const line = progressLine(operation)
     if (line !== undefined) progress(line)
   })
-  const trouble = await perform(run, variant, observer, recorder, signal)
+  const trouble = await perform(run, variant, observer, recorder, signal, boundsOf(cluster, options))
   await guard?.settled()
   options.signal?.throwIfAborted()
   const history = recorder.history
@@ -100,6 +105,23 @@ export async function runVariant(
   return { result, history }
 }
 
+/** What watches over the script, and what ends it. */
+function boundsOf(
+  { clock, capabilities }: Cluster,
+  { limits = scriptLimits, watcher, signal, strays }: VariantOptions,
+) {
+  const isVirtual = capabilities.has('virtual-time')
+  return {
+    strays: strays ?? new Strays(),
+    bounds: {
+      // Somebody who looks on may hold it for as long as they like.
+      ...(watcher === undefined ? { realMs: limits.realMs } : {}),
+      ...(isVirtual ? { virtual: { clock, ms: limits.virtualMs } } : {}),
+      signal,
+    },
+  }
+}
+
 function workloadOf({ workload }: Variant, parts: WorkloadParts): Workload {
   if (typeof workload === 'function') return workload(parts)
   return new AppendWorkload(parts.cluster, parts.recorder, parts.topic, { ...appendDefaults, ...workload })
@@ -125,6 +147,7 @@ async function perform(
   observer: Observer,
   recorder: HistoryRecorder,
   signal: AbortSignal | undefined,
+  { strays, bounds }: ReturnType<typeof boundsOf>,
 ): Promise<string | undefined> {
   const { workload, cluster } = run
   const troubles: string[] = []
@@ -145,7 +168,12 @@ async function perform(
   recorder.phase('workload')
   await attempt('the script', async () => {
     await observer.until('the cluster was observed for the first time', () => true, 10_000)
-    await variant.script(run)
+    try {
+      await strays.during(async () => await variant.script(run), bounds)
+    } catch (error) {
+      run.leaveScript(error)
+      throw error
+    }
   })
   if (interrupted()) {
     await givenUp(run)

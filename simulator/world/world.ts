@@ -35,6 +35,8 @@ export interface RunOptions {
    * that find nobody. Left out: the run ends at once.
    */
   readonly onFailure?: (failure: SimulationFailure) => void
+  /** Told of an error that no machine's event threw, or of a rejection that nobody handled; true: it has been taken, and the run goes on. */
+  readonly onStray?: ((error: unknown) => boolean) | undefined
   /** Holds virtual time to real time. Such a run cannot be replayed: it depends on when something came from outside. */
   readonly pace?: Pace
 }
@@ -80,6 +82,7 @@ export class World {
   #held: (() => void) | undefined
   #outlived = false
   #onFailure: RunOptions['onFailure']
+  #onStray: RunOptions['onStray']
   #pace: Pace | undefined
 
   constructor(options: WorldOptions) {
@@ -205,10 +208,12 @@ export class World {
   async run<T>(scenario: () => Promise<T>, options: RunOptions = {}): Promise<T> {
     const limitUs = this.#nowUs + (options.limitMs ?? dayMs) * 1000
     this.#onFailure = options.onFailure
+    this.#onStray = options.onStray
     const { pace } = options
     this.#pace = pace
     const release = catchRejections(reason => {
-      if (!(reason instanceof NodeCrashed)) this.fail(reason, 'in a promise that nobody handled')
+      if (!(reason instanceof NodeCrashed) && this.#onStray?.(reason) !== true)
+        this.fail(reason, 'in a promise that nobody handled')
     })
     try {
       return await new Promise<T>((resolve, reject) => {
@@ -302,7 +307,9 @@ export class World {
     try {
       run()
     } catch (error) {
-      if (!(error instanceof NodeCrashed)) this.fail(error)
+      if (error instanceof NodeCrashed) return
+      const isTaken = node?.isServer !== true && this.#onStray?.(error) === true
+      if (!isTaken) this.fail(error)
     }
   }
 

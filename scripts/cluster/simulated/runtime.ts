@@ -132,6 +132,7 @@ async function up(spec: ClusterSpec, options: UpOptions = {}): Promise<Cluster> 
   const ended = world.run(() => untilDown, {
     limitMs,
     onFailure: found => (failure = found),
+    onStray: options.stray,
   })
   // Whoever waits in the world would wait for ever when it ends: `down` is told, and the error is not lost.
   ended.catch((error: unknown) => (failure ??= error as SimulationFailure))

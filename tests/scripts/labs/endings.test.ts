@@ -1,0 +1,37 @@
+/** Labs that would end the command without a word, or never: as scripts see it, by exit codes and stderr. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { projectRoot } from '#scripts/cluster/state.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'faultline-endings-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test.each([
+  ['ends the process', 'process.exit(0)'],
+  ['never finishes loading', 'await new Promise(() => {})'],
+])('a lab whose module %s is an error', async (_, text) => {
+  const file = path.join(folder, 'silent.ts')
+  writeFileSync(file, `${text}\nexport default {}\n`)
+  const { exitCode, stderr } = await execa(path.join(projectRoot, 'faultline'), ['lab', 'run', file], { reject: false })
+  expect(stderr).toContain(`The lab ${file}: the module ended the process while it was read, or waits`)
+  expect(exitCode).toBe(2)
+})
+
+test('a script that never gives the thread back is ended from outside of it', async () => {
+  const module = pathToFileURL(path.join(projectRoot, 'scripts/labs/standstill.ts')).href
+  const file = path.join(folder, 'spins.mjs')
+  writeFileSync(
+    file,
+    `import { watchForStandstill } from '${module}'\nwatchForStandstill(1_000)\nfor (;;) await null\n`,
+  )
+  const { signal, stderr } = await execa(process.execPath, [file], { reject: false })
+  expect(stderr).toContain('The script has not given the thread back for 1 s')
+  expect(signal).toBe('SIGKILL')
+})

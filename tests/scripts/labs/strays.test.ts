@@ -1,0 +1,72 @@
+/** A script that goes wrong beside what it awaits, or never ends: its variant is unknown, with the reason, and the next one runs. */
+import { expect, test } from 'vitest'
+import { allChecks } from '#scripts/checkers/check.ts'
+import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { runLab } from '#scripts/labs/run.ts'
+import type { Script } from '#scripts/labs/script.ts'
+import { scriptLimits } from '#scripts/labs/strays.ts'
+import { smallLab } from './small-lab.ts'
+
+const quiet: Script = async run => await run.acknowledged(1)
+
+async function troubleOf(script: Script, limits = scriptLimits, signal?: AbortSignal): Promise<string | undefined> {
+  const main = { script, checks: allChecks }
+  const lab = smallLab(main, { script: quiet, checks: allChecks, expect: ['lost-write'] })
+  const options = { runtime: simulatedRuntime, engine: 'faultline', seed: 1, variants: ['main'] } as const
+  const { verdict, variants } = await runLab(lab, { ...options, limits, signal })
+  expect(verdict).toBe('unknown')
+  return variants[0]?.trouble
+}
+
+test.each([
+  [
+    'an error in a timer',
+    () =>
+      void setTimeout(() => {
+        throw new Error('from a timer')
+      }, 1),
+    'from a timer',
+  ],
+  ['a rejection that nobody handles', () => void Promise.reject(new Error('left alone')), 'left alone'],
+  ['an end of the process', () => process.exit(0), 'process.exit(0) was called'],
+  [
+    'one that it catches',
+    () => {
+      try {
+        process.exit(3)
+      } catch {
+        /* as if nothing were */
+      }
+    },
+    'process.exit(3) was called',
+  ],
+])('%s is the end of the script', async (_, act, text) => {
+  const trouble = await troubleOf(async run => {
+    await run.acknowledged(5)
+    act()
+    await run.acknowledged(200)
+  })
+  expect(trouble).toBe(`the script: ${text}`)
+})
+
+test('a script that never ends is ended by a limit of virtual time, and one of real time', async () => {
+  const endless: Script = async run => {
+    for (;;) await run.acknowledged(1)
+  }
+  expect(await troubleOf(endless, { ...scriptLimits, virtualMs: 2_000 })).toBe(
+    'the script: it has not ended in 2 s of virtual time',
+  )
+  expect(await troubleOf(endless, { ...scriptLimits, realMs: 500 })).toBe(
+    'the script: it has not ended in 0.5 s of real time',
+  )
+})
+
+test('a script that never ends is interrupted on a simulator too', async () => {
+  const stopping = new AbortController()
+  const script: Script = async run => {
+    await run.acknowledged(5)
+    stopping.abort(new Error('enough'))
+    for (;;) await run.acknowledged(1)
+  }
+  await expect(troubleOf(script, scriptLimits, stopping.signal)).rejects.toThrow('enough')
+})
