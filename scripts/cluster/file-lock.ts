@@ -26,14 +26,24 @@ interface Held {
   readonly turn: Turn
 }
 
-/** @param path of the file; nothing else is to have that name, nor it with more at its end */
-export async function inTurnOfFile<T>(path: string, work: () => Promise<T>): Promise<T> {
+/**
+ * @param path of the file; nothing else is to have that name, nor it with more at its end
+ * @param refusal  in place of waiting: what is thrown when a process has its turn
+ */
+export async function inTurnOfFile<T>(
+  path: string,
+  work: () => Promise<T>,
+  refusal?: (pid: number | undefined) => Error,
+): Promise<T> {
   const self = { ...(await ownProcess()), turn: randomUUID() }
-  const row = await poll(() => take(path, self), { timeoutMs: patienceMs })
+  const row = await poll(() => take(path, self), { timeoutMs: refusal === undefined ? patienceMs : 0 })
   if (row === undefined)
-    throw failure(
-      `Another command (process ${turnIn(path)?.pid ?? 'unknown'}) has been at the same for ${patienceMs / 1_000} s.`,
-      `Wait for it or end it; if there is no such command, remove ${path}.`,
+    throw (
+      refusal?.(turnIn(path)?.pid) ??
+      failure(
+        `Another command (process ${turnIn(path)?.pid ?? 'unknown'}) has been at the same for ${patienceMs / 1_000} s.`,
+        `Wait for it or end it; if there is no such command, remove ${path}.`,
+      )
     )
   try {
     return await work()

@@ -12,7 +12,8 @@ import type { Lab } from '../labs/lab.ts'
 import { listLabs, loadLab } from '../labs/load.ts'
 import { runMatrix, type MatrixCell } from '../labs/matrix.ts'
 import { rememberRun } from '../labs/progress.ts'
-import { alsoFound, type LabResult, type LabVerdict, type VariantResult } from '../labs/result.ts'
+import { verdictWord, alsoFound, type LabResult, type LabVerdict, type VariantResult } from '../labs/result.ts'
+import { inReportFolder } from '../labs/report-folder.ts'
 import { requireVariants, runLab, type RunLabOptions } from '../labs/run.ts'
 import { paint } from '../output.ts'
 import { matrixMarkdown, writeMatrix } from '../report/matrix.ts'
@@ -79,7 +80,7 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
     setting.person === undefined ? await runOne(first, engine, setting) : await runWith(first, engine, setting)
   if (outcome === undefined) return
   const { result, out } = outcome
-  session.exitCode = exitCodeOf([result.verdict])
+  session.exitCode = exitCodeOf(decided([result]))
   session.output.result({ ...result, out }, () => (setting.person === undefined ? verdictText(result, out) : ''))
 }
 
@@ -151,8 +152,9 @@ async function requireAvailable(runtime: Runtime, { engine, engineVersion }: Eng
   if (!available.available) throw lacking(available.missing, available.remedy)
 }
 
-/** Default: `out/labs/LAB`. */
-function reportFolder({ out }: RunOptions, lab: string, among?: EngineChoice): string {
+/** Default: `out/labs/LAB`; of some variants only `out/labs/LAB-VARIANT`, so that the report of all of them stays. */
+function reportFolder({ out, variant }: RunOptions, name: string, among?: EngineChoice): string {
+  const lab = out === undefined ? [name, ...variant].join('-') : name
   const base = out ?? join(installation.workplace, 'out', 'labs')
   if (among === undefined) return out ?? join(base, lab)
   return join(base, [among.engine, among.engineVersion].filter(part => part !== undefined).join('-'), lab)
@@ -166,28 +168,26 @@ async function runOne(
 ): Promise<{ readonly result: LabResult; readonly out: string }> {
   const out = more.out ?? reportFolder(options, lab.name)
   const signal = more.signal ?? session.signal
-  const result = await (external?.unlessRefused ?? alone)(
-    signal,
-    async until =>
-      await runLab(lab, {
-        runtime,
-        ...engine,
-        security,
-        seed: options.seed,
-        scale,
-        variants: options.variant.length === 0 ? undefined : options.variant,
-        name: options.name === undefined ? undefined : checkedName(options.name),
-        // A spinner turns by the clock that a simulation takes over, and would swallow what is typed.
-        progress:
-          person !== undefined || runtime.name === 'simulated'
-            ? message => session.output.note(message)
-            : session.output.progress,
-        ...more,
-        signal: until,
-        topicPrefix: external?.runtime.prefix,
-        out,
-      }),
-  )
+  const work = async (until: AbortSignal) =>
+    await runLab(lab, {
+      runtime,
+      ...engine,
+      security,
+      seed: options.seed,
+      scale,
+      variants: options.variant.length === 0 ? undefined : options.variant,
+      name: options.name === undefined ? undefined : checkedName(options.name),
+      // A spinner turns by the clock that a simulation takes over, and would swallow what is typed.
+      progress:
+        person !== undefined || runtime.name === 'simulated'
+          ? message => session.output.note(message)
+          : session.output.progress,
+      ...more,
+      signal: until,
+      topicPrefix: external?.runtime.prefix,
+      out,
+    })
+  const result = await inReportFolder(out, async () => await (external?.unlessRefused ?? alone)(signal, work))
   session.signal.throwIfAborted()
   if (more.variants === undefined && options.variant.length === 0) remember(result, session)
   return { result, out }
@@ -260,30 +260,40 @@ async function runAll(labs: readonly Lab[], engines: readonly EngineChoice[], se
   const { options, session, runtime } = setting
   const byName = new Map(labs.map(lab => [lab.name, lab]))
   const out = options.out ?? join(installation.workplace, 'out', 'labs')
-  const matrix = await runMatrix({
-    labs: [...byName.keys()],
-    engines,
-    runtime: runtime.name,
-    seed: options.seed,
-    signal: session.signal,
-    available: async ({ engine, engineVersion }) => await runtime.available(engine, engineVersion),
-    run: async (name, engine) => {
-      const lab = byName.get(name) as Lab
-      const folder = engines.length === 1 ? join(out, name) : reportFolder(options, name, engine)
-      return await runOne(lab, engine, setting, { out: folder })
-    },
-    done: cell => {
-      if (!session.output.json) session.output.line(cellLine(cell))
-    },
-  })
+  const matrix = await inReportFolder(
+    out,
+    async () =>
+      await runMatrix({
+        labs: [...byName.keys()],
+        engines,
+        runtime: runtime.name,
+        seed: options.seed,
+        signal: session.signal,
+        available: async ({ engine, engineVersion }) => await runtime.available(engine, engineVersion),
+        run: async (name, engine) => {
+          const lab = byName.get(name) as Lab
+          const folder = engines.length === 1 ? join(out, name) : reportFolder(options, name, engine)
+          return await runOne(lab, engine, setting, { out: folder })
+        },
+        done: cell => {
+          if (!session.output.json) session.output.line(cellLine(cell))
+        },
+      }),
+  )
   await writeMatrix(out, matrix)
-  session.exitCode = exitCodeOf(matrix.cells.map(({ verdict }) => verdict))
+  session.exitCode = exitCodeOf(decided(matrix.cells))
   session.output.result(matrix, () => `\n${matrixMarkdown(matrix)}\nreport: ${shown(join(out, 'matrix.html'))}`)
 }
 
-function cellLine({ lab, engine, verdict, reason, durationMs }: MatrixCell): string {
-  const word = verdictColours[verdict](verdict.toUpperCase())
+function cellLine(cell: MatrixCell): string {
+  const { lab, engine, verdict, reason, durationMs } = cell
+  const word = verdictColours[verdict](verdictWord(cell))
   return `${word} ${lab} on ${engine} (${(durationMs / 1000).toFixed(0)} s)${verdict === 'valid' ? '' : `: ${reason}`}`
+}
+
+/** Verdicts that an exit code tells of. Some variants alone that came out as expected are what was asked for, as in `junit.xml`. */
+function decided(results: readonly Pick<LabResult, 'verdict' | 'partial'>[]): readonly LabVerdict[] {
+  return results.filter(({ partial }) => partial !== true).map(({ verdict }) => verdict)
 }
 
 /** The worst verdict decides: a broken promise, then an open question, then a lab that could not run. */
@@ -303,7 +313,7 @@ const verdictColours: Readonly<Record<LabVerdict, (text: string) => string>> = {
 export function verdictText(result: LabResult, out: string | undefined): string {
   const lines = [
     '',
-    `${paint.bold(result.lab)} on ${result.engine}, ${result.runtime}, seed ${result.seed}: ${verdictColours[result.verdict](result.verdict.toUpperCase())}`,
+    `${paint.bold(result.lab)} on ${result.engine}, ${result.runtime}, seed ${result.seed}: ${verdictColours[result.verdict](verdictWord(result))}`,
     `  ${result.reason}`,
     ...result.variants.map(
       variant =>

@@ -27,7 +27,7 @@ export function addLabCommands(root: Command, session: Session): void {
     .option('--seed <seed>', 'what is random comes from it', wholeNumber, 1)
     .option('--variant <variant>', 'only this variant; may be given again', collect, [])
     .option('--scale <scale>', 'quick, or full: five times as long', 'quick')
-    .option('--out <dir>', 'where the report goes (default: out/labs/LAB)')
+    .option('--out <dir>', 'where the report goes (default: out/labs/LAB, with --variant LAB-VARIANT)')
     .option('--step', 'pause at every step and after every fault, with the logs of all replicas side by side')
     .option('--watch', 'run a file of your own again whenever it is saved')
     .option('--bootstrap <addresses>', 'a cluster that is there: host:port,…; labs that need only clients run on it')

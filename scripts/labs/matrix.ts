@@ -25,6 +25,8 @@ export interface MatrixCell {
   /** As `--engine` takes it. */
   readonly engine: string
   readonly verdict: LabVerdict
+  /** Only some variants were asked for, and came out as expected. */
+  readonly partial?: true
   readonly reason: string
   readonly durationMs: number
   readonly variants: readonly MatrixVariant[]
@@ -97,9 +99,13 @@ async function cellOf(
   const startMs = performance.now()
   try {
     const { result, out } = await run(lab, engine)
-    const { verdict, reason, durationMs, leftOut } = result
+    const { verdict, partial, reason, durationMs, leftOut } = result
     const variants = result.variants.map(matrixVariant)
-    const more = { ...(leftOut === undefined ? {} : { leftOut }), ...(out === undefined ? {} : { out }) }
+    const more = {
+      ...(partial === true ? { partial } : {}),
+      ...(leftOut === undefined ? {} : { leftOut }),
+      ...(out === undefined ? {} : { out }),
+    }
     return { ...place, verdict, reason, durationMs, variants, ...more }
   } catch (error) {
     signal.throwIfAborted()

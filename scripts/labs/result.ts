@@ -51,6 +51,8 @@ export interface LabResult {
   readonly startedAt: string
   readonly durationMs: number
   readonly verdict: LabVerdict
+  /** Only some variants were asked for, and they came out as expected: `unknown` for the lab, and nothing that failed. */
+  readonly partial?: true
   /** One sentence: why this verdict. */
   readonly reason: string
   readonly variants: readonly VariantResult[]
@@ -58,6 +60,13 @@ export interface LabResult {
   readonly leftOut?: readonly LeftOut[]
   /** Where it ran and how it is run again. */
   readonly environment?: RunEnvironment
+}
+
+export type Judgement = Pick<LabResult, 'verdict' | 'reason' | 'partial'>
+
+/** As people read it. */
+export function verdictWord({ verdict, partial }: Pick<LabResult, 'verdict' | 'partial'>): string {
+  return partial === true ? 'PARTIAL' : verdict.toUpperCase()
 }
 
 /**
@@ -71,7 +80,7 @@ export function judge(
   variants: readonly VariantResult[],
   partial = false,
   leftOut: readonly LeftOut[] = [],
-): { verdict: LabVerdict; reason: string } {
+): Judgement {
   const open = variants.filter(variant => !variant.asExpected)
   const broken = open.find(variant => variant.role === 'main' && isSettled(variant))
   if (broken) return { verdict: 'invalid', reason: `Variant ${broken.name}: ${whyNot(broken)}` }
@@ -96,7 +105,7 @@ export function judge(
   ].join('')
   if (partial && variants.length < lab.variants.length) {
     const names = variants.map(variant => variant.name).join(', ')
-    return { verdict: 'unknown', reason: `Only ${names} was run, and came out as expected.${notes}` }
+    return { verdict: 'unknown', partial: true, reason: `Only ${names} was run, and came out as expected.${notes}` }
   }
   const controls = variants.filter(({ role }) => role === 'control')
   const caught = controls.map(control => `${control.name} (${findingsInWords(control)})`).join('; ')
@@ -156,11 +165,7 @@ export function findingsInWords(variant: Pick<VariantResult, 'expected' | 'resul
  *
  * @param how  what was done: a history was judged, or the lab was run
  */
-export function judgeAgain(
-  lab: Lab,
-  variant: VariantResult,
-  how: 'Judged' | 'Run',
-): { verdict: LabVerdict; reason: string } {
+export function judgeAgain(lab: Lab, variant: VariantResult, how: 'Judged' | 'Run'): Judgement {
   if (!variant.asExpected) return judge(lab, [variant], true)
   return { verdict: 'valid', reason: `${how} again: variant ${variant.name} is ${variant.verdict}, as expected.` }
 }

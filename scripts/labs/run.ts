@@ -197,6 +197,7 @@ interface Outcome {
   readonly histories: readonly History[]
   readonly leftOut?: readonly LeftOut[]
   readonly verdict: LabResult['verdict']
+  readonly partial?: true | undefined
   readonly reason: string
   readonly chosen?: number | undefined
 }
@@ -209,7 +210,7 @@ async function finished(
   > & { readonly recorded?: boolean },
   outcome: Outcome,
 ): Promise<LabResult> {
-  const { histories, chosen, leftOut = [], ...rest } = outcome
+  const { histories, chosen, partial, leftOut = [], ...rest } = outcome
   const result: LabResult = {
     lab: lab.name,
     summary: lab.summary,
@@ -222,6 +223,7 @@ async function finished(
     ...engineOf(options),
     seed: options.seed,
     ...rest,
+    ...(partial === true ? { partial } : {}),
     ...(leftOut.length === 0 ? {} : { leftOut }),
     environment: environmentOf(lab, {
       ...options,

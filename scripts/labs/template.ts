@@ -1,7 +1,8 @@
 /** The file that `lab new` writes: a lab that runs as it is, and is to be changed. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
-import { usageError } from '../errors.ts'
+import { messageOf, usageError } from '../errors.ts'
+import { makeFolder } from '../make-folder.ts'
 
 /**
  * Writes a new lab and answers its path.
@@ -19,8 +20,12 @@ export function writeNewLab(target: string): { readonly file: string; readonly n
       'For example: lab new my-lab',
     )
   if (existsSync(file)) throw usageError(`${file} is there already.`, 'Give another name, or remove it.')
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, newLab(name))
+  try {
+    makeFolder(dirname(file))
+    writeFileSync(file, newLab(name))
+  } catch (error) {
+    throw usageError(`${file} cannot be written: ${messageOf(error)}.`, 'Choose another folder: lab new DIR/my-lab')
+  }
   return { file, name }
 }
 

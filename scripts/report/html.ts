@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import type { CheckResult } from '../checkers/result.ts'
 import type { History } from '../history/operation.ts'
-import { alsoFound, expectationInWords, type LabResult, type VariantResult } from '../labs/result.ts'
+import { verdictWord, alsoFound, expectationInWords, type LabResult, type VariantResult } from '../labs/result.ts'
 import { environmentSection, whereItRan } from './html-environment.ts'
 import { eventsSection } from './html-events.ts'
 import { findingsSection } from './html-findings.ts'
@@ -67,7 +67,7 @@ function packed(run: RunData): string {
 export const verdictMarks = { valid: '✓', invalid: '✗', unknown: '?', skipped: '–' } as const
 
 function banner(result: LabResult): string {
-  return `<section class="verdict ${result.verdict}" aria-labelledby="verdict"><h2 id="verdict"><span aria-hidden="true">${verdictMarks[result.verdict]}</span> ${result.verdict.toUpperCase()}</h2><p class="reason">${escape(result.reason)}</p></section>`
+  return `<section class="verdict ${result.verdict}" aria-labelledby="verdict"><h2 id="verdict"><span aria-hidden="true">${verdictMarks[result.verdict]}</span> ${verdictWord(result)}</h2><p class="reason">${escape(result.reason)}</p></section>`
 }
 
 function predictionSection({ question, prediction, watch }: LabResult): string {

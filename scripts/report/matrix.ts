@@ -1,4 +1,5 @@
 /** Labs × engines as files: `matrix.html` for people, `matrix.md` for pull requests, `matrix.json` for scripts, `junit.xml` for CI. */
+import { verdictWord } from '../labs/result.ts'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Matrix, MatrixCell, MatrixVariant } from '../labs/matrix.ts'
@@ -29,9 +30,7 @@ export function matrixMarkdown(matrix: Matrix): string {
   const lines = labs.map(lab => row([markdown(lab), ...engines.map(engine => cellWords(cellOf(matrix, lab, engine)))]))
   const notes = cells
     .filter(({ verdict }) => verdict !== 'valid')
-    .map(
-      ({ lab, engine, verdict, reason }) => `- ${markdown(`${lab} on ${engine}: ${verdict.toUpperCase()}. ${reason}`)}`,
-    )
+    .map(cell => `- ${markdown(`${cell.lab} on ${cell.engine}: ${verdictWord(cell)}. ${cell.reason}`)}`)
   const without = cells.flatMap(({ lab, engine, verdict, leftOut = [] }) =>
     verdict === 'skipped'
       ? []
@@ -51,7 +50,7 @@ export function matrixMarkdown(matrix: Matrix): string {
 function cellWords(cell: MatrixCell | undefined): string {
   if (cell === undefined) return 'not run'
   if (cell.verdict === 'skipped') return 'SKIPPED'
-  return `${cell.verdict}, ${duration(cell.durationMs)}`
+  return `${cell.partial === true ? 'partial' : cell.verdict}, ${duration(cell.durationMs)}`
 }
 
 function oneLine(text: string): string {
@@ -103,7 +102,7 @@ function htmlCell(cell: MatrixCell | undefined, out: string): string {
     variant => `<li>${variant.asExpected ? '' : '<b>NOT as expected</b> '}${escape(variantWords(variant))}</li>`,
   )
   for (const { name, reason: why } of leftOut) list.push(`<li><b>left out</b> ${escape(`${name}: ${why}`)}</li>`)
-  return `<td><span class="badge ${badges[verdict]}">${verdict.toUpperCase()}</span>${time}${link}${why}${list.length === 0 ? '' : `<ul>${list.join('')}</ul>`}</td>`
+  return `<td><span class="badge ${badges[verdict]}">${verdictWord(cell)}</span>${time}${link}${why}${list.length === 0 ? '' : `<ul>${list.join('')}</ul>`}</td>`
 }
 
 function variantWords({ name, expected, actual, durationMs, trouble }: MatrixVariant): string {
@@ -115,7 +114,8 @@ function variantWords({ name, expected, actual, durationMs, trouble }: MatrixVar
 export function matrixJunit(matrix: Matrix): string {
   const suites = matrix.engines.map(engine => {
     const cells = matrix.cells.filter(cell => cell.engine === engine)
-    const count = (verdict: MatrixCell['verdict']) => cells.filter(cell => cell.verdict === verdict).length
+    const count = (verdict: MatrixCell['verdict']) =>
+      cells.filter(cell => cell.verdict === verdict && cell.partial !== true).length
     const time = seconds(cells.reduce((sum, { durationMs }) => sum + durationMs, 0))
     const name = xmlAttribute(`labs on ${engine}, ${matrix.runtime}`)
     return `  <testsuite name="${name}" tests="${cells.length}" failures="${count('invalid')}" errors="${count('unknown')}" skipped="${count('skipped')}" time="${time}" timestamp="${matrix.startedAt}">
@@ -127,11 +127,11 @@ ${cells.map(testCase).join('\n')}
 
 const elements = { invalid: 'failure', unknown: 'error', skipped: 'skipped' } as const
 
-function testCase({ lab, engine, verdict, reason, durationMs, variants, leftOut = [] }: MatrixCell): string {
+function testCase({ lab, engine, verdict, partial, reason, durationMs, variants, leftOut = [] }: MatrixCell): string {
   const open = `    <testcase classname="${xmlAttribute(engine)}" name="${xmlAttribute(lab)}" time="${seconds(durationMs)}"`
   const without = leftOut.map(({ name, reason: why }) => `left out: ${name}: ${why}`).join('\n')
   const output = without === '' ? '' : `\n      <system-out>${xmlText(without)}</system-out>`
-  if (verdict === 'valid') return output === '' ? `${open}/>` : `${open}>${output}\n    </testcase>`
+  if (verdict === 'valid' || partial === true) return output === '' ? `${open}/>` : `${open}>${output}\n    </testcase>`
   const details = variants.filter(({ asExpected }) => !asExpected).map(variantWords)
   const element = elements[verdict]
   return `${open}>\n      <${element} message="${xmlAttribute(oneLine(reason))}">${xmlText(details.join('\n'))}</${element}>${output}\n    </testcase>`

@@ -1,0 +1,32 @@
+/** The folder that a run writes its report into: of one run at a time, and made before anything is started. */
+import { join } from 'node:path'
+import { inTurnOfFile } from '../cluster/file-lock.ts'
+import { messageOf, usageError } from '../errors.ts'
+import { makeFolder } from '../make-folder.ts'
+
+const lockName = '.faultline-run'
+
+/** Refuses a folder that cannot be made, or that another run writes into. */
+export async function inReportFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  let isOurs = false
+  try {
+    makeFolder(folder)
+    return await inTurnOfFile(
+      join(folder, lockName),
+      async () => {
+        isOurs = true
+        return await work()
+      },
+      pid => {
+        isOurs = true
+        return usageError(
+          `Another run${pid === undefined ? '' : ` (process ${pid})`} writes into ${folder}.`,
+          'Wait for it, or choose another folder: --out DIR',
+        )
+      },
+    )
+  } catch (error) {
+    if (isOurs) throw error
+    throw usageError(`The report cannot be written into ${folder}: ${messageOf(error)}.`, 'Choose another: --out DIR')
+  }
+}
