@@ -95,6 +95,8 @@ export async function shrinkLab(text: string, options: ShrinkCommandOptions, ses
       `${text} is no random lab: expected a seed or a random.json.`,
       'lab random leaves them in its --out directory.',
     )
+  const file = options.out ?? join(folderOf(undefined, lab.seed), `shrunk-${lab.seed}.ts`)
+  requireLabFile(file)
   const runtime = await runtimeByName('simulated')
   const found = async (candidate: RandomLab) => {
     session.signal.throwIfAborted()
@@ -112,6 +114,7 @@ export async function shrinkLab(text: string, options: ShrinkCommandOptions, ses
         ? 'Draw another one: lab random --seed N --weaken acks-1'
         : `What finds something: ${[first, ...others].join(', ')}.`,
     )
+  let isSmaller = false
   const {
     lab: small,
     runs,
@@ -119,28 +122,51 @@ export async function shrinkLab(text: string, options: ShrinkCommandOptions, ses
   } = await shrink(lab, {
     runsMax: options.runs,
     fails: async candidate => (await found(candidate)).includes(check),
-    smaller: (_, what) => session.output.note(`still found by ${check}: ${what}`),
+    // Written at once: it takes minutes, and whoever interrupts it is to keep what was found until then.
+    smaller: (smallest, what) => {
+      writeShrunk(smallest, check, file)
+      isSmaller = true
+      session.output.note(`still found by ${check}: ${what}`)
+    },
+  }).finally(() => {
+    if (session.signal.aborted && isSmaller)
+      session.output.note(
+        `The smallest so far is in ${shown(file)}; ${installation.command} lab shrink ${shown(dataOf(file))} goes on from there.`,
+      )
   })
-  const file = options.out ?? join(folderOf(undefined, lab.seed), `shrunk-${lab.seed}.ts`)
-  const isSame = await writeShrunk(small, check, file, { runtime, session })
+  writeShrunk(small, check, file)
+  const isSame = await isFoundIn(file, small, check, { runtime, session })
   const document = { check, runs, complete, file, lab: small, reproduces: isSame }
   session.exitCode = isSame ? exitCodes.good : exitCodes.unknown
   session.output.result(document, () => shrunkText(document, lab))
 }
 
-/** Writes the lab beside its data, runs it, and answers whether the check finds something there too. */
-async function writeShrunk(
-  lab: RandomLab,
-  check: string,
-  file: string,
-  { runtime, session }: { readonly runtime: Runtime; readonly session: Session },
-): Promise<boolean> {
+/** Refuses a file that could not be run as a lab. */
+function requireLabFile(file: string): void {
   if (!/[/\\]?[a-z0-9][a-z0-9-]*\.ts$/.test(file))
     throw usageError(`--out ${JSON.stringify(file)}: expected a file like shrunk.ts.`, 'It is a lab of its own.')
+}
+
+/** The data of a lab that was made smaller, beside its file. */
+function dataOf(file: string): string {
+  return file.replace(/\.ts$/, '.json')
+}
+
+/** Writes the lab and its data. */
+function writeShrunk(lab: RandomLab, check: string, file: string): void {
   const name = (/([a-z0-9][a-z0-9-]*)\.ts$/.exec(file)?.[1] ?? 'shrunk').slice(0, 36)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, labFile(lab, check, name))
-  writeFileSync(file.replace(/\.ts$/, '.json'), `${JSON.stringify(lab, undefined, 2)}\n`)
+  writeFileSync(dataOf(file), `${JSON.stringify(lab, undefined, 2)}\n`)
+}
+
+/** Runs the lab that was written, and answers whether the check finds something there too. */
+async function isFoundIn(
+  file: string,
+  lab: RandomLab,
+  check: string,
+  { runtime, session }: { readonly runtime: Runtime; readonly session: Session },
+): Promise<boolean> {
   const written = await loadLab(file.startsWith('/') ? file : `./${file}`)
   const { signal } = session
   const variants = ['main-as-found']
