@@ -59,9 +59,15 @@ function againLine({ documented, undocumented }: RandomOutcome, out: string): st
   return hasFailed ? `${replay}\n  ${installation.command} lab shrink ${file}` : replay
 }
 
+function seedOf(text: string): number {
+  const seed = Number(text)
+  if (Number.isSafeInteger(seed)) return seed
+  throw usageError(`The seed ${text} is too large.`, `Seeds are whole numbers up to ${Number.MAX_SAFE_INTEGER}.`)
+}
+
 /** A seed, or the file of a random lab; undefined: neither. */
 export function randomLabOf(text: string): RandomLab | undefined {
-  if (/^\d+$/.test(text)) return drawLab(Number(text))
+  if (/^\d+$/.test(text)) return drawLab(seedOf(text))
   if (!existsSync(text))
     throw usageError(
       `There is no file ${text}.`,

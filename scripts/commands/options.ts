@@ -21,7 +21,12 @@ export function withCommonOptions(command: Command): Command {
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError(`Expected a whole number, got ${JSON.stringify(text)}.`)
-  return Number(text)
+  const number = Number(text)
+  if (!Number.isSafeInteger(number))
+    throw new InvalidArgumentError(
+      `Expected a whole number up to ${Number.MAX_SAFE_INTEGER}, got ${JSON.stringify(text)}.`,
+    )
+  return number
 }
 
 /** `500ms`, `2s`, `1.5s`, `1m`, in milliseconds. */

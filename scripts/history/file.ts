@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { codeOf, failure, messageOf, usageError } from '../errors.ts'
-import type { History, Operation } from './operation.ts'
+import { isRecordOperation, type History, type Operation } from './operation.ts'
 
 /** What was run. `variant` is `main` or the name of the negative control. */
 export interface RunDescription {
@@ -30,34 +30,77 @@ export function formatHistory(run: RunDescription, history: History): string {
 
 /** @throws Error that names the line, what was expected and what came */
 export function parseHistory(text: string, source = 'history'): { run: RunDescription; history: Operation[] } {
-  if (!text.endsWith('\n'))
+  if (text === '') throw new Error(`${source} is empty: expected a header on the first line, then an operation a line`)
+  const lines = text.split('\n')
+  const unfinished = lines.pop() ?? ''
+  const isHeaderCut = lines.length === 0 && unfinished.startsWith('{"format":"faultline-history"')
+  const run = isHeaderCut ? undefined : parseHeader(lines[0] ?? unfinished, source)
+  if (run === undefined || unfinished !== '')
     throw new Error(`${source} ends in the middle of a line: the run was cut off while writing; run the lab again`)
-  const lines = text.split('\n').slice(0, -1)
-  const [first, ...rest] = lines.map((line, index) => parseLine(line, index + 1, source))
-  const header = first as Partial<Header> | undefined
-  if (header?.format !== 'faultline-history' || header.version !== 1) {
-    throw new Error(
-      `${source}:1: expected a header with format "faultline-history" version 1, got ${lines[0]?.slice(0, 80) ?? 'nothing'}`,
-    )
-  }
-  const { format: _format, version: _version, ...run } = header as Header
-  const history = rest as Operation[]
-  for (const [index, operation] of history.entries()) {
-    if (operation.index !== index) {
-      throw new Error(
-        `${source}:${index + 2}: expected the operation with index ${index}, got ${operation.index}: lines are missing`,
-      )
-    }
-  }
+  const history = lines.slice(1).map((line, index) => parseOperation(line, index, source))
   return { run, history }
 }
 
-function parseLine(line: string, number: number, source: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch (cause) {
-    throw new Error(`${source}:${number}: expected one JSON object on the line, got ${line.slice(0, 80)}`, { cause })
+const texts = ['lab', 'variant', 'runtime', 'engine', 'seed', 'scale', 'startedAt'] as const
+
+function parseHeader(line: string, source: string): RunDescription {
+  const header = parseLine(line, 1, source) as Partial<Header>
+  if (header.format !== 'faultline-history' || header.version !== 1)
+    throw new Error(`${source}:1: expected a header with format "faultline-history" version 1, got ${excerpt(line)}`)
+  for (const name of texts)
+    if (typeof header[name] !== 'string')
+      throw new Error(`${source}:1: expected a header that says ${name}, got ${excerpt(line)}`)
+  const { format: _format, version: _version, ...run } = header as Header
+  return run
+}
+
+const types: readonly unknown[] = ['invoke', 'ok', 'fail', 'info'] satisfies Operation['type'][]
+
+function parseOperation(line: string, index: number, source: string): Operation {
+  const number = index + 2
+  const operation = parseLine(line, number, source) as { readonly [name in keyof Operation]?: unknown }
+  const expected = (what: string) => new Error(`${source}:${number}: expected ${what}, got ${excerpt(line)}`)
+  if (!Number.isInteger(operation.index)) throw expected('an operation with an index')
+  if (operation.index !== index) {
+    throw new Error(
+      `${source}:${number}: expected the operation with index ${index}, got ${String(operation.index)}: lines are missing`,
+    )
   }
+  if (typeof operation.timeMs !== 'number') throw expected('an operation with timeMs, a number')
+  if (!types.includes(operation.type)) throw expected(`an operation whose type is one of ${types.join(', ')}`)
+  if (typeof operation.process !== 'number' && typeof operation.process !== 'string')
+    throw expected('an operation with a process, a number or a name')
+  if (typeof operation.f !== 'string') throw expected('an operation with f, what was done')
+  const read = operation as Operation
+  if (isRecordOperation(read) && !(Array.isArray(read.value) && read.value.every(isMicroOp)))
+    throw expected(`a ${read.f} whose value is a list of sends and polls`)
+  return read
+}
+
+/** Of its outer form; what a checker makes of the rest is the checker's. */
+function isMicroOp(value: unknown): boolean {
+  if (!Array.isArray(value)) return false
+  const [name, first, second] = value as unknown[]
+  if (name === 'send') return typeof first === 'string' && (typeof second === 'string' || Array.isArray(second))
+  return name === 'poll' && (first === undefined || (typeof first === 'object' && first !== null))
+}
+
+function parseLine(line: string, number: number, source: string): object {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (cause) {
+    throw new Error(`${source}:${number}: expected one JSON object on the line, got ${excerpt(line)}`, { cause })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new Error(`${source}:${number}: expected one JSON object on the line, got ${excerpt(line)}`)
+}
+
+/** The beginning of a line, with whatever a terminal would not show as it is escaped. */
+function excerpt(line: string): string {
+  if (line === '') return 'an empty line'
+  const beginning = line.slice(0, 80)
+  return /^[\x20-\x7e]*$/.test(beginning) ? beginning : JSON.stringify(beginning)
 }
 
 export async function writeHistory(path: string, run: RunDescription, history: History): Promise<void> {

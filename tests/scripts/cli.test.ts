@@ -85,6 +85,12 @@ describe('./faultline', () => {
       ['lab', 'export', 'x.jsonl', '--format', 'xml'],
       '--format must be one of kafka, list-append',
     ],
+    [
+      'a seed of no size that is known',
+      ['lab', 'shrink', '999999999999999999999'],
+      'The seed 999999999999999999999 is too',
+    ],
+    ['such a seed to be drawn', ['lab', 'random', '--seed', '999999999999999999999'], 'Expected a whole number up to'],
     ['a variant that is none', ['lab', 'run', '07', '--variant', 'nope'], 'has no variant nope'],
     [
       'a broker setting that is none',

@@ -96,6 +96,43 @@ describe('history files', () => {
     expect(() => parseHistory('{"a":1}\n', 'x.jsonl')).toThrow(/x\.jsonl:1: expected a header/)
     expect(() => parseHistory('hello\n', 'x.jsonl')).toThrow(/x\.jsonl:1: expected one JSON object/)
   })
+
+  const header = formatHistory(run, [])
+  const line = (entry: object) => `${header}${JSON.stringify({ index: 0, timeMs: 0, ...entry })}\n`
+  const send = { process: 0, client: 'c', type: 'ok', f: 'send' }
+  test.each([
+    ['an empty file', '', 'x is empty: expected a header on the first line'],
+    ['a header that was cut off', header.slice(0, -20), 'x ends in the middle of a line'],
+    ['a file of something else without an end of line', '{}', 'x:1: expected a header with format "faultline-history"'],
+    [
+      'random bytes',
+      '\uFFFD\u0000\u001B[2J',
+      'x:1: expected one JSON object on the line, got "\uFFFD\\u0000\\u001b[2J"',
+    ],
+    ['a header without a seed', header.replace('"seed":"1",', ''), 'x:1: expected a header that says seed'],
+    ['null', `${header}null\n`, 'x:2: expected one JSON object on the line, got null'],
+    ['a list', `${header}[]\n`, 'x:2: expected one JSON object on the line, got []'],
+    ['an empty line', `${header}\n`, 'x:2: expected one JSON object on the line, got an empty line'],
+    ['an operation of nothing', `${header}{}\n`, 'x:2: expected an operation with an index, got {}'],
+    [
+      'an operation without a process',
+      line({ type: 'ok', f: 'send', value: [] }),
+      'x:2: expected an operation with a process',
+    ],
+    [
+      'an outcome that is none',
+      line({ ...send, type: 'maybe', value: [] }),
+      'x:2: expected an operation whose type is one of',
+    ],
+    [
+      'a send of nothing',
+      line({ ...send, value: null }),
+      'x:2: expected a send whose value is a list of sends and polls',
+    ],
+    ['a send of null', line({ ...send, value: [['send', 't-0', null]] }), 'x:2: expected a send whose value is a list'],
+  ])('say what is wrong, and in which line: %s', (_, text, message) => {
+    expect(() => parseHistory(text, 'x')).toThrow(message)
+  })
 })
 
 describe('micro-operations', () => {
