@@ -26,6 +26,8 @@ export interface RandomOptions extends CommonOptions {
 }
 
 export async function randomLabs(options: RandomOptions, session: Session): Promise<void> {
+  if (options.count < 1)
+    throw usageError('--count 0 draws no lab: expected a whole number from 1 on.', 'Leave it away to draw one.')
   const runtime = await runtimeByName(chosen('--runtime', options.runtime, ['simulated', 'process'] as const))
   const weaken = options.weaken.map(name => chosen<Weakening>('--weaken', name, weakeningNames))
   const outcomes: RandomOutcome[] = []

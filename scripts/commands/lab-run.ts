@@ -2,7 +2,7 @@
 import { join, relative } from 'node:path'
 import type { Runtime, RuntimeName } from '../cluster/cluster.ts'
 import { runtimeNames } from '../cluster/cluster.ts'
-import { parseEngine, type EngineChoice } from '../cluster/engine-name.ts'
+import { engineText, parseEngine, type EngineChoice } from '../cluster/engine-name.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { securityKinds, type SecurityKind } from '../cluster/security/kinds.ts'
 import { checkedName } from '../cluster/spec.ts'
@@ -58,6 +58,9 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
   // What a foreign cluster is cannot be asked; it is expected to do what Apache Kafka does.
   const engineNames = options.engine ?? (options.bootstrap === undefined ? 'faultline' : 'apache-kafka')
   const engines = engineNames.split(',').map(text => parseEngine('--engine', text))
+  const double = engines.map(engineText).find((text, index, all) => all.indexOf(text) !== index)
+  if (double !== undefined)
+    throw usageError(`--engine ${engineNames} names ${double} more than once.`, 'Name each engine once.')
   const labs = await namedLabs(names, options)
   for (const lab of labs) requireVariants(lab, options.variant)
   const setting = await settingOf(options, session, labs)
@@ -86,6 +89,12 @@ export async function runLabs(names: readonly string[], options: RunOptions, ses
 
 async function namedLabs(names: readonly string[], { all, watch, variant }: RunOptions): Promise<Lab[]> {
   const isAll = all === true || names.includes('all')
+  const [one] = names.filter(name => name !== 'all')
+  if (isAll && one !== undefined)
+    throw usageError(
+      `All labs, or only ${JSON.stringify(one)}? --all does not go with names.`,
+      'Leave away one or the other.',
+    )
   if (!isAll && names.length === 0)
     throw usageError('Which lab? Give a name, a file, or --all.', `${installation.command} lab list shows the labs.`)
   const labs = await Promise.all(

@@ -31,7 +31,7 @@ export async function listLabs(): Promise<LabListing[]> {
 }
 
 /**
- * The lab of that name, its number, or an unambiguous beginning: `00-durability`, `00`, `06-isr`; or a file: `./my-lab.ts`.
+ * The lab of that name, its number, or an unambiguous beginning: `00-durability`, `00` or `0`, `06-isr`; or a file: `./my-lab.ts`.
  *
  * @param version  of a file that may have changed since it was loaded: another number loads it anew, with what it imports
  * @param imported  told of every file that a file imports which is loaded anew, also when the loading fails
@@ -39,8 +39,12 @@ export async function listLabs(): Promise<LabListing[]> {
 export async function loadLab(name: string, version = 0, imported?: (file: string) => void): Promise<Lab> {
   if (isLabFile(name)) return await loadLabFile(name, version, imported)
   const names = await labNames()
+  if (name.trim() === '')
+    throw usageError('Which lab? The name is empty.', `${installation.command} lab list shows the labs.`)
+  // Numbers are whole ones: 1 is 01, and no beginning of 10.
+  const beginning = /^\d$/.test(name) ? `0${name}-` : name
   const found = names.filter(
-    candidate => candidate === name || candidate.startsWith(name) || candidate.slice(3) === name,
+    candidate => candidate === name || candidate.startsWith(beginning) || candidate.slice(3) === name,
   )
   const exact = found.find(candidate => candidate === name) ?? (found.length === 1 ? found[0] : undefined)
   if (!exact) {

@@ -28,14 +28,16 @@ test('labs/README.md lists every lab', () => {
 
 describe('labs are found', () => {
   test('by name, number or an unambiguous beginning', async () => {
-    for (const name of ['00-durability', '00', '00-dur', 'durability'])
+    for (const name of ['00-durability', '00', '0', '00-dur', 'durability'])
       expect((await loadLab(name)).name).toBe('00-durability')
+    for (const name of ['1', '01']) expect((await loadLab(name)).name).toBe('01-log')
+    expect((await loadLab('10')).name).toBe('10-fast-double-failover')
   })
-  test('and an unknown or ambiguous name is refused with the names there are', async () => {
+  test('and an unknown or empty name is refused with the names there are', async () => {
     await expect(loadLab('99')).rejects.toMatchObject({
       message: expect.stringContaining('no such lab') as string,
       remedy: expect.stringContaining('00-durability') as string,
     })
-    await expect(loadLab('0')).rejects.toThrow(/it may mean 00-durability or 01-log/)
+    for (const name of ['', ' ']) await expect(loadLab(name)).rejects.toThrow('Which lab? The name is empty.')
   })
 })

@@ -74,6 +74,14 @@ describe('./faultline', () => {
     ['a name that cannot be used', ['status', '--name', 'A B'], 'lower-case letters, digits or dashes'],
     ['a missing argument', ['kill'], "missing required argument 'broker'"],
     ['a setting without a value', ['up', '--runtime', 'process', '--set', 'a'], 'expected key=value'],
+    ['a lab without a name', ['lab', 'run', ''], 'Which lab? The name is empty.'],
+    ['all labs and one of them', ['lab', 'run', '--all', '01'], 'All labs, or only "01"?'],
+    [
+      'the same engine twice',
+      ['lab', 'run', '01', '--engine', 'faultline,faultline'],
+      'names faultline more than once',
+    ],
+    ['no random lab at all', ['lab', 'random', '--count', '0'], '--count 0 draws no lab'],
     ['a lab that is none', ['lab', 'run', '99-nothing'], 'there is no such lab'],
     [
       'a directory for simulated disks',
