@@ -35,7 +35,7 @@ export async function randomLabs(options: RandomOptions, session: Session): Prom
     session.signal.throwIfAborted()
     const drawn = drawLab(seed, weaken)
     const lab = runtime.name === 'process' ? forProcesses(drawn) : drawn
-    const out = folderOf(options.out, seed)
+    const out = folderOf(options.out, seed, weaken)
     const outcome = await runRandomLab(lab, { runtime, out, signal: session.signal })
     outcomes.push(outcome)
     if (!session.output.json) session.output.line(`${outcomeLine(outcome)}\n  ${againLine(outcome, out)}`)
@@ -44,8 +44,10 @@ export async function randomLabs(options: RandomOptions, session: Session): Prom
   session.output.result(outcomes, () => '')
 }
 
-function folderOf(out: string | undefined, seed: number): string {
-  return join(out ?? join(installation.workplace, 'out', 'labs'), `random-${seed}`)
+/** `random-1`, or `random-1-acks-1`: with a promise given up it is another lab, whose report stands beside the first. */
+function folderOf(out: string | undefined, seed: number, weaken: readonly Weakening[] = []): string {
+  const name = ['random', seed, ...new Set(weaken)].join('-')
+  return join(out ?? join(installation.workplace, 'out', 'labs'), name)
 }
 
 const colours = { valid: paint.green, invalid: paint.red, unknown: paint.yellow } as const
@@ -103,7 +105,9 @@ export async function shrinkLab(text: string, options: ShrinkCommandOptions, ses
       `${text} is no random lab: expected a seed or a random.json.`,
       'lab random leaves them in its --out directory.',
     )
-  const file = options.out ?? join(folderOf(undefined, lab.seed), `shrunk-${lab.seed}.ts`)
+  // Beside the lab that it is made from: with one seed there are several, weakened in different ways.
+  const folder = text.endsWith('.json') ? dirname(text) : folderOf(undefined, lab.seed)
+  const file = options.out ?? join(folder, `shrunk-${lab.seed}.ts`)
   requireLabFile(file)
   const runtime = await runtimeByName('simulated')
   const found = async (candidate: RandomLab) => {

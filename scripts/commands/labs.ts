@@ -49,7 +49,7 @@ export function addLabCommands(root: Command, session: Session): void {
     .option('--count <count>', 'how many, with the seeds that follow', wholeNumber, 1)
     .option('--runtime <runtime>', 'simulated or process', 'simulated')
     .option('--weaken <setting>', `give up a promise: ${weakeningNames.join(', ')}; may be given again`, collect, [])
-    .option('--out <dir>', 'where random-SEED/ with report and random.json goes (default: out/labs)')
+    .option('--out <dir>', 'where random-SEED[-SETTING]/ with report and random.json goes (default: out/labs)')
     .action(async options => (await import('./lab-random.ts')).randomLabs(options, session))
 
   withCommonOptions(lab.command('replay <what>'))
@@ -62,7 +62,10 @@ export function addLabCommands(root: Command, session: Session): void {
     .description('make a random lab that finds something as small as it can be: a seed, or a random.json')
     .option('--check <check>', 'that must still find something (default: the first that does)')
     .option('--runs <runs>', 'candidates that are run at most', wholeNumber, 200)
-    .option('--out <file>', 'the lab that is written (default: out/labs/random-SEED/shrunk-SEED.ts)')
+    .option(
+      '--out <file>',
+      'the lab that is written (default: shrunk-SEED.ts beside the random.json, or in out/labs/random-SEED)',
+    )
     .action(async (what: string, options) => (await import('./lab-random.ts')).shrinkLab(what, options, session))
 
   lab
