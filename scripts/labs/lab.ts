@@ -8,6 +8,7 @@ import type { Capability, Engine, NodeSpec } from '../cluster/cluster.ts'
 import type { AppendOptions } from '../workload/append.ts'
 import type { Workload, WorkloadParts } from '../workload/workload.ts'
 import type { Chapter } from './chapters.ts'
+import { problemOfFields } from './lab-fields.ts'
 import type { LabRun, Script } from './script.ts'
 
 export interface Prediction {
@@ -99,9 +100,12 @@ export function lab(definition: Lab): Lab {
 /** The cluster of a lab is named `lab-NAME`, and names of clusters have 40 characters at most. */
 const nameLengthMax = 36
 
-function problemOf({ name, prediction, variants }: Lab): string | undefined {
+function problemOf(definition: Lab): string | undefined {
+  const { name, prediction, variants } = definition
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name) || name.length > nameLengthMax)
     return `expected a name like 00-durability: at most ${nameLengthMax} lower-case letters, digits and dashes`
+  const wrong = problemOfFields(definition)
+  if (wrong !== undefined) return wrong
   if (!prediction.choices[prediction.answer])
     return `answer ${prediction.answer} is none of the ${prediction.choices.length} choices`
   if (!variants.some(({ role }) => role === 'main')) return 'it has no main variant'

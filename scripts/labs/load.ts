@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Capability } from '../cluster/cluster.ts'
 import { failure, messageOf, usageError } from '../errors.ts'
 import { importModule } from '../import-module.ts'
@@ -75,7 +76,11 @@ async function loadLabFile(
   try {
     module = await importModule(new URL(urlOfLab(file, version, imported)), `The lab ${file}`)
   } catch (error) {
-    throw failure(`${file} cannot be loaded: ${messageOf(error)}`, 'docs/labs.md says what a lab looks like.', error)
+    throw failure(
+      `${file} cannot be loaded: ${messageOf(error)}${placeOf(error)}`,
+      'docs/labs.md says what a lab looks like.',
+      error,
+    )
   }
   if (!isLab(module.default))
     throw failure(
@@ -85,6 +90,17 @@ async function loadLabFile(
   const loaded = checked(module.default)
   files.set(loaded, name)
   return loaded
+}
+
+/** Where Node.js found what it cannot read: its message does not say that, the beginning of the stack does, with a mark under the place. */
+function placeOf(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return ''
+  const [first = '', ...lines] = (error.stack ?? '').split('\n')
+  const [, place, line] = /^(.+?)(?:\?[^:]*)?:(\d+)$/.exec(first) ?? []
+  if (place === undefined || line === undefined) return ''
+  const mark = lines.find(each => /^ *\^+ *$/.test(each))
+  const column = mark === undefined ? '' : `:${mark.indexOf('^') + 1}`
+  return ` (${place.startsWith('file:') ? fileURLToPath(place) : place}:${line}${column})`
 }
 
 const files = new WeakMap<Lab, string>()

@@ -4,7 +4,8 @@
  */
 import { check } from '../checkers/check.ts'
 import type { ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
-import { failure, usageError } from '../errors.ts'
+import { failure, messageOf, usageError } from '../errors.ts'
+import { requireKnownSettings } from '../cluster/known-settings.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory } from '../history/file.ts'
 import { isRecordOperation, sendsOf, type History } from '../history/operation.ts'
@@ -72,11 +73,17 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   const isPartial = options.variants !== undefined
   if (!chosenVariants.some(({ role }) => role === 'main' || isPartial))
     return await skipped(judge(lab, [], isPartial, leftOut).reason, leftOut)
+  const spec = clusterSpec(lab, options)
+  await requireKnownSettings(
+    spec,
+    `topology.settings of lab ${lab.name}`,
+    id => `topology.nodes[${id}] of lab ${lab.name}`,
+  )
   const chosen = await options.predict?.(lab)
   const startMs = performance.now()
   progress(`${lab.name}: ${lab.question}`)
   const strays = new Strays()
-  const cluster = await options.runtime.up(clusterSpec(lab, options), {
+  const cluster = await options.runtime.up(spec, {
     progress,
     stray: strays.take,
     ...(options.signal ? { signal: options.signal } : {}),

@@ -8,6 +8,7 @@ import type { FactValue, FaultValue, Observation, ObservedPartition } from '../h
 import type { HistoryRecorder } from '../history/recorder.ts'
 import type { Predicate } from '../observe/predicates.ts'
 import { when } from '../observe/when.ts'
+import { AppendWorkload } from '../workload/append.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { Observer } from '../workload/observer.ts'
 import { unlessAborted } from './interruptible.ts'
@@ -112,6 +113,7 @@ export class LabRun {
   /** Waits until what is observed of a partition satisfies the predicate. */
   async until(what: string, partition: number, predicate: PartitionPredicate, timeoutMs = untilMs): Promise<void> {
     await this.#atStep()
+    this.#requirePartition(partition)
     const name = `${this.workload.topic}-${partition}`
     const holds = (observation: Observation) => {
       const observed = observation.partitions[name]
@@ -285,10 +287,21 @@ export class LabRun {
     await this.#moment?.(this.#isHidden ? hiddenFault : `${kind} ${brokers.join(', ')} (${target})`)
   }
 
+  /** One that there cannot be is refused at once; whatever else may come is waited for. */
+  #requirePartition(partition: number): void {
+    const { workload, observer } = this
+    if (!(workload instanceof AppendWorkload)) return
+    const { topic, options } = workload
+    if (partition >= 0 && partition < options.partitions) return
+    if (observer.latest?.partitions[`${topic}-${partition}`] !== undefined) return
+    throw new Error(`there is no partition ${partition}: ${topic} has ${options.partitions}, counted from 0`)
+  }
+
   async #pick(target: Target): Promise<readonly number[]> {
     await this.#atStep()
-    const { isKnown } = target
+    const { isKnown, partition } = target
     const { topic } = this.workload
+    if (partition !== undefined) this.#requirePartition(partition)
     if (isKnown !== undefined) {
       const holds = (seen: Observation) => isKnown(seen, topic)
       await unlessAborted(this.observer.until(`${target.name} is known`, holds, untilMs), this.#signal)

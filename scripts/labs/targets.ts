@@ -13,6 +13,8 @@ export interface Target {
   readonly name: string
   /** False while the observer has not heard yet what `pick` needs; who picks waits for it. Absent: always true. */
   readonly isKnown?: (observation: Observation, topic: string) => boolean
+  /** Whose role it is about, if it is about one. */
+  readonly partition?: number
   pick(context: TargetContext): readonly number[]
 }
 
@@ -23,6 +25,7 @@ export function node(...ids: readonly number[]): Target {
 export function leaderOf(partition: number): Target {
   return {
     name: `the leader of partition ${partition}`,
+    partition,
     isKnown: isObserved(partition),
     pick: context => one(observed(context, partition).leader, `partition ${partition} has no leader`),
   }
@@ -32,6 +35,7 @@ export function leaderOf(partition: number): Target {
 export function followersOf(partition: number): Target {
   return {
     name: `the followers of partition ${partition}`,
+    partition,
     isKnown: isObserved(partition),
     pick: context => {
       const { leader, replicas } = observed(context, partition)
@@ -44,6 +48,7 @@ export function followersOf(partition: number): Target {
 export function followerOf(partition: number, options: { readonly avoidController?: boolean } = {}): Target {
   return {
     name: `a follower of partition ${partition}`,
+    partition,
     isKnown: isObserved(partition),
     pick: context => {
       const { leader, replicas } = observed(context, partition)

@@ -61,6 +61,20 @@ async function example(): Promise<{ matrix: Matrix; ran: string[] }> {
 }
 
 describe('labs × engines', () => {
+  test('a variant alone that came out as expected is no error anywhere', async () => {
+    const { matrix } = await example()
+    const [cell] = matrix.cells
+    if (cell === undefined) throw new Error('no cell')
+    const partial = {
+      ...matrix,
+      engines: ['faultline'],
+      cells: [{ ...cell, verdict: 'unknown', partial: true }],
+    } as const
+    expect(matrixJunit(partial)).toContain('failures="0" errors="0"')
+    expect(matrixJunit(partial)).not.toContain('<error')
+    expect(matrixHtml(partial, '/out')).toContain('PARTIAL')
+  })
+
   test('goes on after a failure, and runs nothing on an engine that is missing', async () => {
     const { matrix, ran } = await example()
     expect(ran).toEqual(['a', 'b', 'c'])
