@@ -4,7 +4,7 @@
  */
 import { check } from '../checkers/check.ts'
 import type { ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
-import { failure, messageOf, usageError } from '../errors.ts'
+import { failure, usageError } from '../errors.ts'
 import { requireKnownSettings } from '../cluster/known-settings.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory } from '../history/file.ts'
