@@ -35,3 +35,24 @@ test('a script that never gives the thread back is ended from outside of it', as
   expect(stderr).toContain('The script has not given the thread back for 1 s')
   expect(signal).toBe('SIGKILL')
 })
+
+test.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+])('whoever is told twice by %s leaves at once, whatever goes on', async (signal, code) => {
+  const module = pathToFileURL(path.join(projectRoot, 'scripts/commands/session.ts')).href
+  const file = path.join(folder, 'told-twice.mjs')
+  const lines = [
+    `import { Session } from '${module}'`,
+    'const session = new Session(false)',
+    'session.listenForInterrupts()',
+    'setInterval(() => {}, 1_000)',
+    `const tell = () => process.kill(process.pid, '${signal}')`,
+    "session.signal.addEventListener('abort', () => setImmediate(tell))",
+    'tell()',
+  ]
+  writeFileSync(file, lines.join('\n'))
+  const { exitCode, stderr } = await execa(process.execPath, [file], { reject: false })
+  expect(stderr).toContain('Interrupted again: leaving at once.')
+  expect(exitCode).toBe(code)
+})

@@ -1,10 +1,12 @@
 /** A script that goes wrong beside what it awaits, or never ends: its variant is unknown, with the reason, and the next one runs. */
+import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { allChecks } from '#scripts/checkers/check.ts'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { projectRoot } from '#scripts/cluster/state.ts'
 import { runLab } from '#scripts/labs/run.ts'
 import type { Script } from '#scripts/labs/script.ts'
-import { scriptLimits } from '#scripts/labs/strays.ts'
+import { scriptLimits, Strays } from '#scripts/labs/strays.ts'
 import { smallLab } from './small-lab.ts'
 
 const quiet: Script = async run => await run.acknowledged(1)
@@ -47,6 +49,19 @@ test.each([
     await run.acknowledged(200)
   })
   expect(trouble).toBe(`the script: ${text}`)
+})
+
+test('an error of a node is no error of the script, and nothing is taken when none runs', async () => {
+  const strays = new Strays()
+  const ofNode = new Error('in a node')
+  ofNode.stack = `Error: in a node\n    at append (${pathToFileURL(projectRoot).href}/broker/log/log.ts:1:2)`
+  expect(strays.take(new Error('nobody'))).toBe(false)
+  let taken: boolean | undefined
+  await strays.during(() => {
+    taken = strays.take(ofNode)
+    return Promise.resolve()
+  }, {})
+  expect(taken).toBe(false)
 })
 
 test('a script that never ends is ended by a limit of virtual time, and one of real time', async () => {
