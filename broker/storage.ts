@@ -4,7 +4,7 @@
  */
 import type { BrokerConfig } from './config/broker-config.ts'
 import { resolveTopicConfig, logConfig } from './config/topic-config.ts'
-import type { DiskError, DiskLock, Environment } from './environment/environment.ts'
+import { DiskError, type DiskLock, type Environment } from './environment/environment.ts'
 import { isDiskFull, isOutOfFiles, isShortage } from './log/log-failure.ts'
 import type { LogConfig, PartitionLog, TopicPartition } from './log/log.ts'
 import { randomUuid } from './controller/uuid.ts'
@@ -51,8 +51,13 @@ function clusterIdOf(environment: Environment, config: BrokerConfig): string {
   const paths = new Set([config['metadata.log.dir'], ...config['log.dirs']])
   const found = new Map<string, string>()
   for (const path of paths) {
-    const properties = readMetaProperties(environment.disk, path)
-    if (properties !== undefined) found.set(properties.clusterId, path)
+    try {
+      const properties = readMetaProperties(environment.disk, path)
+      if (properties !== undefined) found.set(properties.clusterId, path)
+    } catch (error) {
+      // A log directory that cannot be read is offline, and the others serve (Kafka too); whoever opens it says so.
+      if (!(error instanceof DiskError) || path === config['metadata.log.dir']) throw error
+    }
   }
   const [first, second] = [...found]
   if (first !== undefined && second !== undefined)

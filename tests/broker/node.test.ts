@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseBrokerConfig } from '#broker/config/parse.ts'
+import { failingDisk } from '#broker/environment/faulty/failing-disk.ts'
+import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
+import { faultyEnvironment } from '#broker/environment/faulty/faulty-environment.ts'
+import { nodeFaultRuntime } from '#broker/environment/faulty/node-runtime.ts'
 import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
 import { Node } from '#broker/node.ts'
 import { StartupError } from '#broker/startup-error.ts'
@@ -100,4 +104,33 @@ test('a log directory that cannot even be locked is offline, and the others serv
     [true, true],
     [false, false],
   ])
+})
+
+test('a log directory that only fails by the time the node starts again is offline, and the others serve', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'faultline-node-'))
+  const [whole, broken] = [path.join(directory, 'whole'), path.join(directory, 'broken')]
+  const port = await freePort()
+  const config = settings(whole, {
+    'process.roles': 'broker,controller',
+    'controller.quorum.voters': `1@127.0.0.1:${port}`,
+    listeners: `PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:${port}`,
+    'log.dirs': `${whole},${broken}`,
+  })
+  const environment = nodeEnvironment({ logLevel: 'error', logFormat: 'json' })
+  const first = new Node({ config, environment })
+  await first.start()
+  await first.stop()
+  const noCrash = nodeFaultRuntime(reason => {
+    throw new Error(reason)
+  })
+  const plan = new FaultPlan(environment.random)
+  plan.add(failingDisk({ path: new RegExp(`^${broken}(/|$)`) }))
+  const again = new Node({ config, environment: faultyEnvironment(environment, plan, noCrash) })
+  onTestFinished(async () => {
+    await again.stop()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  await again.start()
+  expect(again.broker?.lifecycle.state).toBe('RUNNING')
+  expect(again.storage?.logs?.directories.map(({ online }) => online)).toEqual([true, false])
 })
