@@ -117,6 +117,8 @@ export class ClassicMembership implements GroupMembership {
     this.#owned = []
     const assigned = await this.#begin().done
     this.#rebalance = undefined
+    // What the coordinator forgot in this rebalance had been given up before it.
+    this.#hasLost = false
     this.#owned = assigned
     await changes.assigned(assigned, assigned)
   }

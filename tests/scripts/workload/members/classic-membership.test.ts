@@ -56,3 +56,16 @@ describe('a cooperative member', () => {
     expect(offered.at(-1)).toEqual([])
   })
 })
+
+test('an eager member that is forgotten in a rebalance keeps what it is given then', async () => {
+  const answers = [joined('first', 1), synced(0, 1), rebalances, forgotten, joined('again', 7), synced(0)]
+  const coordinator = new PlayedCoordinator(answers)
+  const [heartbeats, told] = [new Heartbeats(), new Told()]
+  const membership = new ClassicMembership(optionsWith(heartbeats), coordinator, 'eager')
+  await membership.attend(told)
+  await heartbeats.beat()
+  // Takes part; polls after that have nothing to do.
+  for (let poll = 0; poll < 3; poll++) await membership.attend(told)
+  expect(coordinator.left).toBe(0)
+  expect(told.lines).toEqual(['has 0,1, new 0,1', 'revoked 0,1', 'has 0, new 0'])
+})
