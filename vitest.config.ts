@@ -26,6 +26,7 @@ export default defineConfig({
           include: ['tests/{broker,scripts,labs,simulator,images}/**/*.test.ts'],
           // For what hangs: a property with a thousand cases takes two seconds, and a busy machine twenty.
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
