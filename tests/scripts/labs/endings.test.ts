@@ -36,6 +36,22 @@ test('a script that never gives the thread back is ended from outside of it', as
   expect(signal).toBe('SIGKILL')
 })
 
+test('a script that stands still where the inspector is open is left alone', async () => {
+  const module = pathToFileURL(path.join(projectRoot, 'scripts/labs/standstill.ts')).href
+  const file = path.join(folder, 'stands.mjs')
+  const lines = [
+    `import { watchForStandstill } from '${module}'`,
+    'watchForStandstill(200)',
+    'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)',
+    "console.log('went on')",
+    'process.exit()',
+  ]
+  writeFileSync(file, lines.join('\n'))
+  const run = async (...options: string[]) => await execa(process.execPath, [...options, file], { reject: false })
+  expect(await run('--inspect=127.0.0.1:0')).toMatchObject({ exitCode: 0, stdout: 'went on' })
+  expect(await run()).toMatchObject({ signal: 'SIGKILL' })
+})
+
 test.each([
   ['SIGTERM', 143],
   ['SIGINT', 130],
