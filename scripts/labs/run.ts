@@ -4,7 +4,7 @@
  */
 import { check } from '../checkers/check.ts'
 import type { ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
-import { failure, usageError } from '../errors.ts'
+import { failure, messageOf, usageError } from '../errors.ts'
 import { requireKnownSettings } from '../cluster/known-settings.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
 import { readHistory } from '../history/file.ts'
@@ -82,7 +82,7 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
   const chosen = await options.predict?.(lab)
   const startMs = performance.now()
   progress(`${lab.name}: ${lab.question}`)
-  const strays = new Strays()
+  const strays = new Strays({ hasNodes: options.runtime.name === 'simulated' })
   const cluster = await options.runtime.up(spec, {
     progress,
     stray: strays.take,
@@ -95,8 +95,14 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
       runs.push(await runVariant(lab, variant, cluster, { ...options, strays }))
     }
   } finally {
-    await cluster.down()
+    try {
+      await cluster.down()
+    } finally {
+      strays.close()
+    }
   }
+  // The histories are judged: it counts no more, and is not kept quiet.
+  for (const error of strays.leftBehind()) progress(`What a script had left went wrong: ${messageOf(error)}`)
   const variants = runs.map(run => run.result)
   const durationMs = Math.round(performance.now() - startMs)
   const [only] = variants

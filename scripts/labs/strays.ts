@@ -23,7 +23,7 @@ export interface ScriptLimits {
 /** Many times what the longest lab takes at full scale; in virtual time a script may wait for a retention of hours. */
 export const scriptLimits: ScriptLimits = { realMs: 30 * 60_000, virtualMs: 24 * 3_600_000 }
 
-interface Bounds {
+export interface ScriptBounds {
   readonly realMs?: number | undefined
   readonly virtual?: { readonly clock: LabClock; readonly ms: number } | undefined
   readonly signal?: AbortSignal | undefined
@@ -32,34 +32,67 @@ interface Bounds {
 }
 
 export class Strays {
+  readonly #hasNodes: boolean
   #fail: ((reason: unknown) => void) | undefined
+  #isWatching = false
+  /** Of scripts that are over. */
+  #left: unknown[] = []
 
-  /** Takes an error that nobody handled; false: no script runs, or it is one of nodes, which somebody else is to know of. */
+  /** @param hasNodes  nodes run in this process, so an error may be one of theirs */
+  constructor({ hasNodes }: { readonly hasNodes: boolean }) {
+    this.#hasNodes = hasNodes
+  }
+
+  /**
+   * Takes an error that nobody handled: it ends the script that runs, or is kept for `leftBehind` after it. False: no script has run yet, or it is
+   * one of nodes, which somebody else is to know of.
+   */
   readonly take = (error: unknown): boolean => {
-    if (this.#fail === undefined || isOfNodes(error)) return false
-    this.#fail(error)
+    if (!this.#isWatching || (this.#hasNodes && isOfNodes(error))) return false
+    if (this.#fail === undefined) this.#left.push(error)
+    else this.#fail(error)
     return true
+  }
+
+  /** Rejections that nobody handles come here too, except in a simulation, which asks `take` itself. */
+  readonly #uncaught = (error: unknown): void => {
+    if (!this.take(error)) throw error
+  }
+
+  /** What went wrong since the last call without a script that runs: the work of those before. */
+  leftBehind(): readonly unknown[] {
+    return this.#left.splice(0)
+  }
+
+  /** When the cluster is taken away. Until then what a script began may go on after its end. */
+  close(): void {
+    if (!this.#isWatching) return
+    this.#isWatching = false
+    process.exit = endProcess
+    process.off('uncaughtException', this.#uncaught)
+  }
+
+  #watch(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    process.on('uncaughtException', this.#uncaught)
+    process.exit = code => {
+      const error = new Error(`process.exit(${code ?? ''}) was called`)
+      this.take(error)
+      throw error
+    }
   }
 
   /**
    * Runs the script. Rejects with what it throws, with what goes astray meanwhile, once it has taken too long, or when it is interrupted; the script
-   * itself is not ended by that.
+   * itself is not ended by that. Watches over what it leaves until `close`.
    */
-  async during(script: () => Promise<void>, bounds: Bounds): Promise<void> {
+  async during(script: () => Promise<void>, bounds: ScriptBounds): Promise<void> {
     const { promise: astray, reject } = Promise.withResolvers<never>()
     // Nobody may be waiting any more.
     astray.catch(() => undefined)
+    this.#watch()
     this.#fail = reject
-    // Rejections that nobody handles come here too, except in a simulation, which asks `take` itself.
-    const uncaught = (error: unknown): void => {
-      if (!this.take(error)) throw error
-    }
-    process.on('uncaughtException', uncaught)
-    process.exit = code => {
-      const error = new Error(`process.exit(${code ?? ''}) was called`)
-      reject(error)
-      throw error
-    }
     const { realMs, virtual, signal, stallMs } = bounds
     const late = (ms: number, time: string) => () =>
       reject(new Error(`it has not ended in ${ms / 1_000} s of ${time} time`))
@@ -67,16 +100,16 @@ export class Strays {
     // What is left of it at the end of the script happens in vain, or never.
     if (virtual !== undefined) void virtual.clock.sleep(virtual.ms).then(late(virtual.ms, 'virtual'))
     const interrupted = () => reject(signal?.reason)
+    if (signal?.aborted === true) interrupted()
     signal?.addEventListener('abort', interrupted, { once: true })
-    const rest = watchForStandstill(stallMs)
+    let rest: (() => void) | undefined
     try {
+      rest = watchForStandstill(stallMs)
       await Promise.race([script(), astray])
     } finally {
-      rest()
+      rest?.()
       clearTimeout(timer)
       signal?.removeEventListener('abort', interrupted)
-      process.exit = endProcess
-      process.off('uncaughtException', uncaught)
       this.#fail = undefined
     }
   }

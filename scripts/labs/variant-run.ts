@@ -19,7 +19,7 @@ import { expectationOn, type Lab, type Variant } from './lab.ts'
 import { hiddenFault } from './narrator.ts'
 import { matches, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
-import { scriptLimits, Strays, type ScriptLimits } from './strays.ts'
+import { scriptLimits, Strays, type ScriptBounds, type ScriptLimits } from './strays.ts'
 import type { LabWatcher } from './watcher.ts'
 
 export interface VariantOptions {
@@ -77,7 +77,13 @@ export async function runVariant(
     const line = progressLine(operation)
     if (line !== undefined) progress(line)
   })
-  const trouble = await perform(run, variant, observer, recorder, signal, boundsOf(cluster, options))
+  const strays = options.strays ?? new Strays({ hasNodes: cluster.capabilities.has('virtual-time') })
+  let trouble: string | undefined
+  try {
+    trouble = await perform(run, variant, observer, recorder, signal, { strays, bounds: boundsOf(cluster, options) })
+  } finally {
+    if (options.strays === undefined) strays.close()
+  }
   await guard?.settled()
   options.signal?.throwIfAborted()
   const history = recorder.history
@@ -105,20 +111,16 @@ export async function runVariant(
   return { result, history }
 }
 
-/** What watches over the script, and what ends it. */
+/** What ends the script, if it does not end by itself. */
 function boundsOf(
   { clock, capabilities }: Cluster,
-  { limits = scriptLimits, watcher, signal, strays }: VariantOptions,
-) {
-  const isVirtual = capabilities.has('virtual-time')
+  { limits = scriptLimits, watcher, signal }: VariantOptions,
+): ScriptBounds {
   return {
-    strays: strays ?? new Strays(),
-    bounds: {
-      // Somebody who looks on may hold it for as long as they like.
-      ...(watcher === undefined ? { realMs: limits.realMs } : {}),
-      ...(isVirtual ? { virtual: { clock, ms: limits.virtualMs } } : {}),
-      signal,
-    },
+    // Somebody who looks on may hold it for as long as they like.
+    ...(watcher === undefined ? { realMs: limits.realMs } : {}),
+    ...(capabilities.has('virtual-time') ? { virtual: { clock, ms: limits.virtualMs } } : {}),
+    signal,
   }
 }
 
@@ -147,7 +149,7 @@ async function perform(
   observer: Observer,
   recorder: HistoryRecorder,
   signal: AbortSignal | undefined,
-  { strays, bounds }: ReturnType<typeof boundsOf>,
+  { strays, bounds }: { readonly strays: Strays; readonly bounds: ScriptBounds },
 ): Promise<string | undefined> {
   const { workload, cluster } = run
   const troubles: string[] = []
@@ -189,6 +191,7 @@ async function perform(
   if (!read) await attempt('ending the clients', () => workload.abandon())
   if (read) await attempt('reading the logs of the replicas', () => readReplicaLogs(cluster, recorder, workload.topic))
   await observer.stop()
+  for (const error of strays.leftBehind()) troubles.push(`what a script had left: ${messageOf(error)}`)
   return troubles.length === 0 ? undefined : troubles.join('; ')
 }
 

@@ -52,7 +52,7 @@ test.each([
 })
 
 test('an error of a node is no error of the script, and nothing is taken when none runs', async () => {
-  const strays = new Strays()
+  const strays = new Strays({ hasNodes: true })
   const ofNode = new Error('in a node')
   ofNode.stack = `Error: in a node\n    at append (${pathToFileURL(projectRoot).href}/broker/log/log.ts:1:2)`
   expect(strays.take(new Error('nobody'))).toBe(false)
@@ -62,6 +62,39 @@ test('an error of a node is no error of the script, and nothing is taken when no
     return Promise.resolve()
   }, {})
   expect(taken).toBe(false)
+  strays.close()
+  expect(strays.take(new Error('nobody'))).toBe(false)
+})
+
+test('where no node lives in this process, code that scripts share with nodes is theirs', async () => {
+  const strays = new Strays({ hasNodes: false })
+  const ofDecoder = new Error('in a decoder')
+  ofDecoder.stack = `Error: in a decoder\n    at decode (${pathToFileURL(projectRoot).href}/broker/protocol/codec.ts:1:2)`
+  const script = async () => {
+    expect(strays.take(ofDecoder)).toBe(true)
+    await new Promise(() => undefined)
+  }
+  await expect(strays.during(script, {})).rejects.toBe(ofDecoder)
+  strays.close()
+})
+
+test('one that was interrupted before it began is over', async () => {
+  const strays = new Strays({ hasNodes: false })
+  const signal = AbortSignal.abort(new Error('too late'))
+  await expect(strays.during(async () => await new Promise(() => undefined), { signal })).rejects.toThrow('too late')
+  strays.close()
+})
+
+test('what a script leaves is trouble of whatever runs then, and its listener goes with the cluster', async () => {
+  const listeners = process.listenerCount('uncaughtException')
+  const trouble = await troubleOf(run => {
+    setTimeout(() => {
+      throw new Error('from what was left')
+    }, 10)
+    return Promise.resolve(void run)
+  })
+  expect(trouble).toBe('what a script had left: from what was left')
+  expect(process.listenerCount('uncaughtException')).toBe(listeners)
 })
 
 test('a script that never ends is ended by a limit of virtual time, and one of real time', async () => {
