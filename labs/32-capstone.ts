@@ -30,6 +30,7 @@ import {
 import { Doctor, type Symptoms } from '#scripts/labs/diagnosis/symptoms.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
+import { startMs } from '#scripts/labs/scripts.ts'
 
 const brokers = [1, 2, 3]
 const partitions = [0, 1, 2]
@@ -38,7 +39,7 @@ const betweenLooksMs = 300
 
 type Diagnose = (symptoms: Symptoms) => Diagnosis
 
-/** Looks until two looks in a row say the same; with a fault about, until they say what it is and the others have noticed who does not answer. */
+/** Looks until two looks in a row say the same, and fails when they never do; with a fault about, until they say what it is and the others have noticed who does not answer. */
 async function examine(run: LabRun, doctor: Doctor, isFaultAbout: boolean) {
   const { clock } = run.cluster
   const endMs = clock.nowMs() + patienceMs
@@ -48,7 +49,9 @@ async function examine(run: LabRun, doctor: Doctor, isFaultAbout: boolean) {
     const text = diagnosisText(diagnosis)
     const isNoticed = symptoms.brokers.every(each => each.answers === 'yes' || each.isAliveToOthers === false)
     const isSettled = text === before && isNoticed && ('broker' in diagnosis || !isFaultAbout)
-    if (isSettled || clock.nowMs() >= endMs) return { symptoms, text }
+    if (isSettled) return { symptoms, text }
+    if (clock.nowMs() >= endMs)
+      throw new Error(`in ${patienceMs} ms no two looks said the same of a fault that was noticed; the last: ${text}`)
     before = text
     await clock.sleep(betweenLooksMs)
   }
@@ -113,7 +116,7 @@ function hiding({ rounds, judge, isHidden }: Hiding): Script {
       await fault.end(run, broker)
       await run.ready()
       for (const partition of partitions)
-        await run.until('all replicas are in sync', partition, ({ isr }) => isr.length === brokers.length)
+        await run.until('all replicas are in sync', partition, ({ isr }) => isr.length === brokers.length, startMs)
     }
   }
 }

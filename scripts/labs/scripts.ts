@@ -9,7 +9,7 @@ import { followersOf, leaderOf, node } from './targets.ts'
 
 const patienceMs = 45_000
 /** A busy machine may need a minute to start a broker of Apache Kafka. */
-const startMs = 150_000
+export const startMs = 150_000
 const answerMs = 5_000
 const pollMs = 20
 const attemptsMax = 5
