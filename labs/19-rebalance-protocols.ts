@@ -8,9 +8,10 @@
  * Control: by the eager protocol, a partition that the fast member keeps must be caught unread for at least half as long as the
  *   slow one works.
  */
-import { factCheck } from '#scripts/checkers/facts.ts'
+import { factCheck, type Facts, type Unclear } from '#scripts/checkers/facts.ts'
 import { isGroupOperation } from '#scripts/checkers/groups.ts'
 import { longestUnreadMs, readings } from '#scripts/checkers/readings.ts'
+import type { LabClock } from '#scripts/cluster/cluster.ts'
 import type { Operation } from '#scripts/history/operation.ts'
 import { driving, lab, quickFailover, type Expectation, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
@@ -65,7 +66,7 @@ async function thirdJoins(
   const { recorder } = workload
   await evenlyAssigned(workload, members, partitions)
   run.step('records are written to all partitions, on and on')
-  await whileWriting(workload, async () => {
+  await whileWriting(workload, async pace => {
     await workload.until(
       'the slow member has begun to work on a record, and the fast one reads all that it has',
       () => Promise.resolve(readSince(recorder.history, 0)),
@@ -74,6 +75,7 @@ async function thirdJoins(
     const before = members.map(({ member }) => member.owned)
     const entries = recorder.history.length
     const { nowMs } = recorder
+    pace.begin()
     run.step('a third member joins')
     const third = newMember(workload, 'third', protocol, fast)
     members.push(third)
@@ -94,6 +96,7 @@ async function thirdJoins(
     )
     const longestMs = (names: readonly string[]) =>
       Math.round(Math.max(...names.map(name => longestUnreadMs(recorder.history, name, nowMs))))
+    run.fact(longestGap, Math.round(pace.longestGapMs))
     run.fact('partitions of the fast member that it kept', stayed.length)
     run.fact('longest time without reading one of them, ms', longestMs(stayed))
     if (moved.length > 0)
@@ -111,18 +114,46 @@ async function thirdJoins(
   })
 }
 
+/** How long it took at most from one round of writes to the next: longer than the pause, where the machine is slow. */
+class Pace {
+  readonly #clock
+  #lastMs: number
+  #longestMs = 0
+
+  constructor(clock: LabClock) {
+    this.#clock = clock
+    this.#lastMs = clock.nowMs()
+  }
+
+  /** What was before does not count. */
+  begin(): void {
+    this.#longestMs = 0
+  }
+
+  round(): void {
+    this.#longestMs = this.longestGapMs
+    this.#lastMs = this.#clock.nowMs()
+  }
+
+  get longestGapMs(): number {
+    return Math.max(this.#longestMs, this.#clock.nowMs() - this.#lastMs)
+  }
+}
+
 /** One record to each partition, again and again, so that what is not read was not asked for. */
-async function whileWriting(workload: HandWorkload, work: () => Promise<void>): Promise<void> {
+async function whileWriting(workload: HandWorkload, work: (pace: Pace) => Promise<void>): Promise<void> {
   const state = { isOver: false }
+  const pace = new Pace(workload.cluster.clock)
   const write = async () => {
     for (let index = 0; !state.isOver; index++) {
+      pace.round()
       for (let partition = 0; partition < partitions; partition++)
         await workload.write({ partition, records: [{ value: `record-${partition}-${index}` }] })
       await workload.cluster.clock.sleep(writeEveryMs)
     }
   }
   const writing = write()
-  const working = work()
+  const working = work(pace)
   try {
     await Promise.race([working, writing])
   } finally {
@@ -142,14 +173,23 @@ function readSince(history: readonly Operation[], fromMs: number): ReadonlyMap<s
   return read
 }
 
+const longestGap = 'longest time from one round of writes to the next, ms'
+
+/** What holds the writer up for so long may have held up the members. */
+function tooSlow({ [longestGap]: gap }: Facts): Unclear | undefined {
+  const isSlow = Number(gap) >= slow.workMs / 4
+  return isSlow ? { unclear: `The machine is too slow: no record was written for up to ${gap} ms.` } : undefined
+}
+
 const onlyWhatMoves = factCheck({
   name: 'only-what-moves-stops',
   promise: `What the fast member kept it went on reading: nothing of it waited for ${slow.workMs / 2} ms, half of what the slow one takes.`,
-  about: ['partitions of the fast member that it kept', 'longest time without reading one of them, ms'],
+  about: ['partitions of the fast member that it kept', 'longest time without reading one of them, ms', longestGap],
   broken: facts =>
     Number(facts['longest time without reading one of them, ms']) < slow.workMs / 2
       ? undefined
-      : `Of ${facts['partitions of the fast member that it kept']} partitions that the fast member kept, one was not read for ${facts['longest time without reading one of them, ms']} ms.`,
+      : (tooSlow(facts) ??
+        `Of ${facts['partitions of the fast member that it kept']} partitions that the fast member kept, one was not read for ${facts['longest time without reading one of them, ms']} ms.`),
 })
 
 const noBarrier = factCheck({
@@ -158,11 +198,12 @@ const noBarrier = factCheck({
   about: [
     'partitions of the new member before the slow one polled again',
     'ms until the new member had all that it was to have',
+    longestGap,
   ],
   broken: facts =>
     Number(facts['partitions of the new member before the slow one polled again']) > 0
       ? undefined
-      : 'The new member had no partition before the slow one had polled again.',
+      : (tooSlow(facts) ?? 'The new member had no partition before the slow one had polled again.'),
 })
 
 const barrier = factCheck({

@@ -36,6 +36,10 @@ class Client {
   #throttled = 0
   #toldAtOnce = 0
   #heldUp = 0
+  #askedLate = 0
+  #answeredMs = 0
+  /** Of answers and sleeps that no quota made longer: the machine is slow. */
+  #longestDelayMs = 0
   /** By the last answer. */
   #toldMs = 0
   #longestThrottleMs = 0
@@ -69,9 +73,20 @@ class Client {
     // Most of them count, not the slowest: a machine that stands still for a moment says nothing.
     if (tookMs < throttleTimeMs / 2) this.#toldAtOnce += 1
     if (this.#toldMs > 0 && tookMs >= this.#toldMs / 2) this.#heldUp += 1
+    else if (this.#toldMs > 0 && askedMs - this.#answeredMs >= this.#toldMs / 2) this.#askedLate += 1
+    if (this.#toldMs === 0 && throttleTimeMs === 0) this.#longestDelayMs = Math.max(this.#longestDelayMs, tookMs)
+    this.#answeredMs = clock.nowMs()
     this.#toldMs = throttleTimeMs
     this.#bytes += bytesOf(answer)
     return answer
+  }
+
+  /** As it was told. */
+  async wait(ms: number): Promise<void> {
+    const { clock } = this.#workload.cluster
+    const untilMs = clock.nowMs() + ms
+    await clock.sleep(ms)
+    this.#longestDelayMs = Math.max(this.#longestDelayMs, clock.nowMs() - untilMs)
   }
 
   /** One batch, recorded as the send of a client. @returns how long to wait */
@@ -98,6 +113,8 @@ class Client {
     run.fact('answers that told to wait', this.#throttled)
     run.fact('of them in less than half that time', this.#toldAtOnce)
     run.fact('answers that came half as late as the one before told', this.#heldUp)
+    run.fact('of the others, how many were asked for as late', this.#askedLate)
+    run.fact('longest delay that no quota explains, ms', Math.round(this.#longestDelayMs))
     run.fact('longest throttle time, ms', this.#longestThrottleMs)
     run.fact('longest wait for an answer, ms', Math.round(this.#longestWaitMs))
     this.links.close()
@@ -113,7 +130,7 @@ function writing(manners: 'waits' | 'does not wait' | 'has no quota'): Pick<Vari
     run.step(`a producer writes ${batches} batches of ${batchBytes} bytes`)
     for (let index = 0; index < batches; index++) {
       const waitMs = await client.write(index)
-      if (manners === 'waits') await workload.cluster.clock.sleep(waitMs)
+      if (manners === 'waits') await client.wait(waitMs)
     }
     client.tell(run)
     run.fact('batches that the application made', batches)
@@ -133,7 +150,7 @@ function writingInTime(): Pick<Variant, 'workload' | 'script'> {
       const earlyMs = madeMs - clock.nowMs()
       if (earlyMs > 0) await clock.sleep(earlyMs)
       if (clock.nowMs() - madeMs > deliveryTimeoutMs) continue
-      await clock.sleep(await client.write(index))
+      await client.wait(await client.write(index))
     }
     client.tell(run)
     run.fact('batches that the application made', batches)
@@ -157,7 +174,7 @@ function reading(): Pick<Variant, 'workload' | 'script'> {
       )
       if (answer.errorCode > 0) throw new Error(`a fetch was refused with error ${answer.errorCode}`)
       read += answer.records.length
-      await workload.cluster.clock.sleep(answer.throttleTimeMs)
+      await client.wait(answer.throttleTimeMs)
       return read
     }
     await workload.until('all records are read', fetchOnce, count => count >= batches)
@@ -167,21 +184,30 @@ function reading(): Pick<Variant, 'workload' | 'script'> {
   })
 }
 
+const slowerItself = (used: number) => ({
+  unclear: `Nobody told the client to wait, and it used no more than ${used} bytes per second: the machine is too slow.`,
+})
+
 const noFaster = factCheck({
   name: 'no-faster-than-quota',
   promise: 'The client was about as fast as its quota: what is over it is the first window, which begins empty.',
-  about: ['bytes per second'],
-  broken: facts =>
-    Number(facts['bytes per second']) <= 2 * bytesPerSecond
-      ? undefined
-      : `It used ${facts['bytes per second']} bytes per second, and its quota is ${bytesPerSecond}.`,
+  about: ['bytes per second', 'answers that told to wait'],
+  broken: facts => {
+    const used = Number(facts['bytes per second'])
+    if (used > 2 * bytesPerSecond) return `It used ${used} bytes per second, and its quota is ${bytesPerSecond}.`
+    return facts['answers that told to wait'] === 0 ? slowerItself(used) : undefined
+  },
 })
 
 const toldToWait = factCheck({
   name: 'told-to-wait',
   promise: 'The client was told how long to wait.',
-  about: ['answers that told to wait', 'longest throttle time, ms'],
-  broken: facts => (Number(facts['answers that told to wait']) > 0 ? undefined : 'No answer told it to wait.'),
+  about: ['answers that told to wait', 'longest throttle time, ms', 'bytes per second'],
+  broken: facts => {
+    if (Number(facts['answers that told to wait']) > 0) return undefined
+    const used = Number(facts['bytes per second'])
+    return used > bytesPerSecond ? 'No answer told it to wait.' : slowerItself(used)
+  },
 })
 
 const heldToQuota = [noFaster, toldToWait]
@@ -216,6 +242,7 @@ const broker = (isAtOnce: boolean) =>
     about: [
       'answers that told to wait',
       isAtOnce ? 'of them in less than half that time' : 'answers that came half as late as the one before told',
+      isAtOnce ? 'longest delay that no quota explains, ms' : 'of the others, how many were asked for as late',
       'longest throttle time, ms',
       'longest wait for an answer, ms',
     ],
@@ -224,6 +251,12 @@ const broker = (isAtOnce: boolean) =>
       const atOnce = Number(facts['of them in less than half that time'])
       const heldUp = Number(facts['answers that came half as late as the one before told'])
       if ((isAtOnce ? atOnce : heldUp) > told / 2) return undefined
+      const askedLate = Number(facts['of the others, how many were asked for as late'])
+      const delayMs = Number(facts['longest delay that no quota explains, ms'])
+      if (!isAtOnce && heldUp + askedLate > told / 2)
+        return { unclear: `The machine is too slow: ${askedLate} requests were sent when half of the wait was over.` }
+      if (isAtOnce && delayMs >= Number(facts['longest throttle time, ms']) / 2)
+        return { unclear: `The machine is too slow: something that no quota holds up took ${delayMs} ms.` }
       return isAtOnce
         ? `Of ${told} answers that told to wait, ${atOnce} came in less than half that time.`
         : `${told} answers told to wait, and ${heldUp} came half as late as the one before had told.`

@@ -12,8 +12,13 @@ export interface FactPromise {
   readonly promise: string
   /** Facts it is about; without one of them the check is `unknown`. */
   readonly about: readonly string[]
-  /** Undefined when the promise holds, else what is wrong, in one sentence. */
-  readonly broken: (facts: Facts) => string | undefined
+  /** Undefined when the promise holds, else what is wrong, in one sentence, or why nobody can tell. */
+  readonly broken: (facts: Facts) => string | Unclear | undefined
+}
+
+/** Why a promise cannot be judged by the facts that there are: the machine was too slow for it. */
+export interface Unclear {
+  readonly unclear: string
 }
 
 /** A check that holds or not by facts alone. */
@@ -26,6 +31,7 @@ export function factCheck({ name, promise, about, broken }: FactPromise): OwnChe
       if (missing.length > 0) return unknown(name, `The run never said: ${missing.join(', ')}.`)
       const figures = Object.fromEntries(about.map(fact => [fact, String(facts[fact])]))
       const wrong = broken(facts)
+      if (typeof wrong === 'object') return unknown(name, wrong.unclear, figures)
       if (wrong === undefined) return { name, valid: true, explanation: promise, count: 0, cases: [], figures }
       const slice = analysis.history.filter(
         ({ f, value }) => f === 'fact' && about.includes((value as { name: string }).name),

@@ -38,6 +38,20 @@ describe('a check of facts', () => {
     expect(results[0]?.explanation).toBe('The run never said: lag after.')
   })
 
+  test('is unknown, with its figures, where the facts do not tell', () => {
+    const slow = factCheck({
+      name: 'slow',
+      promise: '',
+      about: ['rounds'],
+      broken: facts => ({ unclear: `There were ${facts['rounds']} rounds only.` }),
+    })
+    const recorder = new HistoryRecorder({ nowMs: () => 0 })
+    recorder.fact('rounds', 1)
+    const { valid, results } = check(recorder.history, [slow])
+    expect(valid).toBe('unknown')
+    expect(results).toMatchObject([{ explanation: 'There were 1 rounds only.', figures: { rounds: '1' } }])
+  })
+
   test('of a lab that throws is unknown', () => {
     const broken = factCheck({
       name: 'broken',
