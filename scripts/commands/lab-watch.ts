@@ -20,6 +20,8 @@ export async function watchLab(
   { signal, output }: Pick<Session, 'signal' | 'output'>,
   run: (lab: Lab, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  // Nothing would end it any more.
+  signal.throwIfAborted()
   if (!isLabFile(name)) throw usageError('--watch takes a file of your own.', 'lab run --watch ./my-lab.ts')
   const file = resolve(name)
   let version = 0
