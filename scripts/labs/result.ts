@@ -105,7 +105,9 @@ export function judge(
   ].join('')
   if (partial && variants.length < lab.variants.length) {
     const names = variants.map(variant => variant.name).join(', ')
-    return { verdict: 'unknown', partial: true, reason: `Only ${names} was run, and came out as expected.${notes}` }
+    const reason = `Only ${names} was run, and came out as expected.${notes}`
+    // What was asked for and could not be run is more than a part that nobody wanted.
+    return { verdict: 'unknown', ...(leftOut.length === 0 ? { partial: true } : {}), reason }
   }
   const controls = variants.filter(({ role }) => role === 'control')
   const caught = controls.map(control => `${control.name} (${findingsInWords(control)})`).join('; ')

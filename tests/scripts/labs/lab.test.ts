@@ -191,7 +191,13 @@ describe('the verdict of a lab', () => {
       judge(definition, [outcome('main', 'main', 'unknown', false), outcome('worse', 'control', 'invalid', true)])
         .verdict,
     ).toBe('unknown')
-    expect(judge(definition, [outcome('main', 'main', 'valid', true)], true).verdict).toBe('unknown')
+    const main = outcome('main', 'main', 'valid', true)
+    expect(judge(definition, [main], true)).toMatchObject({ verdict: 'unknown', partial: true })
+    const left: LeftOut = { name: 'worse', role: 'control', summary: '', reason: 'no power here' }
+    const asked = judge(definition, [main], true, [left])
+    expect(asked.verdict).toBe('unknown')
+    expect(asked.partial).toBeUndefined()
+    expect(asked.reason).toMatch(/Left out: worse \(no power here\)\.$/)
   })
   test('on a variant that is judged again is about that variant alone', () => {
     const again = (...what: Parameters<typeof outcome>) => judgeAgain(definition, outcome(...what), 'Judged').verdict
