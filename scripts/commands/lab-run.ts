@@ -162,7 +162,11 @@ async function requireAvailable(runtime: Runtime, { engine, engineVersion }: Eng
 }
 
 /** Default: `out/labs/LAB`; of some variants only `out/labs/LAB-VARIANT`, so that the report of all of them stays. */
-function reportFolder({ out, variant }: RunOptions, name: string, among?: EngineChoice): string {
+export function reportFolder(
+  { out, variant }: Pick<RunOptions, 'out' | 'variant'>,
+  name: string,
+  among?: EngineChoice,
+): string {
   const lab = out === undefined ? [name, ...variant].join('-') : name
   const base = out ?? join(installation.workplace, 'out', 'labs')
   if (among === undefined) return out ?? join(base, lab)
