@@ -11,6 +11,7 @@
  */
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { exactlyOnceBetween } from '#scripts/checkers/pipeline.ts'
+import type { ClusterSpec } from '#scripts/cluster/cluster.ts'
 import { driving, lab, quickFailover, type Expectation, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
 import { node } from '#scripts/labs/targets.ts'
@@ -41,6 +42,7 @@ function pipeline(
   return driving(
     parts => new HandTopics(parts, { in: {}, mid, out: {} }),
     async (run, topics) => {
+      await restoreLevel(run)
       const values = Array.from({ length: many }, (_, index) => `w:${index}`)
       await topics.of('in').recordedWrite('producer-0', 0, values)
       await script(run, topics)
@@ -168,16 +170,30 @@ async function commitLate(run: LabRun, topics: Topics, clients: TransactionClien
   await drain(run, offsetsFirst, second)
 }
 
+/** What clusters, known by their specs, worked with before a variant lowered it. */
+const levels = new WeakMap<ClusterSpec, number>()
+
+/** Before every variant too: one that could not restore the level leaves it to the next, which fails where it cannot either. */
+async function restoreLevel({ cluster }: LabRun): Promise<void> {
+  const level = levels.get(cluster.spec)
+  if (level === undefined) return
+  await reachFeatureLevel(cluster, transactionVersion, level)
+  levels.delete(cluster.spec)
+}
+
 /** As after an upgrade of brokers and clients alone; 3.9 has no higher level. */
 const atVersion1 = pipeline(async (run, topics) => {
   const calls = new Calls(run.cluster)
   const before = await finalizedLevel(calls, transactionVersion)
   calls.close()
-  if (before > 1) await reachFeatureLevel(run.cluster, transactionVersion, 1)
   try {
+    if (before > 1) {
+      levels.set(run.cluster.spec, before)
+      await reachFeatureLevel(run.cluster, transactionVersion, 1)
+    }
     await commitLate(run, topics, 'newest')
   } finally {
-    await reachFeatureLevel(run.cluster, transactionVersion, before)
+    await restoreLevel(run)
   }
 })
 
