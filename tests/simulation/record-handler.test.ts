@@ -36,6 +36,38 @@ test('a handler that fails is started again, and gets the record again and none 
   }
 })
 
+test('one whose start fails is started again', async () => {
+  const cluster = await simulatedRuntime.up(spec)
+  try {
+    const workload = new HandWorkload({ cluster, recorder: new HistoryRecorder(cluster.clock), topic: 'letters' })
+    await workload.prepare()
+    await workload.write({ partition: 0, records: [{ value: 'a' }] })
+    const seen: (string | undefined)[] = []
+    const handler = new RecordHandler(workload, 'readers', ({ value }) => {
+      seen.push(value?.toString())
+      return Promise.resolve()
+    })
+    await cluster.kill(1)
+    handler.start()
+    await workload.until(
+      'it has tried twice',
+      () => handler.progress(handler.failedStarts),
+      failed => failed >= 2,
+    )
+    await cluster.start(1)
+    await workload.until(
+      'all is handled',
+      () => handler.progress(seen.length),
+      count => count > 0,
+    )
+    await handler.stop()
+    expect(seen).toEqual(['a'])
+    await workload.finish(10_000)
+  } finally {
+    await cluster.down()
+  }
+})
+
 test('one that cannot even be started says why to whoever waits for it', async () => {
   const cluster = await simulatedRuntime.up({ ...spec, settings: { 'auto.create.topics.enable': 'false' } })
   try {
