@@ -2,7 +2,7 @@
  * The end of a cluster whose files cannot be read: its processes are known by what they were started with, its containers by their labels.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { failure } from '../errors.ts'
@@ -46,22 +46,40 @@ async function end(pid: number): Promise<void> {
   if (handle !== undefined && (await signalProcess(handle, 'SIGKILL'))) await waitFor(handle, 'gone', endMs)
 }
 
-/** Node.js or Java with a file of ours in the state of the cluster: an editor or a pager of the same file is none. */
 async function processesOf(directory: string): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-ww', '-eo', 'pid=,state=,args='], {
     env: { LC_ALL: 'C', PATH: process.env['PATH'] },
     maxBuffer: 1 << 24,
   })
   return stdout.split('\n').flatMap(line => {
-    const [pid = '', state = '', program = '', ...args] = line.trim().split(/\s+/)
-    const isRunner = ['node', 'java'].includes(basename(program)) || program === process.execPath
-    const isOurs = args.some(arg => isOf(arg, directory))
-    return isRunner && isOurs && !state.startsWith('Z') && Number(pid) !== process.pid ? [Number(pid)] : []
+    const [, pid = '', state = '', shown = ''] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? []
+    if (state.startsWith('Z') || Number(pid) === process.pid) return []
+    const exact = commandLineOf(pid)
+    const isOurs = exact === undefined ? isCommandOf(directory, shown, ' ') : isCommandOf(directory, exact, '\0')
+    return isOurs ? [Number(pid)] : []
   })
 }
 
-/** Nodes have their properties as an argument, the fault proxy and the host of simulated nodes a folder. */
-function isOf(arg: string, directory: string): boolean {
-  if (!arg.startsWith(directory)) return false
-  return /^(\/node-\d+\/server\.properties|\/proxy)?$/.test(arg.slice(directory.length))
+/** Its arguments, each ended by a zero byte. Undefined where the system does not tell them so. */
+function commandLineOf(pid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    // No Linux, or it has ended since.
+    return undefined
+  }
+}
+
+/**
+ * Node.js or Java with a file of ours in the state of the cluster: an editor or a pager of the same file is none. Nodes have their properties as an
+ * argument, the fault proxy and the host of simulated nodes a folder. There may be spaces in all of them.
+ *
+ * @param gap  what stands between two arguments
+ */
+export function isCommandOf(directory: string, commandLine: string, gap: ' ' | '\0'): boolean {
+  const isRunner =
+    commandLine.startsWith(`${process.execPath}${gap}`) ||
+    ['node', 'java'].includes(basename(commandLine.split(gap, 1)[0] ?? ''))
+  const files = String.raw`(/node-\d+/server\.properties|/proxy)?`
+  return isRunner && new RegExp(`${gap}${RegExp.escape(directory)}${files}(${gap}|$)`).test(commandLine)
 }

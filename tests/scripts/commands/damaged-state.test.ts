@@ -13,7 +13,7 @@ import { nodeDirectory, projectRoot, stateDirectory, writeRecord } from '#script
 let home = ''
 let properties = ''
 beforeEach(async () => {
-  home = mkdtempSync(path.join(tmpdir(), 'faultline-damaged-'))
+  home = mkdtempSync(path.join(tmpdir(), 'faultline damaged-'))
   process.env['FAULTLINE_HOME'] = home
   const owner = await ownProcess()
   for (const name of ['hurt', 'sound']) {
