@@ -102,7 +102,7 @@ export class FaultDesk {
     if (kind.lasts === 'moment') return await this.#strike(id, kind, parameters)
     const looked = proof && kind.provedInPlace !== true ? await this.#prove(kind, parameters) : undefined
     const residentBytesBefore = this.#parts.runtime.memory?.().residentBytes
-    const planId = this.#put(id, kind, parameters)
+    const { planId, summary } = this.#put(id, kind, parameters)
     this.#keep()
     try {
       const shown =
@@ -111,10 +111,13 @@ export class FaultDesk {
           ? await this.#prove(kind, parameters, { planId, residentBytesBefore })
           : undefined)
       const state = this.list().find(each => each.id === id)
-      // A fault that strikes once may have done so meanwhile, in a process that only plays being ended.
-      return { ...(state ?? this.#describe(id, kind, parameters)), ...(shown === undefined ? {} : { proof: shown }) }
+      // A fault that strikes once may have done so meanwhile, in a process that only plays being ended; any may have been healed.
+      const last = state ?? { id, name: kind.name, summary, parameters, hits: 0 }
+      return { ...last, ...(shown === undefined ? {} : { proof: shown }) }
     } catch (error) {
-      this.heal([id])
+      // It may have been healed meanwhile.
+      this.#remove(id)
+      this.#keep()
       throw error
     }
   }
@@ -140,16 +143,8 @@ export class FaultDesk {
 
   async #strike(id: string, kind: NodeFaultKind, parameters: Parameters): Promise<AddedNodeFault> {
     const proof = await this.#prove(kind, parameters)
-    return {
-      ...this.#describe(id, kind, parameters),
-      hits: 1,
-      ...(proof === undefined ? {} : { proof }),
-    }
-  }
-
-  #describe(id: string, kind: NodeFaultKind, parameters: Parameters): NodeFaultState {
-    const { summary } = kind.make(parameters, this.#parts.runtime)
-    return { id, name: kind.name, summary: this.#named(summary), parameters, hits: 0 }
+    const summary = this.#named(kind.make(parameters, this.#parts.runtime).summary)
+    return { id, name: kind.name, summary, parameters, hits: 1, ...(proof === undefined ? {} : { proof }) }
   }
 
   /** @param there of a fault that is there already */
@@ -182,12 +177,14 @@ export class FaultDesk {
     return proof
   }
 
-  #put(id: string, kind: NodeFaultKind, parameters: Parameters): number {
+  /** From here on the fault is at work: some begin when they are made. */
+  #put(id: string, kind: NodeFaultKind, parameters: Parameters): { readonly planId: number; readonly summary: string } {
     const made = kind.make(parameters, this.#parts.runtime)
+    const summary = this.#named(made.summary)
     const fault = kind.lasts === 'once' ? beforeCrash(made, () => this.#spent(id)) : made
-    const planId = this.#parts.plan.add({ ...fault, kind: kind.name, summary: this.#named(made.summary) })
+    const planId = this.#parts.plan.add({ ...fault, kind: kind.name, summary })
     this.#entries = [...this.#entries, { id, kind, parameters, planId }]
-    return planId
+    return { planId, summary }
   }
 
   #named(summary: string): string {

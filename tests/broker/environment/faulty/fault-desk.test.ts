@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '#broker/environment/environment.ts'
 import { answerControl } from '#broker/environment/faulty/control-protocol.ts'
+import type { Cpu } from '#broker/environment/faulty/cpu-limit.ts'
 import { FaultDesk, type FaultDeskParts, type KeptFaults } from '#broker/environment/faulty/fault-desk.ts'
 import { FaultPlan } from '#broker/environment/faulty/fault-plan.ts'
 import { faultyEnvironment, type FaultRuntime } from '#broker/environment/faulty/faulty-environment.ts'
@@ -169,6 +171,36 @@ describe('a node that takes orders to be broken', () => {
         if (shown === false)
           await expect(added).rejects.toThrow(/got 0\.50 of a core \(at most 0\.2\); it stood still for 0 ms/)
         else expect((await added).proof).toMatchObject({ shown, text: expect.stringContaining('anyway') as string })
+      },
+      { runtime: { ...processRuntime, cpu } },
+    )
+  })
+
+  test.each([0, 1])('leaves nothing of a fault that is healed during its proof, with %i cores used', async used => {
+    const limits = { begun: 0, stopped: 0 }
+    const machine = processCpu()
+    const cpu: Cpu = {
+      ...machine,
+      usedMs: () => performance.now() * used,
+      standStill: () => undefined,
+      every: (...limit) => {
+        const stop = machine.every(...limit)
+        limits.begun++
+        return () => {
+          limits.stopped++
+          stop()
+        }
+      },
+    }
+    await withDesk(
+      async ({ desk }) => {
+        const adding = desk.add({ kind: 'cpu-limit', parameters: { cores: 0.05 }, proof: true })
+        while (desk.list().length === 0) await setImmediate()
+        const [healed] = desk.heal('all')
+        if (used === 0) expect(await adding).toMatchObject({ id: healed?.id, summary: healed?.summary })
+        else await expect(adding).rejects.toThrow('The fault cpu-limit did not take effect on node 2')
+        expect(desk.list()).toEqual([])
+        expect(limits).toEqual({ begun: 1, stopped: 1 })
       },
       { runtime: { ...processRuntime, cpu } },
     )
