@@ -3,13 +3,19 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { codeOf } from './errors.ts'
 
-/** Makes it and those above it, where they are missing; throws the error of the system when one cannot be made. */
-export function makeFolder(path: string): void {
+/**
+ * Makes it and those above it, where they are missing; throws the error of the system when one cannot be made.
+ *
+ * @returns the outermost one that was missing, as `mkdirSync` with `recursive` does
+ */
+export function makeFolder(path: string): string | undefined {
   const missing: string[] = []
   for (let folder = resolve(path); !exists(folder); folder = dirname(folder)) missing.push(folder)
-  for (const folder of missing.reverse()) makeOne(folder)
+  missing.reverse()
+  for (const folder of missing) makeOne(folder)
   // What is there may be a file.
   if (!statSync(path).isDirectory()) makeOne(path)
+  return missing[0]
 }
 
 function exists(path: string): boolean {

@@ -1,6 +1,6 @@
 /** From the options of a test to a cluster of processes that ends with it. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { realClock } from '../cluster/clock.ts'
@@ -15,6 +15,7 @@ import { ShapeError } from '../cluster/topology/shape.ts'
 import type { NodeTopology, Topology } from '../cluster/topology/topology.ts'
 import { codeOf, failure, messageOf, usageError } from '../errors.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
+import { makeFolder } from '../make-folder.ts'
 import { asFaultlineError, explained } from './errors.ts'
 import type { StartOptions, TestCluster } from './api.ts'
 import { checkedOptions } from './options.ts'
@@ -126,7 +127,7 @@ const directoryOf = ({ directory = tmpdir() }: StartOptions): string => resolve(
 function makeHome(options: StartOptions): { readonly home: string; readonly made: string | undefined } {
   const directory = directoryOf(options)
   try {
-    const made = mkdirSync(directory, { recursive: true })
+    const made = makeFolder(directory)
     return { home: mkdtempSync(join(directory, 'faultline-')), made }
   } catch (error) {
     throw usageError(`startCluster, option directory: no folder can be made in ${directory}: ${messageOf(error)}.`)
