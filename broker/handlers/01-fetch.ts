@@ -289,10 +289,10 @@ function fetchRecords(
   const replicaId = apiVersion >= replicaStateSince ? request.replicaState.replicaId : request.replicaId
   const isFollower = replicaId >= 0
   const isReadCommitted = !isFollower && request.isolationLevel === readCommitted
-  const read = (asked: Asked): Response | Promise<Response> => {
+  const read = ({ plan }: Asked): readonly ReadOutcome[] | Promise<readonly ReadOutcome[]> => {
     const quotaBytes = isFollower ? Infinity : fetchLimitBytes(context)
     const maxBytes = Math.min(request.maxBytes, config['fetch.max.bytes'], quotaBytes)
-    const found = broker.replicas.fetch(asked.plan.entries, {
+    return broker.replicas.fetch(plan.entries, {
       maxWaitMs: request.maxWaitMs,
       minBytes: Math.min(request.minBytes, Math.max(1, maxBytes)),
       maxBytes,
@@ -312,21 +312,23 @@ function fetchRecords(
           }
         : {}),
     })
-    return found instanceof Promise ? found.then(respond(asked)) : respond(asked)(found)
   }
-  const respond =
-    (asked: Asked) =>
-    (found: readonly ReadOutcome[]): Response | Promise<Response> => {
-      if (!isFollower && !mayFetch(sizeOf(found), context)) {
-        // The session stays as it is, so that what is not told now is told later.
-        return { errorCode: 0, sessionId: request.sessionEpoch > 0 ? request.sessionId : 0, responses: [] }
-      }
-      return inSteps(context, responseTo(asked, found, { context, isReadCommitted }))
+  function* respond(asked: Asked, found: readonly ReadOutcome[]): Generator<void, Response, void> {
+    if (!isFollower && !mayFetch(sizeOf(found), context)) {
+      // The session stays as it is, so that what is not told now is told later.
+      return { errorCode: 0, sessionId: request.sessionEpoch > 0 ? request.sessionId : 0, responses: [] }
     }
-  const asked = inSteps(context, askedBy(request, context, { broker, isFollower }))
-  const answer = (each: Asked | { error: ErrorName }): Response | Promise<Response> =>
-    'error' in each ? { errorCode: errorCode(each.error), responses: [] } : read(each)
-  return asked instanceof Promise ? asked.then(answer) : answer(asked)
+    return yield* responseTo(asked, found, { context, isReadCommitted })
+  }
+  // To read is a part of a step: the quota on the time of requests counts it however late it comes.
+  function* serve(): Generator<void, Response | Promise<Response>, void> {
+    const asked = yield* askedBy(request, context, { broker, isFollower })
+    if ('error' in asked) return { errorCode: errorCode(asked.error), responses: [] }
+    const found = read(asked)
+    if (found instanceof Promise) return found.then(later => inSteps(context, respond(asked, later)))
+    return yield* respond(asked, found)
+  }
+  return inSteps(context, serve())
 }
 
 function* askedBy(

@@ -8,10 +8,13 @@ export interface SteppedRequest {
   worked(durationMs: number): void
 }
 
-/** Runs to the end at once when there is one step only; else the others follow, each in a later turn of the event loop. */
-export function inSteps<T>(request: SteppedRequest, steps: Generator<void, T, void>): T | Promise<T> {
+/**
+ * Runs to the end at once when there is one step only; else the others follow, each in a later turn of the event loop. What the last step
+ * promises is awaited.
+ */
+export function inSteps<T>(request: SteppedRequest, steps: Generator<void, T | Promise<T>, void>): T | Promise<T> {
   const { clock, timers } = request.environment
-  const next = (): IteratorResult<void, T> => {
+  const next = (): IteratorResult<void, T | Promise<T>> => {
     const sinceMs = clock.monotonicMs()
     try {
       return steps.next()
@@ -21,7 +24,7 @@ export function inSteps<T>(request: SteppedRequest, steps: Generator<void, T, vo
   }
   const first = next()
   if (first.done === true) return first.value
-  return new Promise((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     const go = (): void => {
       try {
         const step = next()

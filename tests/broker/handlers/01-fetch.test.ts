@@ -1,5 +1,6 @@
 /** Fetch over its wire format, against real logs: limits, waiting, sessions, epochs, and what each version says. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { ServedRequest } from '#broker/handlers/request-context.ts'
 import { errorCode } from '#broker/protocol/errors.ts'
 import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
 import { allRecords } from '#broker/protocol/records/batch-read.ts'
@@ -111,6 +112,23 @@ test('a request that names very many partitions lets others have their turn, and
     const { sessionId } = reply
     const again = (await cluster.until(ask(cluster, { version, topicId, partitions: [], sessionId, sessionEpoch: 1 })))!
     expect(again.responses.flatMap(each => each.partitions)).toHaveLength(count)
+  }
+})
+
+test('what a request that names very many partitions reads is time that it took', async () => {
+  const { cluster } = await one(['a'])
+  const { manager } = cluster.broker(1)
+  const read = manager.fetch.bind(manager)
+  vi.spyOn(manager, 'fetch').mockImplementation((...asked) => {
+    cluster.time.nowMs += 50
+    return read(...asked)
+  })
+  const worked = vi.spyOn(ServedRequest.prototype, 'worked')
+  try {
+    await cluster.until(ask(cluster, { partitions: Array.from({ length: 20_000 }, (_, partition) => ({ partition })) }))
+    expect(worked.mock.calls.reduce((sumMs, [durationMs]) => sumMs + durationMs, 0)).toBe(50)
+  } finally {
+    worked.mockRestore()
   }
 })
 
