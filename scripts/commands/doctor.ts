@@ -4,7 +4,7 @@ import { hostHasEnded } from '../cluster/simulated/hosted-cluster.ts'
 import { fetchJars } from '../cluster/apache-kafka/jars.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
-import { clusterNames, projectRoot, readRecord, stateHome } from '../cluster/state.ts'
+import { clusterNames, DamagedFile, projectRoot, readRecord, stateHome } from '../cluster/state.ts'
 import type { Finding, Grade } from '../doctor/finding.ts'
 import { machineFindings } from '../doctor/machine.ts'
 import { realProbes } from '../doctor/probes.ts'
@@ -56,13 +56,20 @@ async function leftovers(): Promise<Finding[]> {
       findings.push(...(await leftoversOf(name)))
     } catch (error) {
       if (!(error instanceof ToolkitError)) throw error
-      const remedy = `./faultline down --name ${name} ends what it finds of it`
-      findings.push({ name: `cluster ${name}`, grade: 'bad', summary: error.message, remedy })
+      findings.push(unreadable(name, error))
     }
   }
   if (findings.length === 0)
     findings.push({ name: 'clusters', grade: 'good', summary: `none in ${stateHome()}; project at ${projectRoot}` })
   return findings
+}
+
+/** A cluster that nothing more can be said of. Only what is damaged is to be taken away: another one may be in good health. */
+function unreadable(name: string, error: ToolkitError): Finding {
+  const about = { name: `cluster ${name}`, summary: error.message }
+  if (error instanceof DamagedFile)
+    return { ...about, grade: 'bad', remedy: `./faultline down --name ${name} ends what it finds of it` }
+  return { ...about, grade: 'lacking', ...(error.remedy === undefined ? {} : { remedy: error.remedy }) }
 }
 
 async function leftoversOf(name: string): Promise<Finding[]> {

@@ -32,7 +32,7 @@ afterEach(() => {
 async function run(...args: string[]) {
   return await execa(path.join(projectRoot, 'faultline'), args, {
     reject: false,
-    env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
+    env: { FAULTLINE_HOME: home, NO_COLOR: '1', DOCKER_HOST: `unix://${path.join(home, 'none.sock')}` },
   })
 }
 
@@ -76,5 +76,26 @@ describe.each(['cluster.json', 'node-1/process.json'])('a damaged %s', file => {
     expect(stderr).toContain(`${file} is damaged`)
     expect(exitCode).toBe(1)
     expect(existsSync(properties)).toBe(true)
+  })
+})
+
+test('a cluster that cannot be looked at just now is not to be taken away', async () => {
+  const owner = await ownProcess()
+  const spec = clusterSpec({ runtime: 'compose', name: 'sound', brokers: 1 })
+  const record = { spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] } as const
+  writeRecord({ ...record, version: 1 })
+  writeRecord({ ...record, version: 2 as 1, spec: { ...spec, name: 'hurt' } })
+  const { stdout } = await run('doctor', '--json')
+  expect(JSON.parse(stdout)).toContainEqual({
+    name: 'cluster sound',
+    grade: 'lacking',
+    summary: 'No Docker engine answers, so nothing is known of the containers.',
+    remedy: 'Start Docker.',
+  })
+  expect(JSON.parse(stdout)).toContainEqual({
+    name: 'cluster hurt',
+    grade: 'lacking',
+    summary: expect.stringContaining('was written by another version of the toolkit') as string,
+    remedy: expect.stringMatching(/^Use the version that started the cluster/) as string,
   })
 })
