@@ -34,6 +34,14 @@ export function lacking(message: string, remedy: string, cause?: unknown): Toolk
   return new ToolkitError(exitCodes.lacking, message, { remedy, cause })
 }
 
+/** The person ended the command, and what it had done until then stays: the message says what that is. */
+export class LeftAsItIs extends Error {
+  constructor(state: string, reason: unknown) {
+    super(state, { cause: reason })
+    this.name = 'LeftAsItIs'
+  }
+}
+
 /** A refusal of the system as a failure in one sentence; undefined for any other error. */
 export function refusedBySystem(error: unknown): ToolkitError | undefined {
   if (!isError(error) || !refusals.has(codeOf(error) ?? '')) return undefined

@@ -3,7 +3,7 @@
  */
 import { constants } from 'node:os'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { exitCodes, messageOf, refusedBySystem, ToolkitError } from './errors.ts'
+import { exitCodes, LeftAsItIs, messageOf, refusedBySystem, ToolkitError } from './errors.ts'
 import { addBreakingCommands } from './commands/breaking.ts'
 import { addClusterCommands } from './commands/lifecycle.ts'
 import { addDataCommands } from './commands/data.ts'
@@ -12,6 +12,7 @@ import { addLogCommands } from './commands/log.ts'
 import { addMachineCommands } from './commands/machine.ts'
 import { Session } from './commands/session.ts'
 import type { Output } from './output.ts'
+import { NotTakenBack } from './settle.ts'
 
 const description = 'A Kafka cluster you can break on purpose.'
 const footer = `
@@ -45,17 +46,23 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function explain(error: unknown, session: Session): number {
+/** Says what has become of the command. @returns its exit code */
+export function explain(error: unknown, session: Session): number {
   if (session.interruptedBy !== undefined) {
     if (session.interruptedBy !== 'SIGPIPE')
-      session.output.note(
-        `Interrupted (${session.interruptedBy})${session.wasLeft ? '' : '; what was started has been taken away'}.`,
-      )
+      session.output.note(`Interrupted (${session.interruptedBy})${endingOf(error, session)}.`)
+    if (error instanceof NotTakenBack) session.output.error(error)
     return 128 + constants.signals[session.interruptedBy]
   }
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) return usage(error, session.output)
   session.output.error(refusedBySystem(error) ?? error)
   return error instanceof ToolkitError ? error.exitCode : exitCodes.failed
+}
+
+/** What has become of what an interrupted command did. */
+function endingOf(error: unknown, session: Session): string {
+  if (error instanceof LeftAsItIs) return `: ${error.message}`
+  return session.wasLeft || error instanceof NotTakenBack ? '' : '; what was started has been taken away'
 }
 
 /** Commander has printed help or version itself; anything else is a usage error that it describes. */

@@ -10,6 +10,9 @@ export async function untilAllEnded<T>(work: readonly Promise<T>[]): Promise<T[]
   })
 }
 
+/** An error with something half done that could not be undone either. */
+export class NotTakenBack extends ToolkitError {}
+
 /** Undoes what an error has left half done. @returns what to throw: the error, which one of the undoing is added to and never hides */
 export async function takingBack(error: unknown, undo: () => Promise<unknown>): Promise<unknown> {
   try {
@@ -18,7 +21,7 @@ export async function takingBack(error: unknown, undo: () => Promise<unknown>): 
   } catch (more) {
     const { exitCode, remedy } = error instanceof ToolkitError ? error : { exitCode: 1 as const, remedy: undefined }
     const remedies = [remedy, more instanceof ToolkitError ? more.remedy : undefined]
-    return new ToolkitError(exitCode, `${messageOf(error)}\nIt could not be taken back: ${messageOf(more)}`, {
+    return new NotTakenBack(exitCode, `${messageOf(error)}\nIt could not be taken back: ${messageOf(more)}`, {
       remedy: remedies.find(each => each !== undefined),
       cause: error,
     })

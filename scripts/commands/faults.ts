@@ -1,7 +1,7 @@
 /** `fault add`, `list`, `heal`, `release`: the catalogue of faults and the ones at work, through the command line. */
 import type { Cluster } from '../cluster/cluster.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
-import { usageError } from '../errors.ts'
+import { LeftAsItIs, usageError } from '../errors.ts'
 import { activeFaults, healFaults as heal } from '../faults/active.ts'
 import { takeBack } from '../faults/take-back.ts'
 import { faultKind, faultKinds } from '../faults/catalogue.ts'
@@ -68,6 +68,8 @@ export async function addFault(
   const { signal } = session
   signal.throwIfAborted()
   const applied = await kind.apply({ cluster, nodes, links, parameters, proof: options.proof !== false, signal })
+  if (signal.aborted && kind.isMomentary === true)
+    throw new LeftAsItIs(applied.map(({ summary }) => summary).join('; '), signal.reason)
   if (signal.aborted) throw await takeBack(cluster, applied, signal.reason)
   if (kind.targets === 'links') {
     const [fault] = applied

@@ -1,7 +1,7 @@
 /** The kinds of faults that stop and start nodes in an orderly way, as for maintenance: as they are, or as another version. */
 import { resolve } from 'node:path'
 import type { Cluster, NodeState } from '../cluster/cluster.ts'
-import { exitCodes, failure, messageOf, ToolkitError, usageError } from '../errors.ts'
+import { exitCodes, failure, LeftAsItIs, messageOf, ToolkitError, usageError } from '../errors.ts'
 import { checkParameters, milliseconds, type Parameter, type Parameters } from '../proxy/parameters.ts'
 import type { Ending } from '../proxy/probe.ts'
 import { takingBack, untilAllEnded } from '../settle.ts'
@@ -105,7 +105,7 @@ async function restart(
   const applied: AppliedFault[] = []
   for (const group of isRolling ? nodes.map(id => [id]) : [nodes]) {
     // Between two groups every node is up.
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) throw leftAt(applied, nodes, signal.reason)
     const before = await nodesById(cluster)
     try {
       const answered = proof ? await untilAllEnded(group.map(id => askFirst(cluster, before.get(id)))) : []
@@ -128,6 +128,13 @@ async function restart(
     }
   }
   return applied
+}
+
+/** Nodes that came back stay what they are: which are what is told, since they may be in two versions now. */
+function leftAt(applied: readonly AppliedFault[], nodes: readonly number[], reason: unknown): LeftAsItIs {
+  const left = nodes.filter(id => !applied.some(({ node }) => node === id))
+  const rest = left.length === 0 ? [] : [`node ${left.join(', ')} ${left.length === 1 ? 'is' : 'are'} as before`]
+  return new LeftAsItIs([...applied.map(({ summary }) => summary), ...rest].join('; '), reason)
 }
 
 /** Nobody waits for a node that has ended: not to be down is what was wanted of it. */
@@ -171,7 +178,7 @@ function proveRestart(node: NodeState, before: NodeState | undefined, gone?: Fau
 }
 
 async function upgrade(order: FaultOrder, round: Round): Promise<readonly AppliedFault[]> {
-  const { cluster } = order
+  const { cluster, nodes, signal } = order
   const { versions } = cluster
   const wanted = wantedVersion(cluster, round.name, checkParameters(round.name, round.parameters, order.parameters))
   if (versions === undefined)
@@ -180,7 +187,9 @@ async function upgrade(order: FaultOrder, round: Round): Promise<readonly Applie
       './faultline fault list --kinds --json tells what is there where.',
     )
   // May take minutes, in which the nodes serve.
-  await versions.prepare(wanted)
+  await versions.prepare(wanted, signal && { signal }).catch((error: unknown) => {
+    throw signal?.aborted === true ? leftAt([], nodes, signal.reason) : error
+  })
   const before = await nodesById(cluster)
   const changed = new Set<number>()
   let isBack = false

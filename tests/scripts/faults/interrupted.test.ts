@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { realClock } from '#scripts/cluster/clock.ts'
-import type { Cluster, NodeState, NodeStatus } from '#scripts/cluster/cluster.ts'
+import type { Cluster, NodeState, NodeStatus, NodeVersions } from '#scripts/cluster/cluster.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { faultKind } from '#scripts/faults/catalogue.ts'
 import { takeBack } from '#scripts/faults/take-back.ts'
@@ -59,8 +59,67 @@ describe('an interruption', () => {
       abort.abort(interruption)
     }
     const order = { cluster, nodes: [1, 2, 3], parameters: {}, proof: false, signal: abort.signal }
-    await expect(faultKind('rolling-restart').apply(order)).rejects.toBe(interruption)
+    await expect(faultKind('rolling-restart').apply(order)).rejects.toMatchObject({
+      message: 'node 1 was stopped and started; node 2, 3 are as before',
+      cause: interruption,
+    })
     expect(done).toEqual(['stop 1', 'start 1'])
+  })
+
+  describe('of a rolling upgrade', () => {
+    const order = { nodes: [1, 2, 3], parameters: { program: '/new/main.ts' }, proof: false }
+    const versions = (changed: Partial<NodeVersions> = {}): NodeVersions => ({
+      prepare: () => Promise.resolve(),
+      set: () => Promise.resolve(),
+      prove: () => Promise.resolve(undefined),
+      ...changed,
+    })
+
+    test('tells which nodes are what', async () => {
+      const abort = new AbortController()
+      const upgraded = new Set<number>()
+      const done: string[] = []
+      const cluster = threeNodes(done, {
+        versions: versions({
+          set: id => {
+            upgraded.add(id)
+            if (id === 2) abort.abort(interruption)
+            return Promise.resolve()
+          },
+        }),
+      })
+      const nodes = cluster.nodes.bind(cluster)
+      cluster.nodes = async () =>
+        (await nodes()).map(node => (upgraded.has(node.id) ? { ...node, version: '/new/main.ts' } : node))
+      const interrupted = faultKind('rolling-upgrade').apply({ ...order, cluster, signal: abort.signal })
+      await expect(interrupted).rejects.toMatchObject({
+        message:
+          'node 1 was stopped and started, as /new/main.ts; node 2 was stopped and started, as /new/main.ts; node 3 is as before',
+        cause: interruption,
+      })
+      expect(done).toEqual(['stop 1', 'start 1', 'stop 2', 'start 2'])
+    })
+
+    test('ends what is fetched for it', async () => {
+      const abort = new AbortController()
+      const done: string[] = []
+      const cluster = threeNodes(done, {
+        versions: versions({
+          prepare: async (_version, { signal } = {}) => {
+            abort.abort(interruption)
+            signal?.throwIfAborted()
+            await Promise.resolve()
+          },
+          set: () => Promise.reject(new Error('it went on')),
+        }),
+      })
+      const interrupted = faultKind('rolling-upgrade').apply({ ...order, cluster, signal: abort.signal })
+      await expect(interrupted).rejects.toMatchObject({
+        message: 'node 1, 2, 3 are as before',
+        cause: interruption,
+      })
+      expect(done).toEqual([])
+    })
   })
 
   test('takes back a fault of links that was being proved', async () => {
