@@ -4,14 +4,17 @@
  * The file of a process that was killed in its turn stays where it is. Who finds it takes the turn after that one: it links a file whose name says
  * after whom, which only one can, and so on when that one is killed too. At the end of a turn the first file of such a row goes first: who still takes
  * a turn after a file of it sees then that it is gone, and gives way. So no file is ever taken away by somebody who does not have the turn.
+ *
+ * Where a file system has no links, the file is there for a moment before it says whose it is: it is somebody's then. Who is killed in that moment
+ * leaves a turn that has to be ended by hand.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { linkSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { codeOf, failure } from '../errors.ts'
 import { poll } from './clock.ts'
 import { ownProcess } from './lifecycle.ts'
 import { conditionOf, type ProcessHandle } from './process/liveness.ts'
-import { readJson } from './state.ts'
+import { DamagedFile } from './state.ts'
 
 /** Longer than any command has its turn. */
 const patienceMs = 120_000
@@ -37,14 +40,17 @@ export async function inTurnOfFile<T>(
 ): Promise<T> {
   const self = { ...(await ownProcess()), turn: randomUUID() }
   const row = await poll(() => take(path, self), { timeoutMs: refusal === undefined ? patienceMs : 0 })
-  if (row === undefined)
+  if (row === undefined) {
+    const turn = turnIn(path)
+    const pid = turn === 'not said yet' ? undefined : turn?.pid
     throw (
-      refusal?.(turnIn(path)?.pid) ??
+      refusal?.(pid) ??
       failure(
-        `Another command (process ${turnIn(path)?.pid ?? 'unknown'}) has been at the same for ${patienceMs / 1_000} s.`,
+        `Another command (process ${pid ?? 'unknown'}) has been at the same for ${patienceMs / 1_000} s.`,
         `Wait for it or end it; if there is no such command, remove ${path}.`,
       )
     )
+  }
   try {
     return await work()
   } finally {
@@ -64,19 +70,33 @@ async function take(path: string, self: Turn): Promise<readonly Held[] | undefin
       release(own)
       return undefined
     }
-    if ((await conditionOf(turn)) !== 'gone') return undefined
+    if (turn === 'not said yet' || (await conditionOf(turn)) !== 'gone') return undefined
     row.push({ file, turn })
     file = `${path}.after-${createHash('sha256').update(JSON.stringify(turn)).digest('hex').slice(0, 32)}`
   }
 }
 
-function turnIn(file: string): Turn | undefined {
-  return readJson(file) as Turn | undefined
+/** Undefined when it is nobody's: there is no such file. */
+function turnIn(file: string): Turn | 'not said yet' | undefined {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+  if (text === '') return 'not said yet'
+  try {
+    return JSON.parse(text) as Turn
+  } catch (error) {
+    throw new DamagedFile(file, error)
+  }
 }
 
 function isThere({ file, turn }: Held): boolean {
   const found = turnIn(file)
-  return found?.pid === turn.pid && found.identity === turn.identity && found.turn === turn.turn
+  if (found === undefined || found === 'not said yet') return false
+  return found.pid === turn.pid && found.identity === turn.identity && found.turn === turn.turn
 }
 
 /** False when the file is there already. */
@@ -88,10 +108,34 @@ function link(path: string, file: string, self: Turn): boolean {
     linkSync(own, file)
     return true
   } catch (error) {
+    if (linkless.has(codeOf(error) ?? '')) return create(file, self)
     if (codeOf(error) !== 'EEXIST') throw error
     return false
   } finally {
     rmSync(own)
+  }
+}
+
+/** What file systems say that know no links: FAT, and some of other machines. */
+const linkless: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+/** False when the file is there already. */
+function create(file: string, self: Turn): boolean {
+  let descriptor: number
+  try {
+    descriptor = openSync(file, 'wx')
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    return false
+  }
+  try {
+    writeFileSync(descriptor, JSON.stringify(self))
+    return true
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw error
+  } finally {
+    closeSync(descriptor)
   }
 }
 

@@ -28,10 +28,23 @@ const program = `
     })
 `
 
-test('each has its turn, and what another has written is there', async () => {
+/** As on a file system without links. */
+const withoutLinks = `
+  import fs from 'node:fs'
+  import { syncBuiltinESMExports } from 'node:module'
+  fs.linkSync = () => {
+    throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' })
+  }
+  syncBuiltinESMExports()
+`
+
+test.each([
+  ['', ''],
+  [', without links, too', withoutLinks],
+])('each has its turn, and what another has written is there%s', async (_, before) => {
   writeFileSync(path.join(folder, 'count'), '0')
   const commands = Array.from({ length: 3 }, () =>
-    spawn(process.execPath, ['--input-type=module-typescript', '-e', program, folder], {
+    spawn(process.execPath, ['--input-type=module-typescript', '-e', before + program, folder], {
       cwd: projectRoot,
       stdio: ['ignore', 'inherit', 'inherit'],
     }),
@@ -40,6 +53,18 @@ test('each has its turn, and what another has written is there', async () => {
   expect(ended.map(([code]) => code as unknown)).toEqual([0, 0, 0])
   expect(readFileSync(path.join(folder, 'count'), 'utf8')).toBe('60')
   expect(readdirSync(folder)).toEqual(['count'])
+})
+
+test('a file that does not say yet whose it is is somebody’s', async () => {
+  const lock = path.join(folder, 'lock')
+  writeFileSync(lock, '')
+  const refused = inTurnOfFile(
+    lock,
+    () => Promise.resolve(),
+    pid => new Error(`process ${pid} has it`),
+  )
+  await expect(refused).rejects.toThrow('process undefined has it')
+  expect(readdirSync(folder)).toEqual(['lock'])
 })
 
 /** Takes turns; whenever nobody has one, somebody takes it and is killed at once. */
