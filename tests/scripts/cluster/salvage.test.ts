@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { isCommandOf } from '#scripts/cluster/salvage.ts'
 
-const state = '/home/my user/.faultline/lab (1)'
+const state = '/srv/my clusters/.faultline/lab (1)'
 
 test.each([' ', '\0'] as const)(
   'a node, a proxy and a host are known by their files, with %j between arguments',
