@@ -197,12 +197,19 @@ export class PacketLinks implements PacketFaults {
   async #prove(fault: PacketFault, before: ReadonlyMap<string, Ending>): Promise<readonly LinkProof[]> {
     const nodes = await this.#nodes()
     const pairs = pairsOf(fault)
+    const runs = (id: number) => nodes.some(node => node.id === id && node.isRunning)
+    // Without such a link nothing can be shown, however often it is asked, and everybody else waits meanwhile.
+    const rounds = pairs.some(pair =>
+      fault.kind === 'loss' ? pair.every(runs) : before.get(nameOf(pair)) === 'answered',
+    )
+      ? roundsMax
+      : 0
     // A refusal comes as soon as an answer does; silence is waited for.
     const seconds = fault.kind === 'cut' ? answerSeconds : silenceSeconds
     let now = new Map<string, Ending>()
     let packets = 0
     // What gets lost by chance may not at first, and a busy machine may not even have asked in that time.
-    for (let round = 0; packets === 0 && round < roundsMax; round++) {
+    for (let round = 0; packets === 0 && round < rounds; round++) {
       now = await this.#probeAll(nodes, pairs, seconds)
       packets = (await this.#countAt(nodes, [fault])).get(chainOf(fault))?.lost ?? 0
     }

@@ -11,6 +11,8 @@ let nodes: Map<number, PacketNode>
 let networks: Map<string, Map<string, string>>
 /** Is called before a command is carried out beside a container. */
 let before: (container: string, command: string) => Promise<void> | void
+/** What requests to other nodes print. */
+let answers: string
 
 beforeEach(() => {
   home = mkdtempSync(path.join(tmpdir(), 'faultline-packets-'))
@@ -19,6 +21,7 @@ beforeEach(() => {
   nodes = new Map()
   networks = new Map()
   before = () => undefined
+  answers = ''
   for (const id of [1, 2, 3]) start(id, `10.0.0.${id}`)
 })
 afterEach(() => {
@@ -49,7 +52,9 @@ async function run(container: string, [, , command = '']: readonly string[]) {
   for (const [, chain = '', rules = ''] of command.matchAll(/':(\S+) - \[0:0\]'(.*?) "\$jump"/g))
     network.set(chain, [...rules.matchAll(/-s (\S+)/g)].map(([, address]) => address).join(' '))
   for (const [, chain = ''] of command.matchAll(/iptables -w -X (\S+)/g)) network.delete(chain)
-  const output = command.includes('/dev/tcp') ? '' : [...network.keys()].map(chain => `Chain ${chain} (1)\n`).join('')
+  const output = command.includes('/dev/tcp')
+    ? answers
+    : [...network.keys()].map(chain => `Chain ${chain} (1)\n`).join('')
   return { exitCode: 0, output }
 }
 
@@ -156,6 +161,22 @@ test('a node that was started counts as that, and the list tells what is not in 
   expect((await links().faults())[0]?.summary).toBe(`partition 1->2, by packet filters${missing}${trouble}`)
   await links().renew(2)
   expect((await links().faults())[0]?.summary).toBe('partition 1->2, by packet filters')
+})
+
+test.each([
+  ['cut', 'has not answered', '2 1\n', true, 1],
+  ['cut', 'has answered', '2 0\n', true, 11],
+  ['loss', 'leads to a node that is down', '2 1\n', false, 1],
+  ['loss', 'leads to a node that runs', '2 1\n', true, 11],
+])('%s of a link that %s: it is asked again while that can show something', async (kind, _, printed, isUp, times) => {
+  if (!isUp) end(2)
+  answers = printed
+  let asked = 0
+  before = (_container, command) => void (asked += command.includes('/dev/tcp') ? 1 : 0)
+  const added = links().add({ kind, from: [1], to: [2], parameters: { probability: 0.5 } }, true)
+  if (kind === 'cut' && printed === '2 0\n') await expect(added).rejects.toThrow('did not take effect')
+  else expect((await added).proofs).toMatchObject([{ link: '1->2', shown: undefined }])
+  expect(asked).toBe(times)
 })
 
 test('what cannot be taken back hides nothing, and is in the list still', async () => {
