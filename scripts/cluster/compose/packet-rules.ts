@@ -134,9 +134,11 @@ export function applyCommand(chain: string, rules: readonly string[]): string {
   return `{ { ${isThere}; } 2>/dev/null || { ${jump}; printf '%s\\n' ${text} | iptables-restore -w --noflush; }; }`
 }
 
-/** No error when it is not there; one when it still is. */
+/** No error when it is not there; one when it still is, or when nothing can be said of it. */
 export function removeCommand(chain: string): string {
   return [
+    // Where this one fails all others do, also the one that would tell that it is still there.
+    'iptables -w -nL INPUT >/dev/null || exit',
     `while iptables -w -C INPUT -j ${chain} 2>/dev/null; do iptables -w -D INPUT -j ${chain}; done`,
     `iptables -w -F ${chain} 2>/dev/null; iptables -w -X ${chain} 2>/dev/null`,
     `! iptables -w -nL ${chain} >/dev/null 2>&1`,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import {
   applyCommand,
@@ -75,8 +76,18 @@ describe('the packet filters of a fault of links', () => {
         " printf '%s\\n' '*filter' ':FL-cut-1 - [0:0]' '-A FL-cut-1 -s 10.0.0.1 -j DROP' \"$jump\" COMMIT | iptables-restore -w --noflush; }; }",
     )
     expect(removeCommand('FL-cut-1')).toMatch(
-      /^while iptables -w -C INPUT .*; ! iptables -w -nL FL-cut-1 >\/dev\/null 2>&1$/,
+      /; while iptables -w -C INPUT .*; ! iptables -w -nL FL-cut-1 >\/dev\/null 2>&1$/,
     )
+  })
+
+  test.each([
+    ['is gone afterwards', '[ "$*" = "-w -nL INPUT" ]', 0],
+    ['is there still', 'case "$*" in *-C*) return 1;; esac', 1],
+    ['is not to be seen, for want of any right', '{ echo "Permission denied" >&2; return 4; }', 4],
+  ])('are not taken for removed but when they are: a chain that %s', (_, iptables, status) => {
+    // Beside others, as `heal` has it.
+    const script = `iptables() { ${iptables}; }; ( ${removeCommand('FL-cut-1')} ) && ( ${removeCommand('FL-cut-2')} )`
+    expect(spawnSync('bash', ['-c', script]).status).toBe(status)
   })
 
   test('count what they lose', () => {
