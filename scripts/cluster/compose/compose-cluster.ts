@@ -135,7 +135,7 @@ export class ComposeCluster implements Cluster {
     this.nodeFaults = this.spec.faults === true ? this.#makeNodeFaults() : undefined
     this.versions = this.capabilities.has('upgrade')
       ? new ComposeVersions(this.spec, {
-          imageOf: async id => (await this.#inspect(id))?.Config.Image,
+          inspect: id => this.#inspect(id),
           log: id => this.logs(id, { lines: wholeLog }),
         })
       : undefined
@@ -268,7 +268,7 @@ export class ComposeCluster implements Cluster {
     const { ok, stdout, stdall } = await sh()`docker compose ${this.#files()} config --format json`
     if (!ok) throw failure(`The Compose files of ${this.spec.name} cannot be read: ${stdall.trim().slice(-500)}`)
     const { services } = JSON.parse(stdout) as { services: Readonly<Record<string, { readonly image: string }>> }
-    return services[serviceName(this.spec, id)]?.image !== (await this.#inspect(id))?.Config.Image
+    return (await this.versions?.isOther(id, services[serviceName(this.spec, id)]?.image)) === true
   }
 
   /** On the volumes, with the name and the ports that its container had. */

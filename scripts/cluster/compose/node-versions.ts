@@ -14,12 +14,12 @@ import { readJson, stateDirectory, writeJson } from '../state.ts'
 import { docker } from './docker.ts'
 import { serviceName } from './container-addresses.ts'
 import { ensureKafkaImage } from './kafka-image.ts'
-import { isThere } from './public-image.ts'
+import { idOf, isThere } from './public-image.ts'
 
 /** What is asked of the containers of a cluster. */
 export interface NodeContainers {
-  /** The name of the image; undefined: there is no container. */
-  imageOf(id: number): Promise<string | undefined>
+  /** Which image it was made of, and by which name, which may mean another one now; undefined: there is no container. */
+  inspect(id: number): Promise<{ readonly Image: string; readonly Config: { readonly Image: string } } | undefined>
   log(id: number): Promise<string>
 }
 
@@ -36,15 +36,21 @@ export class ComposeVersions implements NodeVersions {
   readonly #spec: ClusterSpec
   readonly #containers: NodeContainers
   readonly #imageOf: (version: string, options?: UpOptions) => Promise<string>
+  readonly #idOf: (image: string) => Promise<string | undefined>
 
-  /** @param find brings the image of a version, or refuses one that is not there */
+  /**
+   * @param find brings the image of a version, or refuses one that is not there
+   * @param idOfImage which one a name means now
+   */
   constructor(
     spec: ClusterSpec,
     containers: NodeContainers,
     find = (version: string, options: UpOptions) => findImage(spec, version, options),
+    idOfImage = async (image: string) => await idOf(await docker(), image),
   ) {
     this.#spec = spec
     this.#containers = containers
+    this.#idOf = idOfImage
     this.#imageOf = (version, options = {}) => find(version, options)
   }
 
@@ -68,11 +74,26 @@ export class ComposeVersions implements NodeVersions {
     })
   }
 
+  /** Whether a node is to have another image at its next start than its container: one of another name, or what the name of its own means since. */
+  async isOther(id: number, wanted: string | undefined): Promise<boolean> {
+    const found = await this.#containers.inspect(id)
+    if (found?.Config.Image !== wanted) return true
+    // The image of the cluster may be built again at any time; one of a single node was asked for.
+    if (found === undefined || wanted === undefined || readNodeVersion(this.#spec.name, id) === undefined) return false
+    return ((await this.#idOf(wanted)) ?? found.Image) !== found.Image
+  }
+
   /** By the image of its container, and what Apache Kafka says of itself at its start. */
   async prove(id: number, version: string): Promise<string | undefined> {
     const image = await this.#imageOf(version)
-    const found = await this.#containers.imageOf(id)
-    if (found !== image) throw failure(`Node ${id} was to run ${image}, but runs ${found ?? 'nothing'}.`)
+    const found = await this.#containers.inspect(id)
+    if (found?.Config.Image !== image)
+      throw failure(`Node ${id} was to run ${image}, but runs ${found?.Config.Image ?? 'nothing'}.`)
+    const now = await this.#idOf(image)
+    if (now !== undefined && now !== found.Image)
+      throw failure(
+        `Node ${id} was to run ${image}, which is ${now}, but runs ${found.Image}, which had that name before.`,
+      )
     if (this.#spec.engine !== 'apache-kafka') return `the image ${image}`
     const said = /Kafka version: (\S+)/.exec(await this.#containers.log(id))?.[1]
     if (said === version) return `the image ${image}, and says that it is ${said}`

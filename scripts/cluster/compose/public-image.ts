@@ -29,11 +29,15 @@ export async function ensurePublicImage(source: ImageSource, image: string, prog
 }
 
 export async function isThere(source: Pick<ImageSource, 'getImage'>, image: string): Promise<boolean> {
+  return (await idOf(source, image)) !== undefined
+}
+
+/** Which image a name means now; undefined: none. */
+export async function idOf(source: Pick<ImageSource, 'getImage'>, image: string): Promise<string | undefined> {
   try {
-    await source.getImage(image).inspect()
-    return true
+    return (await source.getImage(image).inspect()).Id
   } catch (error) {
-    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return false
+    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined
     throw error
   }
 }
