@@ -241,10 +241,13 @@ export class ComposeCluster implements Cluster {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     await this.#endCut(id)
     this.#wantEnd(id, false)
+    const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
-    if ((await this.#inspect(id)) === undefined) await this.#makeAgain(serviceName(this.spec, id))
+    if (before === undefined) await this.#makeAgain(serviceName(this.spec, id))
     else if (await this.#hasOtherImage(id)) await this.#makeAnew(id)
     else await (await this.#container(id)).start()
+    // One that was made has no limit.
+    if ((await this.#inspect(id))?.Id !== before?.Id) await this.nodeFaults?.renew(id)
     await this.packets?.renew(id)
   }
 
@@ -286,7 +289,6 @@ export class ComposeCluster implements Cluster {
     await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), () =>
       this.compose(['up', ...how, serviceName(this.spec, id)]),
     )
-    await this.nodeFaults?.renew(id)
   }
 
   async restart(id: number): Promise<void> {

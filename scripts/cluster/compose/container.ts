@@ -145,6 +145,7 @@ export async function writeContainerFile(name: string, path: string, file: TarFi
   await container.putArchive(archiveOf(base, file), { path: dir })
 }
 
-function isMissing(error: unknown): boolean {
+/** Of a container, or of what is looked for in it. */
+export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'statusCode' in error && error.statusCode === 404
 }

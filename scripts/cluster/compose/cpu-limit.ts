@@ -13,7 +13,7 @@ import { takingBack } from '../../settle.ts'
 import type { NodeFaults } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
-import { runInContainer } from './container.ts'
+import { isMissing, runInContainer } from './container.ts'
 import { docker } from './docker.ts'
 import type { NodeContainer } from './kafka-node-faults.ts'
 
@@ -111,12 +111,13 @@ export class CpuLimitedNodes implements NodeFaults {
       const limit = this.#read(id)
       if (limit === undefined) return
       const { name } = await this.#containerOf(id)
-      await update(name, await shareFor(name, limit))
+      await unlessGone(async () => await update(name, await shareFor(name, limit)))
     })
   }
 
   async #end(id: number, { before }: Limit): Promise<void> {
-    await update((await this.#containerOf(id)).name, before)
+    const { name } = await this.#containerOf(id)
+    await unlessGone(() => update(name, before))
     rmSync(this.#file(id), { force: true })
   }
 
@@ -174,6 +175,15 @@ async function shareFor(name: string, { cores, before }: Limit): Promise<Share> 
 
 async function hostConfigOf(name: string) {
   return (await (await docker()).getContainer(name).inspect()).HostConfig
+}
+
+/** One that somebody has removed has no limit, nor has the one that is made in its place. */
+async function unlessGone(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
 }
 
 async function update(name: string, share: Share): Promise<void> {
