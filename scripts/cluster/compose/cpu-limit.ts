@@ -122,8 +122,8 @@ export class CpuLimitedNodes implements NodeFaults {
   }
 
   async #describe(id: number, { id: faultId, cores, startedAt, heldBack }: Limit): Promise<NodeFaultState> {
-    const { name, isRunning, isPaused, ...container } = await this.#containerOf(id)
-    const now = isRunning && !isPaused ? await timesHeldBack(name) : 0
+    const container = await this.#containerOf(id)
+    const now = await this.#timesHeldBack(id, container)
     const hits = Math.max(0, container.startedAt === startedAt ? now - heldBack : now)
     return {
       id: faultId,
@@ -131,6 +131,18 @@ export class CpuLimitedNodes implements NodeFaults {
       summary: `node ${id}: its container has ${cores} of a core`,
       parameters: { cores },
       hits,
+    }
+  }
+
+  /** 0 when it does not run, or ends or is frozen before it has told. */
+  async #timesHeldBack(id: number, { name, isRunning, isPaused, startedAt }: NodeContainer): Promise<number> {
+    if (!isRunning || isPaused) return 0
+    try {
+      return await timesHeldBack(name)
+    } catch (error) {
+      const now = await this.#containerOf(id)
+      if (now.isRunning && !now.isPaused && now.startedAt === startedAt) throw error
+      return 0
     }
   }
 

@@ -94,3 +94,24 @@ test('no limit is added to one that is removed meanwhile', async () => {
   await expect(nodes.add(1, order)).rejects.toThrow('the engine says 404')
   expect(readdirSync(nodeDirectory(name, 1))).toEqual([])
 })
+
+test.each([
+  ['ends', { isRunning: false }],
+  ['is removed', undefined],
+  ['is started anew', { isRunning: true, startedAt: 'second' }],
+])('one that %s while it is asked was never held back, and is no error', async (_, change) => {
+  await nodes.add(1, order)
+  engine.before = () => {
+    engine.container = change && { ...engine.container!, ...change }
+    throw engine.refuse(409)
+  }
+  expect(await nodes.list(1)).toMatchObject([{ id: 'cpu-limit-1', hits: 0 }])
+})
+
+test('what a container that goes on does not tell is an error', async () => {
+  await nodes.add(1, order)
+  engine.before = () => {
+    throw engine.refuse(500)
+  }
+  await expect(nodes.list(1)).rejects.toThrow('the engine says 500')
+})
