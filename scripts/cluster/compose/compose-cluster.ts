@@ -243,7 +243,7 @@ export class ComposeCluster implements Cluster {
     this.#wantEnd(id, false)
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
-    if (before === undefined) await this.#makeAgain(serviceName(this.spec, id))
+    if (before === undefined) await this.#inTurn(() => this.#makeAgain(serviceName(this.spec, id)))
     else if (await this.#hasOtherImage(id)) await this.#makeAnew(id)
     else await (await this.#container(id)).start()
     // One that was made has no limit.
@@ -282,13 +282,17 @@ export class ComposeCluster implements Cluster {
       if (exitCode !== 0)
         throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
     }
-    // With the volumes that have no name: Compose would hand them on to the new container, and take them for named ones when all is removed.
-    await (await this.#container(id)).remove({ v: true })
     const how = ['--detach', '--no-deps', '--no-build', '--pull', 'never']
-    // One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away.
-    await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), () =>
-      this.compose(['up', ...how, serviceName(this.spec, id)]),
-    )
+    await this.#inTurn(async () => {
+      // With the volumes that have no name: Compose would hand them on to the new container, and take them for named ones when all is removed.
+      await (await this.#container(id)).remove({ v: true })
+      await this.compose(['up', ...how, serviceName(this.spec, id)])
+    })
+  }
+
+  /** One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away. */
+  async #inTurn(command: () => Promise<void>): Promise<void> {
+    await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), command)
   }
 
   async restart(id: number): Promise<void> {

@@ -1,0 +1,92 @@
+/** Nodes that are started at the same time and whose containers are to be made, by an engine that only notes what it is asked for. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { keepStateIn, nodeDirectory } from '#scripts/cluster/state.ts'
+
+/** Images of the containers that are there, and what was done, in the order in which it began and ended. */
+const engine = vi.hoisted(() => ({ images: new Map<string, string>(), done: [] as string[] }))
+
+vi.mock('#scripts/cluster/compose/docker.ts', () => ({
+  docker: () => Promise.resolve({ getContainer: (container: string) => containerOf(container) }),
+  async runDocker(words: readonly string[]) {
+    const service = words.at(-1)!
+    engine.done.push(`makes ${service}`)
+    await new Promise<void>(resolve => setImmediate(resolve))
+    engine.images.set(`faultline-made-${service}-1`, 'a new one')
+    engine.done.push(`made ${service}`)
+  },
+}))
+
+vi.mock('#scripts/shell.ts', () => ({
+  sh: () => async () => {
+    const services = Object.fromEntries([1, 2, 3].map(id => [`broker-${id}`, { image: 'a new one' }]))
+    return Promise.resolve({ ok: true, stdout: JSON.stringify({ services }) })
+  },
+}))
+
+function containerOf(container: string) {
+  return {
+    inspect: async () => {
+      const image = engine.images.get(container)
+      if (image === undefined) throw Object.assign(new Error('no such container'), { statusCode: 404 })
+      const [Config, State] = [{ Image: image }, { Running: false }]
+      return Promise.resolve({ Id: `${container} of ${image}`, Image: image, Config, State, NetworkSettings: {} })
+    },
+    remove: async () => {
+      engine.done.push(`removed ${container.replace('faultline-made-', '').replace(/-1$/, '')}`)
+      engine.images.delete(container)
+      await Promise.resolve()
+    },
+  }
+}
+
+const { ComposeCluster } = await import('#scripts/cluster/compose/compose-cluster.ts')
+const { imagesFile } = await import('#scripts/cluster/compose/node-versions.ts')
+
+const name = 'made'
+const spec = clusterSpec({ runtime: 'compose', name })
+let home: string
+
+beforeEach(() => {
+  home = mkdtempSync(path.join(tmpdir(), 'faultline-made-'))
+  keepStateIn(home, name)
+  for (const id of [1, 2, 3]) mkdirSync(nodeDirectory(name, id), { recursive: true })
+  engine.images.clear()
+  engine.done.length = 0
+})
+afterEach(() => rmSync(home, { recursive: true }))
+
+/** Each by a command of its own. */
+async function startAll(): Promise<readonly string[]> {
+  const record = {
+    version: 1,
+    spec,
+    clusterId: '',
+    phase: 'up',
+    owner: { pid: 0, identity: '' },
+    foreignData: [],
+  } as const
+  const commands = [1, 2, 3].map(() => new ComposeCluster(record))
+  await Promise.all(commands.map((cluster, at) => cluster.start(at + 1)))
+  return engine.done
+}
+
+/** What was done for each node, one node after the other, whichever came first. */
+function inTurns(done: readonly string[], ...steps: readonly string[]): void {
+  const turns = [0, 1, 2].map(turn => done.slice(turn * steps.length, (turn + 1) * steps.length).join(', '))
+  const expected = [1, 2, 3].map(id => steps.map(step => `${step} broker-${id}`).join(', '))
+  expect(new Set(turns)).toEqual(new Set(expected))
+}
+
+test('Compose makes removed containers one after the other: the command that is noted is the one that runs', async () => {
+  inTurns(await startAll(), 'makes', 'made')
+})
+
+test('a container is removed in the turn in which it is made anew, so that nobody who waits too long is left without', async () => {
+  for (const id of [1, 2, 3]) engine.images.set(`faultline-made-broker-${id}-1`, 'an old one')
+  writeFileSync(imagesFile(name), '{}')
+  inTurns(await startAll(), 'removed', 'makes', 'made')
+})
