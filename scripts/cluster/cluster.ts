@@ -307,7 +307,7 @@ export function capabilitiesOf(
 ): ReadonlySet<Capability> {
   // Its volume is emptied by no container of ours, no proxy knows its listeners, and its files are none that we can read.
   const ofRedpanda: readonly Capability[] = [
-    ...(['node-faults', 'power-failure', 'wipe', 'upgrade', 'partition', 'read-log-directory'] as const),
+    ...(['node-faults', 'power-failure', 'wipe', 'grow', 'upgrade', 'partition', 'read-log-directory'] as const),
   ]
   if (engine === 'redpanda') return new Set([...capabilities].filter(each => !ofRedpanda.includes(each)))
   const inside: readonly Capability[] = ['node-faults', 'power-failure']

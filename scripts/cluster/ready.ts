@@ -17,6 +17,7 @@ import {
   fetchFrom,
   metadata,
   produceOne,
+  unregisterBroker,
 } from './wire-requests.ts'
 
 export interface ReadyOptions {
@@ -253,6 +254,47 @@ export async function askQuorum(
     // No broker can name a leader: for the caller that is an answer.
     if (error instanceof AggregateError) return undefined
     throw error
+  }
+}
+
+/** Brokers that are gone and do not come back: the controller knows them no more. Asks one endpoint after the other until one can have it done. */
+export async function unregister(
+  ids: readonly number[],
+  endpoints: readonly Endpoint[],
+  clock: LabClock,
+  client: ConnectionOptions,
+): Promise<void> {
+  const troubles: string[] = []
+  for (const endpoint of endpoints) {
+    try {
+      return await unregisterAt(endpoint, ids, clock, client)
+    } catch (error) {
+      troubles.push(messageOf(error))
+    }
+  }
+  throw failure(`Broker ${ids.join(', ')} stays registered, and fenced: ${troubles.join('; ') || 'no broker is up'}.`)
+}
+
+async function unregisterAt(
+  endpoint: Endpoint,
+  ids: readonly number[],
+  clock: LabClock,
+  client: ConnectionOptions,
+): Promise<void> {
+  const done = new AbortController()
+  const ask = async (): Promise<void> => {
+    const connection = await WireClient.open(endpoint, client, done.signal)
+    done.signal.addEventListener('abort', () => connection.close(), { once: true })
+    for (const id of ids) {
+      const code = await unregisterBroker(connection, id)
+      if (code !== errorCodes.none && code !== errorCodes.brokerIdNotRegistered)
+        throw new Error(`${endpoint.host}:${endpoint.port} answers ${errorName(code)}`)
+    }
+  }
+  try {
+    await within(clock, ATTEMPT_MS, ask())
+  } finally {
+    done.abort()
   }
 }
 

@@ -7,7 +7,12 @@ import type { Reader } from './wire-format.ts'
 import type { WireClient } from './wire.ts'
 import type { QuorumView } from './cluster.ts'
 
-export const errorCodes = { none: 0, unknownTopicOrPartition: 3, topicAlreadyExists: 36 } as const
+export const errorCodes = {
+  none: 0,
+  unknownTopicOrPartition: 3,
+  topicAlreadyExists: 36,
+  brokerIdNotRegistered: 102,
+} as const
 
 export interface PartitionView {
   readonly index: number
@@ -134,6 +139,13 @@ export async function deleteTopic(client: WireClient, name: string, timeoutMs: n
     return r.int16()
   })
   return code ?? -1
+}
+
+/** UnregisterBroker v0. */
+export async function unregisterBroker(client: WireClient, id: number): Promise<number> {
+  const reader = await client.request(64, 0, new Writer().int32(id).noTags(), { flexible: true })
+  reader.int32()
+  return reader.int16()
 }
 
 /** AlterPartitionReassignments v0 of one partition; replicas null cancels. Returns the error code of the whole, or of the partition. */

@@ -1,7 +1,9 @@
 /** The image and clusters of containers: through the command line, with plain `docker compose`, and in the ways other people run images. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import path from 'node:path'
 import { execa } from 'execa'
+import { Kafka, logLevel, type KafkaConfig } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
 import { brokerImage } from '#scripts/cluster/compose/generator.ts'
@@ -10,7 +12,9 @@ import { projectRoot } from '#scripts/cluster/state.ts'
 import { WireClient } from '#scripts/cluster/wire.ts'
 import { metadata } from '#scripts/cluster/wire-requests.ts'
 import { describeWith } from '../machine.ts'
+import { leftOf } from './containers.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
+import { writeToMoved } from './moved-partition.ts'
 
 const docker = async (...args: string[]): Promise<string> => (await execa('docker', args)).stdout
 const MB = 1_000_000
@@ -220,12 +224,98 @@ describeWith(['docker'], 'a cluster of containers', () => {
     expect(await toolkit.values(cluster, 'letters')).toEqual(['a', 'b', 'c'])
   })
 
+  const containers = () =>
+    docker('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}}', '--filter', `name=-${cluster}-`)
+
+  test('refuses to grow where a port of a new broker is taken, and has changed nothing', async () => {
+    const before = await containers()
+    const record = readFileSync(path.join(toolkit.home, cluster, 'cluster.json'), 'utf8')
+    const { bootstrap } = await toolkit.document('status', ...name)
+    const port = Number(bootstrap.split(':').at(-1)) + 1
+    const server = createServer()
+    await new Promise<void>(resolve => server.listen({ host: '127.0.0.1', port }, resolve))
+    const { exitCode, stderr } = await toolkit.start('scale', ...name)
+    await new Promise(resolve => server.close(resolve))
+    expect(stderr).toContain(`Port taken on 127.0.0.1: ${port} (clients of broker 4).`)
+    expect(exitCode).toBe(3)
+    expect(await containers()).toBe(before)
+    expect(readFileSync(path.join(toolkit.home, cluster, 'cluster.json'), 'utf8')).toBe(record)
+  })
+
+  test('interrupted while it grows is as it was', async () => {
+    const before = await leftOf(cluster)
+    const ids = await containers()
+    const command = toolkit.start('grow', '--by', '2', ...name)
+    await new Promise<void>((resolve, reject) => {
+      command.stderr.on('data', chunk => {
+        if (String(chunk).includes('Waiting until every broker serves')) resolve()
+      })
+      command.then(() => reject(new Error('it has grown before it was interrupted')), reject)
+    })
+    command.kill('SIGINT')
+    const { exitCode, stderr } = await command
+    expect(stderr).toContain('Interrupted')
+    expect(stderr).not.toContain('could not be taken back')
+    expect(exitCode).toBe(130)
+    expect(await leftOf(cluster)).toEqual(before)
+    expect(await containers()).toBe(ids)
+    expect(await toolkit.states(cluster)).toEqual(['running', 'running', 'running'])
+  })
+
+  test('grows by brokers in containers of their own, and a client writes to a partition that moved there', async () => {
+    const before = (await containers()).split('\n')
+    const { bootstrap, brokers } = await toolkit.document('grow', '--by', '2', ...name)
+    expect(brokers.map(({ id, state }) => ({ id, state }))).toEqual(
+      [1, 2, 3, 4, 5].map(id => ({ id, state: 'running' })),
+    )
+    expect((await containers()).split('\n')).toEqual(expect.arrayContaining(before))
+    expect(bootstrap.split(',')).toHaveLength(5)
+    await writeToMoved(new Kafka({ brokers: bootstrap.split(','), logLevel: logLevel.NOTHING }), 5)
+    await toolkit.run('kill', '5', ...name)
+    await toolkit.run('start', '5', ...name)
+    expect(await toolkit.states(cluster)).toEqual(Array.from({ length: 5 }, () => 'running'))
+  })
+
+  test('goes down with its data kept, and continues with all that it has grown by', async () => {
+    await toolkit.run('down', '--keep-data', ...name)
+    const { brokers } = await toolkit.document('up', ...name)
+    expect(brokers.map(({ state }) => state)).toEqual(Array.from({ length: 5 }, () => 'running'))
+    expect(await toolkit.values(cluster, 'moved')).toEqual(['there'])
+  })
+
   test('goes down and leaves neither containers nor volumes nor files', async () => {
     await toolkit.run('down', ...name)
     expect(await docker('ps', '-aq', '--filter', `label=com.docker.compose.project=faultline-${cluster}`)).toBe('')
     expect(
       await docker('volume', 'ls', '-q', '--filter', `label=com.docker.compose.project=faultline-${cluster}`),
     ).toBe('')
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})
+
+describeWith(['docker'], 'a cluster of containers with client certificates and faults inside', () => {
+  const toolkit = new Toolkit()
+  const cluster = `sealed-${process.pid}`
+  const name = ['--name', cluster]
+  afterAll(() => toolkit.remove())
+
+  test('grows by a broker that the others and their clients believe, and that can be broken like them', async () => {
+    const shape = ['--runtime', 'compose', '--security', 'mtls', '--faults', '--brokers', '2']
+    await toolkit.run('up', ...name, ...shape, '--port', await freePort())
+    const { brokers } = await toolkit.document('grow', ...name)
+    expect(brokers.map(({ state }) => state)).toEqual(['running', 'running', 'running'])
+    const file = path.join(toolkit.home, cluster, 'security', 'admin.kafkajs.json')
+    const config = JSON.parse(readFileSync(file, 'utf8')) as KafkaConfig
+    expect(config.brokers).toHaveLength(3)
+    await writeToMoved(new Kafka({ ...config, logLevel: logLevel.NOTHING }), 3)
+    const { stdout } = await toolkit.run('fault', 'add', 'slow-disk', '3', '--delay', '50', '--json', ...name)
+    expect(JSON.parse(stdout)).toMatchObject([{ name: 'slow-disk', node: 3, proofs: [{ shown: true }] }])
+    await toolkit.run('fault', 'heal', '--all', ...name)
+  })
+
+  test('goes down and leaves nothing', async () => {
+    await toolkit.run('down', ...name)
+    expect(await leftOf(cluster)).toEqual([])
     expect(toolkit.isEmpty).toBe(true)
   })
 })

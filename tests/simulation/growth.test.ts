@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { listReassignments, reassignPartition } from '#scripts/cluster/wire-requests.ts'
+import { unregister } from '#scripts/cluster/ready.ts'
+import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { clusterSpec } from '#scripts/cluster/spec.ts'
+import { errorCodes, listReassignments, reassignPartition, unregisterBroker } from '#scripts/cluster/wire-requests.ts'
 import { Links } from '#scripts/workload/links.ts'
 import { scenario, wrong, type Scene } from './harness.ts'
 
@@ -53,4 +56,26 @@ describe('a fourth broker joins and takes partitions while one of the four dies'
     const { verdict } = await scenario(options, scene => growth(scene, victim))
     expect(wrong(verdict)).toEqual([])
   })
+})
+
+test('a broker that came and does not come back is known no more', async () => {
+  const cluster = await simulatedRuntime.up(clusterSpec({ name: 'gone', runtime: 'simulated', brokers: 1, seed: 14 }))
+  const links = new Links(cluster, timeoutMs)
+  try {
+    const forget = async () => {
+      const [first] = await cluster.nodes()
+      // Nobody answers for node 2: another one is asked.
+      const dead = { host: 'node-2', port: first?.port ?? 0 }
+      await unregister([2], [dead, ...(first === undefined ? [] : [first])], cluster.clock, cluster.kafkaOptions())
+    }
+    await cluster.grow?.(1)
+    await cluster.kill(2)
+    await forget()
+    expect(await links.ask(1, client => unregisterBroker(client, 2))).toBe(errorCodes.brokerIdNotRegistered)
+    await forget()
+    await expect(unregister([2], [], cluster.clock, cluster.kafkaOptions())).rejects.toThrow('stays registered')
+  } finally {
+    links.close()
+    await cluster.down()
+  }
 })

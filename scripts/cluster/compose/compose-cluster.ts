@@ -8,7 +8,7 @@ import type { ContainerInspectInfo } from 'dockerode'
 import type { Random } from '#broker/environment/environment.ts'
 import { codeOf, failure, usageError } from '../../errors.ts'
 import type { ClusterLinks, FaultRequest } from '../../proxy/model.ts'
-import { untilAllEnded } from '../../settle.ts'
+import { takingBack, untilAllEnded } from '../../settle.ts'
 import { realClock } from '../clock.ts'
 import type {
   Capability,
@@ -21,17 +21,20 @@ import type {
   PowerLossSeen,
   Progress,
   QuorumView,
+  UpOptions,
 } from '../cluster.ts'
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
+import { findCluster } from '../lifecycle.ts'
+import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { wholeLoss } from '../process/power.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
-import { askQuorum, waitUntilReady } from '../ready.ts'
-import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
+import { askQuorum, unregister, waitUntilReady } from '../ready.ts'
+import { describeSecurity, toolkitClient, writeClientFiles, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import {
@@ -51,11 +54,13 @@ import { CONTROLLER_PORT, NETWORK_PORT, proxyService } from './container-address
 import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
 import { runOnVolumes, withoutFrames } from './container.ts'
 import { CpuLimitedNodes } from './cpu-limit.ts'
+import { prepareGrowth, type ComposeGrowth } from './grow.ts'
 import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
 import { forgetUnsyncedCommand, knowsUnsynced, loseUnsyncedIn, preparePowerFailure } from './power.ts'
+import { composePath, projectName } from './project.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { sweepProject } from './sweep.ts'
 import { redpandaDataDir } from './redpanda.ts'
@@ -71,9 +76,16 @@ export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'partition',
 ])
 
+/** What a proxy is in the way of: each node has a listener for each of the others. */
+const bareCapabilities: readonly Capability[] = ['grow']
+
+/** What a lab's cluster has only behind a proxy, and what only without one. */
+export const composeEitherOr = bareCapabilities.map(bare => ['partition', bare] as const)
+
 /** And what needs nodes that can be broken from inside: a lab that wants it gets it. */
 export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...composeCapabilities,
+  ...bareCapabilities,
   'node-faults',
   'power-failure',
 ] satisfies Capability[])
@@ -81,7 +93,6 @@ export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
 /** A JVM takes its time on a slow machine. */
 const READY_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_SECONDS = 60
-const composeFileName = 'compose.yaml'
 const wholeLog = 1_000_000
 /** Which process the last `docker compose` was. */
 const commandFileName = 'compose-command.json'
@@ -98,8 +109,6 @@ interface Intent {
 }
 
 export class ComposeCluster implements Cluster {
-  readonly spec: ClusterSpec
-  readonly bootstrap: readonly string[]
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
   readonly packets: PacketLinks | undefined
@@ -107,18 +116,18 @@ export class ComposeCluster implements Cluster {
   readonly versions: ComposeVersions | undefined
   readonly clock = realClock
   readonly random: Random
-  readonly #record: ClusterRecord
+  /** As it was when this object was made, or has grown since. */
+  #record: ClusterRecord
   readonly #proxy: ProxyContainer | undefined
   #kafkaFaults: KafkaNodeFaults | undefined
   #probes = 0
 
   constructor(record: ClusterRecord) {
-    this.spec = record.spec
-    this.bootstrap = brokerIds(record.spec).map(id => `${HOST}:${brokerPort(record.spec, id)}`)
-    this.random = seededRandom(record.spec.seed)
     this.#record = record
+    this.random = seededRandom(record.spec.seed)
     const capabilities = new Set<Capability>([
       ...composeCapabilities,
+      ...(this.spec.proxy === true ? [] : bareCapabilities),
       ...(this.spec.faults === true ? (['node-faults', 'power-failure'] as const) : []),
     ])
     this.capabilities = capabilitiesOf({ name: 'compose', capabilities }, this.spec.engine)
@@ -172,6 +181,14 @@ export class ComposeCluster implements Cluster {
       host: serviceName(this.spec, id),
       port: rolesOf(this.spec, id).includes('broker') ? NETWORK_PORT : CONTROLLER_PORT,
     }
+  }
+
+  get spec(): ClusterSpec {
+    return this.#record.spec
+  }
+
+  get bootstrap(): readonly string[] {
+    return brokerIds(this.spec).map(id => `${HOST}:${brokerPort(this.spec, id)}`)
   }
 
   get security(): SecurityDocument | undefined {
@@ -243,7 +260,7 @@ export class ComposeCluster implements Cluster {
     this.#wantEnd(id, false)
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
-    if (before === undefined) await this.#inTurn(() => this.#makeAgain(serviceName(this.spec, id)))
+    if (before === undefined) await this.#inTurn(() => this.#makeServices([id]))
     else if (await this.#hasOtherImage(id)) await this.#makeAnew(id)
     else await (await this.#container(id)).start()
     // One that was made has no limit.
@@ -251,9 +268,10 @@ export class ComposeCluster implements Cluster {
     await this.packets?.renew(id)
   }
 
-  async #makeAgain(service: string): Promise<void> {
+  /** Containers that are not there; all others stay as they are. */
+  async #makeServices(ids: readonly number[], signal?: AbortSignal): Promise<void> {
     const how = ['--detach', '--no-build', '--pull', 'never', '--no-deps', '--no-recreate']
-    await this.compose(['up', ...how, service])
+    await this.compose(['up', ...how, ...ids.map(id => serviceName(this.spec, id))], signal)
   }
 
   /** Refuses what needs a container that is not there. */
@@ -293,6 +311,43 @@ export class ComposeCluster implements Cluster {
   /** One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away. */
   async #inTurn(command: () => Promise<void>): Promise<void> {
     await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), command)
+  }
+
+  async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {
+    const { name } = this.spec
+    // What another command has changed since is in the record of the state directory.
+    findCluster(name)
+    return await inTurnOfFile(
+      join(stateDirectory(name), 'grow.lock'),
+      async () => await this.#grow(await prepareGrowth(findCluster(name), by, options), options),
+      pid => failure(`Another command (process ${pid ?? 'unknown'}) is adding brokers to ${name}.`, 'Wait for it.'),
+    )
+  }
+
+  async #grow(growth: ComposeGrowth, { progress, signal }: UpOptions): Promise<readonly number[]> {
+    const { record, fresh } = growth
+    const before = this.#record
+    try {
+      growth.write()
+      this.#record = record
+      progress?.(`Starting broker ${fresh.join(', ')}`)
+      await this.#inTurn(() => this.#makeServices(fresh, signal))
+      progress?.('Waiting until every broker serves')
+      await this.waitReady({ ...(progress && { progress }), ...(signal && { signal }) })
+      signal?.throwIfAborted()
+    } catch (error) {
+      throw await takingBack(error, async () => {
+        const services = fresh.map(id => serviceName(record.spec, id))
+        await sweepProject(projectName(record.spec), { keepVolumes: false, isCutOff: true, services })
+        growth.restore()
+        this.#record = before
+        await unregister(fresh, await this.#upBrokers(), this.clock, this.kafkaOptions())
+      })
+    }
+    const secrets = this.#secrets
+    if (secrets !== undefined) writeClientFiles(secrets, this.bootstrap)
+    writePrometheusConfig(record.spec)
+    return fresh
   }
 
   async restart(id: number): Promise<void> {
@@ -412,11 +467,14 @@ export class ComposeCluster implements Cluster {
   }
 
   async quorum(): Promise<QuorumView | undefined> {
+    return await askQuorum(await this.#upBrokers(), this.clock, this.kafkaOptions())
+  }
+
+  async #upBrokers(): Promise<NodeState[]> {
     const nodes = await this.nodes()
-    const up = nodes.filter(
+    return nodes.filter(
       node => node.roles.includes('broker') && (node.state === 'running' || node.state === 'starting'),
     )
-    return await askQuorum(up, this.clock, this.kafkaOptions())
   }
 
   async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {
@@ -433,7 +491,7 @@ export class ComposeCluster implements Cluster {
     await this.#endEarlierCommand()
     if (keepData) await untilAllEnded(nodeIds(this.spec).map(id => this.#endCut(id)))
     // A command may have been cut off before it wrote the file.
-    if (existsSync(join(stateDirectory(this.spec.name), composeFileName))) {
+    if (existsSync(composePath(this.spec.name))) {
       // With the volumes that have no name: nothing would find them again.
       if (keepData) await this.compose(['rm', '--stop', '--force', '--volumes'])
       await this.compose(['down', '--remove-orphans', ...(keepData ? [] : ['--volumes', '--timeout', '0'])])
@@ -460,7 +518,7 @@ export class ComposeCluster implements Cluster {
   }
 
   #files(): string[] {
-    const files = [join(stateDirectory(this.spec.name), composeFileName), imagesFile(this.spec.name)]
+    const files = [composePath(this.spec.name), imagesFile(this.spec.name)]
     return files.filter(file => existsSync(file)).flatMap(file => ['-f', file])
   }
 
@@ -537,8 +595,4 @@ export class ComposeCluster implements Cluster {
   #intentFile(id: number): string {
     return join(nodeDirectory(this.spec.name, id), 'intent.json')
   }
-}
-
-export function projectName(spec: ClusterSpec): string {
-  return `faultline-${spec.name}`
 }

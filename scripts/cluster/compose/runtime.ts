@@ -1,35 +1,32 @@
 /** The runtime on Docker: a Compose project generated from the spec, clients on 127.0.0.1 at the same ports as with processes. */
-import { existsSync, mkdirSync, chownSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { lacking, messageOf } from '../../errors.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
-import { claimBasePort, HOST, requireFreePorts } from '../ports.ts'
+import { claimBasePort, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
-import { makeSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
+import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, makeDataDirectory, nodeDirectory, removeState, stateDirectory, writeRecord } from '../state.ts'
-import { ComposeCluster, composeRuntimeCapabilities, projectName } from './compose-cluster.ts'
-import { forgetCpuLimit } from './cpu-limit.ts'
-import { docker, dockerAvailable, ensureImage } from './docker.ts'
-import { proxyService } from './container-addresses.ts'
-import { composeFile, serviceName, type ComposeOptions } from './generator.ts'
-import { ensureKafkaImage } from './kafka-image.ts'
-import { ensurePublicImage } from './public-image.ts'
-import { redpandaComposeFile, redpandaImage } from './redpanda.ts'
-
-/** The user of the image. */
-const IMAGE_UID = 1000
+import { dataDirectory, removeState, writeRecord } from '../state.ts'
+import { ComposeCluster, composeEitherOr, composeRuntimeCapabilities } from './compose-cluster.ts'
+import { dockerAvailable } from './docker.ts'
+import { certifiedHosts, ensureImages, makeDataDirectories, makeNodeFolders, writeComposeFile } from './project.ts'
 
 export const composeRuntime: Runtime = {
   name: 'compose',
   capabilities: composeRuntimeCapabilities,
   // Whether an image can be had shows when it is needed.
   available: () => dockerAvailable(),
+  eitherOr: composeEitherOr,
   up,
+  async grow(name, by, options) {
+    const cluster = new ComposeCluster(findCluster(name))
+    await cluster.grow(by, options)
+    return cluster
+  },
   attach: name => Promise.resolve(new ComposeCluster(findCluster(name))),
 }
 
@@ -44,14 +41,13 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     const record = await newRecord(spec, existing)
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
-    if (spec.engine === 'redpanda') await ensurePublicImage(await docker(), redpandaImage(spec), progress)
-    if (spec.engine === 'faultline' || spec.proxy === true) await ensureImage(progress, signal)
-    const kafkaImage = spec.engine === 'apache-kafka' ? await ensureKafkaImage(spec, progress, signal) : undefined
-    const hosts = [HOST, 'localhost', proxyService, ...nodeIds(spec).map(id => serviceName(spec, id))]
-    const security = await makeSecurity(spec, hosts)
+    const kafkaImage = await ensureImages(spec, progress, signal)
+    const security = await makeSecurity(spec, certifiedHosts(spec))
     cluster = new ComposeCluster(record)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
-    writeFiles(record, kafkaImage, security)
+    makeNodeFolders(spec, nodeIds(spec))
+    makeDataDirectories(spec, nodeIds(spec))
+    writeComposeFile(record, kafkaImage, security)
     if (existing?.spec.engineVersion === spec.engineVersion) await cluster.versions?.renew(options)
     else cluster.versions?.forget()
     writePrometheusConfig(spec)
@@ -98,44 +94,4 @@ async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined)
     owner: await ownProcess(),
     foreignData: existing?.foreignData ?? outside.filter(directory => existsSync(directory)),
   }
-}
-
-function writeFiles(
-  record: ClusterRecord,
-  kafkaImage: string | undefined,
-  security: ClusterSecurity | undefined,
-): void {
-  const { spec } = record
-  for (const id of nodeIds(spec)) {
-    mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
-    writeFileSync(join(nodeDirectory(spec.name, id), 'intent.json'), '{ "down": false }\n')
-    forgetCpuLimit(spec.name, id)
-  }
-  const about = {
-    title: [`Written by ./faultline up --name ${spec.name} --runtime compose`],
-    project: projectName(spec),
-  }
-  const ours = (): ComposeOptions => ({
-    ...about,
-    clusterId: record.clusterId,
-    ...(kafkaImage === undefined ? {} : { kafkaImage }),
-    inspectors: spec.engine === 'faultline',
-    security,
-    ...(spec.dataDir === undefined
-      ? {}
-      : { dataDirectory: (id: number) => dataDirectory(spec, id), user: prepareDataDirectories(spec) }),
-  })
-  const text = spec.engine === 'redpanda' ? redpandaComposeFile(spec, about) : composeFile(spec, ours())
-  // May hold keys and passwords.
-  writeSecret(join(stateDirectory(spec.name), 'compose.yaml'), text)
-}
-
-/** Directories of the user are used as the user, so that no file in them belongs to somebody else; root hands them to the image's user. */
-function prepareDataDirectories(spec: ClusterSpec): string {
-  const uid = process.getuid?.() ?? IMAGE_UID
-  for (const id of nodeIds(spec)) {
-    const directory = makeDataDirectory(spec, id)
-    if (uid === 0) chownSync(directory, IMAGE_UID, 0)
-  }
-  return `${uid === 0 ? IMAGE_UID : uid}:0`
 }

@@ -19,14 +19,17 @@ export interface SweepOptions {
   readonly keepVolumes: boolean
   /** A command was cut off in the middle: two looks in a row must find nothing. */
   readonly isCutOff: boolean
+  /** Only what belongs to these; left out: all of the project. */
+  readonly services?: readonly string[]
 }
 
 /** Resolves when nothing is there any more; what cannot be removed is left for the caller's next look. */
-export async function sweepProject(project: string, { keepVolumes, isCutOff }: SweepOptions): Promise<void> {
+export async function sweepProject(project: string, options: SweepOptions): Promise<void> {
+  const { isCutOff } = options
   let quiet = 0
   const gone = await poll(
     async () => {
-      quiet = (await sweepOnce(project, keepVolumes)) === 0 ? quiet + 1 : 0
+      quiet = (await sweepOnce(project, options)) === 0 ? quiet + 1 : 0
       return quiet > (isCutOff ? 1 : 0) ? true : undefined
     },
     { everyMs: lookEveryMs, timeoutMs: settleMs },
@@ -39,19 +42,34 @@ export async function sweepProject(project: string, { keepVolumes, isCutOff }: S
 }
 
 /** @returns how many things were there */
-async function sweepOnce(project: string, keepVolumes: boolean): Promise<number> {
+async function sweepOnce(project: string, { keepVolumes, services }: SweepOptions): Promise<number> {
   const engine = await docker()
   const labelled = (label: string) => ({ filters: { label: [`${label}=${project}`] } })
+  const isMeant = (labels: Readonly<Record<string, string>> | null) => isOf(services, labels)
   const containers = [
     ...(await engine.listContainers({ all: true, ...labelled(projectLabel) })),
     ...(await engine.listContainers({ all: true, ...labelled(helperLabel) })),
-  ]
+  ].filter(({ Labels: labels }) => isMeant(labels))
   for (const { Id: id } of containers) await unlessGone(() => engine.getContainer(id).remove({ force: true, v: true }))
-  const volumes = keepVolumes ? [] : (await engine.listVolumes(labelled(projectLabel))).Volumes
+  const found = keepVolumes ? [] : (await engine.listVolumes(labelled(projectLabel))).Volumes
+  const volumes = found.filter(({ Labels: labels }) => isMeant(labels))
   for (const { Name: name } of volumes) await unlessGone(() => engine.getVolume(name).remove())
-  const networks = await engine.listNetworks(labelled(projectLabel))
+  const networks = services === undefined ? await engine.listNetworks(labelled(projectLabel)) : []
   for (const { Id: id } of networks) await unlessGone(() => engine.getNetwork(id).remove())
   return containers.length + volumes.length + networks.length
+}
+
+/** By what Compose writes on them: a container says its service, a volume is named like it, or like it with what is broken in it. */
+export function isOf(
+  services: readonly string[] | undefined,
+  labels: Readonly<Record<string, string>> | null,
+): boolean {
+  if (services === undefined) return true
+  const volume = labels?.['com.docker.compose.volume']
+  return services.some(
+    service =>
+      labels?.['com.docker.compose.service'] === service || volume === service || volume === `${service}-faults`,
+  )
 }
 
 /** Somebody else may be removing it, or something still use it for a moment: the next look tells. */

@@ -9,7 +9,7 @@
  *   USER.properties, USER.kcat.conf, USER.kafkajs.json   what a client needs to connect, ready for use
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { failure, usageError } from '../../errors.ts'
 import type { ClusterSpec } from '../cluster.ts'
@@ -118,6 +118,24 @@ async function makeKeys(
     writeSecret(join(directory, `${leaves[index]?.commonName}.pem`), key + certificate)
 }
 
+export function nodeCertificateFile(name: string): string {
+  return join(securityDirectory(name), 'node.pem')
+}
+
+/**
+ * Another key and certificate for the nodes of a cluster, of the same authority, good for these hosts. Nodes that run keep theirs.
+ *
+ * @returns what belongs into the file; undefined without TLS
+ */
+export async function signNodesAnew(spec: ClusterSpec, hosts: readonly string[]): Promise<string | undefined> {
+  const { authority, directory } = readSecurity(spec) ?? {}
+  if (authority === undefined || directory === undefined) return undefined
+  const { certificate } = authority
+  const signer = { certificate, key: readText(join(directory, 'ca-key.pem'), file => missing(spec, file)) }
+  const signed = await signLeaf(signer, { commonName: nodeUser, hosts })
+  return signed.key + signed.certificate
+}
+
 /** Undefined for a cluster without security. */
 export function readSecurity(spec: ClusterSpec): ClusterSecurity | undefined {
   const kind = spec.security ?? 'none'
@@ -174,4 +192,11 @@ export function writeSecret(file: string, text: string): void {
   writeFileSync(file, text, { mode: 0o600 })
   // The mode of a file that was there already is not changed by writing it.
   chmodSync(file, 0o600)
+}
+
+/** The same, for a file that others may read meanwhile: they find the old content or the new one. */
+export function replaceSecret(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`
+  writeSecret(temporary, text)
+  renameSync(temporary, file)
 }

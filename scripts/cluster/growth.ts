@@ -1,0 +1,49 @@
+/** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. Changes nothing. */
+import { failure, lacking, usageError } from '../errors.ts'
+import { brokerIds, type ClusterSpec } from './cluster.ts'
+import { HOST, portIsFree, portsOf } from './ports.ts'
+import { brokersMax } from './spec.ts'
+import type { ClusterRecord } from './state.ts'
+
+export interface Growth {
+  /** With the brokers that come. */
+  readonly spec: ClusterSpec
+  /** Their ids. */
+  readonly fresh: readonly number[]
+}
+
+/** Refuses what cannot be, before anything is changed. */
+export async function planGrowth({ spec, phase }: Pick<ClusterRecord, 'spec' | 'phase'>, by: number): Promise<Growth> {
+  const { name } = spec
+  if (phase !== 'up') throw failure(`The cluster ${name} is not up.`, `./faultline up --name ${name} starts it.`)
+  if (spec.proxy === true)
+    throw usageError(
+      `The cluster ${name} is behind a fault proxy, and its nodes have a listener for each of the others: it cannot grow.`,
+      `Start it with as many brokers as are needed: ./faultline up --proxy --brokers N`,
+    )
+  if (spec.engine === 'redpanda')
+    throw usageError(
+      `The cluster ${name} is of Redpanda, and cannot grow here.`,
+      'Start it with as many brokers as are needed: ./faultline up --engine redpanda --brokers N',
+    )
+  const most = brokersMax - brokerIds(spec).length
+  if (!Number.isInteger(by) || by < 1 || by > most)
+    throw usageError(
+      most < 1
+        ? `The cluster ${name} has ${brokersMax} brokers, which is the most there can be.`
+        : `--by ${by}: expected a number from 1 to ${most}.`,
+    )
+  const grown = { ...spec, added: (spec.added ?? 0) + by }
+  await requireFreshPorts(spec, grown)
+  return { spec: grown, fresh: brokerIds(grown).slice(brokerIds(spec).length) }
+}
+
+async function requireFreshPorts(spec: ClusterSpec, grown: ClusterSpec): Promise<void> {
+  const had = new Set(portsOf(spec).map(({ port }) => port))
+  const wanted = portsOf(grown).filter(({ port }) => !had.has(port))
+  const free = await Promise.all(wanted.map(({ port }) => portIsFree(port)))
+  const taken = wanted.filter((_, index) => free[index] === false)
+  if (taken.length === 0) return
+  const list = taken.map(({ port, use }) => `${port} (${use})`).join(', ')
+  throw lacking(`Port taken on ${HOST}: ${list}.`, 'Stop what listens there (ss -ltnp shows it).')
+}
