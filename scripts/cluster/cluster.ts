@@ -292,8 +292,6 @@ export interface Runtime {
   up(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
   /** Like `up`, for a cluster that shall outlive the command, where that differs: a simulation then gets a process of its own. */
   upAndStay?(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
-  /** Adds brokers to a cluster that runs; resolves when they serve. */
-  grow?(name: string, by: number, options?: UpOptions): Promise<Cluster>
   /** A cluster that an earlier `up` started, from its state directory. */
   attach(name: string): Promise<Cluster>
 }

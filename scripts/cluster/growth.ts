@@ -1,15 +1,50 @@
-/** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. Changes nothing. */
-import { failure, lacking, usageError } from '../errors.ts'
-import { brokerIds, type ClusterSpec } from './cluster.ts'
+/** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. */
+import { join } from 'node:path'
+import { failure, lacking, messageOf, usageError } from '../errors.ts'
+import { brokerIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
+import { inTurnOfFile } from './file-lock.ts'
+import { findCluster } from './lifecycle.ts'
 import { HOST, portIsFree, portsOf } from './ports.ts'
+import { unregister } from './ready.ts'
 import { brokersMax } from './spec.ts'
-import type { ClusterRecord } from './state.ts'
+import { stateDirectory, type ClusterRecord } from './state.ts'
 
 export interface Growth {
   /** With the brokers that come. */
   readonly spec: ClusterSpec
   /** Their ids. */
   readonly fresh: readonly number[]
+}
+
+/** One command at a time: two would give out the same ids. Its work gets the record as it is when its turn comes, whoever has changed it. */
+export async function inTurnToGrow<T>(name: string, work: (record: ClusterRecord) => Promise<T>): Promise<T> {
+  // The file is beside the record.
+  findCluster(name)
+  return await inTurnOfFile(
+    join(stateDirectory(name), 'grow.lock'),
+    () => work(findCluster(name)),
+    pid => failure(`Another command (process ${pid ?? 'unknown'}) is adding brokers to ${name}.`, 'Wait for it.'),
+  )
+}
+
+/**
+ * The last of what is taken back: the controller forgets brokers that are gone. Where no controller can, that is said: they are registered when some of
+ * the same ids come again, as if nothing had been.
+ */
+export async function forgetBrokers(
+  ids: readonly number[],
+  cluster: Pick<Cluster, 'nodes' | 'clock' | 'kafkaOptions'>,
+  progress: Progress | undefined,
+): Promise<void> {
+  const up = (await cluster.nodes()).filter(
+    ({ roles, state }) => roles.includes('broker') && (state === 'running' || state === 'starting'),
+  )
+  try {
+    await unregister(ids, up, cluster.clock, cluster.kafkaOptions())
+  } catch (error) {
+    if (progress === undefined) throw error
+    progress(messageOf(error))
+  }
 }
 
 /** Refuses what cannot be, before anything is changed. */

@@ -65,7 +65,7 @@ function nodeIndex(spec: ClusterSpec, id: number): number {
 
 /** Every port the cluster takes on this machine, with what it is for. */
 export function portsOf(spec: ClusterSpec): { port: number; use: string }[] {
-  if (spec.runtime === 'compose') return containerPorts(spec)
+  if (spec.runtime === 'compose' || spec.runtime === 'simulated') return publishedPorts(spec)
   if (spec.proxy === true) return proxiedPorts(spec)
   return [
     ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
@@ -73,8 +73,8 @@ export function portsOf(spec: ClusterSpec): { port: number; use: string }[] {
   ]
 }
 
-/** Of containers only what is published; the control of a proxy takes any port. */
-function containerPorts(spec: ClusterSpec): { port: number; use: string }[] {
+/** Of containers and of a simulation only what leads out of it; the control of a proxy, or of the simulation, takes any port. */
+function publishedPorts(spec: ClusterSpec): { port: number; use: string }[] {
   return [
     ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
     ...(spec.engine === 'faultline'

@@ -10,6 +10,7 @@ import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './c
 import type { ConnectionOptions, Endpoint } from './wire.ts'
 import { WireClient } from './wire.ts'
 import {
+  allTopics,
   createTopic,
   deleteTopic,
   describeQuorum,
@@ -35,6 +36,9 @@ export interface ReadyOptions {
   readonly signal?: AbortSignal | undefined
   readonly progress?: Progress | undefined
 }
+
+/** What topics of probes begin with that this process makes in clusters outside of it. */
+export const probePrefix = `__faultline_ready_${process.pid}_`
 
 const POLL_MS = 15
 /** How long one question may take before it is asked again on a new connection. */
@@ -257,7 +261,10 @@ export async function askQuorum(
   }
 }
 
-/** Brokers that are gone and do not come back: the controller knows them no more. Asks one endpoint after the other until one can have it done. */
+/**
+ * Brokers that are gone and do not come back: the controller knows them no more, nor probes of this process that were cut off. Asks one endpoint after
+ * the other until one can have it done.
+ */
 export async function unregister(
   ids: readonly number[],
   endpoints: readonly Endpoint[],
@@ -272,7 +279,9 @@ export async function unregister(
       troubles.push(messageOf(error))
     }
   }
-  throw failure(`Broker ${ids.join(', ')} stays registered, and fenced: ${troubles.join('; ') || 'no broker is up'}.`)
+  throw failure(
+    `Broker ${ids.join(', ')} may stay registered, and fenced: ${troubles.join('; ') || 'no broker is up'}.`,
+  )
 }
 
 async function unregisterAt(
@@ -285,11 +294,17 @@ async function unregisterAt(
   const ask = async (): Promise<void> => {
     const connection = await WireClient.open(endpoint, client, done.signal)
     done.signal.addEventListener('abort', () => connection.close(), { once: true })
-    for (const id of ids) {
-      const code = await unregisterBroker(connection, id)
-      if (code !== errorCodes.none && code !== errorCodes.brokerIdNotRegistered)
+    const take = (code: number, others: readonly number[]) => {
+      if (code !== errorCodes.none && !others.includes(code))
         throw new Error(`${endpoint.host}:${endpoint.port} answers ${errorName(code)}`)
     }
+    const { topics } = await allTopics(connection)
+    for (const { name } of topics.filter(topic => topic.name.startsWith(probePrefix)))
+      take(await deleteTopic(connection, name, ATTEMPT_MS), [
+        errorCodes.unknownTopicOrPartition,
+        TOPIC_DELETION_DISABLED,
+      ])
+    for (const id of ids) take(await unregisterBroker(connection, id), [errorCodes.brokerIdNotRegistered])
   }
   try {
     await within(clock, ATTEMPT_MS, ask())

@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { unregister } from '#scripts/cluster/ready.ts'
+import { probePrefix, unregister } from '#scripts/cluster/ready.ts'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import type { SimulatedCluster } from '#scripts/cluster/simulated/simulated-cluster.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
-import { errorCodes, listReassignments, reassignPartition, unregisterBroker } from '#scripts/cluster/wire-requests.ts'
+import {
+  allTopics,
+  createTopic,
+  errorCodes,
+  listReassignments,
+  reassignPartition,
+  unregisterBroker,
+} from '#scripts/cluster/wire-requests.ts'
 import { Links } from '#scripts/workload/links.ts'
 import { scenario, wrong, type Scene } from './harness.ts'
 
@@ -58,7 +66,7 @@ describe('a fourth broker joins and takes partitions while one of the four dies'
   })
 })
 
-test('a broker that came and does not come back is known no more', async () => {
+test('a broker that came and does not come back is known no more, nor a probe that was cut off', async () => {
   const cluster = await simulatedRuntime.up(clusterSpec({ name: 'gone', runtime: 'simulated', brokers: 1, seed: 14 }))
   const links = new Links(cluster, timeoutMs)
   try {
@@ -69,13 +77,42 @@ test('a broker that came and does not come back is known no more', async () => {
       await unregister([2], [dead, ...(first === undefined ? [] : [first])], cluster.clock, cluster.kafkaOptions())
     }
     await cluster.grow?.(1)
+    for (const topic of [`${probePrefix}1`, 'orders'])
+      await links.ask(1, client => createTopic(client, { name: topic, placement: [[2, 1]], settings: {} }, timeoutMs))
     await cluster.kill(2)
     await forget()
+    const { topics } = await links.ask(1, allTopics)
+    expect(topics.map(({ name }) => name)).toEqual(['orders'])
     expect(await links.ask(1, client => unregisterBroker(client, 2))).toBe(errorCodes.brokerIdNotRegistered)
     await forget()
-    await expect(unregister([2], [], cluster.clock, cluster.kafkaOptions())).rejects.toThrow('stays registered')
+    await expect(unregister([2], [], cluster.clock, cluster.kafkaOptions())).rejects.toThrow('may stay registered')
   } finally {
     links.close()
+    await cluster.down()
+  }
+})
+
+test('a broker that came and was taken away again can come once more, on an empty disk and without what was wrong with it', async () => {
+  const spec = clusterSpec({ name: 'again', runtime: 'simulated', brokers: 1, seed: 15 })
+  const cluster = (await simulatedRuntime.up(spec)) as SimulatedCluster
+  try {
+    const ids = async () => (await cluster.nodes()).map(({ id }) => id)
+    expect(await cluster.addBrokers(2)).toEqual([2, 3])
+    await cluster.waitReady()
+    await cluster.nodeFaults.add(3, { kind: 'slow-disk', parameters: { delay: 10 }, proof: false })
+    await cluster.pause(2)
+    await cluster.removeBrokers([2, 3])
+    expect(await ids()).toEqual([1])
+    expect(cluster.spec).toEqual({ ...spec, added: 0 })
+    expect(cluster.bootstrap).toHaveLength(1)
+    // What is not there is not taken away.
+    await cluster.removeBrokers([2])
+    expect(cluster.spec.added).toBe(0)
+    await unregister([2, 3], await cluster.nodes(), cluster.clock, cluster.kafkaOptions())
+    expect(await cluster.grow(2)).toEqual([2, 3])
+    expect(await ids()).toEqual([1, 2, 3])
+    expect(await cluster.nodeFaults.list(3)).toEqual([])
+  } finally {
     await cluster.down()
   }
 })

@@ -25,7 +25,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
-import { findCluster } from '../lifecycle.ts'
+import { forgetBrokers, inTurnToGrow } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
@@ -33,7 +33,7 @@ import { wholeLoss } from '../process/power.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
-import { askQuorum, unregister, waitUntilReady } from '../ready.ts'
+import { askQuorum, probePrefix, waitUntilReady } from '../ready.ts'
 import { describeSecurity, toolkitClient, writeClientFiles, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -314,13 +314,9 @@ export class ComposeCluster implements Cluster {
   }
 
   async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {
-    const { name } = this.spec
-    // What another command has changed since is in the record of the state directory.
-    findCluster(name)
-    return await inTurnOfFile(
-      join(stateDirectory(name), 'grow.lock'),
-      async () => await this.#grow(await prepareGrowth(findCluster(name), by, options), options),
-      pid => failure(`Another command (process ${pid ?? 'unknown'}) is adding brokers to ${name}.`, 'Wait for it.'),
+    return await inTurnToGrow(
+      this.spec.name,
+      async record => await this.#grow(await prepareGrowth(record, by, options), options),
     )
   }
 
@@ -341,7 +337,7 @@ export class ComposeCluster implements Cluster {
         await sweepProject(projectName(record.spec), { keepVolumes: false, isCutOff: true, services })
         growth.restore()
         this.#record = before
-        await unregister(fresh, await this.#upBrokers(), this.clock, this.kafkaOptions())
+        await forgetBrokers(fresh, this, progress)
       })
     }
     const secrets = this.#secrets
@@ -449,7 +445,7 @@ export class ComposeCluster implements Cluster {
       clock: this.clock,
       nodes: () => this.nodes(),
       logs: (id, lines) => this.logs(id, { lines }),
-      probeName: `__faultline_ready_${process.pid}_${Date.now()}_${this.#probes++}`,
+      probeName: `${probePrefix}${Date.now()}_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? READY_TIMEOUT_MS,
       signal: options.signal,
       progress: options.progress,
@@ -467,14 +463,11 @@ export class ComposeCluster implements Cluster {
   }
 
   async quorum(): Promise<QuorumView | undefined> {
-    return await askQuorum(await this.#upBrokers(), this.clock, this.kafkaOptions())
-  }
-
-  async #upBrokers(): Promise<NodeState[]> {
     const nodes = await this.nodes()
-    return nodes.filter(
+    const up = nodes.filter(
       node => node.roles.includes('broker') && (node.state === 'running' || node.state === 'starting'),
     )
+    return await askQuorum(up, this.clock, this.kafkaOptions())
   }
 
   async logs(id: number, options: { readonly lines?: number } = {}): Promise<string> {

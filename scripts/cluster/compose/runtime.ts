@@ -22,11 +22,6 @@ export const composeRuntime: Runtime = {
   available: () => dockerAvailable(),
   eitherOr: composeEitherOr,
   up,
-  async grow(name, by, options) {
-    const cluster = new ComposeCluster(findCluster(name))
-    await cluster.grow(by, options)
-    return cluster
-  },
   attach: name => Promise.resolve(new ComposeCluster(findCluster(name))),
 }
 

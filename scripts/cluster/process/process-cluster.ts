@@ -23,11 +23,11 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
-import { findCluster } from '../lifecycle.ts'
+import { inTurnToGrow } from '../growth.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
-import { askQuorum, waitUntilReady } from '../ready.ts'
+import { askQuorum, probePrefix, waitUntilReady } from '../ready.ts'
 import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -237,9 +237,16 @@ export class ProcessCluster implements Cluster {
     forgetUnsynced(nodeDirectory(this.spec.name, id))
   }
 
-  async grow(by: number, { progress = () => {}, signal }: UpOptions = {}): Promise<readonly number[]> {
-    // What another command has changed since is in the record of the state directory.
-    const { record, fresh } = await growRecord(findCluster(this.spec.name), this.#engine, by)
+  async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {
+    return await inTurnToGrow(this.spec.name, async record => await this.#grow(record, by, options))
+  }
+
+  async #grow(
+    before: ClusterRecord,
+    by: number,
+    { progress = () => {}, signal }: UpOptions,
+  ): Promise<readonly number[]> {
+    const { record, fresh } = await growRecord(before, this.#engine, by)
     this.#record = record
     for (const id of fresh) this.#nodes.set(id, new NodeProcess(record.spec.name, id))
     await this.#engine.prepare({ progress, signal })
@@ -290,7 +297,7 @@ export class ProcessCluster implements Cluster {
       clock: this.clock,
       nodes: () => this.#cheapNodes(),
       logs: (id, lines) => this.#node(id).tailOfStart(lines),
-      probeName: `__faultline_ready_${process.pid}_${Date.now()}_${this.#probes++}`,
+      probeName: `${probePrefix}${Date.now()}_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? this.#engine.readyTimeoutMs,
       signal: options.signal,
       progress: options.progress,

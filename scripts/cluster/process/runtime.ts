@@ -30,12 +30,6 @@ export const processRuntime: Runtime = {
       ? { available: false, missing: 'the engine redpanda runs in containers only', remedy: 'Use --runtime compose.' }
       : await (await processEngine({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
   up,
-  async grow(name, by, options = {}) {
-    const record = findCluster(name)
-    const cluster = new ProcessCluster(record, await processEngineOf(record.spec))
-    await cluster.grow(by, options)
-    return cluster
-  },
   async attach(name) {
     const record = findCluster(name)
     return new ProcessCluster(record, await processEngineOf(record.spec))

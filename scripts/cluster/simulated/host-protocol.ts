@@ -17,6 +17,9 @@ export type HostRequest =
   | { readonly do: 'partition'; readonly groups: readonly (readonly number[])[] }
   | { readonly do: 'cut-one-way'; readonly from: readonly number[]; readonly to: readonly number[] }
   | { readonly do: 'heal-partition' }
+  | { readonly do: 'grow'; readonly by: number }
+  /** Brokers that came and are not to stay, with all that was theirs; those that are not there are none. */
+  | { readonly do: 'remove'; readonly ids: readonly number[] }
   | { readonly do: 'power-failure'; readonly ids: readonly number[] }
   | { readonly do: 'fault-add'; readonly id: number; readonly order: NodeFaultOrder }
   | { readonly do: 'fault-list'; readonly id: number }

@@ -4,7 +4,7 @@
  *
  * Started as `node host.ts NAME` by runtime.ts; ends when it is killed, or with the failure of the simulation on its standard error.
  */
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -13,13 +13,13 @@ import { World } from '#simulator/world/world.ts'
 import { exitCodes, failure, messageOf, ToolkitError } from '../../errors.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { ownProcess } from '../lifecycle.ts'
-import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { brokerPort, HOST } from '../ports.ts'
 import { readSecurity } from '../security/material.ts'
-import { nodeDirectory, readRecord, writeJson } from '../state.ts'
-import { openGate } from './gate.ts'
+import { nodeDirectory, readRecord, writeJson, writeRecord } from '../state.ts'
+import { Gates } from './gates.ts'
 import { type HostAnswer, type HostFile, hostFilePath, type HostRequest, nodeActions } from './host-protocol.ts'
 import { RealTimePace } from './real-time-pace.ts'
-import { hostOf, SimulatedCluster, worldPorts } from './simulated-cluster.ts'
+import { hostOf, SimulatedCluster } from './simulated-cluster.ts'
 
 const requestBytesMax = 1 << 16
 const tenYearsMs = 10 * 365 * 86_400_000
@@ -28,8 +28,15 @@ async function main(name: string): Promise<void> {
   const record = readRecord(name)
   if (record === undefined) throw failure(`There is no cluster ${name} to simulate.`)
   const { spec, clusterId } = record
-  for (const id of nodeIds(spec)) mkdirSync(nodeDirectory(name, id), { recursive: true })
-  const logFiles = new Map(nodeIds(spec).map(id => [hostOf(id), join(nodeDirectory(name, id), 'broker.log')]))
+  /** By the names of machines. */
+  const logFiles = new Map<string, string>()
+  const makeFolders = (ids: readonly number[]): void => {
+    for (const id of ids) {
+      mkdirSync(nodeDirectory(name, id), { recursive: true })
+      logFiles.set(hostOf(id), join(nodeDirectory(name, id), 'broker.log'))
+    }
+  }
+  makeFolders(nodeIds(spec))
   const world = new World({
     seed: spec.seed,
     settings: { startWallMs: Date.now() },
@@ -51,16 +58,37 @@ async function main(name: string): Promise<void> {
   const outside = world.node('outside')
   outside.isServer = false
   outside.start()
-  for (const id of brokerIds(spec))
-    await openGate({ world, outside, port: brokerPort(spec, id), to: { host: hostOf(id), port: worldPorts.clients } })
-  for (const id of nodeIds(spec)) {
-    const to = { host: hostOf(id), port: worldPorts.inspector }
-    await openGate({ world, outside, port: inspectorPort(spec, id), to })
-  }
+  const gates = new Gates(world, outside)
+  await gates.open(spec, nodeIds(spec))
   world.inject(() => cluster.startAll())
-  const controlPort = await serveControl(request => inWorld(world, () => perform(cluster, request)))
+  const controlPort = await serveControl(async request => {
+    if (request.do === 'grow') {
+      const grown = { ...cluster.spec, added: (cluster.spec.added ?? 0) + request.by }
+      const fresh = brokerIds(grown).slice(brokerIds(cluster.spec).length)
+      await gates.open(grown, fresh)
+      makeFolders(fresh)
+      await inWorld(world, () => cluster.addBrokers(request.by))
+      writeSpec(cluster)
+    }
+    if (request.do === 'remove') {
+      await inWorld(world, () => cluster.removeBrokers(request.ids))
+      writeSpec(cluster)
+      gates.close(request.ids)
+      for (const id of request.ids) {
+        logFiles.delete(hostOf(id))
+        rmSync(nodeDirectory(name, id), { recursive: true, force: true })
+      }
+    }
+    return await inWorld(world, () => perform(cluster, request))
+  })
   writeJson(hostFilePath(name), { process: await ownProcess(), controlPort } satisfies HostFile)
   await ended
+}
+
+/** Into the record, which a command may have taken away meanwhile. */
+function writeSpec({ spec }: SimulatedCluster): void {
+  const record = readRecord(spec.name)
+  if (record !== undefined) writeRecord({ ...record, spec })
 }
 
 /** Runs `work` as something that happens in the world, and brings its outcome out. */
@@ -71,6 +99,8 @@ function inWorld<T>(world: World, work: () => Promise<T>): Promise<T> {
 async function perform(cluster: SimulatedCluster, request: HostRequest): Promise<HostAnswer> {
   switch (request.do) {
     case 'states':
+    case 'grow':
+    case 'remove':
       break
     case 'partition':
       await cluster.partition(request.groups)

@@ -3,26 +3,31 @@ import { join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
 import type { AddedNodeFault, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import { codeOf, type ExitCode, failure, ToolkitError, usageError } from '../../errors.ts'
+import { takingBack } from '../../settle.ts'
 import { poll, realClock } from '../clock.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import type {
   Capability,
   ClientOptions,
   Cluster,
+  ClusterSpec,
   NodeFaults,
   NodeState,
   NodeStatus,
   PowerLossSeen,
   Progress,
   QuorumView,
+  UpOptions,
 } from '../cluster.ts'
+import { forgetBrokers, inTurnToGrow, planGrowth } from '../growth.ts'
+import { findCluster } from '../lifecycle.ts'
 import { conditionOf, signalProcess, waitFor } from '../process/liveness.ts'
 import { tailOf } from '../process/node-process.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
-import { askQuorum, waitUntilReady } from '../ready.ts'
-import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
+import { askQuorum, probePrefix, waitUntilReady } from '../ready.ts'
+import { describeSecurity, toolkitClient, writeClientFiles, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { nodeDirectory, readJson, removeState } from '../state.ts'
@@ -42,17 +47,20 @@ export const hostedCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'pause',
   'restart',
   'wipe',
+  'grow',
   'partition',
   'node-faults',
   'power-failure',
 ])
 
 const readyTimeoutMs = 60_000
+/** A broker that registers with nobody ends after a minute, and what ends by itself fails the whole simulation: it is taken away before that. */
+const joinTimeoutMs = 45_000
 const endTimeoutMs = 10_000
 
 export class HostedCluster implements Cluster {
-  readonly spec: ClusterRecord['spec']
-  readonly bootstrap: readonly string[]
+  /** As it was when this object was made, or has grown since. */
+  #record: ClusterRecord
   readonly capabilities = hostedCapabilities
   readonly clock = realClock
   readonly random: Random
@@ -63,10 +71,17 @@ export class HostedCluster implements Cluster {
   }
   #probes = 0
 
-  constructor({ spec }: ClusterRecord) {
-    this.spec = spec
-    this.bootstrap = brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}`)
-    this.random = seededRandom(spec.seed)
+  constructor(record: ClusterRecord) {
+    this.#record = record
+    this.random = seededRandom(record.spec.seed)
+  }
+
+  get spec(): ClusterSpec {
+    return this.#record.spec
+  }
+
+  get bootstrap(): readonly string[] {
+    return brokerIds(this.spec).map(id => `${HOST}:${brokerPort(this.spec, id)}`)
   }
 
   get security(): SecurityDocument | undefined {
@@ -113,6 +128,36 @@ export class HostedCluster implements Cluster {
     return this.#do({ do: 'wipe', id })
   }
 
+  async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {
+    return await inTurnToGrow(this.spec.name, async record => {
+      const { fresh } = await planGrowth(record, by)
+      options.signal?.throwIfAborted()
+      return await this.#grow(by, fresh, options)
+    })
+  }
+
+  async #grow(by: number, fresh: readonly number[], { progress, signal }: UpOptions): Promise<readonly number[]> {
+    const before = this.#record
+    try {
+      progress?.(`Starting broker ${fresh.join(', ')}`)
+      await this.#do({ do: 'grow', by })
+      // The host has written it, so that they are known whatever becomes of this command.
+      this.#record = findCluster(this.spec.name)
+      progress?.('Waiting until every broker serves')
+      await this.waitReady({ timeoutMs: joinTimeoutMs, ...(progress && { progress }), ...(signal && { signal }) })
+      signal?.throwIfAborted()
+    } catch (error) {
+      throw await takingBack(error, async () => {
+        await this.#do({ do: 'remove', ids: fresh })
+        this.#record = before
+        await forgetBrokers(fresh, this, progress)
+      })
+    }
+    const secrets = this.#secrets
+    if (secrets !== undefined) writeClientFiles(secrets, this.bootstrap)
+    return fresh
+  }
+
   partition(groups: readonly (readonly number[])[]): Promise<void> {
     return this.#do({ do: 'partition', groups })
   }
@@ -138,7 +183,7 @@ export class HostedCluster implements Cluster {
       clock: this.clock,
       nodes: () => this.nodes(),
       logs: (id, lines) => this.logs(id, { lines }),
-      probeName: `__faultline_ready_${process.pid}_${Date.now()}_${this.#probes++}`,
+      probeName: `${probePrefix}${Date.now()}_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? readyTimeoutMs,
       signal: options.signal,
       progress: options.progress,

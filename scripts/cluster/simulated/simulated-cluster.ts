@@ -71,6 +71,8 @@ export class SimulatedCluster implements Cluster {
   readonly random: Random
   readonly nodeFaults: NodeFaults
   readonly #members: SimulatedNode[]
+  /** By their ids: a machine has one life in its world, and is the same when a broker of that id comes again. */
+  readonly #removed = new Map<number, SimulatedNode>()
   #options: SimulatedClusterOptions
   readonly #socketFactory: ISocketFactory
   readonly #cuts: (readonly [from: string, to: string])[] = []
@@ -158,14 +160,34 @@ export class SimulatedCluster implements Cluster {
   }
 
   async grow(by: number): Promise<readonly number[]> {
+    const fresh = await this.addBrokers(by)
+    await this.waitReady()
+    return fresh
+  }
+
+  /** Like `grow`, without waiting until they serve. */
+  async addBrokers(by: number): Promise<readonly number[]> {
     const { spec } = this
     const grown = { ...spec, added: (spec.added ?? 0) + by }
     const fresh = brokerIds(grown).slice(brokerIds(spec).length)
     this.#options = { ...this.#options, spec: grown }
-    for (const id of fresh) this.#members.push(this.#newMember(id))
+    for (const id of fresh) this.#members.push(this.#removed.get(id) ?? this.#newMember(id))
     for (const id of fresh) await this.start(id)
-    await this.waitReady()
     return fresh
+  }
+
+  /** Brokers that were the last to come, with what is on their disks. */
+  async removeBrokers(ids: readonly number[]): Promise<void> {
+    const { spec } = this
+    const leaving = this.#members.filter(({ id }) => ids.includes(id))
+    for (const member of leaving) {
+      await this.nodeFaults.heal(member.id, 'all')
+      if (member.isUp) member.kill()
+      member.wipe()
+      this.#removed.set(member.id, member)
+      this.#members.splice(this.#members.indexOf(member), 1)
+    }
+    this.#options = { ...this.#options, spec: { ...spec, added: (spec.added ?? 0) - leaving.length } }
   }
 
   partition(groups: readonly (readonly number[])[]): Promise<void> {
