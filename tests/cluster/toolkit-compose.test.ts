@@ -319,3 +319,22 @@ describeWith(['docker'], 'a cluster of containers with client certificates and f
     expect(toolkit.isEmpty).toBe(true)
   })
 })
+
+describeWith(['docker', 'apache-kafka'], 'a cluster of containers of Apache Kafka', () => {
+  const toolkit = new Toolkit()
+  const cluster = `kafka-life-${process.pid}`
+  const name = ['--name', cluster]
+  afterAll(() => toolkit.remove())
+
+  test('grows by a broker that a client writes to, and goes down with it', async () => {
+    const shape = ['--runtime', 'compose', '--engine', 'apache-kafka', '--brokers', '1', '--faults']
+    await toolkit.run('up', ...name, ...shape, '--port', await freePort())
+    const { bootstrap, brokers } = await toolkit.document('grow', ...name)
+    expect(brokers.map(({ id, state }) => ({ id, state }))).toEqual([1, 2].map(id => ({ id, state: 'running' })))
+    await writeToMoved(new Kafka({ brokers: bootstrap.split(','), logLevel: logLevel.NOTHING }), 2)
+    expect(await toolkit.values(cluster, 'moved')).toEqual(['there'])
+    await toolkit.run('down', ...name)
+    expect(await leftOf(cluster)).toEqual([])
+    expect(toolkit.isEmpty).toBe(true)
+  })
+})
