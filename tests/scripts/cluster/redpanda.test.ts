@@ -54,7 +54,9 @@ describe('a public image', () => {
   function engine(options: { has: boolean; refused?: string; brokenOff?: string }) {
     const pulled: string[] = []
     const source: ImageSource = {
-      getImage: () => ({ inspect: () => (options.has ? Promise.resolve({ Id: 'sha256:1' } as never) : Promise.reject(notFound)) }),
+      getImage: () => ({
+        inspect: () => (options.has ? Promise.resolve({ Id: 'sha256:1' } as never) : Promise.reject(notFound)),
+      }),
       pull(name) {
         pulled.push(name)
         return options.refused === undefined
