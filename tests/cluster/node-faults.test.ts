@@ -375,7 +375,12 @@ function commandClaims(cluster: Broken): void {
       JSON.stringify([
         { kind: 'slow-disk', nodes: [2], parameters: { delay: 20 }, when: { at: '200ms' } },
         { kind: 'kill', nodes: [3], when: { every: '1s' }, for: '500ms', times: 2 },
-        { kind: 'slow-disk', nodes: [9], parameters: { delay: 20 }, when: { at: '1s' } },
+        {
+          kind: 'slow-disk',
+          nodes: [2],
+          parameters: { delay: 20 },
+          when: { observed: { hasLeader: { partition: 'nowhere-0' } }, within: '1s' },
+        },
       ]),
     )
     const running = cluster.toolkit.start('fault', 'run', file, ...cluster.name, '--json')
@@ -445,8 +450,18 @@ function commandClaims(cluster: Broken): void {
     ])
     expect(await cluster.faults()).toEqual([])
     expect(await read(cluster, 'awaited')).toEqual(numbers(0, 8))
-    const inVain = cluster.add('kill', '1', '--when', 'highWatermarkReaches awaited-0 900', '--within', '300ms')
-    await expect(inVain).rejects.toThrow('Waited 300 ms in vain until the high watermark of awaited-0 is 900 or more')
+    const inVain = ['fault', 'add', 'kill', '1', '--when', 'highWatermarkReaches awaited-0 900', '--within', '300ms']
+    const { exitCode, stdout } = await cluster.toolkit.start(...inVain, ...cluster.name, '--json')
+    expect(exitCode).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject([
+      {
+        what: 'refused',
+        kind: 'kill',
+        text: expect.stringContaining(
+          'Waited 300 ms in vain until the high watermark of awaited-0 is 900 or more',
+        ) as string,
+      },
+    ])
     expect(await cluster.faults()).toEqual([])
   })
 
