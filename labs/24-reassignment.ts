@@ -11,7 +11,7 @@ import { allChecks } from '#scripts/checkers/check.ts'
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { node } from '#scripts/labs/targets.ts'
 import { reassign } from '#scripts/workload/reassign.ts'
 
@@ -199,15 +199,7 @@ export default lab({
       checks: [...allChecks, takesItsShare],
       expect: ['new-broker-takes-its-share'],
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1: the leader dies with records that its followers have not fetched',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-    },
+    acksOneControl('acks=1: the leader dies with records that its followers have not fetched'),
   ],
   watch: [
     'The lists of replicas: midway a partition has four of them, and three in sync. The fourth counts for nothing yet, neither for acks=all nor for elections.',

@@ -15,7 +15,7 @@ import { sendsAcknowledged } from '#scripts/checkers/sends-acknowledged.ts'
 import { newerRelease } from '#scripts/cluster/apache-kafka/release.ts'
 import { driving, lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { LabRun, Script } from '#scripts/labs/script.ts'
-import { loseTheUnreplicated, unreplicatedWorkload } from '#scripts/labs/scripts.ts'
+import { acksOneControl } from '#scripts/labs/scripts.ts'
 import { followerOf, node } from '#scripts/labs/targets.ts'
 import { appendDefaults, AppendWorkload } from '#scripts/workload/append.ts'
 import { featureLevels, setFeatureLevel, type FeatureLevels } from '#scripts/workload/features.ts'
@@ -187,15 +187,7 @@ export default lab({
       checks: [...allChecks, sendsAcknowledged],
       expect: ['sends-acknowledged'],
     },
-    {
-      name: 'acks-1',
-      summary: 'acks=1 and a kill instead of an orderly shutdown: the leader had what nobody else has',
-      role: 'control',
-      workload: unreplicatedWorkload,
-      script: loseTheUnreplicated,
-      checks: allChecks,
-      expect: ['lost-write', 'unseen'],
-    },
+    acksOneControl('acks=1 and a kill instead of an orderly shutdown: the leader had what nobody else has'),
   ],
   watch: [
     'The in-sync sets: each broker leaves them when it is told to stop, before it is gone, and joins them again when it has caught up.',
