@@ -177,13 +177,15 @@ export class ProxiedConnection {
     const { reset } = this.#owner.plan
     clearTimeout(this.#resetTimer)
     if (reset === undefined || this.#closed.client) return
-    const leftMs = reset.afterMs - (performance.now() - this.#acceptedMs)
+    const leftMs = () => reset.afterMs - (performance.now() - this.#acceptedMs)
     this.#resetTimer = setTimeout(
       () => {
+        // A timer may fire a little before its time.
+        if (leftMs() > 0) return this.#planReset()
         reset.hit()
         this.reset()
       },
-      Math.max(0, leftMs),
+      Math.max(0, Math.ceil(leftMs())),
     )
   }
 

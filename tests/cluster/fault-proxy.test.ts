@@ -78,8 +78,7 @@ async function makeTopic(cluster: Proxied, topic: string): Promise<{ leader: num
   await cluster
     .admin()
     .createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: false })
-  await isr(cluster, topic, 3)
-  const { leader, replicas } = await partitionOf(cluster, topic)
+  const { leader, replicas } = await partitionInSync(cluster, topic, 3)
   return { leader, followers: replicas.filter(id => id !== leader) }
 }
 
@@ -99,11 +98,15 @@ async function knownPartitionOf(cluster: Proxied, topic: string) {
 
 /** Resolves when so many replicas are in sync. */
 async function isr(cluster: Proxied, topic: string, size: number): Promise<readonly number[]> {
+  return (await partitionInSync(cluster, topic, size)).isr
+}
+
+async function partitionInSync(cluster: Proxied, topic: string, size: number) {
   const found = await poll(
     async () => {
-      // A broker that was asked may not have heard of a new topic yet.
-      const inSync = (await knownPartitionOf(cluster, topic))?.isr
-      return inSync?.length === size ? inSync : undefined
+      // A broker that was asked may not have heard of a new topic yet; the next that is asked may be another one.
+      const partition = await knownPartitionOf(cluster, topic)
+      return partition?.isr.length === size ? partition : undefined
     },
     { everyMs: 100, timeoutMs: waitMs },
   )

@@ -107,7 +107,8 @@ describe('a line to a broker', () => {
     const late = { unknown: `broker 1 gave no answer within ${shortMs} ms` }
     const startMs = performance.now()
     expect(await ask()).toEqual(late)
-    expect(performance.now() - startMs).toBeGreaterThanOrEqual(shortMs - 1)
+    // A timer may fire a millisecond before its time, by another clock than this one.
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(shortMs - 2)
     // Told at once, and asked on the side.
     const asked = broker.asked
     expect(await ask()).toEqual(late)
