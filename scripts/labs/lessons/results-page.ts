@@ -1,0 +1,96 @@
+/** What the labs came to, lab by lab and variant by variant, on every engine and runtime that they were run on: docs/lab-results.md. */
+import { markdown } from '../../report/markdown.ts'
+import { duration } from '../../report/text.ts'
+import type { Matrix, MatrixCell, MatrixVariant } from '../matrix.ts'
+
+interface Column {
+  readonly title: string
+  readonly matrix: Matrix
+  readonly engine: string
+}
+
+/**
+ * The page, with a column for each runtime and engine.
+ *
+ * @param matrices  runs of labs over engines, as `lab run --all --out DIR` leaves them in DIR/matrix.json
+ * @param machine   in words, where they ran
+ */
+export function resultsPage(matrices: readonly Matrix[], machine: string): string {
+  const columns = matrices.flatMap(matrix =>
+    matrix.engines.map((engine): Column => ({ title: `${engine}, ${matrix.runtime}`, matrix, engine })),
+  )
+  const labs = [...new Set(matrices.flatMap(matrix => matrix.labs))].sort()
+  const lines = labs.flatMap(lab => labRows(lab, columns))
+  const notes = matrices.flatMap(matrix => matrix.cells.flatMap(cell => cellNotes(matrix, cell)))
+  return [
+    '# What do the labs come to, and where?',
+    '',
+    `Written by \`node scripts/labs/lessons/write-results.ts\` from runs of \`./faultline lab run --all\`; do not edit. On ${machine}.`,
+    ...columns.map(
+      ({ title, matrix }) =>
+        `- ${title}: seed ${matrix.seed}, begun ${matrix.startedAt.slice(0, 16).replace('T', ' ')} UTC`,
+    ),
+    '',
+    '✓: as expected, and how long it took. The first row of a lab is the lab with all its variants: their promises hold, and their controls are',
+    'caught. ✗: not as expected; what was found instead is said.',
+    '',
+    row(['lab', 'variant', 'expected', ...columns.map(({ title }) => markdown(title))]),
+    row(['---', '---', '---', ...columns.map(() => '---')]),
+    ...lines,
+    ...(notes.length === 0 ? [] : ['', ...notes]),
+    '',
+  ].join('\n')
+}
+
+function row(texts: readonly string[]): string {
+  return `| ${texts.join(' | ')} |`
+}
+
+function cellOf({ matrix, engine }: Column, lab: string): MatrixCell | undefined {
+  return matrix.cells.find(cell => cell.lab === lab && cell.engine === engine)
+}
+
+function labRows(lab: string, columns: readonly Column[]): string[] {
+  const cells = columns.map(column => cellOf(column, lab))
+  const variants = [...new Set(cells.flatMap(cell => cell?.variants.map(({ name }) => name) ?? []))]
+  const page = `[${markdown(lab)}](lessons/${lab}.md)`
+  return [
+    row([page, '', '', ...cells.map(labWords)]),
+    ...variants.map(name => {
+      const found = cells.map(cell => cell?.variants.find(variant => variant.name === name))
+      const expected = [...new Set(found.flatMap(variant => (variant === undefined ? [] : [variant.expected])))]
+      // Versions of Kafka may be expected to differ; then each cell says what was expected of it.
+      const [only] = expected
+      const common = expected.length === 1 ? only : undefined
+      return row([
+        '',
+        markdown(name),
+        common === undefined ? 'differs' : markdown(common),
+        ...found.map(variant => variantWords(variant, common)),
+      ])
+    }),
+  ]
+}
+
+function labWords(cell: MatrixCell | undefined): string {
+  if (cell === undefined) return ''
+  if (cell.verdict === 'skipped') return 'skipped'
+  const isGood = cell.verdict === 'valid'
+  return `${isGood ? '✓' : `✗ ${cell.verdict}`} ${duration(cell.durationMs)}`
+}
+
+function variantWords(variant: MatrixVariant | undefined, common: string | undefined): string {
+  if (variant === undefined) return '–'
+  const { asExpected, actual, expected, durationMs } = variant
+  const wanted = common === undefined ? `, expected ${expected}` : ''
+  return `${asExpected ? '✓' : '✗'} ${markdown(`${actual}${wanted}`)} ${duration(durationMs)}`
+}
+
+function cellNotes({ runtime }: Matrix, cell: MatrixCell): string[] {
+  const place = `${cell.lab} on ${cell.engine}, ${runtime}`
+  const left = cell.verdict === 'skipped' ? [] : (cell.leftOut ?? [])
+  return [
+    ...(cell.verdict === 'valid' ? [] : [`- ${markdown(`${place}: ${cell.verdict}. ${cell.reason}`)}`]),
+    ...left.map(({ name, reason }) => `- ${markdown(`${place}, left out: ${name}: ${reason}`)}`),
+  ]
+}
