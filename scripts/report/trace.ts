@@ -113,8 +113,10 @@ function faults(data: RunData): TraceEvent[] {
 
 function phases({ phases, endMs }: RunData): TraceEvent[] {
   return phases.map(([atMs, name], index): TraceEvent => {
-    const toMs = phases[index + 1]?.[0] ?? endMs
-    return { name, ph: 'X', cat: 'step', pid: labPid, tid: 0, ts: us(atMs), dur: us(toMs) - us(atMs) }
+    const dur = us(phases[index + 1]?.[0] ?? endMs) - us(atMs)
+    const common = { name, cat: 'step', pid: labPid, tid: 0, ts: us(atMs) } as const
+    // Viewers leave out spans without a length.
+    return dur > 0 ? { ...common, ph: 'X', dur } : { ...common, ph: 'i', s: 't' }
   })
 }
 

@@ -18,6 +18,8 @@ export interface OpenedReport {
 export interface Reports {
   /** Opens a report from a file, as people do, and waits until it says that it is ready. */
   open(html: string, options?: BrowserContextOptions): Promise<OpenedReport>
+  /** A page that shows nothing yet. */
+  blank(): Promise<Page>
 }
 
 /** Call in a `describe`: the browser lives as long as its tests. */
@@ -36,14 +38,19 @@ export function useChromium(): Reports {
     await browser?.close()
     if (existsSync(folder)) rmSync(folder, { recursive: true, force: true })
   })
+  const blank = async (options: BrowserContextOptions = {}) => {
+    if (!browser) throw new Error('the browser has not started')
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+    const page = await context.newPage()
+    page.setDefaultTimeout(50_000)
+    return page
+  }
   return {
-    open: async (html, options = {}) => {
+    blank,
+    open: async (html, options) => {
       const file = path.join(folder, `report-${(files += 1)}.html`)
       writeFileSync(file, html)
-      if (!browser) throw new Error('the browser has not started')
-      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-      const page = await context.newPage()
-      page.setDefaultTimeout(50_000)
+      const page = await blank(options)
       const complaints: string[] = []
       const requests: string[] = []
       const url = pathToFileURL(file).href
