@@ -288,12 +288,12 @@ async function runAll(labs: readonly Lab[], engines: readonly EngineChoice[], se
           const folder = engines.length === 1 ? join(out, name) : reportFolder(options, name, engine)
           return await runOne(lab, engine, setting, { out: folder })
         },
-        done: cell => {
+        done: async (cell, soFar) => {
           if (!session.output.json) session.output.line(cellLine(cell))
+          await writeMatrix(out, soFar)
         },
       }),
   )
-  await writeMatrix(out, matrix)
   session.exitCode = exitCodeOf(decided(matrix.cells))
   session.output.result(matrix, () => `\n${matrixMarkdown(matrix)}\nreport: ${shown(join(out, 'matrix.html'))}`)
 }

@@ -57,8 +57,8 @@ export interface MatrixOptions {
   readonly available: (engine: EngineChoice) => Promise<Availability>
   /** Runs a lab from an empty machine and takes everything away again. */
   readonly run: (lab: string, engine: EngineChoice) => Promise<{ readonly result: LabResult; readonly out?: string }>
-  /** Told after each cell. */
-  readonly done?: (cell: MatrixCell) => void
+  /** Told after each cell, with all that there are so far: an interrupt loses only what was on its way. */
+  readonly done?: (cell: MatrixCell, soFar: Matrix) => Promise<void>
 }
 
 export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
@@ -68,23 +68,24 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
   const ready = new Map<EngineChoice, Availability>()
   for (const engine of engines) ready.set(engine, await options.available(engine))
   const cells: MatrixCell[] = []
-  for (const lab of labs) {
-    for (const engine of engines) {
-      signal.throwIfAborted()
-      const cell = await cellOf(lab, engine, ready.get(engine), options)
-      cells.push(cell)
-      options.done?.(cell)
-    }
-  }
-  return {
+  const soFar = (): Matrix => ({
     runtime,
     seed,
     startedAt,
     durationMs: Math.round(performance.now() - startMs),
     labs,
     engines: engines.map(engineText),
-    cells,
+    cells: [...cells],
+  })
+  for (const lab of labs) {
+    for (const engine of engines) {
+      signal.throwIfAborted()
+      const cell = await cellOf(lab, engine, ready.get(engine), options)
+      cells.push(cell)
+      await options.done?.(cell, soFar())
+    }
   }
+  return soFar()
 }
 
 async function cellOf(

@@ -5,31 +5,27 @@ import type { Matrix, MatrixCell, MatrixVariant } from '../matrix.ts'
 
 interface Column {
   readonly title: string
-  readonly matrix: Matrix
-  readonly engine: string
+  readonly begun: readonly string[]
+  readonly cells: ReadonlyMap<string, MatrixCell>
 }
 
 /**
  * The page, with a column for each runtime and engine.
  *
- * @param matrices  runs of labs over engines, as `lab run --all --out DIR` leaves them in DIR/matrix.json
+ * @param matrices  runs of labs over engines, as `lab run --all --out DIR` leaves them in DIR/matrix.json; what a later one ran takes the place of
+ *   what an earlier one did
  * @param machine   in words, where they ran
  */
 export function resultsPage(matrices: readonly Matrix[], machine: string): string {
-  const columns = matrices.flatMap(matrix =>
-    matrix.engines.map((engine): Column => ({ title: `${engine}, ${matrix.runtime}`, matrix, engine })),
-  )
-  const labs = [...new Set(matrices.flatMap(matrix => matrix.labs))].sort()
+  const columns = columnsOf(matrices)
+  const labs = [...new Set(columns.flatMap(({ cells }) => [...cells.keys()]))].sort()
   const lines = labs.flatMap(lab => labRows(lab, columns))
-  const notes = matrices.flatMap(matrix => matrix.cells.flatMap(cell => cellNotes(matrix, cell)))
+  const notes = labs.flatMap(lab => columns.flatMap(({ title, cells }) => cellNotes(title, cells.get(lab))))
   return [
     '# What do the labs come to, and where?',
     '',
     `Written by \`node scripts/labs/lessons/write-results.ts\` from runs of \`./faultline lab run --all\`; do not edit. On ${machine}.`,
-    ...columns.map(
-      ({ title, matrix }) =>
-        `- ${title}: seed ${matrix.seed}, begun ${matrix.startedAt.slice(0, 16).replace('T', ' ')} UTC`,
-    ),
+    ...columns.map(({ title, begun }) => `- ${title}: ${begun.join('; ')}`),
     '',
     '✓: as expected, and how long it took. The first row of a lab is the lab with all its variants: their promises hold, and their controls are',
     'caught. ✗: not as expected; what was found instead is said.',
@@ -46,12 +42,22 @@ function row(texts: readonly string[]): string {
   return `| ${texts.join(' | ')} |`
 }
 
-function cellOf({ matrix, engine }: Column, lab: string): MatrixCell | undefined {
-  return matrix.cells.find(cell => cell.lab === lab && cell.engine === engine)
+function columnsOf(matrices: readonly Matrix[]): Column[] {
+  const columns = new Map<string, { title: string; begun: string[]; cells: Map<string, MatrixCell> }>()
+  for (const { runtime, engines, seed, startedAt, cells } of matrices) {
+    for (const engine of engines) {
+      const title = `${engine}, ${runtime}`
+      const column = columns.get(title) ?? { title, begun: [] as string[], cells: new Map<string, MatrixCell>() }
+      columns.set(title, column)
+      column.begun.push(`seed ${seed}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`)
+      for (const cell of cells) if (cell.engine === engine) column.cells.set(cell.lab, cell)
+    }
+  }
+  return [...columns.values()]
 }
 
 function labRows(lab: string, columns: readonly Column[]): string[] {
-  const cells = columns.map(column => cellOf(column, lab))
+  const cells = columns.map(column => column.cells.get(lab))
   const variants = [...new Set(cells.flatMap(cell => cell?.variants.map(({ name }) => name) ?? []))]
   const page = `[${markdown(lab)}](lessons/${lab}.md)`
   return [
@@ -86,8 +92,9 @@ function variantWords(variant: MatrixVariant | undefined, common: string | undef
   return `${asExpected ? '✓' : '✗'} ${markdown(`${actual}${wanted}`)} ${duration(durationMs)}`
 }
 
-function cellNotes({ runtime }: Matrix, cell: MatrixCell): string[] {
-  const place = `${cell.lab} on ${cell.engine}, ${runtime}`
+function cellNotes(title: string, cell: MatrixCell | undefined): string[] {
+  if (cell === undefined) return []
+  const place = `${cell.lab} on ${title}`
   const left = cell.verdict === 'skipped' ? [] : (cell.leftOut ?? [])
   return [
     ...(cell.verdict === 'valid' ? [] : [`- ${markdown(`${place}: ${cell.verdict}. ${cell.reason}`)}`]),

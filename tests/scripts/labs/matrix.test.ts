@@ -103,6 +103,28 @@ describe('labs × engines', () => {
     expect(html).toContain('<th scope="row">a</th>')
   })
 
+  test('an interrupt keeps what there is', async () => {
+    const stop = new AbortController()
+    const seen: Matrix[] = []
+    const running = runMatrix({
+      labs: ['a', 'b'],
+      engines: [kafka],
+      runtime: 'process',
+      seed: 1,
+      signal: stop.signal,
+      available: () => Promise.resolve({ available: true }),
+      run: lab => Promise.resolve({ result: result(lab, 'valid') }),
+      done: (_, soFar) => {
+        seen.push(soFar)
+        stop.abort(new Error('interrupted'))
+        return Promise.resolve()
+      },
+    })
+    await expect(running).rejects.toThrow('interrupted')
+    expect(seen).toMatchObject([{ labs: ['a', 'b'], cells: [{ lab: 'a', verdict: 'valid' }] }])
+    expect(matrixMarkdown(seen[0]!)).toContain('| b | not run |')
+  })
+
   test('ends at an interrupt', async () => {
     const aborted = AbortSignal.abort(new Error('interrupted'))
     const options = { labs: ['a'], engines: [kafka], runtime: 'process', seed: 1, signal: aborted } as const

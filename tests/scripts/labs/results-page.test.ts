@@ -79,6 +79,19 @@ describe('the page of what labs came to', () => {
     ])
   })
 
+  test('has what a later run came to in the place of what an earlier one did', () => {
+    const earlier = matrix('process', [cell('01-a', 'faultline'), cell('02-b', 'faultline', { verdict: 'unknown' })])
+    const later = matrix('process', [cell('02-b', 'faultline', { durationMs: 1_000 })])
+    const page = lines(earlier, { ...later, seed: 8 })
+    expect(page.filter(line => line.startsWith('| ['))).toEqual([
+      '| [01-a](lessons/01-a.md) |  |  | ✓ 12.3 s |',
+      '| [02-b](lessons/02-b.md) |  |  | ✓ 1.0 s |',
+    ])
+    expect(page.filter(line => line.startsWith('- '))).toEqual([
+      '- faultline, process: seed 7, begun 2026-01-02 03:04 UTC; seed 8, begun 2026-01-02 03:04 UTC',
+    ])
+  })
+
   test('says of each engine what was expected where that differs', () => {
     const [main] = cell('a', 'b').variants
     const page = lines(
