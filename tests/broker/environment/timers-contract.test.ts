@@ -12,8 +12,8 @@ describe.each(harnesses)('timers, clock and random of the $name', ({ run }) => {
       await new Promise<void>(resolve => {
         timers.after(20, resolve)
       })
-      // The real clock is floored, so a whole millisecond may be missing.
-      expect(clock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(19)
+      // The real clock is floored, and its timers may fire a little early, so that almost two milliseconds may be missing.
+      expect(clock.monotonicMs() - beganMs).toBeGreaterThanOrEqual(18)
       cancelled.cancel()
     }))
 

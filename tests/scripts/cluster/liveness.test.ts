@@ -18,9 +18,9 @@ describe('a process that was started earlier', () => {
     const handle = await sleeper()
     expect(await conditionOf(handle)).toBe('running')
     expect(await signalProcess(handle, 'SIGSTOP')).toBe(true)
-    expect(await waitFor(handle, 'paused', 5_000)).toBe(true)
+    expect(await waitFor(handle, 'paused', 60_000)).toBe(true)
     await signalProcess(handle, 'SIGKILL')
-    expect(await waitFor(handle, 'gone', 5_000)).toBe(true)
+    expect(await waitFor(handle, 'gone', 60_000)).toBe(true)
     expect(await conditionOf(handle)).toBe('gone')
   })
 

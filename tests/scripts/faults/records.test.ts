@@ -55,7 +55,7 @@ test('the process that carries it out ends with its order, and cannot bring it b
   const ended = new Promise<number | null>(resolve => {
     child.once('exit', resolve)
   })
-  await expect.poll(() => readFaultProgress('c', record.id), { timeout: 15_000 }).toMatchObject({ hits: 0 })
+  await expect.poll(() => readFaultProgress('c', record.id), { timeout: 120_000 }).toMatchObject({ hits: 0 })
   const handle = readFaultProgress('c', record.id)!.process
   expect(handle.pid).toBe(child.pid)
   // Before its first step: it has no cluster to act on, and would fail.
@@ -74,7 +74,7 @@ test('the process that carries it out ends also when the next order of the same 
   const ended = new Promise<number | null>(resolve => {
     child.once('exit', resolve)
   })
-  await expect.poll(() => readFaultProgress('c', record.id), { timeout: 15_000 }).toMatchObject({ hits: 0 })
+  await expect.poll(() => readFaultProgress('c', record.id), { timeout: 120_000 }).toMatchObject({ hits: 0 })
   const next = { ...record, nonce: 'the second' }
   const handle = await identify(process.pid)
   writeFaultProgress('c', record.id, { process: handle!, hits: 3 })

@@ -93,7 +93,7 @@ afterEach(() => resources.splice(0).forEach(resource => resource.close()))
 async function scene() {
   const broker = new OldBroker()
   const cluster = { bootstrap: [await broker.listen()], clock: realClock, kafkaOptions: () => ({ brokers: [] }) }
-  const lines = new Lines(cluster, 20_000)
+  const lines = new Lines(cluster, 120_000)
   resources.push(lines, broker)
   return { broker, line: lines.of(1, 'state') }
 }

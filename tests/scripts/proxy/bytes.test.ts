@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
-import { Stage, until, type FakeClient } from './peers.ts'
+import { patienceMs, Stage, until, type FakeClient } from './peers.ts'
 import { queuedBytesMax } from '#scripts/proxy/outlet.ts'
 
 let stage: Stage
@@ -23,7 +23,7 @@ const received = async () => (await stage.proxy.links())[0]!.bytes.request
 
 async function noConnections(): Promise<void> {
   const gone = async () => (await stage.proxy.links())[0]?.connections === 0 || undefined
-  expect(await poll(gone, { everyMs: 2, timeoutMs: 10_000 })).toBe(true)
+  expect(await poll(gone, { everyMs: 2, timeoutMs: patienceMs })).toBe(true)
 }
 
 describe('bytes through a link', () => {
@@ -31,7 +31,7 @@ describe('bytes through a link', () => {
     const client = await stage.client()
     await roundTripMs(client)
     const { id } = await stage.fault('latency', { delay: 60, jitter: 30 })
-    expect(await roundTripMs(client)).toBeGreaterThanOrEqual(60)
+    expect(await roundTripMs(client)).toBeGreaterThanOrEqual(58)
     for (let index = 0; index < 20; index++) client.produce('t')
     const ids = await client.answered(22)
     expect(ids).toEqual(ids.toSorted((a, b) => a - b))
@@ -39,7 +39,7 @@ describe('bytes through a link', () => {
     // On a busy machine one may be late by itself; with the latency each would be.
     const afterwards: number[] = []
     for (let index = 0; index < 10; index++) afterwards.push(await roundTripMs(client))
-    expect(Math.min(...afterwards)).toBeLessThan(60)
+    expect(Math.min(...afterwards)).toBeLessThan(58)
   })
 
   test('that wait go out at once when the latency heals', async () => {
@@ -48,9 +48,9 @@ describe('bytes through a link', () => {
     const { id } = await stage.fault('latency', { delay: 600_000, direction: 'request' })
     const before = await received()
     client.metadata()
-    expect(await poll(async () => (await received()) > before || undefined, { everyMs: 2, timeoutMs: 10_000 })).toBe(
-      true,
-    )
+    expect(
+      await poll(async () => (await received()) > before || undefined, { everyMs: 2, timeoutMs: patienceMs }),
+    ).toBe(true)
     expect(stage.node.requests).toHaveLength(1)
     await stage.proxy.heal([id])
     await client.answered(2)
@@ -73,7 +73,7 @@ describe('bytes through a link', () => {
     client.metadata()
     await client.answered(1)
     // Six losses in a row: 20 + 40 + … + 640.
-    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(1260)
+    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(1258)
     expect((await stage.state(id)).hits).toBeGreaterThanOrEqual(1)
   })
 
@@ -113,14 +113,14 @@ describe('bytes through a link', () => {
     for (let index = 0; index < 60; index++) client.produce('t', { bytes: 1_000_000 })
     await until(() => client.socket.writableNeedDrain, 'the sender waits')
     let before = -1
+    // On a busy machine it may stand still before it has come so far.
     const steady = async () => {
       const now = await received()
-      const isSteady = now === before
+      const isSteady = now === before && now > queuedBytesMax / 2
       before = now
       return isSteady || undefined
     }
-    expect(await poll(steady, { everyMs: 100, timeoutMs: 10_000 })).toBe(true)
-    expect(before).toBeGreaterThan(queuedBytesMax / 2)
+    expect(await poll(steady, { everyMs: 100, timeoutMs: patienceMs })).toBe(true)
     expect(before).toBeLessThan(queuedBytesMax + 300_000)
   })
 
@@ -146,7 +146,7 @@ describe('bytes through a link', () => {
     await late.answered(1)
     await Promise.all([client.closed, late.closed])
     expect([client.error, late.error]).toEqual(['ECONNRESET', 'ECONNRESET'])
-    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(99)
+    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(98)
     expect((await stage.state(id)).hits).toBe(2)
   })
 
@@ -157,7 +157,7 @@ describe('bytes through a link', () => {
     const sinceMs = performance.now()
     client.socket.end()
     await client.closed
-    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(119)
+    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(118)
   })
 
   test('to a node that went down: one more connection is reset, the next are refused, until it is back', async () => {
@@ -179,7 +179,7 @@ describe('bytes through a link', () => {
       await Promise.race([client.closed, client.answered(1)])
       return client.ids.length > 0 || undefined
     }
-    expect(await poll(serves, { everyMs: 20, timeoutMs: 10_000 })).toBe(true)
+    expect(await poll(serves, { everyMs: 20, timeoutMs: patienceMs })).toBe(true)
   })
 
   test('leave nothing behind when both sides have gone', async () => {
@@ -200,7 +200,7 @@ describe('a link that is encrypted', () => {
       await expect(secret.fault('drop', { api: 'Produce' })).rejects.toThrow('is encrypted (TLS)')
       expect(await secret.proxy.faults()).toEqual([])
       await secret.fault('latency', { delay: 30 })
-      expect(await roundTripMs(await secret.client())).toBeGreaterThanOrEqual(60)
+      expect(await roundTripMs(await secret.client())).toBeGreaterThanOrEqual(58)
       expect((await secret.proxy.links())[0]?.requests).toEqual({})
     } finally {
       await secret.close()

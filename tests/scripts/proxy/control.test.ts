@@ -49,7 +49,7 @@ describe('the control interface of a proxy', () => {
 
   test('probes a link from where the proxy is', async () => {
     // Asks nothing: it is about the connection alone.
-    const options = { clientId: 'looker', timeoutMs: 500, requests: 0 }
+    const options = { clientId: 'looker', timeoutMs: 2_000, requests: 0 }
     expect((await control.probe('client->1', options)).ending).toBe('silent')
     await control.add({ kind: 'cut', from: ['client'], to: [1] })
     expect((await control.probe('client->1', options)).ending).toBe('refused')

@@ -161,9 +161,12 @@ export class FakeClient {
   }
 }
 
+/** For what never comes. */
+export const patienceMs = 120_000
+
 export async function until(holds: () => boolean, what: string): Promise<void> {
-  const seen = await poll(() => (holds() ? true : undefined), { everyMs: 2, timeoutMs: 10_000 })
-  if (seen === undefined) throw new Error(`not seen within 10 s: ${what}`)
+  const seen = await poll(() => (holds() ? true : undefined), { everyMs: 2, timeoutMs: patienceMs })
+  if (seen === undefined) throw new Error(`not seen within ${patienceMs} ms: ${what}`)
 }
 
 /** A node, a proxy with the link `client->1` in front of it, and clients of that. */

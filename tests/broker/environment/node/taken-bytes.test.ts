@@ -9,6 +9,7 @@ import { nodeNetwork } from '#broker/environment/node/network.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const writtenBytes = 64 << 20
+const polled = { timeout: 120_000 }
 
 /** A peer that reads so many bytes, and then nothing. */
 function readBytes(peer: RawSocket, bytes: number): Promise<void> {
@@ -60,13 +61,13 @@ test.each(['chunks', 'memory of its own', 'TLS'])(
     for (let round = 1; round <= 3; round++) {
       await readBytes(peer, 8 << 20)
       // The peer has them, so this machine took them; how many more its buffers hold is its own affair.
-      await expect.poll(() => socket.takenBytes).toBeGreaterThanOrEqual(atFirst + round * (8 << 20))
+      await expect.poll(() => socket.takenBytes, polled).toBeGreaterThanOrEqual(atFirst + round * (8 << 20))
       expect(socket.takenBytes).toBeGreaterThan(before)
       expect(isWritten).toBe(false)
       before = socket.takenBytes!
     }
     peer.resume()
-    await expect.poll(() => isWritten).toBe(true)
+    await expect.poll(() => isWritten, polled).toBe(true)
     if (how === 'TLS') expect(socket.takenBytes).toBeGreaterThan(writtenBytes)
     else expect(socket.takenBytes).toBe(writtenBytes)
     socket.destroy()

@@ -25,12 +25,11 @@ describeWith(['proc'], 'the memory of a group of processes', () => {
     const env = { PATH: `${folder}:${process.env['PATH']}`, LC_ALL: 'C' }
     const pages = (): number => Number(readFileSync(`/proc/${holder.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[21])
     // Pages come while it starts.
-    await expect
-      .poll(() => {
-        const before = pages()
-        const kib = Number(execFileSync('sh', ['-c', residentOf(file)], { env, encoding: 'utf8' }))
-        return pages() === before && before > 0 ? kib - (before * bytes) / 1_024 : undefined
-      })
-      .toBe(0)
+    const difference = (): number | undefined => {
+      const before = pages()
+      const kib = Number(execFileSync('sh', ['-c', residentOf(file)], { env, encoding: 'utf8' }))
+      return pages() === before && before > 0 ? kib - (before * bytes) / 1_024 : undefined
+    }
+    await expect.poll(difference, { timeout: 120_000 }).toBe(0)
   })
 })
