@@ -9,6 +9,7 @@ import { attachCluster } from '#scripts/cluster/runtimes.ts'
 import { fetchFrom } from '#scripts/cluster/wire-requests.ts'
 import { WireClient } from '#scripts/cluster/wire.ts'
 import type { ActiveFault, FaultProof } from '#scripts/faults/kind.ts'
+import { createTopics, partitionInSync, partitionWhen } from '../topics.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
 export const waitMs = 120_000
@@ -96,46 +97,25 @@ export function broken(runtime: 'process' | 'simulated'): Broken {
 /** A topic of one partition that node `leader` leads, for as long as it is not fenced. */
 export async function topicLedBy(cluster: Broken, topic: string, leader: number): Promise<void> {
   const replicas = [leader, ...[1, 2, 3].filter(id => id !== leader)]
-  await cluster.admin().createTopics({
-    topics: [{ topic, replicaAssignment: [{ partition: 0, replicas }] }],
-    waitForLeaders: true,
-  })
+  await createTopics(cluster.admin(), [{ topic, replicaAssignment: [{ partition: 0, replicas }] }])
   await untilIsr(cluster, topic, 3)
 }
 
 /** A topic of one partition that nobody but this node can lead. */
 export async function topicOnlyOn(cluster: Broken, topic: string, node: number): Promise<void> {
-  await cluster.admin().createTopics({
-    topics: [
-      {
-        topic,
-        replicaAssignment: [{ partition: 0, replicas: [node] }],
-        configEntries: [{ name: 'min.insync.replicas', value: '1' }],
-      },
-    ],
-    waitForLeaders: true,
-  })
-  await untilIsr(cluster, topic, 1)
-}
-
-export async function partitionOf(cluster: Broken, topic: string) {
-  const { topics } = await cluster.admin().fetchTopicMetadata({ topics: [topic] })
-  return topics[0]!.partitions[0]!
+  const replicaAssignment = [{ partition: 0, replicas: [node] }]
+  const configEntries = [{ name: 'min.insync.replicas', value: '1' }]
+  await createTopics(cluster.admin(), [{ topic, replicaAssignment, configEntries }])
 }
 
 export async function untilIsr(cluster: Broken, topic: string, size: number): Promise<void> {
-  const found = await poll(
-    async () => {
-      try {
-        return (await partitionOf(cluster, topic)).isr.length === size || undefined
-      } catch {
-        // A broker that was asked may not have heard of a new topic yet.
-        return undefined
-      }
-    },
-    { everyMs: 100, timeoutMs: waitMs },
-  )
-  if (found === undefined) throw new Error(`${topic} never had ${size} replicas in sync`)
+  await partitionInSync(cluster.admin(), topic, size)
+}
+
+/** Somebody else has come to lead. A broker that was asked may hear of that later than the client that writes there. */
+export async function untilNotLedBy(cluster: Broken, topic: string, node: number): Promise<void> {
+  const what = `another node than ${node} leads ${topic}`
+  await partitionWhen(cluster.admin(), topic, ({ leader }) => leader >= 0 && leader !== node, { what })
 }
 
 /** Sends numbered records one after the other. */
@@ -213,6 +193,13 @@ export async function untilHit(cluster: Broken, id: string, least = 1): Promise<
   if (found === undefined) throw new Error(`${id} took effect ${await hits()} times, not ${least}`)
 }
 
+/** What a node says of a partition that it is about to lead, once it knows. */
+const onItsWay: ReadonlySet<ErrorName> = new Set<ErrorName>([
+  'NOT_LEADER_OR_FOLLOWER',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'LEADER_NOT_AVAILABLE',
+])
+
 /**
  * Reads a topic of its leader, again and again from the beginning, until it refuses; what it gives until then is whole. A flipped bit in the
  * few bytes that no checksum covers is found by nobody, so that the first read may well get through.
@@ -227,7 +214,7 @@ export async function refusedRead(topic: string, leader: number): Promise<ErrorN
         const answer = await fetchFrom(client, { topic, partition: 0, offset }, 10)
         const name = errorName(answer.errorCode)
         // It may be on the way to become the leader again.
-        if (name === 'NOT_LEADER_OR_FOLLOWER') return undefined
+        if (onItsWay.has(name)) return undefined
         if (name !== 'NONE') return name
         if (answer.batches.length === 0) offset = 0
         for (let at = 0; at < answer.batches.length; at += batchBytes(answer.batches, at)) {

@@ -28,7 +28,7 @@ describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
   const compose = async (...args: string[]): Promise<string> =>
     (await execa('docker', ['compose', '-p', project, '-f', file, ...args])).stdout
   const kcat = (...args: string[]): string =>
-    execFileSync('kcat', args, { cwd: secrets, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], timeout: 60_000 })
+    execFileSync('kcat', args, { cwd: secrets, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], timeout: 180_000 })
   beforeAll(async () => {
     await ensureImage(() => {}, undefined)
     // The same file with other ports on this machine, which may have a cluster of its own at the usual ones.
@@ -57,7 +57,7 @@ describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
     execFileSync('kcat', ['-F', 'admin.kcat.conf', '-P', '-t', 'letters'], {
       cwd: secrets,
       input: 'a\n',
-      timeout: 60_000,
+      timeout: 180_000,
     })
     expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', 'letters')).toBe('a\n')
   })
@@ -68,7 +68,7 @@ describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
     execFileSync('kcat', ['-F', 'admin.kcat.conf', '-P', '-z', codec, '-t', topic], {
       cwd: secrets,
       input,
-      timeout: 60_000,
+      timeout: 180_000,
     })
     expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', topic)).toBe(input)
   })
@@ -81,7 +81,7 @@ describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
       (await compose('logs', 'broker-1')).includes('The host name of a voter of the metadata quorum means no address')
         ? true
         : undefined
-    expect(await poll(named, { everyMs: 300, timeoutMs: 60_000 })).toBe(true)
+    expect(await poll(named, { everyMs: 300, timeoutMs: 120_000 })).toBe(true)
     await compose('up', '--wait', '--quiet-pull')
     expect(kcat('-F', 'admin.kcat.conf', '-C', '-e', '-q', '-t', 'letters')).toBe('a\n')
   })
@@ -93,7 +93,7 @@ describeWith(['docker', 'kcat'], 'compose/secured.yaml', () => {
     // Docker gives an empty volume the owner that the directory has in the image.
     const disown = 'touch /var/lib/kafka/data/there && chown 0:0 /var/lib/kafka/data && chmod 755 /var/lib/kafka/data'
     await execa('docker', [...run, '--user', '0', image, 'sh', '-c', disown])
-    const { exitCode, all } = await execa('docker', [...run, image], { all: true, reject: false, timeout: 60_000 })
+    const { exitCode, all } = await execa('docker', [...run, image], { all: true, reject: false, timeout: 300_000 })
     await execa('docker', ['volume', 'rm', volume])
     expect(all).toContain('/var/lib/kafka/data belongs to user 0 and group 0, and this container runs as user 1000')
     expect(exitCode).not.toBe(0)

@@ -1,5 +1,5 @@
 /** Links and requests broken through the command line, with real clients, on our engine and on Apache Kafka. */
-import { Kafka, KafkaJSProtocolError, logLevel, type Admin, type Producer } from 'kafkajs'
+import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -10,9 +10,10 @@ import type { ClusterDocument } from '#scripts/commands/describe.ts'
 import type { FaultState, LinkState } from '#scripts/proxy/model.ts'
 import type { Proof } from '#scripts/proxy/proof.ts'
 import { describeWith } from '../machine.ts'
+import { createTopics, partitionInSync, partitionWhen } from '../topics.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
-const waitMs = 60_000
+const waitMs = 120_000
 
 describe('a fault proxy in front of faultline', () => {
   const cluster = proxied('faultline')
@@ -75,47 +76,18 @@ function proxied(engine: Engine): Proxied {
 }
 
 async function makeTopic(cluster: Proxied, topic: string): Promise<{ leader: number; followers: number[] }> {
-  await cluster
-    .admin()
-    .createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 3 }], waitForLeaders: false })
-  const { leader, replicas } = await partitionInSync(cluster, topic, 3)
+  await createTopics(cluster.admin(), [{ topic, numPartitions: 1, replicationFactor: 3 }])
+  const { leader, replicas } = await partitionInSync(cluster.admin(), topic, 3)
   return { leader, followers: replicas.filter(id => id !== leader) }
-}
-
-async function partitionOf(cluster: Proxied, topic: string) {
-  const { topics } = await cluster.admin().fetchTopicMetadata({ topics: [topic] })
-  return topics[0]!.partitions[0]!
-}
-
-async function knownPartitionOf(cluster: Proxied, topic: string) {
-  try {
-    return await partitionOf(cluster, topic)
-  } catch (error) {
-    if (error instanceof KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined
-    throw error
-  }
 }
 
 /** Resolves when so many replicas are in sync. */
 async function isr(cluster: Proxied, topic: string, size: number): Promise<readonly number[]> {
-  return (await partitionInSync(cluster, topic, size)).isr
-}
-
-async function partitionInSync(cluster: Proxied, topic: string, size: number) {
-  const found = await poll(
-    async () => {
-      // A broker that was asked may not have heard of a new topic yet; the next that is asked may be another one.
-      const partition = await knownPartitionOf(cluster, topic)
-      return partition?.isr.length === size ? partition : undefined
-    },
-    { everyMs: 100, timeoutMs: waitMs },
-  )
-  if (found === undefined) throw new Error(`${topic} never had ${size} replicas in sync`)
-  return found
+  return (await partitionInSync(cluster.admin(), topic, size)).isr
 }
 
 async function producing<T>(cluster: Proxied, work: (producer: Producer) => Promise<T>): Promise<T> {
-  const producer = cluster.kafka().producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 20 } })
+  const producer = cluster.kafka().producer({ idempotent: true, maxInFlightRequests: 1, retry: { retries: 100 } })
   await producer.connect()
   try {
     return await work(producer)
@@ -126,7 +98,7 @@ async function producing<T>(cluster: Proxied, work: (producer: Producer) => Prom
 
 /** A record that only the leader has: a follower that has them all is in sync, however long it has been silent. */
 async function sendUnreplicated(cluster: Proxied, topic: string): Promise<void> {
-  const producer = cluster.kafka().producer()
+  const producer = cluster.kafka().producer({ retry: { retries: 100 } })
   await producer.connect()
   await producer.send({ topic, acks: 1, messages: [{ value: 'unreplicated' }] })
   await producer.disconnect()
@@ -203,7 +175,8 @@ function requestClaims(cluster: Proxied): void {
     await makeTopic(cluster, 'twice')
     await cluster.fault('duplicate', '--from', 'client', '--to', 'all', '--api', 'Produce', '--topic', 'twice')
     expect(await sendAndRead(cluster, 'twice', 8)).toEqual(numbers(8))
-    expect((await cluster.faults())[0]?.hits).toBe(8)
+    // More when the client tries again.
+    expect((await cluster.faults())[0]?.hits).toBeGreaterThanOrEqual(8)
     await cluster.heal()
   })
 
@@ -234,7 +207,7 @@ function requestClaims(cluster: Proxied): void {
     await sendUnreplicated(cluster, 'held')
     const held = async () => ((await cluster.faults()).find(({ id }) => id === hold.id)?.held ?? 0) > 0 || undefined
     expect(await poll(held, { everyMs: 100, timeoutMs: waitMs })).toBe(true)
-    expect((await partitionOf(cluster, 'held')).isr).toHaveLength(3)
+    expect((await partitionWhen(cluster.admin(), 'held')).isr).toHaveLength(3)
     const { stdout } = await cluster.toolkit.run('fault', 'heal', hold.id, ...cluster.name, '--json')
     expect(stdout).not.toContain(hold.id)
     await isr(cluster, 'held', 1)
@@ -286,7 +259,7 @@ function lifeClaims(cluster: Proxied): void {
     await cluster.fault('latency', '--from', '1', '--to', '2', '--delay', '10', '--no-proof')
     const proxy = handle()
     await signalProcess(proxy, 'SIGKILL')
-    await waitFor(proxy, 'gone', 10_000)
+    expect(await waitFor(proxy, 'gone', waitMs)).toBe(true)
     expect((await cluster.document()).proxy?.state).toBe('dead')
     const { stdout } = await cluster.toolkit.run('doctor', '--json')
     expect(stdout).toContain('fault proxy of proxied')

@@ -4,9 +4,17 @@ import { Kafka, logLevel, type LogEntry } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterDocument } from '#scripts/commands/describe.ts'
 import { describeWith } from '../machine.ts'
+import { createTopics, subscribe } from '../topics.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
 const MiB = 2 ** 20
+
+/**
+ * The first group and the first transaction of a cluster find their topic being made, and its coordinator still reading it; a broker may hear
+ * later of a topic than the one that was asked first. Clients ask again.
+ */
+const asInKafka =
+  /The group coordinator is not available|The coordinator is loading|not the correct coordinator|does not host this topic-partition/
 
 describe.each([1, 3])('a cluster of %i right after up returned', brokers => {
   const toolkit = new Toolkit()
@@ -19,6 +27,7 @@ describe.each([1, 3])('a cluster of %i right after up returned', brokers => {
     cluster = await toolkit.document(...up)
     kafka = new Kafka({
       brokers: cluster.bootstrap.split(','),
+      connectionTimeout: 30_000,
       logLevel: logLevel.ERROR,
       logCreator:
         () =>
@@ -31,7 +40,7 @@ describe.each([1, 3])('a cluster of %i right after up returned', brokers => {
   test('serves producers, transactions and groups, with nothing to complain of but what Kafka has too', async () => {
     const admin = kafka.admin()
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic: 'letters', numPartitions: 2 }], waitForLeaders: true })
+    await createTopics(admin, [{ topic: 'letters', numPartitions: 2 }])
     const producer = kafka.producer({ transactionalId: 'writer', maxInFlightRequests: 1, idempotent: true })
     await producer.connect()
     const transaction = await producer.transaction()
@@ -39,7 +48,7 @@ describe.each([1, 3])('a cluster of %i right after up returned', brokers => {
     await transaction.commit()
     const consumer = kafka.consumer({ groupId: 'readers', maxWaitTimeInMs: 100 })
     await consumer.connect()
-    await consumer.subscribe({ topic: 'letters', fromBeginning: true })
+    await subscribe(consumer, 'letters')
     const value = await new Promise<string>((resolve, reject) => {
       consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
       consumer
@@ -48,8 +57,7 @@ describe.each([1, 3])('a cluster of %i right after up returned', brokers => {
     })
     await Promise.all([consumer.disconnect(), producer.disconnect(), admin.disconnect()])
     expect(value).toBe('a')
-    // The first group and the first transaction of a cluster find their topic being made, as in Kafka, and ask again.
-    expect(complaints.filter(text => !text.includes('The group coordinator is not available'))).toEqual([])
+    expect(complaints.filter(text => !asInKafka.test(text))).toEqual([])
   })
 
   test('tells every client the same addresses, which are those that up has printed', async () => {

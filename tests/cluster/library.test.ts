@@ -6,6 +6,7 @@ import { Consumer, Producer, stringDeserializers, stringSerializers } from '@pla
 import { execa } from 'execa'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, describe, expect, test } from 'vitest'
+import { subscribe } from '../topics.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '#scripts/cluster/process/liveness.ts'
 import { poll } from '#scripts/cluster/clock.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
@@ -34,7 +35,8 @@ describe('startCluster', () => {
       expect(cluster.bootstrap).toBe(cluster.brokers.join(','))
       handles = await handlesOf(cluster)
       const kafka = new Kafka({ ...cluster.clientOptions(), logLevel: logLevel.NOTHING })
-      const producer = kafka.producer()
+      // It takes a while until the brokers that are left take the dead one for dead.
+      const producer = kafka.producer({ retry: { retries: 100 } })
       await producer.connect()
       await producer.send({ topic: 'letters', acks: -1, messages: [{ value: 'a' }] })
       await cluster.kill(2)
@@ -44,7 +46,7 @@ describe('startCluster', () => {
       await producer.disconnect()
       const consumer = kafka.consumer({ groupId: 'readers' })
       await consumer.connect()
-      await consumer.subscribe({ topic: 'letters', fromBeginning: true })
+      await subscribe(consumer, 'letters')
       const values = new Set<string>()
       await new Promise<void>((resolve, reject) => {
         consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
@@ -117,8 +119,8 @@ describe('startCluster', () => {
       expect(handles).toEqual(
         Array.from({ length: 3 }, () => ({ pid: expect.any(Number), identity: expect.any(String) })),
       )
-      for (const handle of handles) expect(await waitFor(handle!, 'gone', 60_000)).toBe(true)
-      const empty = await poll(() => (readdirSync(directory).length === 0 ? true : undefined), { timeoutMs: 60_000 })
+      for (const handle of handles) expect(await waitFor(handle!, 'gone', 120_000)).toBe(true)
+      const empty = await poll(() => (readdirSync(directory).length === 0 ? true : undefined), { timeoutMs: 120_000 })
       expect(empty).toBe(true)
     },
   )
@@ -132,9 +134,9 @@ describe('startCluster', () => {
         const now = await cluster.controller()
         return now === leader ? undefined : now
       },
-      { timeoutMs: 30_000 },
+      { timeoutMs: 120_000 },
     )
-    expect(successor).not.toBe(leader)
+    expect([1, 2, 3].filter(id => id !== leader)).toContain(successor)
     await cluster.healLinks()
     await cluster.waitReady()
     await expect(cluster.partition([])).rejects.toThrow(
@@ -181,7 +183,7 @@ describe('startCluster', () => {
     })
     const admin = new Kafka({ ...cluster.clientOptions(), clientId: 'shop', logLevel: logLevel.NOTHING }).admin()
     const connected = admin.connect().then(() => admin.listTopics())
-    const released = await poll(async () => ((await hold.release()) > 0 ? true : undefined), { timeoutMs: 30_000 })
+    const released = await poll(async () => ((await hold.release()) > 0 ? true : undefined), { timeoutMs: 120_000 })
     expect(released).toBe(true)
     await cluster.heal()
     expect(await connected).toContain('letters')
@@ -265,7 +267,8 @@ describe('startCluster', () => {
 
   test('tells what every broker says, and waits for it', async () => {
     await using cluster = await startCluster({ directory, topics: { letters: { partitions: 1 } } })
-    const seen = await cluster.when(conditions.isFullyInSync('letters', 0), { timeoutMs: 60_000, quorum: true })
+    const patience = { timeoutMs: 120_000, answerMs: 5_000 }
+    const seen = await cluster.when(conditions.isFullyInSync('letters', 0), { ...patience, quorum: true })
     expect(partitionOf(seen, 'letters', 0)).toMatchObject({ isr: [1, 2, 3], highWatermark: 0 })
     expect(known(seen.quorum)?.leader).toBe(await cluster.controller())
     for await (const look of cluster.observe({ topics: ['letters'], intervalMs: 50 })) if (look.sequence === 3) break

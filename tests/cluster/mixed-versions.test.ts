@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { afterAll, expect, test } from 'vitest'
-import { poll } from '#scripts/cluster/clock.ts'
 import type { ClusterDocument } from '#scripts/commands/describe.ts'
 import { describeWith } from '../machine.ts'
+import { createTopics, partitionsWhen } from '../topics.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
 describeWith(['java', 'maven'], 'up --topology mixed-versions', () => {
@@ -22,11 +22,8 @@ describeWith(['java', 'maven'], 'up --topology mixed-versions', () => {
 
   /** Partition 0 is led by node 1, and so on; resolves when every replica of every partition is in sync. */
   async function allInSync(): Promise<void> {
-    const look = async (): Promise<true | undefined> => {
-      const { topics } = await admin!.fetchTopicMetadata({ topics: ['letters'] })
-      return topics[0]?.partitions.every(({ isr }) => isr.length === 3) === true ? true : undefined
-    }
-    expect(await poll(look, { everyMs: 200, timeoutMs: 120_000 })).toBe(true)
+    const what = 'every replica is in sync'
+    await partitionsWhen(admin!, 'letters', partitions => partitions.every(({ isr }) => isr.length === 3), { what })
   }
 
   test('starts nodes of three engines, and says which is which', async () => {
@@ -52,7 +49,7 @@ describeWith(['java', 'maven'], 'up --topology mixed-versions', () => {
       [3, 1, 2],
     ]
     const replicaAssignment = orders.map((replicas, partition) => ({ partition, replicas }))
-    await admin.createTopics({ topics: [{ topic: 'letters', replicaAssignment }] })
+    await createTopics(admin, [{ topic: 'letters', replicaAssignment }])
     await toolkit.run('produce', 'letters', ...values)
     await allInSync()
     expect(await read()).toEqual(values.toSorted())

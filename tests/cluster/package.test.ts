@@ -40,7 +40,7 @@ describe('the npm package', () => {
     writeFileSync(path.join(consumer, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }\n')
     const install = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball]
     await execa('npm', install, { cwd: consumer, env: environment })
-  }, 300_000)
+  }, 600_000)
   afterAll(async () => {
     if (existsSync(installed)) await inConsumer('npx', '--no', 'faultline', 'down', '--all')
     rmSync(folder, { recursive: true, force: true })
@@ -142,7 +142,7 @@ describe('the npm package', () => {
   test('is a library, for import and for require', async () => {
     const use = `.then(async ({ startCluster, conditions, partitionOf }) => {
       const cluster = await startCluster({ brokers: 1, faults: true, proxy: true, topics: { letters: { partitions: 2 } } })
-      const seen = await cluster.when(conditions.isLevel('letters', 1), { timeoutMs: 30000 })
+      const seen = await cluster.when(conditions.isLevel('letters', 1), { timeoutMs: 120000 })
       if (partitionOf(seen, 'letters', 1).leader !== 1) throw new Error(JSON.stringify(seen))
       const slow = await cluster.fault('slow-disk', { nodes: 1, parameters: { delay: 100 } })
       const late = await cluster.fault('latency', { from: 'client', to: 1, parameters: { delay: 50 } })

@@ -109,7 +109,7 @@ describeWith(['docker'], 'the image', () => {
 
   test('ends with exit code 0 on SIGTERM, after a controlled shutdown', async () => {
     const container = await healthy('--network', 'none')
-    await docker('stop', '-t', '30', container)
+    await docker('stop', '-t', '180', container)
     expect(await docker('inspect', '-f', '{{.State.ExitCode}}', container)).toBe('0')
     expect(await docker('cp', `${container}:/var/lib/kafka/data/.kafka_cleanshutdown`, '-')).not.toBe('')
   })

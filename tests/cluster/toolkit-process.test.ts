@@ -108,7 +108,7 @@ function lifeOf(engine: Engine): void {
     const pid = (await toolkit.document('status', ...name)).brokers[0]?.pid ?? 0
     const handle = await identify(pid)
     process.kill(pid, 'SIGKILL')
-    if (handle !== undefined) await waitFor(handle, 'gone', 10_000)
+    if (handle !== undefined) expect(await waitFor(handle, 'gone', 60_000)).toBe(true)
     expect(await toolkit.states('life')).toEqual(['dead', 'running', 'running'])
     await toolkit.run('start', '1', ...name)
   })

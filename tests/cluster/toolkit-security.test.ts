@@ -6,6 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Kafka, logLevel, type KafkaConfig } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
 import type { Engine } from '#scripts/cluster/cluster.ts'
 import type { SecurityDocument } from '#scripts/cluster/security/clients.ts'
 import type { ClusterDocument } from '#scripts/commands/describe.ts'
@@ -13,6 +14,9 @@ import { runJava } from '../conformance/java.ts'
 import { describeWith } from '../machine.ts'
 import { startKafkaQuickly } from '../quick-java.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
+
+/** A JVM that has just begun takes its time for a TLS connection. */
+const patience = { connectionTimeout: 60_000, authenticationTimeout: 60_000 }
 
 const kinds = ['sasl', 'tls', 'mtls', 'sasl-tls'] as const
 type Kind = (typeof kinds)[number]
@@ -56,6 +60,7 @@ function securedLife(engine: Engine, kind: Kind, brokers: number): void {
   const kafkajsConfig = (client: string): KafkaConfig => ({
     ...(JSON.parse(readFileSync(filesOf(client).kafkajs, 'utf8')) as KafkaConfig),
     logLevel: logLevel.NOTHING,
+    ...patience,
     retry: { retries: 1 },
   })
   async function topicsSeenBy(config: KafkaConfig): Promise<string[]> {
@@ -103,7 +108,7 @@ function securedLife(engine: Engine, kind: Kind, brokers: number): void {
     expect(produced.output).toContain('5 records sent')
     const read = await runJava('org.apache.kafka.tools.consumer.ConsoleConsumer', [
       ...args,
-      ...['--topic', 'letters', '--from-beginning', '--max-messages', '7', '--timeout-ms', '30000'],
+      ...['--topic', 'letters', '--from-beginning', '--max-messages', '7', '--timeout-ms', '120000'],
     ])
     expect(read.output).toContain('by-kcat')
     expect(read.output).toContain('Processed a total of 7 messages')
@@ -123,7 +128,9 @@ function securedLife(engine: Engine, kind: Kind, brokers: number): void {
       ])
       expect(output).toContain('principal=User:alice')
       expect(code).toBe(0)
-      expect(await topicsSeenBy(kafkajsConfig('alice'))).toContain('letters')
+      // The controller has answered; the brokers hear of it a moment later.
+      const seen = async () => (await topicsSeenBy(kafkajsConfig('alice'))).includes('letters') || undefined
+      expect(await poll(seen, { everyMs: 100, timeoutMs: 120_000 })).toBe(true)
     })
 
   test('turns away a client that shows nothing', async () => {

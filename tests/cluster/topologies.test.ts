@@ -3,7 +3,9 @@ import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, describe, expect, test } from 'vitest'
+import { poll } from '#scripts/cluster/clock.ts'
 import type { FaultState } from '#scripts/proxy/model.ts'
+import { createTopics, subscribe } from '../topics.ts'
 import { freePort, Toolkit } from './faultline-command.ts'
 
 describe('up --topology', () => {
@@ -16,9 +18,7 @@ describe('up --topology', () => {
     const kafka = new Kafka({ brokers: bootstrap.split(','), logLevel: logLevel.NOTHING })
     const admin = kafka.admin()
     await admin.connect()
-    await admin.createTopics({
-      topics: [{ topic: 'letters', replicaAssignment: [{ partition: 0, replicas: [1, 2, 3] }] }],
-    })
+    await createTopics(admin, [{ topic: 'letters', replicaAssignment: [{ partition: 0, replicas: [1, 2, 3] }] }])
     await admin.disconnect()
     await toolkit.run('produce', 'letters', 'a')
     const consumer = kafka.consumer({ groupId: 'near', rackId: 'c', maxWaitTimeInMs: 100 })
@@ -29,7 +29,7 @@ describe('up --topology', () => {
       })
     })
     await consumer.connect()
-    await consumer.subscribe({ topic: 'letters', fromBeginning: true })
+    await subscribe(consumer, 'letters')
     await consumer.run({ eachMessage: () => Promise.resolve() })
     await fetchedThere
     await consumer.disconnect()
@@ -41,9 +41,10 @@ describe('up --topology', () => {
     const up = ['up', '--topology', 'stretched', '--port', await freePort({ proxy: true })]
     await toolkit.run(...up)
     await toolkit.run('produce', 'letters', 'a')
-    const faults = JSON.parse((await toolkit.run('fault', 'list', '--json')).stdout) as FaultState[]
-    expect(faults).toHaveLength(6)
-    for (const { name, hits } of faults) expect({ name, hit: hits > 0 }).toEqual({ name: 'latency', hit: true })
+    const list = async () => JSON.parse((await toolkit.run('fault', 'list', '--json')).stdout) as FaultState[]
+    expect((await list()).map(({ name }) => name)).toEqual(Array.from({ length: 6 }, () => 'latency'))
+    const allHit = async () => (await list()).every(({ hits }) => hits > 0) || undefined
+    expect(await poll(allHit, { timeoutMs: 120_000 })).toBe(true)
     const { stdout } = await toolkit.run(...up)
     expect(stdout).toContain('Is up already, as it was asked for.')
     await toolkit.run('down')

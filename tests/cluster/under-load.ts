@@ -2,6 +2,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { attachCluster } from '#scripts/cluster/runtimes.ts'
 import type { AppliedFault } from '#scripts/faults/kind.ts'
+import { createTopics } from '../topics.ts'
 import { sendUntil } from './broken-cluster.ts'
 import type { Toolkit } from './faultline-command.ts'
 
@@ -20,11 +21,7 @@ export async function underLoad(
   })
   const admin = kafka.admin()
   await admin.connect()
-  // Who waits for the leader as kafkajs does may ask a broker that has not heard of the topic; the producer tries again.
-  await admin.createTopics({
-    topics: [{ topic: 'orders', numPartitions: 1, replicationFactor: 3 }],
-    waitForLeaders: false,
-  })
+  await createTopics(admin, [{ topic: 'orders', numPartitions: 1, replicationFactor: 3 }])
   await admin.disconnect()
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, metadataMaxAge: 2_000 })
   await producer.connect()
