@@ -32,8 +32,8 @@ export function useChromium(): Reports {
     const executablePath = chromiumPath()
     if (executablePath === undefined) throw new Error('there is no Chromium on this machine: install chromium')
     // In containers the sandbox of Chromium needs rights that root has not.
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'], timeout: 60_000 })
-  }, 90_000)
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'], timeout: 150_000 })
+  })
   afterAll(async () => {
     await browser?.close()
     if (existsSync(folder)) rmSync(folder, { recursive: true, force: true })
@@ -42,7 +42,7 @@ export function useChromium(): Reports {
     if (!browser) throw new Error('the browser has not started')
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
     const page = await context.newPage()
-    page.setDefaultTimeout(50_000)
+    page.setDefaultTimeout(150_000)
     return page
   }
   return {

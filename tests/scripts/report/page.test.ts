@@ -22,7 +22,7 @@ async function lab(): Promise<string> {
 }
 
 /** A busy machine may take its time for a frame. */
-const patient = { timeout: 30_000 }
+const patient = { timeout: 120_000 }
 
 async function windowOf(canvas: Locator): Promise<{ from: number; to: number }> {
   const read = async (name: string) => Number(await canvas.getAttribute(name))
