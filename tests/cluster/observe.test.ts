@@ -419,17 +419,17 @@ describe('./faultline watch', () => {
   })
   afterAll(() => toolkit.remove())
 
+  /** A look in which nobody was silent: on a busy machine a broker may not answer in time. */
+  const once = async (...args: string[]): Promise<string> => {
+    const look = async () => {
+      const { stdout } = await toolkit.run('watch', '--once', ...args)
+      return /unknown|silent/.test(stdout) ? undefined : stdout
+    }
+    return (await poll(look, { timeoutMs })) ?? 'somebody is silent'
+  }
+
   test('--once shows every replica side by side, the quorum, groups and open transactions', async () => {
-    const { stdout } = await toolkit.run(
-      'watch',
-      '--once',
-      '--topic',
-      topic,
-      '--group',
-      'readers',
-      '--quorum',
-      '--transactions',
-    )
+    const stdout = await once('--topic', topic, '--group', 'readers', '--quorum', '--transactions')
     expect(stdout).toMatch(/broker 1 at 127\.0\.0\.1:\d+: alive/)
     expect(stdout).toMatch(/quorum: [12] leads, epoch \d+/)
     expect(stdout).toMatch(/orders-0 +[12] +\d+ +1,2 .*\*3\/3\/3/)
@@ -438,8 +438,7 @@ describe('./faultline watch', () => {
   })
 
   test('--once --json is one document, without internal topics unless they are asked for', async () => {
-    const look = async (...args: string[]) =>
-      JSON.parse((await toolkit.run('watch', '--once', '--json', ...args)).stdout) as Observation
+    const look = async (...args: string[]) => JSON.parse(await once('--json', ...args)) as Observation
     const seen = await look()
     expect(Object.keys(seen.topics ?? {})).toEqual([topic])
     expect(partition(seen)).toMatchObject({ isr: [1, 2], highWatermark: 3 })
@@ -468,7 +467,9 @@ describe('./faultline watch', () => {
       .split('\n')
       .map(line => JSON.parse(line) as Observation)
     expect(looks.map(({ sequence }) => sequence)).toEqual(looks.map((_, index) => index + 1))
-    for (const look of looks) expect(partition(look).highWatermark).toBe(3)
+    // On a busy machine the leader may not answer in time for one of them.
+    const seen = looks.flatMap(look => known(partitionOf(look, topic, 0)?.highWatermark) ?? [])
+    expect([...new Set(seen)]).toEqual([3])
   })
 })
 

@@ -28,7 +28,8 @@ describe('a simulated cluster in real time', () => {
   test('serves a client that knows nothing of a simulation, also while a broker is dead', async () => {
     const kafka = new Kafka({ brokers: [`127.0.0.1:${port}`, `127.0.0.1:${port + 2}`], logLevel: logLevel.NOTHING })
     await toolkit.run('topic', 'create', 'letters', '--partitions', '1', ...name)
-    const producer = kafka.producer({ idempotent: true })
+    // It takes a while until the brokers that are left take the dead one for dead.
+    const producer = kafka.producer({ idempotent: true, retry: { retries: 100 } })
     await producer.connect()
     const send = (value: string) => producer.send({ topic: 'letters', acks: -1, messages: [{ value }] })
     await send('a')
