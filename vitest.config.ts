@@ -25,8 +25,8 @@ export default defineConfig({
           name: 'unit',
           include: ['tests/{broker,scripts,labs,simulator,images}/**/*.test.ts'],
           // For what hangs: a property with a thousand cases takes two seconds, and a busy machine twenty.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -34,8 +34,8 @@ export default defineConfig({
         test: {
           name: 'simulation',
           include: ['tests/simulation/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 60_000,
+          testTimeout: 900_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -43,8 +43,8 @@ export default defineConfig({
         test: {
           name: 'conformance',
           include: ['tests/conformance/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           maxWorkers: clustersAtATime,
           execArgv: aboutKafkajs,
           sequence: { groupOrder: 1 },
@@ -55,8 +55,8 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['tests/cluster/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 300_000,
+          testTimeout: 1_200_000,
+          hookTimeout: 600_000,
           maxWorkers: clustersAtATime,
           execArgv: aboutKafkajs,
           sequence: { groupOrder: 2 },
