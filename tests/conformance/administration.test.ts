@@ -96,7 +96,9 @@ describeWith(['java', 'apache-kafka'], 'an operator with Apache Kafka’s tools'
       run('FeatureCommand', level > '0' ? 'upgrade' : 'downgrade', '--feature', `streams.version=${level}`)
     for (const level of before === '1' ? ['0', '1'] : ['1', '0']) {
       expect(await flip(level)).toContain(`streams.version was ${level > '0' ? 'up' : 'down'}graded to ${level}`)
-      expect(await feature('streams.version')).toContain(`FinalizedVersionLevel: ${level}`)
+      await eventually(`streams.version is ${level}`, async () =>
+        (await feature('streams.version'))?.includes(`FinalizedVersionLevel: ${level}`) === true ? true : undefined,
+      )
     }
     expect(await refused('FeatureCommand', 'upgrade', '--feature', 'streams.version=7')).toContain(
       'Invalid update version 7 for feature streams.version. Local controller 1 only supports versions 0-1',

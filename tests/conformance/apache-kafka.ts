@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { kafkaJars } from '#tests/machine.ts'
 import { quickJava } from '#tests/quick-java.ts'
-import { freePort } from './harness.ts'
+import { connect } from 'node:net'
+import { eventually, freePort } from './harness.ts'
 import { runJava } from './java.ts'
 
 export interface ApacheKafka {
@@ -14,7 +15,19 @@ export interface ApacheKafka {
   stop(): Promise<void>
 }
 
-/** @param format  more arguments of kafka-storage format */
+/** Whether somebody takes connections there. */
+function answers(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+/** Resolves when it takes connections. @param format  more arguments of kafka-storage format */
 export async function startApacheKafka(
   settings: Readonly<Record<string, string>>,
   format: readonly string[] = [],
@@ -40,15 +53,22 @@ export async function startApacheKafka(
   const child = spawn('java', ['-Xmx400m', ...quickJava, '-cp', `${kafkaJars}/*`, 'kafka.Kafka', file], {
     stdio: ['ignore', 'ignore', 'ignore'],
   })
-  return {
-    bootstrap: `127.0.0.1:${port}`,
-    stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
-        const gone = once(child, 'exit')
-        child.kill('SIGKILL')
-        await gone
-      }
-      rmSync(directory, { recursive: true, force: true })
-    },
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    }
+    rmSync(directory, { recursive: true, force: true })
   }
+  try {
+    await eventually('Apache Kafka takes connections', async () => {
+      if (child.exitCode !== null) throw new Error(`Apache Kafka ended with ${child.exitCode}`)
+      return (await answers(port)) || undefined
+    })
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { bootstrap: `127.0.0.1:${port}`, stop }
 }

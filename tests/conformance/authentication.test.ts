@@ -8,13 +8,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isReference } from './engine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { keyFile, keyText, pemSettings, saslTlsSettings } from './security.ts'
-import { createTopics } from './topics.ts'
+import { createTopics, partitionInSync, topicOffsets } from '#tests/topics.ts'
 
 function clientOf(cluster: Cluster, over: Partial<KafkaConfig>): Kafka {
   return new Kafka({
     brokers: cluster.addresses,
     ssl: { ca: [keyText('ca.pem')] },
     logLevel: logLevel.NOTHING,
+    // For TLS on a busy machine.
+    connectionTimeout: 60_000,
+    authenticationTimeout: 60_000,
     retry: { retries: 2 },
     ...over,
   })
@@ -58,11 +61,8 @@ describe('three brokers over SASL_SSL, controllers too', () => {
     await producer.connect()
     await producer.send({ topic, acks: -1, messages: [{ value: 'hello' }] })
     await producer.disconnect()
-    await eventually('all three in sync', async () => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-      return topics[0]?.partitions[0]?.isr.length === 3 ? true : undefined
-    })
-    expect(await admin.fetchTopicOffsets(topic)).toMatchObject([{ high: '1' }])
+    await partitionInSync(admin, topic, 3)
+    expect(await topicOffsets(admin, topic)).toMatchObject([{ high: '1' }])
     await admin.disconnect()
   })
 
@@ -128,8 +128,8 @@ describe('an SSL listener that asks for certificates', () => {
     await expect(topicsOf(clientOf(cluster, { retry: { retries: 0 } }))).rejects.toThrow()
     // Apache Kafka has other words for it.
     if (isReference) return
-    expect(cluster.broker().log()).toMatch(/refused a TLS client.*not trusted/)
-    expect(cluster.broker().log()).toMatch(/refused a TLS client.*no certificate/)
+    for (const reason of [/refused a TLS client.*not trusted/, /refused a TLS client.*no certificate/])
+      await eventually(reason.source, () => (reason.test(cluster.broker().log()) ? true : undefined))
   })
 
   test('tells a client without a certificate why it is turned away, with a TLS alert', async () => {

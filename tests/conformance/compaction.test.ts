@@ -20,7 +20,7 @@ import { verifyPlace } from '#scripts/log-files/verify-place.ts'
 import { describeWith } from '#tests/machine.ts'
 import { startCluster, type Cluster } from './harness.ts'
 import { runJava } from './java.ts'
-import { createTopics } from './topics.ts'
+import { createTopics } from '#tests/topics.ts'
 
 const topic = 'compacted'
 const day = 86_400_000
@@ -131,7 +131,7 @@ describeWith(['java', 'apache-kafka'], 'a compacted topic', () => {
   /** Once there are these batches; else the last that were found. */
   async function whenCleanedTo(expected: readonly string[]): Promise<string[]> {
     let found: string[] = []
-    const deadlineMs = Date.now() + 20_000
+    const deadlineMs = Date.now() + 180_000
     while (Date.now() < deadlineMs) {
       found = await batches()
       if (found.join() === expected.join()) break

@@ -26,7 +26,7 @@ export interface NodeEngine {
 /** Body of an HTTP answer with status 200; undefined when nobody answers or not with 200. */
 export function httpBody(port: number, url: string): Promise<string | undefined> {
   return new Promise(resolve => {
-    const request = get({ host, port, path: url, agent: false, timeout: 5_000 }, response => {
+    const request = get({ host, port, path: url, agent: false, timeout: 30_000 }, response => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => (body += chunk))
@@ -44,7 +44,7 @@ let bundled: Promise<void> | undefined
 /** As `up` starts it: from one file, since a start from the sources takes a second of computing more, and here are a hundred starts. */
 export const faultline: NodeEngine = {
   hasInspector: true,
-  startDeadlineMs: 60_000,
+  startDeadlineMs: 180_000,
   prepare: () => (bundled ??= faultlineEngine.prepare(quietly)),
   format: async () => {},
   launch: node => faultlineEngine.launch(node, { tied: false }),

@@ -13,7 +13,7 @@ import { fetchFrom, metadata, produceOne, type PartitionView } from '#scripts/cl
 import { Writer } from '#scripts/cluster/wire-format.ts'
 import { describeWith } from '#tests/machine.ts'
 import { eventually, startCluster, type BrokerProcess, type Cluster } from './harness.ts'
-import { createTopics } from './topics.ts'
+import { createTopics } from '#tests/topics.ts'
 import { Volume } from './volume.ts'
 
 const topic = 'spread'
@@ -83,7 +83,7 @@ class Load {
 
   async more(rounds: number): Promise<void> {
     const until = this.rounds + rounds
-    await eventually(`${rounds} more rounds`, () => (this.rounds >= until ? true : undefined), 120_000)
+    await eventually(`${rounds} more rounds`, () => (this.rounds >= until ? true : undefined))
   }
 
   async stop(): Promise<void> {
@@ -115,22 +115,18 @@ describeWith(['ext4'], 'one of the two log directories of a broker', () => {
     (await views()).find(({ index }) => index === partition)?.leader ?? -1
   /** As the Java client: whatever refuses it, the leader is looked up anew. kafkajs asks one that has lost its directory again and again. */
   const send: Send = async (partition, value) => {
-    await eventually(
-      value,
-      async () => {
-        const leader = await leaderOf(partition)
-        if (leader < 0) return undefined
-        try {
-          const result = await produceOne(await wire(leader), { topic, partition }, Buffer.from(value), 10_000)
-          return result.errorCode === 0 ? true : undefined
-        } catch (error) {
-          // The leader has stopped, or its successor does not listen yet.
-          if (error instanceof Error && /connection closed|ECONN/.test(error.message)) return undefined
-          throw error
-        }
-      },
-      60_000,
-    )
+    await eventually(value, async () => {
+      const leader = await leaderOf(partition)
+      if (leader < 0) return undefined
+      try {
+        const result = await produceOne(await wire(leader), { topic, partition }, Buffer.from(value), 10_000)
+        return result.errorCode === 0 ? true : undefined
+      } catch (error) {
+        // The leader has stopped, or its successor does not listen yet.
+        if (error instanceof Error && /connection closed|ECONN/.test(error.message)) return undefined
+        throw error
+      }
+    })
   }
   /** The first so many values of a partition, read from its leader, or all; undefined when it moves just then. */
   const read = async (partition: number, count: number): Promise<string[] | undefined> => {
@@ -151,7 +147,7 @@ describeWith(['ext4'], 'one of the two log directories of a broker', () => {
   const expectAll = async (): Promise<void> => {
     for (const partition of partitions) {
       const acknowledged = [...load.acknowledged[partition]!]
-      const found = await eventually(`${partition} can be read`, () => read(partition, acknowledged.length), 60_000)
+      const found = await eventually(`${partition} can be read`, () => read(partition, acknowledged.length))
       expect(found).toEqual(acknowledged)
     }
   }
@@ -195,16 +191,12 @@ describeWith(['ext4'], 'one of the two log directories of a broker', () => {
     })
     const [good] = described.filter(each => each.path !== failing)
     expect(good).toMatchObject({ errorCode: 0, partitions: partitions.filter(partition => !lost.includes(partition)) })
-    await eventually(
-      'others lead what was there, and count without it',
-      async () => {
-        const now = await views()
-        const isOut = ({ index, leader, isr }: PartitionView): boolean =>
-          lost.includes(index) ? leader > 1 && !isr.includes(1) : leader >= 1 && isr.includes(1)
-        return now.length === partitions.length && now.every(isOut) ? true : undefined
-      },
-      60_000,
-    )
+    await eventually('others lead what was there, and count without it', async () => {
+      const now = await views()
+      const isOut = ({ index, leader, isr }: PartitionView): boolean =>
+        lost.includes(index) ? leader > 1 && !isr.includes(1) : leader >= 1 && isr.includes(1)
+      return now.length === partitions.length && now.every(isOut) ? true : undefined
+    })
     await load.more(5)
     expect([cluster.broker(1).pid, await cluster.broker(1).isHealthy()]).toEqual([pid, true])
     await expectAll()
@@ -214,10 +206,8 @@ describeWith(['ext4'], 'one of the two log directories of a broker', () => {
     await cluster.broker(1).stop()
     volume!.repair()
     await cluster.broker(1).start()
-    await eventually(
-      'every replica is in sync',
-      async () => ((await views()).every(({ isr }) => isr.length === 3) ? true : undefined),
-      120_000,
+    await eventually('every replica is in sync', async () =>
+      (await views()).every(({ isr }) => isr.length === 3) ? true : undefined,
     )
     const now = await logDirs(await wire(1))
     expect(now.map(({ errorCode }) => errorCode)).toEqual([0, 0])

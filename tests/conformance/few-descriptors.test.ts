@@ -9,7 +9,7 @@ import { Kafka, KafkaJSError, logLevel, type Producer } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
-import { createTopics } from './topics.ts'
+import { createTopics } from '#tests/topics.ts'
 
 const topic = 'many'
 const partitions = Array.from({ length: 300 }, (_, partition) => partition)
@@ -58,7 +58,7 @@ describeWith(['proc'], `a broker with ${partitions.length} partitions and ${open
 
   beforeAll(async () => {
     cluster = await startCluster({ openFiles, settings: { 'log.segment.bytes': '1048576' } })
-    kafka = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING, retry: { retries: 20 } })
+    kafka = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING, retry: { retries: 60 } })
     const admin = kafka.admin()
     await admin.connect()
     await createTopics(admin, [{ topic, numPartitions: partitions.length }])

@@ -23,7 +23,7 @@ const matterOfLuck = 'Test848RegexBrokerResolves'
 const badLuck = /did not consume from \w+-orders/
 const attempts = 10
 /** Go gives up before, and says where it hangs. */
-const timeoutMs = 480_000
+const timeoutMs = 900_000
 
 interface GoEvent {
   readonly Action: string

@@ -23,7 +23,7 @@ const { seed, seconds, from, to } = campaign
 const workers = 8
 /** Valid requests, on each listener; a busy machine takes longer than the time for them. */
 const leastValid = 200
-const validWithinMs = 30_000
+const validWithinMs = 120_000
 /** A damaged request may ask for a wait of weeks. */
 const damagedWithinMs = 300
 

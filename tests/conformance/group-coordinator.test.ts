@@ -45,7 +45,8 @@ describe('the group coordinator', () => {
     })
     client = new RawClient(cluster.broker().port)
     const topic = { name: 't', numPartitions: 4, replicationFactor: 1, assignments: [], configs: [] }
-    await client.send(createTopics, { topics: [topic], timeoutMs: 10_000, validateOnly: false })
+    await client.send(createTopics, { topics: [topic], timeoutMs: 60_000, validateOnly: false })
+    await cluster.untilAllKnow('t')
   })
 
   afterAll(async () => {
@@ -68,7 +69,7 @@ describe('the group coordinator', () => {
     client.ask<Joined>(
       joinGroup,
       {
-        ...{ groupId, sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 10_000, memberId: '', groupInstanceId: null },
+        ...{ groupId, sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 60_000, memberId: '', groupInstanceId: null },
         ...{ protocolType: 'consumer', protocols: [{ name: 'range', metadata: Buffer.from('m') }], reason: 'a test' },
         ...over,
       },
@@ -147,7 +148,7 @@ describe('the group coordinator', () => {
   })
 
   test('forgets an id that it gave out after the session timeout of who asked for it (KIP-394)', async () => {
-    const told = await join('newcomers', { sessionTimeoutMs: 1000 })
+    const told = await join('newcomers')
     expect(told).toMatchObject({ error: 'MEMBER_ID_REQUIRED', memberId: expect.stringMatching(/^raw-/) })
     expect(await join('newcomers', { memberId: told.memberId })).toMatchObject({ error: 'NONE', generationId: 1 })
     const late = await join('latecomers', { sessionTimeoutMs: 1000 })
@@ -183,7 +184,7 @@ describe('the group coordinator', () => {
     for (const groupInstanceId of ['a', 'b']) {
       const other = new RawClient(cluster.broker().port)
       await other.ask(joinGroup, {
-        ...{ groupId: 'full', sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 1000, memberId: '', groupInstanceId },
+        ...{ groupId: 'full', sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 1000, memberId: '', groupInstanceId },
         ...{ protocolType: 'consumer', protocols: [{ name: 'range', metadata: Buffer.from('m') }], reason: null },
       })
       other.close()

@@ -10,13 +10,16 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { NodeFiles } from '#scripts/cluster/process/engine.ts'
+import type { MetadataResponse } from '#broker/protocol/messages/03-metadata.ts'
 import type { LedgerEntry } from '#broker/observe/request-ledger.ts'
 import { chosenEngine, faultline, httpBody, type NodeEngine } from './engine.ts'
 import { recordEvidence } from './evidence.ts'
+import { RawClient } from './raw-client.ts'
 import { workerPorts } from '#tests/worker-ports.ts'
 
 const host = '127.0.0.1'
-const stopDeadlineMs = 20_000
+/** For what hangs: a busy machine takes its time to say goodbye. */
+const stopDeadlineMs = 120_000
 
 export interface ClusterOptions {
   readonly brokers?: 1 | 3
@@ -64,7 +67,7 @@ export async function freePort(): Promise<number> {
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
-  withinMs = 30_000,
+  withinMs = 120_000,
 ) {
   const deadline = Date.now() + withinMs
   for (;;) {
@@ -137,6 +140,10 @@ export class BrokerProcess {
   get files(): NodeFiles {
     const propertiesFile = path.join(this.#directory, 'server.properties')
     return { id: this.id, propertiesFile, dataDir: this.dataDirectory, logDirs: [this.dataDirectory] }
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
   /** Resolves when the broker serves; rejects with the end of its log when it ends before. */
@@ -223,8 +230,36 @@ export class BrokerProcess {
   }
 
   async isHealthy(): Promise<boolean> {
-    const runs = this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
-    return runs && this.#engine.isServing(this.#inspectorPort, this.log())
+    return this.isRunning && this.#engine.isServing(this.#inspectorPort, this.log())
+  }
+}
+
+const metadata = 3
+
+/** Resolves when a broker names these brokers, and a leader of each partition of these topics. */
+async function knows(
+  broker: BrokerProcess,
+  others: readonly BrokerProcess[],
+  topics: readonly string[],
+): Promise<void> {
+  const request = {
+    topics: topics.map(name => ({ topicId: undefined, name })),
+    allowAutoTopicCreation: false,
+    includeClusterAuthorizedOperations: false,
+    includeTopicAuthorizedOperations: false,
+  }
+  const client = new RawClient(broker.port)
+  try {
+    await eventually(`broker ${broker.id} knows the others and ${topics.join(', ')}`, async () => {
+      const answer = await client.send<MetadataResponse>(metadata, request, 9)
+      const hasLeaders = answer.topics.every(
+        ({ errorCode, partitions }) => errorCode === 0 && partitions.every(({ leaderId }) => leaderId >= 0),
+      )
+      const known = new Set(answer.brokers.map(({ nodeId }) => nodeId))
+      return (hasLeaders && others.every(({ id }) => known.has(id))) || undefined
+    })
+  } finally {
+    client.close()
   }
 }
 
@@ -261,7 +296,17 @@ export class Cluster {
     await engine.format([added.files], this.clusterId)
     this.brokers.push(added)
     await added.start()
+    await this.untilAllKnow()
     return added
+  }
+
+  /**
+   * Resolves when every broker that runs knows the others, and these topics with a leader of each partition: from then on it matters to no
+   * client which one answers. Each hears of a change when it does, and the controller has answered by then. Of clusters without security.
+   */
+  async untilAllKnow(...topics: readonly string[]): Promise<void> {
+    const running = this.brokers.filter(({ isRunning }) => isRunning)
+    await Promise.all(running.map(async each => await knows(each, running, topics)))
   }
 
   get bootstrap(): string {
@@ -352,6 +397,7 @@ export async function startCluster({
       clusterId,
     )
     await Promise.all(processes.map(each => each.start()))
+    if (protocols.client === 'PLAINTEXT') await cluster.untilAllKnow()
   } catch (error) {
     await cluster.stop()
     throw error

@@ -22,7 +22,7 @@ interface Stage {
 const names: Readonly<Record<EngineName, string>> = { faultline: 'Faultline', 'apache-kafka': 'Apache Kafka' }
 
 /** Three JVMs start within one of them; on a busy machine that takes its time. */
-const longestMs = 300_000
+const longestMs = 900_000
 
 /** Every way from one to the other is gone once, in two lives: one is stopped in order, the other killed. */
 const lives: readonly { readonly title: string; readonly stages: readonly Stage[] }[] = [

@@ -33,8 +33,17 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
     if (code === 0) throw new Error(`${tool} ${args.join(' ')} was not refused:\n${output}`)
     return output
   }
-  const create = (topic: string, partitions = 1): Promise<string> =>
-    run(topics, '--create', '--topic', topic, '--partitions', String(partitions), '--replication-factor', '3')
+  /** Any broker answers what is asked next. */
+  const create = async (topic: string, partitions = 1): Promise<string> => {
+    const shape = ['--partitions', String(partitions), '--replication-factor', '3']
+    const output = await run(topics, '--create', '--topic', topic, ...shape)
+    await cluster.untilAllKnow(topic)
+    return output
+  }
+  const says = (words: string, ...args: string[]): Promise<true> =>
+    eventually(`${args.join(' ')} says ${words}`, async () =>
+      (await run(args[0] ?? '', ...args.slice(1))).includes(words) ? true : undefined,
+    )
   const end = async (topic: string): Promise<string[]> => lines(await run('GetOffsetShell', '--topic', topic))
   const produce = (topic: string, count: number, ...properties: string[]): Promise<string> =>
     tools.succeed(
@@ -53,7 +62,17 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
     )
 
   const consume = (topic: string, count: number, group: string): Promise<string> =>
-    run('ConsumerPerformance', '--topic', topic, '--num-records', String(count), '--timeout', '20000', '--group', group)
+    run(
+      'ConsumerPerformance',
+      '--topic',
+      topic,
+      '--num-records',
+      String(count),
+      '--timeout',
+      '120000',
+      '--group',
+      group,
+    )
 
   test('kafka-broker-api-versions finds every API that clients of 4.3 need on every broker', async () => {
     const output = await run('BrokerApiVersionsCommand')
@@ -86,28 +105,36 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
     expect(await refused(topics, '--alter', '--topic', 'managed', '--partitions', '3')).toContain(
       'The topic managed currently has 4 partition(s); 3 would not be an increase.',
     )
-    expect(lines(await run(topics, '--describe', '--under-replicated-partitions'))).toEqual([])
-    expect(lines(await run(topics, '--describe', '--unavailable-partitions'))).toEqual([])
+    for (const wanting of ['--under-replicated-partitions', '--unavailable-partitions'])
+      await eventually(`there are no ${wanting}`, async () =>
+        lines(await run(topics, '--describe', wanting)).length === 0 ? true : undefined,
+      )
     await run(topics, '--delete', '--topic', 'managed')
-    expect(lines(await run(topics, '--list'))).not.toContain('managed')
-    expect(await refused(topics, '--describe', '--topic', 'managed')).toContain("Topic 'managed' does not exist")
+    const describe = ['--bootstrap-server', cluster.bootstrap, '--describe', '--topic', 'managed']
+    await eventually('it is gone', async () => {
+      const isListed = lines(await run(topics, '--list')).includes('managed')
+      const { output } = await tools.run(topics, ...describe)
+      return (!isListed && output.includes("Topic 'managed' does not exist")) || undefined
+    })
   })
 
   test('kafka-configs describes and alters settings of topics, a broker and all brokers', async () => {
     await create('configured')
     const entity = ['--entity-type', 'topics', '--entity-name', 'configured']
     await run(configs, '--alter', ...entity, '--add-config', 'retention.ms=60000,cleanup.policy=[compact,delete]')
-    const described = await run(configs, '--describe', ...entity)
-    expect(described).toContain('retention.ms=60000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=60000')
-    expect(described).toContain('cleanup.policy=compact,delete')
+    const shown = 'retention.ms=60000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=60000'
+    await says(shown, configs, '--describe', ...entity)
+    await says('cleanup.policy=compact,delete', configs, '--describe', ...entity)
     await run(configs, '--alter', ...entity, '--delete-config', 'retention.ms')
-    expect(await run(configs, '--describe', ...entity)).not.toContain('retention.ms=60000')
+    await eventually('it is the default again', async () =>
+      (await run(configs, '--describe', ...entity)).includes('retention.ms=60000') ? undefined : true,
+    )
     expect(await refused(configs, '--alter', ...entity, '--add-config', 'retention.ms=soon')).toMatch(
       /Invalid value soon for configuration retention.ms/,
     )
     const broker = ['--entity-type', 'brokers', '--entity-name', '1']
     await run(configs, '--alter', ...broker, '--add-config', 'log.cleaner.threads=2')
-    expect(await run(configs, '--describe', ...broker)).toContain('log.cleaner.threads=2')
+    await says('log.cleaner.threads=2', configs, '--describe', ...broker)
     await run(
       configs,
       '--alter',
@@ -117,10 +144,8 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
       '--add-config',
       'log.retention.ms=70000',
     )
-    expect(await run(configs, '--describe', '--entity-type', 'brokers', '--entity-default')).toContain(
-      'log.retention.ms=70000',
-    )
-    expect(await run(configs, '--describe', ...broker, '--all')).toContain('node.id=1')
+    await says('log.retention.ms=70000', configs, '--describe', '--entity-type', 'brokers', '--entity-default')
+    await says('node.id=1', configs, '--describe', ...broker, '--all')
   })
 
   test.each(['0', '1', 'all'])(
@@ -196,10 +221,15 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
   test('kafka-log-dirs tells where the logs of a broker are, how large they are, and how full the volume is', async () => {
     await create('measured', 2)
     await produce('measured', 30)
-    const output = await run('LogDirsCommand', '--describe', '--broker-list', '2', '--topic-list', 'measured')
-    const described = JSON.parse(output.split('\n').find(line => line.startsWith('{')) ?? '') as {
+    interface Described {
       brokers: { broker: number; logDirs: { logDir: string; error: string | null; partitions: object[] }[] }[]
     }
+    // A follower makes its log when it hears that it is one.
+    const described = await eventually('both partitions', async () => {
+      const output = await run('LogDirsCommand', '--describe', '--broker-list', '2', '--topic-list', 'measured')
+      const found = JSON.parse(output.split('\n').find(line => line.startsWith('{')) ?? '') as Described
+      return found.brokers[0]?.logDirs[0]?.partitions.length === 2 ? found : undefined
+    })
     expect(described.brokers.map(({ broker }) => broker)).toEqual([2])
     const [logDir] = described.brokers[0]!.logDirs
     expect(logDir).toMatchObject({ logDir: cluster.broker(2).dataDirectory, error: null })

@@ -10,11 +10,12 @@ import {
   type Admin,
   type Consumer,
   type EachMessagePayload,
+  type PartitionMetadata,
 } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
-import { createTopics } from './topics.ts'
+import { createTopics, partitionsWhen, subscribe, topicOffsets } from '#tests/topics.ts'
 
 const ascending = (left: number, right: number): number => left - right
 
@@ -43,7 +44,12 @@ afterAll(async () => {
   await cluster?.stop()
 })
 
-const create = (topic: string, numPartitions = 1): Promise<boolean> => createTopics(admin, [{ topic, numPartitions }])
+/** Any broker may be asked next. */
+async function create(topic: string, numPartitions = 1): Promise<boolean> {
+  const isNew = await createTopics(admin, [{ topic, numPartitions }])
+  await cluster.untilAllKnow(topic)
+  return isNew
+}
 
 interface Reading {
   readonly consumer: Consumer
@@ -56,13 +62,14 @@ interface Reading {
 async function read(
   groupId: string,
   topic: string,
-  options: { joined?: (assignment: Record<string, number[]>) => void } = {},
+  options: { joined?: (assignment: Record<string, number[]>) => void; sessionTimeout?: number } = {},
 ): Promise<Reading> {
-  const consumer = kafka.consumer({ groupId, sessionTimeout: 10_000, heartbeatInterval: 200, maxWaitTimeInMs: 100 })
+  const { joined, sessionTimeout = 10_000 } = options
+  const consumer = kafka.consumer({ groupId, sessionTimeout, heartbeatInterval: 200, maxWaitTimeInMs: 100 })
   const messages: EachMessagePayload[] = []
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => options.joined?.(payload.memberAssignment))
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => joined?.(payload.memberAssignment))
   await consumer.connect()
-  await consumer.subscribe({ topic, fromBeginning: true })
+  await subscribe(consumer, topic)
   await consumer.run({
     autoCommit: false,
     eachMessage: payload => {
@@ -102,11 +109,9 @@ describe('the admin client', () => {
     expect(await create('admin-topic', 2)).toBe(false)
     expect(await admin.listTopics()).toContain('admin-topic')
     await admin.createPartitions({ topicPartitions: [{ topic: 'admin-topic', count: 5 }] })
-    const described = await eventually('five partitions with leaders', async () => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: ['admin-topic'] })
-      const partitions = topics[0]?.partitions ?? []
-      return partitions.length === 5 && partitions.every(({ isr }) => isr.length === 3) ? partitions : undefined
-    })
+    const areFive = (partitions: readonly PartitionMetadata[]) =>
+      partitions.length === 5 && partitions.every(({ isr }) => isr.length === 3)
+    const described = await partitionsWhen(admin, 'admin-topic', areFive, { what: 'five partitions have replicas' })
     expect(described.map(({ partitionId }) => partitionId).toSorted(ascending)).toEqual([0, 1, 2, 3, 4])
     for (const { replicas, isr, leader } of described) {
       expect([...replicas].toSorted(ascending)).toEqual([1, 2, 3])
@@ -147,8 +152,8 @@ describe('the admin client', () => {
         ],
       },
     ])
-    const { topics } = await admin.fetchTopicMetadata({ topics: ['placed'] })
-    const partitions = new Map(topics[0]?.partitions.map(each => [each.partitionId, each]))
+    const found = await partitionsWhen(admin, 'placed')
+    const partitions = new Map(found.map(each => [each.partitionId, each]))
     expect(partitions.get(0)).toMatchObject({ leader: 3, replicas: [3, 1] })
     expect(partitions.get(1)).toMatchObject({ leader: 2, replicas: [2, 3] })
   })
@@ -226,7 +231,7 @@ describe('offsets of a topic', () => {
     for (const timestamp of ['1700000000000', '1700000001000', '1700000002000'])
       await producer.send({ topic: 'timed', messages: [{ value: timestamp, timestamp }] })
     await producer.disconnect()
-    expect(await admin.fetchTopicOffsets('timed')).toEqual([{ partition: 0, offset: '3', high: '3', low: '0' }])
+    expect(await topicOffsets(admin, 'timed')).toEqual([{ partition: 0, offset: '3', high: '3', low: '0' }])
     expect(await admin.fetchTopicOffsetsByTimestamp('timed', 1_700_000_000_500)).toEqual([
       { partition: 0, offset: '1' },
     ])
@@ -306,9 +311,10 @@ describe('the producer', () => {
 
   test('is told that a record is too large, and goes on', async () => {
     await createTopics(admin, [{ topic: 'narrow', configEntries: [{ name: 'max.message.bytes', value: '1000' }] }])
+    await cluster.untilAllKnow('narrow')
     await expect(send('narrow', ['x'.repeat(2000)])).rejects.toMatchObject({ type: 'MESSAGE_TOO_LARGE' })
     await send('narrow', ['small'])
-    expect(await admin.fetchTopicOffsets('narrow')).toMatchObject([{ high: '1' }])
+    expect(await topicOffsets(admin, 'narrow')).toMatchObject([{ high: '1' }])
   })
 
   test('creates the topic it writes to', async () => {
@@ -330,6 +336,8 @@ describe('a consumer group', () => {
     const member = (name: string): Promise<Reading> =>
       read('shared-group', 'shared', {
         joined: assignment => assignments.set(name, assignment['shared'] ?? []),
+        // Who is taken for dead reads everything again.
+        sessionTimeout: 60_000,
       })
     const one = await member('one')
     const two = await member('two')
@@ -401,7 +409,7 @@ describe('a consumer group', () => {
     await send('orphaned', ['before'])
     await reading.values(1)
     await reading.consumer.commitOffsets([{ topic: 'orphaned', partition: 0, offset: '1' }])
-    const offsets = (await admin.fetchTopicMetadata({ topics: ['__consumer_offsets'] })).topics[0]?.partitions ?? []
+    const offsets = await partitionsWhen(admin, '__consumer_offsets')
     const home = partitionOf('orphaned-group', offsets.length)
     const coordinator = offsets.find(({ partitionId }) => partitionId === home)?.leader ?? -1
     await cluster.broker(coordinator).kill()

@@ -35,7 +35,7 @@ describeWith(['kcat'], 'kcat', () => {
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
     child.stdin.end(input)
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), 180_000)
     const [code] = (await once(child, 'close')) as [number | null]
     clearTimeout(timer)
     return { code, stdout, stderr }
@@ -71,6 +71,7 @@ describeWith(['kcat'], 'kcat', () => {
 
   test('shows the cluster with -L', async () => {
     await succeed(['-P', '-t', 'listed'], 'x\n')
+    await cluster.untilAllKnow('listed')
     const metadata = JSON.parse(await succeed(['-L', '-J'])) as {
       brokers: { id: number; name: string }[]
       controllerid: number
@@ -89,6 +90,7 @@ describeWith(['kcat'], 'kcat', () => {
   test('finds offsets by time with -Q', async () => {
     const before = Date.now() - 1_000
     await succeed(['-P', '-t', 'queried'], 'a\nb\nc\n')
+    await cluster.untilAllKnow('queried')
     const query = (at: string | number) => succeed(['-Q', '-t', `queried:0:${at}`])
     expect(await query(before)).toContain('queried [0] offset 0')
     expect(await query(-1)).toContain('queried [0] offset 3')
@@ -121,10 +123,13 @@ describeWith(['kcat'], 'kcat', () => {
       ['-P', '-t', 'transacted', '-X', 'transactional.id=kcat', '-X', 'batch.num.messages=50'],
       `${many.join('\n')}\n`,
     )
+    // One offset after the records is the marker's: the transaction was committed, once. It is written when kcat has been told already.
+    await cluster.untilAllKnow('transacted')
+    await eventually('the marker is there', async () =>
+      (await succeed(['-Q', '-t', 'transacted:0:-1'])).includes(`offset ${many.length + 1}`) ? true : undefined,
+    )
     const read = await succeed(['-C', '-t', 'transacted', '-o', 'beginning', '-e', '-q', '-f', '%o %s\n'])
-    // One offset after the records is the marker's: the transaction was committed, once.
     expect(lines(read)).toEqual(many.map((value, index) => `${index} ${value}`))
-    expect(await succeed(['-Q', '-t', 'transacted:0:-1'])).toContain(`offset ${many.length + 1}`)
   })
 
   test('reads as a group, commits, and goes on where the group was', async () => {

@@ -74,6 +74,8 @@ async function logsIn(port: number, password: string): Promise<boolean> {
     brokers: [`${host}:${port}`],
     sasl: { mechanism: 'plain', username: 'alice', password },
     logLevel: logLevel.NOTHING,
+    connectionTimeout: 60_000,
+    authenticationTimeout: 60_000,
     retry: { retries: 0 },
   })
   const admin = client.admin()

@@ -16,6 +16,7 @@ import { verifyPlace } from '#scripts/log-files/verify-place.ts'
 import { describeWith } from '#tests/machine.ts'
 import { sampleLog } from '#tests/scripts/log-files/sample-log.ts'
 import type { SampleLog } from '#tests/scripts/log-files/sample-log.ts'
+import { createTopics, patiently, topicOffsets } from '#tests/topics.ts'
 import { startApacheKafka } from './apache-kafka.ts'
 import { runJava } from './java.ts'
 
@@ -141,14 +142,11 @@ describeWith(['java', 'apache-kafka'], 'on a directory that Apache Kafka wrote',
       clientId: 'log-command',
       brokers: [bootstrap],
       logLevel: logLevel.NOTHING,
-      retry: { retries: 30 },
+      retry: { retries: 100 },
     })
     const admin = kafka.admin()
     await admin.connect()
-    await admin.createTopics({
-      topics: [{ topic: 'made-by-kafka', numPartitions: 1, replicationFactor: 1 }],
-      waitForLeaders: true,
-    })
+    await createTopics(admin, [{ topic: 'made-by-kafka', numPartitions: 1, replicationFactor: 1 }])
     const producer = kafka.producer({ idempotent: true })
     await producer.connect()
     for (let round = 0; round < 30; round++) {
@@ -177,6 +175,11 @@ describeWith(['java', 'apache-kafka'], 'on a directory that Apache Kafka wrote',
       consumer.run({ eachMessage: () => Promise.resolve(++seen === 3_000 ? resolve() : undefined) }).catch(reject)
     })
     await consumer.disconnect()
+    // The marker of the last transaction is written when its producer has been told already; a kill would take it away.
+    await patiently('every marker is there', async () => {
+      const [partition] = await topicOffsets(admin, 'made-by-kafka')
+      return partition?.high === String(3_000 + 3 + 3) || undefined
+    })
     await admin.disconnect()
   }
 

@@ -11,7 +11,7 @@ import { describeWith } from '#tests/machine.ts'
 import { startCluster, type Cluster } from './harness.ts'
 import { KafkaTools } from './java.ts'
 import { keyFile, keyText, scramLogin, tlsSettings } from './security.ts'
-import { createTopics } from './topics.ts'
+import { createTopics, subscribe } from '#tests/topics.ts'
 
 const plain = (options: string): string =>
   `org.apache.kafka.common.security.plain.PlainLoginModule required ${options};`
@@ -66,6 +66,9 @@ describeWith(
         ssl: { ca: [keyText('ca.pem')] },
         sasl: { mechanism: 'scram-sha-512', username: 'alice', password: 'alice-secret' },
         logLevel: logLevel.NOTHING,
+        connectionTimeout: 60_000,
+        authenticationTimeout: 60_000,
+        retry: { retries: 60 },
       })
     /** Six partitions: each broker leads some, so that for most of them the coordinator is another one. */
     const numPartitions = 6
@@ -80,7 +83,7 @@ describeWith(
       const values: string[] = []
       const consumer = asAlice().consumer({ groupId: `readers-of-${topic}`, readUncommitted: false })
       await consumer.connect()
-      await consumer.subscribe({ topic, fromBeginning: true })
+      await subscribe(consumer, topic)
       await new Promise<void>((resolve, reject) => {
         consumer
           .run({

@@ -8,6 +8,7 @@ import {
   Producer,
   stringDeserializers,
   stringSerializers,
+  type CreateTopicsOptions,
   type MessagesStream,
   type MessageToProduce,
 } from '@platformatic/kafka'
@@ -19,8 +20,22 @@ type Text = MessagesStream<string, string, string, string>
 let cluster: Cluster
 let admin: Admin
 
-const options = () => ({ clientId: 'platformatic', bootstrapBrokers: cluster.addresses, retries: 20, retryDelay: 100 })
+const options = () => ({
+  clientId: 'platformatic',
+  bootstrapBrokers: cluster.addresses,
+  retries: 300,
+  retryDelay: 100,
+  timeout: 60_000,
+  connectTimeout: 60_000,
+})
 const topicConfig = 2
+
+/** Any broker may be asked next. */
+async function create(options: CreateTopicsOptions & { readonly topics: string[] }) {
+  const created = await admin.createTopics(options)
+  await cluster.untilAllKnow(...options.topics)
+  return created
+}
 
 beforeAll(async () => {
   cluster = await startCluster({ brokers: 3 })
@@ -54,7 +69,7 @@ async function take(stream: Text, count: number) {
 
 describe('the admin client', () => {
   test('creates, lists, describes, widens and deletes topics', async () => {
-    const [created] = await admin.createTopics({
+    const [created] = await create({
       topics: ['made'],
       partitions: 2,
       replicas: 3,
@@ -82,7 +97,7 @@ describe('the admin client', () => {
   })
 
   test('changes one setting and leaves the others', async () => {
-    await admin.createTopics({
+    await create({
       topics: ['configured'],
       partitions: 1,
       replicas: 1,
@@ -120,7 +135,7 @@ describe('the admin client', () => {
 
 describe('producer and consumer', () => {
   test('write and read by topic id; keys, headers and order unchanged', async () => {
-    await admin.createTopics({ topics: ['written'], partitions: 1, replicas: 3 })
+    await create({ topics: ['written'], partitions: 1, replicas: 3 })
     const messages = Array.from({ length: 50 }, (_, index) => ({
       topic: 'written',
       key: `key-${index}`,
@@ -142,7 +157,7 @@ describe('producer and consumer', () => {
 
   test.each(['gzip', 'zstd'] as const)('pass batches through that are compressed with %s', async compression => {
     const topic = `compressed-${compression}`
-    await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 })
+    await create({ topics: [topic], partitions: 1, replicas: 1 })
     const messages = Array.from({ length: 30 }, (_, index) => ({
       topic,
       key: 'k',
@@ -156,7 +171,7 @@ describe('producer and consumer', () => {
   })
 
   test('a group commits, shows its lag, is described, and goes on where it was', async () => {
-    await admin.createTopics({ topics: ['grouped'], partitions: 1, replicas: 3 })
+    await create({ topics: ['grouped'], partitions: 1, replicas: 3 })
     await send(['a', 'b', 'c', 'd'].map(value => ({ topic: 'grouped', key: 'k', value })))
     const first = consumer('grouped-group')
     const stream = await first.consume({ topics: ['grouped'], mode: MessagesStreamModes.EARLIEST, autocommit: false })
@@ -179,7 +194,7 @@ describe('producer and consumer', () => {
   })
 
   test('offsets are found by position and by time', async () => {
-    await admin.createTopics({ topics: ['timed'], partitions: 1, replicas: 1 })
+    await create({ topics: ['timed'], partitions: 1, replicas: 1 })
     await send(
       [1_700_000_000_000n, 1_700_000_001_000n].map(timestamp => ({ topic: 'timed', key: 'k', value: 'v', timestamp })),
     )

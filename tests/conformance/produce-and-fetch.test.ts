@@ -56,6 +56,7 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
       ...assignment,
       ...settings,
     )
+    await cluster.untilAllKnow(topic)
   }
 
   async function kcat(args: readonly string[], input = ''): Promise<string> {
@@ -65,7 +66,7 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
     child.stdin.end(input)
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), 180_000)
     const [code] = (await once(child, 'close')) as [number | null]
     clearTimeout(timer)
     if (code !== 0) throw new Error(`kcat ${args.join(' ')} ended with ${code}:\n${stderr}\n${stdout}`)
@@ -100,7 +101,7 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
     const topic = `from-${from}-to-${to}`
     await create(topic, `compression.type=${to}`)
     await produce(topic, many, from)
-    const read = ['--topic', topic, '--from-beginning', '--max-messages', String(many.length), '--timeout-ms', '20000']
+    const read = ['--topic', topic, '--from-beginning', '--max-messages', String(many.length), '--timeout-ms', '120000']
     const { output } = await runJava('org.apache.kafka.tools.consumer.ConsoleConsumer', [
       '--bootstrap-server',
       cluster.bootstrap,
@@ -154,8 +155,13 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
           .filter(({ apiKey, software }) => apiKey === 1 && software === 'librdkafka')
           .reduce((sum, { requests }) => sum + requests, 0)
       const before = await fetches()
-      const read = await kcat(['-C', '-t', 'nearby', '-o', 'beginning', '-e', '-q', '-X', 'client.rack=there'])
-      expect(lines(read)).toEqual(many)
+      // A follower hears of the high watermark after the leader has told the producer.
+      const from = ['-C', '-t', 'nearby', '-o', 'beginning', '-e', '-q', '-X', 'client.rack=there']
+      const read = await eventually('all can be read', async () => {
+        const found = lines(await kcat(from))
+        return found.length >= many.length ? found : undefined
+      })
+      expect(read).toEqual(many)
       expect(
         await eventually('fetches at the follower', async () => ((await fetches()) > before ? true : undefined)),
       ).toBe(true)
@@ -170,24 +176,16 @@ describeWith(['java', 'apache-kafka', 'kcat'], 'the finer points of Produce and 
       ...['--transactional-id', 'measured', '--transaction-duration-ms', '100'],
       ...['--producer-props', `bootstrap.servers=${cluster.bootstrap}`],
     )
-    const read = await kcat([
-      '-C',
-      '-t',
-      'transacted',
-      '-o',
-      'beginning',
-      '-e',
-      '-q',
-      '-X',
-      'isolation.level=read_committed',
-    ])
-    expect(lines(read)).toHaveLength(2000)
+    // The markers of the last transaction are written when its producer has been told already.
     const at = ['--topic', 'transacted', '--partition', '0']
-    const described = await tools.succeed(
-      'TransactionsCommand',
-      ...['--bootstrap-server', cluster.bootstrap, 'describe-producers', ...at],
-    )
-    expect(lines(described).at(-1)).toMatch(/^\d+\s+\d+\s+\d+\s+-?\d+\s+\d+\s+None/)
+    await eventually('nothing is open', async () => {
+      const describe = ['--bootstrap-server', cluster.bootstrap, 'describe-producers', ...at]
+      const described = lines(await tools.succeed('TransactionsCommand', ...describe)).at(-1) ?? ''
+      return /^\d+\s+\d+\s+\d+\s+-?\d+\s+\d+\s+None/.test(described) || undefined
+    })
+    const committed = ['-X', 'isolation.level=read_committed']
+    const read = await kcat(['-C', '-t', 'transacted', '-o', 'beginning', '-e', '-q', ...committed])
+    expect(lines(read)).toHaveLength(2000)
     for (const broker of [cluster.broker(), other]) {
       const file = path.join(broker.dataDirectory, 'transacted-0', '00000000000000000000.log')
       const dump = await runJava('org.apache.kafka.tools.DumpLogSegments', ['--files', file, '--print-data-log'])

@@ -59,16 +59,18 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     const verified = await complete(plan)
     for (let partition = 0; partition < partitions; partition++)
       expect(verified).toContain(`Reassignment of partition moved-${partition} is completed.`)
-    const now = await replicas()
-    expect(now).toEqual(proposal.partitions.map(each => each.replicas))
-    expect(now.flat().filter(id => id === 4).length).toBeGreaterThan(0)
+    const proposed = proposal.partitions.map(each => each.replicas)
+    expect(proposed.flat()).toContain(4)
+    await eventually('they are where they should be', async () =>
+      JSON.stringify(await replicas()) === JSON.stringify(proposed) ? true : undefined,
+    )
     expect(await run(reassign, '--list')).toContain('No partition reassignments found.')
   })
 
   test('a throttled move is slow and can be seen, cancelled, and made again at full speed', async () => {
-    const assignment = ['--replica-assignment', '1:2:3']
-    await run(topics, '--create', '--topic', 'heavy', ...assignment)
-    await stage.fill('heavy', 5_000)
+    await stage.create('heavy', '--replica-assignment', '1:2:3')
+    // At 50 KB a second it takes minutes.
+    await stage.fill('heavy', 20_000)
     const plan = stage.plan({ version: 1, partitions: [{ topic: 'heavy', partition: 0, replicas: [4, 2, 3] }] })
     const execute = ['--execute', '--reassignment-json-file', plan]
     expect(await run(reassign, ...execute, '--throttle', '50000')).toContain(
@@ -83,22 +85,17 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
       'Successfully cancelled partition reassignment for: heavy-0',
     )
     await described('heavy', /Replicas: [123],[123],[123]\tIsr: [123],[123],[123]\t/)
-    const settings = await run(
-      'kafka.admin.ConfigCommand',
-      '--describe',
-      '--entity-type',
-      'topics',
-      '--entity-name',
-      'heavy',
+    const settings = ['--describe', '--entity-type', 'topics', '--entity-name', 'heavy']
+    await eventually('it is throttled no more', async () =>
+      (await run('kafka.admin.ConfigCommand', ...settings)).includes('throttled') ? undefined : true,
     )
-    expect(settings).not.toContain('throttled')
     await run(reassign, ...execute)
     await complete(plan)
     await described('heavy', /Replicas: 4,2,3\t/)
   })
 
   test('another order of replicas is done at once, and kafka-leader-election follows it', async () => {
-    await run(topics, '--create', '--topic', 'elected', '--replica-assignment', '1:2:3')
+    await stage.create('elected', '--replica-assignment', '1:2:3')
     const plan = stage.plan({ version: 1, partitions: [{ topic: 'elected', partition: 0, replicas: [2, 1, 3] }] })
     await run(reassign, '--execute', '--reassignment-json-file', plan)
     await complete(plan)
@@ -129,7 +126,7 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
         '--include-fenced-brokers',
       )
     const own = new RegExp(`\\b${added.id}\\s+127\\.0\\.0\\.1\\s+${added.port}\\b`)
-    expect(await endpoints()).toMatch(own)
+    await eventually('it is told of', async () => (own.test(await endpoints()) ? true : undefined))
     // A JVM that ended in order upon SIGTERM still says 128 + 15.
     expect(await added.stop()).toBe(isReference ? 143 : 0)
     const unregister = ['unregister', '--bootstrap-server', stage.cluster.addresses[0]!, '--id', String(added.id)]
@@ -144,9 +141,11 @@ describeWith(['java', 'apache-kafka'], 'a cluster that grows under load', () => 
     const plan = stage.plan(planOf(partition => [2, 3, 4].map((_, index) => 2 + ((partition + index) % 3))))
     await run(reassign, '--execute', '--reassignment-json-file', plan)
     await complete(plan)
-    expect((await replicas()).flat()).not.toContain(1)
-    const described = await run(topics, '--describe', '--topic', 'moved')
-    expect(described).not.toMatch(/Leader: (1|none)/)
+    await eventually('nothing is there or led from there', async () => {
+      const isThere = (await replicas()).flat().includes(1)
+      const described = await run(topics, '--describe', '--topic', 'moved')
+      return (!isThere && !/Leader: (1|none)/.test(described)) || undefined
+    })
     // Renamed at once, and removed after file.delete.delay.ms.
     const logs = (as: RegExp): string[] =>
       readdirSync(stage.cluster.broker(1).dataDirectory).filter(name => as.test(name))

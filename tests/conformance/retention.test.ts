@@ -4,9 +4,10 @@
  */
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs'
+import { ConfigResourceTypes, ConfigSource, Kafka, logLevel } from 'kafkajs'
 import type { Admin, Producer } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTopics, topicOffsets } from '#tests/topics.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 
 const minuteMs = 60_000
@@ -35,15 +36,23 @@ describe('retention', () => {
   async function create(topic: string, settings: Readonly<Record<string, string>> = {}): Promise<void> {
     const all = { 'segment.bytes': '1048576', 'file.delete.delay.ms': '100', ...settings }
     const configEntries = Object.entries(all).map(([name, value]) => ({ name, value }))
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: true })
+    await createTopics(admin, [{ topic, numPartitions: 1, configEntries }])
   }
 
   async function alter(topic: string, settings: Readonly<Record<string, string>>): Promise<void> {
     const all = { 'segment.bytes': '1048576', 'file.delete.delay.ms': '100', ...settings }
     const configEntries = Object.entries(all).map(([name, value]) => ({ name, value }))
-    await admin.alterConfigs({
-      validateOnly: false,
-      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic }
+    await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] })
+    // The controller has answered; the broker goes by it a moment later.
+    await eventually(`${topic} has these settings and no others`, async () => {
+      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] })
+      const own = (resources[0]?.configEntries ?? []).filter(each => each.configSource === ConfigSource.TOPIC_CONFIG)
+      const has = (name: string, value: string) =>
+        own.some(({ configName, configValue }) => configName === name && configValue === value)
+      return (
+        (own.length === configEntries.length && configEntries.every(each => has(each.name, each.value))) || undefined
+      )
     })
   }
 
@@ -53,7 +62,7 @@ describe('retention', () => {
   }
 
   async function offsets(topic: string): Promise<{ low: number; high: number }> {
-    const [partition] = await admin.fetchTopicOffsets(topic)
+    const [partition] = await topicOffsets(admin, topic)
     return { low: Number(partition!.low), high: Number(partition!.high) }
   }
 

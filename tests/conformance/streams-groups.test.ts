@@ -11,6 +11,7 @@ import { describeWith } from '#tests/machine.ts'
 import { isReference, oursAlone } from './engine.ts'
 import { eventually, type BrokerProcess } from './harness.ts'
 import { JavaProgram, KafkaTools, runJava } from './java.ts'
+import { partitionsWhen } from '#tests/topics.ts'
 import { StreamsStage } from './streams-stage.ts'
 import { coordinatorOf, StreamsWire, taskNames, type Described } from './streams-wire.ts'
 
@@ -45,7 +46,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
         { topic: 'counts', numPartitions: 2 },
       ],
     })
-  }, 240_000)
+  })
 
   afterAll(async () => {
     await Promise.all(instances.map(each => each.kill()))
@@ -74,7 +75,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
           wire.close()
         }
       },
-      120_000,
+      240_000,
     )
 
   /** For who reads why a test failed: where every task is, and what the instances said. */
@@ -108,7 +109,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     return found
   }
 
-  test('gets standbys by a setting of the group, and is described as it is', { timeout: 240_000 }, async () => {
+  test('gets standbys by a setting of the group, and is described as it is', async () => {
     await tools.succeed(
       'kafka.admin.ConfigCommand',
       ...['--bootstrap-server', stage.cluster.bootstrap, '--alter', '--entity-type', 'groups', '--entity-name', group],
@@ -129,11 +130,9 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
 
   test('has its internal topics made by the coordinator', async () => {
     const topics = ['counting-again-repartition', 'counting-store-changelog']
-    const { topics: described } = await stage.admin.fetchTopicMetadata({ topics })
-    const shapes = described.map(
-      ({ name, partitions }) => `${name} ${partitions.length} ${partitions[0]?.replicas.length}`,
-    )
-    expect(shapes.sort()).toEqual(topics.map(name => `${name} 4 3`))
+    await stage.cluster.untilAllKnow(...topics)
+    for (const topic of topics)
+      expect((await partitionsWhen(stage.admin, topic)).map(({ replicas }) => replicas.length)).toEqual([3, 3, 3, 3])
     const shown = await tools.succeed(
       'TopicCommand',
       ...['--bootstrap-server', stage.cluster.bootstrap, '--describe', '--topic', 'counting-.*'],
@@ -149,7 +148,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     expect(java.filter(({ apiKey }) => apiKey === createTopics)).toEqual([])
   })
 
-  test('tells each instance what the others hold, for interactive queries', { timeout: 120_000 }, async () => {
+  test('tells each instance what the others hold, for interactive queries', async () => {
     const [one] = instances
     const told = await eventually('an instance knows where every partition is', async () => {
       if (one === undefined) throw new Error('no instance')
@@ -163,7 +162,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     expect(told).toMatch(/127\.0\.0\.1:7001 active=\S+ standby=\S+; 127\.0\.0\.1:7002 active=\S+ standby=\S+/)
   })
 
-  test('counts every word once, though instances and brokers die', { timeout: 400_000 }, async () => {
+  test('counts every word once, though instances and brokers die', { timeout: 900_000 }, async () => {
     const judged = runJava('Words', [stage.cluster.bootstrap, String(words), String(spreadMs)], stage.classes)
     const [one, two] = instances
     let step = 0
@@ -194,7 +193,7 @@ describeWith(['java', 'kafka-streams'], 'a Kafka Streams application in a stream
     expect(active).toBe('0_0 0_1 0_2 0_3 1_0 1_1 1_2 1_3')
   })
 
-  test('is shown, reset and deleted by kafka-streams-groups', { timeout: 240_000 }, async () => {
+  test('is shown, reset and deleted by kafka-streams-groups', async () => {
     expect(await run('--list', '--state')).toMatch(/counting\s+Stable/)
     expect(await run('--describe', '--group', group, '--members', '--verbose')).toMatch(/counting\s+.*ACTIVE:.*1:/)
     expect(await run('--describe', '--group', group, '--state')).toMatch(/counting\s+\S+\s+.*Stable\s+2/)

@@ -5,6 +5,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isReference, oursAlone } from './engine.ts'
+import { createTopics } from '#tests/topics.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { internalTopic, StreamsWire, subtopology, taskNames, WireMember } from './streams-wire.ts'
 
@@ -39,9 +40,10 @@ beforeAll(async () => {
   await admin.connect()
   const counts = { three: 3, four: 4, six: 6 }
   const topics = Object.entries(counts).map(([topic, numPartitions]) => ({ topic, numPartitions }))
-  await admin.createTopics({ topics, waitForLeaders: true })
+  await createTopics(admin, topics)
+  await cluster.untilAllKnow(...Object.keys(counts))
   await admin.disconnect()
-}, 240_000)
+})
 
 afterAll(async () => {
   for (const wire of wires) wire.close()
@@ -169,7 +171,7 @@ describe('a member is told', () => {
     expect((await wire.describe()).groupState).toBe('NotReady')
     const admin = new Kafka({ brokers: cluster.addresses, logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic: 'late', numPartitions: 2 }], waitForLeaders: true })
+    await createTopics(admin, [{ topic: 'late', numPartitions: 2 }])
     expect(await assigned(member)).toBe('0_0 0_1')
     await admin.deleteTopics({ topics: ['late'] })
     await eventually('the topic is missed', async () =>
@@ -409,7 +411,8 @@ describe('refused', () => {
 
 test('a first assignment waits for more members, and says so', async () => {
   const wire = await open('waiting')
-  await wire.configure('streams.initial.rebalance.delay.ms', '1500')
+  // Long enough for two to join, however busy the machine is.
+  await wire.configure('streams.initial.rebalance.delay.ms', '10000')
   const [one, two] = ['one', 'two'].map(name => new WireMember(wire, name, reads('four')))
   if (one === undefined || two === undefined) throw new Error('two members')
   expect([statuses(await one.join()), one.epoch]).toEqual([[delayed], 1])

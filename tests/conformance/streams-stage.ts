@@ -2,7 +2,7 @@
 import { Kafka, KafkaJSError, logLevel, type Admin, type ITopicConfig } from 'kafkajs'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { compile } from './java.ts'
-import { createTopics } from './topics.ts'
+import { createTopics } from '#tests/topics.ts'
 
 export interface StreamsStageOptions {
   /** In java/. */
@@ -60,7 +60,7 @@ export class StreamsStage {
           throw error
         }
       },
-      150_000,
+      300_000,
     )
   }
 }

@@ -23,6 +23,7 @@ import {
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
 } from '#broker/protocol/messages/44-incremental-alter-configs.ts'
+import { describeConfigsRequest, describeConfigsResponse } from '#broker/protocol/messages/32-describe-configs.ts'
 import { Reader } from '#broker/protocol/reader.ts'
 import type { DecodedFields, EncodableFields, Fields, Input, Message } from '#broker/protocol/schema.ts'
 import { eventually } from './harness.ts'
@@ -177,6 +178,13 @@ export class StreamsWire {
     const { responses } = await this.#connection.ask(messages, 1, { resources, validateOnly: false })
     const [answer] = responses
     if (answer?.errorCode !== 0) throw new Error(`${name}: ${answer?.errorMessage ?? 'no answer'}`)
+    // The controller has answered; the coordinator goes by it a moment later.
+    const asked = [{ resourceType: groupResource, resourceName: this.groupId, configurationKeys: [name] }]
+    const describe = [describeConfigsRequest, describeConfigsResponse] as const
+    await eventually(`${this.groupId} has ${name}=${value}`, async () => {
+      const { results } = await this.#connection.ask(describe, 4, { resources: asked })
+      return results[0]?.configs.some(each => each.name === name && each.value === value) === true ? true : undefined
+    })
   }
 
   close(): void {

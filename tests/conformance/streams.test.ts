@@ -31,7 +31,7 @@ describeWith(['java', 'kafka-streams'], 'Kafka Streams, exactly once', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('counts every word once, although each broker is killed', { timeout: 300_000 }, async () => {
+  test('counts every word once, although each broker is killed', { timeout: 900_000 }, async () => {
     const { cluster, classes } = stage
     const run = runJava('WordCount', [cluster.bootstrap, String(words), String(spreadMs), folder], classes)
     let step = 0

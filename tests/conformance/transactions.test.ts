@@ -4,13 +4,13 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { Kafka, logLevel, type Producer } from 'kafkajs'
+import { Kafka, logLevel, type PartitionMetadata, type Producer } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { describeWith } from '#tests/machine.ts'
 import { eventually, startCluster, type Cluster } from './harness.ts'
 import { KafkaTools } from './java.ts'
-import { createTopics } from './topics.ts'
+import { createTopics, partitionsWhen, subscribe } from '#tests/topics.ts'
 
 let cluster: Cluster
 let kafka: Kafka
@@ -40,6 +40,7 @@ async function create(topic: string, numPartitions = 1): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
   await createTopics(admin, [{ topic, numPartitions, replicationFactor: 3 }])
+  await cluster.untilAllKnow(topic)
   await admin.disconnect()
 }
 
@@ -60,7 +61,7 @@ async function read(topic: string, count: number, { uncommitted = false } = {}):
   const consumer = kafka.consumer({ groupId, readUncommitted: uncommitted, maxWaitTimeInMs: 100 })
   const values: string[] = []
   await consumer.connect()
-  await consumer.subscribe({ topic, fromBeginning: true })
+  await subscribe(consumer, topic)
   await consumer.run({
     eachMessage: ({ message }) => {
       values.push(String(message.value))
@@ -152,11 +153,12 @@ describe('kafkajs', () => {
 async function coordinatorOf(transactionalId: string): Promise<number> {
   const admin = kafka.admin()
   await admin.connect()
-  const { topics } = await admin.fetchTopicMetadata({ topics: ['__transaction_state'] })
+  const leaderOf = (partitions: readonly PartitionMetadata[]): number =>
+    partitions[partitionOf(transactionalId, partitions.length)]?.leader ?? -1
+  const what = `${transactionalId} has a coordinator`
+  const found = await partitionsWhen(admin, '__transaction_state', all => leaderOf(all) >= 0, { what })
   await admin.disconnect()
-  const partitions = topics[0]?.partitions ?? []
-  const partition = partitionOf(transactionalId, partitions.length)
-  return partitions.find(each => each.partitionId === partition)?.leader ?? -1
+  return leaderOf(found)
 }
 
 describeWith(['kcat'], 'kcat', () => {
@@ -167,7 +169,7 @@ describeWith(['kcat'], 'kcat', () => {
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
     child.stdin.end(input)
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), 180_000)
     const [code] = (await once(child, 'close')) as [number | null]
     clearTimeout(timer)
     if (code !== 0) throw new Error(`kcat ${args.join(' ')} ended with ${code}:\n${stderr}`)

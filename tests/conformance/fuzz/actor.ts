@@ -63,7 +63,7 @@ export interface Tally {
   readonly depth: Map<string, number>
 }
 
-const answerWithinMs = 30_000
+const answerWithinMs = 120_000
 /** A damaged request may ask for a wait of weeks. */
 const damagedWithinMs = 300
 /** Where Kafka, too, closes the connection of a well-formed request: Produce with acks=0 has no other way to say no. */

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { eventually, startCluster, type Cluster } from '../harness.ts'
-import { createTopics } from '../topics.ts'
+import { createTopics } from '#tests/topics.ts'
 import type { Known } from './values.ts'
 
 export const MiB = 1 << 20

@@ -21,7 +21,7 @@ func clients(t *testing.T, opts ...kgo.Opt) (*kgo.Client, *kadm.Client, context.
 	cl, err := kgo.NewClient(append([]kgo.Opt{seeds()}, opts...)...)
 	must(t, err)
 	t.Cleanup(cl.Close)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 180*time.Second)
 	t.Cleanup(cancel)
 	return cl, kadm.NewClient(cl), ctx
 }

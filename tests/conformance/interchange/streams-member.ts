@@ -36,7 +36,7 @@ export class StreamsMember {
 
   async #join(member: WireMember, wire: StreamsWire): Promise<void> {
     let answer = await member.join()
-    const deadline = Date.now() + 30_000
+    const deadline = Date.now() + 120_000
     while (member.active.split(' ').length < 6 && Date.now() < deadline) answer = await member.beat()
     answer = await member.own()
     if (answer.errorCode !== 0) throw new Error(`the member could not join: ${JSON.stringify(answer)}`)

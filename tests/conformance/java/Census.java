@@ -184,7 +184,7 @@ final class Census {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             Set<TopicPartition> open = new HashSet<>(partitions);
-            long deadline = System.currentTimeMillis() + 60_000;
+            long deadline = System.currentTimeMillis() + 120_000;
             while (true) {
                 open.removeIf(each -> consumer.position(each) >= ends.get(each));
                 if (open.isEmpty()) break;

@@ -8,9 +8,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.ListOffsetsResult;
@@ -27,7 +30,9 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.StringDeserializer;
@@ -94,7 +99,7 @@ public final class Clients {
     private KafkaConsumer<String, String> consumer(String group, Map<String, Object> more) {
         Map<String, Object> settings = new HashMap<>(Map.of(
             "bootstrap.servers", bootstrap, "group.id", group, "group.protocol", "classic", "auto.offset.reset", "earliest",
-            "enable.auto.commit", "false", "heartbeat.interval.ms", "200", "session.timeout.ms", "10000"));
+            "enable.auto.commit", "false", "heartbeat.interval.ms", "200", "session.timeout.ms", "60000"));
         settings.putAll(more);
         return new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
     }
@@ -107,7 +112,7 @@ public final class Clients {
 
     private static List<String> read(KafkaConsumer<String, String> consumer, int count) {
         List<String> values = new ArrayList<>();
-        long deadline = System.nanoTime() + 30_000_000_000L;
+        long deadline = System.nanoTime() + 120_000_000_000L;
         while (values.size() < count && System.nanoTime() < deadline) {
             for (ConsumerRecord<String, String> each : consumer.poll(Duration.ofMillis(100))) values.add(each.value());
         }
@@ -129,12 +134,12 @@ public final class Clients {
             expect(TopicExistsException.class, thrown.getCause().getClass());
         }
         admin.createPartitions(Map.of(name, NewPartitions.increaseTo(3))).all().get();
-        TopicDescription described = admin.describeTopics(List.of(name)).allTopicNames().get().get(name);
-        while (described.partitions().size() < 3) described = admin.describeTopics(List.of(name)).allTopicNames().get().get(name);
+        TopicDescription described = withThree(() -> admin.describeTopics(List.of(name)).allTopicNames().get().get(name));
         expect(3, described.partitions().get(2).replicas().size());
-        TopicDescription sameById = admin.describeTopics(TopicCollection.ofTopicIds(List.of(described.topicId())))
-            .allTopicIds().get().get(described.topicId());
-        expect(name + " 3", sameById.name() + " " + sameById.partitions().size());
+        Uuid id = described.topicId();
+        TopicDescription sameById =
+            withThree(() -> admin.describeTopics(TopicCollection.ofTopicIds(List.of(id))).allTopicIds().get().get(id));
+        expect(name, sameById.name());
         expect(3, admin.describeCluster().nodes().get().size());
         admin.deleteTopics(List.of(name)).all().get();
         try {
@@ -144,17 +149,32 @@ public final class Clients {
         }
     }
 
+    /** Any broker answers, and each hears of the topic and its partitions when it does. */
+    private static <T> T once(Predicate<T> holds, Callable<T> ask) throws Exception {
+        for (;;) {
+            try {
+                T answer = ask.call();
+                if (holds.test(answer)) return answer;
+            } catch (ExecutionException thrown) {
+                if (!(thrown.getCause() instanceof RetriableException)) throw thrown;
+            }
+        }
+    }
+
+    private static TopicDescription withThree(Callable<TopicDescription> describe) throws Exception {
+        return once(described -> described.partitions().size() == 3, describe);
+    }
+
     private void configs(String name) throws Exception {
         create(name, 1);
         ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, name);
         admin.incrementalAlterConfigs(Map.of(topic, List.<AlterConfigOp>of(
             new AlterConfigOp(new ConfigEntry("retention.ms", "60000"), AlterConfigOp.OpType.SET),
             new AlterConfigOp(new ConfigEntry("cleanup.policy", "compact"), AlterConfigOp.OpType.APPEND)))).all().get();
-        ConfigEntry retention;
-        do retention = admin.describeConfigs(List.of(topic)).all().get().get(topic).get("retention.ms");
-        while (!retention.value().equals("60000"));
-        expect(ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG, retention.source());
-        ConfigEntry policy = admin.describeConfigs(List.of(topic)).all().get().get(topic).get("cleanup.policy");
+        Config described = once(
+            config -> config.get("retention.ms").value().equals("60000"), () -> admin.describeConfigs(List.of(topic)).all().get().get(topic));
+        expect(ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG, described.get("retention.ms").source());
+        ConfigEntry policy = described.get("cleanup.policy");
         expect(new TreeSet<>(List.of("compact", "delete")), new TreeSet<>(List.of(policy.value().split(","))));
         ConfigResource broker = new ConfigResource(ConfigResource.Type.BROKER, "2");
         expect("2", admin.describeConfigs(List.of(broker)).all().get().get(broker).get("node.id").value());
@@ -277,8 +297,8 @@ public final class Clients {
     /** A member with an instance id comes back to its partitions, without a rebalance and under the same generation. */
     private void staticMembership(String name) throws Exception {
         create(name, 4);
-        Map<String, Object> one = Map.of("group.instance.id", "one", "session.timeout.ms", "30000");
-        Map<String, Object> two = Map.of("group.instance.id", "two", "session.timeout.ms", "30000");
+        Map<String, Object> one = Map.of("group.instance.id", "one", "session.timeout.ms", "300000");
+        Map<String, Object> two = Map.of("group.instance.id", "two", "session.timeout.ms", "300000");
         try (KafkaConsumer<String, String> stays = consumer(name, one)) {
             stays.subscribe(List.of(name));
             Set<TopicPartition> before;
@@ -320,9 +340,9 @@ public final class Clients {
 
     @SafeVarargs
     private static void until(Condition condition, KafkaConsumer<String, String>... consumers) {
-        long deadline = System.nanoTime() + 30_000_000_000L;
+        long deadline = System.nanoTime() + 120_000_000_000L;
         while (!condition.holds()) {
-            if (System.nanoTime() > deadline) throw new AssertionError("not within 30 s");
+            if (System.nanoTime() > deadline) throw new AssertionError("not within 120 s");
             for (KafkaConsumer<String, String> each : consumers) each.poll(Duration.ofMillis(50));
         }
     }

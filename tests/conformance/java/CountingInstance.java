@@ -41,7 +41,7 @@ public final class CountingInstance {
         for (String command = commands.readLine(); command != null; command = commands.readLine()) {
             if (command.equals("endpoints")) System.out.println("endpoints " + endpoints(streams));
             else if (command.equals("leave")) {
-                CloseOptions options = CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP).withTimeout(Duration.ofSeconds(20));
+                CloseOptions options = CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP).withTimeout(Duration.ofSeconds(60));
                 System.out.println("left " + streams.close(options));
                 System.exit(0);
             } else throw new IllegalArgumentException(command);

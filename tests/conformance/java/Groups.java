@@ -77,7 +77,7 @@ public class Groups {
     }
 
     static void until(String what, BooleanSupplier condition) throws Exception {
-        long deadline = System.currentTimeMillis() + 60_000;
+        long deadline = System.currentTimeMillis() + 120_000;
         while (!condition.getAsBoolean()) {
             if (System.currentTimeMillis() > deadline) throw new AssertionError("in vain: " + what);
             Thread.sleep(50);
@@ -170,7 +170,7 @@ public class Groups {
     static void migrate() throws Exception {
         create("moving", 6);
         produce("moving", 0, 60);
-        Map<String, String> coop = Map.of("partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "session.timeout.ms", "10000", "heartbeat.interval.ms", "500");
+        Map<String, String> coop = Map.of("partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "session.timeout.ms", "60000", "heartbeat.interval.ms", "500");
         Member a = new Member("moving-group", "classic", coop, c -> c.subscribe(List.of("moving")));
         Member b = new Member("moving-group", "classic", coop, c -> c.subscribe(List.of("moving")));
         until("classic", () -> a.assigned.size() == 3 && b.assigned.size() == 3 && disjoint(a, b));

@@ -15,7 +15,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 
 /** Clients of the cluster that Interchange.java works on, and how to wait for what announces itself to nobody. */
 final class InterchangeClients {
-    private static final long PATIENCE_MS = 60_000;
+    private static final long PATIENCE_MS = 120_000;
 
     final Admin admin;
     private final String bootstrap;

@@ -23,7 +23,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 /** Groups: offsets alone, members of both protocols that come and go, members that live through a change of the brokers, share groups. */
 final class InterchangeGroups {
-    private static final long PATIENCE_MS = 60_000;
+    private static final long PATIENCE_MS = 120_000;
     private static final int FED = 10;
     private static final int SHARED = 30;
 
@@ -166,7 +166,7 @@ final class InterchangeGroups {
                     boolean release = released.contains(record.value());
                     consumer.acknowledge(record, release ? AcknowledgeType.RELEASE : AcknowledgeType.ACCEPT);
                 }
-                consumer.commitSync(Duration.ofSeconds(20)).values().forEach(error -> error.ifPresent(each -> { throw each; }));
+                consumer.commitSync(Duration.ofSeconds(60)).values().forEach(error -> error.ifPresent(each -> { throw each; }));
             }
         }
         InterchangeClients.expect(seen.equals(expected), "all of " + expected.size() + ", got " + seen.size());

@@ -225,7 +225,7 @@ final class InterchangeSettings {
             TopicPartition at = new TopicPartition(topic, 0);
             consumer.assign(List.of(at));
             consumer.seekToBeginning(List.of(at));
-            long deadline = System.currentTimeMillis() + 30_000;
+            long deadline = System.currentTimeMillis() + 120_000;
             while (System.currentTimeMillis() < deadline) if (!consumer.poll(Duration.ofMillis(500)).isEmpty()) return true;
             return false;
         }

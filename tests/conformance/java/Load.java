@@ -52,7 +52,7 @@ public final class Load {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", bootstrap);
         settings.put("acks", "all");
-        settings.put("delivery.timeout.ms", "60000");
+        settings.put("delivery.timeout.ms", "300000");
         settings.put("request.timeout.ms", "20000");
         settings.put("key.serializer", StringSerializer.class.getName());
         settings.put("value.serializer", StringSerializer.class.getName());

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -16,6 +17,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ProducerFencedException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -70,7 +72,18 @@ public final class OldClients {
 
     private void create(String topic, int partitions) throws Exception {
         admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 3))).all().get();
-        while (!admin.listTopics().names().get().contains(topic)) Thread.onSpinWait();
+        // Any broker answers, and each hears of the topic when it does.
+        until(() -> admin.describeTopics(List.of(topic)).all().get().get(topic).partitions().size() == partitions);
+    }
+
+    private static void until(Callable<Boolean> holds) throws Exception {
+        for (;;) {
+            try {
+                if (holds.call()) return;
+            } catch (ExecutionException thrown) {
+                if (!(thrown.getCause() instanceof RetriableException)) throw thrown;
+            }
+        }
     }
 
     private KafkaProducer<String, String> producer(Map<String, Object> more) {
@@ -94,7 +107,7 @@ public final class OldClients {
 
     private static List<String> read(KafkaConsumer<String, String> consumer, int count) {
         List<String> values = new ArrayList<>();
-        long deadline = System.nanoTime() + 30_000_000_000L;
+        long deadline = System.nanoTime() + 120_000_000_000L;
         while (values.size() < count && System.nanoTime() < deadline)
             for (ConsumerRecord<String, String> each : consumer.poll(Duration.ofMillis(100))) values.add(each.value());
         return values;
@@ -122,7 +135,7 @@ public final class OldClients {
             expect(TopicExistsException.class, thrown.getCause().getClass());
         }
         admin.createPartitions(Map.of(name, NewPartitions.increaseTo(3))).all().get();
-        while (admin.describeTopics(List.of(name)).all().get().get(name).partitions().size() < 3) Thread.onSpinWait();
+        until(() -> admin.describeTopics(List.of(name)).all().get().get(name).partitions().size() == 3);
         expect(3, admin.describeCluster().nodes().get().size());
         expect(3, admin.describeLogDirs(List.of(1, 2, 3)).allDescriptions().get().size());
         expect(true, admin.describeFeatures().featureMetadata().get().finalizedFeatures().containsKey("metadata.version"));
@@ -145,10 +158,12 @@ public final class OldClients {
         admin.incrementalAlterConfigs(Map.of(topic,
             List.of(new AlterConfigOp(new ConfigEntry("retention.ms", "60000"), AlterConfigOp.OpType.SET)))).all().get();
         admin.alterConfigs(Map.of(topic, new Config(List.of(new ConfigEntry("segment.ms", "70000"))))).all().get();
-        Config config;
-        do config = admin.describeConfigs(List.of(topic)).all().get().get(topic);
-        while (!config.get("segment.ms").value().equals("70000"));
-        expect(ConfigEntry.ConfigSource.DEFAULT_CONFIG, config.get("retention.ms").source());
+        until(() -> {
+            Config config = admin.describeConfigs(List.of(topic)).all().get().get(topic);
+            if (!config.get("segment.ms").value().equals("70000")) return false;
+            expect(ConfigEntry.ConfigSource.DEFAULT_CONFIG, config.get("retention.ms").source());
+            return true;
+        });
     }
 
     private void codecs(String name) throws Exception {
@@ -243,9 +258,9 @@ public final class OldClients {
             try (KafkaConsumer<String, String> first = consumer(group, settings); KafkaConsumer<String, String> second = consumer(group, settings)) {
                 first.subscribe(List.of(name));
                 second.subscribe(List.of(name));
-                long deadline = System.nanoTime() + 30_000_000_000L;
+                long deadline = System.nanoTime() + 120_000_000_000L;
                 while (first.assignment().size() != 2 || second.assignment().size() != 2) {
-                    if (System.nanoTime() > deadline) throw new AssertionError("not shared within 30 s");
+                    if (System.nanoTime() > deadline) throw new AssertionError("not shared within 120 s");
                     first.poll(Duration.ofMillis(50));
                     second.poll(Duration.ofMillis(50));
                 }

@@ -73,7 +73,7 @@ public final class Shares {
             Set<String> values = new HashSet<>();
             for (ConsumerRecord<String, String> record : take(consumer, 100)) values.add(record.value());
             expect(values.size() == 100, "100 records, got " + values.size());
-            consumer.commitSync(Duration.ofSeconds(20)).values()
+            consumer.commitSync(Duration.ofSeconds(60)).values()
                 .forEach(error -> error.ifPresent(each -> { throw each; }));
         }
         try (KafkaShareConsumer<String, String> consumer = consumer(topic, "implicit")) {
@@ -95,7 +95,7 @@ public final class Shares {
                 consumer.acknowledge(record,
                     kind == 0 ? AcknowledgeType.ACCEPT : kind == 1 ? AcknowledgeType.RELEASE : AcknowledgeType.REJECT);
             }
-            consumer.commitSync(Duration.ofSeconds(20)).values()
+            consumer.commitSync(Duration.ofSeconds(60)).values()
                 .forEach(error -> error.ifPresent(each -> { throw each; }));
             List<Long> again = new ArrayList<>();
             for (int count = 0; count < 3;) {
@@ -107,7 +107,7 @@ public final class Shares {
                 }
             }
             expect(again.equals(List.of(1L, 4L, 7L)), "released records, got " + again);
-            consumer.commitSync(Duration.ofSeconds(20));
+            consumer.commitSync(Duration.ofSeconds(60));
             expect(quiet(consumer, 2_000).isEmpty(), "nothing more");
         }
     }
@@ -121,7 +121,7 @@ public final class Shares {
                 ConsumerRecord<String, String> record = take(consumer, 1).get(0);
                 expect(record.deliveryCount().get() == delivery, "delivery " + delivery);
                 consumer.acknowledge(record, AcknowledgeType.RELEASE);
-                consumer.commitSync(Duration.ofSeconds(20));
+                consumer.commitSync(Duration.ofSeconds(60));
             }
             expect(quiet(consumer, 3_000).isEmpty(), "dropped after five deliveries");
         }
@@ -142,9 +142,9 @@ public final class Shares {
             }
             held.forEach(sleepy::acknowledge);
             boolean[] refused = { false };
-            sleepy.commitSync(Duration.ofSeconds(20)).values().forEach(error -> refused[0] |= error.isPresent());
+            sleepy.commitSync(Duration.ofSeconds(60)).values().forEach(error -> refused[0] |= error.isPresent());
             expect(refused[0], "the late acknowledgement is refused");
-            awake.commitSync(Duration.ofSeconds(20)).values()
+            awake.commitSync(Duration.ofSeconds(60)).values()
                 .forEach(error -> error.ifPresent(each -> { throw each; }));
         }
     }
@@ -161,14 +161,14 @@ public final class Shares {
             other.subscribe(List.of(topic));
             for (int round = 0; round < 6; round++) {
                 slow.acknowledge(held, AcknowledgeType.RENEW);
-                slow.commitSync(Duration.ofSeconds(20)).values()
+                slow.commitSync(Duration.ofSeconds(60)).values()
                     .forEach(error -> error.ifPresent(each -> { throw each; }));
                 expect(other.poll(Duration.ofSeconds(1)).isEmpty(), "held by the other");
                 held = take(slow, 1).get(0);
                 expect(held.deliveryCount().get() == 1, "still the first delivery");
             }
             slow.acknowledge(held);
-            slow.commitSync(Duration.ofSeconds(20)).values()
+            slow.commitSync(Duration.ofSeconds(60)).values()
                 .forEach(error -> error.ifPresent(each -> { throw each; }));
         }
     }
@@ -184,7 +184,7 @@ public final class Shares {
             for (int batch = 0; batch < 40; batch++) produce(topic, batch * 10, batch * 10 + 10);
             Map<String, Integer> seen = new HashMap<>();
             int[] counts = { 0, 0 };
-            long deadline = System.currentTimeMillis() + 40_000;
+            long deadline = System.currentTimeMillis() + 120_000;
             while (seen.size() < 400 && System.currentTimeMillis() < deadline) {
                 for (ConsumerRecord<String, String> record : one.poll(Duration.ofMillis(200))) {
                     seen.merge(record.value(), 1, Integer::sum);
@@ -208,7 +208,7 @@ public final class Shares {
         try (KafkaShareConsumer<String, String> consumer = consumer(topic, "implicit", limit)) {
             consumer.subscribe(List.of(topic));
             int count = 0;
-            long deadline = System.currentTimeMillis() + 30_000;
+            long deadline = System.currentTimeMillis() + 120_000;
             while (count < 50 && System.currentTimeMillis() < deadline) {
                 int polled = consumer.poll(Duration.ofSeconds(1)).count();
                 expect(polled <= 7, "at most 7 at once, got " + polled);
@@ -248,7 +248,7 @@ public final class Shares {
             consumer.subscribe(List.of(topic));
             for (ConsumerRecord<String, String> record : take(consumer, 10))
                 consumer.acknowledge(record, record.offset() % 2 == 0 ? AcknowledgeType.ACCEPT : AcknowledgeType.RELEASE);
-            consumer.commitSync(Duration.ofSeconds(20)).values()
+            consumer.commitSync(Duration.ofSeconds(60)).values()
                 .forEach(error -> error.ifPresent(each -> { throw each; }));
         }
     }
@@ -312,7 +312,7 @@ public final class Shares {
     /** Polls until so many records came; in explicit mode of one poll, as the records of a poll must be acknowledged before the next. */
     private static List<ConsumerRecord<String, String>> take(KafkaShareConsumer<String, String> consumer, int count) {
         List<ConsumerRecord<String, String>> records = new ArrayList<>();
-        long deadline = System.currentTimeMillis() + 40_000;
+        long deadline = System.currentTimeMillis() + 120_000;
         while (records.size() < count && System.currentTimeMillis() < deadline)
             consumer.poll(Duration.ofSeconds(1)).forEach(records::add);
         expect(records.size() == count, count + " records, got " + records.size());

@@ -30,7 +30,7 @@ public class Telemetry {
         Map<String, Object> settings = Map.of("bootstrap.servers", args[0], "client.id", "measured-1", "metadata.max.age.ms", "1000");
         HttpClient http = HttpClient.newHttpClient();
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
-            long deadline = System.currentTimeMillis() + 40_000;
+            long deadline = System.currentTimeMillis() + 120_000;
             while (System.currentTimeMillis() < deadline) {
                 producer.send(new ProducerRecord<>("measured", "key", "value")).get();
                 page = http.send(HttpRequest.newBuilder(URI.create(args[1])).build(), HttpResponse.BodyHandlers.ofString()).body();

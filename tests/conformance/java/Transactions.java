@@ -108,7 +108,7 @@ public final class Transactions {
     private KafkaConsumer<String, String> consumer(String group, String isolation) {
         Map<String, Object> settings = new HashMap<>(Map.of(
             "bootstrap.servers", bootstrap, "group.protocol", "classic", "auto.offset.reset", "earliest", "isolation.level", isolation,
-            "enable.auto.commit", "false", "heartbeat.interval.ms", "200", "session.timeout.ms", "10000", "fetch.max.wait.ms", "100"));
+            "enable.auto.commit", "false", "heartbeat.interval.ms", "200", "session.timeout.ms", "60000", "fetch.max.wait.ms", "100"));
         if (group != null) settings.put("group.id", group);
         return new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
     }
@@ -126,7 +126,7 @@ public final class Transactions {
             Map<TopicPartition, Long> ends = consumer.endOffsets(all);
             TreeSet<String> sorted = new TreeSet<>();
             List<String> values = new ArrayList<>();
-            long deadline = System.nanoTime() + 60_000_000_000L;
+            long deadline = System.nanoTime() + 120_000_000_000L;
             while (all.stream().anyMatch(each -> consumer.position(each) < ends.get(each))) {
                 if (System.nanoTime() > deadline) throw new AssertionError("did not come to the end of " + topic + ": " + ends);
                 for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100))) values.add(record.value());
@@ -139,7 +139,7 @@ public final class Transactions {
     }
 
     private List<String> until(String topic, int count, List<String> expected) {
-        long deadline = System.nanoTime() + 30_000_000_000L;
+        long deadline = System.nanoTime() + 120_000_000_000L;
         for (;;) {
             List<String> seen = read(topic, count, "read_committed");
             if (seen.equals(expected)) return seen;
@@ -238,7 +238,7 @@ public final class Transactions {
         try (KafkaProducer<String, String> producer = producer(name); KafkaConsumer<String, String> consumer = consumer(name, "read_committed")) {
             producer.initTransactions();
             consumer.subscribe(List.of(from));
-            long deadline = System.nanoTime() + 60_000_000_000L;
+            long deadline = System.nanoTime() + 120_000_000_000L;
             while (done.values().stream().mapToLong(Long::longValue).sum() < input.size()) {
                 if (System.nanoTime() > deadline) throw new AssertionError("came to " + done + " only");
                 ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(100));
@@ -297,7 +297,7 @@ public final class Transactions {
 
     private void timeout(String name) throws Exception {
         create(name, 1);
-        try (KafkaProducer<String, String> slow = producer(name, Map.of("transaction.timeout.ms", 1000)); KafkaProducer<String, String> plain = producer(null)) {
+        try (KafkaProducer<String, String> slow = producer(name, Map.of("transaction.timeout.ms", 10_000)); KafkaProducer<String, String> plain = producer(null)) {
             slow.initTransactions();
             slow.beginTransaction();
             write(slow, name, 1, "slow", 5);

@@ -31,7 +31,7 @@ public final class WordCount {
         streams.start();
         Map<String, Long> expected = Words.write(bootstrap, count, spreadMs);
         System.out.println("written");
-        String verdict = Words.judge(bootstrap, expected, 90);
+        String verdict = Words.judge(bootstrap, expected, 240);
         System.out.println(verdict);
         streams.close(Duration.ofSeconds(10));
         System.exit(0);

@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
 )
 
 BOOTSTRAP = sys.argv[1]
-WITHIN_S = 30
+WITHIN_S = 120
 admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
 
 
