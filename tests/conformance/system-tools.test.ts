@@ -232,18 +232,20 @@ describeWith(['java', 'apache-kafka', 'maven'], 'the programs that Apache Kafka 
     const jars = await metadataShellJars()
     // The shell wants a folder that no running node has locked.
     const log = path.join(folder, '00000000000000000000.log')
-    cpSync(path.join(cluster.broker().dataDirectory, '__cluster_metadata-0', path.basename(log)), log)
-    const shell = async (...command: string[]): Promise<string[]> => {
-      const args = ['--snapshot', log, ...command]
-      const { code, output } = await runJava('org.apache.kafka.shell.MetadataShell', args, `${jars}/*`)
-      if (code !== 0) throw new Error(output)
-      return output.split(/\s+/)
-    }
-    expect(await shell('ls', 'image/cluster/brokers')).toEqual(expect.arrayContaining(['1', '2', '3']))
-    const topics = await shell('ls', 'image/topics/byName')
-    expect(topics).toEqual(expect.arrayContaining(['transacted', '__consumer_offsets', '__transaction_state']))
-    expect((await shell('cat', 'image/topics/byName/transacted/name')).join('')).toContain('transacted')
-    expect((await shell('ls', 'image/features')).join(' ')).toContain('metadataVersion')
+    const source = path.join(cluster.broker().dataDirectory, '__cluster_metadata-0', path.basename(log))
+    /** It reads the file beside, and may carry out its command before it has come to the end. */
+    const shows = (expected: readonly string[], ...command: string[]): Promise<true> =>
+      eventually(`${command.join(' ')} shows ${expected.join()}`, async () => {
+        cpSync(source, log)
+        const args = ['--snapshot', log, ...command]
+        const { code, output } = await runJava('org.apache.kafka.shell.MetadataShell', args, `${jars}/*`)
+        if (code !== 0) throw new Error(output)
+        return expected.every(each => new RegExp(`\\b${each}\\b`).test(output)) || undefined
+      })
+    await shows(['1', '2', '3'], 'ls', 'image/cluster/brokers')
+    await shows(['transacted', '__consumer_offsets', '__transaction_state'], 'ls', 'image/topics/byName')
+    await shows(['transacted'], 'cat', 'image/topics/byName/transacted/name')
+    await shows(['metadataVersion'], 'ls', 'image/features')
   })
 
   test('the replicas of a partition are byte for byte the same', async () => {

@@ -44,7 +44,19 @@ function start(...args: string[]) {
     reject: false,
     env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
   })
-  return { connected, running }
+  const waits = `Waiting for the broker at 127.0.0.1:${port}`
+  let said = ''
+  // From the beginning on: it may say so before this process has heard of the connection.
+  const saysSo = new Promise<void>(resolve => {
+    running.stderr.on('data', chunk => {
+      said += String(chunk)
+      if (said.includes(waits)) resolve()
+    })
+  })
+  const ended = running.then(({ stderr }) => {
+    throw new Error(`it ended before it said "${waits}":\n${stderr}`)
+  })
+  return { connected, running, says: Promise.race([saysSo, ended]) }
 }
 
 describe('with a broker that never answers', () => {
@@ -56,10 +68,8 @@ describe('with a broker that never answers', () => {
     [['produce', 'orders', 'one'], 'SIGINT', 130],
     [['inspect'], 'SIGTERM', 143],
   ] as const)('%j says whom it waits for, and ends at the first %s', async (args, signal, code) => {
-    const { connected, running } = start(...args)
-    await connected
-    const said = await once(running.stderr, 'data')
-    expect(String(said[0])).toContain(`Waiting for the broker at 127.0.0.1:${port}`)
+    const { connected, running, says } = start(...args)
+    await Promise.all([connected, says])
     running.kill(signal)
     const { exitCode, stderr } = await running
     // Left, and not ended because the client library had given up.
