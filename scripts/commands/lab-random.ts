@@ -1,5 +1,5 @@
 /** `lab random`, `lab shrink`, and the replay of a random lab: labs from a seed, judged by what their settings promise. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Runtime } from '../cluster/cluster.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
@@ -11,6 +11,7 @@ import { weakeningNames, type Weakening } from '../labs/random/weakenings.ts'
 import { runRandomLab, type RandomOutcome } from '../labs/random/run-random.ts'
 import { shrink } from '../labs/random/shrink.ts'
 import { labFile } from '../labs/random/write-lab.ts'
+import { inReportFolder } from '../labs/report-folder.ts'
 import { runLab } from '../labs/run.ts'
 import { paint } from '../output.ts'
 import { chosen, exitCodeOf, shown } from './lab-run.ts'
@@ -36,7 +37,8 @@ export async function randomLabs(options: RandomOptions, session: Session): Prom
     const drawn = drawLab(seed, weaken)
     const lab = runtime.name === 'process' ? forProcesses(drawn) : drawn
     const out = folderOf(options.out, seed, weaken)
-    const outcome = await runRandomLab(lab, { runtime, out, signal: session.signal })
+    const { signal } = session
+    const outcome = await inReportFolder(out, async () => await runRandomLab(lab, { runtime, out, signal }))
     outcomes.push(outcome)
     if (!session.output.json) session.output.line(`${outcomeLine(outcome)}\n  ${againLine(outcome, out)}`)
   }
@@ -87,7 +89,8 @@ export function randomLabOf(text: string): RandomLab | undefined {
 
 export async function replayRandom(lab: RandomLab, out: string | undefined, session: Session): Promise<void> {
   const runtime = await runtimeByName('simulated')
-  const outcome = await runRandomLab(lab, { runtime, out, signal: session.signal })
+  const { signal } = session
+  const outcome = await inReportFolder(out, async () => await runRandomLab(lab, { runtime, out, signal }))
   session.exitCode = exitCodeOf([outcome.verdict])
   session.output.result(outcome, () => outcomeLine(outcome))
 }
@@ -109,6 +112,15 @@ export async function shrinkLab(text: string, options: ShrinkCommandOptions, ses
   const folder = text.endsWith('.json') ? dirname(text) : folderOf(undefined, lab.seed)
   const file = options.out ?? join(folder, `shrunk-${lab.seed}.ts`)
   requireLabFile(file)
+  await inReportFolder(dirname(file), async () => await shrinkInto(file, lab, options, session), '--out DIR/shrunk.ts')
+}
+
+async function shrinkInto(
+  file: string,
+  lab: RandomLab,
+  options: ShrinkCommandOptions,
+  session: Session,
+): Promise<void> {
   const runtime = await runtimeByName('simulated')
   const found = async (candidate: RandomLab) => {
     session.signal.throwIfAborted()
@@ -167,7 +179,6 @@ function dataOf(file: string): string {
 /** Writes the lab and its data. */
 function writeShrunk(lab: RandomLab, check: string, file: string): void {
   const name = (/([a-z0-9][a-z0-9-]*)\.ts$/.exec(file)?.[1] ?? 'shrunk').slice(0, 36)
-  mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, labFile(lab, check, name))
   writeFileSync(dataOf(file), `${JSON.stringify(lab, undefined, 2)}\n`)
 }

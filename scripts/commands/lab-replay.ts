@@ -1,6 +1,7 @@
 /** `lab replay`: a recorded history is judged again, a random lab is run again. */
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { usageError } from '../errors.ts'
+import { inReportFolder } from '../labs/report-folder.ts'
 import { replay, rerun } from '../labs/run.ts'
 import { randomLabOf, replayRandom } from './lab-random.ts'
 import { exitCodeOf, verdictText } from './lab-run.ts'
@@ -21,7 +22,9 @@ export async function replayLab(what: string, options: ReplayLabOptions, session
     await replayRandom(random, out, session)
     return
   }
-  const result = options.rerun === true ? await again(what, out, session) : await replay(what, { out })
+  const result = await inReportFolder(out, async () =>
+    options.rerun === true ? await again(what, out, session) : await replay(what, { out }),
+  )
   session.exitCode = exitCodeOf([result.verdict])
   session.output.result(result, () => verdictText(result, out))
 }

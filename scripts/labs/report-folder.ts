@@ -6,8 +6,18 @@ import { makeFolder } from '../make-folder.ts'
 
 const lockName = '.faultline-run'
 
-/** Refuses a folder that cannot be made, or that another run writes into. */
-export async function inReportFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+/**
+ * Refuses a folder that cannot be made, or that another run writes into.
+ *
+ * @param folder  undefined: nothing is written, so nobody is in the way
+ * @param elsewhere  how another folder is asked for
+ */
+export async function inReportFolder<T>(
+  folder: string | undefined,
+  work: () => Promise<T>,
+  elsewhere = '--out DIR',
+): Promise<T> {
+  if (folder === undefined) return await work()
   let isOurs = false
   try {
     makeFolder(folder)
@@ -21,12 +31,15 @@ export async function inReportFolder<T>(folder: string, work: () => Promise<T>):
         isOurs = true
         return usageError(
           `Another run${pid === undefined ? '' : ` (process ${pid})`} writes into ${folder}.`,
-          'Wait for it, or choose another folder: --out DIR',
+          `Wait for it, or choose another folder: ${elsewhere}`,
         )
       },
     )
   } catch (error) {
     if (isOurs) throw error
-    throw usageError(`The report cannot be written into ${folder}: ${messageOf(error)}.`, 'Choose another: --out DIR')
+    throw usageError(
+      `The report cannot be written into ${folder}: ${messageOf(error)}.`,
+      `Choose another: ${elsewhere}`,
+    )
   }
 }

@@ -31,6 +31,20 @@ test('a second run into the same folder is refused, and the next one is not', as
   expect(readdirSync(out)).toEqual([])
 })
 
+test.each([
+  ['random', ['--seed', '2', '--out', '.'], 'random-2'],
+  ['replay', ['2', '--out', 'random-2'], 'random-2'],
+  ['replay', ['small.history.jsonl', '--out', 'random-2'], 'random-2'],
+  ['shrink', ['2', '--out', 'random-2/small.ts'], 'random-2'],
+])('lab %s %j writes into no folder that another run writes into', async (command, args, name) => {
+  writeFileSync(path.join(folder, 'small.history.jsonl'), '')
+  const out = path.join(folder, name)
+  const { stderr, exitCode } = await inReportFolder(out, async () => await faultline('lab', command, ...args))
+  expect(stderr).toContain(`error: Another run (process ${process.pid}) writes into `)
+  expect(exitCode).toBe(2)
+  expect(readdirSync(out)).toEqual([])
+})
+
 test('what a run throws stays what it is', async () => {
   const failing = inReportFolder(path.join(folder, 'two'), () => Promise.reject(new Error('of the run')))
   await expect(failing).rejects.toThrow(/^of the run$/)
