@@ -55,6 +55,7 @@ export function addLabCommands(root: Command, session: Session): void {
   withCommonOptions(lab.command('replay <what>'))
     .description('judge a recorded history again, or run a random lab again: a history, a seed, a random.json')
     .option('--rerun', 'run what a history of the simulator is of again from its seed, instead of judging the file')
+    .option('--lab <file>', 'of your own that a history is of, where its file is not where it was')
     .option('--out <dir>', 'where the report goes (default: none is written)')
     .action(async (what: string, options) => (await import('./lab-replay.ts')).replayLab(what, options, session))
 

@@ -16,6 +16,12 @@ export interface RunDescription {
   readonly scale: 'quick' | 'full'
   /** Wall time at the start, ISO 8601. The simulator's is virtual. */
   readonly startedAt: string
+  /** Release of Apache Kafka, where one was named. */
+  readonly engineVersion?: string | undefined
+  /** Of a lab that is not one of the installation: its file, with all its folders. */
+  readonly labFile?: string | undefined
+  /** Of a lab that was drawn from a seed: what was drawn, as in `random.json`. */
+  readonly random?: unknown
 }
 
 interface Header extends RunDescription {
@@ -41,6 +47,7 @@ export function parseHistory(text: string, source = 'history'): { run: RunDescri
   return { run, history }
 }
 
+const optionalTexts = ['engineVersion', 'labFile'] as const
 const texts = ['lab', 'variant', 'runtime', 'engine', 'seed', 'scale', 'startedAt'] as const
 
 function parseHeader(line: string, source: string): RunDescription {
@@ -50,6 +57,9 @@ function parseHeader(line: string, source: string): RunDescription {
   for (const name of texts)
     if (typeof header[name] !== 'string')
       throw new Error(`${source}:1: expected a header that says ${name}, got ${excerpt(line)}`)
+  for (const name of optionalTexts)
+    if (header[name] !== undefined && typeof header[name] !== 'string')
+      throw new Error(`${source}:1: expected a header whose ${name} is a text, got ${excerpt(line)}`)
   const { format: _format, version: _version, ...run } = header as Header
   return run
 }

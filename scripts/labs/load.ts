@@ -103,10 +103,10 @@ function placeOf(error: unknown): string {
   return ` (${place.startsWith('file:') ? fileURLToPath(place) : place}:${line}${column})`
 }
 
-const files = new WeakMap<Lab, string>()
+const files = new WeakMap<object, string>()
 
 /** The name of the file that a lab of somebody's own was loaded from. */
-export function fileOfLab(lab: Lab): string | undefined {
+export function fileOfLab(lab: object): string | undefined {
   return files.get(lab)
 }
 
@@ -114,7 +114,8 @@ function isLab(value: unknown): value is Lab {
   return typeof value === 'object' && value !== null && 'name' in value && 'variants' in value && 'topology' in value
 }
 
-async function labNames(): Promise<string[]> {
+/** Of the labs of this installation, in the order of their numbers. */
+export async function labNames(): Promise<string[]> {
   const files = await readdir(labsFolder)
   return files
     .filter(file => /^\d\d-/.test(file) && file.endsWith(labExtension))

@@ -1,14 +1,12 @@
 /**
- * Runs labs: `listLabs`, `runLab`, `replay`. A lab's variants share one cluster and differ in topic, clients and faults; each gets a
+ * Runs labs: `listLabs`, `runLab`. A lab's variants share one cluster and differ in topic, clients and faults; each gets a
  * history of its own, is healed at its end, and is judged from that history alone.
  */
-import { check } from '../checkers/check.ts'
 import type { ClusterSpec, Engine, Progress, Runtime } from '../cluster/cluster.ts'
-import { failure, messageOf, usageError } from '../errors.ts'
+import { messageOf, usageError } from '../errors.ts'
 import { requireKnownSettings } from '../cluster/known-settings.ts'
 import type { SecurityKind } from '../cluster/security/kinds.ts'
-import { readHistory } from '../history/file.ts'
-import { isRecordOperation, sendsOf, type History } from '../history/operation.ts'
+import type { History } from '../history/operation.ts'
 import { environmentOf } from '../report/environment.ts'
 import { writeReport } from '../report/report.ts'
 import { quickFailover, type Lab, type Variant } from './lab.ts'
@@ -16,7 +14,7 @@ import { abilityFor } from './ability.ts'
 import { fileOfLab, loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type LeftOut, type VariantResult } from './result.ts'
 import { Strays, type ScriptLimits } from './strays.ts'
-import { engineOf, runVariant, variantResult } from './variant-run.ts'
+import { engineOf, runVariant } from './variant-run.ts'
 import type { LabWatcher } from './watcher.ts'
 
 export { listLabs, loadLab, type LabListing } from './load.ts'
@@ -198,12 +196,7 @@ export function clusterSpec(
   }
 }
 
-function acknowledgedIn(history: History): number {
-  const acknowledged = history.filter(isRecordOperation).filter(({ f, type }) => f !== 'poll' && type === 'ok')
-  return acknowledged.reduce((sum, operation) => sum + sendsOf(operation).length, 0)
-}
-
-interface Outcome {
+export interface Outcome {
   readonly startedAt: string
   readonly durationMs: number
   readonly variants: readonly VariantResult[]
@@ -215,7 +208,8 @@ interface Outcome {
   readonly chosen?: number | undefined
 }
 
-async function finished(
+/** The result of a run or a judgement, and its report where one is asked for. */
+export async function finished(
   lab: Lab,
   options: Pick<
     RunLabOptions,
@@ -247,82 +241,4 @@ async function finished(
   }
   if (options.out !== undefined) await writeReport(options.out, result, histories)
   return result
-}
-
-export interface ReplayOptions {
-  /** Directory for the report; undefined: none is written. */
-  readonly out?: string | undefined
-}
-
-/** Judges a recorded history again, from that file alone whatever it was recorded on, and renders its report. */
-export async function replay(file: string, options: ReplayOptions = {}): Promise<LabResult> {
-  const { run, history, lab, variant } = await recorded(file)
-  const engine = run.engine as Engine
-  const result = variantResult(variant, { engine }, check(history, variant.checks).results, {
-    durationMs: history.at(-1)?.timeMs ?? 0,
-    operations: history.length,
-    acknowledged: acknowledgedIn(history),
-    historyFile: file,
-  })
-  const runtime = { name: run.runtime } as Runtime
-  const outcome = {
-    startedAt: run.startedAt,
-    durationMs: result.durationMs,
-    variants: [result],
-    histories: [history],
-    ...judgeAgain(lab, result, 'Judged'),
-  }
-  return await finished(
-    lab,
-    {
-      runtime,
-      engine,
-      seed: Number(run.seed),
-      scale: run.scale,
-      variants: [variant.name],
-      recorded: true,
-      out: options.out,
-    },
-    outcome,
-  )
-}
-
-export interface RerunOptions extends ReplayOptions {
-  readonly simulated: Runtime
-  readonly progress?: Progress | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Runs what a history of the simulator is of once more, from its seed: the same events come. Of the file only the header is read for it. */
-export async function rerun(file: string, { simulated, ...options }: RerunOptions): Promise<LabResult> {
-  const { run, lab, variant } = await recorded(file)
-  if (run.runtime !== 'simulated')
-    throw usageError(
-      `${file} was recorded on the runtime ${run.runtime}: only a simulated run comes out the same from its seed.`,
-      'Without --rerun the history is judged again.',
-    )
-  options.progress?.(`${lab.name}, variant ${variant.name}, is run again from the seed ${run.seed}.`)
-  return await runLab(lab, {
-    ...options,
-    runtime: simulated,
-    engine: run.engine as Engine,
-    seed: Number(run.seed),
-    variants: [variant.name],
-    again: true,
-    scale: run.scale,
-  })
-}
-
-/** A history of a lab of this installation, with what it is of. */
-async function recorded(file: string) {
-  const { run, history } = await readHistory(file)
-  if (/^random-\d+$/.test(run.lab))
-    throw failure(
-      `${file} is of a lab that was drawn from a seed.`,
-      'lab replay takes the random.json that lies beside it.',
-    )
-  const lab = await loadLab(run.lab)
-  const variant = lab.variants.find(candidate => candidate.name === run.variant)
-  if (!variant) throw failure(`${file} is of variant ${run.variant}, which ${lab.name} no longer has.`)
-  return { run, history, lab, variant }
 }

@@ -1,6 +1,6 @@
 /** One variant of a lab on a cluster that is up: its clients, its script, its healing, its final read, and the verdict of its checks. */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { check } from '../checkers/check.ts'
 import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
@@ -16,6 +16,7 @@ import { readReplicaLogs } from '../workload/replica-logs.ts'
 import type { Workload, WorkloadParts } from '../workload/workload.ts'
 import { interruptible, unlessAborted } from './interruptible.ts'
 import { expectationOn, type Lab, type Variant } from './lab.ts'
+import { fileOfLab } from './load.ts'
 import { hiddenFault } from './narrator.ts'
 import { matches, type VariantResult } from './result.ts'
 import { LabRun } from './script.ts'
@@ -38,6 +39,8 @@ export interface VariantOptions {
   readonly strays?: Strays | undefined
   /** Of all topics of the run; default: `lab-`. */
   readonly topicPrefix?: string | undefined
+  /** What was drawn, of a lab that was drawn from a seed: its history says so. */
+  readonly random?: unknown
 }
 
 export async function runVariant(
@@ -88,15 +91,7 @@ export async function runVariant(
   options.signal?.throwIfAborted()
   const history = recorder.history
   const checked = check(history, variant.checks)
-  const description: RunDescription = {
-    lab: lab.name,
-    variant: variant.name,
-    runtime: options.runtime.name,
-    engine: options.engine,
-    seed: String(options.seed),
-    scale: options.scale ?? 'quick',
-    startedAt,
-  }
+  const description = descriptionOf(lab, variant, options, startedAt)
   const historyFile = options.out === undefined ? undefined : await saveHistory(options.out, description, history)
   const result = variantResult(variant, engineOf(options), checked.results, {
     durationMs: Math.round(cluster.clock.nowMs() - startMs),
@@ -109,6 +104,28 @@ export async function runVariant(
     `  ${variant.name}: ${result.verdict}${result.asExpected ? ', as expected' : ', NOT as expected'}${trouble ? ` (${trouble})` : ''}`,
   )
   return { result, history }
+}
+
+/** What the history says of itself, so that it can be judged again and the run repeated. */
+function descriptionOf(
+  lab: Pick<Lab, 'name'>,
+  variant: Variant,
+  options: VariantOptions,
+  startedAt: string,
+): RunDescription {
+  const labFile = fileOfLab(lab)
+  return {
+    lab: lab.name,
+    variant: variant.name,
+    runtime: options.runtime.name,
+    engine: options.engine,
+    seed: String(options.seed),
+    scale: options.scale ?? 'quick',
+    startedAt,
+    engineVersion: options.engineVersion,
+    labFile: labFile === undefined ? undefined : resolve(labFile),
+    random: options.random,
+  }
 }
 
 /** What ends the script, if it does not end by itself. */

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { processRuntime } from '#scripts/cluster/process/runtime.ts'
 import type { Engine } from '#scripts/cluster/cluster.ts'
-import { replay, runLab } from '#scripts/labs/run.ts'
+import { replay } from '#scripts/labs/replay.ts'
+import { runLab } from '#scripts/labs/run.ts'
 import { describeWith } from '../machine.ts'
 
 const labs = [

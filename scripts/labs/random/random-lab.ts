@@ -179,7 +179,12 @@ export function shellOf(lab: RandomLab): Pick<Lab, 'name' | 'topology' | 'needs'
 
 /** @throws Error that says what is wrong with the document */
 export function parseRandomLab(text: string): RandomLab {
-  const document = JSON.parse(text) as Partial<RandomLab> | null
+  return checkRandomLab(JSON.parse(text))
+}
+
+/** @throws Error that says what is wrong with the document */
+export function checkRandomLab(value: unknown): RandomLab {
+  const document = value as Partial<RandomLab> | null
   if (document?.format !== 'faultline-random-lab' || document.version !== 1)
     throw new Error('expected a document with format "faultline-random-lab" version 1')
   const numbers = [

@@ -38,7 +38,7 @@ export async function runRandomLab(lab: RandomLab, options: RandomRunOptions): P
   const cluster = await runtime.up(clusterSpec(shell, run), signal ? { signal } : {})
   const { result: variant, history } = await (async () => {
     try {
-      return await runVariant(shell, variantOf(lab), cluster, run)
+      return await runVariant(shell, variantOf(lab), cluster, { ...run, random: lab })
     } finally {
       await cluster.down()
     }
@@ -76,9 +76,10 @@ export function judgeRandom(
   return { ...rest, verdict: 'valid', reason }
 }
 
-function resultOf(
+/** As the result of a lab with one variant. */
+export function resultOf(
   { lab, variant, verdict, reason, undocumented }: RandomOutcome,
-  runtime: Runtime,
+  runtime: Pick<Runtime, 'name'>,
   startedAt: string,
   durationMs: number,
 ): LabResult {

@@ -1,11 +1,14 @@
 /** A history of the simulator is judged as any other: by what is in the file. Its lab is run again only where that is asked for. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
 import type { LabResult } from '#scripts/labs/result.ts'
-import { replay, rerun, runLab } from '#scripts/labs/run.ts'
+import { drawLab } from '#scripts/labs/random/random-lab.ts'
+import { runRandomLab, type RandomOutcome } from '#scripts/labs/random/run-random.ts'
+import { replay, rerun } from '#scripts/labs/replay.ts'
+import { runLab } from '#scripts/labs/run.ts'
 
 const variant = 'acks-0'
 let folder = ''
@@ -62,3 +65,54 @@ test('a run of real processes is not run again: it would be another one', async 
     message: `${other} was recorded on the runtime process: only a simulated run comes out the same from its seed.`,
   })
 })
+
+describe('a lab that was drawn from a seed', () => {
+  const drawn = drawLab(1, ['acks-1'])
+  let outcome: RandomOutcome
+  let history = ''
+  beforeAll(async () => {
+    const out = join(folder, 'random')
+    outcome = await runRandomLab(drawn, { runtime: simulatedRuntime, out })
+    // It needs nothing that lies beside it.
+    history = join(folder, 'drawn.history.jsonl')
+    renameSync(join(out, 'main.history.jsonl'), history)
+  })
+
+  test('is judged by what its settings promise, and run again, from its history alone', async () => {
+    expect(outcome.documented).not.toEqual([])
+    const out = join(folder, 'drawn-report')
+    const again = await replay(history, { out })
+    expect(again).toMatchObject({ lab: 'random-1', verdict: 'valid', reason: `Judged again: ${outcome.reason}` })
+    expect(again.variants[0]?.acknowledged).toBe(outcome.variant.acknowledged)
+    expect(readdirSync(out)).toContain('report.html')
+    const { reason, variants } = await rerun(history, { simulated: simulatedRuntime })
+    expect(reason).toBe(`Run again: ${outcome.reason}`)
+    expect(variants[0]?.operations).toBe(outcome.variant.operations)
+  })
+
+  test('that is not in the history is asked for', async () => {
+    const old = join(folder, 'old-random.history.jsonl')
+    writeFileSync(old, withHeader(history, { random: undefined }))
+    await expect(replay(old)).rejects.toMatchObject({
+      message: `${old} is of a lab that was drawn from a seed, and does not say what was drawn.`,
+      remedy: 'lab replay takes the random.json that lies beside it.',
+    })
+    writeFileSync(old, withHeader(history, { random: { ...drawn, acks: 2 } }))
+    await expect(replay(old)).rejects.toThrow('acks: expected 0, 1 or -1, got 2')
+    await expect(replay(history, { lab: './mine.ts' })).rejects.toThrow('holds that lab itself')
+  })
+})
+
+test('what is expected of a release of Kafka is expected of its history', async () => {
+  const old = join(folder, 'release.history.jsonl')
+  writeFileSync(old, withHeader(file(variant), { engine: 'apache-kafka', engineVersion: '3.9.1' }))
+  const { engineVersion, environment } = await replay(old)
+  expect(engineVersion).toBe('3.9.1')
+  expect(environment?.command).toContain('--engine apache-kafka:3.9.1')
+})
+
+/** The same history with something else said of it. */
+function withHeader(path: string, changes: object): string {
+  const [header = '', ...operations] = readFileSync(path, 'utf8').split('\n')
+  return [JSON.stringify({ ...(JSON.parse(header) as object), ...changes }), ...operations].join('\n')
+}
