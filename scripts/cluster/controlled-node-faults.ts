@@ -106,15 +106,24 @@ export abstract class ControlledNodeFaults implements NodeFaults {
     if (!(await isUp())) return undefined
     const gone = new AbortController()
     const answered = new AbortController()
-    const watching = (async () => {
-      while (!answered.signal.aborted && (await isUp())) await realClock.sleep(lookEveryMs, answered.signal)
-      gone.abort(new Error(`node ${id} has ended`))
-    })()
-    // A sleep that is cut short is the usual end of it.
-    watching.catch(() => undefined)
+    let blind: { readonly error: unknown } | undefined
+    const watch = async () => {
+      try {
+        while (!answered.signal.aborted && (await isUp())) await realClock.sleep(lookEveryMs, answered.signal)
+        gone.abort(new Error(`node ${id} has ended`))
+      } catch (error) {
+        // Cut short by the answer, as usual.
+        if (answered.signal.aborted) return
+        // Nobody would see any more that the node is gone: whoever waits for its answer could wait for ever.
+        blind = { error }
+        gone.abort(error)
+      }
+    }
+    void watch()
     try {
       return await ask(gone.signal)
     } catch (error) {
+      if (blind !== undefined) throw blind.error
       if (!gone.signal.aborted && (await isUp())) throw error
       return undefined
     } finally {

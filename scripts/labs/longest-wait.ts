@@ -17,7 +17,7 @@ export async function longestWaitUntil(run: Pick<LabRun, 'cluster' | 'workload'>
   let [seen, sinceMs, longestMs] = [run.workload.acknowledged, beganMs, 0]
   const state = { isOver: false }
   const watching = end.finally(() => (state.isOver = true))
-  // Whoever waits for it below is told.
+  // It is awaited, and thrown, below: only not while somebody looks at what is acknowledged.
   watching.catch(() => undefined)
   while (!state.isOver) {
     const now = run.workload.acknowledged

@@ -89,10 +89,14 @@ export class Strays {
    */
   async during(script: () => Promise<void>, bounds: ScriptBounds): Promise<void> {
     const { promise: astray, reject } = Promise.withResolvers<never>()
-    // Nobody may be waiting any more.
+    // The race below waits for it, and so nobody does where the watch over the thread cannot begin: that has an error of its own.
     astray.catch(() => undefined)
+    const taken: unknown[] = []
     this.#watch()
-    this.#fail = reject
+    this.#fail = error => {
+      taken.push(error)
+      reject(error)
+    }
     const { realMs, virtual, signal, stallMs } = bounds
     const late = (ms: number, time: string) => () =>
       reject(new Error(`it has not ended in ${ms / 1_000} s of ${time} time`))
@@ -106,6 +110,11 @@ export class Strays {
     try {
       rest = watchForStandstill(stallMs)
       await Promise.race([script(), astray])
+      // A script that ends in the moment in which something beside it goes wrong is first in that race.
+      if (taken.length > 0) throw taken[0]
+    } catch (error) {
+      this.#left.push(...taken.filter(other => other !== error))
+      throw error
     } finally {
       rest?.()
       clearTimeout(timer)

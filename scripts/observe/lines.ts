@@ -161,7 +161,7 @@ export class Line {
 
   /** Also a connection on which the broker has not even said what it understands, and may never do so. */
   #drop(): void {
-    // Whoever waited for it has been told.
+    // Whoever asked over it waits for it as well, and is told why by `ask`.
     this.#connecting?.catch(() => undefined)
     this.#connecting = undefined
     this.#hangUp.abort(new Error('connection closed'))

@@ -207,7 +207,7 @@ async function asked<T>(
   const late = realClock.sleep(answerMs, waiting.signal).then(() => {
     throw new Error(`no answer within ${answerMs} ms`)
   })
-  // Whoever is answered in time does not wait for it.
+  // The race below throws it; all that comes after an answer is that this sleep was cut short.
   late.catch(() => undefined)
   const connecting = WireClient.open(endpoint, client)
   try {

@@ -78,6 +78,27 @@ test('where no node lives in this process, code that scripts share with nodes is
   strays.close()
 })
 
+test('an error in the last moment of a script, and more than one, are not lost', async () => {
+  const strays = new Strays({ hasNodes: false })
+  const [first, second, own] = ['first', 'second', 'own'].map(text => new Error(text))
+  const endsWith = (...errors: unknown[]) =>
+    strays.during(() => {
+      for (const error of errors) strays.take(error)
+      return Promise.resolve()
+    }, {})
+  await expect(endsWith(first)).rejects.toBe(first)
+  expect(strays.leftBehind()).toEqual([])
+  await expect(endsWith(first, second)).rejects.toBe(first)
+  expect(strays.leftBehind()).toEqual([second])
+  const throwing = strays.during(() => {
+    strays.take(first)
+    return Promise.reject(own)
+  }, {})
+  await expect(throwing).rejects.toBe(own)
+  expect(strays.leftBehind()).toEqual([first])
+  strays.close()
+})
+
 test('one that was interrupted before it began is over', async () => {
   const strays = new Strays({ hasNodes: false })
   const signal = AbortSignal.abort(new Error('too late'))

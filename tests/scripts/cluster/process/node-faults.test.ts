@@ -69,3 +69,13 @@ test('a node that was started again meanwhile is asked again', async () => {
   expect(await faults.list(1)).toEqual([])
   expect(asked).toBe(2)
 })
+
+test('where nobody can tell any more whether a node runs, nobody waits for its answer', async () => {
+  let looks = 0
+  const cannotTell = new Error('the engine of containers has gone')
+  const blind = new ProcessNodeFaults('c', () =>
+    looks++ === 0 ? Promise.resolve('running') : Promise.reject(cannotTell),
+  )
+  server.on('request', () => undefined)
+  await expect(blind.list(1)).rejects.toBe(cannotTell)
+})
