@@ -1,9 +1,10 @@
 /**
  * Lock files. Node has no flock(2), so the file names its holder: process id and, where /proc tells it, when that process began, so that a
  * recycled id is not taken for the holder. Good among processes that see each other's ids: on one machine, or in one container. A lock that
- * another program has of the kernel is respected, but such a program does not see ours.
+ * another program has of the kernel is respected, but such a program does not see ours. Whoever dies while taking it leaves nothing under its name,
+ * or all of it.
  */
-import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { DiskError, type DiskLock } from '../environment.ts'
 import { diskCall } from './disk-errors.ts'
 
@@ -40,8 +41,8 @@ function isAlive(holder: Holder): boolean {
   }
 }
 
-function holderOf(path: string): Holder | undefined {
-  const match = /^pid=(\d+) began=(\d*)\n$/.exec(readFileSync(path, 'latin1'))
+function holderIn(text: string): Holder | undefined {
+  const match = /^pid=(\d+) began=(\d*)\n$/.exec(text)
   return match === null ? undefined : { pid: Number(match[1]), began: match[2] ?? '' }
 }
 
@@ -72,10 +73,30 @@ function kernelLockHolder(path: string): number | undefined {
   return undefined
 }
 
-/** Creates the file with our name in it; false when somebody else's is there. */
-function create(path: string, self: Holder): boolean {
+function textOf({ pid, began }: Holder): string {
+  return `pid=${pid} began=${began}\n`
+}
+
+/** What file systems say that know no links: FAT, and some of other machines. */
+const linkless: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+/** Puts the file there under that name, unless there is one; false when somebody else's is there. */
+function put(own: string, path: string): boolean {
   try {
-    writeFileSync(path, `pid=${self.pid} began=${self.began}\n`, { flag: 'wx' })
+    linkSync(own, path)
+    return true
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    if (linkless.has(code)) return copy(own, path)
+    throw error
+  }
+}
+
+/** Where there are no links: for a moment the file is there before it says whose it is. */
+function copy(own: string, path: string): boolean {
+  try {
+    writeFileSync(path, readFileSync(own), { flag: 'wx' })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -83,17 +104,53 @@ function create(path: string, self: Holder): boolean {
   }
 }
 
+/** Creates the file with our name in it; false when somebody else's is there. */
+function create(path: string, self: Holder): boolean {
+  // Linked when it is whole: a file that says nothing is Kafka's, and whoever finds one takes it away.
+  const own = `${path}.${self.pid}`
+  try {
+    writeFileSync(own, textOf(self))
+    return put(own, path)
+  } finally {
+    rmSync(own, { force: true })
+  }
+}
+
+/** Refuses when somebody has the lock; else tells what its file says, which is then nobody's. */
+function leftBehind(path: string, self: Holder): string {
+  const locker = kernelLockHolder(path)
+  if (locker !== undefined) throw new DiskError('EEXIST', 'lock', path, new Error(`process ${locker} has locked it`))
+  const text = readFileSync(path, 'latin1')
+  const holder = holderIn(text)
+  if (holder !== undefined && holder.pid !== self.pid && isAlive(holder))
+    throw new DiskError('EEXIST', 'lock', path, new Error(`process ${holder.pid} holds it`))
+  return text
+}
+
+/**
+ * Takes away what nobody holds. What another one has put there since it was read goes back: of two that find the same file one gets the lock. Only a
+ * third one that comes in that very moment could come between.
+ */
+function remove(path: string, text: string, self: Holder): void {
+  const aside = `${path}.${self.pid}`
+  renameSync(path, aside)
+  try {
+    if (readFileSync(aside, 'latin1') !== text) put(aside, path)
+  } finally {
+    unlinkSync(aside)
+  }
+}
+
 export function takeLock(path: string): DiskLock {
   return diskCall('lock', path, () => {
     const self = { pid: process.pid, began: beganOf(process.pid) ?? '' }
     while (!create(path, self)) {
-      const locker = kernelLockHolder(path)
-      if (locker !== undefined)
-        throw new DiskError('EEXIST', 'lock', path, new Error(`process ${locker} has locked it`))
-      const holder = holderOf(path)
-      if (holder !== undefined && holder.pid !== self.pid && isAlive(holder))
-        throw new DiskError('EEXIST', 'lock', path, new Error(`process ${holder.pid} holds it`))
-      unlinkSync(path)
+      try {
+        remove(path, leftBehind(path, self), self)
+      } catch (error) {
+        // Released, or taken away by another one that wants it, while it was looked at.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
     }
     return { release: () => diskCall('unlock', path, () => unlinkSync(path)) }
   })

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -66,6 +66,66 @@ describe('the lock of a directory', () => {
   it('is free when it names nobody, as Kafka leaves it', () => {
     writeFileSync(file, '')
     takeLock(file).release()
+  })
+})
+
+describe('two processes that want the same lock at the same moment', () => {
+  /** Each meets the other at every file before it asks for it, and says in the end which ones it has. */
+  async function contenders(rounds: number): Promise<readonly (readonly number[])[]> {
+    const code = `
+      const { takeLock } = await import('#broker/environment/node/lock.ts')
+      const { existsSync, writeFileSync } = await import('node:fs')
+      const [folder, self, other, rounds] = process.argv.slice(1)
+      const taken = []
+      for (let round = 0; round < Number(rounds); round++) {
+        writeFileSync(folder + '/' + round + '-' + self, '')
+        while (!existsSync(folder + '/' + round + '-' + other)) {}
+        try {
+          takeLock(folder + '/' + round)
+          taken.push(round)
+        } catch (error) {
+          if (error.code !== 'EEXIST') throw error
+        }
+      }
+      console.log(JSON.stringify(taken))
+      process.stdin.resume()`
+    const children = ['a', 'b'].map((self, index) =>
+      spawn(
+        process.execPath,
+        ['--input-type=module', '-e', code, directory, self, ['b', 'a'][index] ?? '', String(rounds)],
+        { stdio: ['pipe', 'pipe', 'inherit'], cwd: path.resolve(import.meta.dirname, '../../../..') },
+      ),
+    )
+    try {
+      // Both are there until both have spoken: the lock of one that has ended is anybody's.
+      return await Promise.all(
+        children.map(async child => {
+          let text = ''
+          for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+            text += chunk.toString()
+            if (text.endsWith('\n')) break
+          }
+          return JSON.parse(text) as number[]
+        }),
+      )
+    } finally {
+      for (const child of children) child.kill('SIGKILL')
+      await Promise.all(children.map(async child => child.exitCode ?? child.signalCode ?? (await once(child, 'exit'))))
+    }
+  }
+
+  it.each([
+    ['that nobody has', undefined],
+    ['of a process that was killed', 'pid=1 began=123456789\n'],
+    ['that Kafka has left', ''],
+  ])('do not both get one %s', async (_, left) => {
+    const rounds = 200
+    if (left !== undefined)
+      for (let round = 0; round < rounds; round++) writeFileSync(path.join(directory, String(round)), left)
+    const [a = [], b = []] = await contenders(rounds)
+    expect(a.filter(round => b.includes(round))).toEqual([])
+    expect(a.length + b.length).toBe(rounds)
+    expect(readdirSync(directory).filter(name => !/^\d+(-[ab])?$/.test(name))).toEqual([])
   })
 })
 
