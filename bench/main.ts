@@ -2,11 +2,12 @@
  * The benchmark: Faultline and Apache Kafka 4.3 side by side on this machine, as ratios with the target beside each.
  * `node bench/main.ts --help` lists cases and options. Ends every process it started and removes every file but its results.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
-import { exitCodes, failure, messageOf, ToolkitError } from '#scripts/errors.ts'
+import { exitCodes, failure, messageOf, ToolkitError, usageError } from '#scripts/errors.ts'
 import type { BenchCase } from './cases/context.ts'
 import { compaction } from './cases/compaction.ts'
 import { connections } from './cases/connections.ts'
@@ -55,13 +56,21 @@ const interrupt = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => interrupt.abort(failure(`Interrupted (${signal}); what was started has been taken away.`)))
 
+function makeWorkFolder(directory: string): void {
+  try {
+    makeFolder(directory)
+  } catch (error) {
+    throw usageError(`--dir ${directory} cannot be made: ${messageOf(error)}.`, 'Choose another, or leave it away.')
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args)
   if (options.help) {
     console.log(usage)
     return exitCodes.good
   }
-  if (options.directory !== undefined) mkdirSync(options.directory, { recursive: true })
+  if (options.directory !== undefined) makeWorkFolder(options.directory)
   const work = mkdtempSync(join(resolve(options.directory ?? tmpdir()), 'faultline-bench-'))
   try {
     process.env['FAULTLINE_HOME'] = join(work, 'clusters')
@@ -114,7 +123,7 @@ async function measure(
 
 function save(results: Results, options: BenchOptions): void {
   const out = join(projectRoot, 'out', 'bench')
-  mkdirSync(out, { recursive: true })
+  makeFolder(out)
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`)
   writeFileSync(join(out, 'results.md'), markdown(results))
   if (options.write) writeFileSync(join(projectRoot, 'docs', 'benchmarks.md'), markdown(results))

@@ -2,9 +2,10 @@
  * `make test`: every layer of tests one after the other (they share two cores and some ports), then what was skipped and why, then one
  * closing line `N passed, N failed`. In CI a skipped test is a failed one.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 
 interface VitestReport {
   readonly numPassedTests: number
@@ -93,7 +94,7 @@ function firstLine(message = ''): string {
   return message.split('\n', 1)[0]!.slice(0, 200)
 }
 
-mkdirSync(out, { recursive: true })
+makeFolder(out)
 let passed = 0
 let failed = 0
 const skipped: string[] = []

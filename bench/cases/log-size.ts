@@ -6,8 +6,9 @@
  * value is a hole in the file. Headers, offsets, positions and indexes are those of a log of that size; only the disk is not filled. Their
  * indexes are made by the broker itself, by the first use, which is not measured.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
 import type { LogConfig } from '#broker/log/log.ts'
 import { offsetFileName, snapshotSuffix } from '#broker/log/log-files.ts'
@@ -120,7 +121,7 @@ function spread(log: SegmentedLog, index: number): number {
 
 function open(root: string, name: string, segments: number): { log: SegmentedLog; openedMs: number } {
   const directory = join(root, `${name}-0`)
-  mkdirSync(directory, { recursive: true })
+  makeFolder(directory)
   let offset = 0
   for (let segment = 0; segment < segments; segment++) offset = writeSparse(directory, offset)
   // As the broker leaves it when it stops: a start does not have to read who produced.

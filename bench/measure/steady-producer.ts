@@ -1,7 +1,7 @@
 /** Drives bench/java/SteadyProducer.java: a producer that never stops sending, and the longest gap between its acknowledgements. */
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { jarsDirectory } from '#scripts/cluster/apache-kafka/jars.ts'
 import { javaCommand } from '#scripts/cluster/apache-kafka/java.ts'
 import { poll } from '#scripts/cluster/clock.ts'
@@ -23,7 +23,7 @@ export interface SteadyProducer {
 
 export async function compileSteadyProducer(work: string, signal: AbortSignal): Promise<string> {
   const classes = join(work, 'classes')
-  mkdirSync(classes, { recursive: true })
+  makeFolder(classes)
   const source = join(import.meta.dirname, '..', 'java', 'SteadyProducer.java')
   const clients = `${jarsDirectory()}/*`
   const compiled = await sh({ signal, timeoutMs: 120_000 })`${javacCommand()} -d ${classes} -cp ${clients} ${source}`

@@ -2,8 +2,9 @@
  * What a Prometheus needs to read the `/metrics` of a cluster: for one whose topology says `"metrics": true`, `up` writes it beside its state. Alert
  * rules and a dashboard for Grafana are in `topologies/metrics/`.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { installation } from '../installation/here.ts'
 import { nodeIds, type ClusterSpec } from './cluster.ts'
 import { engineOf } from './engine-name.ts'
@@ -53,6 +54,6 @@ export function writePrometheusConfig(spec: ClusterSpec): void {
     .map(id => `${HOST}:${inspectorPort(spec, id)}`)
   const file = prometheusFile(spec.name)
   const title = [`Written by ./faultline up. prometheus --config.file=${file}`, `For Grafana: ${dashboardFile}`]
-  mkdirSync(stateDirectory(spec.name), { recursive: true })
+  makeFolder(stateDirectory(spec.name))
   writeFileSync(file, prometheusConfig({ title, targets, rules: alertRules }))
 }

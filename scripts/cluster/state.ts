@@ -12,8 +12,8 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { codeOf, exitCodes, failure, messageOf, ToolkitError } from '../errors.ts'
-import { makeFolder } from '../make-folder.ts'
 import { installation } from '../installation/here.ts'
 import type { ClusterSpec } from './cluster.ts'
 import type { ProcessHandle } from './process/liveness.ts'

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { jarsAreComplete, jarsDirectory } from '../cluster/apache-kafka/jars.ts'
 import { javaAvailable, mavenAvailable } from '../cluster/apache-kafka/java.ts'
 import type { Availability } from '../cluster/cluster.ts'
@@ -12,7 +13,6 @@ import { brokerImage } from '../cluster/compose/generator.ts'
 import { portIsFree } from '../cluster/ports.ts'
 import { stateHome } from '../cluster/state.ts'
 import { messageOf } from '../errors.ts'
-import { makeFolder } from '../make-folder.ts'
 import { sh } from '../shell.ts'
 
 export interface Probes {

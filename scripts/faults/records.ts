@@ -7,8 +7,9 @@
  *   faults/ID.process.json   how far it is: of the process that carries it out alone, so that it cannot bring back an order
  *   faults/ID.log
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import { codeOf } from '../errors.ts'
 import type { ProcessHandle } from '../cluster/process/liveness.ts'
@@ -67,7 +68,7 @@ export function readFaultRecord(cluster: string, id: string): FaultRecord | unde
 }
 
 export function writeFaultRecord(cluster: string, record: FaultRecord): void {
-  mkdirSync(directoryOf(cluster), { recursive: true })
+  makeFolder(directoryOf(cluster))
   writeJson(fileOf(cluster, record.id), record)
 }
 

@@ -2,9 +2,10 @@
  * What a person has done of the labs: predictions, last verdicts. A small file in the user's state directory (XDG_STATE_HOME, else
  * ~/.local/state), `faultline/labs.json`, which belongs to nobody else and may be deleted at any time.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { codeOf, failure, messageOf } from '../errors.ts'
 import type { LabResult, LabVerdict } from './result.ts'
 
@@ -89,7 +90,7 @@ export function withRun(progress: Progress, result: LabResult): Progress {
 /** Adds a run to the file, in one step: who reads meanwhile sees the file before or after. */
 export function rememberRun(result: LabResult, file = progressFile()): void {
   const document: Document = { format: 'faultline-lab-progress', version: 1, labs: withRun(readProgress(file), result) }
-  mkdirSync(dirname(file), { recursive: true })
+  makeFolder(dirname(file))
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, `${JSON.stringify(document, undefined, 2)}\n`)
   renameSync(draft, file)

@@ -1,8 +1,8 @@
 /** The folder that a run writes its report into: of one run at a time, and made before anything is started. */
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { inTurnOfFile } from '../cluster/file-lock.ts'
 import { messageOf, usageError } from '../errors.ts'
-import { makeFolder } from '../make-folder.ts'
 
 const lockName = '.faultline-run'
 

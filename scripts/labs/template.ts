@@ -1,8 +1,8 @@
 /** The file that `lab new` writes: a lab that runs as it is, and is to be changed. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { messageOf, usageError } from '../errors.ts'
-import { makeFolder } from '../make-folder.ts'
 
 /**
  * Writes a new lab and answers its path.

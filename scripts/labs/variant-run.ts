@@ -1,6 +1,6 @@
 /** One variant of a lab on a cluster that is up: its clients, its script, its healing, its final read, and the verdict of its checks. */
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { check } from '../checkers/check.ts'
 import type { CheckResult } from '../checkers/result.ts'
 import { realClock } from '../cluster/clock.ts'
@@ -238,7 +238,7 @@ export function variantResult(
 }
 
 async function saveHistory(out: string, description: RunDescription, history: History): Promise<string> {
-  await mkdir(out, { recursive: true })
+  makeFolder(out)
   const file = join(out, `${description.variant}.history.jsonl`)
   await writeHistory(file, description, history)
   return file

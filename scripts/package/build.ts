@@ -12,9 +12,10 @@
  *   packet-filter-image/            what that is built from which breaks links beside nodes
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, posix } from 'node:path'
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { programOptions, securityOptions } from '../../images/broker/bundle.ts'
 import { brokerBundleOptions, brokerMain } from '../cluster/process/broker-bundle.ts'
 import { projectRoot } from '../cluster/state.ts'
@@ -144,7 +145,7 @@ async function buildLibrary(): Promise<Metafile> {
 function declareTypes(): void {
   const folder = at('dist', 'npm-types')
   const options = { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, rootDir: projectRoot }
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const config = {
     extends: at('tsconfig.json'),
     compilerOptions: { ...options, outDir: folder },
@@ -185,7 +186,7 @@ function declareLabTypes(folder: string): void {
         return `${quote}${near.startsWith('.') ? near : `./${near}`}.js${quote}`
       },
     )
-    mkdirSync(dirname(to('types', file)), { recursive: true })
+    makeFolder(dirname(to('types', file)))
     writeFileSync(to('types', file), text)
   }
   writeFileSync(to('lab.d.ts'), "export * from './types/scripts/library/lab.js'\n")
@@ -245,8 +246,8 @@ function copyKafkaFiles(): void {
 }
 
 rmSync(outdir, { recursive: true, force: true })
-mkdirSync(to('image'), { recursive: true })
-mkdirSync(to('apache-kafka'), { recursive: true })
+makeFolder(to('image'))
+makeFolder(to('apache-kafka'))
 const [broker, library] = await Promise.all([
   buildBroker(),
   buildLibrary(),

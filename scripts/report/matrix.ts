@@ -1,6 +1,7 @@
 /** Labs × engines as files: `matrix.html` for people, `matrix.md` for pull requests, `matrix.json` for scripts, `junit.xml` for CI. */
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { verdictWord } from '../labs/result.ts'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Matrix, MatrixCell, MatrixVariant } from '../labs/matrix.ts'
 import { style } from './style.ts'
@@ -9,7 +10,7 @@ import { duration, escape } from './text.ts'
 import { xmlAttribute, xmlText } from './xml.ts'
 
 export async function writeMatrix(out: string, matrix: Matrix): Promise<void> {
-  await mkdir(out, { recursive: true })
+  makeFolder(out)
   await Promise.all([
     writeFile(join(out, 'matrix.html'), matrixHtml(matrix, out)),
     writeFile(join(out, 'matrix.md'), matrixMarkdown(matrix)),

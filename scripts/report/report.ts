@@ -2,8 +2,9 @@
  * Writes what a lab gave: `report.html` for people, `result.json` for scripts, `junit.xml` for CI, and `VARIANT.trace.json`, a trace-event file for
  * Perfetto and Chrome.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { History } from '../history/operation.ts'
 import type { LabResult } from '../labs/result.ts'
 import { reportHtml } from './html.ts'
@@ -13,7 +14,7 @@ import { formatTrace, traceOf } from './trace.ts'
 
 /** @param histories  one per variant of the result, in the same order */
 export async function writeReport(out: string, result: LabResult, histories: readonly History[]): Promise<void> {
-  await mkdir(out, { recursive: true })
+  makeFolder(out)
   await Promise.all([
     writeFile(join(out, 'result.json'), `${JSON.stringify(result, null, 2)}\n`),
     writeFile(join(out, 'junit.xml'), junitXml(result)),

@@ -3,7 +3,6 @@ import {
   closeSync,
   fsync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,6 +16,7 @@ import type { DirectoryEntry, Disk } from '../environment.ts'
 import { diskCall, diskError } from './disk-errors.ts'
 import { openFile } from './disk-file.ts'
 import { takeLock } from './lock.ts'
+import { makeFolder } from './make-folder.ts'
 
 export const nodeDisk: Disk = {
   open: openFile,
@@ -35,7 +35,7 @@ export const nodeDisk: Disk = {
   },
 
   makeDirectory(path) {
-    diskCall('makeDirectory', path, () => mkdirSync(path, { recursive: true }))
+    diskCall('makeDirectory', path, () => makeFolder(path))
   },
 
   rename(from, to) {

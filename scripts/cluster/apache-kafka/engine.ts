@@ -2,8 +2,9 @@
  * Apache Kafka itself as the engine: the reference that labs are compared with. One JVM per node, the jars from Maven.
  * KAFKA_HEAP_OPTS and KAFKA_JVM_PERFORMANCE_OPTS mean what they mean to Kafka's own start script.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { parseProperties } from '#broker/config/properties.ts'
 import { failure } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
@@ -103,7 +104,7 @@ function firstUsers(propertiesFile: string): string[] {
  * first records of the metadata log (`bootstrap.checkpoint`) hold cluster-wide facts only.
  */
 function copyFormat(from: NodeFiles, to: NodeFiles): void {
-  mkdirSync(to.dataDir, { recursive: true })
+  makeFolder(to.dataDir)
   copyFileSync(join(from.dataDir, 'bootstrap.checkpoint'), join(to.dataDir, 'bootstrap.checkpoint'))
   const properties = Object.fromEntries(parseProperties(readFileSync(join(from.dataDir, 'meta.properties'), 'utf8')))
   const own = { ...properties, 'node.id': String(to.id), 'directory.id': randomUuid() }

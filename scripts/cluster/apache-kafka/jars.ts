@@ -2,10 +2,11 @@
  * The jars of Apache Kafka in a cache folder of the user, one folder per release, fetched through Maven the first time they are needed.
  * KAFKA_CACHE moves the folder; FAULTLINE_KAFKA_VERSION picks another release where none is named.
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { failure, lacking, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
@@ -95,7 +96,7 @@ function publish(downloaded: string, version: string): void {
   if (jarsAreComplete(version)) return
   const target = jarsDirectory(version)
   rmSync(target, { recursive: true, force: true })
-  mkdirSync(join(target, '..'), { recursive: true })
+  makeFolder(join(target, '..'))
   const staged = `${target}.${process.pid}.new`
   cpSync(downloaded, staged, { recursive: true })
   renameSync(staged, target)

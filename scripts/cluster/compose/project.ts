@@ -1,6 +1,7 @@
 /** What a cluster of containers has on this machine beside its containers: images that must be there, the Compose file, folders of its nodes. */
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { ClusterSpec, Progress } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { HOST } from '../ports.ts'
@@ -45,7 +46,7 @@ export function certifiedHosts(spec: ClusterSpec): string[] {
 /** Of nodes that begin. */
 export function makeNodeFolders(spec: ClusterSpec, ids: readonly number[]): void {
   for (const id of ids) {
-    mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
+    makeFolder(nodeDirectory(spec.name, id))
     writeFileSync(join(nodeDirectory(spec.name, id), 'intent.json'), '{ "down": false }\n')
     forgetCpuLimit(spec.name, id)
   }

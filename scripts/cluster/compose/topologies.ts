@@ -2,8 +2,9 @@
  * The Compose files in `compose/`, one of each ready topology: `make compose` writes them again, and a test keeps them fresh. They are for plain
  * `docker compose`, so what they cannot have is said at their top.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { brokerIds } from '../cluster.ts'
 import { engineOf } from '../engine-name.ts'
@@ -133,7 +134,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
 if (import.meta.main) {
   for (const [file, text] of await generatedFiles()) {
     const path = join(projectRoot, 'compose', file)
-    mkdirSync(dirname(path), { recursive: true })
+    makeFolder(dirname(path))
     writeFileSync(path, text)
   }
 }

@@ -2,9 +2,10 @@
  * The broker as one JavaScript file, made from the sources when they changed. Node strips types itself, but some five hundred files and the
  * stripper cost a second of start and 40 MB of memory per broker.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BuildOptions } from 'esbuild'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { installation } from '../../installation/here.ts'
 import { projectRoot } from '../state.ts'
 
@@ -54,7 +55,7 @@ export async function prepareBrokerBundle(): Promise<void> {
     throw error
   })
   if (esbuild === undefined) return
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   // Under a name of its own first: several commands may get here at once.
   const made = join(folder, `broker-${process.pid}.cjs`)
   await esbuild.build({ ...brokerBundleOptions, entryPoints: [brokerMain], outfile: made, logLevel: 'warning' })

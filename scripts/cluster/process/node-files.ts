@@ -1,6 +1,6 @@
 /** What a node that is a process of this machine finds when it starts: its folders and its server.properties. */
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { controllerIds } from '../cluster.ts'
 import { brokerPort, controllerPort, HOST } from '../ports.ts'
@@ -19,7 +19,7 @@ export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids
   const { spec } = record
   const security = readSecurity(spec)
   for (const id of ids) {
-    mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
+    makeFolder(nodeDirectory(spec.name, id))
     makeDataDirectory(spec, id)
     const properties = {
       ...processNodeProperties(spec, id, security),

@@ -7,9 +7,10 @@
  *   proxy/proxy.log
  */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { failure } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { ProxyClient } from '../../proxy/client.ts'
@@ -56,7 +57,7 @@ export class ProxyProcess implements ClusterLinks {
   /** Resolves when every link listens. Does nothing when the proxy runs already. */
   async start(signal?: AbortSignal): Promise<void> {
     if ((await this.status()).state === 'running') return
-    mkdirSync(this.#directory, { recursive: true })
+    makeFolder(this.#directory)
     rmSync(this.#path(controlFileName), { force: true })
     writeJson(this.#path(topologyFileName), proxyTopology(this.#spec))
     const log = openSync(this.log, 'a')

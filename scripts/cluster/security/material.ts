@@ -9,8 +9,9 @@
  *   USER.properties, USER.kcat.conf, USER.kafkajs.json   what a client needs to connect, ready for use
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { failure, usageError } from '../../errors.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
@@ -79,7 +80,7 @@ export interface SecretsRequest {
 /** Users and keys in a folder; what is there already stays. */
 export async function makeSecrets({ directory, kind, cluster, hosts }: SecretsRequest): Promise<void> {
   const traits = traitsOf(kind)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeFolder(directory, 0o700)
   const usersFile = join(directory, 'users.json')
   if (traits.sasl && !existsSync(usersFile)) {
     const names = [nodeUser, superUser, ordinaryUser]

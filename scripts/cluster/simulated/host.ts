@@ -4,10 +4,11 @@
  *
  * Started as `node host.ts NAME` by runtime.ts; ends when it is killed, or with the failure of the simulation on its standard error.
  */
-import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
+import { appendFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { Node } from '#broker/node.ts'
 import { World } from '#simulator/world/world.ts'
 import { exitCodes, failure, messageOf, ToolkitError } from '../../errors.ts'
@@ -32,7 +33,7 @@ async function main(name: string): Promise<void> {
   const logFiles = new Map<string, string>()
   const makeFolders = (ids: readonly number[]): void => {
     for (const id of ids) {
-      mkdirSync(nodeDirectory(name, id), { recursive: true })
+      makeFolder(nodeDirectory(name, id))
       logFiles.set(hostOf(id), join(nodeDirectory(name, id), 'broker.log'))
     }
   }

@@ -6,7 +6,8 @@
  * clients that know nothing of a simulation.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { Node } from '#broker/node.ts'
 import { enterVirtualGlobals } from '#simulator/clients/virtual-globals.ts'
 import type { SimulationFailure } from '#simulator/world/failure.ts'
@@ -98,7 +99,7 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
 }
 
 async function startHost(name: string, signal: AbortSignal | undefined): Promise<void> {
-  mkdirSync(stateDirectory(name), { recursive: true })
+  makeFolder(stateDirectory(name))
   const log = openSync(hostLogPath(name), 'a')
   try {
     const child = spawn(process.execPath, [installation.simulationMain, name], {

@@ -1,6 +1,7 @@
 /** Runs a random lab and judges it by what its settings promise. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { CheckResult } from '../../checkers/result.ts'
 import type { Progress, Runtime } from '../../cluster/cluster.ts'
 import { writeReport } from '../../report/report.ts'
@@ -45,7 +46,7 @@ export async function runRandomLab(lab: RandomLab, options: RandomRunOptions): P
   })()
   const outcome = { lab, variant, ...judgeRandom(lab, variant) }
   if (out !== undefined) {
-    await mkdir(out, { recursive: true })
+    makeFolder(out)
     await writeFile(join(out, 'random.json'), `${JSON.stringify(lab, undefined, 2)}\n`)
     const durationMs = Math.round(performance.now() - startMs)
     await writeReport(out, resultOf(outcome, runtime, startedAt, durationMs), [history])
