@@ -1,10 +1,10 @@
 /** A fault proxy in another process, under the same interface as one in this. */
 import { codeOf, failure, ToolkitError, type ExitCode } from '../errors.ts'
 import type { Refusal } from './control-protocol.ts'
-import type { FaultControl, FaultRequest, FaultState, LinkState } from './model.ts'
+import type { FaultRequest, FaultState, LinkDescription, LinkState, ProxyControl } from './model.ts'
 import type { Probe, ProbeOptions } from './probe.ts'
 
-export class ProxyClient implements FaultControl {
+export class ProxyClient implements ProxyControl {
   readonly #port: number
   readonly #patienceMs: number
 
@@ -41,6 +41,14 @@ export class ProxyClient implements FaultControl {
 
   async probe(link: string, options: ProbeOptions): Promise<Probe> {
     return (await this.#ask('POST', '/probe', { link, options }, options.timeoutMs)) as Probe
+  }
+
+  async addLinks(links: readonly LinkDescription[]): Promise<readonly LinkState[]> {
+    return (await this.#ask('POST', '/links', { links })) as readonly LinkState[]
+  }
+
+  async removeLinks(names: readonly string[]): Promise<void> {
+    await this.#ask('DELETE', '/links', { links: names })
   }
 
   async #ask(method: string, path: string, body?: object, longerMs = 0): Promise<unknown> {

@@ -2,6 +2,8 @@
  * How commands talk to the process of a fault proxy: HTTP on the loopback address, JSON both ways.
  *
  *   GET    /links                  LinkState[]
+ *   POST   /links                  {"links": LinkDescription[]} → LinkState[], the ones that were not there
+ *   DELETE /links                  {"links": names} → {}
  *   GET    /kinds                  LinkFaultKind[]: names, parameters, defaults, bounds
  *   GET    /faults                 FaultState[]
  *   POST   /faults                 FaultRequest → FaultState

@@ -2,10 +2,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exitCodes, messageOf, ToolkitError, usageError } from '../errors.ts'
+import { checkedFault, checkedLinks, checkedNames, checkedProbe } from './control-bodies.ts'
 import type { Refusal } from './control-protocol.ts'
 import { linkFaultKinds } from './kinds.ts'
-import type { Address, FaultControl, FaultRequest } from './model.ts'
-import type { ProbeOptions } from './probe.ts'
+import type { Address, ProxyControl } from './model.ts'
 
 const bodyBytesMax = 1 << 16
 const loopback = '127.0.0.1'
@@ -16,7 +16,7 @@ const loopback = '127.0.0.1'
  * @returns the port
  */
 export async function serveControl(
-  control: FaultControl,
+  control: ProxyControl,
   address: Address = { host: loopback, port: 0 },
 ): Promise<number> {
   const server = createServer((incoming, outgoing) => void respond(control, incoming, outgoing))
@@ -27,7 +27,7 @@ export async function serveControl(
   return (server.address() as AddressInfo).port
 }
 
-async function respond(control: FaultControl, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function respond(control: ProxyControl, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   let status = 200
   let answer: unknown
   try {
@@ -43,7 +43,7 @@ async function respond(control: FaultControl, incoming: IncomingMessage, outgoin
   outgoing.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
 }
 
-async function perform(control: FaultControl, incoming: IncomingMessage): Promise<unknown> {
+async function perform(control: ProxyControl, incoming: IncomingMessage): Promise<unknown> {
   const host = (incoming.headers.host ?? '').replace(/:\d+$/, '')
   if (host !== loopback && host !== 'localhost') throw usageError(`This answers to ${loopback} only, not to ${host}.`)
   const { pathname } = new URL(incoming.url ?? '/', `http://${loopback}`)
@@ -52,12 +52,17 @@ async function perform(control: FaultControl, incoming: IncomingMessage): Promis
   switch (asked) {
     case 'GET /links':
       return await control.links()
+    case 'POST /links':
+      return await control.addLinks(checkedLinks(await readBody(incoming)))
+    case 'DELETE /links':
+      await control.removeLinks(checkedNames(await readBody(incoming)))
+      return {}
     case 'GET /kinds':
       return linkFaultKinds
     case 'GET /faults':
       return await control.faults()
     case 'POST /faults':
-      return await control.add(checkedRequest(await readBody(incoming)))
+      return await control.add(checkedFault(await readBody(incoming)))
     case 'POST /probe': {
       const { link, options } = checkedProbe(await readBody(incoming))
       return await control.probe(link, options)
@@ -97,24 +102,4 @@ async function readBody(incoming: IncomingMessage): Promise<unknown> {
   } catch (error) {
     throw usageError(`The body is no JSON: ${messageOf(error)}`)
   }
-}
-
-function checkedProbe(value: unknown): { readonly link: string; readonly options: ProbeOptions } {
-  const { link, options } = (value ?? {}) as { readonly link?: unknown; readonly options?: Partial<ProbeOptions> }
-  if (typeof link !== 'string' || typeof options?.clientId !== 'string' || typeof options.timeoutMs !== 'number')
-    throw usageError('A probe has a link, and options with clientId and timeoutMs.')
-  return { link, options: options as ProbeOptions }
-}
-
-const example = 'For example: {"kind": "latency", "from": [1], "to": [2], "parameters": {"delay": 100}}'
-
-function checkedRequest(value: unknown): FaultRequest {
-  const request = value as Partial<Record<keyof FaultRequest, unknown>> | null
-  const isList = (list: unknown) =>
-    Array.isArray(list) && list.every(item => typeof item === 'number' || item === 'client' || item === 'all')
-  const { kind, from, to, parameters = {} } = request ?? {}
-  if (typeof kind !== 'string' || !isList(from) || !isList(to))
-    throw usageError('A fault has a kind, from and to.', example)
-  if (typeof parameters !== 'object' || parameters === null) throw usageError('parameters is an object.', example)
-  return request as FaultRequest
 }

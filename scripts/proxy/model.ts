@@ -103,6 +103,19 @@ export interface FaultControl {
   probe(link: string, options: ProbeOptions): Promise<Probe>
 }
 
+/** What only whoever runs the proxy asks of it: its links, while it is at work. */
+export interface ProxyControl extends FaultControl {
+  /**
+   * More links, for nodes that join: all of them, or none and an error. Connections and faults stay as they are, and no fault is at work on a link that
+   * came after it. Links that are there already, as described, are left alone.
+   *
+   * @returns the ones that are new, when they listen
+   */
+  addLinks(links: readonly LinkDescription[]): Promise<readonly LinkState[]>
+  /** Ends links and the connections through them; unknown names are an error. A fault that is at work on no other link ends, too. */
+  removeLinks(names: readonly string[]): Promise<void>
+}
+
 export interface ProxyStatus {
   /** 'dead': it has ended by itself, and no node reaches another one. */
   readonly state: 'running' | 'stopped' | 'dead'

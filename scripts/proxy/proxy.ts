@@ -8,8 +8,8 @@ import { wayBehaviour } from './byte-faults.ts'
 import { completeParameters, linkFaultKind, type LinkFaultKind } from './kinds.ts'
 import type { LinkPlan } from './link-plan.ts'
 import { Link } from './link.ts'
-import type { FaultControl, FaultRequest, FaultState, LinkState, ProxyTopology, Way } from './model.ts'
-import { ways } from './model.ts'
+import type { FaultRequest, FaultState, LinkDescription, LinkState, ProxyControl, ProxyTopology, Way } from './model.ts'
+import { linkName, ways } from './model.ts'
 import type { WayFault } from './outlet.ts'
 import type { Parameters } from './parameters.ts'
 import { probe, type Probe, type ProbeOptions } from './probe.ts'
@@ -24,15 +24,16 @@ interface LinkFault {
   readonly kind: LinkFaultKind
   readonly parameters: Parameters
   readonly summary: string
-  readonly targets: readonly SelectedLink[]
+  /** The links that it was added to, without those that have gone since. */
+  targets: readonly SelectedLink[]
   readonly requests: RequestFault | undefined
   /** Of bytes, by link and way: some have a state of their own. */
   readonly bytes: Map<string, WayFault>
   hits: number
 }
 
-export class FaultProxy implements FaultControl {
-  readonly #links: readonly Link[]
+export class FaultProxy implements ProxyControl {
+  #links: readonly Link[]
   #faults: readonly LinkFault[] = []
   #nextNumber = 1
   /** Changes come one after the other: a link cannot close and open its port at once. */
@@ -44,11 +45,7 @@ export class FaultProxy implements FaultControl {
 
   /** Resolves when every link listens; rejects, with nothing left open, when one cannot. */
   async listen(): Promise<void> {
-    const started = await Promise.allSettled(this.#links.map(link => link.listen()))
-    const failed = started.find(result => result.status === 'rejected')
-    if (failed === undefined) return
-    await this.close()
-    throw failed.reason
+    await allListen(this.#links)
   }
 
   async close(): Promise<void> {
@@ -57,6 +54,34 @@ export class FaultProxy implements FaultControl {
 
   links(): Promise<readonly LinkState[]> {
     return Promise.resolve(this.#links.map(link => link.state()))
+  }
+
+  async addLinks(descriptions: readonly LinkDescription[]): Promise<readonly LinkState[]> {
+    return await this.#inTurn(async () => {
+      const fresh = new Map<string, Link>()
+      for (const description of descriptions) {
+        const link = new Link(description)
+        const same = fresh.get(link.name) ?? this.#links.find(({ name }) => name === link.name)
+        if (same === undefined) fresh.set(link.name, link)
+        else requireSame(same.description, description)
+      }
+      const links = [...fresh.values()]
+      await allListen(links)
+      this.#links = [...this.#links, ...links]
+      return links.map(link => link.state())
+    })
+  }
+
+  async removeLinks(names: readonly string[]): Promise<void> {
+    await this.#inTurn(async () => {
+      const gone = new Set(names.map(name => this.#link(name)))
+      this.#links = this.#links.filter(link => !gone.has(link))
+      await Promise.all([...gone].map(link => link.close()))
+      for (const fault of this.#faults) fault.targets = fault.targets.filter(({ link }) => !names.includes(link))
+      const idle = this.#faults.filter(({ targets }) => targets.length === 0)
+      this.#faults = this.#faults.filter(fault => !idle.includes(fault))
+      for (const { requests } of idle) requests?.heal()
+    })
   }
 
   faults(): Promise<readonly FaultState[]> {
@@ -108,10 +133,14 @@ export class FaultProxy implements FaultControl {
   }
 
   probe(name: string, options: ProbeOptions): Promise<Probe> {
-    const link = this.#links.find(candidate => candidate.name === name)
-    if (link === undefined) throw usageError(`There is no link ${name}.`)
-    const { host, port } = link.description.listen
+    const { host, port } = this.#link(name).description.listen
     return probe({ host: host === everyAddress ? '127.0.0.1' : host, port }, options)
+  }
+
+  #link(name: string): Link {
+    const link = this.#links.find(candidate => candidate.name === name)
+    if (link !== undefined) return link
+    throw usageError(`There is no link ${name}.`)
   }
 
   #find(id: string): LinkFault {
@@ -131,10 +160,14 @@ export class FaultProxy implements FaultControl {
 
   async #set(faults: readonly LinkFault[]): Promise<void> {
     this.#faults = faults
-    const applied = this.#change.then(() => Promise.all(this.#links.map(link => link.apply(this.#plan(link.name)))))
+    await this.#inTurn(() => Promise.all(this.#links.map(link => link.apply(this.#plan(link.name)))))
+  }
+
+  async #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#change.then(change)
     // Whoever comes next waits for this one, and hears nothing of its failure.
-    this.#change = applied.catch(() => undefined)
-    await applied
+    this.#change = done.catch(() => undefined)
+    return await done
   }
 
   #plan(link: string): LinkPlan {
@@ -152,6 +185,33 @@ export class FaultProxy implements FaultControl {
       requests: { request: requestsOn('request'), response: requestsOn('response') },
     }
   }
+}
+
+/** Resolves when all listen; rejects, with none of them left open, when one cannot. */
+async function allListen(links: readonly Link[]): Promise<void> {
+  const started = await Promise.allSettled(links.map(link => link.listen()))
+  const failed = started.find(result => result.status === 'rejected')
+  if (failed === undefined) return
+  await Promise.all(links.map(link => link.close()))
+  throw failed.reason
+}
+
+/** A link that was asked for is one that is there; a port of 0 is any. */
+function requireSame(there: LinkDescription, wanted: LinkDescription): void {
+  const port = wanted.listen.port === 0 ? there.listen.port : wanted.listen.port
+  const isSame =
+    there.listen.host === wanted.listen.host &&
+    there.listen.port === port &&
+    there.target.host === wanted.target.host &&
+    there.target.port === wanted.target.port &&
+    there.protocol === wanted.protocol
+  if (isSame) return
+  const words = ({ listen, target, protocol }: LinkDescription) =>
+    `${listen.host}:${listen.port} to ${target.host}:${target.port} (${protocol})`
+  throw usageError(
+    `The link ${linkName(wanted)} is there already, from ${words(there)}, not from ${words(wanted)}.`,
+    'A link that is to be another one has to be removed first: DELETE /links',
+  )
 }
 
 function stateOf({ id, kind, parameters, summary, targets, requests, hits }: LinkFault): FaultState {
