@@ -284,8 +284,6 @@ export type Availability =
 export interface Runtime {
   readonly name: RuntimeName
   readonly capabilities: ReadonlySet<Capability>
-  /** Pairs of capabilities of which a cluster has one at most. */
-  readonly eitherOr?: readonly (readonly [Capability, Capability])[]
   /** Whether this machine can run it with that engine: what is missing, and how to get it. Cheap. */
   available(engine: Engine, engineVersion?: string): Promise<Availability>
   /** Starts the cluster and waits until it is ready. Leaves nothing behind when it fails. */

@@ -1,10 +1,10 @@
 /** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. */
 import { join } from 'node:path'
 import { failure, lacking, messageOf, usageError } from '../errors.ts'
-import { brokerIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
+import { brokerIds, nodeIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
 import { inTurnOfFile } from './file-lock.ts'
 import { findCluster } from './lifecycle.ts'
-import { HOST, portIsFree, portsOf } from './ports.ts'
+import { HOST, portIsFree, portsOf, proxiedNodesMax } from './ports.ts'
 import { unregister } from './ready.ts'
 import { brokersMax } from './spec.ts'
 import { stateDirectory, type ClusterRecord } from './state.ts'
@@ -51,26 +51,28 @@ export async function forgetBrokers(
 export async function planGrowth({ spec, phase }: Pick<ClusterRecord, 'spec' | 'phase'>, by: number): Promise<Growth> {
   const { name } = spec
   if (phase !== 'up') throw failure(`The cluster ${name} is not up.`, `./faultline up --name ${name} starts it.`)
-  if (spec.proxy === true)
-    throw usageError(
-      `The cluster ${name} is behind a fault proxy, and its nodes have a listener for each of the others: it cannot grow.`,
-      `Start it with as many brokers as are needed: ./faultline up --proxy --brokers N`,
-    )
   if (spec.engine === 'redpanda')
     throw usageError(
       `The cluster ${name} is of Redpanda, and cannot grow here.`,
       'Start it with as many brokers as are needed: ./faultline up --engine redpanda --brokers N',
     )
-  const most = brokersMax - brokerIds(spec).length
+  const { most, full } = room(spec)
   if (!Number.isInteger(by) || by < 1 || by > most)
     throw usageError(
       most < 1
-        ? `The cluster ${name} has ${brokersMax} brokers, which is the most there can be.`
+        ? `The cluster ${name} has ${full}, which is the most there can be.`
         : `--by ${by}: expected a number from 1 to ${most}.`,
     )
   const grown = { ...spec, added: (spec.added ?? 0) + by }
   await requireFreshPorts(spec, grown)
   return { spec: grown, fresh: brokerIds(grown).slice(brokerIds(spec).length) }
+}
+
+/** How many brokers can come, and what it has when none can. */
+function room(spec: ClusterSpec): { readonly most: number; readonly full: string } {
+  if (spec.proxy === true)
+    return { most: proxiedNodesMax - nodeIds(spec).length, full: `${proxiedNodesMax} nodes behind its fault proxy` }
+  return { most: brokersMax - brokerIds(spec).length, full: `${brokersMax} brokers` }
 }
 
 async function requireFreshPorts(spec: ClusterSpec, grown: ClusterSpec): Promise<void> {

@@ -59,8 +59,23 @@ export function pairPorts(
   return { proxy: first, node: first + 1 }
 }
 
+/**
+ * With all brokers that may still join: nodes behind the fault proxy have listeners for those from the start, since no node that runs can be given one
+ * more and be found there.
+ */
+export function fullyGrown(spec: ClusterSpec): ClusterSpec {
+  return { ...spec, added: proxiedNodesMax - firstNodes(spec).length }
+}
+
+/** Those that it began with. */
+function firstNodes(spec: ClusterSpec): number[] {
+  return nodeIds({ ...spec, added: 0 })
+}
+
+/** The same however many have joined: they come last. */
 function nodeIndex(spec: ClusterSpec, id: number): number {
-  return nodeIds(spec).indexOf(id)
+  const first = firstNodes(spec)
+  return id > spec.brokers && id < FIRST_CONTROLLER_ID ? first.length + id - spec.brokers - 1 : first.indexOf(id)
 }
 
 /** Every port the cluster takes on this machine, with what it is for. */
@@ -68,38 +83,53 @@ export function portsOf(spec: ClusterSpec): { port: number; use: string }[] {
   if (spec.runtime === 'compose' || spec.runtime === 'simulated') return publishedPorts(spec)
   if (spec.proxy === true) return proxiedPorts(spec)
   return [
-    ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
+    ...clientPorts(spec),
     ...controllerIds(spec).map(id => ({ port: controllerPort(spec, id), use: `the quorum at node ${id}` })),
   ]
 }
 
 /** Of containers and of a simulation only what leads out of it; the control of a proxy, or of the simulation, takes any port. */
 function publishedPorts(spec: ClusterSpec): { port: number; use: string }[] {
+  const clients = spec.proxy === true ? proxiedClientPorts(spec) : clientPorts(spec)
   return [
-    ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
+    ...clients,
     ...(spec.engine === 'faultline'
       ? nodeIds(spec).map(id => ({ port: inspectorPort(spec, id), use: `the inspector of node ${id}` }))
       : []),
   ]
 }
 
+function clientPorts(spec: ClusterSpec): { port: number; use: string }[] {
+  return brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` }))
+}
+
+/** The container of a proxy cannot be given more ports while it runs. */
+function proxiedClientPorts(spec: ClusterSpec): { port: number; use: string }[] {
+  return clientPorts(fullyGrown(spec)).map(({ port, use }, index) => ({
+    port,
+    use: index < brokerIds(spec).length ? use : `${use}, should it join`,
+  }))
+}
+
+/** The listeners of nodes are all there from the start, those of the proxy when their node is. */
 function proxiedPorts(spec: ClusterSpec): { port: number; use: string }[] {
-  const listeners = ['broker', 'controller'] as const
-  const served = { broker: brokerIds(spec), controller: controllerIds(spec) }
-  const pairs = listeners.flatMap(listener =>
-    (listener === 'broker' ? brokerIds(spec) : nodeIds(spec)).flatMap(from =>
-      served[listener].flatMap(to => {
+  const most = fullyGrown(spec)
+  const listeners = [
+    { listener: 'broker', sources: brokerIds(most), served: brokerIds(spec) },
+    { listener: 'controller', sources: nodeIds(most), served: controllerIds(spec) },
+  ] as const
+  const pairs = listeners.flatMap(({ listener, sources, served }) =>
+    sources.flatMap(from =>
+      served.flatMap(to => {
         const { proxy, node } = pairPorts(spec, { from, to, listener })
-        const use = `connections of node ${from} to the ${listener} listener of node ${to}`
-        return [
-          { port: proxy, use },
-          { port: node, use },
-        ]
+        const isThere = nodeIds(spec).includes(from)
+        const use = `connections of node ${from}${isThere ? '' : ', should it join,'} to the ${listener} listener of node ${to}`
+        return [...(isThere ? [{ port: proxy, use }] : []), { port: node, use }]
       }),
     ),
   )
   return [
-    ...brokerIds(spec).map(id => ({ port: brokerPort(spec, id), use: `clients of broker ${id}` })),
+    ...clientPorts(spec),
     ...brokerIds(spec).map(id => ({ port: hiddenClientPort(spec, id), use: `clients of broker ${id}, by the proxy` })),
     ...pairs,
   ]

@@ -123,7 +123,7 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
 function lackOf(lab: Lab, options: RunLabOptions): string | undefined {
   const { topology } = lab
   const { runtime } = options
-  const lack = abilityFor(lab, options).lackOf(lab.needs)
+  const lack = abilityFor(options).lackOf(lab.needs)
   if (lack !== undefined) return `The runtime ${runtime.name} ${lack}`
   if (runtime.name !== 'external') return undefined
   // Those of quickFailover change how long things take, not what happens; others are what the lab is about.
@@ -151,7 +151,7 @@ function selected(
   options: RunLabOptions,
 ): { readonly variants: readonly Variant[]; readonly leftOut: readonly LeftOut[] } {
   const { variants: names, runtime } = options
-  const ability = abilityFor(lab, options)
+  const ability = abilityFor(options)
   const variants: Variant[] = []
   const leftOut: LeftOut[] = []
   for (const variant of lab.variants) {
@@ -174,7 +174,7 @@ export function clusterSpec(
   const name = options.name ?? `lab-${lab.name}`
   // Nodes outside of the simulator have no network of ours: what breaks links stands in front of them, and only where a lab asks for it.
   const needs = [...lab.needs, ...lab.variants.flatMap(variant => variant.needs ?? [])]
-  const { able } = abilityFor(lab, options)
+  const { able } = abilityFor(options)
   const isOutside = options.runtime.name === 'process' || options.runtime.name === 'compose'
   const proxy = isOutside && needs.includes('partition') && able.has('partition')
   const faults = (['node-faults', 'power-failure'] as const).some(each => able.has(each) && needs.includes(each))

@@ -1,6 +1,6 @@
 /** Links and requests broken through the command line, with real clients, on our engine and on Apache Kafka. */
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
@@ -19,11 +19,14 @@ describe('a fault proxy in front of faultline', () => {
   const cluster = proxied('faultline')
   sharedClaims(cluster)
   requestClaims(cluster)
+  growthClaims(cluster)
   lifeClaims(cluster)
 })
 
 describeWith(['java', 'apache-kafka'], 'a fault proxy in front of apache-kafka', () => {
-  sharedClaims(proxied('apache-kafka'))
+  const cluster = proxied('apache-kafka')
+  sharedClaims(cluster)
+  growthClaims(cluster)
 })
 
 interface Proxied {
@@ -249,15 +252,111 @@ function requestClaims(cluster: Proxied): void {
   })
 }
 
-function lifeClaims(cluster: Proxied): void {
-  const handle = () => {
-    const file = path.join(cluster.toolkit.home, 'proxied', 'proxy', 'process.json')
-    return (JSON.parse(readFileSync(file, 'utf8')) as { process: ProcessHandle }).process
-  }
+function proxyOf({ toolkit }: Proxied): ProcessHandle {
+  const file = path.join(toolkit.home, 'proxied', 'proxy', 'process.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { process: ProcessHandle }).process
+}
 
-  test('that ends by itself is missed, and healing brings it back without its faults', async () => {
+/** Of a fourth broker, which is no controller. */
+const linksOfFourth = [
+  'client->4',
+  ...[1, 2, 3].map(id => `${id}->4`),
+  ...[1, 2, 3, 4].map(id => `4->${id}`),
+  ...[1, 2, 3].map(id => `4->${id}/controller`),
+]
+
+async function linkNames(cluster: Proxied): Promise<string[]> {
+  return (await cluster.links()).map(({ name }) => name).sort()
+}
+
+function growthClaims(cluster: Proxied): void {
+  const shown = ({ proofs }: { readonly proofs: readonly Proof[] }) => proofs.map(proof => [proof.link, proof.shown])
+
+  test('takes the links back of brokers that do not come to serve', async () => {
+    const before = await linkNames(cluster)
+    // The toolkit waits until every broker answers, and this one will not.
+    const { id } = await cluster.fault('cut', '--from', 'client', '--to', '1', '--no-proof')
+    const command = cluster.toolkit.start('grow', '--by', '2', ...cluster.name)
+    await new Promise<void>(resolve => {
+      command.stderr.on('data', chunk => {
+        if (String(chunk).includes('Waiting until every broker serves')) resolve()
+      })
+    })
+    expect(await linkNames(cluster)).toEqual(expect.arrayContaining(['4->5', '5->1', 'client->5']))
+    command.kill('SIGINT')
+    const { exitCode, stderr } = await command
+    expect(stderr).toContain(`${id}: on the links that there were, and on none of broker 4, 5`)
+    expect(exitCode).toBe(130)
+    expect(await linkNames(cluster)).toEqual(before)
+    expect((await cluster.faults()).map(fault => fault.id)).toEqual([id])
+    expect((await cluster.document()).brokers.map(broker => broker.id)).toEqual([1, 2, 3])
+    expect(existsSync(path.join(cluster.toolkit.home, 'proxied', 'node-4'))).toBe(false)
+    await cluster.heal()
+  })
+
+  test('grows: the broker that joins has links of its own, and what was there is not disturbed', async () => {
+    const before = await linkNames(cluster)
+    const proxy = proxyOf(cluster)
+    const slow = await cluster.fault('latency', '--from', 'all', '--to', 'all', '--delay', '5', '--no-proof')
+    const producer = cluster.kafka().producer({ retry: { retries: 0 } })
+    await makeTopic(cluster, 'goes-on')
+    await producer.connect()
+    const send = () => producer.send({ topic: 'goes-on', acks: -1, messages: [{ value: 'x' }] })
+    await send()
+    const { brokers } = await cluster.toolkit.document('grow', ...cluster.name)
+    expect(brokers.map(({ id, state }) => ({ id, state }))).toEqual([1, 2, 3, 4].map(id => ({ id, state: 'running' })))
+    // On the connections that it has: a broken one would be an error.
+    await send()
+    await producer.disconnect()
+    expect(proxyOf(cluster)).toEqual(proxy)
+    expect(await linkNames(cluster)).toEqual([...before, ...linksOfFourth].sort())
+    const [fault] = await cluster.faults()
+    expect(fault).toMatchObject({ id: slow.id, links: slow.links })
+    expect(fault?.links.join()).not.toContain('4')
+  })
+
+  test('has clients, leaders and followers on the links of a broker that joined, and breaks them', async () => {
+    const topic = 'on-the-fourth'
+    const replicaAssignment = [{ partition: 0, replicas: [4, 1] }]
+    await createTopics(cluster.admin(), [{ topic, replicaAssignment }])
+    expect((await partitionInSync(cluster.admin(), topic, 2)).leader).toBe(4)
+    expect(await sendAndRead(cluster, topic, 3)).toEqual(numbers(3))
+    const link = async (name: string) => (await cluster.links()).find(candidate => candidate.name === name)
+    expect((await link('client->4'))?.requests).toMatchObject({
+      Produce: expect.any(Number),
+      Fetch: expect.any(Number),
+    })
+    expect((await link('1->4'))?.requests).toMatchObject({ Fetch: expect.any(Number) })
+    for (const { from, name, clientIds } of await cluster.links())
+      if (name.includes('4') && from !== 'client')
+        for (const clientId of clientIds)
+          expect(`${name}: ${clientId}`).toMatch(
+            new RegExp(`: (broker-${from}-.*|node-${from}|raft-client-${from}|${from}|faultline-probe.*)$`),
+          )
+
+    const latency = await cluster.fault('latency', '--from', '1', '--to', '4', '--delay', '120')
+    expect(shown(latency)).toEqual([['1->4', true]])
+    const cut = await cluster.fault('cut', '--from', 'client', '--to', '4')
+    expect(shown(cut)).toEqual([['client->4', true]])
+    await cluster.heal()
+    const apart = await cluster.fault('partition', '--from', '4', '--to', '1', '--listener', 'broker')
+    expect(shown(apart)).toEqual([
+      ['1->4', true],
+      ['4->1', true],
+    ])
+    await sendUnreplicated(cluster, topic)
+    expect(await isr(cluster, topic, 1)).toEqual([4])
+    await cluster.heal()
+    await isr(cluster, topic, 2)
+    expect(await sendAndRead(cluster, topic, 1)).toEqual([...numbers(3), 'unreplicated', '0'])
+  })
+}
+
+function lifeClaims(cluster: Proxied): void {
+  test('that ends by itself is missed, and healing brings it back with all links and without its faults', async () => {
+    const links = await linkNames(cluster)
     await cluster.fault('latency', '--from', '1', '--to', '2', '--delay', '10', '--no-proof')
-    const proxy = handle()
+    const proxy = proxyOf(cluster)
     await signalProcess(proxy, 'SIGKILL')
     expect(await waitFor(proxy, 'gone', waitMs)).toBe(true)
     expect((await cluster.document()).proxy?.state).toBe('dead')
@@ -266,13 +365,25 @@ function lifeClaims(cluster: Proxied): void {
     await cluster.heal()
     expect((await cluster.document()).proxy?.state).toBe('running')
     expect(await cluster.faults()).toEqual([])
+    expect(await linkNames(cluster)).toEqual(links)
+    const { proofs } = await cluster.fault('latency', '--from', '2', '--to', '4', '--delay', '60')
+    expect(proofs).toMatchObject([{ link: '2->4', shown: true }])
+    await cluster.heal()
   })
 
-  test('refuses to grow, and goes down with the cluster', async () => {
+  test('that does not run is in the way of brokers that would join', async () => {
+    const proxy = proxyOf(cluster)
+    await signalProcess(proxy, 'SIGKILL')
+    await waitFor(proxy, 'gone', 10_000)
     const { exitCode, stderr } = await cluster.toolkit.start('grow', ...cluster.name)
-    expect(stderr).toContain('cannot grow')
-    expect(exitCode).toBe(2)
-    const proxy = handle()
+    expect(stderr).toContain('The fault proxy of proxied does not run')
+    expect(exitCode).toBe(1)
+    expect(existsSync(path.join(cluster.toolkit.home, 'proxied', 'node-5'))).toBe(false)
+    await cluster.heal()
+  })
+
+  test('goes down with the cluster', async () => {
+    const proxy = proxyOf(cluster)
     await cluster.admin().disconnect()
     await cluster.toolkit.run('down', ...cluster.name)
     expect(await conditionOf(proxy)).toBe('gone')

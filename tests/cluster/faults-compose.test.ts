@@ -237,6 +237,47 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     expect(await toolkit.values(cluster, 'fsynced')).toEqual(['a', 'b', 'c'])
   })
 
+  test('a broker joins behind the proxy, which has links for it, also when it had ended', async () => {
+    const proxyName = `faultline-${cluster}-proxy-1`
+    const proxy = async () =>
+      (await execa('docker', ['inspect', '--format', '{{.Id}} {{.State.StartedAt}}', proxyName])).stdout
+    const before = await proxy()
+    const latency = (await json(
+      'add',
+      'latency',
+      '--from',
+      'all',
+      '--to',
+      'all',
+      '--delay',
+      '2',
+      '--no-proof',
+    )) as Listed
+    const { brokers } = await toolkit.document('grow', ...name)
+    expect(brokers.map(({ id, state }) => ({ id, state }))).toEqual([1, 2, 3, 4].map(id => ({ id, state: 'running' })))
+    expect(await proxy()).toBe(before)
+    expect((await faults()).map(({ id }) => id)).toEqual([latency.id])
+    const replicaAssignment = [{ partition: 0, replicas: [4, 1] }]
+    await admin.createTopics({ topics: [{ topic: 'joined', replicaAssignment }] })
+    await send('joined', 'a')
+    expect(await toolkit.values(cluster, 'joined')).toEqual(['a'])
+    const breakFourth = async () => {
+      const client = (await json('add', 'cut', '--from', 'client', '--to', '4')) as Listed
+      const follower = (await json('add', 'latency', '--from', '1', '--to', '4', '--delay', '60')) as Listed
+      expect([client, follower].flatMap(({ proofs = [] }) => proofs.map(({ link, shown }) => [link, shown]))).toEqual([
+        ['client->4', true],
+        ['1->4', true],
+      ])
+      expect(await heal()).toEqual([])
+    }
+    await breakFourth()
+    await execa('docker', ['kill', proxyName])
+    expect(await heal()).toEqual([])
+    await breakFourth()
+    await send('joined', 'b')
+    expect(await toolkit.values(cluster, 'joined')).toEqual(['a', 'b'])
+  })
+
   test('goes down and leaves nothing', async () => {
     await toolkit.run('down', ...name)
     expect(await leftOf(cluster)).toEqual([])

@@ -1,9 +1,10 @@
 /** Clusters of processes through the command line, on our engine and on Apache Kafka: the same commands, the same answers. */
 import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '#scripts/cluster/cluster.ts'
 import { conditionOf, identify, waitFor } from '#scripts/cluster/process/liveness.ts'
@@ -152,6 +153,79 @@ function lifeOf(engine: Engine): void {
     expect(toolkit.isEmpty).toBe(true)
   })
 }
+
+describe('grow', () => {
+  const toolkit = new Toolkit()
+  const name = ['--name', 'more']
+  const data = () => path.join(toolkit.folder, 'data')
+  let targets = () => ''
+  beforeAll(async () => {
+    const topology = path.join(toolkit.folder, 'measured.json')
+    writeFileSync(topology, JSON.stringify({ summary: 'One broker with metrics.', brokers: 1, metrics: true }))
+    const options = ['--runtime', 'process', '--data', data(), '--port', await freePort()]
+    const { metrics } = await toolkit.document('up', ...name, '--topology', topology, ...options)
+    targets = () => readFileSync(metrics?.prometheus ?? '', 'utf8')
+  })
+  afterAll(() => toolkit.remove())
+
+  const record = () => readFileSync(path.join(toolkit.home, 'more', 'cluster.json'), 'utf8')
+  const brokersKnown = async (): Promise<number[]> => {
+    const { bootstrap } = await toolkit.document('status', ...name)
+    const admin = new Kafka({ brokers: bootstrap.split(','), logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    try {
+      return (await admin.describeCluster()).brokers.map(({ nodeId }) => nodeId).sort((a, b) => a - b)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  test('takes brokers back that end instead of serving, and says why', async () => {
+    const before = record()
+    const foreign = path.join(data(), 'node-2', 'meta.properties')
+    mkdirSync(path.dirname(foreign))
+    writeFileSync(foreign, 'version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\nnode.id=2\n')
+    const { exitCode, stderr } = await toolkit.start('grow', '--by', '2', ...name)
+    expect(stderr).toContain('Node 2 has ended by itself')
+    expect(stderr).not.toContain('could not be taken back')
+    expect(exitCode).toBe(1)
+    expect(record()).toBe(before)
+    expect(readFileSync(foreign, 'utf8')).toContain('AAAAAAAAAAAAAAAAAAAAAA')
+    expect(readdirSync(data())).toEqual(['node-1', 'node-2'])
+    expect(readdirSync(path.join(toolkit.home, 'more')).filter(entry => entry.startsWith('node-'))).toEqual(['node-1'])
+    expect(processesOf(`${toolkit.home}/more/node-3`)).toEqual([])
+    expect(await brokersKnown()).toEqual([1])
+    rmSync(path.dirname(foreign), { recursive: true })
+  })
+
+  test('interrupted is as it was', async () => {
+    const before = record()
+    // As long as it is there no new broker serves: nobody tells it what the metadata are.
+    await toolkit.run('pause', '1', ...name)
+    const command = toolkit.start('grow', ...name)
+    await new Promise<void>((resolve, reject) => {
+      command.stderr.on('data', chunk => {
+        if (String(chunk).includes('Waiting until every broker serves')) resolve()
+      })
+      command.then(() => reject(new Error('it has grown before it was interrupted')), reject)
+    })
+    command.kill('SIGINT')
+    expect((await command).exitCode).toBe(130)
+    await toolkit.run('resume', '1', ...name)
+    expect(record()).toBe(before)
+    expect(processesOf(`${toolkit.home}/more/node-2`)).toEqual([])
+    expect(await brokersKnown()).toEqual([1])
+  })
+
+  test('tells Prometheus of the brokers that came, and of no others', async () => {
+    const ports = () => [...targets().matchAll(/"127\.0\.0\.1:(\d+)"/g)].map(match => Number(match[1]))
+    const [first = 0, ...others] = ports()
+    expect(others).toEqual([])
+    await toolkit.run('grow', ...name)
+    expect(ports()).toEqual([first, first + 1])
+    expect(await brokersKnown()).toEqual([1, 2])
+  })
+})
 
 /** Command lines of the processes that name this directory. */
 function processesOf(home: string): string[] {

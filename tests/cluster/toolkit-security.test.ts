@@ -164,6 +164,10 @@ function securedLife(engine: Engine, kind: Kind, brokers: number): void {
   test('grows by a broker that is secured like the others', async () => {
     const grown = await toolkit.document('grow', ...name)
     expect(grown.brokers.map(({ state }) => state)).toEqual(Array.from({ length: brokers + 1 }, () => 'running'))
+    const { java, librdkafka } = filesOf(first)
+    expect(readFileSync(java, 'utf8').replaceAll('\\', '')).toContain(`bootstrap.servers=${grown.bootstrap}\n`)
+    expect(readFileSync(librdkafka, 'utf8')).toContain(`bootstrap.servers=${grown.bootstrap}\n`)
+    expect(kafkajsConfig(first).brokers).toEqual(grown.bootstrap.split(','))
   })
 
   test('goes down with its data kept, and continues with the same users and keys', async () => {

@@ -25,6 +25,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
+import { growLinks, requireRunning } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
@@ -71,21 +72,15 @@ export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'pause',
   'restart',
   'wipe',
+  'grow',
   'upgrade',
   // By the fault proxy, or without one by packet filters.
   'partition',
 ])
 
-/** What a proxy is in the way of: each node has a listener for each of the others. */
-const bareCapabilities: readonly Capability[] = ['grow']
-
-/** What a lab's cluster has only behind a proxy, and what only without one. */
-export const composeEitherOr = bareCapabilities.map(bare => ['partition', bare] as const)
-
 /** And what needs nodes that can be broken from inside: a lab that wants it gets it. */
 export const composeRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...composeCapabilities,
-  ...bareCapabilities,
   'node-faults',
   'power-failure',
 ] satisfies Capability[])
@@ -127,14 +122,17 @@ export class ComposeCluster implements Cluster {
     this.random = seededRandom(record.spec.seed)
     const capabilities = new Set<Capability>([
       ...composeCapabilities,
-      ...(this.spec.proxy === true ? [] : bareCapabilities),
       ...(this.spec.faults === true ? (['node-faults', 'power-failure'] as const) : []),
     ])
     this.capabilities = capabilitiesOf({ name: 'compose', capabilities }, this.spec.engine)
     const proxyName = `${projectName(this.spec)}-${proxyService}-1`
     this.#proxy =
       this.spec.proxy === true
-        ? new ProxyContainer(this.spec, proxyName, () => this.#inspectContainer(proxyName))
+        ? new ProxyContainer(
+            () => this.spec,
+            proxyName,
+            () => this.#inspectContainer(proxyName),
+          )
         : undefined
     this.links = this.#proxy
     this.packets =
@@ -258,6 +256,8 @@ export class ComposeCluster implements Cluster {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     await this.#endCut(id)
     this.#wantEnd(id, false)
+    // A command that let brokers join may have been cut off before it had links for them.
+    if ((await this.#proxy?.status())?.state === 'running') await this.#proxy?.complete()
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
     if (before === undefined) await this.#inTurn(() => this.#makeServices([id]))
@@ -323,9 +323,11 @@ export class ComposeCluster implements Cluster {
   async #grow(growth: ComposeGrowth, { progress, signal }: UpOptions): Promise<readonly number[]> {
     const { record, fresh } = growth
     const before = this.#record
+    await requireRunning(this.#proxy, record.spec.name)
     try {
       growth.write()
       this.#record = record
+      if (this.#proxy !== undefined) await growLinks(this.#proxy, fresh, progress)
       progress?.(`Starting broker ${fresh.join(', ')}`)
       await this.#inTurn(() => this.#makeServices(fresh, signal))
       progress?.('Waiting until every broker serves')
@@ -335,6 +337,7 @@ export class ComposeCluster implements Cluster {
       throw await takingBack(error, async () => {
         const services = fresh.map(id => serviceName(record.spec, id))
         await sweepProject(projectName(record.spec), { keepVolumes: false, isCutOff: true, services })
+        await this.#proxy?.drop(fresh)
         growth.restore()
         this.#record = before
         await forgetBrokers(fresh, this, progress)

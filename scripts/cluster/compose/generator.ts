@@ -9,7 +9,7 @@ import { installation } from '../../installation/here.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { brokerIds, controllerIds } from '../cluster.ts'
 import { engineOf } from '../engine-name.ts'
-import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { brokerPort, fullyGrown, HOST, inspectorPort } from '../ports.ts'
 import { proxyTopology } from '../process/proxied-addresses.ts'
 import { nodeProperties, rolesOf } from '../properties.ts'
 import type { ClusterSecurity } from '../security/material.ts'
@@ -212,12 +212,12 @@ function templateOf(spec: ClusterSpec, id: number, { kafkaImage, user }: Compose
   ]
 }
 
-/** The fault proxy, which has the client ports of all brokers. It waits for no name that nobody has: such a node is down. */
+/** The fault proxy, which has the client ports of all brokers, also of those that may join: it gets no more while it runs. It waits for no name that nobody has: such a node is down. */
 function proxyBlock(spec: ClusterSpec): string[] {
   const places = containerPlaces(spec)
   const inside = { ...spec, port: places.port }
   const ports = [
-    ...brokerIds(spec).map(id => `${HOST}:${brokerPort(spec, id)}:${brokerPort(inside, id)}`),
+    ...brokerIds(fullyGrown(spec)).map(id => `${HOST}:${brokerPort(spec, id)}:${brokerPort(inside, id)}`),
     `${HOST}::${proxyControlPort}`,
   ]
   return [

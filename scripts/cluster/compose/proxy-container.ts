@@ -3,23 +3,27 @@ import type { ContainerInspectInfo } from 'dockerode'
 import { failure } from '../../errors.ts'
 import { proxyControlPort } from '../../container/proxy-variables.ts'
 import { ProxyClient } from '../../proxy/client.ts'
-import type { ClusterLinks, FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
+import type { FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
 import type { Probe, ProbeOptions } from '../../proxy/probe.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec } from '../cluster.ts'
+import { dropLinks, type GrowingLinks } from '../growing-links.ts'
 import { HOST } from '../ports.ts'
+import { proxyTopology } from '../process/proxied-addresses.ts'
+import { containerPlaces } from './container-addresses.ts'
 import { docker } from './docker.ts'
 
 const startTimeoutMs = 30_000
 
-export class ProxyContainer implements ClusterLinks {
+export class ProxyContainer implements GrowingLinks {
   readonly isRemote = true
-  readonly #spec: ClusterSpec
+  /** As it is at the moment. */
+  readonly #spec: () => ClusterSpec
   readonly #container: string
   readonly #inspect: () => Promise<ContainerInspectInfo | undefined>
 
   /** @param inspect  undefined when the container is not there */
-  constructor(spec: ClusterSpec, container: string, inspect: () => Promise<ContainerInspectInfo | undefined>) {
+  constructor(spec: () => ClusterSpec, container: string, inspect: () => Promise<ContainerInspectInfo | undefined>) {
     this.#spec = spec
     this.#container = container
     this.#inspect = inspect
@@ -40,6 +44,17 @@ export class ProxyContainer implements ClusterLinks {
   async start(): Promise<void> {
     if ((await this.status()).state !== 'running') await (await docker()).getContainer(this.#container).start()
     await this.waitReady()
+    // It was made with the links of that time.
+    await this.complete()
+  }
+
+  async complete(): Promise<void> {
+    const spec = this.#spec()
+    await (await this.#control()).addLinks(proxyTopology(spec, containerPlaces(spec)).links)
+  }
+
+  async drop(nodes: readonly number[]): Promise<void> {
+    if ((await this.status()).state === 'running') await dropLinks(await this.#control(), nodes)
   }
 
   /** With the faults of links that the cluster is made with; resolves when it answers. */
@@ -64,7 +79,7 @@ export class ProxyContainer implements ClusterLinks {
     )
     if (ready === 'ready') return
     throw failure(
-      `The fault proxy of ${this.#spec.name} did not start: ${ready === 'dead' ? 'its container has ended' : trouble}.`,
+      `The fault proxy of ${this.#spec().name} did not start: ${ready === 'dead' ? 'its container has ended' : trouble}.`,
       `docker logs ${this.#container} tells more.`,
     )
   }
@@ -96,7 +111,7 @@ export class ProxyContainer implements ClusterLinks {
   async #control(): Promise<ProxyClient> {
     const port = await this.#port()
     if (port !== undefined) return new ProxyClient(port)
-    const { name } = this.#spec
+    const { name } = this.#spec()
     throw failure(`The fault proxy of ${name} does not run.`, `./faultline status --name ${name} tells more.`)
   }
 

@@ -11,7 +11,7 @@ import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, removeState, writeRecord } from '../state.ts'
-import { ComposeCluster, composeEitherOr, composeRuntimeCapabilities } from './compose-cluster.ts'
+import { ComposeCluster, composeRuntimeCapabilities } from './compose-cluster.ts'
 import { dockerAvailable } from './docker.ts'
 import { certifiedHosts, ensureImages, makeDataDirectories, makeNodeFolders, writeComposeFile } from './project.ts'
 
@@ -20,7 +20,6 @@ export const composeRuntime: Runtime = {
   capabilities: composeRuntimeCapabilities,
   // Whether an image can be had shows when it is needed.
   available: () => dockerAvailable(),
-  eitherOr: composeEitherOr,
   up,
   attach: name => Promise.resolve(new ComposeCluster(findCluster(name))),
 }

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
 import { failure, lacking, usageError } from '../../errors.ts'
-import { untilAllEnded } from '../../settle.ts'
+import { takingBack, untilAllEnded } from '../../settle.ts'
 import type { ClusterLinks } from '../../proxy/model.ts'
 import { realClock } from '../clock.ts'
 import type {
@@ -23,17 +23,19 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
-import { inTurnToGrow } from '../growth.ts'
+import { growLinks, requireRunning } from '../growing-links.ts'
+import { forgetBrokers, inTurnToGrow } from '../growth.ts'
+import { writePrometheusConfig } from '../metrics.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, probePrefix, waitUntilReady } from '../ready.ts'
-import { describeSecurity, toolkitClient, type SecurityDocument } from '../security/clients.ts'
+import { describeSecurity, toolkitClient, writeClientFiles, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
-import { growRecord } from './grow.ts'
+import { prepareGrowth } from './grow.ts'
 import { commandLineOf } from './liveness.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
@@ -47,6 +49,7 @@ export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>(
   'pause',
   'restart',
   'wipe',
+  'grow',
   'upgrade',
   'read-log-directory',
 ])
@@ -59,9 +62,6 @@ const KEEP_DATA_STOP_TIMEOUT_MS = 40_000
 /** What needs a fault proxy in front of the nodes. */
 const proxyCapabilities: readonly Capability[] = ['partition']
 
-/** What a proxy is in the way of: each node has a listener for each of the others. */
-const bareCapabilities: readonly Capability[] = ['grow']
-
 /** What needs nodes that take orders for faults inside themselves. */
 const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure']
 
@@ -69,14 +69,8 @@ const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure'
 export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
   ...processCapabilities,
   ...proxyCapabilities,
-  ...bareCapabilities,
   ...faultCapabilities,
 ])
-
-/** What a cluster has only behind a proxy, and what only without one. */
-export const processEitherOr = proxyCapabilities.flatMap(behind =>
-  bareCapabilities.map(bare => [behind, bare] as const),
-)
 
 export class ProcessCluster implements Cluster {
   readonly capabilities: ReadonlySet<Capability>
@@ -97,11 +91,11 @@ export class ProcessCluster implements Cluster {
     this.random = seededRandom(spec.seed)
     this.#engine = engine
     this.#record = record
-    this.#proxy = spec.proxy === true ? new ProxyProcess(spec) : undefined
+    this.#proxy = spec.proxy === true ? new ProxyProcess(() => this.spec) : undefined
     this.links = this.#proxy
     this.capabilities = new Set([
       ...processCapabilities,
-      ...(this.#proxy === undefined ? bareCapabilities : proxyCapabilities),
+      ...(this.#proxy === undefined ? [] : proxyCapabilities),
       ...(spec.faults === true ? faultCapabilities : []),
     ])
     this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
@@ -246,14 +240,35 @@ export class ProcessCluster implements Cluster {
     by: number,
     { progress = () => {}, signal }: UpOptions,
   ): Promise<readonly number[]> {
-    const { record, fresh } = await growRecord(before, this.#engine, by)
-    this.#record = record
-    for (const id of fresh) this.#nodes.set(id, new NodeProcess(record.spec.name, id))
+    const growth = await prepareGrowth(before, this.#engine, by)
+    const { record, fresh } = growth
+    await requireRunning(this.#proxy, record.spec.name)
     await this.#engine.prepare({ progress, signal })
-    progress(`Starting broker ${fresh.join(', ')}`)
-    await Promise.all(fresh.map(id => this.start(id)))
-    progress('Waiting until every broker serves')
-    await this.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+    signal?.throwIfAborted()
+    const joining = fresh.map(id => new NodeProcess(record.spec.name, id))
+    try {
+      growth.write()
+      this.#record = record
+      for (const node of joining) this.#nodes.set(node.id, node)
+      if (this.#proxy !== undefined) await growLinks(this.#proxy, fresh, progress)
+      progress(`Starting broker ${fresh.join(', ')}`)
+      await untilAllEnded(joining.map(node => this.#startNode(node, { progress, signal })))
+      progress('Waiting until every broker serves')
+      await this.waitReady({ progress, ...(signal === undefined ? {} : { signal }) })
+      signal?.throwIfAborted()
+    } catch (error) {
+      throw await takingBack(error, async () => {
+        await untilAllEnded(joining.map(node => node.end()))
+        await this.#proxy?.drop(fresh)
+        growth.restore()
+        for (const id of fresh) this.#nodes.delete(id)
+        this.#record = before
+        await forgetBrokers(fresh, this, progress)
+      })
+    }
+    const secrets = this.#secrets
+    if (secrets !== undefined) writeClientFiles(secrets, this.bootstrap)
+    writePrometheusConfig(record.spec)
     return fresh
   }
 
@@ -388,7 +403,9 @@ export class ProcessCluster implements Cluster {
 
   /** With the faults of links that the cluster is made with. */
   async #startProxy(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#proxy === undefined || (await this.#proxy.status()).state === 'running') return
+    if (this.#proxy === undefined) return
+    // A command that let brokers join may have been cut off before it had links for them.
+    if ((await this.#proxy.status()).state === 'running') return await this.#proxy.complete()
     await this.#proxy.start(signal)
     for (const fault of this.spec.links ?? []) await this.#proxy.add(fault)
   }

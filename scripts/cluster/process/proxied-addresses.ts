@@ -4,6 +4,9 @@
  * the listener that its own `inter.broker.listener.name` names, and controllers by the first of its own `controller.listener.names`, so each
  * directed pair has addresses that nobody else uses: who connects is known before a byte is said, also where all bytes are encrypted.
  *
+ * Listeners of a node cannot be added while it runs, so it has them from the start for brokers that may join as well. Nobody connects to those until
+ * the proxy gets links for such a broker, whose ports are known before.
+ *
  * What is told to others (`advertised.listeners`, `controller.quorum.voters`) are ports of the proxy; nodes bind hidden ones.
  *
  * The same for processes, all on the loopback address of this machine, and for containers, whose hosts are names and whose ports inside are always
@@ -11,7 +14,7 @@
  */
 import type { LinkDescription, ProxyTopology } from '../../proxy/model.ts'
 import { brokerIds, controllerIds, nodeIds, type ClusterSpec } from '../cluster.ts'
-import { brokerPort, hiddenClientPort, HOST, pairPorts } from '../ports.ts'
+import { brokerPort, fullyGrown, hiddenClientPort, HOST, pairPorts } from '../ports.ts'
 import { rolesOf, type NodeAddresses } from '../properties.ts'
 import { traitsOf } from '../security/kinds.ts'
 
@@ -50,11 +53,12 @@ export function proxiedAddresses(spec: ClusterSpec, id: number, places = onLoopb
     advertised: `${HOST}:${brokerPort(spec, id)}`,
   }
   const roles = rolesOf(spec, id)
+  const most = fullyGrown(spec)
   // The first name is the one of this node's own connections; a node that is no controller has no use for the others.
-  const sources = roles.includes('controller') ? [id, ...nodeIds(spec).filter(other => other !== id)] : [id]
+  const sources = roles.includes('controller') ? [id, ...nodeIds(most).filter(other => other !== id)] : [id]
   return {
     bindHost: places.bindHost,
-    listeners: [forClients, ...(roles.includes('broker') ? listenersOf('broker', brokerIds(spec)) : [])],
+    listeners: [forClients, ...(roles.includes('broker') ? listenersOf('broker', brokerIds(most)) : [])],
     interBrokerListener: brokerListener(id),
     controllers: listenersOf('controller', sources),
     voters: controllerIds(spec).map(voter => {

@@ -15,10 +15,11 @@ import { failure } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { ProxyClient } from '../../proxy/client.ts'
 import { controlFileName, topologyFileName, type ControlFile } from '../../proxy/control-protocol.ts'
-import type { ClusterLinks, FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
+import type { FaultRequest, FaultState, LinkState, ProxyStatus } from '../../proxy/model.ts'
 import type { Probe, ProbeOptions } from '../../proxy/probe.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec } from '../cluster.ts'
+import { dropLinks, type GrowingLinks } from '../growing-links.ts'
 import { readJson, stateDirectory, writeJson } from '../state.ts'
 import { conditionOf, identify, signalProcess, waitFor, type ProcessHandle } from './liveness.ts'
 import { proxyTopology } from './proxied-addresses.ts'
@@ -32,13 +33,14 @@ interface ProcessFile {
   readonly process: ProcessHandle
 }
 
-export class ProxyProcess implements ClusterLinks {
-  readonly #spec: ClusterSpec
+export class ProxyProcess implements GrowingLinks {
+  /** As it is at the moment. */
+  readonly #spec: () => ClusterSpec
   readonly #directory: string
 
-  constructor(spec: ClusterSpec) {
+  constructor(spec: () => ClusterSpec) {
     this.#spec = spec
-    this.#directory = join(stateDirectory(spec.name), 'proxy')
+    this.#directory = join(stateDirectory(spec().name), 'proxy')
   }
 
   get log(): string {
@@ -59,10 +61,10 @@ export class ProxyProcess implements ClusterLinks {
     if ((await this.status()).state === 'running') return
     makeFolder(this.#directory)
     rmSync(this.#path(controlFileName), { force: true })
-    writeJson(this.#path(topologyFileName), proxyTopology(this.#spec))
+    writeJson(this.#path(topologyFileName), proxyTopology(this.#spec()))
     const log = openSync(this.log, 'a')
     try {
-      const tied = this.#spec.tied === true
+      const tied = this.#spec().tied === true
       const args = [installation.proxyMain, this.#directory, ...(tied ? ['--end-with-stdin'] : [])]
       const child = spawn(process.execPath, args, {
         cwd: this.#directory,
@@ -83,6 +85,16 @@ export class ProxyProcess implements ClusterLinks {
     } finally {
       closeSync(log)
     }
+  }
+
+  async complete(): Promise<void> {
+    const topology = proxyTopology(this.#spec())
+    await this.#control().addLinks(topology.links)
+    writeJson(this.#path(topologyFileName), topology)
+  }
+
+  async drop(nodes: readonly number[]): Promise<void> {
+    if ((await this.status()).state === 'running') await dropLinks(this.#control(), nodes)
   }
 
   /** Ends the process, if it is there, and with it every connection and every fault. */
@@ -120,7 +132,7 @@ export class ProxyProcess implements ClusterLinks {
   #control(): ProxyClient {
     const port = this.#controlPort()
     if (port !== undefined) return new ProxyClient(port)
-    const { name } = this.#spec
+    const { name } = this.#spec()
     throw failure(`The fault proxy of ${name} does not run.`, `./faultline status --name ${name} tells more.`)
   }
 

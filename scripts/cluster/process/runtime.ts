@@ -19,12 +19,11 @@ import { processEngine, processEngineOf } from './engines.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
 import { removeNodeVersion } from '../node-version.ts'
-import { processEitherOr, processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
+import { processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
 export const processRuntime: Runtime = {
   name: 'process',
   capabilities: processRuntimeCapabilities,
-  eitherOr: processEitherOr,
   available: async (engine, engineVersion) =>
     engine === 'redpanda'
       ? { available: false, missing: 'the engine redpanda runs in containers only', remedy: 'Use --runtime compose.' }

@@ -41,8 +41,12 @@ describe('more brokers for a cluster that runs', () => {
     ['compose', 0, 4, 'clients of broker 5'],
     ['compose', 3, 207, 'the inspector of node 5'],
     ['process', 0, 3, 'clients of broker 4'],
-  ])('are refused on %s with %i controllers when port base + %i is taken', async (runtime, controllers, step, use) => {
-    const record = await recordOf({ runtime, controllers })
+    ['process, proxied', 3, 306, 'clients of broker 4, by the proxy'],
+    // The first of the ports of connections of node 4, which has the seventh of nine places, to node 1.
+    ['process, proxied', 3, 300 + 9 + 2 * 6 * 9, 'connections of node 4 to the broker listener of node 1'],
+  ])('are refused on %s with %i controllers when port base + %i is taken', async (where, controllers, step, use) => {
+    const [runtime = '', proxied] = where.split(', ')
+    const record = await recordOf({ runtime, controllers, proxy: proxied !== undefined })
     const port = record.spec.port + step
     await listenOn(port)
     const refusal = `Port taken on 127.0.0.1: ${port} (${use}).`
@@ -57,7 +61,13 @@ describe('more brokers for a cluster that runs', () => {
   })
 
   test.each<[string, Partial<SpecRequest>, number, string]>([
-    ['behind a fault proxy', { proxy: true }, 1, 'is behind a fault proxy'],
+    [
+      'that is full behind a fault proxy',
+      { proxy: true, brokers: 6, controllers: 3 },
+      1,
+      'has 9 nodes behind its fault',
+    ],
+    ['behind a fault proxy by too many', { proxy: true }, 7, '--by 7: expected a number from 1 to 6'],
     ['of Redpanda', { engine: 'redpanda' }, 1, 'is of Redpanda, and cannot grow here'],
     ['that is full', { brokers: 99 }, 1, 'has 99 brokers, which is the most there can be'],
     ['by none', {}, 0, '--by 0: expected a number from 1 to 96'],

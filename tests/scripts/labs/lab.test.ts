@@ -243,37 +243,29 @@ describe('a runtime that lacks what variants need', () => {
   })
 })
 
-describe('a runtime whose clusters can do one thing or another', () => {
-  const either: Runtime = {
+describe('a lab whose variants need different things', () => {
+  const able: Runtime = {
     name: 'process',
     capabilities: new Set(['grow', 'partition']),
-    eitherOr: [['partition', 'grow']],
     available: () => Promise.resolve({ available: true }),
     up: spec => Promise.reject(new Error(`started ${spec.proxy === true ? 'behind a proxy' : 'without a proxy'}`)),
     attach: () => Promise.reject(new Error('a cluster was looked for')),
   }
-  const options = { runtime: either, engine: 'faultline', seed: 1 } as const
+  const options = { runtime: able, engine: 'faultline', seed: 1 } as const
   const [main, worse] = definition.variants as [Variant, Variant]
 
-  test('skips a lab that needs both, and says why', async () => {
-    expect(await runLab({ ...definition, needs: ['grow', 'partition'] }, options)).toMatchObject({
-      verdict: 'skipped',
-      reason: 'The runtime process cannot do: partition (in a cluster that can do grow). Nothing was tested.',
-    })
-  })
-  test('gives a lab what it needs first, and leaves out what needs the other', async () => {
-    const mixed = {
-      ...definition,
-      variants: [{ ...main, needs: ['grow' as const] }, { ...main, name: 'cut', needs: ['partition' as const] }, worse],
-    }
-    await expect(runLab(mixed, options)).rejects.toThrow('started without a proxy')
-    await expect(runLab({ ...mixed, needs: ['partition'] }, options)).rejects.toThrow('started behind a proxy')
-    await expect(runLab(mixed, { ...options, variants: ['cut'] })).rejects.toThrow('started behind a proxy')
-    const both = { ...mixed, variants: [{ ...main, needs: ['grow' as const, 'partition' as const] }, worse] }
-    expect(await runLab(both, options)).toMatchObject({
-      verdict: 'skipped',
-      leftOut: [{ name: 'main', reason: 'the runtime process cannot do: partition (in a cluster that can do grow)' }],
-    })
+  test('has one cluster for all of them, behind a proxy where any breaks links', async () => {
+    const grown = { ...main, needs: ['grow' as const] }
+    const cut = { ...main, name: 'cut', needs: ['partition' as const] }
+    await expect(runLab({ ...definition, variants: [grown, worse] }, options)).rejects.toThrow(
+      'started without a proxy',
+    )
+    await expect(runLab({ ...definition, variants: [grown, cut, worse] }, options)).rejects.toThrow(
+      'started behind a proxy',
+    )
+    await expect(runLab({ ...definition, needs: ['grow', 'partition'] }, options)).rejects.toThrow(
+      'started behind a proxy',
+    )
   })
 })
 

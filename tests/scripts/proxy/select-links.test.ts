@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { nodeIds, type ClusterSpec } from '#scripts/cluster/cluster.ts'
-import { portsOf, portSpan } from '#scripts/cluster/ports.ts'
+import { brokerIds, controllerIds, nodeIds, type ClusterSpec } from '#scripts/cluster/cluster.ts'
+import { fullyGrown, portsOf, portSpan } from '#scripts/cluster/ports.ts'
 import { processNodeProperties } from '#scripts/cluster/process/node-files.ts'
 import { proxyTopology } from '#scripts/cluster/process/proxied-addresses.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { parseWords } from '#scripts/commands/fault-words.ts'
 import { completeParameters, linkFaultKind, linkFaultKinds } from '#scripts/proxy/kinds.ts'
-import type { FaultRequest } from '#scripts/proxy/model.ts'
+import type { FaultRequest, LinkDescription } from '#scripts/proxy/model.ts'
 import { selectLinks } from '#scripts/proxy/select-links.ts'
 
 const spec = (request: Partial<Parameters<typeof clusterSpec>[0]> = {}): ClusterSpec =>
@@ -85,8 +85,12 @@ describe('the nodes of a cluster behind a proxy', () => {
 
   test('bind the targets of the links, and tell others the ports of the proxy alone', () => {
     for (const shape of shapes) {
-      const { links } = proxyTopology(shape)
+      // Of brokers that may join there are the listeners already, and none of the links.
+      const { links } = proxyTopology(fullyGrown(shape))
       const proxyPorts = new Set(links.map(({ listen }) => listen.port))
+      expect(proxyTopology(shape).links).toHaveLength(
+        brokerIds(shape).length * (1 + brokerIds(shape).length) + nodeIds(shape).length * controllerIds(shape).length,
+      )
       for (const id of nodeIds(shape)) {
         const properties = processNodeProperties(shape, id)
         const ports = (name: string) => [...(properties[name] ?? '').matchAll(/:(\d+)/g)].map(match => Number(match[1]))
@@ -94,6 +98,25 @@ describe('the nodes of a cluster behind a proxy', () => {
         expect(ports('listeners').toSorted((a, b) => a - b)).toEqual(targets.toSorted((a, b) => a - b))
         for (const port of [...ports('advertised.listeners'), ...ports('controller.quorum.voters')])
           expect(proxyPorts).toContain(port)
+      }
+    }
+  })
+
+  test('keep what they have when others join, whose ports nobody has', () => {
+    for (const shape of shapes) {
+      const room = 9 - nodeIds(shape).length
+      for (let added = 1; added <= room; added++) {
+        const grown = { ...shape, added }
+        const names = (links: readonly LinkDescription[]) => links.map(link => JSON.stringify(link))
+        expect(names(proxyTopology(grown).links)).toEqual(
+          expect.arrayContaining(names(proxyTopology({ ...shape, added: added - 1 }).links)),
+        )
+        for (const id of nodeIds(shape))
+          expect(processNodeProperties(grown, id)).toEqual(processNodeProperties(shape, id))
+        const ports = portsOf(grown).map(({ port }) => port)
+        expect(new Set(ports).size).toBe(ports.length)
+        expect(ports).toEqual(expect.arrayContaining(portsOf(shape).map(({ port }) => port)))
+        expect(Math.max(...ports)).toBeLessThanOrEqual(shape.port + portSpan(shape))
       }
     }
   })

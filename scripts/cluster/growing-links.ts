@@ -1,0 +1,36 @@
+/** The links of a fault proxy that is at work, for nodes that come and for nodes that go again. */
+import { failure } from '../errors.ts'
+import { linkName, type ClusterLinks, type LinkState, type ProxyControl } from '../proxy/model.ts'
+import type { Progress } from './cluster.ts'
+
+/** The fault proxy of a cluster that can grow. */
+export interface GrowingLinks extends ClusterLinks {
+  /** It gets the links that the cluster has as it is now, and it has not. Connections, faults and other links stay as they are. */
+  complete(): Promise<void>
+  /** It has no link from or to these nodes any more. */
+  drop(nodes: readonly number[]): Promise<void>
+}
+
+/** Refuses, before anything is changed, where new links would find no proxy. */
+export async function requireRunning(links: ClusterLinks | undefined, name: string): Promise<void> {
+  if (links === undefined || (await links.status()).state === 'running') return
+  throw failure(
+    `The fault proxy of ${name} does not run: a broker that joins would reach no other.`,
+    `./faultline fault heal --all --name ${name} starts it again.`,
+  )
+}
+
+/** Links for brokers that are about to start. */
+export async function growLinks(links: GrowingLinks, nodes: readonly number[], progress: Progress | undefined) {
+  await links.complete()
+  const faults = await links.faults()
+  if (faults.length === 0) return
+  const list = faults.map(({ id }) => id).join(', ')
+  progress?.(`${list}: on the links that there were, and on none of broker ${nodes.join(', ')}`)
+}
+
+export async function dropLinks(proxy: ProxyControl, nodes: readonly number[]): Promise<void> {
+  const isTheirs = ({ from, to }: LinkState) => nodes.includes(to) || (from !== 'client' && nodes.includes(from))
+  const names = (await proxy.links()).filter(isTheirs).map(linkName)
+  if (names.length > 0) await proxy.removeLinks(names)
+}
