@@ -13,6 +13,7 @@ const longest = [
   ...[
     'labs',
     'kafka-compose',
+    'kafka-inside',
     'toolkit-compose',
     'engine-versions',
     'mixed-versions',

@@ -27,9 +27,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PATH = 4096, PIECE = 1 << 16 };
+enum { PATH = 4096, STORE = 3072, PIECE = 1 << 16 };
 
-static char store[512];
+static char store[STORE];
 static _Atomic int is_on;
 static int is_new;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;

@@ -32,6 +32,9 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#ifndef __GLIBC__
+#error "this library stands in front of the GNU C library (glibc); with another one, the JVM makes other calls"
+#endif
 
 enum { SLOTS = 32, ROOTS = 64, LINE = 4096, CHUNK = 1 << 16, MOST_DELAY_MS = 2000, LOOK_EVERY_MS = 10 };
 enum operation { READ = 1, WRITE = 2, FSYNC = 4, OPEN = 8, RENAME = 16, TRUNCATE = 32, REMOVE = 64 };
@@ -39,7 +42,7 @@ enum kind { SLOW, FULL, FAILING, CRASH, TORN, FLIP, JUMP, DRIFT, STROBE };
 static const char *const kind_names[] = {"slow-disk", "full-disk", "disk-error", "crash-at", "torn-write",
                                          "bit-flip", "clock-jump", "clock-drift", "clock-strobe"};
 
-/* Shared with the toolkit, little-endian on every machine this runs on; scripts/cluster/compose/kafka-rules.ts reads it. */
+/* Shared with the toolkit, little-endian on every machine this runs on; scripts/cluster/apache-kafka/fault-rules.ts reads it. */
 struct state {
     uint64_t generation;          /* of the rules that are at work */
     int64_t clock_offset_ms;      /* of the last time that was told */
@@ -64,9 +67,9 @@ static struct rules none;
 static _Atomic(struct rules *) active = &none;
 static struct state own_state, *state = &own_state;
 static const char *directory;
-/* Kafka's data, without slashes at the end. */
-static struct { const char *path; size_t length; } roots[ROOTS];
-static int root_count;
+/* Kafka's data, without slashes at the end: as Kafka names it, then, where that leads through symbolic links, where it really lies. */
+static struct { const char *path; size_t length; int named; } roots[2 * ROOTS];
+static int root_count, named_count;
 static atomic_ullong seed = 88172645463325252ull;
 
 static ssize_t (*real_read)(int, void *, size_t), (*real_write)(int, const void *, size_t);
@@ -158,7 +161,7 @@ static int parse_rule(char *line, struct rule *rule) {
 
 /* False: a file without its last line, which is being written. What came before stays in memory: others may be in the middle of using it. */
 static int load_rules(void) {
-    char path[512], line[LINE];
+    char path[LINE], line[LINE];
     snprintf(path, sizeof path, "%s/rules", directory);
     FILE *file = fopen(path, "re");
     if (file == NULL) return errno == ENOENT;
@@ -199,19 +202,25 @@ static void sleep_ms(double ms) {
 
 static void *watch(void *unused) {
     (void)unused;
-    char path[512];
+    char path[LINE];
     struct stat before = {0}, now;
     snprintf(path, sizeof path, "%s/rules", directory);
     for (;;) {
         /* Times of change are the file system's own; a name that is used again may well have its number again. */
         if (stat(path, &now) == 0 && (now.st_ctim.tv_sec != before.st_ctim.tv_sec || now.st_ctim.tv_nsec != before.st_ctim.tv_nsec ||
-                                      now.st_size != before.st_size)) {
+                                      now.st_size != before.st_size || now.st_ino != before.st_ino)) {
             before = now;
             if (!load_rules()) before.st_size = -1;
         }
         sleep_ms(LOOK_EVERY_MS);
     }
     return NULL;
+}
+
+static void add_root(const char *path, int named) {
+    roots[root_count].path = path;
+    roots[root_count].length = strlen(path);
+    roots[root_count++].named = named;
 }
 
 /* As Kafka reads log.dirs: separated by commas, with blanks around them that do not count. */
@@ -223,13 +232,16 @@ static void find_roots(const char *list) {
         while (length > 0 && strchr(" \t\n", one[length - 1]) != NULL) length--;
         while (length > 0 && one[length - 1] == '/') length--;
         if (length == 0) continue;
-        if (root_count == ROOTS) {
+        if (named_count == ROOTS) {
             fprintf(stderr, "faultline: of more than %d directories, %s is not broken\n", ROOTS, one);
             continue;
         }
         one[length] = 0;
-        roots[root_count].path = one;
-        roots[root_count++].length = length;
+        add_root(one, named_count++);
+    }
+    for (int i = 0; i < named_count; i++) {
+        char *real = realpath(roots[i].path, NULL);
+        if (real != NULL && strcmp(real, roots[i].path) != 0) add_root(real, i); else free(real);
     }
 }
 
@@ -239,7 +251,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *data = getenv("FAULTLINE_DATA");
     if (directory == NULL || data == NULL) return;
     find_roots(data);
-    char path[512];
+    char path[LINE];
     snprintf(path, sizeof path, "%s/state", directory);
     int file = real_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file >= 0 && real_ftruncate(file, sizeof *state) == 0) {
@@ -252,7 +264,7 @@ __attribute__((constructor)) static void begin(void) {
     load_rules();
     if (getenv("FAULTLINE_ONCE") != NULL) return;
     durable_begin(directory);
-    for (int i = 0; i < root_count; i++) durable_root(roots[i].path);
+    for (int i = 0; i < named_count; i++) durable_root(roots[i].path);
     durable_ready();
     sigset_t all, old;
     sigfillset(&all);
@@ -271,20 +283,26 @@ static uint64_t chance(void) {
     return x;
 }
 
-static int is_kafkas(const char *path) {
+/* Which of the roots a path is in, or -1. */
+static int root_of(const char *path) {
     for (int i = 0; i < root_count; i++)
-        if (strncmp(path, roots[i].path, roots[i].length) == 0 && (path[roots[i].length] == '/' || path[roots[i].length] == 0)) return 1;
-    return 0;
+        if (strncmp(path, roots[i].path, roots[i].length) == 0 && (path[roots[i].length] == '/' || path[roots[i].length] == 0)) return i;
+    return -1;
 }
 
-/* The path of a file of Kafka's, or NULL. */
+static int is_kafkas(const char *path) { return root_of(path) >= 0; }
+
+/* The path of a file of Kafka's, as Kafka names it, or NULL. */
 static const char *path_of(int fd, char *buffer, size_t size) {
-    char link[32];
+    char link[32], real[LINE];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, buffer, size - 1);
+    ssize_t length = readlink(link, real, sizeof real - 1);
     if (length <= 0) return NULL;
-    buffer[length] = 0;
-    return is_kafkas(buffer) ? buffer : NULL;
+    real[length] = 0;
+    int root = root_of(real);
+    if (root < 0) return NULL;
+    snprintf(buffer, size, "%s%s", roots[roots[root].named].path, real + roots[root].length);
+    return buffer;
 }
 
 static int is_due(struct rule *rule) {

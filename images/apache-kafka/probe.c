@@ -1,6 +1,7 @@
 /*
  * Shows that a fault works before Kafka feels it: probe FOLDER OPERATION RULES does one file call without the library and then, in a process of its
- * own, with the library and these rules. Prints one line of JSON: how long each took, how it failed or ended, what is in the file then.
+ * own, with the library and these rules. Prints one line of JSON: how long each took, how it failed or ended, what is in the file then. The library is
+ * the one that FAULTLINE_LIBRARY names, or that of the image.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 1 << 20 };
-static char bytes[MOST], path[512], moved[520];
+enum { MOST = 1 << 20, PATH = 4096 };
+static char bytes[MOST], path[PATH], moved[PATH + 8];
 
 static double now_ms(void) {
     struct timespec now;
@@ -76,8 +77,7 @@ int main(int count, char **words) {
         if (strcmp(operation, "write") == 0 && count > 5) memset(bytes, atoi(words[5]), size);
         return once(operation, size);
     }
-    char file[512], unused[64];
-    (void)unused;
+    char file[PATH];
     mkdir(folder, 0700);
     snprintf(file, sizeof file, "%s/rules", folder);
     FILE *rules = fopen(file, "w");
@@ -93,7 +93,8 @@ int main(int count, char **words) {
     pid_t child = fork();
     if (child < 0) return fail("fork");
     if (child == 0) {
-        setenv("LD_PRELOAD", "/opt/faultline/libfaults.so", 1);
+        const char *library = getenv("FAULTLINE_LIBRARY");
+        setenv("LD_PRELOAD", library != NULL ? library : "/opt/faultline/libfaults.so", 1);
         setenv("FAULTLINE_FAULTS", folder, 1);
         setenv("FAULTLINE_DATA", folder, 1);
         setenv("FAULTLINE_ONCE", "1", 1);

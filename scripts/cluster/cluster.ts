@@ -281,11 +281,21 @@ export interface UpOptions {
 export type Availability =
   { readonly available: true } | { readonly available: false; readonly missing: string; readonly remedy: string }
 
+/** Capabilities that this machine lacks something for. */
+export interface LackHere {
+  readonly capabilities: readonly Capability[]
+  /** In lower case, without a full stop. */
+  readonly missing: string
+  readonly remedy: string
+}
+
 export interface Runtime {
   readonly name: RuntimeName
   readonly capabilities: ReadonlySet<Capability>
   /** Whether this machine can run it with that engine: what is missing, and how to get it. Cheap. */
   available(engine: Engine, engineVersion?: string): Promise<Availability>
+  /** What its clusters of that engine can do, but not on this machine as it is; left out, or undefined: nothing. Cheap. */
+  lacksHere?(engine: Engine): Promise<LackHere | undefined>
   /** Starts the cluster and waits until it is ready. Leaves nothing behind when it fails. */
   up(spec: ClusterSpec, options?: UpOptions): Promise<Cluster>
   /** Like `up`, for a cluster that shall outlive the command, where that differs: a simulation then gets a process of its own. */
@@ -294,22 +304,17 @@ export interface Runtime {
   attach(name: string): Promise<Cluster>
 }
 
-/**
- * What a runtime can do to nodes of an engine: into the processes of Apache Kafka nothing of ours reaches, into its containers a library does.
- */
+/** What a runtime can do to nodes of an engine. */
 export function capabilitiesOf(
-  { name, capabilities }: Pick<Runtime, 'name' | 'capabilities'>,
+  { capabilities }: Pick<Runtime, 'capabilities'>,
   engine: Engine,
 ): ReadonlySet<Capability> {
+  if (engine !== 'redpanda') return capabilities
   // Its volume is emptied by no container of ours, no proxy knows its listeners, and its files are none that we can read.
   const ofRedpanda: readonly Capability[] = [
     ...(['node-faults', 'power-failure', 'wipe', 'grow', 'upgrade', 'partition', 'read-log-directory'] as const),
   ]
-  if (engine === 'redpanda') return new Set([...capabilities].filter(each => !ofRedpanda.includes(each)))
-  const inside: readonly Capability[] = ['node-faults', 'power-failure']
-  return engine === 'faultline' || name === 'compose'
-    ? capabilities
-    : new Set([...capabilities].filter(each => !inside.includes(each)))
+  return new Set([...capabilities].filter(each => !ofRedpanda.includes(each)))
 }
 
 /** The ids of the nodes that clients talk to. */

@@ -4,7 +4,7 @@ import { usageError } from '../errors.ts'
 import type { ClusterSpec, RuntimeName } from './cluster.ts'
 import { brokerIds, nodeIds, runtimeNames } from './cluster.ts'
 import { requireRedpandaSpec } from './compose/redpanda.ts'
-import { enginesOf, engineText, parseEngine } from './engine-name.ts'
+import { engineOf, enginesOf, engineText, parseEngine } from './engine-name.ts'
 import { portSpan, proxiedNodesMax } from './ports.ts'
 import { securityKinds, type SecurityKind } from './security/kinds.ts'
 import { logDirectories } from './state.ts'
@@ -157,12 +157,11 @@ function requireEnginesOfNodes(spec: ClusterSpec): void {
 }
 
 function requireFaults(spec: ClusterSpec): void {
-  const { runtime } = spec
-  const engine = enginesOf(spec).find(each => each !== 'faultline')
-  if (engine !== undefined && runtime !== 'compose')
+  const engines = [...new Set([spec.engine, ...nodeIds(spec).map(id => engineOf(spec, id).engine)])]
+  if (engines.length > 1)
     throw usageError(
-      `--faults is not there on the engine ${engine} as processes: nothing of ours is inside its nodes.`,
-      'Use --runtime compose; ./faultline fault list --kinds tells what can be done to them from outside.',
+      `--faults is not there for nodes of several engines, and this cluster has ${engines.join(' and ')}.`,
+      'Leave it out, or let all nodes have one engine, in whatever versions.',
     )
 }
 

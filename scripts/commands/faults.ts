@@ -1,6 +1,6 @@
 /** `fault add`, `list`, `heal`, `release`: the catalogue of faults and the ones at work, through the command line. */
 import type { Cluster } from '../cluster/cluster.ts'
-import { attachCluster } from '../cluster/runtimes.ts'
+import { attachCluster, runtimeByName } from '../cluster/runtimes.ts'
 import { LeftAsItIs, usageError } from '../errors.ts'
 import { activeFaults, healFaults as heal } from '../faults/active.ts'
 import { takeBack } from '../faults/take-back.ts'
@@ -8,7 +8,7 @@ import { faultKind, faultKinds } from '../faults/catalogue.ts'
 import type { ActiveFault, AppliedFault, FaultKind, FaultProof } from '../faults/kind.ts'
 import { unlessAborted } from '../labs/interruptible.ts'
 import { requireLinks } from '../faults/link-kinds.ts'
-import { describePlaces } from '../faults/matrix.ts'
+import { describePlaces, places, type LackAt } from '../faults/matrix.ts'
 import { durationMs } from '../faults/schedule-file.ts'
 import { after, every, whenObserved, type Trigger } from '../faults/schedule.ts'
 import type { Observation } from '../observe/model.ts'
@@ -159,7 +159,8 @@ export async function listFaults(
   session: Session,
 ): Promise<void> {
   if (options.kinds !== true) return await show(await attachCluster(options.name), session)
-  const kinds = faultKinds.map(describeKind)
+  const lacks = await lacksHere()
+  const kinds = faultKinds.map(kind => describeKind(kind, lacks))
   const text = await table(
     ['kind', 'of', 'what happens', 'healed', 'parameters', 'where'],
     kinds.map(({ name, targets, summary, heals, parameters, places }) => [
@@ -177,9 +178,20 @@ export async function listFaults(
   session.output.result(kinds, () => text)
 }
 
-function describeKind(kind: FaultKind) {
+/** Of the runtimes, that of processes alone may lack something for a part of what it can. */
+async function lacksHere(): Promise<readonly LackAt[]> {
+  const runtime = await runtimeByName('process')
+  const found = await Promise.all(
+    places
+      .filter(place => place.runtime === runtime.name)
+      .map(async place => ({ place, lack: await runtime.lacksHere?.(place.engine) })),
+  )
+  return found.flatMap(({ place, lack }) => (lack === undefined ? [] : [{ ...place, ...lack }]))
+}
+
+function describeKind(kind: FaultKind, lacks: readonly LackAt[]) {
   const { name, summary, heals, expect, targets, parameters, needs } = kind
-  return { name, summary, needs, heals, expect, targets, parameters, places: describePlaces(kind) }
+  return { name, summary, needs, heals, expect, targets, parameters, places: describePlaces(kind, lacks) }
 }
 
 export async function healFaults(

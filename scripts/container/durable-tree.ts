@@ -6,7 +6,6 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -27,6 +26,8 @@ export const durableNames = {
   /** The store, once all that it says lies beside the data: a power failure that came this far is ended by the next one, or the next start. */
   cut: 'durable.cut',
 } as const
+/** In the folder of the orders, to be removed in this order when the disk is emptied: what says that all of it is known goes first. */
+export const forgottenNames = [durableNames.ready, durableNames.cut, durableNames.store] as const
 /** In the directory of Kafka's data, for the moment; no names of Kafka's. images/apache-kafka/finish-cut knows them, too. */
 const besideName = '.faultline-durable'
 const movingName = '.faultline-moving'
@@ -79,6 +80,16 @@ export function loseWhatIsNotDurable(directory: string): DurableLoss {
   return total
 }
 
+/**
+ * Before a start: ends one that was cut off, or takes away what it had copied when nothing was changed yet. images/apache-kafka/finish-cut does it in a
+ * container.
+ */
+export function endCut(directory: string): void {
+  finishCut(directory)
+  for (const root of rootsOf(join(directory, durableNames.store)))
+    rmSync(join(root, besideName), { recursive: true, force: true })
+}
+
 /** @returns what the one that was cut off has taken, if there was one */
 function finishCut(directory: string): DurableLoss | undefined {
   const cut = join(directory, durableNames.cut)
@@ -110,9 +121,9 @@ function rootsOf(store: string): readonly string[] {
   return roots.filter(root => !roots.some(other => root.startsWith(`${other}/`)))
 }
 
-/** Of an inode, as the library names it: one that is used again was born at another time. */
+/** Of the inode that a path leads to, as the library names it: one that is used again was born at another time. */
 function idOf(path: string): string {
-  const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
+  const { ino, birthtimeNs } = statSync(path, { bigint: true })
   return `${ino}-${birthtimeNs}`
 }
 

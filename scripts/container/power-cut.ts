@@ -2,12 +2,9 @@
  * Takes from the disk of a node that has ended what it had not fsynced: `node power-cut.mjs ENGINE DIRECTORY OPTIONS`, with PowerFailureOptions as JSON.
  * The toolkit runs it in a container that has the volumes of the node, and nobody else has then. Prints a NodeFaultProof.
  */
-import { lookForLoss } from '#broker/environment/faulty/unsynced/loss-proof.ts'
-import { nodeDisk } from '#broker/environment/node/disk.ts'
 import type { PowerFailureOptions } from '../cluster/cluster.ts'
-import { describeLoss, loseUnsynced } from '../cluster/process/power.ts'
+import { loseNotDurable, loseUnsynced } from '../cluster/process/power.ts'
 import { messageOf } from '../errors.ts'
-import { loseWhatIsNotDurable } from './durable-tree.ts'
 
 const [engine, directory, options] = process.argv.slice(2)
 if (directory === undefined || options === undefined) {
@@ -17,7 +14,7 @@ if (directory === undefined || options === undefined) {
 try {
   const proof =
     engine === 'apache-kafka'
-      ? describeLoss(loseWhatIsNotDurable(directory), lookForLoss(nodeDisk, directory, true))
+      ? loseNotDurable(directory)
       : loseUnsynced(directory, JSON.parse(options) as PowerFailureOptions)
   console.log(JSON.stringify(proof))
 } catch (error) {

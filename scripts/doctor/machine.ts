@@ -138,12 +138,15 @@ async function addresses({ canListen, lookup }: Probes): Promise<Finding[]> {
   ]
 }
 
-async function kafka({ java, maven, hasJars, jars }: Probes): Promise<Finding[]> {
-  const [javaFound, mavenFound] = await Promise.all([java(), maven()])
+async function kafka({ java, maven, library, hasJars, jars }: Probes): Promise<Finding[]> {
+  const [javaFound, mavenFound, libraryFound] = await Promise.all([java(), maven(), library()])
   const findings: Finding[] = [
     javaFound.available
       ? good('Java', 'can run --engine apache-kafka')
       : lacking('Java', javaFound.missing, javaFound.remedy),
+    libraryFound.available
+      ? good('C compiler', 'can make the library that breaks Apache Kafka from inside: --engine apache-kafka --faults')
+      : lacking('C compiler', libraryFound.missing, libraryFound.remedy),
   ]
   if (hasJars()) return [...findings, good('Apache Kafka', `its jars are in ${jars}`)]
   if (!mavenFound.available)

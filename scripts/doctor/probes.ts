@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
+import { libraryAvailable } from '../cluster/apache-kafka/fault-library.ts'
 import { jarsAreComplete, jarsDirectory } from '../cluster/apache-kafka/jars.ts'
 import { javaAvailable, mavenAvailable } from '../cluster/apache-kafka/java.ts'
 import type { Availability } from '../cluster/cluster.ts'
@@ -41,6 +42,8 @@ export interface Probes {
   readonly inContainer: (command: readonly string[]) => Promise<string | undefined>
   readonly java: () => Promise<Availability>
   readonly maven: () => Promise<Availability>
+  /** Whether the library can be made that breaks Apache Kafka from inside. */
+  readonly library: () => Promise<Availability>
   /** Where the jars of Apache Kafka are, or will be. */
   readonly jars: string
   readonly hasJars: () => boolean
@@ -98,6 +101,7 @@ export const realProbes: Probes = {
   },
   java: javaAvailable,
   maven: mavenAvailable,
+  library: libraryAvailable,
   jars: jarsDirectory(),
   hasJars: () => jarsAreComplete(),
   async firstCommand(names) {

@@ -1,4 +1,5 @@
 /** Which fault is there on which runtime and engine, and why not where it is not. From the catalogue alone; docs/faults.md shows it. */
+import type { LackHere } from '../cluster/cluster.ts'
 import type { FaultKind, Place } from './kind.ts'
 
 /** Every combination that a cluster can have. */
@@ -10,9 +11,15 @@ export const places: readonly Place[] = [
   { runtime: 'simulated', engine: 'faultline' },
 ]
 
-export function describePlaces(kind: FaultKind) {
+/** What a machine lacks for a place. */
+export type LackAt = Place & LackHere
+
+/** @param lacks  of a machine that is looked at; left out: of no machine in particular */
+export function describePlaces(kind: FaultKind, lacks: readonly LackAt[] = []) {
   return places.map(place => {
-    const reason = kind.impossible(place)
+    const lack = lacks.find(({ runtime, engine }) => runtime === place.runtime && engine === place.engine)
+    const isHit = kind.needs.some(capability => lack?.capabilities.includes(capability))
+    const reason = kind.impossible(place) ?? (lack && isHit ? `${lack.missing}. ${lack.remedy}` : undefined)
     return { ...place, possible: reason === undefined, ...(reason === undefined ? {} : { reason }) }
   })
 }

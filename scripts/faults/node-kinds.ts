@@ -16,7 +16,7 @@ export function requireNodeFaults(cluster: Cluster, kind: string): NodeFaults {
   const { name, engine, runtime } = cluster.spec
   throw failure(
     `The fault ${kind} is not there in ${name}: its nodes take no orders for faults inside.`,
-    engine === 'faultline' || runtime === 'compose'
+    engine === 'faultline' || runtime === 'compose' || runtime === 'process'
       ? `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime ${runtime}`
       : './faultline fault list --kinds tells what can be done to nodes of this engine.',
   )
@@ -129,17 +129,8 @@ async function takeBack(faults: NodeFaults, node: number, id: string): Promise<v
   if (isThere) await faults.heal(node, [id])
 }
 
-/** On Apache Kafka as processes: what would be needed to do it from outside. In containers, the toolkit's image of it brings that along. */
+/** On Apache Kafka as processes: what would be needed to do it from outside. In containers, the engine and images of the toolkit bring that along. */
 const needsOnKafka: Readonly<Record<string, string>> = {
-  'slow-disk': 'needs root (a cgroup limit), or a library loaded into the JVM',
-  'full-disk': 'needs root (a file system of its own for the data)',
-  'disk-error': 'needs root (a device that fails), or a library loaded into the JVM',
-  'crash-at': 'needs a library loaded into the JVM; "kill" ends it at any moment',
-  'torn-write': 'needs a library loaded into the JVM',
-  'bit-flip': 'needs a library loaded into the JVM; a stopped node can be damaged with any editor',
-  'clock-jump': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
-  'clock-drift': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
-  'clock-strobe': 'needs libfaketime in front of the JVM, which the toolkit does not bring',
   'dropped-links': 'needs root (a packet filter); "up --proxy" breaks its links without',
   'cpu-limit': 'needs root (a cgroup limit)',
   'memory-pressure': 'needs root (a cgroup limit)',
@@ -147,8 +138,8 @@ const needsOnKafka: Readonly<Record<string, string>> = {
 
 function whyNot(kind: NodeFaultKind, { runtime, engine }: Place): string | undefined {
   if (kind.name === 'stall') return undefined
-  if (engine === 'apache-kafka' && runtime !== 'compose')
-    return needsOnKafka[kind.name] ?? 'nothing of ours is inside its nodes'
+  if (engine === 'apache-kafka' && runtime === 'process') return needsOnKafka[kind.name]
+  if (engine !== 'faultline' && runtime !== 'compose') return 'nothing of ours is inside its nodes'
   if (runtime === 'simulated' && kind.onlyRealProcess === true) return 'needs a process of its own for each node'
   return undefined
 }

@@ -58,18 +58,21 @@ must be there. Which node has which image is in \`.faultline/NAME/compose.overri
 
 ## And into Apache Kafka?
 
-As processes, only from outside: \`stall\` freezes it for the time, the proxy breaks its links, and the table says what the others would need. In containers
-(\`up --engine apache-kafka --runtime compose --faults\`) the toolkit builds an image of it from its jars, in which a library stands in front of the C library of
-the JVM. Names, parameters, proofs and heals are those of our broker:
+With \`up --engine apache-kafka --faults\` a library stands in front of the C library of each JVM. Names, parameters, proofs and heals are those of our broker.
+Containers (\`--runtime compose\`) have an image with it, which the toolkit builds from Kafka's jars. For processes it is made on this machine, once, beside the
+jars: that needs Linux and a C compiler with the headers of the GNU C library (\`doctor\` and \`fault list --kinds --json\` tell whether they are there), and a
+JVM for that C library. Without \`--faults\` no library is loaded: then \`stall\` freezes a node from outside, and the proxy breaks its links.
 
 - The disk is broken for the file calls below its log directories. Indexes are memory maps, which no call passes: they are out of reach. A full disk ends a
   node with one log directory, as a real one does. Expressions (\`--path\`) are those of POSIX.
 - The clock is broken for the calendar of the JVM, not for its timeouts. The proof is the last time that the JVM itself was told.
-- \`dropped-links\` is a packet filter, set from a short-lived container that shares the network of the node and has the right NET_ADMIN there, and
-  \`memory-pressure\` a process in the node's container. Both end with the run of the container.
+- In containers, \`dropped-links\` is a packet filter, set from a short-lived container that shares the network of the node and has the right NET_ADMIN there,
+  and \`memory-pressure\` a process in the node's container. Both end with the run of the container. Of processes there is neither.
 - \`power-failure\` takes all that was not fsynced. The library keeps the other half of what our journal does: of each file the bytes that its last fsync
-  covered (of an index, its last msync), and of each directory the names; the nodes are killed at the same instant, and a short-lived container puts that in
-  the place of their data. \`--loss part\` is not there. What is durable is on the disk twice, and what Kafka has removed stays in that second copy.
+  covered (of an index, its last msync), and of each directory the names; the nodes are killed at the same instant, and that is put in the place of their
+  data (in containers by a short-lived one). \`--loss part\` is not there. What is durable is on the disk twice, and what Kafka has removed stays in that second copy.
+- A process has the folder of its orders in \`.faultline/NAME/node-ID/faults\`: \`rules\`, which the toolkit writes and the library reads, are all that there is
+  to remember, so a command that was cut off leaves nothing that \`fault list\` does not show and \`fault heal\` does not undo, also of a node that is down.
 - The public image (\`apache/kafka\`) has no such library; without \`--faults\` it is what runs, where it is there or can be fetched.
 
 ## How does a process lose its power?
@@ -130,7 +133,7 @@ A node that was frozen for a \`stall\` from outside shows as paused.
 export function faultsPage(): string {
   return [
     introduction,
-    '## What is there where?\n\n✓: there, with a proof. –: not there, and why.\n',
+    '## What is there where?\n\n✓: there, with a proof (inside processes of Apache Kafka, where a [library](#and-into-apache-kafka) can be made). –: not there, and why.\n',
     `${matrixTable(faultKinds)}\n`,
     '## What does each do?\n\nThe parameters of link faults are explained on [their page](fault-proxy.md).\n',
     `${kindTable(faultKinds.filter(({ targets }) => targets === 'nodes'))}\n`,

@@ -102,14 +102,8 @@ const muting: readonly ProcessKind[] = [
     verb: 'kill',
     leaves: 'stopped',
     parameters: powerFailureParameters,
-    impossible({ runtime, engine }) {
-      if (runtime === 'simulated') return undefined
-      if (engine !== 'faultline' && runtime !== 'compose')
-        return 'needs root (a device whose writes can be dropped), or a library loaded into the JVM'
-      return runtime === 'process' || runtime === 'compose'
-        ? undefined
-        : 'the toolkit does not reach the disks of its nodes'
-    },
+    impossible: ({ runtime }) =>
+      runtime === 'external' ? 'the toolkit does not reach the disks of its nodes' : undefined,
     act: cutPower,
   },
 ]
@@ -167,10 +161,13 @@ async function mute(
 ): Promise<readonly AppliedFault[]> {
   const parameters = checkParameters(kind.name, kind.parameters ?? [], given)
   const lacking = kind.needs.find(capability => !cluster.capabilities.has(capability))
+  const { name, runtime } = cluster.spec
   if (lacking !== undefined)
     throw usageError(
       `The fault ${kind.name} is not there on this cluster: ${kind.impossible?.(cluster.spec) ?? missing(lacking)}.`,
-      lacking === 'power-failure' ? wayToPower(cluster.spec) : './faultline fault list --kinds',
+      lacking === 'power-failure'
+        ? `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime ${runtime}`
+        : './faultline fault list --kinds',
     )
   const before = new Map(
     await Promise.all(nodes.map(async id => [id, proof ? await askNodeFirst(cluster, id) : undefined] as const)),
@@ -192,14 +189,6 @@ async function mute(
     // On all nodes: the command fails as a whole.
     throw await takingBack(error, () => bringBack(cluster, were, nodes))
   }
-}
-
-/** Where nodes lose what they have not fsynced: nodes of ours as processes, and those in containers. */
-function wayToPower({ name, runtime, engine }: Cluster['spec']): string {
-  const isOthers = runtime === 'process' && engine !== 'faultline'
-  if (!isOthers)
-    return `./faultline down --name ${name}, then ./faultline up --name ${name} --faults --runtime ${runtime}`
-  return `It needs the engine faultline, or containers: ./faultline up --name ${name}-2 --faults --runtime process --engine faultline`
 }
 
 function missing(capability: Capability): string {

@@ -1,5 +1,5 @@
-/** What the cluster of a lab can do: what the runtime can with its engine. */
-import { capabilitiesOf, type Capability } from '../cluster/cluster.ts'
+/** What the cluster of a lab can do: what the runtime can with its engine, on this machine. */
+import { capabilitiesOf, type Capability, type LackHere } from '../cluster/cluster.ts'
 import type { RunLabOptions } from './run.ts'
 
 export interface Ability {
@@ -8,13 +8,23 @@ export interface Ability {
   lackOf(needs: readonly Capability[]): string | undefined
 }
 
-export function abilityFor({ runtime, engine }: Pick<RunLabOptions, 'runtime' | 'engine'>): Ability {
-  const able = capabilitiesOf(runtime, engine)
+export interface AbilityOptions extends Pick<RunLabOptions, 'runtime' | 'engine'> {
+  /** What this machine lacks for the runtime and engine. */
+  readonly lackHere?: LackHere | undefined
+}
+
+export function abilityFor({ runtime, engine, lackHere }: AbilityOptions): Ability {
+  const able = new Set(capabilitiesOf(runtime, engine))
+  for (const capability of lackHere?.capabilities ?? []) able.delete(capability)
   return {
     able,
     lackOf(asked) {
       const missing = asked.filter(capability => !able.has(capability))
-      return missing.length === 0 ? undefined : `cannot do: ${missing.join(', ')}`
+      if (missing.length === 0) return undefined
+      const words = missing.map(capability =>
+        lackHere?.capabilities.includes(capability) === true ? `${capability} (${lackHere.missing})` : capability,
+      )
+      return `cannot do: ${words.join(', ')}`
     },
   }
 }

@@ -10,7 +10,7 @@ import type { History } from '../history/operation.ts'
 import { environmentOf } from '../report/environment.ts'
 import { writeReport } from '../report/report.ts'
 import { quickFailover, type Lab, type Variant } from './lab.ts'
-import { abilityFor } from './ability.ts'
+import { abilityFor, type AbilityOptions } from './ability.ts'
 import { fileOfLab, loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type LeftOut, type VariantResult } from './result.ts'
 import { Strays, type ScriptLimits } from './strays.ts'
@@ -53,8 +53,9 @@ export interface RunLabOptions {
  *
  * @param which  a name, a file, or the lab itself
  */
-export async function runLab(which: string | Lab, options: RunLabOptions): Promise<LabResult> {
+export async function runLab(which: string | Lab, given: RunLabOptions): Promise<LabResult> {
   const lab = typeof which === 'string' ? await loadLab(which) : which
+  const options = { ...given, lackHere: await given.runtime.lacksHere?.(given.engine) }
   requireVariants(lab, options.variants)
   const progress = options.progress ?? (() => undefined)
   const startedAt = new Date().toISOString()
@@ -120,7 +121,7 @@ export async function runLab(which: string | Lab, options: RunLabOptions): Promi
 }
 
 /** Why the runtime cannot run the lab; undefined: it can. */
-function lackOf(lab: Lab, options: RunLabOptions): string | undefined {
+function lackOf(lab: Lab, options: AbilityOptions): string | undefined {
   const { topology } = lab
   const { runtime } = options
   const lack = abilityFor(options).lackOf(lab.needs)
@@ -148,7 +149,7 @@ export function requireVariants(lab: Lab, names: readonly string[] | undefined):
 /** What of that which is asked for can be run here, and what cannot. */
 function selected(
   lab: Lab,
-  options: RunLabOptions,
+  options: AbilityOptions & Pick<RunLabOptions, 'variants'>,
 ): { readonly variants: readonly Variant[]; readonly leftOut: readonly LeftOut[] } {
   const { variants: names, runtime } = options
   const ability = abilityFor(options)
@@ -168,7 +169,7 @@ function selected(
 
 export function clusterSpec(
   lab: Pick<Lab, 'name' | 'topology' | 'needs' | 'variants'>,
-  options: RunLabOptions,
+  options: RunLabOptions & AbilityOptions,
 ): ClusterSpec {
   const { brokers, controllers, settings, nodes, logDirs } = lab.topology
   const name = options.name ?? `lab-${lab.name}`

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterDocument } from '#scripts/commands/describe.ts'
 import { conditionOf, identify } from '#scripts/cluster/process/liveness.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
+import type { Finding } from '#scripts/doctor/finding.ts'
 import { freePort } from './faultline-command.ts'
 
 const MiB = 1 << 20
@@ -74,6 +75,13 @@ describe('the npm package', () => {
     expect(stderr).toContain('npx faultline up --name default starts one.')
     expect(stderr).not.toContain('./faultline')
     expect(exitCode).toBe(1)
+  })
+
+  test('has what the library is made of that breaks Apache Kafka from inside', async () => {
+    const findings = JSON.parse(await faultline('doctor', '--json')) as readonly Finding[]
+    const found = findings.find(({ name }) => name === 'C compiler')
+    // A machine without a compiler has its own words for it.
+    expect(found?.summary).toMatch(/^can make the library|^a C compiler is missing|on Linux alone$/)
   })
 
   test('starts three brokers, which take records and give them back', async () => {

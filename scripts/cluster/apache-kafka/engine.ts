@@ -15,6 +15,7 @@ import { formatProperties } from '../properties.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion, usesLog4j1 } from './jars.ts'
 import { randomUuid } from './uuid.ts'
 import { javaAvailable, javaCommand, mavenAvailable } from './java.ts'
+import { preloadEnvironment } from './preload.ts'
 
 const MiB = 1 << 20
 /** What kafka-run-class.sh passes. */
@@ -50,15 +51,15 @@ export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
 
     properties: () => ({}),
 
-    launch: ({ propertiesFile }) => ({
+    launch: node => ({
       command: javaCommand(),
       args: [
         ...words(process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m'),
         ...words(process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? performanceOptions),
         ...javaArguments(version, 'kafka.Kafka'),
-        propertiesFile,
+        node.propertiesFile,
       ],
-      environment: {},
+      environment: preloadEnvironment(node),
     }),
 
     inVersion: other => apacheKafka(parseEngine('release', `apache-kafka:${other}`).engineVersion),

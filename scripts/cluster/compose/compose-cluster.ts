@@ -9,6 +9,7 @@ import type { Random } from '#broker/environment/environment.ts'
 import { codeOf, failure, usageError } from '../../errors.ts'
 import type { ClusterLinks, FaultRequest } from '../../proxy/model.ts'
 import { takingBack, untilAllEnded } from '../../settle.ts'
+import { KafkaNodeFaults } from '../apache-kafka/node-faults.ts'
 import { realClock } from '../clock.ts'
 import type {
   Capability,
@@ -56,7 +57,7 @@ import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
 import { runOnVolumes, withoutFrames } from './container.ts'
 import { CpuLimitedNodes } from './cpu-limit.ts'
 import { prepareGrowth, type ComposeGrowth } from './grow.ts'
-import { KafkaNodeFaults, type NodeContainer } from './kafka-node-faults.ts'
+import { kafkaNodeIn, type NodeContainer } from './kafka-nodes.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
@@ -124,7 +125,7 @@ export class ComposeCluster implements Cluster {
       ...composeCapabilities,
       ...(this.spec.faults === true ? (['node-faults', 'power-failure'] as const) : []),
     ])
-    this.capabilities = capabilitiesOf({ name: 'compose', capabilities }, this.spec.engine)
+    this.capabilities = capabilitiesOf({ capabilities }, this.spec.engine)
     const proxyName = `${projectName(this.spec)}-${proxyService}-1`
     this.#proxy =
       this.spec.proxy === true
@@ -163,7 +164,8 @@ export class ComposeCluster implements Cluster {
       const inside = new ComposeNodeFaults(this.spec, id => this.#containerName(id), stateOf)
       return new CpuLimitedNodes(inside, this.spec.name, containerOf)
     }
-    this.#kafkaFaults = new KafkaNodeFaults(this.spec.name, containerOf, id => faultLockFile(this.spec.name, id))
+    const nodeOf = async (id: number) => kafkaNodeIn(await containerOf(id))
+    this.#kafkaFaults = new KafkaNodeFaults(this.spec.name, nodeOf, id => faultLockFile(this.spec.name, id))
     return new CpuLimitedNodes(this.#kafkaFaults, this.spec.name, containerOf)
   }
 

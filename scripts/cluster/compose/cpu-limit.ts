@@ -15,7 +15,7 @@ import { inTurnOfFile } from '../file-lock.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
 import { isMissing, runInContainer } from './container.ts'
 import { docker } from './docker.ts'
-import type { NodeContainer } from './kafka-node-faults.ts'
+import type { NodeContainer } from './kafka-nodes.ts'
 
 const kind = 'cpu-limit'
 /** Microseconds; what the kernel has where nobody says anything else. */

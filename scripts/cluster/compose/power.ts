@@ -6,10 +6,10 @@
 import { posix } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { unsyncedNames } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
-import { durableNames } from '../../container/durable-tree.ts'
-import { failure, usageError } from '../../errors.ts'
+import { durableNames, forgottenNames } from '../../container/durable-tree.ts'
+import { failure } from '../../errors.ts'
 import type { Engine, PowerFailureOptions } from '../cluster.ts'
-import { wholeLoss } from '../process/power.ts'
+import { nobodyKnowsDurable, requireKafkasLoss, wholeLoss } from '../process/power.ts'
 import { hasContainerFile, runOnVolumes } from './container.ts'
 import { ensureImage } from './docker.ts'
 import { brokerImage, containerFaultDir } from './generator.ts'
@@ -22,29 +22,23 @@ const program = '/opt/faultline/power-cut.mjs'
  */
 export const forgetUnsyncedCommand = [
   'rm -rf',
-  ...[durableNames.ready, durableNames.cut, durableNames.store, ...Object.values(unsyncedNames)].map(name =>
-    posix.join(containerFaultDir, name),
-  ),
+  ...[...forgottenNames, ...Object.values(unsyncedNames)].map(name => posix.join(containerFaultDir, name)),
 ].join(' ')
 
 /** To be asked before the container is ended: that it can lose its power, and that what takes it is there. */
 export async function preparePowerFailure(
   engine: Engine,
   { id, container }: { readonly id: number; readonly container: string },
-  { loss }: PowerFailureOptions = wholeLoss,
+  options: PowerFailureOptions = wholeLoss,
 ): Promise<void> {
-  if (engine === 'apache-kafka' && loss === 'part')
-    throw usageError(
-      '--loss part is not there on the engine apache-kafka: what is durable of it is known, not what else may be on its disk.',
-      'Leave it away: all that was not fsynced gets lost.',
-    )
+  if (engine === 'apache-kafka') requireKafkasLoss(options)
   if (!(await knowsUnsynced(engine, container)))
-    throw failure(
-      engine === 'apache-kafka'
-        ? `Nobody knows what node ${id} has fsynced: its file system does not say when a file was made, or has no room left.`
-        : `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data does not lie in its own volume.`,
-      engine === 'apache-kafka' ? `docker logs ${container} may tell why.` : 'Leave out --data.',
-    )
+    throw engine === 'apache-kafka'
+      ? nobodyKnowsDurable(id, `docker logs ${container}`)
+      : failure(
+          `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data does not lie in its own volume.`,
+          'Leave out --data.',
+        )
   await ensureImage(() => {}, undefined)
 }
 

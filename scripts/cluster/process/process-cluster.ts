@@ -36,11 +36,11 @@ import type { ClusterRecord } from '../state.ts'
 import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { prepareGrowth } from './grow.ts'
+import { insideOf, type InsideNodes } from './inside.ts'
 import { commandLineOf } from './liveness.ts'
-import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import { NodeProcess } from './node-process.ts'
 import { readNodeVersion, removeNodeVersion, writeNodeVersion } from '../node-version.ts'
-import { continueUnsynced, forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
+import { forgetUnsynced } from './power.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
 export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -63,7 +63,7 @@ const KEEP_DATA_STOP_TIMEOUT_MS = 40_000
 const proxyCapabilities: readonly Capability[] = ['partition']
 
 /** What needs nodes that take orders for faults inside themselves. */
-const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure']
+export const faultCapabilities: readonly Capability[] = ['node-faults', 'power-failure']
 
 /** With and without a proxy, and nodes that can be broken from inside: a lab that needs them gets them. */
 export const processRuntimeCapabilities: ReadonlySet<Capability> = new Set([
@@ -84,6 +84,8 @@ export class ProcessCluster implements Cluster {
   #record: ClusterRecord
   readonly #nodes: Map<number, NodeProcess>
   readonly #proxy: ProxyProcess | undefined
+  /** What takes orders for faults inside nodes. */
+  readonly #inside: InsideNodes | undefined
   #probes = 0
 
   constructor(record: ClusterRecord, engine: ProcessEngine) {
@@ -99,10 +101,8 @@ export class ProcessCluster implements Cluster {
       ...(spec.faults === true ? faultCapabilities : []),
     ])
     this.#nodes = new Map(nodeIds(spec).map(id => [id, new NodeProcess(spec.name, id)]))
-    this.nodeFaults =
-      spec.faults === true
-        ? new ProcessNodeFaults(spec.name, async id => (await this.#node(id).status()).state)
-        : undefined
+    this.#inside = spec.faults === true ? insideOf(spec, id => this.#node(id)) : undefined
+    this.nodeFaults = this.#inside?.faults
     this.versions = {
       prepare: async (version, { progress = () => {}, signal } = {}) => {
         const other = engine.inVersion(version)
@@ -227,8 +227,9 @@ export class ProcessCluster implements Cluster {
         `./faultline kill ${id} --name ${this.spec.name} first.`,
       )
     }
+    // First: of a disk that is half emptied nothing may be taken for durable.
+    await this.#inside?.forgetDisk(id)
     for (const directory of logDirectories(this.spec, id)) emptyDirectory(directory)
-    forgetUnsynced(nodeDirectory(this.spec.name, id))
   }
 
   async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {
@@ -244,6 +245,7 @@ export class ProcessCluster implements Cluster {
     const { record, fresh } = growth
     await requireRunning(this.#proxy, record.spec.name)
     await this.#engine.prepare({ progress, signal })
+    await this.#inside?.prepare(fresh, { progress, signal })
     signal?.throwIfAborted()
     const joining = fresh.map(id => new NodeProcess(record.spec.name, id))
     try {
@@ -273,10 +275,12 @@ export class ProcessCluster implements Cluster {
   }
 
   async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
-    const directories = ids.map(id => nodeDirectory(this.spec.name, id))
-    for (const [index, id] of ids.entries()) requireJournal(id, directories[index]!)
+    const inside = this.#inside
+    if (inside === undefined)
+      throw failure(`The nodes of ${this.spec.name} do not note what they have not fsynced.`, 'up --faults lets them.')
+    for (const id of ids) inside.requirePower(id, options)
     await untilAllEnded(ids.map(id => this.kill(id)))
-    return ids.map((id, index) => ({ node: id, ...loseUnsynced(directories[index]!, options) }))
+    return ids.map(id => ({ node: id, ...inside.losePower(id, options) }))
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -349,8 +353,10 @@ export class ProcessCluster implements Cluster {
 
   /** Starts every node at once; the ones that have no storage yet get it first. */
   async startAll(options: PrepareOptions): Promise<void> {
-    if (this.spec.faults === true) requireSocketPaths(this.spec.name, [...this.#nodes.keys()])
-    const files = [...this.#nodes.keys()].map(id => this.#files(id))
+    const ids = [...this.#nodes.keys()]
+    await this.#inside?.prepare(ids, options)
+    for (const id of ids) await this.#beforeStart(id, options)
+    const files = ids.map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
     await this.#startProxy(options.signal)
     await Promise.all([...this.#nodes.values()].map(node => this.#launch(node)))
@@ -396,6 +402,7 @@ export class ProcessCluster implements Cluster {
       if (state === 'stopped' || state === 'dead')
         throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
     }
+    await this.#beforeStart(node.id, options)
     await this.#engineOf(node.id).format([files], this.#record.clusterId, options)
     await this.#startProxy(options.signal)
     await this.#launch(node)
@@ -410,12 +417,16 @@ export class ProcessCluster implements Cluster {
     for (const fault of this.spec.links ?? []) await this.#proxy.add(fault)
   }
 
+  async #beforeStart(id: number, options: PrepareOptions): Promise<void> {
+    // Nobody goes on with it: what it says is not true any more when the node has run without.
+    if (this.#inside === undefined) forgetUnsynced(nodeDirectory(this.spec.name, id))
+    else await this.#inside.beforeStart(id, readNodeVersion(this.spec.name, id), options)
+  }
+
   async #launch(node: NodeProcess): Promise<void> {
     const options = { tied: this.spec.tied === true }
-    // Nobody goes on with it: what it says is not true any more when the node has run without.
-    if (this.spec.faults !== true) forgetUnsynced(node.directory)
-    else continueUnsynced(node.directory, readNodeVersion(this.spec.name, node.id))
     await node.start(this.#engineOf(node.id).launch(this.#files(node.id), options), options)
+    await this.#inside?.afterStart(node)
   }
 
   #files(id: number): NodeFiles {
@@ -424,7 +435,7 @@ export class ProcessCluster implements Cluster {
       propertiesFile: join(nodeDirectory(this.spec.name, id), 'server.properties'),
       dataDir: dataDirectory(this.spec, id),
       logDirs: logDirectories(this.spec, id),
-      ...(this.spec.faults === true ? { faultDirectory: nodeDirectory(this.spec.name, id) } : {}),
+      ...(this.#inside === undefined ? {} : { faultDirectory: this.#inside.directoryOf(id) }),
     }
   }
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
-import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
+import type { ClusterSpec, Engine, LackHere, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { enginesOf } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
@@ -19,7 +19,7 @@ import { processEngine, processEngineOf } from './engines.ts'
 import type { ProcessHandle } from './liveness.ts'
 import { writeNodeFiles } from './node-files.ts'
 import { removeNodeVersion } from '../node-version.ts'
-import { processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
+import { faultCapabilities, processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
 export const processRuntime: Runtime = {
   name: 'process',
@@ -28,6 +28,7 @@ export const processRuntime: Runtime = {
     engine === 'redpanda'
       ? { available: false, missing: 'the engine redpanda runs in containers only', remedy: 'Use --runtime compose.' }
       : await (await processEngine({ engine, ...(engineVersion === undefined ? {} : { engineVersion }) })).available(),
+  lacksHere,
   up,
   async attach(name) {
     const record = findCluster(name)
@@ -35,11 +36,20 @@ export const processRuntime: Runtime = {
   },
 }
 
+async function lacksHere(engine: Engine): Promise<LackHere | undefined> {
+  if (engine !== 'apache-kafka') return undefined
+  const found = await (await import('../apache-kafka/fault-library.ts')).libraryAvailable()
+  if (found.available) return undefined
+  return { capabilities: faultCapabilities, missing: found.missing, remedy: found.remedy }
+}
+
 async function up(request: ClusterSpec, options: UpOptions = {}): Promise<ProcessCluster> {
   const { progress = () => {}, signal } = options
   const engine = await processEngineOf(request)
   const found = await engine.available()
   if (!found.available) throw lacking(found.missing, found.remedy)
+  const lack = request.faults === true ? await lacksHere(request.engine) : undefined
+  if (lack !== undefined) throw lacking(`--faults: ${lack.missing}.`, lack.remedy)
   requireMemory(request, engine)
   const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
   let existing: ClusterRecord | undefined

@@ -8,12 +8,11 @@ import { expectationOn, type Expectation, type Lab, type Variant } from '../lab.
 export interface Place {
   readonly words: string
   readonly engine: Engine
-  readonly isContainers?: true
   readonly capabilities: ReadonlySet<Capability>
 }
 
-const onProcesses = { name: 'process', capabilities: processRuntimeCapabilities } as const
-const inContainers = { name: 'compose', capabilities: composeRuntimeCapabilities } as const
+const onProcesses = { capabilities: processRuntimeCapabilities }
+const inContainers = { capabilities: composeRuntimeCapabilities }
 
 export const places: readonly Place[] = [
   { words: 'the simulator', engine: 'faultline', capabilities: simulatedCapabilities },
@@ -26,7 +25,6 @@ export const places: readonly Place[] = [
   {
     words: 'containers of Apache Kafka',
     engine: 'apache-kafka',
-    isContainers: true,
     capabilities: capabilitiesOf(inContainers, 'apache-kafka'),
   },
 ]
@@ -59,9 +57,8 @@ export function columnsOf({ variants }: Lab): Column[] {
 }
 
 export function expectedText(lab: Lab, variant: Variant, { engine, version }: Column): string {
-  const able = places.filter(place => place.engine === engine && lackingAt(place, lab, variant).length === 0)
-  if (able.length === 0) return 'left out'
+  const isSomewhere = places.some(place => place.engine === engine && lackingAt(place, lab, variant).length === 0)
+  if (!isSomewhere) return 'left out'
   const expected: Expectation = expectationOn(variant, engine, version)
-  const text = expected === 'valid' ? 'valid' : `found by ${expected.map(name => `\`${name}\``).join(' or ')}`
-  return able.every(({ isContainers }) => isContainers === true) ? `${text} (in containers)` : text
+  return expected === 'valid' ? 'valid' : `found by ${expected.map(name => `\`${name}\``).join(' or ')}`
 }

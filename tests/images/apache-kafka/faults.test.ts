@@ -1,10 +1,10 @@
 /** The library that breaks Apache Kafka from inside, in front of small programs of this machine. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { formatRules, parseState, type RuleEntry } from '#scripts/cluster/compose/kafka-rules.ts'
+import { formatRules, parseState, type RuleEntry } from '#scripts/cluster/apache-kafka/fault-rules.ts'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { describeWith } from '../../machine.ts'
 
@@ -68,6 +68,17 @@ describeWith(['cc'], 'the library', () => {
         ...inside.map(() => 'Input/output error\n'),
         ...outside.map(() => 'content'),
       ])
+  })
+
+  test('breaks what is reached through a symbolic link, under the name that Kafka has for it', () => {
+    const [real, link] = [path.join(folder, 'disk'), path.join(folder, 'linked')]
+    mkdirSync(real)
+    symlinkSync(real, link)
+    writeFileSync(path.join(link, 'a.log'), 'content')
+    const failing = (file: string) => [entry(0, 'disk-error', { on: 'read', code: 'EIO', path: `^${file}$` })]
+    const said = (rules: readonly RuleEntry[]) => run(rules, link, 'cat', path.join(link, 'a.log'))
+    expect(said(failing(path.join(link, 'a.log')))).toMatch(/Input\/output error\n$/)
+    expect(said(failing(path.join(real, 'a.log')))).toBe('content')
   })
 
   test('tells what each fault of the clock made of the time, apart from the others', () => {

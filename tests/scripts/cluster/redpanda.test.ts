@@ -40,7 +40,7 @@ describe('a cluster of Redpanda', () => {
   })
 
   test('can do what containers can, but for what reaches into its nodes', async () => {
-    const capabilities = capabilitiesOf({ name: 'compose', capabilities: composeRuntimeCapabilities }, 'redpanda')
+    const capabilities = capabilitiesOf({ capabilities: composeRuntimeCapabilities }, 'redpanda')
     expect([...capabilities].sort()).toEqual(['kill', 'pause', 'restart', 'stop'])
     expect(await chooseRuntime('redpanda')).toMatchObject({ name: 'compose' })
     expect(await processRuntime.available('redpanda')).toMatchObject({ available: false })

@@ -30,6 +30,7 @@ const whole: Probes = {
   inContainer: () => Promise.resolve(undefined),
   java: () => Promise.resolve({ available: true }),
   maven: () => Promise.resolve({ available: true }),
+  library: () => Promise.resolve({ available: true }),
   jars: '/cache/4.3.1',
   hasJars: () => true,
   firstCommand: () => Promise.resolve('chromium'),
@@ -111,6 +112,12 @@ describe('doctor', () => {
       { lookup: () => Promise.resolve(['::1']) },
       { name: 'localhost', grade: 'lacking', remedy: 'Tell clients 127.0.0.1:9092, as up says it' },
       /is ::1, where no broker listens/,
+    ],
+    [
+      'no C compiler',
+      { library: missing('no cc') },
+      { name: 'C compiler', grade: 'lacking', remedy: 'Get it.' },
+      /^no cc$/,
     ],
     ['no Java', { java: missing('no Java') }, { name: 'Java', grade: 'lacking', remedy: 'Get it.' }, /^no Java$/],
     [

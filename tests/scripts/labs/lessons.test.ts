@@ -58,7 +58,7 @@ const example: Lab = lab({
   topology: { brokers: 3, controllers: 0, settings: quickFailover },
   needs: ['grow'],
   variants: [
-    { ...variant, needs: ['node-faults'], expectOn: { 'apache-kafka': ['lost-write'] } },
+    { ...variant, needs: ['read-log-directory'], expectOn: { 'apache-kafka': ['lost-write'] } },
     { ...variant, name: 'acks-1', role: 'control', expect: ['lost-write'], expectOn: { 'apache-kafka@3.9': 'valid' } },
   ],
   watch: ['The leader.'],
@@ -80,17 +80,17 @@ describe('the page of a lab', () => {
 
   test('says what is left out where, and what must come out on which release', () => {
     const where = [
-      'It runs on the simulator',
+      'It runs on the simulator without `main` (no read-log-directory)',
       'on processes',
-      'on processes of Apache Kafka without `main` (no node-faults)',
-      'on containers of Apache Kafka.',
+      'on processes of Apache Kafka',
+      'on containers of Apache Kafka without `main` (no read-log-directory).',
     ]
     expect(page).toContain(where.join('; '))
     expect(page).toContain('| variant | what | Faultline | Apache Kafka | Apache Kafka 3.9 |')
     const found = 'found by `lost-write`'
     const inTime = lessonPage({ ...example, needs: ['virtual-time'] }, header, [example])
-    expect(inTime).toContain(`| \`main\` | as it should be \\| or not | valid | left out | left out |`)
-    expect(page).toContain(`| valid | ${found} (in containers) | ${found} (in containers) |`)
+    expect(inTime).toContain(`| \`acks-1\` (control) | as it should be \\| or not | ${found} | left out | left out |`)
+    expect(page).toContain(`| valid | ${found} | ${found} |`)
     expect(page).toContain(`| ${found} | ${found} | valid |`)
     const nowhere = lessonPage({ ...example, needs: ['upgrade'] }, header, [example])
     expect(nowhere).toContain('It runs not on the simulator (no upgrade); on processes')

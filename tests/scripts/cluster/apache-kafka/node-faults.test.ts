@@ -1,51 +1,51 @@
-/** Orders for faults inside Apache Kafka, with an engine of containers of which there is but the volume that the library reads. */
+/** Orders for faults inside Apache Kafka, with a node of which there is but the folder that the library reads. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { TarFile } from '#scripts/cluster/compose/tar.ts'
+import { setImmediate as tick } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { KafkaNodeFaults, type KafkaNode } from '#scripts/cluster/apache-kafka/node-faults.ts'
 
-/** Files of the volume, and what a look at one of them may throw. */
-const volume = vi.hoisted(() => ({
-  files: new Map<string, Buffer>(),
-  refuse: (_path: string): void => undefined,
-  tick: () => new Promise<void>(resolve => setImmediate(resolve)),
-}))
+/** Files of the folder, and what a look at one of them may throw. */
+const files = new Map<string, Buffer>()
+let refuse: (file: string) => void
 
-vi.mock('#scripts/cluster/compose/container.ts', () => ({
-  async readContainerFile(_container: string, file: string) {
-    await volume.tick()
-    volume.refuse(file)
-    const content = volume.files.get(file)
-    return content === undefined ? undefined : { content, uid: 0, gid: 0, mode: 0o644 }
+const node: KafkaNode = {
+  isRunning: true,
+  isPaused: false,
+  startedAt: 'then',
+  beside: {},
+  logCommand: 'logs',
+  async read(file) {
+    await tick()
+    refuse(file)
+    return files.get(file)
   },
-  async writeContainerFile(_container: string, file: string, { content }: TarFile) {
-    await volume.tick()
-    volume.files.set(file, content)
+  async write(file, content) {
+    await tick()
+    files.set(file, content)
     // As the library does: it takes notice.
     const state = Buffer.alloc(16 + 32 * 48 + 8 + 32 * 8)
     state.writeBigInt64LE(BigInt(/^faultline (\d+)/.exec(content.toString())![1]!), 0)
-    volume.files.set('/var/lib/faultline/state', state)
+    files.set('state', state)
   },
-}))
+  probe: () => Promise.reject(new Error('nobody asks for a proof')),
+}
 
-const { KafkaNodeFaults } = await import('#scripts/cluster/compose/kafka-node-faults.ts')
-
-const rulesFile = '/var/lib/faultline/rules'
 const order = { kind: 'slow-disk', parameters: { delay: 5 }, proof: false }
-const ids = async (faults: InstanceType<typeof KafkaNodeFaults>) => (await faults.list(1)).map(({ id }) => id)
+const ids = async (faults: KafkaNodeFaults) => (await faults.list(1)).map(({ id }) => id)
 
 let folder: string
 const command = () =>
   new KafkaNodeFaults(
     'mine',
-    () => Promise.resolve({ name: 'node', isRunning: true, isPaused: false, startedAt: 'then' }),
+    () => Promise.resolve(node),
     id => path.join(folder, `node-${id}.lock`),
   )
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'faultline-rules-'))
-  volume.files.clear()
-  volume.refuse = () => undefined
+  files.clear()
+  refuse = () => undefined
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -62,9 +62,8 @@ test('of commands that add and heal at the same time none takes away what anothe
 test('a fault that was written and then not seen is taken back, and the error is that of the look', async () => {
   const earlier = await command().add(1, order)
   let isWritten = false
-  volume.refuse = file => {
-    if (isWritten || file !== '/var/lib/faultline/state' || !volume.files.get(rulesFile)!.includes('slow-disk-1-2'))
-      return
+  refuse = file => {
+    if (isWritten || file !== 'state' || !files.get('rules')!.includes('slow-disk-1-2')) return
     isWritten = true
     throw new Error('the engine has gone away')
   }
@@ -74,8 +73,8 @@ test('a fault that was written and then not seen is taken back, and the error is
 })
 
 test('why a fault was not added is told also when it cannot be taken back', async () => {
-  volume.refuse = file => {
-    if (volume.files.has(rulesFile)) throw new Error(`nobody answers about ${path.basename(file)}`)
+  refuse = file => {
+    if (files.has('rules')) throw new Error(`nobody answers about ${file}`)
   }
   await expect(command().add(1, order)).rejects.toThrow(
     'nobody answers about state\nIt could not be taken back: nobody answers about rules',
@@ -86,7 +85,13 @@ test('rules that are cut off are known as such, and are no reason to lose those 
   expect(await command().canBeRead(1)).toBe(true)
   await command().add(1, order)
   expect(await command().canBeRead(1)).toBe(true)
-  volume.files.set(rulesFile, volume.files.get(rulesFile)!.subarray(0, 20))
+  files.set('rules', files.get('rules')!.subarray(0, 20))
   expect(await command().canBeRead(1)).toBe(false)
   await expect(command().list(1)).rejects.toThrow('are damaged')
+})
+
+test('a fault that neither the library nor anything beside the node carries out is refused', async () => {
+  const refused = command().add(1, { kind: 'memory-pressure', parameters: { size: 5 }, proof: false })
+  await expect(refused).rejects.toThrow('The fault memory-pressure is not there inside the nodes of mine.')
+  expect(files.size).toBe(0)
 })

@@ -1,9 +1,8 @@
 /**
- * Faults inside Apache Kafka in containers. Its disk and its calendar are broken by a library in front of the JVM (images/apache-kafka/faults.c), which
- * reads its orders in a volume of the node; its network card by packet filters of its network, set from a short-lived container beside it; its memory
- * is taken by a process in its container. Nothing needs root on this machine.
+ * Faults inside Apache Kafka, wherever its nodes run. Its disk and its calendar are broken by a library in front of the JVM
+ * (images/apache-kafka/faults.c), which reads its orders in a folder of the node; what is broken of the machine around it is the runtime's affair.
+ * Nothing needs root on this machine.
  */
-import { posix } from 'node:path'
 import type { AddedNodeFault, NodeFaultOrder, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { nodeFaultKind } from '#broker/environment/faulty/node-kinds.ts'
@@ -13,9 +12,7 @@ import { poll } from '../clock.ts'
 import type { NodeFaults } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { takingBack } from '../../settle.ts'
-import { readContainerFile, writeContainerFile } from './container.ts'
-import { containerFaultDir } from './generator.ts'
-import { proveOnClock, proveOnDisk } from './kafka-proofs.ts'
+import { proveOnClock, proveOnDisk, type Probe } from './fault-proofs.ts'
 import {
   areWhole,
   emptyBook,
@@ -28,35 +25,46 @@ import {
   type RuleBook,
   type RuleEntry,
   type RuleState,
-} from './kafka-rules.ts'
-import { holdMemory, releaseMemory } from './memory-holder.ts'
-import { filterPackets, passPackets } from './packet-filter.ts'
+} from './fault-rules.ts'
 
-const rulesFile = posix.join(containerFaultDir, 'rules')
-const stateFile = posix.join(containerFaultDir, 'state')
+/** In the folder of the orders of a node. */
+const rulesFile = 'rules'
+const stateFile = 'state'
 /** How long the library may take to notice new rules; it looks every 10 ms. */
 const noticeMs = 10_000
-/** The user of both images. */
-const owner = { uid: 1000, gid: 0, mode: 0o644 }
 
-/** A node as the engine sees it now. */
-export interface NodeContainer {
-  readonly name: string
+/** A fault that no library is needed for. */
+export interface FaultBeside {
+  /** @returns what was seen of it, where there is something to be seen */
+  begin(entry: RuleEntry): Promise<NodeFaultProof | undefined>
+  end(entry: RuleEntry): Promise<void>
+}
+
+/** A node as it is now, and the way to the folder of its orders. */
+export interface KafkaNode {
   readonly isRunning: boolean
   readonly isPaused: boolean
-  /** Of this run of it. */
+  /** Of this run of it: faults beside it end with that. */
   readonly startedAt: string
+  /** What is broken of the machine around it, by kind. */
+  readonly beside: Readonly<Record<string, FaultBeside>>
+  /** A command that shows its log. */
+  readonly logCommand: string
+  /** A file of the folder, also while the node is down; undefined when there is none. */
+  read(file: string): Promise<Buffer | undefined>
+  write(file: string, content: Buffer): Promise<void>
+  readonly probe: Probe
 }
 
 export class KafkaNodeFaults implements NodeFaults {
   readonly #cluster: string
-  readonly #containerOf: (id: number) => Promise<NodeContainer>
+  readonly #nodeOf: (id: number) => Promise<KafkaNode>
   readonly #lockFile: (id: number) => string
 
   /** @param lockFile says whose turn it is to change the rules of a node: each reads all of them and writes all of them */
-  constructor(cluster: string, containerOf: (id: number) => Promise<NodeContainer>, lockFile: (id: number) => string) {
+  constructor(cluster: string, nodeOf: (id: number) => Promise<KafkaNode>, lockFile: (id: number) => string) {
     this.#cluster = cluster
-    this.#containerOf = containerOf
+    this.#nodeOf = nodeOf
     this.#lockFile = lockFile
   }
 
@@ -66,14 +74,14 @@ export class KafkaNodeFaults implements NodeFaults {
 
   /** False: the rules of this node are damaged, so that nothing can be said or changed of them. */
   async canBeRead(id: number): Promise<boolean> {
-    const text = await readRules(await this.#containerOf(id))
+    const text = await readRules(await this.#nodeOf(id))
     return text === undefined || areWhole(text)
   }
 
   async list(id: number): Promise<readonly NodeFaultState[]> {
-    const container = await this.#containerOf(id)
-    const [{ entries }, state] = await Promise.all([readBook(container), readState(container)])
-    return living(entries, container, state).map(entry => describe(id, entry, state))
+    const node = await this.#nodeOf(id)
+    const [{ entries }, state] = await Promise.all([readBook(node), readState(node)])
+    return living(entries, node, state).map(entry => describe(id, entry, state))
   }
 
   heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
@@ -82,35 +90,40 @@ export class KafkaNodeFaults implements NodeFaults {
 
   async #add(id: number, { kind: name, parameters: given, proof }: NodeFaultOrder): Promise<AddedNodeFault> {
     const kind = nodeFaultKind(name)
+    const node = await this.#nodeOf(id)
+    if (!isOfLibrary(name) && node.beside[name] === undefined)
+      throw usageError(
+        `The fault ${name} is not there inside the nodes of ${this.#cluster}.`,
+        './faultline fault list --kinds --json tells what is there where.',
+      )
     const parameters = checkParameters(name, kind.parameters, given)
     const problem = kind.problem?.(parameters)
     if (problem !== undefined) throw usageError(`The fault ${name}: ${problem}.`)
     if (parameters['path'] !== undefined) requirePosix(parameters['path'])
-    const container = await this.#containerOf(id)
-    if (!container.isRunning || container.isPaused)
+    if (!node.isRunning || node.isPaused)
       throw failure(
-        `Node ${id} is ${container.isPaused ? 'paused' : 'down'}: faults inside it need its process.`,
-        `./faultline ${container.isPaused ? 'resume' : 'start'} ${id} --name ${this.#cluster}`,
+        `Node ${id} is ${node.isPaused ? 'paused' : 'down'}: faults inside it need its process.`,
+        `./faultline ${node.isPaused ? 'resume' : 'start'} ${id} --name ${this.#cluster}`,
       )
-    const [book, before] = await Promise.all([readBook(container), readState(container)])
+    const [book, before] = await Promise.all([readBook(node), readState(node)])
     const entry: RuleEntry = {
       id: `${name}-${id}-${book.added + 1}`,
       kind: name,
       parameters,
       slot: freeSlot(book.entries),
       born: book.generation + 1,
-      ...(isOfLibrary(name) ? {} : { startedAt: container.startedAt }),
+      ...(isOfLibrary(name) ? {} : { startedAt: node.startedAt }),
     }
-    const onDisk = proof ? refuseFailed(id, name, await proveOnDisk(container.name, name, parameters)) : undefined
+    const onDisk = proof ? refuseFailed(id, name, await proveOnDisk(node.probe, name, parameters)) : undefined
     // First what `heal` has to know, then what there is to heal.
-    const entries = [...living(book.entries, container, before), entry]
+    const entries = [...living(book.entries, node, before), entry]
     try {
-      await writeBook(container, { generation: book.generation + 1, added: book.added + 1, entries })
-      const inPlace = await begin(container, entry)
-      const look = async () => (await readState(container)).clockOf(entry)
+      await writeBook(node, { generation: book.generation + 1, added: book.added + 1, entries })
+      const inPlace = await begin(node, entry)
+      const look = async () => (await readState(node)).clockOf(entry)
       const onClock = proof ? await proveOnClock(name, parameters, look) : undefined
       const shown = onDisk ?? refuseFailed(id, name, onClock ?? (proof ? inPlace : undefined))
-      return { ...describe(id, entry, await readState(container)), ...(shown === undefined ? {} : { proof: shown }) }
+      return { ...describe(id, entry, await readState(node)), ...(shown === undefined ? {} : { proof: shown }) }
     } catch (error) {
       throw await takingBack(error, () => this.#takeBack(id, entry.id))
     }
@@ -122,29 +135,29 @@ export class KafkaNodeFaults implements NodeFaults {
   }
 
   async #heal(id: number, ids: readonly string[] | 'all'): Promise<readonly NodeFaultState[]> {
-    const container = await this.#containerOf(id)
-    if (container.isPaused)
+    const node = await this.#nodeOf(id)
+    if (node.isPaused)
       throw failure(
         `Node ${id} is paused: faults inside it cannot be healed.`,
         `./faultline resume ${id} --name ${this.#cluster} first.`,
       )
-    const [book, state] = await Promise.all([readBook(container), readState(container)])
-    const there = living(book.entries, container, state)
+    const [book, state] = await Promise.all([readBook(node), readState(node)])
+    const there = living(book.entries, node, state)
     const unknown = ids === 'all' ? undefined : ids.find(each => !there.some(entry => entry.id === each))
     if (unknown !== undefined) throw usageError(`There is no fault ${unknown} in node ${id}.`)
     const healed = there.filter(entry => ids === 'all' || ids.includes(entry.id))
     if (healed.length === 0) return []
-    for (const entry of healed) await end(container, entry)
+    for (const entry of healed) await end(node, entry)
     const entries = there.filter(entry => !healed.includes(entry))
-    await writeBook(container, { ...book, generation: book.generation + 1, entries })
+    await writeBook(node, { ...book, generation: book.generation + 1, entries })
     return healed.map(entry => describe(id, entry, state))
   }
 }
 
-/** Without those that have struck, and those that ended with an earlier run of the container. */
-function living(entries: readonly RuleEntry[], container: NodeContainer, state: RuleState): readonly RuleEntry[] {
+/** Without those that have struck, and those that ended with an earlier run of the node. */
+function living(entries: readonly RuleEntry[], node: KafkaNode, state: RuleState): readonly RuleEntry[] {
   return entries.filter(entry => {
-    if (entry.startedAt !== undefined) return container.isRunning && entry.startedAt === container.startedAt
+    if (entry.startedAt !== undefined) return node.isRunning && entry.startedAt === node.startedAt
     return !state.of(entry).isSpent
   })
 }
@@ -167,45 +180,39 @@ function refuseFailed(id: number, kind: string, proof: NodeFaultProof | undefine
 }
 
 /** What is not the library's. */
-async function begin(
-  { name }: NodeContainer,
-  { kind, parameters, slot }: RuleEntry,
-): Promise<NodeFaultProof | undefined> {
-  if (kind === 'dropped-links') await filterPackets(name, parameters)
-  if (kind === 'memory-pressure') return await holdMemory(name, slot, Number(parameters['size']))
-  return undefined
+async function begin({ beside }: KafkaNode, entry: RuleEntry): Promise<NodeFaultProof | undefined> {
+  return await beside[entry.kind]?.begin(entry)
 }
 
-async function end({ name }: NodeContainer, { kind, parameters, slot }: RuleEntry): Promise<void> {
-  if (kind === 'dropped-links') await passPackets(name, parameters)
-  if (kind === 'memory-pressure') await releaseMemory(name, slot)
+async function end({ beside }: KafkaNode, entry: RuleEntry): Promise<void> {
+  await beside[entry.kind]?.end(entry)
 }
 
-async function readRules({ name }: NodeContainer): Promise<string | undefined> {
-  return (await readContainerFile(name, rulesFile))?.content.toString('utf8')
+async function readRules(node: KafkaNode): Promise<string | undefined> {
+  return (await node.read(rulesFile))?.toString('utf8')
 }
 
-async function readBook(container: NodeContainer): Promise<RuleBook> {
-  const text = await readRules(container)
+async function readBook(node: KafkaNode): Promise<RuleBook> {
+  const text = await readRules(node)
   return text === undefined ? emptyBook : parseRules(text)
 }
 
-async function readState({ name }: NodeContainer): Promise<RuleState> {
-  return parseState((await readContainerFile(name, stateFile))?.content ?? Buffer.alloc(0))
+async function readState(node: KafkaNode): Promise<RuleState> {
+  return parseState((await node.read(stateFile)) ?? Buffer.alloc(0))
 }
 
 /** Resolves when the node keeps to it. */
-async function writeBook(container: NodeContainer, book: RuleBook): Promise<void> {
-  await writeContainerFile(container.name, rulesFile, { ...owner, content: Buffer.from(formatRules(book)) })
-  if (!container.isRunning) return
-  const noticed = await poll(
-    async () => ((await readState(container)).generation >= book.generation ? true : undefined),
-    { everyMs: 20, timeoutMs: noticeMs },
-  )
+async function writeBook(node: KafkaNode, book: RuleBook): Promise<void> {
+  await node.write(rulesFile, Buffer.from(formatRules(book)))
+  if (!node.isRunning) return
+  const noticed = await poll(async () => ((await readState(node)).generation >= book.generation ? true : undefined), {
+    everyMs: 20,
+    timeoutMs: noticeMs,
+  })
   if (noticed === true) return
   throw failure(
-    `${container.name} has not taken notice of new faults within ${noticeMs / 1_000} s.`,
-    `docker logs ${container.name} may tell why.`,
+    `The node has not taken notice of new faults within ${noticeMs / 1_000} s.`,
+    `${node.logCommand} may tell why.`,
   )
 }
 

@@ -1,24 +1,23 @@
 /** How faults inside Apache Kafka are seen to work: what is said of what the library and the probe tell. */
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { proveOnClock, proveOnDisk, type Probe } from '#scripts/cluster/apache-kafka/fault-proofs.ts'
+import type { ClockOffset } from '#scripts/cluster/apache-kafka/fault-rules.ts'
 import type { LabClock } from '#scripts/cluster/cluster.ts'
-import type { ClockOffset } from '#scripts/cluster/compose/kafka-rules.ts'
 
-const probed = vi.hoisted(() => ({ tookMs: 0 }))
-vi.mock('#scripts/cluster/compose/container.ts', () => ({
-  runInContainer: () =>
+/** A call that took so long with the fault. */
+const probeThatTook =
+  (tookMs: number): Probe =>
+  () =>
     Promise.resolve({
       exitCode: 0,
       stdout: JSON.stringify({
         before: { tookMs: 0.1, errno: 0, wrongBits: 0 },
-        now: { tookMs: probed.tookMs, errno: 0, wrongBits: 0 },
+        now: { tookMs, errno: 0, wrongBits: 0 },
         written: 0,
         bits: 0,
       }),
       stderr: '',
-    }),
-}))
-
-const { proveOnClock, proveOnDisk } = await import('#scripts/cluster/compose/kafka-proofs.ts')
+    })
 
 test.each([
   [{ delay: 2_000, jitter: 0, rate: 3_000 }, 2_000, true],
@@ -26,8 +25,8 @@ test.each([
   [{ delay: 1_500, jitter: 0, rate: 3_000 }, 1_833, true],
   [{ delay: 1_500, jitter: 0, rate: 3_000 }, 1_600, false],
 ])('a disk that is slow by %o and took %i ms: %s', async (parameters, tookMs, shown) => {
-  probed.tookMs = tookMs
-  expect(await proveOnDisk('node', 'slow-disk', { on: 'write', ...parameters })).toMatchObject({ shown })
+  const run = probeThatTook(tookMs)
+  expect(await proveOnDisk(run, 'slow-disk', { on: 'write', ...parameters })).toMatchObject({ shown })
 })
 
 describe('the clock', () => {

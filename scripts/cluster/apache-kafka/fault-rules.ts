@@ -1,5 +1,5 @@
 /**
- * The files by which faults get into Apache Kafka in a container: `rules`, which the toolkit writes and the library in front of the JVM reads, and
+ * The files by which faults get into Apache Kafka: `rules`, which the toolkit writes and the library in front of the JVM reads, and
  * `state`, where it says what has come of them (images/apache-kafka/faults.c). The rules hold all that the toolkit has to remember, as comments.
  */
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
@@ -14,7 +14,7 @@ export interface RuleEntry {
   readonly slot: number
   /** The generation that brought it: a slot that is used again counts from the start. */
   readonly born: number
-  /** When the container was started that has it: of faults that end with it. */
+  /** Which run of the node has it: of faults that end with it. */
   readonly startedAt?: string
 }
 

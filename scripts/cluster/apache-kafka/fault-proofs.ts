@@ -8,9 +8,17 @@ import { callMsMax } from '#broker/environment/faulty/slow-disk.ts'
 import { failure } from '../../errors.ts'
 import { poll, realClock } from '../clock.ts'
 import type { LabClock } from '../cluster.ts'
-import { runInContainer } from './container.ts'
-import { containerFaultDir } from './generator.ts'
-import { errorNumber, formatRules, type ClockOffset } from './kafka-rules.ts'
+import { errorNumber, formatRules, type ClockOffset } from './fault-rules.ts'
+
+/** Runs the probe beside the node: in a folder of that name in the folder of its orders, with these words after it. */
+export type Probe = (folder: string, words: readonly string[]) => Promise<ProbeRan>
+
+export interface ProbeRan {
+  /** Undefined: what it ran in ended meanwhile. */
+  readonly exitCode: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
 
 interface Call {
   readonly tookMs: number
@@ -32,7 +40,7 @@ const killed = 9
 
 /** Undefined for a kind that is not one of the disk. */
 export async function proveOnDisk(
-  container: string,
+  run: Probe,
   kind: string,
   parameters: Parameters,
 ): Promise<NodeFaultProof | undefined> {
@@ -40,7 +48,7 @@ export async function proveOnDisk(
   const [operation = 'write'] = String(plain['on'] ?? 'write').split(',')
   const bytes = kind === 'slow-disk' ? slowBytes(plain, operation) : 2_000
   const probe = (more: Parameters, fill = 85) =>
-    runProbe(container, { operation, bytes, kind, fill, parameters: { ...plain, ...more } })
+    runProbe(run, { operation, bytes, kind, fill, parameters: { ...plain, ...more } })
   switch (kind) {
     case 'slow-disk':
       return slow(await probe({}), plain, { operation, bytes })
@@ -119,16 +127,15 @@ function wordFor(operation: string): string {
 }
 
 async function runProbe(
-  container: string,
+  run: Probe,
   order: Asked & { readonly kind: string; readonly fill: number; readonly parameters: Parameters },
 ): Promise<Probed> {
   const { operation, bytes, kind, fill, parameters } = order
   const rules = formatRules({ generation: 1, added: 1, entries: [{ id: 'probe', kind, parameters, slot: 0, born: 1 }] })
-  const folder = `${containerFaultDir}/probe-${process.pid}-${Math.round(performance.now() * 1_000)}`
-  const command = ['/opt/faultline/probe', folder, operation, String(bytes), rules, String(fill)]
-  const { exitCode, stdout, stderr } = await runInContainer(container, command)
+  const folder = `probe-${process.pid}-${Math.round(performance.now() * 1_000)}`
+  const { exitCode, stdout, stderr } = await run(folder, [operation, String(bytes), rules, String(fill)])
   if (exitCode === 0) return JSON.parse(stdout) as Probed
-  throw failure(`The probe in ${container} ended with ${exitCode ?? 'the container'}: ${stderr.trim().slice(-500)}`)
+  throw failure(`The probe beside the node ended with ${exitCode ?? 'its container'}: ${stderr.trim().slice(-500)}`)
 }
 
 /** The JVM asks for the time when it needs it. */

@@ -8,7 +8,7 @@ import {
   requirePosix,
   ruleLine,
   type RuleEntry,
-} from '#scripts/cluster/compose/kafka-rules.ts'
+} from '#scripts/cluster/apache-kafka/fault-rules.ts'
 import { rulesOf } from '#scripts/cluster/compose/packet-filter.ts'
 
 const entry = (slot: number, kind: string, parameters: RuleEntry['parameters'] = {}): RuleEntry => ({
