@@ -1,5 +1,7 @@
 /** How a JVM is started with the library in front of it that breaks it from inside (images/apache-kafka/faults.c). */
-import { dirname, join, relative } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { parseProperties } from '#broker/config/properties.ts'
 import type { NodeFiles } from '../process/engine.ts'
 
 /** As files of the folder that the library is made in. */
@@ -24,6 +26,12 @@ export function preloadEnvironment({ faultDirectory, propertiesFile, logDirs }: 
   return {
     LD_PRELOAD: others === '' ? library : `${library}:${others}`,
     FAULTLINE_FAULTS: faultDirectory,
-    FAULTLINE_DATA: logDirs.join(','),
+    FAULTLINE_DATA: [...new Set([...logDirs, ...metadataDirs(propertiesFile)])].join(','),
   }
+}
+
+/** Where the metadata log is when somebody has said so. */
+function metadataDirs(propertiesFile: string): readonly string[] {
+  const directory = parseProperties(readFileSync(propertiesFile, 'utf8')).get('metadata.log.dir')
+  return directory === undefined || directory === '' ? [] : [resolve(dirname(propertiesFile), directory)]
 }

@@ -140,9 +140,16 @@ function readIfThere(path: string): Buffer | undefined {
   return unlessGone(() => readFileSync(path))
 }
 
-/** What a process has mapped into its memory; undefined when it has ended. */
+/** What a process has mapped into its memory, as far as it lets others look; undefined when it has ended. */
 function mapsOf(pid: number): string | undefined {
-  return unlessGone(() => readFileSync(`/proc/${pid}/maps`, 'utf8'))
+  return unlessGone(() => {
+    try {
+      return readFileSync(`/proc/${pid}/maps`, 'utf8')
+    } catch (error) {
+      if (codeOf(error) === 'EACCES') return ''
+      throw error
+    }
+  })
 }
 
 /** Undefined when there is no such file or process. */
