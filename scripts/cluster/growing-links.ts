@@ -1,7 +1,7 @@
 /** The links of a fault proxy that is at work, for nodes that come and for nodes that go again. */
 import { failure } from '../errors.ts'
 import { linkName, type ClusterLinks, type LinkState, type ProxyControl } from '../proxy/model.ts'
-import type { Progress } from './cluster.ts'
+import type { ClusterSpec, Progress } from './cluster.ts'
 
 /** The fault proxy of a cluster that can grow. */
 export interface GrowingLinks extends ClusterLinks {
@@ -27,6 +27,11 @@ export async function growLinks(links: GrowingLinks, nodes: readonly number[], p
   if (faults.length === 0) return
   const list = faults.map(({ id }) => id).join(', ')
   progress?.(`${list}: on the links that there were, and on none of broker ${nodes.join(', ')}`)
+}
+
+/** A command that let brokers join may have been cut off before it had links for them: whoever starts a node looks after that. */
+export async function completeGrowth(links: GrowingLinks | undefined, { added = 0 }: ClusterSpec): Promise<void> {
+  if (added > 0 && (await links?.status())?.state === 'running') await links?.complete()
 }
 
 export async function dropLinks(proxy: ProxyControl, nodes: readonly number[]): Promise<void> {

@@ -371,6 +371,20 @@ function lifeClaims(cluster: Proxied): void {
     await cluster.heal()
   })
 
+  test('that lacks the links of a broker gets them when that is started: who let it join may have been cut off', async () => {
+    await cluster.toolkit.run('kill', '4', ...cluster.name)
+    const before = await linkNames(cluster)
+    const { proxy } = await cluster.document()
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ links: linksOfFourth })
+    const answer = await fetch(`${proxy?.control}/links`, { method: 'DELETE', headers, body })
+    expect(answer.status).toBe(200)
+    expect((await linkNames(cluster)).join()).not.toContain('4')
+    await cluster.toolkit.run('start', '4', ...cluster.name)
+    expect(await linkNames(cluster)).toEqual(before)
+    expect(await sendAndRead(cluster, 'on-the-fourth', 1)).toEqual([...numbers(3), 'unreplicated', '0', '0'])
+  })
+
   test('that does not run is in the way of brokers that would join', async () => {
     const proxy = proxyOf(cluster)
     await signalProcess(proxy, 'SIGKILL')

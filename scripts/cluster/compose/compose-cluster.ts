@@ -26,7 +26,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
-import { growLinks, requireRunning } from '../growing-links.ts'
+import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
@@ -258,8 +258,7 @@ export class ComposeCluster implements Cluster {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     await this.#endCut(id)
     this.#wantEnd(id, false)
-    // A command that let brokers join may have been cut off before it had links for them.
-    if ((await this.#proxy?.status())?.state === 'running') await this.#proxy?.complete()
+    await completeGrowth(this.#proxy, this.spec)
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
     if (before === undefined) await this.#inTurn(() => this.#makeServices([id]))

@@ -23,7 +23,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
-import { growLinks, requireRunning } from '../growing-links.ts'
+import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
@@ -411,8 +411,7 @@ export class ProcessCluster implements Cluster {
   /** With the faults of links that the cluster is made with. */
   async #startProxy(signal: AbortSignal | undefined): Promise<void> {
     if (this.#proxy === undefined) return
-    // A command that let brokers join may have been cut off before it had links for them.
-    if ((await this.#proxy.status()).state === 'running') return await this.#proxy.complete()
+    if ((await this.#proxy.status()).state === 'running') return await completeGrowth(this.#proxy, this.spec)
     await this.#proxy.start(signal)
     for (const fault of this.spec.links ?? []) await this.#proxy.add(fault)
   }
