@@ -35,6 +35,6 @@ describe('kafkajs inside a simulation', () => {
     const before = [globalThis.setTimeout, Date, Math.random]
     await runKafkaJs(7)
     expect([globalThis.setTimeout, Date, Math.random]).toEqual(before)
-    expect(Math.abs(Date.now() - new Date().getTime())).toBeLessThan(1000)
+    expect(Math.abs(Date.now() - new Date().getTime())).toBeLessThan(60_000)
   })
 })
