@@ -155,7 +155,7 @@ async function kcat(
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk
-      if (enough !== undefined && output.includes(enough)) child.kill()
+      if (enough !== undefined && output.includes(enough)) child.kill('SIGKILL')
     })
   child.stdin.end(input)
   const timer = setTimeout(() => child.kill('SIGKILL'), 180_000)
