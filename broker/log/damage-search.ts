@@ -10,7 +10,16 @@ import type { Segment } from './segment.ts'
  */
 export function indexAllBatches(segment: Segment, indexIntervalBytes: number): void {
   segment.resetIndexes()
-  segment.damaged = noDamage
+  const damaged: DamagedRegion[] = []
+  try {
+    visitAllBatches(segment, indexIntervalBytes, region => damaged.push(region))
+  } finally {
+    // Also where the disk fails on the way: what was found until then is damaged.
+    segment.damaged = damaged.length === 0 ? noDamage : damaged
+  }
+}
+
+function visitAllBatches(segment: Segment, indexIntervalBytes: number, found: (region: DamagedRegion) => void): void {
   const window = new ByteWindow((target, position) => segment.read(target, position), segment.sizeBytes)
   let position = 0
   let nextOffset = segment.baseOffset
@@ -27,7 +36,7 @@ export function indexAllBatches(segment: Segment, indexIntervalBytes: number): v
     }
     const region = regionFrom(window, segment, { from: position, offset: nextOffset, problem: 'no undamaged batch' })
     if (region === undefined) return
-    segment.damaged = [...segment.damaged, region]
+    found(region)
     position = region.to
     nextOffset = region.nextOffset
     isBehindDamage = true

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../environment/environment.ts'
 import { baseOffsetOf } from '../protocol/records/batch.ts'
-import { damageAt, readableUntil, type DamagedRegion } from './damaged-region.ts'
+import { damageAt, damageFrom, readableUntil, withDamage, type DamagedRegion } from './damaged-region.ts'
 import { isSoundNow, regionAt } from './damage-search.ts'
 import type { ReadOptions, ReadResult } from './log.ts'
 import { emptyBuffer, lastBatchEnd, readWholeBatches } from './read-batches.ts'
@@ -83,8 +83,9 @@ export class LogReader {
 
   private regionOf({ segment: path, position }: DamagedBatch): KnownDamage | undefined {
     const segment = this.segmentAt(path)
-    const region = segment?.damaged.find(({ from }) => from === position)
-    return segment === undefined || region === undefined ? undefined : { segment, region }
+    if (segment === undefined) return undefined
+    const region = damageFrom(segment.damaged, position)
+    return region === undefined ? undefined : { segment, region }
   }
 
   /** Whether the first batch of a damaged region is good: then there was no damage, or less. What is still damaged behind it is found again. */
@@ -119,7 +120,7 @@ export class LogReader {
     const count = this.searches.get(placeOf(damage))?.count ?? 0
     if (segment === undefined || count >= maxSearches) return false
     const region = regionAt(segment, position, problem)
-    if (region !== undefined) segment.damaged = [...segment.damaged, region]
+    if (region !== undefined) segment.damaged = withDamage(segment.damaged, region)
     else this.searchedInVain(damage, count + 1)
     return region !== undefined
   }

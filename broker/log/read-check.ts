@@ -8,6 +8,7 @@
 import { baseOffsetOf, batchBytes, batchHeaderBytes, isWholeBatch, lastOffsetOf } from '../protocol/records/batch.ts'
 import { checkBatchBytes } from '../protocol/records/batch-validate.ts'
 import { batchBefore } from './damage-search.ts'
+import { damageFrom } from './damaged-region.ts'
 import { CorruptRecordsError } from './replicated-batches.ts'
 import type { Segment } from './segment.ts'
 
@@ -114,7 +115,7 @@ export function damageBefore(
 
 /** Base offset of the batch after those at `end`; undefined when there is none, or it is not to be believed itself. */
 function nextBase(records: Buffer, end: number, { segment, position, nextBaseOffset }: ReadPlace): number | undefined {
-  const damage = segment.damaged.find(({ from }) => from === position + end)
+  const damage = damageFrom(segment.damaged, position + end)
   if (damage !== undefined) return damage.nextOffset
   if (isWholeBatch(records, end, records.length)) return baseOffsetOf(records, end)
   const header = Buffer.alloc(batchHeaderBytes)

@@ -8,7 +8,7 @@
 import type { Disk, DiskError } from '../environment/environment.ts'
 import { baseOffsetOf, batchBytes, batchHeaderBytes, lastOffsetOf, maxTimestampOf } from '../protocol/records/batch.ts'
 import { indexAllBatches } from './damage-search.ts'
-import { behindDamage, damageAt, noDamage, type DamagedRegion } from './damaged-region.ts'
+import { behindDamage, damageAt, damageHolding, noDamage, type DamagedRegion } from './damaged-region.ts'
 import { indexSuffix, logSuffix, offsetFileName, segmentSuffixes, timeIndexSuffix } from './log-files.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { HeaderVisitor, SegmentContext, SegmentOptions } from './segment-context.ts'
@@ -46,7 +46,7 @@ export class Segment {
   private syncs = 0
   /** Up to here the bytes were there when the segment was opened: nobody has checked them since. */
   uncheckedBytes: number
-  /** As recovery found it; never changed in place. */
+  /** As recovery and readers found it, in the order of the file; never changed in place. */
   damaged: readonly DamagedRegion[] = noDamage
   /** All its batches were looked for, also behind damage. */
   private isSearched = false
@@ -325,7 +325,7 @@ export class Segment {
     })
     if (isStopped || end >= this.sizeBytes) return end
     if (!this.isSearched) this.searchBehind(end)
-    const damage = this.damaged.find(region => region.from <= end && end < region.to)
+    const damage = damageHolding(this.damaged, end)
     return damage === undefined ? end : this.scan(damage.to, visit)
   }
 

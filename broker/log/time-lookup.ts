@@ -16,7 +16,7 @@ import {
 } from '../protocol/records/batch.ts'
 import { MalformedBatchError, readRecords } from '../protocol/records/batch-read.ts'
 import { batchBefore } from './damage-search.ts'
-import type { DamagedRegion } from './damaged-region.ts'
+import { damageUpTo, type DamagedRegion } from './damaged-region.ts'
 import type { OffsetAndTimestamp } from './log.ts'
 import { checkRead } from './read-check.ts'
 import { CorruptRecordsError } from './replicated-batches.ts'
@@ -175,7 +175,7 @@ function inDamageBefore(
 ): Found | undefined {
   const segment = segments[index]!
   const previous = position === 0 ? segments[index - 1] : undefined
-  const damage = segment.damaged.find(({ to }) => to === position) ?? (previous && damageAtEnd(previous, segment))
+  const damage = damageUpTo(segment.damaged, position) ?? (previous && damageAtEnd(previous, segment))
   if (damage === undefined || damage.nextOffset <= fromOffset) return undefined
   return { offset: Math.max(damage.offset, fromOffset), timestamp }
 }
@@ -184,7 +184,7 @@ function damageAtEnd(
   previous: Segment,
   { baseOffset }: Segment,
 ): Pick<DamagedRegion, 'offset' | 'nextOffset'> | undefined {
-  const known = previous.damaged.find(({ to }) => to === previous.sizeBytes)
+  const known = damageUpTo(previous.damaged, previous.sizeBytes)
   if (known !== undefined) return known
   // Without a batch behind it, it is nowhere noted.
   const { position, end } = previous.cutPoint(baseOffset)
