@@ -295,18 +295,22 @@ export class ComposeCluster implements Cluster {
 
   /** On the volumes, with the name and the ports that its container had. */
   async #makeAnew(id: number): Promise<void> {
-    // Another program may note nothing of what is not fsynced, and then what this one noted is not true any more.
-    if (this.spec.faults === true && this.spec.engine === 'faultline') {
-      const { exitCode, output } = await runOnVolumes(this.#containerName(id), ['sh', '-c', forgetUnsyncedCommand])
-      if (exitCode !== 0)
-        throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
-    }
     const how = ['--detach', '--no-deps', '--no-build', '--pull', 'never']
     await this.#inTurn(async () => {
+      // Another command may have started it meanwhile.
+      await this.#expect(id, ['stopped', 'dead'], 'start')
+      await this.#forgetUnsynced(id)
       // With the volumes that have no name: Compose would hand them on to the new container, and take them for named ones when all is removed.
       await (await this.#container(id)).remove({ v: true })
       await this.compose(['up', ...how, serviceName(this.spec, id)])
     })
+  }
+
+  /** Of a container that is made anew: another program may note nothing of what is not fsynced, and then what this one noted is not true any more. */
+  async #forgetUnsynced(id: number): Promise<void> {
+    if (this.spec.faults !== true || this.spec.engine !== 'faultline') return
+    const { exitCode, output } = await runOnVolumes(this.#containerName(id), ['sh', '-c', forgetUnsyncedCommand])
+    if (exitCode !== 0) throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
   }
 
   /** One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away. */

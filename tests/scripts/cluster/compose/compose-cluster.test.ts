@@ -20,6 +20,14 @@ vi.mock('#scripts/cluster/compose/docker.ts', () => ({
   },
 }))
 
+vi.mock(import('#scripts/cluster/compose/container.ts'), async original => ({
+  ...(await original()),
+  runOnVolumes: (container: string) => {
+    engine.done.push(`forgets ${serviceOf(container)}`)
+    return Promise.resolve({ exitCode: 0, output: '' })
+  },
+}))
+
 vi.mock('#scripts/shell.ts', () => ({
   sh: () => async () => {
     const services = Object.fromEntries([1, 2, 3].map(id => [`broker-${id}`, { image: 'a new one' }]))
@@ -27,16 +35,21 @@ vi.mock('#scripts/shell.ts', () => ({
   },
 }))
 
+function serviceOf(container: string): string {
+  return container.replace('faultline-made-', '').replace(/-1$/, '')
+}
+
 function containerOf(container: string) {
   return {
     inspect: async () => {
       const image = engine.images.get(container)
       if (image === undefined) throw Object.assign(new Error('no such container'), { statusCode: 404 })
-      const [Config, State] = [{ Image: image }, { Running: false }]
+      // Who is made runs.
+      const [Config, State] = [{ Image: image }, { Running: image === 'a new one' }]
       return Promise.resolve({ Id: `${container} of ${image}`, Image: image, Config, State, NetworkSettings: {} })
     },
     remove: async () => {
-      engine.done.push(`removed ${container.replace('faultline-made-', '').replace(/-1$/, '')}`)
+      engine.done.push(`removed ${serviceOf(container)}`)
       engine.images.delete(container)
       await Promise.resolve()
     },
@@ -60,18 +73,21 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true }))
 
 /** Each by a command of its own. */
-async function startAll(): Promise<readonly string[]> {
+async function startAll(faults = false): Promise<readonly string[]> {
+  await Promise.all([1, 2, 3].map(id => command(faults).start(id)))
+  return engine.done
+}
+
+function command(faults: boolean) {
   const record = {
     version: 1,
-    spec,
+    spec: { ...spec, faults },
     clusterId: '',
     phase: 'up',
     owner: { pid: 0, identity: '' },
     foreignData: [],
   } as const
-  const commands = [1, 2, 3].map(() => new ComposeCluster(record))
-  await Promise.all(commands.map((cluster, at) => cluster.start(at + 1)))
-  return engine.done
+  return new ComposeCluster(record)
 }
 
 /** What was done for each node, one node after the other, whichever came first. */
@@ -89,4 +105,19 @@ test('a container is removed in the turn in which it is made anew, so that nobod
   for (const id of [1, 2, 3]) engine.images.set(`faultline-made-broker-${id}-1`, 'an old one')
   writeFileSync(imagesFile(name), '{}')
   inTurns(await startAll(), 'removed', 'makes', 'made')
+})
+
+test('what is noted as not fsynced is forgotten in that turn as well: whoever waits too long goes on with the old container', async () => {
+  for (const id of [1, 2, 3]) engine.images.set(`faultline-made-broker-${id}-1`, 'an old one')
+  writeFileSync(imagesFile(name), '{}')
+  inTurns(await startAll(true), 'forgets', 'removed', 'makes', 'made')
+})
+
+test('a node that another command has started meanwhile is left alone', async () => {
+  engine.images.set(`faultline-made-broker-1-1`, 'an old one')
+  writeFileSync(imagesFile(name), '{}')
+  const both = await Promise.allSettled([command(true).start(1), command(true).start(1)])
+  const refusals = both.flatMap(each => (each.status === 'rejected' ? [String(each.reason)] : []))
+  expect(refusals).toEqual(['ToolkitError: Cannot start node 1: it is running.'])
+  expect(engine.done).toEqual(['forgets', 'removed', 'makes', 'made'].map(step => `${step} broker-1`))
 })
