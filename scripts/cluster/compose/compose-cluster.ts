@@ -53,19 +53,20 @@ import {
 import { sh } from '../../shell.ts'
 import { docker, runDocker } from './docker.ts'
 import { CONTROLLER_PORT, NETWORK_PORT, proxyService } from './container-addresses.ts'
-import { containerFaultDir, dataDirIn, serviceName } from './generator.ts'
-import { runOnVolumes, withoutFrames } from './container.ts'
+import { dataDirIn, serviceName } from './generator.ts'
+import { withoutFrames } from './container.ts'
 import { CpuLimitedNodes } from './cpu-limit.ts'
 import { prepareGrowth, type ComposeGrowth } from './grow.ts'
 import { kafkaNodeIn, type NodeContainer } from './kafka-nodes.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
-import { forgetUnsyncedCommand, knowsUnsynced, loseUnsyncedIn, preparePowerFailure } from './power.ts'
+import { forgetUnsyncedIn, knowsUnsynced, loseUnsyncedIn, preparePowerFailure } from './power.ts'
 import { composePath, projectName } from './project.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { sweepProject } from './sweep.ts'
 import { redpandaDataDir } from './redpanda.ts'
+import { emptyDisk } from './wipe.ts'
 
 export const composeCapabilities: ReadonlySet<Capability> = new Set<Capability>([
   'kill',
@@ -299,18 +300,12 @@ export class ComposeCluster implements Cluster {
     await this.#inTurn(async () => {
       // Another command may have started it meanwhile.
       await this.#expect(id, ['stopped', 'dead'], 'start')
-      await this.#forgetUnsynced(id)
+      if (this.spec.faults === true && this.spec.engine === 'faultline')
+        await forgetUnsyncedIn(this.#containerName(id), id)
       // With the volumes that have no name: Compose would hand them on to the new container, and take them for named ones when all is removed.
       await (await this.#container(id)).remove({ v: true })
       await this.compose(['up', ...how, serviceName(this.spec, id)])
     })
-  }
-
-  /** Of a container that is made anew: another program may note nothing of what is not fsynced, and then what this one noted is not true any more. */
-  async #forgetUnsynced(id: number): Promise<void> {
-    if (this.spec.faults !== true || this.spec.engine !== 'faultline') return
-    const { exitCode, output } = await runOnVolumes(this.#containerName(id), ['sh', '-c', forgetUnsyncedCommand])
-    if (exitCode !== 0) throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
   }
 
   /** One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away. */
@@ -369,7 +364,6 @@ export class ComposeCluster implements Cluster {
     await (await this.#container(id)).unpause()
   }
 
-  /** A container of the same image empties the volume, as the user that the node runs as. */
   async wipe(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'wipe')
     if (!this.capabilities.has('wipe'))
@@ -380,13 +374,9 @@ export class ComposeCluster implements Cluster {
     await this.#requireContainer(id)
     // What is wrong with the machine outlives an exchange of its disk; rules that nobody can read any more do not.
     const isDamaged = this.#kafkaFaults !== undefined && !(await this.#kafkaFaults.canBeRead(id))
-    const emptied = [dataDirIn(this.spec, id), ...(isDamaged ? [containerFaultDir] : [])].join(' ')
-    const { exitCode, output } = await runOnVolumes(this.#containerName(id), [
-      'sh',
-      '-c',
-      `${forgetUnsyncedCommand} && find ${emptied} -mindepth 1 -delete`,
-    ])
-    if (exitCode !== 0) throw failure(`Emptying the disk of node ${id} failed with exit code ${exitCode}: ${output}`)
+    const container = this.#containerName(id)
+    const volumes = ((await this.#inspect(id))?.Mounts ?? []).map(({ Destination }) => Destination)
+    await emptyDisk({ spec: this.spec, id, container, volumes, withFaults: isDamaged })
     if (this.#intent(id)?.cut !== undefined) this.#wantEnd(id, true)
   }
 

@@ -25,6 +25,12 @@ export const forgetUnsyncedCommand = [
   ...[...forgottenNames, ...Object.values(unsyncedNames)].map(name => posix.join(containerFaultDir, name)),
 ].join(' ')
 
+/** Before a container is made anew: another program may note nothing of what is not fsynced, and then what this one noted is not true any more. */
+export async function forgetUnsyncedIn(container: string, id: number): Promise<void> {
+  const { exitCode, output } = await runOnVolumes(container, ['sh', '-c', forgetUnsyncedCommand])
+  if (exitCode !== 0) throw failure(`The volumes of node ${id} cannot be written (exit code ${exitCode}): ${output}`)
+}
+
 /** To be asked before the container is ended: that it can lose its power, and that what takes it is there. */
 export async function preparePowerFailure(
   engine: Engine,

@@ -25,6 +25,7 @@ import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
 import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow } from '../growth.ts'
+import { metadataDirectory, metadataFiles } from '../metadata-directory.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
@@ -229,7 +230,11 @@ export class ProcessCluster implements Cluster {
     }
     // First: of a disk that is half emptied nothing may be taken for durable.
     await this.#inside?.forgetDisk(id)
-    for (const directory of logDirectories(this.spec, id)) emptyDirectory(directory)
+    const directories = logDirectories(this.spec, id)
+    for (const directory of directories) emptyDirectory(directory)
+    const metadata = metadataDirectory(this.spec, id, { directories, from: nodeDirectory(this.spec.name, id) })
+    if (metadata !== undefined)
+      for (const file of metadataFiles(metadata)) rmSync(file, { recursive: true, force: true })
   }
 
   async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {

@@ -6,8 +6,13 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { keepStateIn, nodeDirectory } from '#scripts/cluster/state.ts'
 
-/** Images of the containers that are there, and what was done, in the order in which it began and ended. */
-const engine = vi.hoisted(() => ({ images: new Map<string, string>(), done: [] as string[] }))
+/** Images of the containers that are there, where their volumes are, and what was done, in the order in which it began and ended. */
+const engine = vi.hoisted(() => ({
+  images: new Map<string, string>(),
+  volumes: [] as string[],
+  done: [] as string[],
+  removed: [] as string[],
+}))
 
 vi.mock('#scripts/cluster/compose/docker.ts', () => ({
   docker: () => Promise.resolve({ getContainer: (container: string) => containerOf(container) }),
@@ -22,8 +27,9 @@ vi.mock('#scripts/cluster/compose/docker.ts', () => ({
 
 vi.mock(import('#scripts/cluster/compose/container.ts'), async original => ({
   ...(await original()),
-  runOnVolumes: (container: string) => {
+  runOnVolumes: (container: string, words: readonly string[]) => {
     engine.done.push(`forgets ${serviceOf(container)}`)
+    engine.removed.push(...words.slice(4))
     return Promise.resolve({ exitCode: 0, output: '' })
   },
 }))
@@ -46,7 +52,15 @@ function containerOf(container: string) {
       if (image === undefined) throw Object.assign(new Error('no such container'), { statusCode: 404 })
       // Who is made runs.
       const [Config, State] = [{ Image: image }, { Running: image === 'a new one' }]
-      return Promise.resolve({ Id: `${container} of ${image}`, Image: image, Config, State, NetworkSettings: {} })
+      const Mounts = engine.volumes.map(Destination => ({ Destination }))
+      return Promise.resolve({
+        Id: `${container} of ${image}`,
+        Image: image,
+        Config,
+        State,
+        Mounts,
+        NetworkSettings: {},
+      })
     },
     remove: async () => {
       engine.done.push(`removed ${serviceOf(container)}`)
@@ -68,7 +82,9 @@ beforeEach(() => {
   keepStateIn(home, name)
   for (const id of [1, 2, 3]) mkdirSync(nodeDirectory(name, id), { recursive: true })
   engine.images.clear()
+  engine.volumes.length = 0
   engine.done.length = 0
+  engine.removed.length = 0
 })
 afterEach(() => rmSync(home, { recursive: true }))
 
@@ -78,10 +94,10 @@ async function startAll(faults = false): Promise<readonly string[]> {
   return engine.done
 }
 
-function command(faults: boolean) {
+function command(faults: boolean, settings: Readonly<Record<string, string>> = {}) {
   const record = {
     version: 1,
-    spec: { ...spec, faults },
+    spec: { ...spec, faults, settings },
     clusterId: '',
     phase: 'up',
     owner: { pid: 0, identity: '' },
@@ -120,4 +136,22 @@ test('a node that another command has started meanwhile is left alone', async ()
   const refusals = both.flatMap(each => (each.status === 'rejected' ? [String(each.reason)] : []))
   expect(refusals).toEqual(['ToolkitError: Cannot start node 1: it is running.'])
   expect(engine.done).toEqual(['forgets', 'removed', 'makes', 'made'].map(step => `${step} broker-1`))
+})
+
+test('an exchanged disk has no metadata log of its own either; one that nobody can reach is refused before anything is removed', async () => {
+  engine.images.set('faultline-made-broker-1-1', 'an old one')
+  const apart = command(false, { 'metadata.log.dir': '/var/metadata/log' })
+  await expect(apart.wipe(1)).rejects.toThrow('its metadata.log.dir, /var/metadata/log, lies in no volume.')
+  expect(engine.done).toEqual([])
+  engine.volumes.push('/var/lib/kafka/data', '/var/metadata')
+  await apart.wipe(1)
+  expect(engine.removed).toContain('/var/metadata/log/__cluster_metadata-0')
+  expect(engine.removed).toContain('/var/metadata/log/meta.properties')
+  expect(engine.removed).not.toContain('/var/metadata/log')
+})
+
+test('of a disk with all in one place nothing more is removed', async () => {
+  engine.images.set('faultline-made-broker-1-1', 'an old one')
+  await command(false).wipe(1)
+  expect(engine.removed).toEqual([])
 })
