@@ -1,38 +1,29 @@
 /** A file of a cluster that holds no JSON: the commands that look and clean up say so, and do the rest. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ownProcess } from '#scripts/cluster/lifecycle.ts'
 import { clusterSpec } from '#scripts/cluster/spec.ts'
 import { nodeDirectory, projectRoot, stateDirectory, writeRecord } from '#scripts/cluster/state.ts'
+import { ClusterHome } from './cluster-home.ts'
 
-let home = ''
+let home: ClusterHome
 let properties = ''
 beforeEach(async () => {
-  home = mkdtempSync(path.join(tmpdir(), 'faultline damaged-'))
-  process.env['FAULTLINE_HOME'] = home
-  const owner = await ownProcess()
-  for (const name of ['hurt', 'sound']) {
-    const spec = clusterSpec({ runtime: 'process', name, brokers: 1 })
-    mkdirSync(nodeDirectory(name, 1), { recursive: true })
-    writeRecord({ version: 1, spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] })
-  }
+  home = new ClusterHome('faultline damaged-')
+  for (const name of ['hurt', 'sound']) await home.record({ name, brokers: 1 })
   properties = path.join(nodeDirectory('hurt', 1), 'server.properties')
   writeFileSync(properties, '')
 })
-afterEach(() => {
-  delete process.env['FAULTLINE_HOME']
-  rmSync(home, { recursive: true, force: true })
-})
+afterEach(() => home.remove())
 
 async function run(...args: string[]) {
   return await execa(path.join(projectRoot, 'faultline'), args, {
     reject: false,
-    env: { FAULTLINE_HOME: home, NO_COLOR: '1', DOCKER_HOST: `unix://${path.join(home, 'none.sock')}` },
+    env: { FAULTLINE_HOME: home.folder, NO_COLOR: '1', DOCKER_HOST: `unix://${path.join(home.folder, 'none.sock')}` },
   })
 }
 

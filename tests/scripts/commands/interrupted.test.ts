@@ -1,29 +1,15 @@
 /** What an interrupted command says of what it did. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ownProcess } from '#scripts/cluster/lifecycle.ts'
-import { clusterSpec } from '#scripts/cluster/spec.ts'
-import { nodeDirectory, writeRecord } from '#scripts/cluster/state.ts'
 import { Session } from '#scripts/commands/session.ts'
 import { LeftAsItIs, messageOf } from '#scripts/errors.ts'
 import { explain, program } from '#scripts/main.ts'
 import { Output } from '#scripts/output.ts'
 import { takingBack } from '#scripts/settle.ts'
+import { ClusterHome } from './cluster-home.ts'
 
-const home = mkdtempSync(path.join(tmpdir(), 'faultline-interrupted-'))
-beforeAll(async () => {
-  process.env['FAULTLINE_HOME'] = home
-  const spec = clusterSpec({ runtime: 'process', name: 'idle', brokers: 3 })
-  for (const id of [1, 2, 3]) mkdirSync(nodeDirectory('idle', id), { recursive: true })
-  const owner = await ownProcess()
-  writeRecord({ version: 1, spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] })
-})
-afterAll(() => {
-  delete process.env['FAULTLINE_HOME']
-  rmSync(home, { recursive: true, force: true })
-})
+const home = new ClusterHome('faultline-interrupted-')
+beforeAll(async () => void (await home.record({ name: 'idle', brokers: 3 })))
+afterAll(() => home.remove())
 
 class Heard extends Output {
   readonly notes: string[] = []

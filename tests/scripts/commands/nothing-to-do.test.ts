@@ -1,28 +1,14 @@
 /** Commands for all nodes of a cluster none of which runs: what does nothing does not say that it was done. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ownProcess } from '#scripts/cluster/lifecycle.ts'
 import { faultlineEngine } from '#scripts/cluster/process/faultline-engine.ts'
-import { clusterSpec } from '#scripts/cluster/spec.ts'
-import { nodeDirectory, writeRecord } from '#scripts/cluster/state.ts'
 import { Session } from '#scripts/commands/session.ts'
 import { program } from '#scripts/main.ts'
 import { Output } from '#scripts/output.ts'
+import { ClusterHome } from './cluster-home.ts'
 
-const home = mkdtempSync(path.join(tmpdir(), 'faultline-nothing-'))
-beforeAll(async () => {
-  process.env['FAULTLINE_HOME'] = home
-  const spec = clusterSpec({ runtime: 'process', name: 'idle', faults: true })
-  for (const id of [1, 2, 3]) mkdirSync(nodeDirectory(spec.name, id), { recursive: true })
-  const owner = await ownProcess()
-  writeRecord({ version: 1, spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] })
-})
-afterAll(() => {
-  delete process.env['FAULTLINE_HOME']
-  rmSync(home, { recursive: true, force: true })
-})
+const home = new ClusterHome('faultline-nothing-')
+beforeAll(async () => void (await home.record({ name: 'idle', faults: true })))
+afterAll(() => home.remove())
 
 class Heard extends Output {
   readonly said: string[] = []

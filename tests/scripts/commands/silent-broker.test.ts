@@ -1,16 +1,14 @@
 /** Commands that wait for a broker which takes connections and never answers, as one behind a black hole does. */
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ownProcess } from '#scripts/cluster/lifecycle.ts'
-import { clusterSpec } from '#scripts/cluster/spec.ts'
-import { nodeDirectory, projectRoot, writeJson, writeRecord } from '#scripts/cluster/state.ts'
+import { nodeDirectory, projectRoot, writeJson } from '#scripts/cluster/state.ts'
+import { ClusterHome } from './cluster-home.ts'
 
-const home = mkdtempSync(path.join(tmpdir(), 'faultline-silent-'))
+const home = new ClusterHome('faultline-silent-')
 const sockets = new Set<Socket>()
 const broker = createServer(socket => {
   sockets.add(socket)
@@ -21,28 +19,24 @@ let port = 0
 let heard: (() => void) | undefined
 
 beforeAll(async () => {
-  process.env['FAULTLINE_HOME'] = home
   broker.listen(0, '127.0.0.1')
   await once(broker, 'listening')
   port = (broker.address() as AddressInfo).port
-  const owner = await ownProcess()
-  const spec = clusterSpec({ runtime: 'process', name: 'silent', brokers: 1, port })
-  mkdirSync(nodeDirectory(spec.name, 1), { recursive: true })
-  writeRecord({ version: 1, spec, clusterId: 'AAAAAAAAAAAAAAAAAAAAAA', phase: 'up', owner, foreignData: [] })
-  writeJson(path.join(nodeDirectory(spec.name, 1), 'process.json'), { process: owner, intent: 'up' })
+  const spec = await home.record({ name: 'silent', brokers: 1, port })
+  const running = { process: await ownProcess(), intent: 'up' }
+  writeJson(path.join(nodeDirectory(spec.name, 1), 'process.json'), running)
 })
 afterAll(() => {
-  delete process.env['FAULTLINE_HOME']
   for (const socket of sockets) socket.destroy()
   broker.close()
-  rmSync(home, { recursive: true, force: true })
+  home.remove()
 })
 
 function start(...args: string[]) {
   const connected = new Promise<void>(resolve => (heard = resolve))
   const running = execa(path.join(projectRoot, 'faultline'), [...args, '--name', 'silent'], {
     reject: false,
-    env: { FAULTLINE_HOME: home, NO_COLOR: '1' },
+    env: { FAULTLINE_HOME: home.folder, NO_COLOR: '1' },
   })
   const waits = `Waiting for the broker at 127.0.0.1:${port}`
   let said = ''
