@@ -1,8 +1,8 @@
 /**
  * Lab 27: how many machines may lose their power before an acknowledged record is gone?
  * Setup: 3 brokers and a controller of its own, replication factor 3, min.insync.replicas 2, acks=all. Nothing is flushed before it is
- *   acknowledged, as is Kafka's default. A power failure is the simulator's; of real processes it is the kill of the node and the loss of what
- *   its segments had not flushed.
+ *   acknowledged, as is Kafka's default. Where nodes cannot lose their power, it is the kill of the node and the loss of what its segments had
+ *   not flushed.
  * Fault: one of three in-sync replicas loses its power; or the last one that is in sync, while the two others are only away; or all.
  * Expect: one of three loses nothing. The last in-sync replica comes back empty and takes the records from the others, too, unless the cluster
  *   has eligible leader replicas (KIP-966): then one of the others leads, and nothing is lost.
@@ -20,6 +20,8 @@ import { setFeatureLevel } from '#scripts/workload/features.ts'
 const many = 20
 /** As long as a page of memory: what a power failure takes, it takes page by page, and some may be on the disk by chance. */
 const key = 'k'.repeat(4_096)
+/** Kafka's replica.high.watermark.checkpoint.interval.ms. */
+const checkpointMs = 5_000
 /** A busy machine may need a minute to start a broker of Apache Kafka. */
 const startMs = 150_000
 
@@ -93,6 +95,13 @@ const all = async (run: LabRun, workload: HandWorkload, { leader, followers }: R
   await losePower(run, workload, [leader, ...followers])
   await run.start(node(leader, ...followers))
   await run.ready()
+}
+
+/** A flush covers what is in a log, not that there is one: Kafka fsyncs the directory which names its logs with its next checkpoint. */
+const allOnceNamed = async (run: LabRun, workload: HandWorkload, roles: Roles): Promise<void> => {
+  run.step('the log is older than a checkpoint of the brokers')
+  await run.sleep(3 * checkpointMs)
+  await all(run, workload, roles)
 }
 
 const records = ['lost-write', 'unseen', 'vanished', 'inconsistent-offsets', 'replica-divergence'] as const
@@ -170,7 +179,7 @@ export default lab({
       summary: 'all lose their power, but every record is flushed before it is acknowledged (flush.messages=1)',
       role: 'main',
       needs: ['power-failure'],
-      ...losing(all, { 'flush.messages': '1' }),
+      ...losing(allOnceNamed, { 'flush.messages': '1' }),
       checks,
       expect: 'valid',
     },
@@ -210,7 +219,7 @@ export default lab({
     'Turn the knob: lose the power of a follower instead of the leader in the variant main. It copies everything again, and nobody notices.',
   ],
   explanation:
-    'Kafka acknowledges a record when every in-sync replica has it in its page cache; it does not wait for a flush. That is safe as long as machines fail one by one: who comes back empty copies from the others. It is not safe if all lose their power at once; no version of Kafka promises anything then, unless it flushes every record (flush.messages=1). Between the two lies the last replica standing (KIP-966). The in-sync set never becomes empty: when the others have left it, the last one stays in it even when it dies, because it must have everything. After a power failure it does not, but it is the only one that may lead; it does, with an empty log, and the others, which had every record, cut theirs to fit. min.insync.replicas=2 had kept new records out, not old ones in. Eligible leader replicas close the gap: a replica that leaves an in-sync set that is too small is remembered as complete, and a broker that comes back without a clean shutdown is taken out of the in-sync set, so a complete one leads. They came in 4.0, and clusters formatted with 4.1 or later have them. Our own broker forms clusters without (kafka-features turns them on). On real processes this lab takes away what was not flushed by emptying the segments of a node that was killed.',
+    'Kafka acknowledges a record when every in-sync replica has it in its page cache; it does not wait for a flush. That is safe as long as machines fail one by one: who comes back empty copies from the others. It is not safe if all lose their power at once; no version of Kafka promises anything then, unless it flushes every record (flush.messages=1). Even that covers what is in a log, not its name: Kafka fsyncs the directory of its logs with the next checkpoint (replica.high.watermark.checkpoint.interval.ms, 5 s), and a log that is younger may be gone as a whole, so the variant flushed waits for one. Between the two lies the last replica standing (KIP-966). The in-sync set never becomes empty: when the others have left it, the last one stays in it even when it dies, because it must have everything. After a power failure it does not, but it is the only one that may lead; it does, with an empty log, and the others, which had every record, cut theirs to fit. min.insync.replicas=2 had kept new records out, not old ones in. Eligible leader replicas close the gap: a replica that leaves an in-sync set that is too small is remembered as complete, and a broker that comes back without a clean shutdown is taken out of the in-sync set, so a complete one leads. They came in 4.0, and clusters formatted with 4.1 or later have them. Our own broker forms clusters without (kafka-features turns them on). Where nodes cannot lose their power (./faultline fault list --kinds), this lab takes away what was not flushed by emptying the segments of a node that was killed.',
   reading: [
     'KIP-966, eligible leader replicas: https://cwiki.apache.org/confluence/display/KAFKA/KIP-966',
     'Kafka documentation, "Application vs. OS Flush Management": https://kafka.apache.org/documentation/#appvsosflush',
