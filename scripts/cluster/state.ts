@@ -149,7 +149,8 @@ export function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory)
   } catch (error) {
-    if (!['ENOTEMPTY', 'ENOENT', 'EEXIST'].includes(codeOf(error) ?? '')) throw error
+    // ENOTDIR: a link to it, which somebody has made and wants to keep.
+    if (!['ENOTEMPTY', 'ENOENT', 'EEXIST', 'ENOTDIR'].includes(codeOf(error) ?? '')) throw error
   }
 }
 

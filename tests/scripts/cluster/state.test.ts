@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -77,6 +77,15 @@ describe('the state', () => {
     await put('up')
     removeState('a')
     expect(existsSync(home)).toBe(false)
+  })
+
+  test('goes from a folder that is reached through a link, which stays', async () => {
+    const real = path.join(path.dirname(home), 'real')
+    mkdirSync(real)
+    symlinkSync(real, home)
+    await put('up')
+    removeState('a')
+    expect(readdirSync(home)).toEqual([])
   })
 
   test('refuses a damaged record and one of another layout', async () => {
