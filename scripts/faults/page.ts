@@ -63,8 +63,8 @@ Containers (\`--runtime compose\`) have an image with it, which the toolkit buil
 jars: that needs Linux and a C compiler with the headers of the GNU C library (\`doctor\` and \`fault list --kinds --json\` tell whether they are there), and a
 JVM for that C library. Without \`--faults\` no library is loaded: then \`stall\` freezes a node from outside, and the proxy breaks its links.
 
-- The disk is broken for the file calls below its log directories. Indexes are memory maps, which no call passes: they are out of reach. A full disk ends a
-  node with one log directory, as a real one does. Expressions (\`--path\`) are those of POSIX.
+- The disk is broken for the file calls below its log directories. Indexes are memory maps, which no call passes: they are out of reach. A full disk is
+  that of all its log directories, the one of the metadata log, too: it ends the node. Expressions (\`--path\`) are those of POSIX.
 - The clock is broken for the calendar of the JVM, not for its timeouts. The proof is the last time that the JVM itself was told.
 - In containers, \`dropped-links\` is a packet filter, set from a short-lived container that shares the network of the node and has the right NET_ADMIN there,
   and \`memory-pressure\` a process in the node's container. Both end with the run of the container. Of processes there is neither.
