@@ -86,6 +86,15 @@ describeWith(['java', 'maven'], 'requests that come late, on Apache Kafka', () =
   })
 })
 
+describeWith(['java', 'apache-kafka', 'cc'], 'disks that fail, on Apache Kafka', () => {
+  test('come out as expected of it: a full one ends the broker, a directory takes its partitions along', async () => {
+    const names = ['full', 'directory-fails-alone']
+    const { variants } = await run('26-failing-disks', 'apache-kafka', names)
+    const seen = variants.map(({ name, asExpected, trouble }) => ({ name, asExpected, trouble }))
+    expect(seen).toEqual(names.map(name => ({ name, asExpected: true, trouble: undefined })))
+  })
+})
+
 describe('what a run leaves', () => {
   test('is a page without any reference to the network, JSON, JUnit and histories that are judged the same again', async () => {
     const folder = join(out, 'faultline-13-idempotent-producer')
