@@ -109,7 +109,9 @@ function create(path: string, self: Holder): boolean {
   // Linked when it is whole: a file that says nothing is Kafka's, and whoever finds one takes it away.
   const own = `${path}.${self.pid}`
   try {
-    writeFileSync(own, textOf(self))
+    // Anew: one that was left there may be the lock itself, under its second name.
+    rmSync(own, { force: true })
+    writeFileSync(own, textOf(self), { flag: 'wx' })
     return put(own, path)
   } finally {
     rmSync(own, { force: true })
@@ -141,15 +143,18 @@ function remove(path: string, text: string, self: Holder): void {
   }
 }
 
+/** Each time in vain, another process has taken the lock or released it: where that never ends, something else is in the way. */
+const attemptsMax = 1_000
+
 export function takeLock(path: string): DiskLock {
   return diskCall('lock', path, () => {
     const self = { pid: process.pid, began: beganOf(process.pid) ?? '' }
-    while (!create(path, self)) {
+    for (let attempts = 1; !create(path, self); attempts++) {
       try {
         remove(path, leftBehind(path, self), self)
       } catch (error) {
-        // Released, or taken away by another one that wants it, while it was looked at.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        // Released, or taken away by another one that wants it, while it was looked at. Of a link that leads nowhere it is never anything else.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempts === attemptsMax) throw error
       }
     }
     return { release: () => diskCall('unlock', path, () => unlinkSync(path)) }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -61,6 +61,25 @@ describe('the lock of a directory', () => {
   it('is free when it names a process id that belongs to another process now', () => {
     writeFileSync(file, 'pid=1 began=123456789\n')
     takeLock(file).release()
+  })
+
+  it('is refused, and not asked for without end, where its name is a link that leads nowhere', () => {
+    symlinkSync(path.join(directory, 'gone', 'lock'), file)
+    expect(() => takeLock(file)).toThrow('ENOENT')
+    expect(readdirSync(directory)).toEqual(['.lock'])
+  })
+
+  it('keeps what it says when its second name was left by one that died as it took it', async () => {
+    const child = await holder()
+    try {
+      linkSync(file, `${file}.${process.pid}`)
+      const said = readFileSync(file, 'utf8')
+      expect(() => takeLock(file)).toThrow('EEXIST')
+      expect(readFileSync(file, 'utf8')).toBe(said)
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
   })
 
   it('is free when it names nobody, as Kafka leaves it', () => {
