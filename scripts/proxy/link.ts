@@ -102,14 +102,16 @@ export class Link implements ConnectionOwner {
   }
 
   async #nodeIsBack(): Promise<void> {
-    this.#watch = undefined
-    if (this.#isClosed || this.plan.refusal !== undefined || this.#server !== undefined) return
     try {
-      await this.listen()
+      // The watch is over only when that is done: nobody else may begin to listen meanwhile.
+      if (!this.#isClosed && this.plan.refusal === undefined && this.#server === undefined) await this.listen()
+      this.#watch = undefined
     } catch (error) {
       console.error(`link ${this.name}: ${messageOf(error)}`)
-      this.#watchNode()
+      if (!this.#isClosed) this.#watchNode()
     }
+    // Closed, or cut, while it began to listen.
+    if (this.#isClosed || this.plan.refusal !== undefined) await this.#unlisten()
   }
 
   state(): LinkState {
