@@ -52,8 +52,7 @@ export class NodeProcess {
 
   /** Starts the process; its output is appended to the log file. */
   async start(launch: Launch, { tied }: LaunchOptions): Promise<void> {
-    const { state } = await this.status()
-    if (RUNNING.has(state)) throw failure(`Node ${this.id} is ${state} already.`)
+    await this.requireDown()
     const log = openSync(this.logFile, 'a')
     const logFrom = fstatSync(log).size
     try {
@@ -77,6 +76,17 @@ export class NodeProcess {
     } finally {
       closeSync(log)
     }
+  }
+
+  /** Refuses a node that has a process. */
+  async requireDown(): Promise<void> {
+    const { state } = await this.status()
+    if (RUNNING.has(state)) throw failure(`Node ${this.id} is ${state} already.`)
+  }
+
+  /** Refuses a node that has none. */
+  async requireAlive(verb: string): Promise<void> {
+    this.#expectAlive(await this.status(), verb)
   }
 
   async kill(): Promise<void> {

@@ -283,9 +283,13 @@ export class ProcessCluster implements Cluster {
     const inside = this.#inside
     if (inside === undefined)
       throw failure(`The nodes of ${this.spec.name} do not note what they have not fsynced.`, 'up --faults lets them.')
-    for (const id of ids) inside.requirePower(id, options)
+    for (const id of ids) {
+      inside.requirePower(id, options)
+      await this.#node(id).requireAlive('cut the power of')
+    }
     await untilAllEnded(ids.map(id => this.kill(id)))
-    return ids.map(id => ({ node: id, ...inside.losePower(id, options) }))
+    // One whose disk cannot be put back keeps none of the others from it.
+    return await untilAllEnded(ids.map(async id => ({ node: id, ...inside.losePower(id, options) })))
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -364,7 +368,8 @@ export class ProcessCluster implements Cluster {
     const files = ids.map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
     await this.#startProxy(options.signal)
-    await Promise.all([...this.#nodes.values()].map(node => this.#launch(node)))
+    // Who takes them away after a failure has to find all of them.
+    await untilAllEnded([...this.#nodes.values()].map(node => this.#launch(node)))
   }
 
   async endAll(): Promise<void> {
@@ -400,13 +405,11 @@ export class ProcessCluster implements Cluster {
   }
 
   async #startNode(node: NodeProcess, options: PrepareOptions): Promise<void> {
+    // Before anything is touched that a node which runs is at work with.
+    await node.requireDown()
     const files = this.#files(node.id)
     const port = this.#ownPort(node.id)
-    if (await answers(port)) {
-      const { state } = await node.status()
-      if (state === 'stopped' || state === 'dead')
-        throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
-    }
+    if (await answers(port)) throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
     await this.#beforeStart(node.id, options)
     await this.#engineOf(node.id).format([files], this.#record.clusterId, options)
     await this.#startProxy(options.signal)

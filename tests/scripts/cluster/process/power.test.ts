@@ -2,10 +2,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeLossProof } from '#broker/environment/faulty/unsynced/loss-proof.ts'
 import { UnsyncedDisk } from '#broker/environment/faulty/unsynced/unsynced-disk.ts'
-import { UnsyncedJournal } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
+import { UnsyncedJournal, unsyncedNames } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
 import type { ProcessEngine } from '#scripts/cluster/process/engine.ts'
 import { freeBasePort } from '#scripts/cluster/ports.ts'
@@ -29,18 +29,22 @@ const engine: ProcessEngine = {
 let home: string
 let cluster: ProcessCluster
 let file: string
+let fileOf2: string
 beforeEach(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'faultline-power-'))
   process.env['FAULTLINE_HOME'] = home
-  const asked = clusterSpec({ runtime: 'process', name: 'powered', brokers: 1, faults: true, port: 0 })
+  const asked = clusterSpec({ runtime: 'process', name: 'powered', brokers: 2, faults: true, port: 0 })
   const spec = { ...asked, port: await freeBasePort(asked) }
   cluster = new ProcessCluster(
     { version: 1, spec, clusterId: 'c', phase: 'up', owner: { pid: 1, startedAt: '' }, foreignData: [] } as never,
     engine,
   )
-  mkdirSync(nodeDirectory('powered', 1), { recursive: true })
-  mkdirSync(dataDirectory(spec, 1), { recursive: true })
+  for (const id of [1, 2]) {
+    mkdirSync(nodeDirectory('powered', id), { recursive: true })
+    mkdirSync(dataDirectory(spec, id), { recursive: true })
+  }
   file = path.join(dataDirectory(spec, 1), 'log')
+  fileOf2 = path.join(dataDirectory(spec, 2), 'log')
 })
 afterEach(async () => {
   await cluster.endAll()
@@ -48,9 +52,12 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
+const fileOfNode = (id: number): string => (id === 1 ? file : fileOf2)
+
 /** As a node does that notes it: a file whose second half is not fsynced. */
-function writeNoted(): void {
-  const directory = nodeDirectory('powered', 1)
+function writeNoted(id = 1): void {
+  const directory = nodeDirectory('powered', id)
+  const file = fileOfNode(id)
   const journal = new UnsyncedJournal(nodeDisk, directory)
   const disk = writeLossProof(
     nodeDisk,
@@ -72,6 +79,41 @@ test('a restart as the same program changes nothing: what was not fsynced can st
   await cluster.start(1)
   await cluster.powerFailure([1])
   expect(readFileSync(file, 'utf8')).toBe('fsynced')
+})
+
+test('a start of a node that runs is refused before anything of it is touched', async () => {
+  await cluster.start(1)
+  writeNoted()
+  await cluster.versions.set(1, 'other.mjs')
+  await expect(cluster.start(1)).rejects.toThrow('Node 1 is running already.')
+  await cluster.powerFailure([1])
+  expect(readFileSync(file, 'utf8')).toBe('fsynced')
+})
+
+describe('the power failure of several nodes', () => {
+  beforeEach(async () => {
+    for (const id of [1, 2]) {
+      await cluster.start(id)
+      writeNoted(id)
+    }
+  })
+
+  test('ends none of them when one of them is down already', async () => {
+    await cluster.kill(2)
+    await expect(cluster.powerFailure([1, 2])).rejects.toThrow('Cannot cut the power of node 2: it is stopped')
+    expect((await cluster.nodes()).map(({ id, state }) => [id, state === 'stopped'])).toEqual([
+      [1, false],
+      [2, true],
+    ])
+  })
+
+  test('takes what it has to from each, also when the journal of another one cannot be read', async () => {
+    const journal = path.join(nodeDirectory('powered', 1), unsyncedNames.journal)
+    rmSync(journal)
+    mkdirSync(journal)
+    await expect(cluster.powerFailure([1, 2])).rejects.toThrow(unsyncedNames.journal)
+    expect(readFileSync(fileOf2, 'utf8')).toBe('fsynced')
+  })
 })
 
 test.each([
