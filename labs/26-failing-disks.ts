@@ -67,18 +67,18 @@ const values = (name: string, count: number): string[] =>
 async function countReadable(run: LabRun, workload: HandWorkload, broker: number): Promise<number> {
   try {
     return (await workload.fetchFrom(broker, { partition: 0, offset: 0 })).records.length
-  } catch {
-    await untilEnded(run, broker)
+  } catch (error) {
+    await untilEnded(run, broker, error)
     return 0
   }
 }
 
-/** Throws when a broker whose disk is full goes on. */
-async function untilEnded(run: LabRun, id: number): Promise<void> {
+/** Throws when a broker whose disk is full goes on. @param refusal  what it said instead */
+async function untilEnded(run: LabRun, id: number, refusal?: unknown): Promise<void> {
   const isEnded = async () => (await run.cluster.nodes()).some(each => each.id === id && each.state === 'dead')
   const { clock } = run.cluster
   const ended = await poll(async () => (await isEnded()) || undefined, { clock, everyMs: 200, timeoutMs: endMs })
-  if (ended === undefined) throw new Error(`broker ${id}, whose disk is full, goes on`)
+  if (ended === undefined) throw refusal ?? new Error(`broker ${id}, whose disk is full, goes on`)
 }
 
 const fillUp = byHand(3, async (run, workload) => {

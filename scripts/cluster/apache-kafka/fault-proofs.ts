@@ -14,7 +14,7 @@ import { errorNumber, formatRules, type ClockOffset } from './fault-rules.ts'
 export type Probe = (folder: string, words: readonly string[]) => Promise<ProbeRan>
 
 export interface ProbeRan {
-  /** Undefined: what it ran in ended meanwhile. */
+  /** Undefined: it was ended, alone or with the container that it ran in. */
   readonly exitCode: number | undefined
   readonly stdout: string
   readonly stderr: string
@@ -135,7 +135,8 @@ async function runProbe(
   const folder = `probe-${process.pid}-${Math.round(performance.now() * 1_000)}`
   const { exitCode, stdout, stderr } = await run(folder, [operation, String(bytes), rules, String(fill)])
   if (exitCode === 0) return JSON.parse(stdout) as Probed
-  throw failure(`The probe beside the node ended with ${exitCode ?? 'its container'}: ${stderr.trim().slice(-500)}`)
+  const how = exitCode === undefined ? 'was ended before it was done' : `ended with exit code ${exitCode}`
+  throw failure(`The probe beside the node ${how}: ${stderr.trim().slice(-500)}`)
 }
 
 /** The JVM asks for the time when it needs it. */

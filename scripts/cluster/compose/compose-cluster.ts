@@ -258,8 +258,8 @@ export class ComposeCluster implements Cluster {
   async start(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     await this.#endCut(id)
-    this.#wantEnd(id, false)
     await completeGrowth(this.#proxy, this.spec)
+    this.#wantEnd(id, false)
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
     if (before === undefined) await this.#inTurn(() => this.#makeServices([id]))
