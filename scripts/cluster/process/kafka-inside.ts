@@ -9,10 +9,17 @@ import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync
 import { join, relative } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
-import { endCut } from '../../container/durable-tree.ts'
 import { codeOf, failure } from '../../errors.ts'
 import type { ProbeRan } from '../apache-kafka/fault-proofs.ts'
+import { endCut } from '../apache-kafka/durable-tree.ts'
 import { KafkaNodeFaults, type KafkaNode } from '../apache-kafka/node-faults.ts'
+import {
+  forgetDurable,
+  knowsDurable,
+  loseNotDurable,
+  nobodyKnowsDurable,
+  requireKafkasLoss,
+} from '../apache-kafka/power.ts'
 import { libraryFile, libraryFolder, libraryName, probeName } from '../apache-kafka/preload.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec, PowerFailureOptions } from '../cluster.ts'
@@ -20,7 +27,6 @@ import { faultLockFile, nodeDirectory } from '../state.ts'
 import type { PrepareOptions } from './engine.ts'
 import type { InsideNodes } from './inside.ts'
 import type { NodeProcess } from './node-process.ts'
-import { forgetDurable, knowsDurable, loseNotDurable, nobodyKnowsDurable, requireKafkasLoss } from './power.ts'
 
 /** How long a loader may take on a busy machine until it has mapped what it has to. */
 const loadMs = 30_000

@@ -1,8 +1,5 @@
-/**
- * The power failure of a node that is a process: what it had not fsynced is taken from its disk once it has ended. A node of ours has kept a journal of
- * what is not fsynced; of Apache Kafka, the library in front of it what is.
- */
-import { existsSync, rmSync } from 'node:fs'
+/** The power failure of a node of ours: what it had not fsynced is taken from its disk once it has ended, by the journal that it kept. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { randomLoss, totalLoss } from '#broker/environment/faulty/power-loss.ts'
@@ -10,8 +7,7 @@ import { lookForLoss } from '#broker/environment/faulty/unsynced/loss-proof.ts'
 import { cutPower, type LossReport } from '#broker/environment/faulty/unsynced/power-cut.ts'
 import { UnsyncedJournal } from '#broker/environment/faulty/unsynced/unsynced-journal.ts'
 import { nodeDisk } from '#broker/environment/node/disk.ts'
-import { durableNames, forgottenNames, loseWhatIsNotDurable } from '../../container/durable-tree.ts'
-import { failure, usageError } from '../../errors.ts'
+import { failure } from '../../errors.ts'
 import type { PowerFailureOptions } from '../cluster.ts'
 import { seededRandom } from '../random.ts'
 import { readJson, writeJson } from '../state.ts'
@@ -56,35 +52,4 @@ export function continueUnsynced(directory: string, version: string | undefined)
 
 export function forgetUnsynced(directory: string): void {
   if (existsSync(directory)) UnsyncedJournal.remove(nodeDisk, directory)
-}
-
-/** To be asked before the node is ended, wherever it runs. */
-export function requireKafkasLoss({ loss }: PowerFailureOptions = wholeLoss): void {
-  if (loss === 'part')
-    throw usageError(
-      '--loss part is not there on the engine apache-kafka: what is durable of it is known, not what else may be on its disk.',
-      'Leave it away: all that was not fsynced gets lost.',
-    )
-}
-
-/** @param logCommand shows what the library has said */
-export function nobodyKnowsDurable(id: number, logCommand: string): Error {
-  return failure(
-    `Nobody knows what node ${id} has fsynced: its file system does not say when a file was made, or has no room left.`,
-    `${logCommand} may tell why.`,
-  )
-}
-
-/** Whether it is written down what of the disk of an Apache Kafka is fsynced. @param directory of its orders */
-export function knowsDurable(directory: string): boolean {
-  return existsSync(join(directory, durableNames.ready))
-}
-
-/** Of an Apache Kafka, only when it has ended. @param directory of its orders */
-export function loseNotDurable(directory: string): NodeFaultProof {
-  return describeLoss(loseWhatIsNotDurable(directory), lookForLoss(nodeDisk, directory, true))
-}
-
-export function forgetDurable(directory: string): void {
-  for (const name of forgottenNames) rmSync(join(directory, name), { recursive: true, force: true })
 }

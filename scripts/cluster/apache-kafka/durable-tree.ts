@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
-import { failure } from '../errors.ts'
+import { failure } from '../../errors.ts'
 
 export const durableNames = {
   store: 'durable',

@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { projectRoot } from '#scripts/cluster/state.ts'
-import { endCut, loseWhatIsNotDurable } from '#scripts/container/durable-tree.ts'
-import { describeWith } from '../../machine.ts'
+import { endCut, loseWhatIsNotDurable } from '#scripts/cluster/apache-kafka/durable-tree.ts'
+import { describeWith } from '../../../machine.ts'
 
 /** Behind the library: a call that a program of a test has put into the middle of an fsync, or before a cut; an end in the middle of a start. */
 const middle = String.raw`
