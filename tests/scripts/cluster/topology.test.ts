@@ -141,7 +141,7 @@ describe('a topology', () => {
     [{ runtime: 'compose', brokers: [{ engine: 'apache-kafka' }] }, 'Nodes with engines of their own are not there on'],
     [
       { faults: true, brokers: [{ engine: 'apache-kafka:3.9.1' }, {}] },
-      '--faults is not there on the engine apache-kafka:3.9.1',
+      '--faults is not there for nodes of several engines, and this cluster has faultline and apache-kafka.',
     ],
     [{ metrics: true, engine: 'apache-kafka' }, 'No node of this cluster has metrics for Prometheus'],
     [{ metrics: true, runtime: 'simulated' }, 'Metrics for Prometheus are not there on the runtime simulated'],
