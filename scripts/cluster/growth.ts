@@ -61,7 +61,7 @@ export async function planGrowth({ spec, phase }: Pick<ClusterRecord, 'spec' | '
     throw usageError(
       most < 1
         ? `The cluster ${name} has ${full}, which is the most there can be.`
-        : `--by ${by}: expected a number from 1 to ${most}.`,
+        : `--by ${by}: expected a number from 1 to ${most}, as there can be ${full} in all.`,
     )
   const grown = { ...spec, added: (spec.added ?? 0) + by }
   await requireFreshPorts(spec, grown)

@@ -67,11 +67,16 @@ describe('more brokers for a cluster that runs', () => {
       1,
       'has 9 nodes behind its fault',
     ],
-    ['behind a fault proxy by too many', { proxy: true }, 7, '--by 7: expected a number from 1 to 6'],
+    [
+      'behind a fault proxy by too many',
+      { proxy: true },
+      7,
+      '--by 7: expected a number from 1 to 6, as there can be 9 nodes behind its fault proxy in all.',
+    ],
     ['of Redpanda', { engine: 'redpanda' }, 1, 'is of Redpanda, and cannot grow here'],
     ['that is full', { brokers: 99 }, 1, 'has 99 brokers, which is the most there can be'],
     ['by none', {}, 0, '--by 0: expected a number from 1 to 96'],
-    ['by too many', {}, 97, '--by 97: expected a number from 1 to 96'],
+    ['by too many', {}, 97, '--by 97: expected a number from 1 to 96, as there can be 99 brokers in all.'],
   ])('are refused to a cluster %s', async (_, request, by, why) => {
     const spec = clusterSpec({ name: 'more', runtime: 'compose', ...request })
     await expect(planGrowth({ spec, phase: 'up' }, by)).rejects.toThrow(why)
