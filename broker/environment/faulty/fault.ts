@@ -110,9 +110,14 @@ export function describeOccasion({ nth, oneIn = 1 }: Occasion): string {
   return oneIn === 1 ? '' : `, one in ${oneIn}`
 }
 
-/** `write, sync of /\.log$/`, for summaries. */
-export function describeTarget(target: DiskTarget, otherwise = 'every file call'): string {
-  const operations = target.operations?.join(', ') ?? otherwise
+/** As whoever orders a fault says it: to them the fsyncs of files and directories are one kind of call. */
+function nameOf(operation: DiskOperation): string {
+  return operation === 'sync' || operation === 'syncDirectory' ? 'fsync' : operation
+}
+
+/** `write, fsync of /\.log$/`, for summaries. */
+export function describeTarget({ operations: calls, ...target }: DiskTarget, otherwise = 'every file call'): string {
+  const operations = calls === undefined ? otherwise : [...new Set(calls.map(nameOf))].join(', ')
   return target.path === undefined ? operations : `${operations} of ${String(target.path)}`
 }
 

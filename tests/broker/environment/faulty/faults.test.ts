@@ -87,6 +87,13 @@ describe.each(harnesses)('faults on the $name', ({ run }) => {
       expect(stalls).toEqual([30, 30])
     }))
 
+  test('fsyncs of files and directories are one kind of call to whoever reads of a fault', () => {
+    const operations = ['write', 'sync', 'syncDirectory'] as const
+    expect(slowDisk({ delayMs: 30, operations }).summary).toBe('write, fsync takes 30 ms longer')
+    const crash = crashAt({ nth: 2, when: 'before', operations: ['syncDirectory'], path: /x/ })
+    expect(crash.summary).toBe('crash before call 2 from now: fsync of /x/')
+  })
+
   test('a torn write leaves its first part and crashes', () =>
     faulty(({ environment, directory, plan }) => {
       plan.add(tornWrite({ nth: 2, keepBytes: 4 }))
