@@ -85,8 +85,12 @@ describe('a lab that was drawn from a seed', () => {
     expect(again).toMatchObject({ lab: 'random-1', verdict: 'valid', reason: `Judged again: ${outcome.reason}` })
     expect(again.variants[0]?.acknowledged).toBe(outcome.variant.acknowledged)
     expect(readdirSync(out)).toContain('report.html')
-    const { reason, variants } = await rerun(history, { simulated: simulatedRuntime })
+    const told: string[] = []
+    const progress = (message: string) => void told.push(message)
+    const { reason, variants } = await rerun(history, { simulated: simulatedRuntime, progress })
     expect(reason).toBe(`Run again: ${outcome.reason}`)
+    // The settings say what is expected of it, and that is judged afterwards.
+    expect(told.at(-1)).toBe('  main: invalid')
     expect(variants[0]?.operations).toBe(outcome.variant.operations)
   })
 
