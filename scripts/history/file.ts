@@ -125,6 +125,7 @@ export async function readHistory(path: string): Promise<{ run: RunDescription; 
     return parseHistory(await readFile(path, 'utf8'), path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw usageError(`There is no file ${path}.`, leftThere)
+    if (codeOf(error) === 'EISDIR') throw usageError(`${path} is a folder: expected the file of a history.`, leftThere)
     throw failure(`No history can be read from this file: ${messageOf(error)}`, leftThere, error)
   }
 }

@@ -267,6 +267,14 @@ describe('./faultline', () => {
     expect(exitCode).toBe(2)
   })
 
+  test('lab replay says that a folder is no history', async () => {
+    const folder = path.dirname(home)
+    const { exitCode, stderr } = await run('lab', 'replay', folder)
+    expect(stderr).toContain(`${folder} is a folder: expected the file of a history.`)
+    expect(stderr).toContain('VARIANT.history.jsonl')
+    expect(exitCode).toBe(2)
+  })
+
   test('says what is wrong with a file that should be a history', async () => {
     const file = path.join(path.dirname(home), 'no-history.jsonl')
     writeFileSync(file, '{}\n')
