@@ -201,6 +201,8 @@ export function checkRandomLab(value: unknown): RandomLab {
     if (!Number.isSafeInteger(document[name]) || Number(document[name]) < 0)
       throw new Error(`${name}: expected a whole number, got ${JSON.stringify(document[name])}`)
   const lab = document as RandomLab
+  for (const name of ['brokers', 'partitions', 'producers'] as const)
+    if (lab[name] < 1) throw new Error(`${name}: expected at least 1, got ${lab[name]}`)
   if (![0, 1, -1].includes(lab.acks)) throw new Error(`acks: expected 0, 1 or -1, got ${JSON.stringify(lab.acks)}`)
   for (const name of ['idempotent', 'unclean'] as const)
     if (typeof lab[name] !== 'boolean')

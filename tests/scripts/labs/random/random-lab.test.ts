@@ -54,6 +54,8 @@ describe('a lab from a seed', () => {
       [{}, /expected a document with format/],
       [{ ...lab, acks: 2 }, /acks: expected 0, 1 or -1, got 2/],
       [{ ...lab, partitions: 'many' }, /partitions: expected a whole number/],
+      [{ ...lab, brokers: 0 }, /brokers: expected at least 1, got 0/],
+      [{ ...lab, partitions: 0 }, /partitions: expected at least 1, got 0/],
       [{ ...lab, faults: [{ ...lab.faults[0], kind: 'melt' }] }, /fault 0: expected a kind of kill/],
       [{ ...lab, faults: [{ ...lab.faults[0], target: 'leader' }] }, /expected a target like "leader of 0"/],
     ]
