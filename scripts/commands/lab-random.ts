@@ -102,6 +102,8 @@ export interface ShrinkCommandOptions extends CommonOptions {
 }
 
 export async function shrinkLab(text: string, options: ShrinkCommandOptions, session: Session): Promise<void> {
+  if (options.runs < 1)
+    throw usageError('--runs 0 tries nothing: expected a whole number from 1 on.', 'Leave it away to try up to 200.')
   const lab = randomLabOf(text)
   if (lab === undefined)
     throw usageError(

@@ -46,3 +46,13 @@ test('a file that could be no lab is refused before anything is run', async () =
   expect(exitCode).toBe(2)
   expect(existsSync(file)).toBe(false)
 })
+
+test('no runs at all are refused, and what an earlier one has found stays', async () => {
+  const file = join(folder, 'kept.ts')
+  writeFileSync(file, 'smaller')
+  const command = ['lab', 'shrink', '1', '--runs', '0', '--out', file]
+  const { exitCode, stderr } = await execa(faultline, command, { reject: false })
+  expect(stderr).toContain('--runs 0 tries nothing: expected a whole number from 1 on.')
+  expect(exitCode).toBe(2)
+  expect(readFileSync(file, 'utf8')).toBe('smaller')
+})
