@@ -273,6 +273,7 @@ async function runAll(labs: readonly Lab[], engines: readonly EngineChoice[], se
   const { options, session, runtime } = setting
   const byName = new Map(labs.map(lab => [lab.name, lab]))
   const out = options.out ?? join(installation.workplace, 'out', 'labs')
+  let isBegun = false
   const matrix = await inReportFolder(
     out,
     async () =>
@@ -291,9 +292,13 @@ async function runAll(labs: readonly Lab[], engines: readonly EngineChoice[], se
         done: async (cell, soFar) => {
           if (!session.output.json) session.output.line(cellLine(cell))
           await writeMatrix(out, soFar)
+          isBegun = true
         },
       }),
-  )
+  ).catch((error: unknown) => {
+    if (isBegun) session.output.note(`What there is so far: ${shown(join(out, 'matrix.html'))}`)
+    throw error
+  })
   session.exitCode = exitCodeOf(decided(matrix.cells))
   session.output.result(matrix, () => `\n${matrixMarkdown(matrix)}\nreport: ${shown(join(out, 'matrix.html'))}`)
 }

@@ -1,5 +1,6 @@
 /** What the cluster of a lab can do: what the runtime can with its engine, on this machine. */
 import { capabilitiesOf, type Capability, type LackHere } from '../cluster/cluster.ts'
+import type { Lab } from './lab.ts'
 import type { RunLabOptions } from './run.ts'
 
 export interface Ability {
@@ -27,4 +28,9 @@ export function abilityFor({ runtime, engine, lackHere }: AbilityOptions): Abili
       return `cannot do: ${words.join(', ')}`
     },
   }
+}
+
+/** What the cluster of a lab has that containers have not; undefined: nothing. */
+export function lackInContainers({ topology }: Pick<Lab, 'topology'>): string | undefined {
+  return (topology.logDirs ?? 1) > 1 ? 'second log directory for a node' : undefined
 }

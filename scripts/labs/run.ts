@@ -10,7 +10,7 @@ import type { History } from '../history/operation.ts'
 import { environmentOf } from '../report/environment.ts'
 import { writeReport } from '../report/report.ts'
 import { quickFailover, type Lab, type Variant } from './lab.ts'
-import { abilityFor, type AbilityOptions } from './ability.ts'
+import { abilityFor, lackInContainers, type AbilityOptions } from './ability.ts'
 import { fileOfLab, loadLab } from './load.ts'
 import { judge, judgeAgain, type LabResult, type LeftOut, type VariantResult } from './result.ts'
 import { Strays, type ScriptLimits } from './strays.ts'
@@ -126,6 +126,8 @@ function lackOf(lab: Lab, options: AbilityOptions): string | undefined {
   const { runtime } = options
   const lack = abilityFor(options).lackOf(lab.needs)
   if (lack !== undefined) return `The runtime ${runtime.name} ${lack}`
+  const shape = runtime.name === 'compose' ? lackInContainers(lab) : undefined
+  if (shape !== undefined) return `The runtime compose has no ${shape}`
   if (runtime.name !== 'external') return undefined
   // Those of quickFailover change how long things take, not what happens; others are what the lab is about.
   const settings = Object.entries(topology.settings).filter(([name, value]) => quickFailover[name] !== value)

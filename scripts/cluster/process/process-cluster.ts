@@ -373,8 +373,11 @@ export class ProcessCluster implements Cluster {
   }
 
   async endAll(): Promise<void> {
-    await Promise.all([...this.#nodes.values()].map(node => node.end()))
-    await this.#proxy?.end()
+    try {
+      await untilAllEnded([...this.#nodes.values()].map(node => node.end()))
+    } finally {
+      await this.#proxy?.end()
+    }
   }
 
   /** Removes the data that `up` made outside of the state directory; what was there before stays. */
@@ -389,7 +392,7 @@ export class ProcessCluster implements Cluster {
 
   /** Controlled shutdown of all. The last ones may find no quorum to say goodbye to, and no follower to hand a leader to: then they are ended. */
   async #stopAll(progress: Progress | undefined): Promise<void> {
-    await Promise.all(
+    await untilAllEnded(
       [...this.#nodes.values()].map(async node => {
         const { state } = await node.status()
         if (state === 'paused') await node.resume()

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseProperties } from '#broker/config/properties.ts'
 import { lacking, usageError } from '../../errors.ts'
+import { takingBack } from '../../settle.ts'
 import type { ClusterSpec, Engine, LackHere, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { enginesOf } from '../engine-name.ts'
@@ -82,15 +83,17 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     writeRecord({ ...record, phase: 'up' })
     return cluster
   } catch (error) {
-    await cluster?.endAll()
-    if (existing === undefined) {
-      cluster?.removeData()
-      removeState(spec.name)
-    } else {
-      writeRecord(existing)
-    }
-    if (request.port === 0) releasePorts(spec.port)
-    throw error
+    throw await takingBack(error, async () => {
+      // What of it still runs is found by its files: they stay where one cannot be ended.
+      await cluster?.endAll()
+      if (existing === undefined) {
+        cluster?.removeData()
+        removeState(spec.name)
+      } else {
+        writeRecord(existing)
+      }
+      if (request.port === 0) releasePorts(spec.port)
+    })
   }
 }
 

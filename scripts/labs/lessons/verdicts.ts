@@ -3,11 +3,13 @@ import { capabilitiesOf, type Capability, type Engine } from '../../cluster/clus
 import { composeRuntimeCapabilities } from '../../cluster/compose/compose-cluster.ts'
 import { processRuntimeCapabilities } from '../../cluster/process/process-cluster.ts'
 import { simulatedCapabilities } from '../../cluster/simulated/simulated-cluster.ts'
+import { lackInContainers } from '../ability.ts'
 import { expectationOn, type Expectation, type Lab, type Variant } from '../lab.ts'
 
 export interface Place {
   readonly words: string
   readonly engine: Engine
+  readonly isContainers?: true
   readonly capabilities: ReadonlySet<Capability>
 }
 
@@ -25,13 +27,18 @@ export const places: readonly Place[] = [
   {
     words: 'containers of Apache Kafka',
     engine: 'apache-kafka',
+    isContainers: true,
     capabilities: capabilitiesOf(inContainers, 'apache-kafka'),
   },
 ]
 
 /** What a place lacks for a variant; empty: nothing. */
-export function lackingAt({ capabilities }: Place, lab: Lab, variant?: Variant): Capability[] {
-  return [...lab.needs, ...(variant?.needs ?? [])].filter(each => !capabilities.has(each))
+export function lackingAt({ capabilities, isContainers }: Place, lab: Lab, variant?: Variant): string[] {
+  const shape = isContainers === true ? lackInContainers(lab) : undefined
+  return [
+    ...[...lab.needs, ...(variant?.needs ?? [])].filter(each => !capabilities.has(each)),
+    ...(shape === undefined ? [] : [shape]),
+  ]
 }
 
 /** An engine, or a release of it that differs: `apache-kafka@4.3`. */
