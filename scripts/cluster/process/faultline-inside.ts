@@ -5,7 +5,7 @@ import { nodeDirectory } from '../state.ts'
 import type { InsideNodes } from './inside.ts'
 import { ProcessNodeFaults, requireSocketPaths } from './node-faults.ts'
 import type { NodeProcess } from './node-process.ts'
-import { continueUnsynced, forgetUnsynced, loseUnsynced, requireJournal } from './power.ts'
+import { continueUnsynced, forgetUnsynced, keepsJournal, loseUnsynced, requireJournal } from './power.ts'
 
 export class FaultlineInside implements InsideNodes {
   readonly faults: ProcessNodeFaults
@@ -39,7 +39,11 @@ export class FaultlineInside implements InsideNodes {
     requireJournal(id, this.directoryOf(id))
   }
 
-  losePower(id: number, options: PowerFailureOptions | undefined): NodeFaultProof {
+  knowsLoss(id: number): boolean {
+    return keepsJournal(this.directoryOf(id))
+  }
+
+  losePower(id: number, options: PowerFailureOptions): NodeFaultProof {
     return loseUnsynced(this.directoryOf(id), options)
   }
 

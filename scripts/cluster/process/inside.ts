@@ -20,9 +20,11 @@ export interface InsideNodes {
   /** Refuses a node that takes no orders although it was told to. */
   afterStart(node: NodeProcess): Promise<void>
   /** To be asked before the process is ended: that it can lose its power. */
-  requirePower(id: number, options: PowerFailureOptions | undefined): void
+  requirePower(id: number, options: PowerFailureOptions): void
+  /** Whether anybody knows what the disk of a node loses with its power, or would lose still. */
+  knowsLoss(id: number): boolean
   /** Only when the process has ended. */
-  losePower(id: number, options: PowerFailureOptions | undefined): NodeFaultProof
+  losePower(id: number, options: PowerFailureOptions): NodeFaultProof
   /** The disk of a node that is down was emptied, or is about to be. */
   forgetDisk(id: number): Promise<void>
 }

@@ -85,9 +85,13 @@ export class KafkaInside implements InsideNodes {
     )
   }
 
-  requirePower(id: number, options: PowerFailureOptions | undefined): void {
+  requirePower(id: number, options: PowerFailureOptions): void {
     requireKafkasLoss(options)
-    if (!knowsDurable(this.directoryOf(id))) throw nobodyKnowsDurable(id, this.#logCommand(id))
+    if (!this.knowsLoss(id)) throw nobodyKnowsDurable(id, this.#logCommand(id))
+  }
+
+  knowsLoss(id: number): boolean {
+    return knowsDurable(this.directoryOf(id))
   }
 
   losePower(id: number): NodeFaultProof {

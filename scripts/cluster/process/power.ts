@@ -14,9 +14,14 @@ import { readJson, writeJson } from '../state.ts'
 
 export const wholeLoss: PowerFailureOptions = { loss: 'all', names: 'ordered', seed: 0 }
 
+/** @param directory of the node */
+export function keepsJournal(directory: string): boolean {
+  return UnsyncedJournal.exists(nodeDisk, directory)
+}
+
 /** To be asked before the process is ended. @param directory of the node */
 export function requireJournal(id: number, directory: string): void {
-  if (UnsyncedJournal.exists(nodeDisk, directory)) return
+  if (keepsJournal(directory)) return
   throw failure(
     `Node ${id} keeps no journal of what it has not fsynced, so that nothing can be taken from it: its data lies on another file system than ${directory}, or the program that it was made into keeps none.`,
     'Leave out --data or choose a folder on that file system; as the version that the cluster began with, a node keeps one.',

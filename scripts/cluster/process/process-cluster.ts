@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Random } from '#broker/environment/environment.ts'
+import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { failure, lacking, usageError } from '../../errors.ts'
 import { takingBack, untilAllEnded } from '../../settle.ts'
 import type { ClusterLinks } from '../../proxy/model.ts'
@@ -34,14 +35,23 @@ import { askQuorum, probePrefix, waitUntilReady } from '../ready.ts'
 import { describeSecurity, toolkitClient, writeClientFiles, type SecurityDocument } from '../security/clients.ts'
 import { readSecurity, type ClusterSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, logDirectories, nodeDirectory, removeIfEmpty, removeState, writeRecord } from '../state.ts'
+import {
+  dataDirectory,
+  logDirectories,
+  nodeDirectory,
+  readJson,
+  removeIfEmpty,
+  removeState,
+  writeJson,
+  writeRecord,
+} from '../state.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { prepareGrowth } from './grow.ts'
 import { insideOf, type InsideNodes } from './inside.ts'
 import { commandLineOf } from './liveness.ts'
 import { NodeProcess } from './node-process.ts'
 import { readNodeVersion, removeNodeVersion, writeNodeVersion } from '../node-version.ts'
-import { forgetUnsynced } from './power.ts'
+import { forgetUnsynced, wholeLoss } from './power.ts'
 import { ProxyProcess } from './proxy-process.ts'
 
 export const processCapabilities: ReadonlySet<Capability> = new Set<Capability>([
@@ -230,6 +240,7 @@ export class ProcessCluster implements Cluster {
     }
     // First: of a disk that is half emptied nothing may be taken for durable.
     await this.#inside?.forgetDisk(id)
+    rmSync(this.#cutFile(id), { force: true })
     const directories = logDirectories(this.spec, id)
     for (const directory of directories) emptyDirectory(directory)
     const metadata = metadataDirectory(this.spec, id, { directories, from: nodeDirectory(this.spec.name, id) })
@@ -279,7 +290,7 @@ export class ProcessCluster implements Cluster {
     return fresh
   }
 
-  async powerFailure(ids: readonly number[], options?: PowerFailureOptions): Promise<readonly PowerLossSeen[]> {
+  async powerFailure(ids: readonly number[], options = wholeLoss): Promise<readonly PowerLossSeen[]> {
     const inside = this.#inside
     if (inside === undefined)
       throw failure(`The nodes of ${this.spec.name} do not note what they have not fsynced.`, 'up --faults lets them.')
@@ -287,9 +298,35 @@ export class ProcessCluster implements Cluster {
       inside.requirePower(id, options)
       await this.#node(id).requireAlive('cut the power of')
     }
-    await untilAllEnded(ids.map(id => this.kill(id)))
+    // A command that is cut off here leaves nodes whose next start takes from them what is still to be taken: that of one machine alone would be
+    // another failure.
+    for (const id of ids) writeJson(this.#cutFile(id), options)
+    try {
+      await untilAllEnded(ids.map(id => this.kill(id)))
+    } catch (error) {
+      throw await takingBack(error, () => this.#forgetCuts(ids))
+    }
     // One whose disk cannot be put back keeps none of the others from it.
-    return await untilAllEnded(ids.map(async id => ({ node: id, ...inside.losePower(id, options) })))
+    return await untilAllEnded(ids.map(async id => ({ node: id, ...this.#losePower(inside, id, options) })))
+  }
+
+  /** Says of a node that its power is cut, and how, until what that takes is gone. */
+  #cutFile(id: number): string {
+    return join(nodeDirectory(this.spec.name, id), 'power-cut.json')
+  }
+
+  #losePower(inside: InsideNodes, id: number, options: PowerFailureOptions): NodeFaultProof {
+    const lost = inside.losePower(id, options)
+    rmSync(this.#cutFile(id))
+    return lost
+  }
+
+  /** Of nodes that live on. */
+  async #forgetCuts(ids: readonly number[]): Promise<void> {
+    for (const id of ids) {
+      const { pid } = await this.#node(id).status()
+      if (pid !== undefined) rmSync(this.#cutFile(id), { force: true })
+    }
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -429,8 +466,15 @@ export class ProcessCluster implements Cluster {
 
   async #beforeStart(id: number, options: PrepareOptions): Promise<void> {
     // Nobody goes on with it: what it says is not true any more when the node has run without.
-    if (this.#inside === undefined) forgetUnsynced(nodeDirectory(this.spec.name, id))
-    else await this.#inside.beforeStart(id, readNodeVersion(this.spec.name, id), options)
+    if (this.#inside === undefined) {
+      forgetUnsynced(nodeDirectory(this.spec.name, id))
+      return
+    }
+    const cut = readJson(this.#cutFile(id)) as PowerFailureOptions | undefined
+    if (cut !== undefined && this.#inside.knowsLoss(id)) this.#losePower(this.#inside, id, cut)
+    // All of it was gone already.
+    else rmSync(this.#cutFile(id), { force: true })
+    await this.#inside.beforeStart(id, readNodeVersion(this.spec.name, id), options)
   }
 
   async #launch(node: NodeProcess): Promise<void> {

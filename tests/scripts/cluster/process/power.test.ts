@@ -1,5 +1,5 @@
 /** What a node noted of its disk, across starts as the same program and as another one. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -104,6 +104,28 @@ describe('the power failure of several nodes', () => {
     expect((await cluster.nodes()).map(({ id, state }) => [id, state === 'stopped'])).toEqual([
       [1, false],
       [2, true],
+    ])
+  })
+
+  test('that was cut off is gone on with at the next start of each', async () => {
+    const directory = nodeDirectory('powered', 2)
+    // What a command leaves that is killed when the nodes have ended, and before anything was taken.
+    writeFileSync(path.join(directory, 'power-cut.json'), JSON.stringify({ loss: 'all', names: 'ordered', seed: 0 }))
+    for (const id of [1, 2]) await cluster.kill(id)
+    for (const id of [1, 2]) await cluster.start(id)
+    expect([file, fileOf2].map(name => readFileSync(name, 'utf8'))).toEqual(['fsynced, not', 'fsynced'])
+    // Once.
+    await cluster.kill(2)
+    writeNoted(2)
+    await cluster.start(2)
+    expect(readFileSync(fileOf2, 'utf8')).toBe('fsynced, not')
+  })
+
+  test('is over when it has taken what it had to', async () => {
+    await cluster.powerFailure([1, 2])
+    expect([1, 2].map(id => existsSync(path.join(nodeDirectory('powered', id), 'power-cut.json')))).toEqual([
+      false,
+      false,
     ])
   })
 
