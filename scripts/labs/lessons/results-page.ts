@@ -87,7 +87,9 @@ function labWords(cell: MatrixCell | undefined): string {
 
 function variantWords(variant: MatrixVariant | undefined, common: string | undefined): string {
   if (variant === undefined) return '–'
-  const { asExpected, actual, expected, durationMs } = variant
+  const { asExpected, expected, durationMs } = variant
+  // What was found besides is in the report of the run.
+  const actual = asExpected ? variant.actual.replace(/; also found: .*$/, '') : variant.actual
   const wanted = common === undefined ? `, expected ${expected}` : ''
   return `${asExpected ? '✓' : '✗'} ${markdown(`${actual}${wanted}`)} ${duration(durationMs)}`
 }

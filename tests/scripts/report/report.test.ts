@@ -164,6 +164,7 @@ describe('what was left out and what else was found', () => {
 describe('words', () => {
   test('durations, escapes and entries of a history', async () => {
     expect([4.25, 850, 12_340, 250_000].map(duration)).toEqual(['4.3 ms', '850 ms', '12.3 s', '4 min 10 s'])
+    expect([59_940, 59_960, 179_700].map(duration)).toEqual(['59.9 s', '1 min 0 s', '3 min 0 s'])
     expect(escape(`<a b="c">'&`)).toBe('&lt;a b=&quot;c&quot;&gt;&#39;&amp;')
     const lines = (await run()).map(describeOperation)
     expect(lines).toContain('send k:0 to t-0 at offset 0')
