@@ -9,7 +9,8 @@
  * leaves a turn that has to be ended by hand.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { closeSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkNew } from '#broker/environment/node/link-new.ts'
 import { codeOf, failure } from '../errors.ts'
 import { poll } from './clock.ts'
 import { ownProcess } from './lifecycle.ts'
@@ -105,37 +106,9 @@ function link(path: string, file: string, self: Turn): boolean {
   const own = `${path}.${self.turn}`
   writeFileSync(own, JSON.stringify(self))
   try {
-    linkSync(own, file)
-    return true
-  } catch (error) {
-    if (linkless.has(codeOf(error) ?? '')) return create(file, self)
-    if (codeOf(error) !== 'EEXIST') throw error
-    return false
+    return linkNew(own, file)
   } finally {
     rmSync(own)
-  }
-}
-
-/** What file systems say that know no links: FAT, and some of other machines. */
-const linkless: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
-
-/** False when the file is there already. */
-function create(file: string, self: Turn): boolean {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'wx')
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-    return false
-  }
-  try {
-    writeFileSync(descriptor, JSON.stringify(self))
-    return true
-  } catch (error) {
-    rmSync(file, { force: true })
-    throw error
-  } finally {
-    closeSync(descriptor)
   }
 }
 

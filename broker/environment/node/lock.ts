@@ -4,9 +4,10 @@
  * another program has of the kernel is respected, but such a program does not see ours. Whoever dies while taking it leaves nothing under its name,
  * or all of it.
  */
-import { linkSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { DiskError, type DiskLock } from '../environment.ts'
 import { diskCall } from './disk-errors.ts'
+import { linkNew } from './link-new.ts'
 
 interface Holder {
   readonly pid: number
@@ -77,33 +78,6 @@ function textOf({ pid, began }: Holder): string {
   return `pid=${pid} began=${began}\n`
 }
 
-/** What file systems say that know no links: FAT, and some of other machines. */
-const linkless: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
-
-/** Puts the file there under that name, unless there is one; false when somebody else's is there. */
-function put(own: string, path: string): boolean {
-  try {
-    linkSync(own, path)
-    return true
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
-    if (linkless.has(code)) return copy(own, path)
-    throw error
-  }
-}
-
-/** Where there are no links: for a moment the file is there before it says whose it is. */
-function copy(own: string, path: string): boolean {
-  try {
-    writeFileSync(path, readFileSync(own), { flag: 'wx' })
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
-}
-
 /** Creates the file with our name in it; false when somebody else's is there. */
 function create(path: string, self: Holder): boolean {
   // Linked when it is whole: a file that says nothing is Kafka's, and whoever finds one takes it away.
@@ -112,7 +86,7 @@ function create(path: string, self: Holder): boolean {
     // Anew: one that was left there may be the lock itself, under its second name.
     rmSync(own, { force: true })
     writeFileSync(own, textOf(self), { flag: 'wx' })
-    return put(own, path)
+    return linkNew(own, path)
   } finally {
     rmSync(own, { force: true })
   }
@@ -137,7 +111,7 @@ function remove(path: string, text: string, self: Holder): void {
   const aside = `${path}.${self.pid}`
   renameSync(path, aside)
   try {
-    if (readFileSync(aside, 'latin1') !== text) put(aside, path)
+    if (readFileSync(aside, 'latin1') !== text) linkNew(aside, path)
   } finally {
     unlinkSync(aside)
   }
