@@ -10,10 +10,11 @@
  *
  * Files are replaced as a whole (write, then rename), so that a command that ends in the middle leaves the old or the new content.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { codeOf, exitCodes, failure, messageOf, ToolkitError } from '../errors.ts'
+import { replaceFile } from '../replace-file.ts'
 import { installation } from '../installation/here.ts'
 import type { ClusterSpec } from './cluster.ts'
 import type { ProcessHandle } from './process/liveness.ts'
@@ -181,7 +182,5 @@ export function readJson(path: string): unknown {
 }
 
 export function writeJson(path: string, value: unknown): void {
-  const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, `${JSON.stringify(value, undefined, 2)}\n`)
-  renameSync(temporary, path)
+  replaceFile(path, `${JSON.stringify(value, undefined, 2)}\n`)
 }

@@ -289,9 +289,9 @@ async function runAll(labs: readonly Lab[], engines: readonly EngineChoice[], se
           const folder = engines.length === 1 ? join(out, name) : reportFolder(options, name, engine)
           return await runOne(lab, engine, setting, { out: folder })
         },
-        done: async (cell, soFar) => {
+        done: (cell, soFar) => {
           if (!session.output.json) session.output.line(cellLine(cell))
-          await writeMatrix(out, soFar)
+          writeMatrix(out, soFar)
           isBegun = true
         },
       }),

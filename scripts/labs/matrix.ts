@@ -58,7 +58,7 @@ export interface MatrixOptions {
   /** Runs a lab from an empty machine and takes everything away again. */
   readonly run: (lab: string, engine: EngineChoice) => Promise<{ readonly result: LabResult; readonly out?: string }>
   /** Told after each cell, with all that there are so far: an interrupt loses only what was on its way. */
-  readonly done?: (cell: MatrixCell, soFar: Matrix) => Promise<void>
+  readonly done?: (cell: MatrixCell, soFar: Matrix) => void
 }
 
 export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
@@ -82,7 +82,7 @@ export async function runMatrix(options: MatrixOptions): Promise<Matrix> {
       signal.throwIfAborted()
       const cell = await cellOf(lab, engine, ready.get(engine), options)
       cells.push(cell)
-      await options.done?.(cell, soFar())
+      options.done?.(cell, soFar())
     }
   }
   return soFar()

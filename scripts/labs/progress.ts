@@ -2,11 +2,12 @@
  * What a person has done of the labs: predictions, last verdicts. A small file in the user's state directory (XDG_STATE_HOME, else
  * ~/.local/state), `faultline/labs.json`, which belongs to nobody else and may be deleted at any time.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { codeOf, failure, messageOf } from '../errors.ts'
+import { replaceFile } from '../replace-file.ts'
 import type { LabResult, LabVerdict } from './result.ts'
 
 export interface LabProgress {
@@ -91,7 +92,5 @@ export function withRun(progress: Progress, result: LabResult): Progress {
 export function rememberRun(result: LabResult, file = progressFile()): void {
   const document: Document = { format: 'faultline-lab-progress', version: 1, labs: withRun(readProgress(file), result) }
   makeFolder(dirname(file))
-  const draft = `${file}.${process.pid}`
-  writeFileSync(draft, `${JSON.stringify(document, undefined, 2)}\n`)
-  renameSync(draft, file)
+  replaceFile(file, `${JSON.stringify(document, undefined, 2)}\n`)
 }

@@ -1,28 +1,21 @@
 /** Labs × engines as files: `matrix.html` for people, `matrix.md` for pull requests, `matrix.json` for scripts, `junit.xml` for CI. */
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { verdictWord } from '../labs/result.ts'
-import { rename, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Matrix, MatrixCell, MatrixVariant } from '../labs/matrix.ts'
+import { replaceFile } from '../replace-file.ts'
 import { style } from './style.ts'
 import { markdown } from './markdown.ts'
 import { duration, escape } from './text.ts'
 import { xmlAttribute, xmlText } from './xml.ts'
 
 /** Each file in one step: one that is there stays whole, whatever comes between. */
-export async function writeMatrix(out: string, matrix: Matrix): Promise<void> {
+export function writeMatrix(out: string, matrix: Matrix): void {
   makeFolder(out)
-  const write = async (name: string, text: string) => {
-    const draft = join(out, `.${name}.${process.pid}`)
-    await writeFile(draft, text)
-    await rename(draft, join(out, name))
-  }
-  await Promise.all([
-    write('matrix.html', matrixHtml(matrix, out)),
-    write('matrix.md', matrixMarkdown(matrix)),
-    write('matrix.json', `${JSON.stringify(matrix, null, 2)}\n`),
-    write('junit.xml', matrixJunit(matrix)),
-  ])
+  replaceFile(join(out, 'matrix.html'), matrixHtml(matrix, out))
+  replaceFile(join(out, 'matrix.md'), matrixMarkdown(matrix))
+  replaceFile(join(out, 'matrix.json'), `${JSON.stringify(matrix, null, 2)}\n`)
+  replaceFile(join(out, 'junit.xml'), matrixJunit(matrix))
 }
 
 function cellOf({ cells }: Matrix, lab: string, engine: string): MatrixCell | undefined {

@@ -30,6 +30,8 @@ import {
 /** In the folder of the orders of a node. */
 const rulesFile = 'rules'
 const stateFile = 'state'
+/** All that a node has of its orders. */
+export const orderFiles: readonly string[] = [rulesFile, stateFile]
 /** How long the library may take to notice new rules; it looks every 10 ms. */
 const noticeMs = 10_000
 

@@ -5,14 +5,15 @@
  *   node-ID/faults/durable          what of the disk is fsynced (images/apache-kafka/durable.c)
  *   node-ID/faults/library          leads to the folder of the library and its probe
  */
-import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { NodeFaultProof } from '#broker/environment/faulty/kind.ts'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { codeOf, failure } from '../../errors.ts'
+import { replaceFile } from '../../replace-file.ts'
 import type { ProbeRan } from '../apache-kafka/fault-proofs.ts'
 import { endCut } from '../apache-kafka/durable-tree.ts'
-import { KafkaNodeFaults, type KafkaNode } from '../apache-kafka/node-faults.ts'
+import { KafkaNodeFaults, orderFiles, type KafkaNode } from '../apache-kafka/node-faults.ts'
 import {
   forgetDurable,
   knowsDurable,
@@ -103,7 +104,7 @@ export class KafkaInside implements InsideNodes {
     const directory = this.directoryOf(id)
     forgetDurable(directory)
     if (!(await this.faults.canBeRead(id)))
-      for (const file of ['rules', 'state']) rmSync(join(directory, file), { force: true })
+      for (const file of orderFiles) rmSync(join(directory, file), { force: true })
   }
 
   async #look(node: NodeProcess): Promise<KafkaNode> {
@@ -119,9 +120,7 @@ export class KafkaInside implements InsideNodes {
       read: file => Promise.resolve(readIfThere(join(directory, file))),
       write(file, content) {
         makeFolder(directory)
-        const path = join(directory, file)
-        writeFileSync(`${path}.${process.pid}.new`, content)
-        renameSync(`${path}.${process.pid}.new`, path)
+        replaceFile(join(directory, file), content)
         return Promise.resolve()
       },
       probe: async (folder, words) => await runProbe(directory, [folder, ...words]),

@@ -117,7 +117,6 @@ describe('labs × engines', () => {
       done: (_, soFar) => {
         seen.push(soFar)
         stop.abort(new Error('interrupted'))
-        return Promise.resolve()
       },
     })
     await expect(running).rejects.toThrow('interrupted')
