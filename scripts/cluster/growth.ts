@@ -1,4 +1,5 @@
 /** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. */
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { failure, lacking, messageOf, usageError } from '../errors.ts'
 import { brokerIds, nodeIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
@@ -7,13 +8,24 @@ import { findCluster } from './lifecycle.ts'
 import { HOST, portIsFree, portsOf, proxiedNodesMax } from './ports.ts'
 import { unregister } from './ready.ts'
 import { brokersMax } from './spec.ts'
-import { stateDirectory, type ClusterRecord } from './state.ts'
+import { nodeDirectory, removeIfEmpty, stateDirectory, writeRecord, type ClusterRecord } from './state.ts'
 
-export interface Growth {
+export interface GrowthPlan {
   /** With the brokers that come. */
   readonly spec: ClusterSpec
   /** Their ids. */
   readonly fresh: readonly number[]
+}
+
+/** More brokers for a cluster, as far as its files go. */
+export interface Growth {
+  readonly record: ClusterRecord
+  /** Ids of the brokers that come. */
+  readonly fresh: readonly number[]
+  /** All that is theirs but what runs, and that they are there. */
+  write(): void
+  /** As it was before. */
+  restore(): void
 }
 
 /** One command at a time: two would give out the same ids. Its work gets the record as it is when its turn comes, whoever has changed it. */
@@ -48,7 +60,10 @@ export async function forgetBrokers(
 }
 
 /** Refuses what cannot be, before anything is changed. */
-export async function planGrowth({ spec, phase }: Pick<ClusterRecord, 'spec' | 'phase'>, by: number): Promise<Growth> {
+export async function planGrowth(
+  { spec, phase }: Pick<ClusterRecord, 'spec' | 'phase'>,
+  by: number,
+): Promise<GrowthPlan> {
   const { name } = spec
   if (phase !== 'up') throw failure(`The cluster ${name} is not up.`, `./faultline up --name ${name} starts it.`)
   if (spec.engine === 'redpanda')
@@ -66,6 +81,26 @@ export async function planGrowth({ spec, phase }: Pick<ClusterRecord, 'spec' | '
   const grown = { ...spec, added: (spec.added ?? 0) + by }
   await requireFreshPorts(spec, grown)
   return { spec: grown, fresh: brokerIds(grown).slice(brokerIds(spec).length) }
+}
+
+/**
+ * The record of a cluster with its new brokers, and how they leave it again.
+ *
+ * @param directories  of their data, where that is not in their own folders: what is there already is somebody's, and stays
+ */
+export function recordGrowth(before: ClusterRecord, { spec, fresh }: GrowthPlan, directories: readonly string[]) {
+  const outside = directories.filter(existsSync)
+  return {
+    record: { ...before, spec, foreignData: [...before.foreignData, ...outside] },
+    /** @param now  the record as it is by then */
+    forget: (now: ClusterRecord): void => {
+      for (const id of fresh) rmSync(nodeDirectory(spec.name, id), { recursive: true, force: true })
+      for (const directory of directories)
+        if (!outside.includes(directory)) rmSync(directory, { recursive: true, force: true })
+      if (spec.dataDir !== undefined) removeIfEmpty(spec.dataDir)
+      writeRecord({ ...now, spec: before.spec, foreignData: before.foreignData })
+    },
+  }
 }
 
 /** How many brokers can come, and what it has when none can. */

@@ -27,7 +27,7 @@ import type {
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
-import { forgetBrokers, inTurnToGrow } from '../growth.ts'
+import { forgetBrokers, inTurnToGrow, type Growth } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
@@ -56,7 +56,7 @@ import { CONTROLLER_PORT, NETWORK_PORT, proxyService } from './container-address
 import { dataDirIn, serviceName } from './generator.ts'
 import { withoutFrames } from './container.ts'
 import { CpuLimitedNodes } from './cpu-limit.ts'
-import { prepareGrowth, type ComposeGrowth } from './grow.ts'
+import { prepareGrowth } from './grow.ts'
 import { kafkaNodeIn, type NodeContainer } from './kafka-nodes.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
@@ -320,7 +320,7 @@ export class ComposeCluster implements Cluster {
     )
   }
 
-  async #grow(growth: ComposeGrowth, { progress, signal }: UpOptions): Promise<readonly number[]> {
+  async #grow(growth: Growth, { progress, signal }: UpOptions): Promise<readonly number[]> {
     const { record, fresh } = growth
     const before = this.#record
     await requireRunning(this.#proxy, record.spec.name)

@@ -2,12 +2,12 @@
  * More brokers for a cluster of containers that runs: what they need on this machine, and its end when they do not come to serve. The Compose file is
  * written anew with all nodes; who starts the new ones by name leaves the containers of the others as they are.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Progress } from '../cluster.ts'
-import { planGrowth } from '../growth.ts'
+import { planGrowth, recordGrowth, type Growth } from '../growth.ts'
 import { nodeCertificateFile, readSecurity, replaceSecret, signNodesAnew } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, nodeDirectory, readRecord, removeIfEmpty, writeRecord } from '../state.ts'
+import { dataDirectory, readRecord, writeRecord } from '../state.ts'
 import { docker } from './docker.ts'
 import {
   certifiedHosts,
@@ -18,16 +18,6 @@ import {
   writeComposeFile,
 } from './project.ts'
 import { isThere } from './public-image.ts'
-
-export interface ComposeGrowth {
-  readonly record: ClusterRecord
-  /** Ids of the brokers that come. */
-  readonly fresh: readonly number[]
-  /** All that is theirs but their containers, and that they are there. */
-  write(): void
-  /** As it was before. */
-  restore(): void
-}
 
 /** Refuses what cannot be, before anything is changed. */
 export async function prepareGrowth(
@@ -42,8 +32,9 @@ export async function prepareGrowth(
     readonly signal?: AbortSignal
     readonly imageIsThere?: typeof imageOfEngine
   },
-): Promise<ComposeGrowth> {
-  const { spec, fresh } = await planGrowth(before, by)
+): Promise<Growth> {
+  const plan = await planGrowth(before, by)
+  const { spec, fresh } = plan
   const { name } = spec
   const oldText = readFileSync(composePath(name), 'utf8')
   const kafkaImage = await imageIsThere(spec, oldText, progress, signal)
@@ -52,8 +43,8 @@ export async function prepareGrowth(
     : undefined
   const certificate = await signNodesAnew(spec, certifiedHosts(spec))
   signal?.throwIfAborted()
-  const outside = spec.dataDir === undefined ? [] : fresh.map(id => dataDirectory(spec, id)).filter(existsSync)
-  const record = { ...before, spec, foreignData: [...before.foreignData, ...outside] }
+  const directories = spec.dataDir === undefined ? [] : fresh.map(id => dataDirectory(spec, id))
+  const { record, forget } = recordGrowth(before, plan, directories)
   return {
     record,
     fresh,
@@ -71,13 +62,7 @@ export async function prepareGrowth(
       if (now === undefined) return
       replaceSecret(composePath(name), oldText)
       if (oldCertificate !== undefined) replaceSecret(nodeCertificateFile(name), oldCertificate)
-      for (const id of fresh) {
-        rmSync(nodeDirectory(name, id), { recursive: true, force: true })
-        const data = dataDirectory(spec, id)
-        if (spec.dataDir !== undefined && !outside.includes(data)) rmSync(data, { recursive: true, force: true })
-      }
-      if (spec.dataDir !== undefined) removeIfEmpty(spec.dataDir)
-      writeRecord({ ...now, spec: before.spec, foreignData: before.foreignData })
+      forget(now)
     },
   }
 }

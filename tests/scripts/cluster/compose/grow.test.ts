@@ -1,41 +1,26 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nodeIds } from '#scripts/cluster/cluster.ts'
 import { ComposeCluster, composeRuntimeCapabilities } from '#scripts/cluster/compose/compose-cluster.ts'
 import { prepareGrowth } from '#scripts/cluster/compose/grow.ts'
 import { certifiedHosts, composePath, makeNodeFolders, writeComposeFile } from '#scripts/cluster/compose/project.ts'
 import { isOf } from '#scripts/cluster/compose/sweep.ts'
 import { ownProcess } from '#scripts/cluster/lifecycle.ts'
-import { freeBasePort } from '#scripts/cluster/ports.ts'
 import { makeSecurity, nodeCertificateFile } from '#scripts/cluster/security/material.ts'
-import { clusterSpec, type SpecRequest } from '#scripts/cluster/spec.ts'
-import {
-  type ClusterRecord,
-  keepStateIn,
-  nodeDirectory,
-  readRecord,
-  removeState,
-  writeRecord,
-} from '#scripts/cluster/state.ts'
+import type { SpecRequest } from '#scripts/cluster/spec.ts'
+import { type ClusterRecord, nodeDirectory, readRecord, removeState, writeRecord } from '#scripts/cluster/state.ts'
+import { recordOf, useStateFolder } from '../written-cluster.ts'
 
 const name = 'growing'
-let home: string
-beforeEach(() => {
-  home = mkdtempSync(path.join(tmpdir(), 'faultline-grow-'))
-  keepStateIn(home, name)
-})
-afterEach(() => rmSync(home, { recursive: true }))
+const home = useStateFolder(name)
 
 /** What `up` leaves of a cluster beside its containers. */
 async function made(request: Partial<SpecRequest> = {}): Promise<ClusterRecord> {
-  const asked = clusterSpec({ name, runtime: 'compose', ...request })
-  const spec = { ...asked, port: await freeBasePort(asked) }
-  const common = { version: 1, clusterId: 'c', phase: 'up', foreignData: [] } as const
-  const record: ClusterRecord = { ...common, spec, owner: await ownProcess() }
-  mkdirSync(path.join(home, name), { recursive: true })
+  const record = await recordOf({ name, runtime: 'compose', ...request })
+  const { spec } = record
+  mkdirSync(path.join(home(), name), { recursive: true })
   makeNodeFolders(spec, nodeIds(spec))
   const security = await makeSecurity(spec, certifiedHosts(spec))
   writeComposeFile(record, image, security)
@@ -116,16 +101,16 @@ describe('more brokers for a cluster of containers', () => {
 
   test('are known to every command, and no more when they are taken back: not one byte is another', async () => {
     const record = await made()
-    const before = everything(home)
+    const before = everything(home())
     const growth = await prepare(record, 2)
-    expect(everything(home)).toEqual(before)
+    expect(everything(home())).toEqual(before)
     growth.write()
     expect(readRecord(name)).toMatchObject({ phase: 'up', spec: { brokers: 3, added: 2 } })
     const cluster = new ComposeCluster(readRecord(name)!)
     expect(cluster.bootstrap).toEqual([0, 1, 2, 3, 4].map(step => `127.0.0.1:${record.spec.port + step}`))
     expect(readFileSync(path.join(nodeDirectory(name, 5), 'intent.json'), 'utf8')).toContain('false')
     growth.restore()
-    expect(everything(home)).toEqual(before)
+    expect(everything(home())).toEqual(before)
     expect(existsSync(nodeDirectory(name, 4))).toBe(false)
   })
 
@@ -133,12 +118,12 @@ describe('more brokers for a cluster of containers', () => {
     'with %s are in a certificate that the same authority has signed',
     async security => {
       const record = await made({ security })
-      const before = everything(home)
+      const before = everything(home())
       const certificate = () => new X509Certificate(readFileSync(nodeCertificateFile(name), 'utf8'))
       expect(certificate().checkHost('broker-4')).toBeUndefined()
       const growth = await prepare(record)
       growth.write()
-      const authority = new X509Certificate(readFileSync(path.join(home, name, 'security', 'ca.pem'), 'utf8'))
+      const authority = new X509Certificate(readFileSync(path.join(home(), name, 'security', 'ca.pem'), 'utf8'))
       expect(certificate().verify(authority.publicKey)).toBe(true)
       for (const host of ['broker-1', 'broker-4', 'localhost']) expect(certificate().checkHost(host)).toBe(host)
       expect(certificate().subject).toBe('CN=node')
@@ -147,12 +132,12 @@ describe('more brokers for a cluster of containers', () => {
       expect(composeText()).toContain(line)
       for (const file of [nodeCertificateFile(name), composePath(name)]) expect(statSync(file).mode & 0o777).toBe(0o600)
       growth.restore()
-      expect(everything(home)).toEqual(before)
+      expect(everything(home())).toEqual(before)
     },
   )
 
   test('have data where the others have it; what was there before stays', async () => {
-    const dataDir = path.join(home, 'elsewhere')
+    const dataDir = path.join(home(), 'elsewhere')
     mkdirSync(path.join(dataDir, 'node-4'), { recursive: true })
     writeFileSync(path.join(dataDir, 'node-4', 'mine'), 'x')
     const record = await made({ dataDir })
@@ -179,13 +164,13 @@ describe('more brokers for a cluster of containers', () => {
     other.write()
     removeState(name)
     other.restore()
-    expect(existsSync(path.join(home, name))).toBe(false)
-    mkdirSync(home, { recursive: true })
+    expect(existsSync(path.join(home(), name))).toBe(false)
+    mkdirSync(home(), { recursive: true })
   })
 
   test('are refused, in one sentence, while another command adds some', async () => {
     const record = await made()
-    writeFileSync(path.join(home, name, 'grow.lock'), JSON.stringify({ ...(await ownProcess()), turn: 'x' }))
+    writeFileSync(path.join(home(), name, 'grow.lock'), JSON.stringify({ ...(await ownProcess()), turn: 'x' }))
     await expect(new ComposeCluster(record).grow(1)).rejects.toThrow(
       `Another command (process ${process.pid}) is adding brokers to ${name}.`,
     )

@@ -1,30 +1,21 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nodeIds } from '#scripts/cluster/cluster.ts'
-import { ownProcess } from '#scripts/cluster/lifecycle.ts'
-import { freeBasePort } from '#scripts/cluster/ports.ts'
 import { faultlineEngine } from '#scripts/cluster/process/faultline-engine.ts'
 import { prepareGrowth } from '#scripts/cluster/process/grow.ts'
 import { writeNodeFiles } from '#scripts/cluster/process/node-files.ts'
-import { clusterSpec, type SpecRequest } from '#scripts/cluster/spec.ts'
-import { type ClusterRecord, keepStateIn, readRecord, removeState, writeRecord } from '#scripts/cluster/state.ts'
+import type { SpecRequest } from '#scripts/cluster/spec.ts'
+import { type ClusterRecord, readRecord, removeState, writeRecord } from '#scripts/cluster/state.ts'
+import { recordOf, useStateFolder } from '../written-cluster.ts'
 
 const name = 'growing'
-let home: string
-beforeEach(() => {
-  home = mkdtempSync(path.join(tmpdir(), 'faultline-grow-'))
-  keepStateIn(home, name)
-})
-afterEach(() => rmSync(home, { recursive: true }))
+const home = useStateFolder(name)
 
 /** What `up` leaves of a cluster beside its processes. */
 async function made(request: Partial<SpecRequest> = {}): Promise<ClusterRecord> {
-  const asked = clusterSpec({ name, runtime: 'process', ...request })
-  const spec = { ...asked, port: await freeBasePort(asked) }
-  const common = { version: 1, clusterId: 'c', phase: 'up', foreignData: [] } as const
-  const record: ClusterRecord = { ...common, spec, owner: await ownProcess() }
+  const record = await recordOf({ name, runtime: 'process', ...request })
+  const { spec } = record
   writeNodeFiles(record, faultlineEngine, nodeIds(spec))
   writeRecord(record)
   return record
@@ -44,23 +35,23 @@ describe('more brokers for a cluster of processes', () => {
     'leave the files of all others as they were, and nothing when they are taken back: %j',
     async request => {
       const record = await made(request)
-      const before = everything(home)
+      const before = everything(home())
       const growth = await prepare(record, 2)
-      expect(everything(home)).toEqual(before)
+      expect(everything(home())).toEqual(before)
       growth.write()
       const { [`${name}/cluster.json`]: _, ...others } = before
-      expect(everything(home)).toMatchObject(others)
+      expect(everything(home())).toMatchObject(others)
       expect(readRecord(name)).toMatchObject({ phase: 'up', spec: { brokers: 3, added: 2 } })
       for (const id of growth.fresh)
-        expect(everything(home)[`${name}/node-${id}/server.properties`]).toContain(`node.id=${id}\n`)
+        expect(everything(home())[`${name}/node-${id}/server.properties`]).toContain(`node.id=${id}\n`)
       growth.restore()
-      expect(everything(home)).toEqual(before)
-      for (const id of growth.fresh) expect(existsSync(path.join(home, name, `node-${id}`))).toBe(false)
+      expect(everything(home())).toEqual(before)
+      for (const id of growth.fresh) expect(existsSync(path.join(home(), name, `node-${id}`))).toBe(false)
     },
   )
 
   test('have data where the others have it; what was there before stays', async () => {
-    const dataDir = path.join(home, 'elsewhere')
+    const dataDir = path.join(home(), 'elsewhere')
     mkdirSync(path.join(dataDir, 'node-4'), { recursive: true })
     writeFileSync(path.join(dataDir, 'node-4', 'mine'), 'x')
     const record = await made({ dataDir, logDirs: 2 })
@@ -79,7 +70,7 @@ describe('more brokers for a cluster of processes', () => {
     growth.write()
     removeState(name)
     growth.restore()
-    expect(existsSync(path.join(home, name))).toBe(false)
-    mkdirSync(home, { recursive: true })
+    expect(existsSync(path.join(home(), name))).toBe(false)
+    mkdirSync(home(), { recursive: true })
   })
 })
