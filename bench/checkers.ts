@@ -1,6 +1,5 @@
 /**
- * How long all checks together take to judge a large history: seconds on the clock and of the processor, in all and by check. The history is
- * the reference model's, with lost answers, failures, holes and the logs of three replicas; it is valid, so nothing ends early.
+ * How long all checks together take to judge a large history: seconds on the clock and of the processor. The history is the reference model's, with lost answers, failures, holes and the logs of three replicas; it is valid, so nothing ends early.
  *
  *   node bench/checkers.ts [--steps 820000] [--seed 1]
  */
@@ -32,7 +31,6 @@ for (const entry of history) {
   else for (const { records } of pollsOf(entry)) polled += records.length
 }
 console.log(`${operations} operations in ${history.length} entries, ${polled} records polled`)
-globalThis.gc?.()
 const beginMs = performance.now()
 const used = process.cpuUsage()
 const verdict = check(history, everyCheck)

@@ -224,6 +224,15 @@ export class KafkaTools {
     return output
   }
 
+  /** Reads so many records of a topic from its beginning, as a group. @returns what ConsumerPerformance says of it */
+  consume(bootstrap: string, topic: string, count: number, group: string): Promise<string> {
+    return this.succeed(
+      'ConsumerPerformance',
+      ...['--bootstrap-server', bootstrap, '--topic', topic, '--group', group],
+      ...['--num-records', String(count), '--timeout', '120000'],
+    )
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const gone = once(this.#child, 'exit')

@@ -62,17 +62,7 @@ describeWith(['java', 'apache-kafka'], 'Apache Kafka’s tools', () => {
     )
 
   const consume = (topic: string, count: number, group: string): Promise<string> =>
-    run(
-      'ConsumerPerformance',
-      '--topic',
-      topic,
-      '--num-records',
-      String(count),
-      '--timeout',
-      '120000',
-      '--group',
-      group,
-    )
+    tools.consume(cluster.bootstrap, topic, count, group)
 
   test('kafka-broker-api-versions finds every API that clients of 4.3 need on every broker', async () => {
     const output = await run('BrokerApiVersionsCommand')

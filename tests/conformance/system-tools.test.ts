@@ -61,17 +61,7 @@ describeWith(['java', 'apache-kafka', 'maven'], 'the programs that Apache Kafka 
       ...['--producer-props', `bootstrap.servers=${cluster.bootstrap}`],
     )
   const consume = (topic: string, count: number, group: string): Promise<string> =>
-    run(
-      'ConsumerPerformance',
-      '--topic',
-      topic,
-      '--num-records',
-      String(count),
-      '--timeout',
-      '120000',
-      '--group',
-      group,
-    )
+    tools.consume(cluster.bootstrap, topic, count, group)
 
   test('ClientCompatibilityTest finds everything that clients of 4.3 expect', async () => {
     await create('compatible')
