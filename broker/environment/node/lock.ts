@@ -4,10 +4,10 @@
  * another program has of the kernel is respected, but such a program does not see ours. Whoever dies while taking it leaves nothing under its name,
  * or all of it.
  */
-import { readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { DiskError, type DiskLock } from '../environment.ts'
 import { diskCall } from './disk-errors.ts'
-import { linkNew } from './link-new.ts'
+import { lockFilesOnDisk, releaseClaim, takeSteps, type Claim } from './lock-row.ts'
 
 interface Holder {
   readonly pid: number
@@ -52,7 +52,7 @@ const kernelLock = /^\d+: (?:POSIX|OFDLCK) +\S+ +WRITE +(-?\d+) +([0-9a-f]+):([0
 
 /**
  * The process that holds a lock of the kernel on the file, as Apache Kafka does with its `.lock`, which says nothing itself. Undefined also
- * where there is no /proc/locks to tell.
+ * where there is no /proc/locks to tell, and of a file that is gone.
  */
 function kernelLockHolder(path: string): number | undefined {
   let locks: string
@@ -63,7 +63,9 @@ function kernelLockHolder(path: string): number | undefined {
     if (code === 'ENOENT' || code === 'EACCES') return undefined
     throw error
   }
-  const { dev, ino } = statSync(path, { bigint: true })
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  const { dev, ino } = stat
   // As glibc packs the two numbers of a device into one.
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n)
   const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n)
@@ -78,43 +80,14 @@ function textOf({ pid, began }: Holder): string {
   return `pid=${pid} began=${began}\n`
 }
 
-/** Creates the file with our name in it; false when somebody else's is there. */
-function create(path: string, self: Holder): boolean {
-  // Linked when it is whole: a file that says nothing is Kafka's, and whoever finds one takes it away.
-  const own = `${path}.${self.pid}`
-  try {
-    // Anew: one that was left there may be the lock itself, under its second name.
-    rmSync(own, { force: true })
-    writeFileSync(own, textOf(self), { flag: 'wx' })
-    return linkNew(own, path)
-  } finally {
-    rmSync(own, { force: true })
-  }
-}
-
-/** Refuses when somebody has the lock; else tells what its file says, which is then nobody's. */
-function leftBehind(path: string, self: Holder): string {
-  const locker = kernelLockHolder(path)
-  if (locker !== undefined) throw new DiskError('EEXIST', 'lock', path, new Error(`process ${locker} has locked it`))
-  const text = readFileSync(path, 'latin1')
+/** Where it is held, says by whom. */
+function isGone({ file, text }: Claim, self: Holder): true {
+  const locker = kernelLockHolder(file)
+  if (locker !== undefined) throw new DiskError('EEXIST', 'lock', file, new Error(`process ${locker} has locked it`))
   const holder = holderIn(text)
   if (holder !== undefined && holder.pid !== self.pid && isAlive(holder))
-    throw new DiskError('EEXIST', 'lock', path, new Error(`process ${holder.pid} holds it`))
-  return text
-}
-
-/**
- * Takes away what nobody holds. What another one has put there since it was read goes back: of two that find the same file one gets the lock. Only a
- * third one that comes in that very moment could come between.
- */
-function remove(path: string, text: string, self: Holder): void {
-  const aside = `${path}.${self.pid}`
-  renameSync(path, aside)
-  try {
-    if (readFileSync(aside, 'latin1') !== text) linkNew(aside, path)
-  } finally {
-    unlinkSync(aside)
-  }
+    throw new DiskError('EEXIST', 'lock', file, new Error(`process ${holder.pid} holds it`))
+  return true
 }
 
 /** Each time in vain, another process has taken the lock or released it: where that never ends, something else is in the way. */
@@ -123,14 +96,17 @@ const attemptsMax = 1_000
 export function takeLock(path: string): DiskLock {
   return diskCall('lock', path, () => {
     const self = { pid: process.pid, began: beganOf(process.pid) ?? '' }
-    for (let attempts = 1; !create(path, self); attempts++) {
-      try {
-        remove(path, leftBehind(path, self), self)
-      } catch (error) {
-        // Released, or taken away by another one that wants it, while it was looked at. Of a link that leads nowhere it is never anything else.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempts === attemptsMax) throw error
-      }
+    const text = textOf(self)
+    const files = lockFilesOnDisk(`${path}.${self.pid}`)
+    for (let attempts = 0; attempts < attemptsMax; attempts++) {
+      const steps = takeSteps(path, text, files)
+      let step = steps.next(false)
+      while (step.done !== true) step = steps.next(step.value !== undefined && isGone(step.value, self))
+      if (step.value)
+        return { release: () => diskCall('unlock', path, () => releaseClaim({ file: path, text }, files)) }
     }
-    return { release: () => diskCall('unlock', path, () => unlinkSync(path)) }
+    // Of a link that leads nowhere this says so.
+    const left = readFileSync(path, 'latin1')
+    throw new DiskError('EEXIST', 'lock', path, new Error(`others have taken it ${attemptsMax} times, last: ${left}`))
   })
 }

@@ -1,0 +1,101 @@
+/**
+ * Who has a lock, told by files alone. The file of a holder that was killed stays where it is, and is never simply taken away: of many that see it, one
+ * could take away what another has put in its place since. Who finds it links a file whose name says after whom, which only one can, and
+ * so on when that one was killed too. Then it looks whether all that it came by is still there; if so, the lock is its own, and its file
+ * takes the place of the first. Who comes late by the same way finds that the first one is another now, and gives way.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkNew } from './link-new.ts'
+
+/** A file, and what it says of its holder. No two that are there at the same time say the same. */
+export interface Claim {
+  readonly file: string
+  readonly text: string
+}
+
+export interface LockFiles {
+  /** Undefined when there is no such file. */
+  read(file: string): string | undefined
+  /** Whole, in one step; false when there is one. */
+  create(file: string, text: string): boolean
+  /** Takes the place of what is there. */
+  rename(file: string, to: string): void
+  /** Also one that is not there. */
+  remove(file: string): void
+}
+
+/**
+ * One try, in steps. Yields a claim to ask whether its holder is gone, and undefined before it looks at a file or changes one.
+ * @returns whether the lock is ours; if not, somebody has it, or had it for a moment
+ */
+export function* takeSteps(
+  path: string,
+  text: string,
+  files: LockFiles,
+): Generator<Claim | undefined, boolean, boolean> {
+  const row: Claim[] = []
+  let file = path
+  for (;;) {
+    yield
+    const found = files.read(file)
+    if (found === undefined) break
+    const claim = { file, text: found }
+    if (!(yield claim)) return false
+    row.push(claim)
+    file = `${path}.after-${createHash('sha256').update(found).digest('hex').slice(0, 32)}`
+  }
+  yield
+  if (!files.create(file, text)) return false
+  try {
+    for (const claim of row) {
+      yield
+      if (files.read(claim.file) === claim.text) continue
+      yield
+      releaseClaim({ file, text }, files)
+      return false
+    }
+    if (row.length > 0) {
+      yield
+      files.rename(file, path)
+    }
+    for (const claim of row.slice(1)) {
+      yield
+      files.remove(claim.file)
+    }
+    return true
+  } catch (error) {
+    for (const each of [file, path]) releaseClaim({ file: each, text }, files)
+    throw error
+  }
+}
+
+/** Somebody may have removed it by hand, and another one come after that. */
+export function releaseClaim({ file, text }: Claim, files: LockFiles): void {
+  if (files.read(file) === text) files.remove(file)
+}
+
+/** @param own where a file is written before it gets its name; nobody else writes there */
+export const lockFilesOnDisk = (own: string): LockFiles => ({
+  read(file) {
+    try {
+      return readFileSync(file, 'utf8')
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw error
+    }
+  },
+  create(file, text) {
+    try {
+      // Anew: one that was left there may be the lock itself, under its second name.
+      rmSync(own, { force: true })
+      writeFileSync(own, text, { flag: 'wx' })
+      return linkNew(own, file)
+    } finally {
+      rmSync(own, { force: true })
+    }
+  },
+  rename: renameSync,
+  remove: file => rmSync(file, { force: true }),
+})
