@@ -298,15 +298,22 @@ describe('up', () => {
   })
 
   test('with a directory for the data keeps it there, and down takes away what up put there', async () => {
-    const data = path.join(toolkit.folder, 'data')
-    const args = ['up', '--runtime', 'process', '--brokers', '1', '--data', data, '--port', await freePort()]
+    const data = path.join(toolkit.folder, 'far', 'away', 'data')
+    const metadata = path.join(toolkit.folder, 'near', 'metadata')
+    const somebodys = path.join(toolkit.folder, 'near', 'letter')
+    mkdirSync(path.dirname(somebodys))
+    writeFileSync(somebodys, 'of somebody')
+    const where = ['--data', data, '--set', `metadata.log.dir=${metadata}`]
+    const args = ['up', '--runtime', 'process', '--brokers', '1', ...where, '--port', await freePort()]
     await toolkit.run(...args)
+    expect(readdirSync(metadata)).toContain('__cluster_metadata-0')
     await toolkit.run('produce', 'kept', 'x')
     await toolkit.run('down', '--keep-data')
     await toolkit.run(...args)
     expect(await toolkit.values('default', 'kept')).toEqual(['x'])
     await toolkit.run('down')
-    expect(existsSync(data)).toBe(false)
+    expect(existsSync(path.join(toolkit.folder, 'far'))).toBe(false)
+    expect(readdirSync(path.dirname(somebodys))).toEqual(['letter'])
   })
 
   test('with a directory for the data that cannot be made says so, and starts nothing', async () => {

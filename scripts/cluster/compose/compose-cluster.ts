@@ -2,7 +2,7 @@
  * A cluster whose nodes are containers of one Compose project. State beside the Docker engine's own: the Compose file, the record, and
  * for each node whether its end is what we wanted.
  */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Random } from '#broker/environment/environment.ts'
@@ -30,6 +30,7 @@ import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow, type Growth } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
+import { removeOutsideData } from '../outside-data.ts'
 import { brokerPort, HOST, inspectorPort } from '../ports.ts'
 import { wholeLoss } from '../process/power.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
@@ -44,7 +45,6 @@ import {
   faultLockFile,
   nodeDirectory,
   readJson,
-  removeIfEmpty,
   removeState,
   stateDirectory,
   writeJson,
@@ -62,7 +62,7 @@ import { ComposeNodeFaults } from './node-faults.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
 import { forgetUnsyncedIn, knowsUnsynced, loseUnsyncedIn, preparePowerFailure } from './power.ts'
-import { composePath, projectName } from './project.ts'
+import { composePath, outsideOfContainers, projectName } from './project.ts'
 import { ProxyContainer } from './proxy-container.ts'
 import { sweepProject } from './sweep.ts'
 import { redpandaDataDir } from './redpanda.ts'
@@ -527,13 +527,7 @@ export class ComposeCluster implements Cluster {
   }
 
   #removeData(): void {
-    if (this.spec.dataDir === undefined) return
-    for (const id of nodeIds(this.spec)) {
-      const directory = dataDirectory(this.spec, id)
-      if (!this.#record.foreignData.includes(directory)) rmSync(directory, { recursive: true, force: true })
-    }
-    if (existsSync(this.spec.dataDir) && !this.#record.foreignData.includes(this.spec.dataDir))
-      removeIfEmpty(this.spec.dataDir)
+    removeOutsideData(outsideOfContainers(this.spec), this.#record.foreignData)
   }
 
   async #expect(id: number, states: readonly NodeStatus[], verb: string): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { ClusterSpec, Progress } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
+import { outsideData, type OutsideData } from '../outside-data.ts'
 import { HOST } from '../ports.ts'
 import { type ClusterSecurity, replaceSecret } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -60,6 +61,13 @@ export function makeDataDirectories(spec: ClusterSpec, ids: readonly number[]): 
     // Root hands them to the image's user.
     if (process.getuid?.() === 0) chownSync(directory, IMAGE_UID, 0)
   }
+}
+
+export function outsideOfContainers(spec: ClusterSpec): OutsideData {
+  return outsideData(
+    spec,
+    nodeIds(spec).map(id => dataDirectory(spec, id)),
+  )
 }
 
 function userOfData(): string {

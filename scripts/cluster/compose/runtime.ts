@@ -1,19 +1,26 @@
 /** The runtime on Docker: a Compose project generated from the spec, clients on 127.0.0.1 at the same ports as with processes. */
-import { existsSync } from 'node:fs'
 import { lacking, messageOf } from '../../errors.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
+import { whatIsThere } from '../outside-data.ts'
 import { claimBasePort, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, removeState, writeRecord } from '../state.ts'
+import { removeState, writeRecord } from '../state.ts'
 import { ComposeCluster, composeRuntimeCapabilities } from './compose-cluster.ts'
 import { dockerAvailable } from './docker.ts'
-import { certifiedHosts, ensureImages, makeDataDirectories, makeNodeFolders, writeComposeFile } from './project.ts'
+import {
+  certifiedHosts,
+  ensureImages,
+  makeDataDirectories,
+  makeNodeFolders,
+  outsideOfContainers,
+  writeComposeFile,
+} from './project.ts'
 
 export const composeRuntime: Runtime = {
   name: 'compose',
@@ -79,13 +86,12 @@ async function takeAway(
 }
 
 async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined): Promise<ClusterRecord> {
-  const outside = spec.dataDir === undefined ? [] : [spec.dataDir, ...nodeIds(spec).map(id => dataDirectory(spec, id))]
   return {
     version: 1,
     spec,
     clusterId: existing?.clusterId ?? randomUuid(),
     phase: 'starting',
     owner: await ownProcess(),
-    foreignData: existing?.foreignData ?? outside.filter(directory => existsSync(directory)),
+    foreignData: existing?.foreignData ?? whatIsThere(outsideOfContainers(spec)),
   }
 }

@@ -1,8 +1,10 @@
 /** What a node that is a process of this machine finds when it starts: its folders and its server.properties. */
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { ClusterSpec } from '../cluster.ts'
-import { controllerIds } from '../cluster.ts'
+import { controllerIds, nodeIds } from '../cluster.ts'
+import { metadataDirectory } from '../metadata-directory.ts'
+import { outsideData, type OutsideData } from '../outside-data.ts'
 import { brokerPort, controllerPort, HOST } from '../ports.ts'
 import type { NodeAddresses, Properties } from '../properties.ts'
 import { formatProperties, nodeProperties } from '../properties.ts'
@@ -10,7 +12,7 @@ import { traitsOf } from '../security/kinds.ts'
 import { readSecurity, writeSecret, type ClusterSecurity } from '../security/material.ts'
 import { firstUserSettings, nodeSecuritySettings } from '../security/node-settings.ts'
 import type { ClusterRecord } from '../state.ts'
-import { logDirectories, makeDataDirectory, nodeDirectory } from '../state.ts'
+import { logDirectories, makeDataDirectory, nodeDirectory, stateDirectory } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { proxiedAddresses } from './proxied-addresses.ts'
 
@@ -30,6 +32,22 @@ export function writeNodeFiles(record: ClusterRecord, engine: ProcessEngine, ids
     // May hold passwords.
     writeSecret(file, `# Written by ./faultline up\n${formatProperties(properties)}`)
   }
+}
+
+/** Undefined: the metadata log of the node lies in one of its log directories. */
+export function metadataDirectoryOf(spec: ClusterSpec, id: number): string | undefined {
+  return metadataDirectory(spec, id, { directories: logDirectories(spec, id), from: nodeDirectory(spec.name, id) })
+}
+
+export function outsideOfProcesses(spec: ClusterSpec): OutsideData {
+  const inside = stateDirectory(spec.name) + sep
+  const data = nodeIds(spec).flatMap(id => logDirectories(spec, id))
+  const metadata = nodeIds(spec).flatMap(id => metadataDirectoryOf(spec, id) ?? [])
+  return outsideData(
+    spec,
+    data,
+    metadata.filter(directory => !directory.startsWith(inside)),
+  )
 }
 
 /** What a node that is a process of this machine is started with, whatever the engine. Without `security`, no keys and passwords. */

@@ -26,7 +26,8 @@ import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
 import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow } from '../growth.ts'
-import { metadataDirectory, metadataFiles } from '../metadata-directory.ts'
+import { metadataFiles } from '../metadata-directory.ts'
+import { removeOutsideData } from '../outside-data.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { brokerPort, controllerPort, hiddenClientPort, HOST, inspectorPort, pairPorts, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
@@ -40,7 +41,6 @@ import {
   logDirectories,
   nodeDirectory,
   readJson,
-  removeIfEmpty,
   removeState,
   writeJson,
   writeRecord,
@@ -49,6 +49,7 @@ import type { NodeFiles, PrepareOptions, ProcessEngine } from './engine.ts'
 import { prepareGrowth } from './grow.ts'
 import { insideOf, type InsideNodes } from './inside.ts'
 import { commandLineOf } from './liveness.ts'
+import { metadataDirectoryOf, outsideOfProcesses } from './node-files.ts'
 import { NodeProcess } from './node-process.ts'
 import { readNodeVersion, removeNodeVersion, writeNodeVersion } from '../node-version.ts'
 import { forgetUnsynced, wholeLoss } from './power.ts'
@@ -241,9 +242,8 @@ export class ProcessCluster implements Cluster {
     // First: of a disk that is half emptied nothing may be taken for durable.
     await this.#inside?.forgetDisk(id)
     rmSync(this.#cutFile(id), { force: true })
-    const directories = logDirectories(this.spec, id)
-    for (const directory of directories) emptyDirectory(directory)
-    const metadata = metadataDirectory(this.spec, id, { directories, from: nodeDirectory(this.spec.name, id) })
+    for (const directory of logDirectories(this.spec, id)) emptyDirectory(directory)
+    const metadata = metadataDirectoryOf(this.spec, id)
     if (metadata !== undefined)
       for (const file of metadataFiles(metadata)) rmSync(file, { recursive: true, force: true })
   }
@@ -419,12 +419,7 @@ export class ProcessCluster implements Cluster {
 
   /** Removes the data that `up` made outside of the state directory; what was there before stays. */
   removeData(): void {
-    if (this.spec.dataDir === undefined) return
-    for (const directory of [...this.#nodes.keys()].flatMap(id => logDirectories(this.spec, id))) {
-      if (!this.#record.foreignData.includes(directory)) rmSync(directory, { recursive: true, force: true })
-    }
-    if (existsSync(this.spec.dataDir) && !this.#record.foreignData.includes(this.spec.dataDir))
-      removeIfEmpty(this.spec.dataDir)
+    removeOutsideData(outsideOfProcesses(this.spec), this.#record.foreignData)
   }
 
   /** Controlled shutdown of all. The last ones may find no quorum to say goodbye to, and no follower to hand a leader to: then they are ended. */

@@ -10,6 +10,7 @@ import { enginesOf } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
+import { whatIsThere } from '../outside-data.ts'
 import { claimBasePort, HOST, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -18,7 +19,7 @@ import { logDirectories, removeState, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
 import { processEngine, processEngineOf } from './engines.ts'
 import type { ProcessHandle } from './liveness.ts'
-import { writeNodeFiles } from './node-files.ts'
+import { outsideOfProcesses, writeNodeFiles } from './node-files.ts'
 import { removeNodeVersion } from '../node-version.ts'
 import { faultCapabilities, processRuntimeCapabilities, ProcessCluster } from './process-cluster.ts'
 
@@ -105,14 +106,13 @@ function describe(spec: ClusterSpec): string {
 
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
   const directories = nodeIds(spec).flatMap(id => logDirectories(spec, id))
-  const outside = spec.dataDir === undefined ? [] : [spec.dataDir, ...directories]
   return {
     version: 1,
     spec,
     clusterId: clusterIdOnDisk(directories) ?? randomUuid(),
     phase: 'starting',
     owner,
-    foreignData: existing?.foreignData ?? outside.filter(directory => existsSync(directory)),
+    foreignData: existing?.foreignData ?? whatIsThere(outsideOfProcesses(spec)),
   }
 }
 
