@@ -9,6 +9,7 @@ import { fetchFrom, produceOne } from '#scripts/cluster/wire-requests.ts'
 import { failure } from '#scripts/errors.ts'
 import type { FigureKind } from '../figures.ts'
 import {
+  asKafkaStarts,
   heapOptions,
   makeTopic,
   nextClusterName,
@@ -65,7 +66,7 @@ async function runUp(context: CaseContext, engine: Engine, brokers: number, name
     forceKillAfterDelay: 20_000,
     timeout: 240_000,
     reject: false,
-    env: { KAFKA_HEAP_OPTS: heapOptions(brokers) },
+    env: { KAFKA_HEAP_OPTS: heapOptions(brokers), ...asKafkaStarts },
   })
   context.signal.throwIfAborted()
   if (result.failed) throw failure(`./faultline up failed: ${result.shortMessage}\n${result.stdout.slice(-1_500)}`)

@@ -25,6 +25,9 @@ export function heapOptions(brokers: number): string {
   return brokers === 1 ? '-Xmx1G -Xms1G' : '-Xmx512m -Xms512m'
 }
 
+/** As its own scripts start it; the toolkit starts it faster. */
+export const asKafkaStarts = { KAFKA_CLASS_ARCHIVE: 'none' }
+
 /** Starts a cluster on empty directories, runs `body` and takes all of it away again, whatever happened. */
 export async function withCluster(
   engine: Engine,
@@ -36,7 +39,7 @@ export async function withCluster(
     settings = {},
   }: { readonly proxy?: boolean; readonly settings?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
-  process.env['KAFKA_HEAP_OPTS'] = heapOptions(brokers)
+  Object.assign(process.env, asKafkaStarts, { KAFKA_HEAP_OPTS: heapOptions(brokers) })
   const spec = clusterSpec({
     name: nextClusterName(engine),
     runtime: 'process',

@@ -47,7 +47,7 @@ export const faultline: NodeEngine = {
   startDeadlineMs: 180_000,
   prepare: () => (bundled ??= faultlineEngine.prepare(quietly)),
   format: async () => {},
-  launch: node => faultlineEngine.launch(node, { tied: false }),
+  launch: node => faultlineEngine.launch(node, { tied: false, isShortLived: true }),
   isServing: async inspectorPort => (await httpBody(inspectorPort, '/health')) !== undefined,
 }
 
@@ -61,7 +61,7 @@ export const apacheKafka: NodeEngine = {
   },
   launch(node) {
     startKafkaQuickly()
-    return apacheKafkaEngine.launch(node, { tied: false })
+    return apacheKafkaEngine.launch(node, { tied: false, isShortLived: true })
   },
   isServing: (_, log) => Promise.resolve(log.includes('Kafka Server started')),
 }

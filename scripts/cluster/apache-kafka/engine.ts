@@ -12,15 +12,14 @@ import { sh } from '../../shell.ts'
 import { parseEngine } from '../engine-name.ts'
 import type { NodeFiles, PrepareOptions, ProcessEngine } from '../process/engine.ts'
 import { formatProperties } from '../properties.ts'
+import { archiveArguments, makeArchive } from './class-archive.ts'
+import { performanceOptions, quickOptions } from './java-options.ts'
 import { fetchJars, jarsAreComplete, jarsDirectory, kafkaVersion, usesLog4j1 } from './jars.ts'
 import { randomUuid } from './uuid.ts'
 import { javaAvailable, javaCommand, mavenAvailable } from './java.ts'
 import { preloadEnvironment } from './preload.ts'
 
 const MiB = 1 << 20
-/** What kafka-run-class.sh passes. */
-const performanceOptions =
-  '-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent'
 
 /** A release of Apache Kafka, from 3.7.0 on: since then `kafka-storage` gives directories an id (KIP-858). */
 export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
@@ -33,7 +32,10 @@ export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
       return java.available && !jarsAreComplete(version) ? await mavenAvailable() : java
     },
 
-    prepare: options => fetchJars(options, version),
+    async prepare(options) {
+      await fetchJars(options, version)
+      await makeArchive(version, mainClass => javaArguments(version, mainClass), options)
+    },
 
     async format(nodes, clusterId, options) {
       const empty = nodes.filter(node => !existsSync(join(node.dataDir, 'meta.properties')))
@@ -51,11 +53,12 @@ export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
 
     properties: () => ({}),
 
-    launch: node => ({
+    launch: (node, { isShortLived }) => ({
       command: javaCommand(),
       args: [
         ...words(process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m'),
-        ...words(process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? performanceOptions),
+        ...words(process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? (isShortLived ? quickOptions : performanceOptions)),
+        ...archiveArguments(version),
         ...javaArguments(version, 'kafka.Kafka'),
         node.propertiesFile,
       ],
@@ -85,8 +88,7 @@ async function formatWithTool(
 ): Promise<void> {
   const users = firstUsers(node.propertiesFile).flatMap(user => ['--add-scram', user])
   const args = ['format', '--cluster-id', clusterId, '--config', node.propertiesFile, ...users]
-  // Short-lived: the interpreter and the simplest collector start fastest.
-  const fast = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+  const fast = ['-Xmx128m', ...words(quickOptions), ...archiveArguments(version)]
   const java = [javaCommand(), ...fast, ...javaArguments(version, 'kafka.tools.StorageTool'), ...args]
   const { ok, stdall } = await sh({ timeoutMs: 120_000, signal })`${java}`
   if (ok) return

@@ -2,6 +2,7 @@
  * Compose files: the same generator writes the ones in `compose/` that people read and use with plain `docker compose`, and the one of a
  * cluster that the toolkit started. The text is made for reading, so it is put together by hand.
  */
+import { quickOptions } from '../apache-kafka/java-options.ts'
 import { kafkaVersion } from '../apache-kafka/release.ts'
 import { variableName } from '../../container/settings.ts'
 import { proxyControlPort, proxyTopologyVariable } from '../../container/proxy-variables.ts'
@@ -118,8 +119,10 @@ function nodeVariables(spec: ClusterSpec, id: number, options: ComposeOptions): 
 /** What is no setting of Kafka. */
 function engineVariables(spec: ClusterSpec, id: number, { kafkaImage }: ComposeOptions): Record<string, string> {
   if (kafkaImage === undefined || engineOf(spec, id).engine !== 'apache-kafka') return {}
+  const performance = process.env['KAFKA_JVM_PERFORMANCE_OPTS'] ?? (spec.lab === undefined ? undefined : quickOptions)
   return {
     KAFKA_HEAP_OPTS: process.env['KAFKA_HEAP_OPTS'] ?? '-Xmx512m -Xms512m',
+    ...(performance === undefined ? {} : { KAFKA_JVM_PERFORMANCE_OPTS: performance }),
     ...(spec.faults === true ? { FAULTLINE_FAULTS: containerFaultDir } : {}),
   }
 }

@@ -11,7 +11,7 @@ import { kafkaVersion } from '../apache-kafka/release.ts'
 import type { ClusterSpec, Progress } from '../cluster.ts'
 import { buildImage, layoutOf } from './docker.ts'
 
-const layout = 5
+const layout = 6
 /** A registry that does not answer. */
 const pullTimeoutMs = 600_000
 

@@ -26,6 +26,8 @@ export interface Launch {
 export interface LaunchOptions {
   /** Its standard input is a pipe that ends with the process that started it: then it has to end, too. */
   readonly tied: boolean
+  /** It ends soon, with a lab or a test: how fast it starts matters, not how fast it gets. */
+  readonly isShortLived: boolean
 }
 
 export interface ProcessEngine {

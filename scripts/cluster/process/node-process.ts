@@ -51,7 +51,7 @@ export class NodeProcess {
   }
 
   /** Starts the process; its output is appended to the log file. */
-  async start(launch: Launch, { tied }: LaunchOptions): Promise<void> {
+  async start(launch: Launch, { tied }: Pick<LaunchOptions, 'tied'>): Promise<void> {
     await this.requireDown()
     const log = openSync(this.logFile, 'a')
     const logFrom = fstatSync(log).size

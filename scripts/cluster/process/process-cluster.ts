@@ -473,7 +473,8 @@ export class ProcessCluster implements Cluster {
   }
 
   async #launch(node: NodeProcess): Promise<void> {
-    const options = { tied: this.spec.tied === true }
+    const tied = this.spec.tied === true
+    const options = { tied, isShortLived: tied || this.spec.lab !== undefined }
     await node.start(this.#engineOf(node.id).launch(this.#files(node.id), options), options)
     await this.#inside?.afterStart(node)
   }
