@@ -56,7 +56,9 @@ describeWith(['java', 'apache-kafka'], 'an archive of the classes of Apache Kafk
     expect(told).toEqual([])
     const args = [...archiveArguments(version), '-Xlog:class+load', '-cp', `${path.join(folder, version)}/*`]
     // Without settings it prints how it is used, and ends with 1.
-    const node = execFileSync('sh', ['-c', 'java "$@" kafka.Kafka 2>/dev/null || true', 'sh', ...args], { encoding: 'utf8' })
+    const node = execFileSync('sh', ['-c', 'java "$@" kafka.Kafka 2>/dev/null || true', 'sh', ...args], {
+      encoding: 'utf8',
+    })
     expect(node).toMatch(/kafka\.Kafka\$? source: shared objects file \(top\)/)
 
     const archive = path.join(folder, `${version}.classes`, 'kafka.jsa')
