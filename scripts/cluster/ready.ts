@@ -6,6 +6,7 @@
  */
 import { errorName, type ErrorName } from '#broker/protocol/errors.ts'
 import { exitCodes, failure, messageOf, ToolkitError } from '../errors.ts'
+import type { ClusterLinks } from '../proxy/model.ts'
 import type { ClusterSpec, LabClock, NodeState, Progress, QuorumView } from './cluster.ts'
 import type { ConnectionOptions, Endpoint } from './wire.ts'
 import { WireClient } from './wire.ts'
@@ -28,6 +29,8 @@ export interface ReadyOptions {
   readonly nodes: () => Promise<readonly NodeState[]>
   /** The last lines of a node's log, where that is possible of this start alone, for the message when it has died. */
   readonly logs: (id: number, lines: number) => Promise<string>
+  /** What may be broken of them is told of when it is too late. */
+  readonly links?: Pick<ClusterLinks, 'faults'> | undefined
   /** Differs from every earlier probe of this cluster. */
   readonly probeName: string
   readonly timeoutMs: number
@@ -147,13 +150,22 @@ class ReadyCheck {
       if (missing === undefined) return
       await this.#failIfDead()
       if (clock.nowMs() >= this.#deadlineMs) {
-        const seconds = this.#options.timeoutMs / 1000
-        throw failure(
-          `The cluster was not ready after ${seconds} s: ${who} ${missing}.`,
-          `./faultline logs --name ${this.#options.spec.name} shows what the nodes say.`,
-        )
+        throw await this.#tooLate(`${who} ${missing}`)
       }
       await clock.sleep(POLL_MS)
+    }
+  }
+
+  async #tooLate(missing: string): Promise<Error> {
+    const { spec, timeoutMs, links } = this.#options
+    const text = `The cluster was not ready after ${timeoutMs / 1000} s: ${missing}.`
+    const logs = `./faultline logs --name ${spec.name} shows what the nodes say.`
+    try {
+      const faults = (await links?.faults()) ?? []
+      if (faults.length > 0) return brokenLinks(text, faults, spec.name)
+      return failure(text, logs)
+    } catch (error) {
+      return failure(text, logs, error)
     }
   }
 
@@ -323,4 +335,11 @@ async function within<T>(clock: LabClock, ms: number, work: Promise<T>): Promise
   } finally {
     done.abort()
   }
+}
+
+function brokenLinks(text: string, faults: readonly { readonly id: string }[], name: string): Error {
+  return failure(
+    `${text} Its links are broken: ${faults.map(({ id }) => id).join(', ')}.`,
+    `./faultline fault heal --all --name ${name}, and try again.`,
+  )
 }

@@ -443,6 +443,7 @@ export class ComposeCluster implements Cluster {
       clock: this.clock,
       nodes: () => this.nodes(),
       logs: (id, lines) => this.logs(id, { lines }),
+      links: this.links ?? this.packets,
       probeName: `${probePrefix}${Date.now()}_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? READY_TIMEOUT_MS,
       signal: options.signal,

@@ -362,6 +362,7 @@ export class ProcessCluster implements Cluster {
       clock: this.clock,
       nodes: () => this.#cheapNodes(),
       logs: (id, lines) => this.#node(id).tailOfStart(lines),
+      links: this.links,
       probeName: `${probePrefix}${Date.now()}_${this.#probes++}`,
       timeoutMs: options.timeoutMs ?? this.#engine.readyTimeoutMs,
       signal: options.signal,
