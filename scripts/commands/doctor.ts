@@ -1,7 +1,6 @@
 /** `doctor`: what this machine can and cannot do, each with the fix, and what earlier commands left behind. */
 import type { Cluster } from '../cluster/cluster.ts'
 import { hostHasEnded } from '../cluster/simulated/hosted-cluster.ts'
-import { fetchJars } from '../cluster/apache-kafka/jars.ts'
 import { attachCluster } from '../cluster/runtimes.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
 import { clusterNames, DamagedFile, projectRoot, readRecord, stateHome } from '../cluster/state.ts'
@@ -18,7 +17,8 @@ export async function doctor(
   session: Session,
 ): Promise<void> {
   if (options.fetchKafka === true) {
-    await fetchJars({ progress: session.output.progress, signal: session.signal })
+    const { apacheKafkaEngine } = await import('../cluster/apache-kafka/engine.ts')
+    await apacheKafkaEngine.prepare({ progress: session.output.progress, signal: session.signal })
   }
   const isUp = clusterNames().some(isUpOrUnknown)
   const found = await Promise.all([machineFindings(realProbes, { isUp }), leftovers()])

@@ -4,7 +4,7 @@
  * KAFKA_CLASS_ARCHIVE=none leaves it out, as Kafka's own scripts do.
  */
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -27,8 +27,8 @@ const endsItself = '-XX:SelfDestructTimer=3'
 const isWanted = (): boolean => process.env['KAFKA_CLASS_ARCHIVE'] !== 'none'
 
 const archiveFile = (version: string): string => `${jarsDirectory(version)}.classes/kafka.jsa`
-/** Says which Java has made it; another one passes it over. */
-const makerFile = (version: string): string => `${jarsDirectory(version)}.classes/java`
+/** Says which Java has made it, of which jars; another one passes it over, and so does one that has others. */
+const makerFile = (version: string): string => `${jarsDirectory(version)}.classes/made-by`
 
 /** For a JVM of Kafka's, of this release. */
 export function archiveArguments(version: string): string[] {
@@ -42,8 +42,8 @@ export async function makeArchive(
   { progress, signal }: PrepareOptions,
 ): Promise<void> {
   if (!isWanted()) return
-  const java = (await sh({ signal })`${javaCommand()} -version`).stdall
-  if (madeBy(version) === java) return
+  const maker = await makerNow(version, signal)
+  if (madeBy(version) === maker) return
   progress(`Laying out the classes of Apache Kafka ${version} for this Java (once; nodes start faster with it)`)
   const work = mkdtempSync(join(tmpdir(), 'faultline-classes-'))
   try {
@@ -51,13 +51,18 @@ export async function makeArchive(
     await train(work, archive, javaArguments, signal)
     makeFolder(dirname(archiveFile(version)))
     replaceFile(archiveFile(version), readFileSync(archive))
-    replaceFile(makerFile(version), java)
+    replaceFile(makerFile(version), maker)
   } catch (error) {
     signal?.throwIfAborted()
     progress(`There is no archive of the classes, and nodes start without: ${messageOf(error)}`)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+async function makerNow(version: string, signal: AbortSignal | undefined): Promise<string> {
+  const { stdall } = await sh({ signal })`${javaCommand()} -version`
+  return [stdall.trim(), ...readdirSync(jarsDirectory(version)).sort()].join('\n')
 }
 
 /** Undefined when there is no archive. */
