@@ -62,9 +62,13 @@ export async function inTurnOfFile<T>(
 
 async function taken(path: string, text: string, files: LockFiles): Promise<boolean> {
   const steps = takeSteps(path, text, files)
-  let step = steps.next(false)
-  while (step.done !== true) step = steps.next(step.value !== undefined && (await isGone(step.value)))
-  return step.value
+  try {
+    let step = steps.next(false)
+    while (step.done !== true) step = steps.next(step.value !== undefined && (await isGone(step.value)))
+    return step.value
+  } finally {
+    steps.return(false)
+  }
 }
 
 async function isGone(claim: Claim): Promise<boolean> {

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { linkNew } from './link-new.ts'
 
-/** A file, and what it says of its holder. No two that are there at the same time say the same. */
+/** A file, and what it says of its holder. */
 export interface Claim {
   readonly file: string
   readonly text: string
@@ -26,7 +26,8 @@ export interface LockFiles {
 }
 
 /**
- * One try, in steps. Yields a claim to ask whether its holder is gone, and undefined before it looks at a file or changes one.
+ * One try, in steps. Yields a claim to ask whether its holder is gone, once more before it is passed by for good, and undefined before it looks at a file
+ * or changes one. Ended before its end (`return`), it leaves nothing behind.
  * @returns whether the lock is ours; if not, somebody has it, or had it for a moment
  */
 export function* takeSteps(
@@ -43,16 +44,18 @@ export function* takeSteps(
     const claim = { file, text: found }
     if (!(yield claim)) return false
     row.push(claim)
-    file = `${path}.after-${createHash('sha256').update(found).digest('hex').slice(0, 32)}`
+    // With the place of the one before: two in a row may say the same, where process ids and times begin anew with the machine.
+    file = `${path}.after-${createHash('sha256').update(`${file} ${found}`).digest('hex').slice(0, 32)}`
   }
   yield
-  if (!files.create(file, text)) return false
+  let isOurs = false
   try {
+    if (!files.create(file, text)) return false
     for (const claim of row) {
       yield
-      if (files.read(claim.file) === claim.text) continue
+      // Asked again: another program may have taken a lock of the kernel on it meanwhile.
+      if (files.read(claim.file) === claim.text && (yield claim)) continue
       yield
-      releaseClaim({ file, text }, files)
       return false
     }
     if (row.length > 0) {
@@ -63,10 +66,10 @@ export function* takeSteps(
       yield
       files.remove(claim.file)
     }
+    isOurs = true
     return true
-  } catch (error) {
-    for (const each of [file, path]) releaseClaim({ file: each, text }, files)
-    throw error
+  } finally {
+    if (!isOurs) for (const each of [file, path]) releaseClaim({ file: each, text }, files)
   }
 }
 

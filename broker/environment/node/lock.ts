@@ -2,12 +2,14 @@
  * Lock files. Node has no flock(2), so the file names its holder: process id and, where /proc tells it, when that process began, so that a
  * recycled id is not taken for the holder. Good among processes that see each other's ids: on one machine, or in one container. A lock that
  * another program has of the kernel is respected, but such a program does not see ours. Whoever dies while taking it leaves nothing under its name,
- * or all of it.
+ * or all of it: but for file systems without hard links, where a file says nothing for a moment, as Kafka's does for ever, and two that come in that
+ * very moment could both have the lock.
  */
 import { readFileSync, statSync } from 'node:fs'
 import { DiskError, type DiskLock } from '../environment.ts'
 import { diskCall } from './disk-errors.ts'
-import { lockFilesOnDisk, releaseClaim, takeSteps, type Claim } from './lock-row.ts'
+import { lockFilesOnDisk, releaseClaim, takeSteps, type Claim, type LockFiles } from './lock-row.ts'
+import { procStat } from './proc-stat.ts'
 
 interface Holder {
   readonly pid: number
@@ -15,25 +17,11 @@ interface Holder {
   readonly began: string
 }
 
-/**
- * Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and brackets. Undefined when there is no such process, or only what
- * is left of one that nobody has waited for yet (state Z or X): it holds nothing any more.
- */
-function beganOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return /[ZXx]/.test(state) ? undefined : (fields[18] ?? '')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined
-    throw error
-  }
-}
-
 function isAlive(holder: Holder): boolean {
-  const began = beganOf(holder.pid)
-  if (holder.began !== '') return began === holder.began
+  if (holder.began !== '') {
+    const found = procStat(holder.pid)
+    return found !== undefined && found.began === holder.began && found.condition !== 'gone'
+  }
   try {
     process.kill(holder.pid, 0)
     return true
@@ -80,14 +68,31 @@ function textOf({ pid, began }: Holder): string {
   return `pid=${pid} began=${began}\n`
 }
 
-/** Where it is held, says by whom. */
-function isGone({ file, text }: Claim, self: Holder): true {
+/** Undefined when nobody does. */
+function whoHolds({ file, text }: Claim, self: Holder): string | undefined {
   const locker = kernelLockHolder(file)
-  if (locker !== undefined) throw new DiskError('EEXIST', 'lock', file, new Error(`process ${locker} has locked it`))
+  if (locker !== undefined) return `process ${locker} has locked it`
   const holder = holderIn(text)
-  if (holder !== undefined && holder.pid !== self.pid && isAlive(holder))
-    throw new DiskError('EEXIST', 'lock', file, new Error(`process ${holder.pid} holds it`))
-  return true
+  return holder !== undefined && holder.pid !== self.pid && isAlive(holder)
+    ? `process ${holder.pid} holds it`
+    : undefined
+}
+
+/** False: others have come and gone meanwhile. Refuses what somebody holds. */
+function tryOnce(path: string, self: Holder, files: LockFiles): boolean {
+  const steps = takeSteps(path, textOf(self), files)
+  let heldBy: string | undefined
+  try {
+    let step = steps.next(false)
+    while (step.done !== true) {
+      if (step.value !== undefined) heldBy = whoHolds(step.value, self)
+      step = steps.next(heldBy === undefined)
+    }
+    if (heldBy !== undefined) throw new DiskError('EEXIST', 'lock', path, new Error(heldBy))
+    return step.value
+  } finally {
+    steps.return(false)
+  }
 }
 
 /** Each time in vain, another process has taken the lock or released it: where that never ends, something else is in the way. */
@@ -95,16 +100,11 @@ const attemptsMax = 1_000
 
 export function takeLock(path: string): DiskLock {
   return diskCall('lock', path, () => {
-    const self = { pid: process.pid, began: beganOf(process.pid) ?? '' }
-    const text = textOf(self)
+    const self = { pid: process.pid, began: procStat(process.pid)?.began ?? '' }
+    const own = { file: path, text: textOf(self) }
     const files = lockFilesOnDisk(`${path}.${self.pid}`)
-    for (let attempts = 0; attempts < attemptsMax; attempts++) {
-      const steps = takeSteps(path, text, files)
-      let step = steps.next(false)
-      while (step.done !== true) step = steps.next(step.value !== undefined && isGone(step.value, self))
-      if (step.value)
-        return { release: () => diskCall('unlock', path, () => releaseClaim({ file: path, text }, files)) }
-    }
+    for (let attempts = 0; attempts < attemptsMax; attempts++)
+      if (tryOnce(path, self, files)) return { release: () => diskCall('unlock', path, () => releaseClaim(own, files)) }
     // Of a link that leads nowhere this says so.
     const left = readFileSync(path, 'latin1')
     throw new DiskError('EEXIST', 'lock', path, new Error(`others have taken it ${attemptsMax} times, last: ${left}`))

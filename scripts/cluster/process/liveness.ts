@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { conditionFromState, procStat, type ProcessCondition } from '#broker/environment/node/proc-stat.ts'
 import { codeOf } from '../../errors.ts'
 import { poll } from '../clock.ts'
 
@@ -13,8 +14,6 @@ export interface ProcessHandle {
   /** Opaque; equal for the same process only. */
   readonly identity: string
 }
-
-export type ProcessCondition = 'running' | 'paused' | 'gone'
 
 interface Look {
   readonly identity: string
@@ -70,19 +69,11 @@ function look(pid: number): Promise<Look | undefined> {
 
 let bootId: string | undefined
 
-/** Linux: field 22 of /proc/PID/stat is the start in clock ticks since boot, field 3 the state. */
 function lookInProc(pid: number): Look | undefined {
-  let stat: string
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return undefined
-    throw error
-  }
-  // The name in field 2 may hold spaces and brackets: what follows its last bracket begins with field 3.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const found = procStat(pid)
+  if (found === undefined) return undefined
   bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-  return { identity: `${bootId}/${fields[19]}`, condition: conditionFromState(fields[0] ?? '', Number(fields[17])) }
+  return { identity: `${bootId}/${found.began}`, condition: found.condition }
 }
 
 async function lookWithPs(pid: number): Promise<Look | undefined> {
@@ -97,13 +88,4 @@ async function lookWithPs(pid: number): Promise<Look | undefined> {
     if (error instanceof Error && 'code' in error && error.code === 1) return undefined
     throw error
   }
-}
-
-/**
- * A process of many threads shows as a zombie as soon as its first thread has ended; until the others have, its sockets are open and its
- * ports taken.
- */
-function conditionFromState(state: string, threads = 0): ProcessCondition {
-  if (state.startsWith('T')) return 'paused'
-  return (state.startsWith('Z') && threads <= 1) || state.startsWith('X') ? 'gone' : 'running'
 }

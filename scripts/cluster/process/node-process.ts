@@ -7,11 +7,12 @@ import { closeSync, fstatSync, openSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import type { ProcessCondition } from '#broker/environment/node/proc-stat.ts'
 import { failure } from '../../errors.ts'
 import type { NodeStatus } from '../cluster.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
 import type { Launch, LaunchOptions } from './engine.ts'
-import type { ProcessCondition, ProcessHandle } from './liveness.ts'
+import type { ProcessHandle } from './liveness.ts'
 import { conditionOf, identify, signalProcess, waitFor } from './liveness.ts'
 
 interface ProcessFile {

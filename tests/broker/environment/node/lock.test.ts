@@ -6,6 +6,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { describeWith } from '#tests/machine.ts'
 import { takeLock } from '#broker/environment/node/lock.ts'
+import { procStat } from '#broker/environment/node/proc-stat.ts'
 
 let directory = ''
 let file = ''
@@ -56,6 +57,26 @@ describe('the lock of a directory', () => {
       parent.kill('SIGKILL')
       await once(parent, 'exit')
     }
+  })
+
+  it('is refused while a thread of its holder may still write, though its first one has ended', async () => {
+    const code = `
+import ctypes, sys, threading
+threading.Thread(target=lambda: sys.stdin.read()).start()
+print('held', flush=True)
+ctypes.CDLL(None).pthread_exit(None)`
+    const child = spawn('python3', ['-c', code], { stdio: ['pipe', 'pipe', 'inherit'] })
+    try {
+      await once(child.stdout, 'data')
+      const stat = () => readFileSync(`/proc/${child.pid}/stat`, 'latin1')
+      await expect.poll(stat, { timeout: 30_000 }).toMatch(/\) Z /)
+      writeFileSync(file, `pid=${child.pid} began=${procStat(child.pid!)?.began}\n`)
+      expect(() => takeLock(file)).toThrow('EEXIST')
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    takeLock(file).release()
   })
 
   it('is free when it names a process id that belongs to another process now', () => {
