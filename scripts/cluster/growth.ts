@@ -1,14 +1,15 @@
 /** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. */
-import { existsSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { failure, lacking, messageOf, usageError } from '../errors.ts'
 import { brokerIds, nodeIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
 import { inTurnOfFile } from './file-lock.ts'
 import { findCluster } from './lifecycle.ts'
+import { foreignPaths, removeOutsideData, type OutsideData } from './outside-data.ts'
 import { HOST, portIsFree, portsOf, proxiedNodesMax } from './ports.ts'
 import { unregister } from './ready.ts'
 import { brokersMax } from './spec.ts'
-import { nodeDirectory, removeIfEmpty, stateDirectory, writeRecord, type ClusterRecord } from './state.ts'
+import { nodeDirectory, stateDirectory, writeRecord, type ClusterRecord } from './state.ts'
 
 export interface GrowthPlan {
   /** With the brokers that come. */
@@ -86,18 +87,23 @@ export async function planGrowth(
 /**
  * The record of a cluster with its new brokers, and how they leave it again.
  *
- * @param directories  of their data, where that is not in their own folders: what is there already is somebody's, and stays
+ * @param outsideOf  what a cluster has outside of its own folder: of what comes, what is there already is somebody's, and stays
  */
-export function recordGrowth(before: ClusterRecord, { spec, fresh }: GrowthPlan, directories: readonly string[]) {
-  const outside = directories.filter(existsSync)
+export function recordGrowth(
+  before: ClusterRecord,
+  { spec, fresh }: GrowthPlan,
+  outsideOf: (spec: ClusterSpec) => OutsideData,
+) {
+  const [had, has] = [outsideOf(before.spec), outsideOf(spec)]
+  const record = { ...before, spec, foreignData: foreignPaths(has, before.foreignData, had) }
   return {
-    record: { ...before, spec, foreignData: [...before.foreignData, ...outside] },
+    record,
     /** @param now  the record as it is by then */
     forget: (now: ClusterRecord): void => {
       for (const id of fresh) rmSync(nodeDirectory(spec.name, id), { recursive: true, force: true })
-      for (const directory of directories)
-        if (!outside.includes(directory)) rmSync(directory, { recursive: true, force: true })
-      if (spec.dataDir !== undefined) removeIfEmpty(spec.dataDir)
+      const whole = has.whole.filter(path => !had.whole.includes(path))
+      const folders = has.folders.filter(path => !had.folders.includes(path))
+      removeOutsideData({ whole, folders }, record.foreignData)
       writeRecord({ ...now, spec: before.spec, foreignData: before.foreignData })
     },
   }

@@ -1,16 +1,17 @@
 /** What a cluster has outside of its state directory: data where --data says, metadata logs where metadata.log.dir says. `down` takes it away. */
-import { existsSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, rmdirSync, rmSync } from 'node:fs'
+import { dirname, parse } from 'node:path'
 import type { ClusterSpec } from './cluster.ts'
 import { metadataFiles } from './metadata-directory.ts'
-import { removeIfEmpty } from './state.ts'
 
 export interface OutsideData {
   /** Files, and folders with all that is in them. */
   readonly whole: readonly string[]
-  /** Folders that may hold more, each before the one that it is in. */
+  /** Folders that may hold more, or lie in folders that were made for them. */
   readonly folders: readonly string[]
 }
+
+export const noOutsideData: OutsideData = { whole: [], folders: [] }
 
 /**
  * @param data  directories with data of the nodes, which are outside only where --data says so
@@ -21,24 +22,47 @@ export function outsideData(
   data: readonly string[],
   metadata: readonly string[] = [],
 ): OutsideData {
-  const folders = [...metadata, ...(dataDir === undefined ? [] : [dataDir])]
   return {
     whole: [...(dataDir === undefined ? [] : data), ...metadata.flatMap(metadataFiles)],
-    folders: folders.flatMap(withParents),
+    folders: [...metadata, ...(dataDir === undefined ? [] : [dataDir])],
   }
 }
 
-function withParents(folder: string): string[] {
-  const parent = dirname(folder)
-  return parent === folder ? [folder] : [folder, ...withParents(parent)]
+/** With all that they lie in, up to the root. */
+function pathsOf({ whole, folders }: OutsideData): Set<string> {
+  const upwards = (folder: string): string[] =>
+    dirname(folder) === folder ? [folder] : [folder, ...upwards(dirname(folder))]
+  return new Set([...whole, ...folders.flatMap(upwards)])
 }
 
-export function whatIsThere({ whole, folders }: OutsideData): string[] {
-  return [...new Set([...whole, ...folders])].filter(existsSync)
+/**
+ * Which paths are there already and therefore stay when the cluster goes.
+ *
+ * @param known  those that are known to be somebody's
+ * @param had  what the cluster has had until now: of that, all that is not known to be somebody's is its own
+ */
+export function foreignPaths(has: OutsideData, known: readonly string[] = [], had = noOutsideData): string[] {
+  const own = pathsOf(had)
+  const found = [...pathsOf(has)].filter(path => !own.has(path) && existsSync(path))
+  return [...new Set([...known, ...found])]
 }
 
-/** @param before  what was there before the cluster: it stays */
-export function removeOutsideData({ whole, folders }: OutsideData, before: readonly string[]): void {
-  for (const path of whole) if (!before.includes(path)) rmSync(path, { recursive: true, force: true })
-  for (const folder of folders) if (!before.includes(folder)) removeIfEmpty(folder)
+/** @param foreign  what was there before: it stays */
+export function removeOutsideData({ whole, folders }: OutsideData, foreign: readonly string[]): void {
+  for (const path of whole) if (!foreign.includes(path)) rmSync(path, { recursive: true, force: true })
+  for (const folder of folders) removeEmpty(folder, foreign)
+}
+
+/** From a folder upwards, each as long as it is empty. Records of older toolkits say nothing of what is above it: then nothing there is touched. */
+function removeEmpty(folder: string, foreign: readonly string[]): void {
+  const isKnown = foreign.includes(parse(folder).root)
+  for (let at = folder; !foreign.includes(at); at = dirname(at)) {
+    try {
+      rmdirSync(at)
+    } catch {
+      // It holds something, or cannot be removed: an empty folder that stays is no harm, and what is above it stays, too.
+      return
+    }
+    if (!isKnown) return
+  }
 }

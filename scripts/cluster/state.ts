@@ -36,7 +36,7 @@ export interface ClusterRecord {
   readonly phase: Phase
   /** The command that is starting the cluster. */
   readonly owner: ProcessHandle
-  /** Data directories that existed before `up` and therefore survive `down`. */
+  /** Of what it has outside of its state directory, and of the folders above that, the paths that were there before `up`: they survive `down`. */
   readonly foreignData: readonly string[]
 }
 

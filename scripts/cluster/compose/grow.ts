@@ -7,7 +7,7 @@ import type { Progress } from '../cluster.ts'
 import { planGrowth, recordGrowth, type Growth } from '../growth.ts'
 import { nodeCertificateFile, readSecurity, replaceSecret, signNodesAnew } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, readRecord, writeRecord } from '../state.ts'
+import { readRecord, writeRecord } from '../state.ts'
 import { docker } from './docker.ts'
 import {
   certifiedHosts,
@@ -15,6 +15,7 @@ import {
   ensureImages,
   makeDataDirectories,
   makeNodeFolders,
+  outsideOfContainers,
   writeComposeFile,
 } from './project.ts'
 import { isThere } from './public-image.ts'
@@ -43,8 +44,7 @@ export async function prepareGrowth(
     : undefined
   const certificate = await signNodesAnew(spec, certifiedHosts(spec))
   signal?.throwIfAborted()
-  const directories = spec.dataDir === undefined ? [] : fresh.map(id => dataDirectory(spec, id))
-  const { record, forget } = recordGrowth(before, plan, directories)
+  const { record, forget } = recordGrowth(before, plan, outsideOfContainers)
   return {
     record,
     fresh,

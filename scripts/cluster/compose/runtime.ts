@@ -5,7 +5,7 @@ import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
-import { whatIsThere } from '../outside-data.ts'
+import { foreignPaths } from '../outside-data.ts'
 import { claimBasePort, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -92,6 +92,10 @@ async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined)
     clusterId: existing?.clusterId ?? randomUuid(),
     phase: 'starting',
     owner: await ownProcess(),
-    foreignData: existing?.foreignData ?? whatIsThere(outsideOfContainers(spec)),
+    foreignData: foreignPaths(
+      outsideOfContainers(spec),
+      existing?.foreignData,
+      existing && outsideOfContainers(existing.spec),
+    ),
   }
 }

@@ -4,16 +4,15 @@
  */
 import { planGrowth, recordGrowth, type Growth } from '../growth.ts'
 import type { ClusterRecord } from '../state.ts'
-import { logDirectories, readRecord, writeRecord } from '../state.ts'
+import { readRecord, writeRecord } from '../state.ts'
 import type { ProcessEngine } from './engine.ts'
-import { writeNodeFiles } from './node-files.ts'
+import { outsideOfProcesses, writeNodeFiles } from './node-files.ts'
 
 /** Refuses what cannot be, before anything is changed. */
 export async function prepareGrowth(before: ClusterRecord, engine: ProcessEngine, by: number): Promise<Growth> {
   const plan = await planGrowth(before, by)
   const { spec, fresh } = plan
-  const directories = spec.dataDir === undefined ? [] : fresh.flatMap(id => logDirectories(spec, id))
-  const { record, forget } = recordGrowth(before, plan, directories)
+  const { record, forget } = recordGrowth(before, plan, outsideOfProcesses)
   return {
     record,
     fresh,

@@ -1,5 +1,5 @@
 /** What a node that is a process of this machine finds when it starts: its folders and its server.properties. */
-import { join, sep } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { controllerIds, nodeIds } from '../cluster.ts'
@@ -40,7 +40,7 @@ export function metadataDirectoryOf(spec: ClusterSpec, id: number): string | und
 }
 
 export function outsideOfProcesses(spec: ClusterSpec): OutsideData {
-  const inside = stateDirectory(spec.name) + sep
+  const inside = resolve(stateDirectory(spec.name)) + sep
   const data = nodeIds(spec).flatMap(id => logDirectories(spec, id))
   const metadata = nodeIds(spec).flatMap(id => metadataDirectoryOf(spec, id) ?? [])
   return outsideData(

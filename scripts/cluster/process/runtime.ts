@@ -10,7 +10,7 @@ import { enginesOf } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
-import { whatIsThere } from '../outside-data.ts'
+import { foreignPaths } from '../outside-data.ts'
 import { claimBasePort, HOST, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -63,13 +63,16 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
   }
   let cluster: ProcessCluster | undefined
   try {
-    const record = newRecord(spec, existing, await ownProcess())
+    let record = newRecord(spec, existing, await ownProcess())
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
     await engine.prepare({ progress, signal })
     const security = await makeSecurity(spec, [HOST, 'localhost'])
     if (existing?.spec.engineVersion !== spec.engineVersion)
       for (const id of nodeIds(spec)) removeNodeVersion(spec.name, id)
+    // That took a while: what has come meanwhile is somebody's.
+    record = { ...record, foreignData: foreignData(spec, existing) }
+    writeRecord(record)
     cluster = new ProcessCluster(record, engine)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     writeNodeFiles(record, engine, nodeIds(spec))
@@ -104,6 +107,11 @@ function describe(spec: ClusterSpec): string {
   return `${nodes.join(' and ')} (${enginesOf(spec).join(', ')}; processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
 }
 
+function foreignData(spec: ClusterSpec, existing: ClusterRecord | undefined): string[] {
+  const had = existing && outsideOfProcesses(existing.spec)
+  return foreignPaths(outsideOfProcesses(spec), existing?.foreignData, had)
+}
+
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
   const directories = nodeIds(spec).flatMap(id => logDirectories(spec, id))
   return {
@@ -112,7 +120,7 @@ function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner
     clusterId: clusterIdOnDisk(directories) ?? randomUuid(),
     phase: 'starting',
     owner,
-    foreignData: existing?.foreignData ?? whatIsThere(outsideOfProcesses(spec)),
+    foreignData: foreignData(spec, existing),
   }
 }
 
