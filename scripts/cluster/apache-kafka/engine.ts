@@ -34,7 +34,9 @@ export function apacheKafka(version: string = kafkaVersion): ProcessEngine {
 
     async prepare(options) {
       await fetchJars(options, version)
-      await makeArchive(version, mainClass => javaArguments(version, mainClass), options)
+      const nodeArguments = javaArguments(version, 'kafka.Kafka')
+      const format = (node: NodeStorage) => formatWithTool(version, node, 'FaultlineTemplate00001', options)
+      await makeArchive(version, { nodeArguments, format }, options)
     },
 
     async format(nodes, clusterId, options) {
@@ -80,9 +82,11 @@ function javaArguments(version: string, mainClass: string): string[] {
   return ['-Djava.awt.headless=true', logging, '-cp', `${jarsDirectory(version)}/*`, mainClass]
 }
 
+type NodeStorage = Pick<NodeFiles, 'propertiesFile' | 'dataDir'>
+
 async function formatWithTool(
   version: string,
-  node: NodeFiles,
+  node: NodeStorage,
   clusterId: string,
   { signal }: PrepareOptions,
 ): Promise<void> {
