@@ -170,6 +170,9 @@ const breakLonely = byHand(1, async (run, workload) => {
   await repair(run, broker)
 })
 
+/** Nothing that a broker writes by itself meets a disk that fails before the lab does: with the default, high watermarks go there every 5 s. */
+const firstWriteIsOurs = { ...quickFailover, 'replica.high.watermark.checkpoint.interval.ms': '600000' }
+
 const records = ['lost-write', 'unseen', 'vanished', 'inconsistent-offsets', 'replica-divergence'] as const
 
 const staysLeader = factCheck({
@@ -206,7 +209,7 @@ export default lab({
     ],
     answer: 2,
   },
-  topology: { brokers: 3, controllers: 1, settings: quickFailover, logDirs: 2 },
+  topology: { brokers: 3, controllers: 1, settings: firstWriteIsOurs, logDirs: 2 },
   needs: ['kill', 'pause', 'stop', 'restart'],
   variants: [
     {
