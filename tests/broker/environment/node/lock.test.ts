@@ -28,6 +28,16 @@ async function holder() {
   return child
 }
 
+function isFree(): boolean {
+  try {
+    takeLock(file).release()
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
 describe('the lock of a directory', () => {
   it('is refused while another process holds it, and free once that process was killed', async () => {
     const child = await holder()
@@ -52,7 +62,8 @@ describe('the lock of a directory', () => {
       await once(parent.stdout, 'data')
       parent.stdin.write('go\n')
       await once(parent.stdout, 'data')
-      takeLock(file).release()
+      // The first of its threads has ended, and the others are about to; nobody waits for it as long as the program runs.
+      await expect.poll(() => isFree(), { timeout: 20_000 }).toBe(true)
     } finally {
       parent.kill('SIGKILL')
       await once(parent, 'exit')
