@@ -5,7 +5,7 @@ import { failure, lacking, messageOf, usageError } from '../errors.ts'
 import { brokerIds, nodeIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
 import { inTurnOfFile } from './file-lock.ts'
 import { findCluster } from './lifecycle.ts'
-import { foreignPaths, removeOutsideData, type OutsideData } from './outside-data.ts'
+import { foreignData, removeOutsideData, type OutsideData } from './outside-data.ts'
 import { HOST, portIsFree, portsOf, proxiedNodesMax } from './ports.ts'
 import { unregister } from './ready.ts'
 import { brokersMax } from './spec.ts'
@@ -95,7 +95,7 @@ export function recordGrowth(
   outsideOf: (spec: ClusterSpec) => OutsideData,
 ) {
   const [had, has] = [outsideOf(before.spec), outsideOf(spec)]
-  const record = { ...before, spec, foreignData: foreignPaths(has, before.foreignData, had) }
+  const record = { ...before, spec, foreignData: foreignData(outsideOf, spec, before) }
   return {
     record,
     /** @param now  the record as it is by then */

@@ -3,6 +3,7 @@ import { existsSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, parse } from 'node:path'
 import type { ClusterSpec } from './cluster.ts'
 import { metadataFiles } from './metadata-directory.ts'
+import type { ClusterRecord } from './state.ts'
 
 export interface OutsideData {
   /** Files, and folders with all that is in them. */
@@ -45,6 +46,15 @@ export function foreignPaths(has: OutsideData, known: readonly string[] = [], ha
   const own = pathsOf(had)
   const found = [...pathsOf(has)].filter(path => !own.has(path) && existsSync(path))
   return [...new Set([...known, ...found])]
+}
+
+/** The same of a cluster that is to be as `spec` says; `before`: what it was, where it was one. */
+export function foreignData(
+  outsideOf: (spec: ClusterSpec) => OutsideData,
+  spec: ClusterSpec,
+  before: Pick<ClusterRecord, 'spec' | 'foreignData'> | undefined,
+): string[] {
+  return foreignPaths(outsideOf(spec), before?.foreignData, before && outsideOf(before.spec))
 }
 
 /** @param foreign  what was there before: it stays */

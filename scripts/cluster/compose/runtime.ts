@@ -5,7 +5,7 @@ import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
-import { foreignPaths } from '../outside-data.ts'
+import { foreignData } from '../outside-data.ts'
 import { claimBasePort, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -92,10 +92,6 @@ async function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined)
     clusterId: existing?.clusterId ?? randomUuid(),
     phase: 'starting',
     owner: await ownProcess(),
-    foreignData: foreignPaths(
-      outsideOfContainers(spec),
-      existing?.foreignData,
-      existing && outsideOfContainers(existing.spec),
-    ),
+    foreignData: foreignData(outsideOfContainers, spec, existing),
   }
 }

@@ -10,7 +10,7 @@ import { enginesOf } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
-import { foreignPaths } from '../outside-data.ts'
+import { foreignData } from '../outside-data.ts'
 import { claimBasePort, HOST, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -71,7 +71,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
     if (existing?.spec.engineVersion !== spec.engineVersion)
       for (const id of nodeIds(spec)) removeNodeVersion(spec.name, id)
     // That took a while: what has come meanwhile is somebody's.
-    record = { ...record, foreignData: foreignData(spec, existing) }
+    record = { ...record, foreignData: foreignData(outsideOfProcesses, spec, existing) }
     writeRecord(record)
     cluster = new ProcessCluster(record, engine)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
@@ -107,11 +107,6 @@ function describe(spec: ClusterSpec): string {
   return `${nodes.join(' and ')} (${enginesOf(spec).join(', ')}; processes${spec.proxy === true ? ', behind a fault proxy' : ''})`
 }
 
-function foreignData(spec: ClusterSpec, existing: ClusterRecord | undefined): string[] {
-  const had = existing && outsideOfProcesses(existing.spec)
-  return foreignPaths(outsideOfProcesses(spec), existing?.foreignData, had)
-}
-
 function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner: ProcessHandle): ClusterRecord {
   const directories = nodeIds(spec).flatMap(id => logDirectories(spec, id))
   return {
@@ -120,7 +115,7 @@ function newRecord(spec: ClusterSpec, existing: ClusterRecord | undefined, owner
     clusterId: clusterIdOnDisk(directories) ?? randomUuid(),
     phase: 'starting',
     owner,
-    foreignData: foreignData(spec, existing),
+    foreignData: foreignData(outsideOfProcesses, spec, existing),
   }
 }
 

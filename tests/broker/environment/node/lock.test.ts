@@ -63,7 +63,7 @@ describe('the lock of a directory', () => {
       parent.stdin.write('go\n')
       await once(parent.stdout, 'data')
       // The first of its threads has ended, and the others are about to; nobody waits for it as long as the program runs.
-      await expect.poll(() => isFree(), { timeout: 20_000 }).toBe(true)
+      await expect.poll(isFree, { timeout: 20_000 }).toBe(true)
     } finally {
       parent.kill('SIGKILL')
       await once(parent, 'exit')
