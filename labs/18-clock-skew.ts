@@ -1,20 +1,23 @@
 /**
  * Lab 18: which clocks may be wrong, and what happens then?
  * Setup: 3 brokers, replication factor 3, retention looks every 300 ms. Producers and brokers whose clocks are wrong.
- * Fault: a producer whose clock jumps back and forth by minutes, or is a day ahead; a leader whose clock is a day ahead.
+ * Fault: a producer whose clock jumps back and forth by minutes, or is a day ahead; a leader whose clock is a day ahead; a follower whose clock is
+ *   an hour ahead while it is cut off from its leader, and is set right before it reaches it again.
  * Expect: offsets never depend on a clock. With LogAppendTime the timestamps of a log rise whatever the producers say; a producer that is a
- *   day ahead is refused (since Kafka 4.0).
+ *   day ahead is refused (since Kafka 4.0). The follower replicates again as soon as it reaches its leader; that of Kafka only when the calendar
+ *   has come to where its clock was, or when it is restarted.
  * Control: with CreateTime the timestamps must be found out of order. A leader a day ahead must be caught deleting young records, and after
  *   its death LogAppendTime must be found going back.
  */
 import { factCheck } from '#scripts/checkers/facts.ts'
 import { driving, lab, quickFailover, type Variant } from '#scripts/labs/lab.ts'
 import type { LabRun } from '#scripts/labs/script.ts'
-import { node } from '#scripts/labs/targets.ts'
+import { followerOf, node } from '#scripts/labs/targets.ts'
 import { HandWorkload } from '#scripts/workload/by-hand.ts'
 
 const minuteMs = 60_000
-const dayMs = 24 * 60 * minuteMs
+const hourMs = 60 * minuteMs
+const dayMs = 24 * hourMs
 const invalidTimestamp = 32
 /** How far the clock of the producer is off, record by record. */
 const drift = [0, 50, -30, 20, -50, 0, 40, -10].map(minutes => minutes * minuteMs)
@@ -74,6 +77,49 @@ async function sendAhead(run: LabRun, workload: HandWorkload): Promise<number> {
   run.step('the clock of the leader jumps a day ahead')
   await run.breakInside('clock-jump', node(leader), { offset: dayMs })
   return leader
+}
+
+/** Longer than any pause that a broker makes between two tries (replica.fetch.backoff.ms, reconnect.backoff.max.ms: 1 s and less). */
+const comesBackMs = 15_000
+
+/** A follower fails to fetch while its clock is ahead, and is right again when it reaches its leader. */
+async function triesAhead(run: LabRun, workload: HandWorkload): Promise<void> {
+  run.step('healthy')
+  for (let index = 0; index < 4; index++) await write(workload, 0)
+  const follower = await run.who(followerOf(0, { avoidController: true }))
+  const { leader } = await workload.leader(0)
+  run.step('a follower is cut off from its leader, and its clock jumps an hour ahead')
+  await run.partition(node(follower), node(leader))
+  await run.breakInside('clock-jump', node(follower), { offset: hourMs })
+  await workload.write({ partition: 0, records: [{ value: 'only two replicas have this' }], acks: 1 })
+  await run.until('it has left the in-sync set', 0, ({ isr }) => !isr.includes(follower))
+  run.step('its clock is set right, then it reaches its leader again')
+  await run.healInside()
+  await run.healPartition()
+  const isBack = await hasAll(run, workload, { follower, leader })
+  run.fact('follower has every record when its clock is right', isBack)
+  if (!isBack) {
+    run.step('it is restarted')
+    await run.kill(node(follower))
+    await run.start(node(follower))
+    await run.ready()
+  }
+  run.fact('follower has every record, restarted if need be', await hasAll(run, workload, { follower, leader }))
+}
+
+/** Whether the follower comes to the end of the leader's log in time. */
+async function hasAll(
+  { cluster }: LabRun,
+  workload: HandWorkload,
+  { follower, leader }: { readonly follower: number; readonly leader: number },
+): Promise<boolean> {
+  const end = await workload.logEnd(leader, 0)
+  const endMs = cluster.clock.nowMs() + comesBackMs
+  while ((await workload.logEnd(follower, 0)) < end) {
+    if (cluster.clock.nowMs() >= endMs) return false
+    await cluster.clock.sleep(100)
+  }
+  return true
 }
 
 export default lab({
@@ -152,7 +198,7 @@ export default lab({
       summary: 'retention.ms of an hour, and a leader whose clock is a day ahead',
       role: 'control',
       needs: ['node-faults'],
-      ...working({ 'retention.ms': String(60 * minuteMs), 'file.delete.delay.ms': '100' }, async (run, workload) => {
+      ...working({ 'retention.ms': String(hourMs), 'file.delete.delay.ms': '100' }, async (run, workload) => {
         run.step('healthy')
         for (let index = 0; index < 10; index++) await write(workload, 0)
         const leader = await sendAhead(run, workload)
@@ -204,6 +250,36 @@ export default lab({
       checks: [timeRises, offsetsHold],
       expect: ['timestamps-rise'],
       mustHold: ['offsets-rise-by-one'],
+    },
+    {
+      name: 'follower-ahead',
+      summary: 'a follower fails to fetch while its clock is an hour ahead; then both are mended',
+      role: 'main',
+      needs: ['node-faults', 'partition'],
+      ...working({}, triesAhead),
+      checks: [
+        factCheck({
+          name: 'follower-comes-back',
+          promise: 'The follower has every record soon after it reaches its leader again.',
+          about: ['follower has every record when its clock is right'],
+          broken: facts =>
+            facts['follower has every record when its clock is right'] === true
+              ? undefined
+              : `It was still behind ${comesBackMs} ms after it reached its leader again.`,
+        }),
+        factCheck({
+          name: 'restart-helps',
+          promise: 'At the latest when it was restarted the follower had every record.',
+          about: ['follower has every record, restarted if need be'],
+          broken: facts =>
+            facts['follower has every record, restarted if need be'] === true
+              ? undefined
+              : `Restarted, it was still behind after ${comesBackMs} ms.`,
+        }),
+      ],
+      expect: 'valid',
+      expectOn: { 'apache-kafka': ['follower-comes-back'] },
+      mustHold: ['restart-helps'],
     },
   ],
   watch: [

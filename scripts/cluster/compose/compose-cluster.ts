@@ -31,7 +31,7 @@ import { forgetBrokers, inTurnToGrow, type Growth } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
 import { removeOutsideData } from '../outside-data.ts'
-import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { brokerPort, HOST, inspectorPort, releasePorts } from '../ports.ts'
 import { wholeLoss } from '../process/power.ts'
 import { conditionOf, identify, waitFor, type ProcessHandle } from '../process/liveness.ts'
 import { rolesOf } from '../properties.ts'
@@ -497,6 +497,7 @@ export class ComposeCluster implements Cluster {
     }
     this.#removeData()
     removeState(this.spec.name)
+    releasePorts(this.spec.port)
   }
 
   /** `docker compose` on this project. */

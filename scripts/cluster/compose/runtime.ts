@@ -6,7 +6,7 @@ import { nodeIds } from '../cluster.ts'
 import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { foreignData } from '../outside-data.ts'
-import { claimBasePort, requireFreePorts } from '../ports.ts'
+import { claimBasePort, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -36,14 +36,23 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
   const found = await composeRuntime.available(request.engine)
   if (!found.available) throw lacking(found.missing, found.remedy)
   const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
-  const existing = await beginUp(spec)
+  let existing: ClusterRecord | undefined
+  try {
+    existing = await beginUp(spec)
+  } catch (error) {
+    if (request.port === 0) releasePorts(spec.port)
+    throw error
+  }
   let cluster: ComposeCluster | undefined
   try {
-    const record = await newRecord(spec, existing)
+    let record = await newRecord(spec, existing)
     writeRecord(record)
     if (request.port !== 0) await requireFreePorts(spec)
     const kafkaImage = await ensureImages(spec, progress, signal)
     const security = await makeSecurity(spec, certifiedHosts(spec))
+    // That took a while: what has come meanwhile is somebody's.
+    record = { ...record, foreignData: foreignData(outsideOfContainers, spec, existing) }
+    writeRecord(record)
     cluster = new ComposeCluster(record)
     if (security !== undefined) writeClientFiles(security, cluster.bootstrap)
     makeNodeFolders(spec, nodeIds(spec))
@@ -64,6 +73,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     return cluster
   } catch (error) {
     await takeAway(cluster, spec, existing, progress)
+    if (request.port === 0) releasePorts(spec.port)
     throw error
   }
 }
