@@ -1,7 +1,7 @@
 /**
  * Whether the leader epochs that a checkpoint file tells are those of the batches. A wrong one would have a follower cut its log at the wrong
  * place. The file has no checksum: the newest epoch is compared with the last batch at each start, the others the first time that one of them
- * is asked for. Where they differ, all are read from the batches.
+ * is asked for, or the log is compacted. Where they differ, all are read from the batches.
  */
 import type { Logger } from '../environment/environment.ts'
 import { BatchView } from '../protocol/records/batch.ts'
@@ -19,8 +19,6 @@ export interface EpochsOfLog {
   readonly segments: readonly Segment[]
   readonly logStartOffset: number
   readonly logEndOffset: number
-  /** Compaction may have removed the batch with which an epoch began. */
-  readonly gapsAllowed: boolean
 }
 
 /** Where the last batch ends in the segment, whether the bytes end there too, and its epoch; -1 when there is none. */
@@ -51,47 +49,62 @@ export function checkNewestEpoch(of: EpochsOfLog, lastBatchEpoch: number): void 
   if (until > logStartOffset) complete(of, until)
 }
 
-/** Checks all epochs, once: to be asked before one of them that is not the newest is used. */
+/** Checks all epochs, once: to be asked before one of them that is not the newest is used, and before compaction takes what tells of them. */
 export class EpochCheck {
-  private readonly about: Omit<EpochsOfLog, 'logStartOffset' | 'logEndOffset'>
   private isDone = false
 
-  constructor(about: EpochCheck['about']) {
-    this.about = about
-  }
-
-  run({ logStartOffset, logEndOffset }: { readonly logStartOffset: number; readonly logEndOffset: number }): void {
+  run(of: EpochsOfLog): void {
     if (this.isDone) return
-    checkAllEpochs({ ...this.about, logStartOffset, logEndOffset })
+    checkAllEpochs(of)
     this.isDone = true
   }
 }
 
-/** Every epoch must begin with a batch that has it. */
 function checkAllEpochs(of: EpochsOfLog): void {
-  for (const { epoch, startOffset } of of.epochs.all) {
-    const found = batchAt(of.segments, Math.max(startOffset, of.logStartOffset))
-    if (found === undefined) continue
-    const isBeginning = found.baseOffset === startOffset || startOffset <= of.logStartOffset
-    if ((isBeginning && found.epoch === epoch) || (!isBeginning && of.gapsAllowed)) continue
-    // First, since it may throw: until it is done the log keeps what it has.
-    const read = readEpochs(of, of.logEndOffset)
-    disagree(
-      of,
-      `epoch ${epoch} should begin at ${startOffset}, found a batch of epoch ${found.epoch} at ${found.baseOffset}`,
-    )
-    of.epochs.replace(read.all)
-    return
-  }
+  const { epochs } = of
+  const contradiction = contradictionIn(of)
+  if (contradiction === undefined) return
+  // First, since it may throw: until it is done the log keeps what it has.
+  const read = readEpochs(of, of.logEndOffset)
+  // Of who leads and has written nothing yet no batch tells.
+  for (const { epoch, startOffset } of epochs.all) if (startOffset >= of.logEndOffset) read.assign(epoch, startOffset)
+  disagree(of, contradiction)
+  epochs.replace(read.all)
 }
 
-function batchAt(segments: readonly Segment[], offset: number): { baseOffset: number; epoch: number } | undefined {
+/**
+ * Where an epoch begins a batch must end, and those on both sides must have the epochs that are told of them. Offsets that are missing there
+ * tell nothing: any log may have been compacted at some time, and where compaction took the first batch of an epoch, only the file says where
+ * that was.
+ */
+function contradictionIn(of: EpochsOfLog): string | undefined {
+  const { epochs, segments, logStartOffset } = of
+  for (const { epoch, startOffset } of epochs.all) {
+    const begin = Math.max(startOffset, logStartOffset)
+    for (const offset of begin > logStartOffset ? [begin - 1, begin] : [begin]) {
+      const found = batchAt(segments, offset)
+      if (found === undefined) continue
+      const { baseOffset, nextOffset } = found
+      const told = epochs.epochAt(Math.max(baseOffset, logStartOffset))
+      const isCut = baseOffset < begin && nextOffset > begin && begin > logStartOffset
+      if (!isCut && (told === undefined || told === found.epoch)) continue
+      return `epoch ${epoch} should begin at ${startOffset}, found a batch of epoch ${found.epoch} from ${baseOffset} to ${nextOffset - 1}`
+    }
+  }
+  return undefined
+}
+
+/** The first batch that ends behind `offset` in the segment where that is; undefined also where it is damaged. */
+function batchAt(
+  segments: readonly Segment[],
+  offset: number,
+): { readonly baseOffset: number; readonly nextOffset: number; readonly epoch: number } | undefined {
   const segment = segments.findLast(each => each.baseOffset <= offset)
   if (segment !== undefined && damageAt(segment.damaged, offset) !== undefined) return undefined
-  const found: { baseOffset: number; epoch: number }[] = []
+  const found: { baseOffset: number; nextOffset: number; epoch: number }[] = []
   segment?.scan(segment.positionOf(offset), (bytes, at) => {
-    const { baseOffset, partitionLeaderEpoch } = new BatchView(bytes, at)
-    found.push({ baseOffset, epoch: partitionLeaderEpoch })
+    const { baseOffset, nextOffset, partitionLeaderEpoch } = new BatchView(bytes, at)
+    found.push({ baseOffset, nextOffset, epoch: partitionLeaderEpoch })
     return false
   })
   return found[0]
@@ -117,6 +130,7 @@ function complete(of: EpochsOfLog, until: number): void {
 function readEpochs({ segments, logStartOffset }: EpochsOfLog, until: number): LeaderEpochs {
   const completed = new LeaderEpochs()
   const first = segments.findLastIndex(each => each.baseOffset <= logStartOffset)
+  let previousEnd = logStartOffset
   for (const [index, segment] of segments.entries()) {
     if (index < first) continue
     if (segment.baseOffset >= until) break
@@ -125,9 +139,18 @@ function readEpochs({ segments, logStartOffset }: EpochsOfLog, until: number): L
     segment.scanThrough(segment.positionOf(logStartOffset), (bytes, at) => {
       const batch = new BatchView(bytes, at)
       if (batch.baseOffset >= end) return false
-      completed.assign(batch.partitionLeaderEpoch, batch.baseOffset)
+      completed.assignBatch(batch.partitionLeaderEpoch, behindDamage(segments, previousEnd, batch.baseOffset))
+      previousEnd = batch.nextOffset
       return true
     })
   }
   return completed
+}
+
+/** Records that are damaged here are not missing: a follower may have them, and keeps them. */
+function behindDamage(segments: readonly Segment[], offset: number, baseOffset: number): number {
+  if (baseOffset <= offset) return offset
+  const segment = segments.findLast(each => each.baseOffset <= offset)
+  const region = segment && damageAt(segment.damaged, offset)
+  return region === undefined ? offset : behindDamage(segments, region.nextOffset, baseOffset)
 }

@@ -15,7 +15,7 @@ import { recoverSwaps } from './cleaner/segment-swap.ts'
 import { DamagedFileError, leaderEpochFile, readEpochCheckpoint } from './checkpoints.ts'
 import type { DamagedRegion } from './damaged-region.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
-import { checkNewestEpoch, endOf, EpochCheck } from './epoch-check.ts'
+import { checkNewestEpoch, endOf } from './epoch-check.ts'
 import { deletedSuffix, logSuffix, offsetOfFileName, segmentSuffixes } from './log-files.ts'
 import { recover, recoverEnd, removeSegment, type RecoveryOptions } from './log-recovery.ts'
 import type { LogConfig } from './log.ts'
@@ -76,7 +76,6 @@ export interface LoadedLog {
   readonly logEndOffset: number
   readonly recoveryPoint: number
   readonly epochs: LeaderEpochs
-  readonly epochCheck: EpochCheck
   readonly producers: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
@@ -130,7 +129,7 @@ export function loadLog(given: LoadOptions): LoadedLog {
   const { nextOffset, epoch: lastBatchEpoch } = endOf(active)
   const logEndOffset = recoveredEnd ?? nextOffset
   const logStartOffset = Math.max(options.logStartOffset, segments[0]!.baseOffset)
-  const epochCheck = settleEpochs(options, { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch })
+  settleEpochs(options, { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch })
   if (savedEpochs !== undefined) epochs.compareWith(savedEpochs)
   const baseOffsets = new Set(segments.map(segment => segment.baseOffset))
   const newest = snapshots.latest
@@ -144,7 +143,7 @@ export function loadLog(given: LoadOptions): LoadedLog {
       logEndOffset,
       recoveryPoint: options.recoveryPoint,
     })
-  const loaded = { ...offsets, epochCheck, segments, epochs, producers, snapshots, transactions }
+  const loaded = { ...offsets, segments, epochs, producers, snapshots, transactions }
   const { log, wallMs, producerIdExpirationMs: expirationMs } = options
   rebuildProducers(loaded, { wallMs, expirationMs, reindexFrom, log })
   active.makeWritable()
@@ -175,21 +174,13 @@ function recoveryOptions(options: LoadOptions, epochs: LeaderEpochs): RecoveryOp
 function settleEpochs(
   options: LoadOptions,
   log: Pick<LoadedLog, 'epochs' | 'segments' | 'logStartOffset' | 'logEndOffset'> & { readonly lastBatchEpoch: number },
-): EpochCheck {
+): void {
   const { epochs, segments, logStartOffset, logEndOffset, lastBatchEpoch } = log
   epochs.truncateFromEnd(logEndOffset)
   epochs.truncateFromStart(logStartOffset)
-  const about = {
-    log: options.log,
-    path: `${options.directory}/${leaderEpochFile}`,
-    epochs,
-    segments,
-    // The policy of the topic is not known yet when a node opens its logs.
-    gapsAllowed: options.config.cleanupPolicy.includes('compact') || (options.cleanedBelow ?? 0) > 0,
-  }
-  checkNewestEpoch({ ...about, logStartOffset, logEndOffset }, lastBatchEpoch)
+  const path = `${options.directory}/${leaderEpochFile}`
+  checkNewestEpoch({ log: options.log, path, epochs, segments, logStartOffset, logEndOffset }, lastBatchEpoch)
   epochs.truncateFromStart(logStartOffset)
-  return new EpochCheck(about)
 }
 
 /**

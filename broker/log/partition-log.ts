@@ -15,7 +15,7 @@ import { checkProducers, stampForLeader, storageRefusal, validateForLeader } fro
 import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
-import type { EpochCheck } from './epoch-check.ts'
+import { EpochCheck } from './epoch-check.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { abortedTransaction, loadLog, loadOptionsOf, rebuildProducers } from './log-loader.ts'
 import { LogFailure } from './log-failure.ts'
@@ -67,7 +67,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   readonly tally = new SegmentTally()
   active: Segment
   epochs: LeaderEpochs
-  private readonly epochCheck: EpochCheck
+  private epochCheck = new EpochCheck()
   producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
@@ -117,7 +117,6 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     for (const segment of this.segments) this.tally.add(segment)
     this.active = loaded.segments.at(-1)!
     this.epochs = loaded.epochs
-    this.epochCheck = loaded.epochCheck
     this.producerStates = loaded.producers
     this.snapshots = loaded.snapshots
     this.startOffset = loaded.logStartOffset
@@ -236,17 +235,20 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     // What a flush needs space or descriptors for is done first, while the append can still be refused.
     if (flushes) this.durability.prepareFlush()
     segment.append(records, this.config.indexIntervalBytes)
+    let previousEnd = this.endOffset
     this.endOffset = lastOffset + 1
     // The records are in the log by now: what goes wrong from here on must not pass for an append that was refused.
     this.failure.guardFully(() => {
-      for (const batch of batches) this.follow(batch, segment)
+      for (const batch of batches) {
+        this.follow(batch, segment, previousEnd)
+        previousEnd = batch.nextOffset
+      }
       this.durability.appended(count, records.length, flushes)
     })
   }
 
-  private follow(batch: BatchView, segment: Segment): void {
-    const epoch = batch.partitionLeaderEpoch
-    if (epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
+  private follow(batch: BatchView, segment: Segment, previousEnd: number): void {
+    this.epochs.assignBatch(batch.partitionLeaderEpoch, previousEnd)
     if (!batch.hasProducerId) return
     const completed = this.producerStates.apply(batch)
     if (completed?.aborted !== true) return
@@ -307,17 +309,34 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   // ---------------------------------------------------------------------------------------------------------- epochs
 
   endOffsetForEpoch(leaderEpoch: number): EpochEndOffset {
-    if (leaderEpoch !== this.latestEpoch) this.guard(() => this.epochCheck.run(this))
+    if (leaderEpoch !== this.latestEpoch) this.guard(() => this.checkEpochs())
     return this.epochs.endOffsetFor(leaderEpoch, this.endOffset)
   }
 
   epochAt(offset: number): number | undefined {
-    if (offset < (this.epochs.latest?.startOffset ?? 0)) this.guard(() => this.epochCheck.run(this))
+    if (offset < (this.epochs.latest?.startOffset ?? 0)) this.guard(() => this.checkEpochs())
     return offset < this.endOffset ? this.epochs.epochAt(offset) : undefined
   }
 
   startEpoch(leaderEpoch: number, startOffset: number): void {
     this.epochs.assign(leaderEpoch, startOffset)
+  }
+
+  private checkEpochs(): void {
+    const { log, epochs, segments, logStartOffset, logEndOffset } = this
+    this.epochCheck.run({ log, path: this.epochPath, epochs, segments, logStartOffset, logEndOffset })
+  }
+
+  private get epochPath(): string {
+    return `${this.directory}/${leaderEpochFile}`
+  }
+
+  /** Makes durable where epochs below `offset` begin. */
+  private saveEpochs(offset: number): void {
+    if (this.epochs.unsavedFrom >= offset) return
+    this.durability.syncDirectories()
+    writeEpochCheckpoint(this.environment.disk, this.epochPath, this.epochs.all, { durable: true })
+    this.epochs.saved()
   }
 
   // -------------------------------------------------------------------------------------------------------- truncate
@@ -431,11 +450,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     if (this.isOver || this.failure.unusable !== undefined) return
     this.guard(() => {
       this.active.spillIndexes()
-      if (this.epochs.unsavedFrom >= this.recoveryPoint) return
-      this.durability.syncDirectories()
-      const path = `${this.directory}/${leaderEpochFile}`
-      writeEpochCheckpoint(this.environment.disk, path, this.epochs.all, { durable: true })
-      this.epochs.saved()
+      this.saveEpochs(this.recoveryPoint)
     })
   }
 
@@ -524,6 +539,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.producerStates = former.producerStates
     this.epochs = former.epochs
     this.epochs.unsavedFrom = 0
+    this.epochCheck = new EpochCheck()
     this.highWatermark = former.highWatermark
     this.isConfigured = former.isConfigured
   }
@@ -551,6 +567,11 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
     this.assertUsable()
     const { guard, segments } = this
+    // Afterwards no batch may tell any more where an epoch began.
+    guard(() => {
+      this.checkEpochs()
+      this.saveEpochs(segments[segments.indexOf(old.at(-1)!) + 1]!.baseOffset)
+    })
     const finish = (run: () => void): void => this.failure.finish(run)
     const options = { createdWallMs: this.environment.clock.wallMs(), segments, guard, finish }
     return (this.replacement = new SegmentReplacement(this, options, cleaned, old))

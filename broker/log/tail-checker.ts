@@ -131,8 +131,11 @@ export class TailChecker {
       })
     } else if (epoch >= 0) {
       if (epoch < this.lastEpoch) return `leader epoch ${epoch} follows epoch ${this.lastEpoch}`
+      const previousEnd = this.nextOffset < 0 ? baseOffset : this.nextOffset
+      // Compaction may have taken the batch with which an epoch began, and all of others.
+      if (previousEnd < baseOffset) this.restoreEpochs({ offset: previousEnd, nextOffset: baseOffset }, epoch)
+      epochs.assignBatch(epoch, previousEnd)
       this.lastEpoch = epoch
-      epochs.assign(epoch, baseOffset)
     }
     this.nextOffset = lastOffset + 1
     return undefined
@@ -211,11 +214,14 @@ export class TailChecker {
     this.isSealed = found === undefined && nextBaseOffset > recoveryPoint
   }
 
-  /** Epochs that began within the damage, which no batch tells any more. */
-  private restoreEpochs({ offset, nextOffset }: DamagedRegion): void {
+  /** Epochs that began between these offsets, which no batch tells any more. */
+  private restoreEpochs(
+    { offset, nextOffset }: Pick<DamagedRegion, 'offset' | 'nextOffset'>,
+    newest = Number.MAX_SAFE_INTEGER,
+  ): void {
     for (const { epoch, startOffset } of this.options.savedEpochs) {
       if (startOffset < offset || startOffset > nextOffset || startOffset >= this.options.recoveryPoint) continue
-      if (epoch <= this.lastEpoch) continue
+      if (epoch <= this.lastEpoch || epoch > newest) continue
       this.options.epochs.assign(epoch, startOffset)
       this.lastEpoch = epoch
     }

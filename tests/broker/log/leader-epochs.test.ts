@@ -74,9 +74,10 @@ test('epochs that are not those of the batches stay until the batches can be rea
   }
   const segment = { baseOffset: 0, damaged: [], positionOf: () => 0, scan, scanThrough: scan } as unknown as Segment
   const log = { warn() {} } as unknown as Logger
-  const check = new EpochCheck({ log, path: 'x', epochs, segments: [segment], gapsAllowed: false })
-  expect(() => check.run({ logStartOffset: 0, logEndOffset: 1 })).toThrow('EMFILE')
+  const check = new EpochCheck()
+  const about = { log, path: 'x', epochs, segments: [segment], logStartOffset: 0, logEndOffset: 1 }
+  expect(() => check.run(about)).toThrow('EMFILE')
   expect(epochs.all).toEqual([{ epoch: 3, startOffset: 0 }])
-  check.run({ logStartOffset: 0, logEndOffset: 1 })
+  check.run(about)
   expect(epochs.all).toEqual([{ epoch: 5, startOffset: 0 }])
 })

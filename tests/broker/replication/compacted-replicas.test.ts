@@ -4,6 +4,8 @@ import { cleanerSettings } from '#broker/config/cleaner-settings.ts'
 import { encodeOffset } from '#broker/coordinator/groups/group-records.ts'
 import { Groups } from '#broker/coordinator/groups/groups.ts'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
+import { errorCode } from '#broker/protocol/errors.ts'
+import type { ProduceResponse } from '#broker/protocol/messages/00-produce.ts'
 import { buildBatch } from '#broker/protocol/records/batch-build.ts'
 import type { LeadershipListener, Replicas } from '#broker/replication/replication.ts'
 import { FakeTime } from '../controller/fakes.ts'
@@ -37,7 +39,86 @@ async function cleaned(cluster: TestCluster, broker: TestBroker): Promise<void> 
   expect(broker.logs.cleaner.figures.cleanings).toBeGreaterThan(0)
 }
 
+const refused = [{ key: 'k0', value: 'refused' }]
+
+/** Another record of a key than `fill` writes, which no follower gets. */
+async function writeAlone(cluster: TestCluster, leader: TestBroker, index: number): Promise<void> {
+  const records = buildBatch(refused, { timestamp: startWallMs + index * 5000 })
+  const partitionData = [{ index: 0, records }]
+  const request = { acks: -1, timeoutMs: 300, topicData: [{ name: 'events', partitionData }] }
+  const answer = await cluster.until(leader.request<ProduceResponse>(0, 12, request))
+  expect(answer!.responses[0]!.partitionResponses[0]!.errorCode).toBe(errorCode('REQUEST_TIMED_OUT'))
+}
+
+const valuesIn = (log: SegmentedLog): string[] => readAll(log).map(({ value }) => value ?? '')
+
 describe('a compacted log', () => {
+  test.each(['from a topic that was not compacted at first', 'opened anew before its first cleaning'] as const)(
+    'still has a former leader cut what was never committed, when the first batch of its own epoch is gone (KIP-101): %s',
+    async how => {
+      const cluster = new TestCluster(2, { 'log.message.timestamp.after.max.ms': String(Number.MAX_SAFE_INTEGER) })
+      const isAltered = how === 'from a topic that was not compacted at first'
+      cluster.createTopic('events', [1, 2], isAltered ? { ...settings, 'cleanup.policy': 'delete' } : settings)
+      const [former, leader] = [cluster.broker(1), cluster.broker(2)]
+      if (!isAltered) {
+        for (const id of [2, 1]) {
+          cluster.kill(id)
+          cluster.restart(id)
+          await cluster.time.run(3000)
+        }
+        cluster.change('events', { leader: 1 })
+        await cluster.time.run(500)
+      }
+      await fill(cluster, former, 0, 4)
+      await cluster.time.run(1000)
+      cluster.cut.add('2>1')
+      await cluster.time.run(700)
+      await writeAlone(cluster, former, 4)
+      await writeAlone(cluster, former, 5)
+      cluster.kill(1)
+      await cluster.time.run(200)
+      cluster.cut.clear()
+      expect(cluster.partition('events').leader).toBe(2)
+      await fill(cluster, leader, 4, 20)
+      if (isAltered) cluster.configure('topic', 'events', 'cleanup.policy', 'compact')
+      await cleaned(cluster, leader)
+      expect(readAll(logOf(leader))[0]!.offset).toBeGreaterThan(6)
+      cluster.restart(1)
+      await cluster.time.run(5000)
+      expect(cluster.partition('events').isr).toEqual([2, 1])
+      expect(valuesIn(logOf(former))).not.toContain('refused')
+      // What it had of its own time, until it is compacted too.
+      expect(readAll(logOf(former)).filter(({ offset }) => offset >= 4)).toEqual(readAll(logOf(leader)))
+    },
+  )
+
+  test('has a former leader cut what was never committed, also by a leader that got the log when it was compacted', async () => {
+    const cluster = new TestCluster(3, { 'log.message.timestamp.after.max.ms': String(Number.MAX_SAFE_INTEGER) })
+    cluster.createTopic('events', [1, 2], settings)
+    const [former, second, third] = [cluster.broker(1), cluster.broker(2), cluster.broker(3)]
+    await fill(cluster, former, 0, 4)
+    await cluster.time.run(1000)
+    cluster.cut.add('2>1')
+    await cluster.time.run(700)
+    await writeAlone(cluster, former, 4)
+    await writeAlone(cluster, former, 5)
+    cluster.kill(1)
+    await cluster.time.run(200)
+    cluster.cut.clear()
+    await fill(cluster, second, 4, 20)
+    await cleaned(cluster, second)
+    cluster.change('events', { replicas: [2, 1, 3], directories: [] })
+    await cluster.time.run(3000)
+    cluster.kill(2)
+    await cluster.time.run(1000)
+    expect(cluster.partition('events').leader).toBe(3)
+    cluster.restart(1)
+    await cluster.time.run(5000)
+    expect(cluster.partition('events').isr).toEqual([3, 1])
+    expect(valuesIn(logOf(former))).not.toContain('refused')
+    expect(readAll(logOf(former)).filter(({ offset }) => offset >= 4)).toEqual(readAll(logOf(third)))
+  })
+
   test('is fetched as it is by a new follower, which goes on after a restart, also when the policy is delete by then', async () => {
     const cluster = new TestCluster(2, { 'log.message.timestamp.after.max.ms': String(Number.MAX_SAFE_INTEGER) })
     cluster.createTopic('events', [1], settings)

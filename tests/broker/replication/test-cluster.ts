@@ -111,6 +111,8 @@ export class TestBroker {
     this.isAlive = true
     const environment = this.environment(this.generation)
     const { config } = this.cluster
+    // As in a node: it opens its logs before it knows any topic.
+    this.image = MetadataImage.empty('cluster')
     this.logs = new DirectoryLogManager({
       environment,
       logDirs: this.cluster.logDirs,
@@ -119,7 +121,6 @@ export class TestBroker {
       configOf: ({ topic }) => logConfig(resolveTopicConfig(this.image.config('topic', topic), config)),
     })
     this.logs.start()
-    this.image = MetadataImage.empty('cluster')
     const incarnation = this.incarnation
     this.manager = new ReplicaManager({
       environment,

@@ -1,13 +1,14 @@
 /**
  * Logs of random keys, tombstones and transactions, cleaned again and again with crashes in between, against the list of all that was
- * appended: what readers see, those that start anywhere and those that were slow, and what producers may go on with.
+ * appended: what readers see, those that start anywhere and those that were slow, what producers may go on with, and where each leader's epoch
+ * ends, which is where other replicas cut their logs.
  */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { SegmentedLog } from '#broker/log/partition-log.ts'
-import { compressionNames } from '#broker/protocol/records/batch.ts'
+import { batches, compressionNames } from '#broker/protocol/records/batch.ts'
 import type { CompressionName } from '#broker/protocol/records/batch.ts'
-import { Crash, Machine, openLog, startWallMs } from '../harness.ts'
+import { Crash, defaultConfig, Machine, openLog, startWallMs } from '../harness.ts'
 import { clean, compacted, fetchCommitted } from './harness.ts'
 import { History, same } from './history.ts'
 
@@ -68,6 +69,7 @@ const commands = fc.array(
         settles: fc.boolean(),
       }),
     },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('newEpoch' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('giveUp' as const), step: fc.integer({ min: 0, max: 9 }) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(1, 400, 1000) }) },
     {
@@ -117,6 +119,10 @@ class Run {
   /** Producers with a transaction open. */
   private readonly open_ = new Set<number>()
   private readonly readers: SlowReader[] = []
+  /** Where the first batch of each epoch was written. */
+  private readonly epochStarts = new Map<number, number>()
+  /** Every process so far has stopped cleanly. */
+  private isCleanlyStopped = true
 
   step(command: Command): void {
     switch (command.kind) {
@@ -161,6 +167,7 @@ class Run {
     const producer = command.producer <= 4 ? { producerId: this.ids[command.producer]!, transactional } : {}
     if (transactional) this.open_.add(command.producer)
     const nowMs = this.machine.nowMs
+    this.noteEpoch()
     this.history.append(this.log, changes, { leaderEpoch: this.leaderEpoch, compression, nowMs, ...producer })
   }
 
@@ -185,7 +192,38 @@ class Run {
     this.recoveryPoint = this.log.recoveryPoint
   }
 
+  private noteEpoch(): void {
+    const { leaderEpoch, epochStarts } = this
+    if (!epochStarts.has(leaderEpoch)) epochStarts.set(leaderEpoch, this.log.logEndOffset)
+  }
+
+  /** No replica may be told to keep what is not in this log, nor to cut what is (KIP-101). */
+  checkEpochs(): void {
+    const { log, epochStarts } = this
+    const starts = [...epochStarts].filter(([, start]) => start < log.logEndOffset)
+    for (const [index, [epoch, start]] of starts.entries()) {
+      const end = starts[index + 1]?.[1] ?? log.logEndOffset
+      const told = log.endOffsetForEpoch(epoch)
+      const what = `end of epoch ${epoch}, from ${start} to ${end}, of epochs ${JSON.stringify(log.epochs.all)}`
+      if (this.isCleanlyStopped) same(what, told, { leaderEpoch: epoch, endOffset: end })
+      else same(what, told.endOffset <= end && told.endOffset >= this.lastOf(epoch), true)
+    }
+  }
+
+  /** The end of what is left of an epoch and those before it. */
+  private lastOf(epoch: number): number {
+    let end = 0
+    for (let offset = 0; offset < this.log.logEndOffset;) {
+      const result = this.log.read(offset, { maxBytes: 1, untilOffset: this.log.logEndOffset, atLeastOneBatch: true })
+      if ('refused' in result || result.records.length === 0) break
+      for (const batch of batches(result.records)) if (batch.partitionLeaderEpoch <= epoch) end = batch.nextOffset
+      offset = result.nextOffset
+    }
+    return end
+  }
+
   private restart(how: 'reopen' | 'kill' | 'powerFailure'): void {
+    this.isCleanlyStopped &&= how === 'reopen'
     this.expireProducers()
     const producers = sequencesOf(this.log)
     if (how === 'reopen') this.log.close()
@@ -196,6 +234,7 @@ class Run {
     if (how === 'powerFailure') {
       same('what was durable is there', this.log.logEndOffset >= this.recoveryPoint, true)
       this.history.cut(this.log.logEndOffset)
+      for (const [epoch, start] of this.epochStarts) if (start >= this.log.logEndOffset) this.epochStarts.delete(epoch)
       this.open_.clear()
       for (const { producerId, currentTransactionStartOffset } of this.log.producers()) {
         if (currentTransactionStartOffset < 0) continue
@@ -215,7 +254,8 @@ class Run {
 
   private open(cleanShutdown: boolean): SegmentedLog {
     const log = openLog(this.machine, {
-      config,
+      // The policy of the topic is not known yet when a node opens its logs.
+      config: { ...config, cleanupPolicy: defaultConfig.cleanupPolicy },
       cleanShutdown,
       recoveryPoint: this.recoveryPoint ?? 0,
       producerIdExpirationMs: () => producerExpirationMs,
@@ -243,6 +283,7 @@ class Run {
 
   private end(producer: number, marker: 'abort' | 'commit'): void {
     const at = { leaderEpoch: this.leaderEpoch, nowMs: this.machine.nowMs }
+    this.noteEpoch()
     this.history.end(this.log, marker, this.ids[producer]!, at)
   }
 
@@ -277,8 +318,9 @@ describe('a log that is cleaned', () => {
         const run = new Run()
         for (const [index, command] of list.entries()) {
           run.step(command)
-          if (command.kind === 'clean' || command.kind === 'restart' || command.kind === 'giveUp')
-            run.history.check(run.log, `after command ${index}`)
+          if (command.kind !== 'clean' && command.kind !== 'restart' && command.kind !== 'giveUp') continue
+          run.history.check(run.log, `after command ${index}`)
+          run.checkEpochs()
         }
         run.finish()
       }),
