@@ -106,10 +106,14 @@ export class DirectoryLogManager implements LogManager {
     return this.dirs
   }
 
-  /** The broker epoch at the last clean shutdown of all directories, -1 when the node was not stopped cleanly. */
+  /**
+   * The broker epoch at the last clean shutdown of all directories; -1 when the node was not stopped cleanly, or not with all of them: one that
+   * was put back to how it was before may lack records for which the others are remembered (KIP-966).
+   */
   get previousBrokerEpoch(): number {
-    const clean = this.dirs.every(directory => directory.cleanShutdown)
-    return clean ? Math.max(-1, ...this.dirs.map(directory => directory.previousBrokerEpoch)) : -1
+    const epochs = new Set(this.dirs.map(each => (each.cleanShutdown ? each.previousBrokerEpoch : -1)))
+    const [epoch = -1] = epochs
+    return epochs.size === 1 ? epoch : -1
   }
 
   /** Directory that holds the partition's log: for the broker's answer to DescribeLogDirs and AssignReplicasToDirs. */

@@ -332,6 +332,14 @@ export class ReplicaFetcher {
     }
   }
 
+  /** Nothing was appended; asked for again after the backoff, for as long as it takes. */
+  private putOff(replica: LocalReplica, key: string): void {
+    // An empty log may have been moved to where the batch begins that it could not take then.
+    if (this.machine.position(key)?.fetchOffset !== replica.log.logEndOffset)
+      this.machine.moved(key, positionOf(replica))
+    this.machine.delay(key, this.host.environment.clock.monotonicMs())
+  }
+
   /** A failing disk ends the replica, not the fetcher. */
   private onDisk(replica: LocalReplica, key: string, work: () => void): void {
     try {
@@ -340,12 +348,11 @@ export class ReplicaFetcher {
       if (error instanceof CorruptRecordsError) {
         // Damaged on the way, or on the leader's disk while it was read: the next answer may be whole.
         this.host.log.error('a leader sent damaged records', { ...partitionFields(replica), error })
-        this.machine.delay(key, this.host.environment.clock.monotonicMs())
+        this.putOff(replica, key)
         return
       }
       if (isShortage(error)) {
-        // Nothing of it was appended; asked for again after the backoff, for as long as it takes.
-        this.machine.delay(key, this.host.environment.clock.monotonicMs())
+        this.putOff(replica, key)
         return
       }
       this.machine.remove(key)

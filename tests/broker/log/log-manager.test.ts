@@ -176,6 +176,22 @@ test('a node that stops before it is registered keeps the broker epoch of its la
   expect(start(machine).previousBrokerEpoch).toBe(17)
 })
 
+test('a log directory that was not there at the last clean stop makes that stop count as none', () => {
+  const machine = new Machine()
+  const stop = (logDirs: readonly string[], epoch: number): void =>
+    start(machine, { logDirs, brokerEpoch: () => epoch }).close(() => 0)
+  stop(['/a', '/b'], 30)
+  stop(['/a'], 100)
+  const both = start(machine, { logDirs: ['/a', '/b'], brokerEpoch: () => -1 })
+  expect(both.previousBrokerEpoch).toBe(-1)
+  both.close(() => 0)
+  // It was not registered, so nothing is known better.
+  expect(start(machine, { logDirs: ['/a', '/b'] }).previousBrokerEpoch).toBe(-1)
+  stop(['/a', '/b'], 200)
+  stop(['/a', '/b'], 201)
+  expect(start(machine, { logDirs: ['/a', '/b'] }).previousBrokerEpoch).toBe(201)
+})
+
 describe('deletion', () => {
   test('renames the directory at once and removes it after file.delete.delay.ms', () => {
     const machine = new Machine()

@@ -510,6 +510,32 @@ describe('a broker without file descriptors', () => {
   })
 })
 
+test('a follower without space for the first batch, in the middle of which the log of its leader begins, gets it later', async () => {
+  const cluster = new TestCluster(2)
+  cluster.createTopic('events', [1])
+  const [leader, follower] = [cluster.broker(1), cluster.broker(2)]
+  await cluster.until(leader.produce('events', ['a', 'b', 'c', 'd', 'e', 'f']))
+  const topics = [{ name: 'events', partitions: [{ partitionIndex: 0, offset: 3 }] }]
+  await cluster.until(leader.request(21, 2, { topics, timeoutMs: 1000 }))
+  expect(leader.replica('events').log.logStartOffset).toBe(3)
+  cluster.cut.add('2>1')
+  cluster.change('events', { replicas: [1, 2], directories: [] })
+  await cluster.time.run(200)
+  const { log } = follower.replica('events')
+  const append = log.appendAsFollower.bind(log)
+  let refusals = 3
+  log.appendAsFollower = records => {
+    if (refusals-- > 0) throw new DiskError('ENOSPC', 'write', '/data/events-0')
+    return append(records)
+  }
+  cluster.cut.clear()
+  await cluster.time.run(10_000)
+  expect(refusals).toBeLessThan(0)
+  expect([log.logStartOffset, log.logEndOffset]).toEqual([3, 6])
+  expect(cluster.partition('events').isr).toEqual([1, 2])
+  expect([follower.failedDirectories, follower.halted]).toEqual([[], undefined])
+})
+
 test('a follower that had no file descriptor when a new leader came follows it later', async () => {
   const cluster = new TestCluster(3)
   cluster.createTopic('events', [1, 2, 3])
