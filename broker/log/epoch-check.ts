@@ -49,18 +49,8 @@ export function checkNewestEpoch(of: EpochsOfLog, lastBatchEpoch: number): void 
   if (until > logStartOffset) complete(of, until)
 }
 
-/** Checks all epochs, once: to be asked before one of them that is not the newest is used, and before compaction takes what tells of them. */
-export class EpochCheck {
-  private isDone = false
-
-  run(of: EpochsOfLog): void {
-    if (this.isDone) return
-    checkAllEpochs(of)
-    this.isDone = true
-  }
-}
-
-function checkAllEpochs(of: EpochsOfLog): void {
+/** Before one of them that is not the newest is used. Throws DiskError. */
+export function checkAllEpochs(of: EpochsOfLog): void {
   const { epochs } = of
   const contradiction = contradictionIn(of)
   if (contradiction === undefined) return

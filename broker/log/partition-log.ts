@@ -12,10 +12,9 @@ import { wholeBatchesBytes, type BatchView } from '../protocol/records/batch.ts'
 import type { CleanableLog, ProducerEnd } from './cleaner/cleanable-log.ts'
 import { SegmentReplacement } from './cleaner/segment-replacement.ts'
 import { checkProducers, stampForLeader, storageRefusal, validateForLeader } from './append-validation.ts'
-import { leaderEpochFile, writeEpochCheckpoint } from './checkpoints.ts'
 import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
-import { EpochCheck } from './epoch-check.ts'
+import { EpochFile } from './epoch-file.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { abortedTransaction, loadLog, loadOptionsOf, rebuildProducers } from './log-loader.ts'
 import { LogFailure } from './log-failure.ts'
@@ -67,7 +66,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   readonly tally = new SegmentTally()
   active: Segment
   epochs: LeaderEpochs
-  private epochCheck = new EpochCheck()
+  private readonly epochFile = new EpochFile(this)
   producerStates: ProducerStates
   readonly snapshots: ProducerSnapshots
   readonly transactions: TransactionIndexes
@@ -309,34 +308,17 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   // ---------------------------------------------------------------------------------------------------------- epochs
 
   endOffsetForEpoch(leaderEpoch: number): EpochEndOffset {
-    if (leaderEpoch !== this.latestEpoch) this.guard(() => this.checkEpochs())
+    if (leaderEpoch !== this.latestEpoch) this.guard(() => this.epochFile.check())
     return this.epochs.endOffsetFor(leaderEpoch, this.endOffset)
   }
 
   epochAt(offset: number): number | undefined {
-    if (offset < (this.epochs.latest?.startOffset ?? 0)) this.guard(() => this.checkEpochs())
+    if (offset < (this.epochs.latest?.startOffset ?? 0)) this.guard(() => this.epochFile.check())
     return offset < this.endOffset ? this.epochs.epochAt(offset) : undefined
   }
 
   startEpoch(leaderEpoch: number, startOffset: number): void {
     this.epochs.assign(leaderEpoch, startOffset)
-  }
-
-  private checkEpochs(): void {
-    const { log, epochs, segments, logStartOffset, logEndOffset } = this
-    this.epochCheck.run({ log, path: this.epochPath, epochs, segments, logStartOffset, logEndOffset })
-  }
-
-  private get epochPath(): string {
-    return `${this.directory}/${leaderEpochFile}`
-  }
-
-  /** Makes durable where epochs below `offset` begin. */
-  private saveEpochs(offset: number): void {
-    if (this.epochs.unsavedFrom >= offset) return
-    this.durability.syncDirectories()
-    writeEpochCheckpoint(this.environment.disk, this.epochPath, this.epochs.all, { durable: true })
-    this.epochs.saved()
   }
 
   // -------------------------------------------------------------------------------------------------------- truncate
@@ -450,7 +432,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     if (this.isOver || this.failure.unusable !== undefined) return
     this.guard(() => {
       this.active.spillIndexes()
-      this.saveEpochs(this.recoveryPoint)
+      this.epochFile.save(this.recoveryPoint)
     })
   }
 
@@ -539,7 +521,6 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     this.producerStates = former.producerStates
     this.epochs = former.epochs
     this.epochs.unsavedFrom = 0
-    this.epochCheck = new EpochCheck()
     this.highWatermark = former.highWatermark
     this.isConfigured = former.isConfigured
   }
@@ -567,11 +548,8 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
     this.assertUsable()
     const { guard, segments } = this
-    // Afterwards no batch may tell any more where an epoch began.
-    guard(() => {
-      this.checkEpochs()
-      this.saveEpochs(segments[segments.indexOf(old.at(-1)!) + 1]!.baseOffset)
-    })
+    const next = segments[segments.indexOf(old.at(-1)!) + 1]!
+    guard(() => this.epochFile.beforeCompaction(next.baseOffset))
     const finish = (run: () => void): void => this.failure.finish(run)
     const options = { createdWallMs: this.environment.clock.wallMs(), segments, guard, finish }
     return (this.replacement = new SegmentReplacement(this, options, cleaned, old))

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { DiskError, type Logger } from '#broker/environment/environment.ts'
-import { EpochCheck } from '#broker/log/epoch-check.ts'
+import { EpochFile, type LogWithEpochs } from '#broker/log/epoch-file.ts'
 import type { Segment } from '#broker/log/segment.ts'
 import { LeaderEpochs } from '#broker/log/leader-epochs.ts'
 import { batchOf } from './harness.ts'
@@ -74,10 +74,17 @@ test('epochs that are not those of the batches stay until the batches can be rea
   }
   const segment = { baseOffset: 0, damaged: [], positionOf: () => 0, scan, scanThrough: scan } as unknown as Segment
   const log = { warn() {} } as unknown as Logger
-  const check = new EpochCheck()
-  const about = { log, path: 'x', epochs, segments: [segment], logStartOffset: 0, logEndOffset: 1 }
-  expect(() => check.run(about)).toThrow('EMFILE')
+  const about = {
+    log,
+    directory: '/data/events-0',
+    epochs,
+    currentSegments: [segment],
+    logStartOffset: 0,
+    logEndOffset: 1,
+  }
+  const file = new EpochFile(about as unknown as LogWithEpochs)
+  expect(() => file.check()).toThrow('EMFILE')
   expect(epochs.all).toEqual([{ epoch: 3, startOffset: 0 }])
-  check.run(about)
+  file.check()
   expect(epochs.all).toEqual([{ epoch: 5, startOffset: 0 }])
 })
