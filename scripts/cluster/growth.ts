@@ -1,6 +1,5 @@
 /** What a cluster that runs would be with more brokers: which ids and ports they get, and why it cannot be. */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { failure, lacking, messageOf, usageError } from '../errors.ts'
 import { brokerIds, nodeIds, type Cluster, type ClusterSpec, type Progress } from './cluster.ts'
 import { inTurnOfFile } from './file-lock.ts'
@@ -9,7 +8,7 @@ import { foreignData, removeOutsideData, type OutsideData } from './outside-data
 import { HOST, portIsFree, portsOf, proxiedNodesMax } from './ports.ts'
 import { unregister } from './ready.ts'
 import { brokersMax } from './spec.ts'
-import { nodeDirectory, stateDirectory, writeRecord, type ClusterRecord } from './state.ts'
+import { nodeDirectory, stateEntry, writeRecord, type ClusterRecord } from './state.ts'
 
 export interface GrowthPlan {
   /** With the brokers that come. */
@@ -34,7 +33,7 @@ export async function inTurnToGrow<T>(name: string, work: (record: ClusterRecord
   // The file is beside the record.
   findCluster(name)
   return await inTurnOfFile(
-    join(stateDirectory(name), 'grow.lock'),
+    stateEntry(name, 'grow.lock'),
     () => work(findCluster(name)),
     pid => failure(`Another command (process ${pid ?? 'unknown'}) is adding brokers to ${name}.`, 'Wait for it.'),
   )

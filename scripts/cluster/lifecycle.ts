@@ -8,7 +8,15 @@ import { engineOf, engineText } from './engine-name.ts'
 import { conditionOf, identify } from './process/liveness.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 import type { ClusterRecord } from './state.ts'
-import { claimName, clusterNames, logDirectories, readRecord, stateDirectory, stateHome } from './state.ts'
+import {
+  claimName,
+  clusterNames,
+  logDirectories,
+  readRecord,
+  requireOwnState,
+  stateDirectory,
+  stateHome,
+} from './state.ts'
 
 /**
  * Takes the name for a new cluster.
@@ -20,6 +28,7 @@ export async function beginUp(spec: ClusterSpec): Promise<ClusterRecord | undefi
   const record = readRecord(spec.name)
   const down = `./faultline down --name ${spec.name}`
   if (record === undefined) {
+    requireOwnState(spec.name)
     throw failure(
       `${stateDirectory(spec.name)} is there but holds no cluster: another command is just beginning, or was cut off.`,
       `Try again; if it stays, ${down} removes it.`,

@@ -9,7 +9,7 @@ import { installation } from '../installation/here.ts'
 import { nodeIds, type ClusterSpec } from './cluster.ts'
 import { engineOf } from './engine-name.ts'
 import { HOST, inspectorPort } from './ports.ts'
-import { stateDirectory } from './state.ts'
+import { stateDirectory, stateEntry } from './state.ts'
 
 const folder = join(installation.topologies, 'metrics')
 export const alertRules = join(folder, 'alerts.yml')
@@ -43,7 +43,7 @@ ${targets.map(target => `          - ${JSON.stringify(target)}\n`).join('')}`
 }
 
 export function prometheusFile(name: string): string {
-  return join(stateDirectory(name), 'prometheus.yml')
+  return stateEntry(name, 'prometheus.yml')
 }
 
 /** For a cluster whose inspectors are on ports of this machine. */

@@ -3,20 +3,26 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import { failure } from '../errors.ts'
 import { poll } from './clock.ts'
 import { identify, signalProcess, waitFor } from './process/liveness.ts'
-import { removeState, stateDirectory } from './state.ts'
+import { removeState, requireOwnState, stateDirectory, stateEntry } from './state.ts'
 
 const endMs = 10_000
 
-/** Ends what belongs to the cluster, and removes its state; data outside of it stays. @returns the processes that were ended */
+/**
+ * Ends what belongs to the cluster, and removes its state; data outside of it stays. Where something else lies in it, it may never have been a
+ * cluster: that is refused before anything is done.
+ *
+ * @returns the processes that were ended
+ */
 export async function salvage(name: string): Promise<readonly number[]> {
+  requireOwnState(name)
   const directory = stateDirectory(name)
   // What kills and starts nodes by itself ends with its orders.
-  rmSync(join(directory, 'faults'), { recursive: true, force: true })
+  rmSync(stateEntry(name, 'faults'), { recursive: true, force: true })
   const ended = new Set<number>()
   let isQuiet = false
   const gone = await poll(
@@ -33,7 +39,7 @@ export async function salvage(name: string): Promise<readonly number[]> {
     { everyMs: 100, timeoutMs: endMs },
   )
   if (gone === undefined) throw failure(`Processes of ${name} come again and again, so ${directory} stays.`)
-  if (existsSync(join(directory, 'compose.yaml'))) {
+  if (existsSync(stateEntry(name, 'compose.yaml'))) {
     const { sweepProject } = await import('./compose/sweep.ts')
     await sweepProject(`faultline-${name}`, { keepVolumes: false, isCutOff: true })
   }

@@ -59,6 +59,31 @@ export function stateDirectory(name: string): string {
   return join(homes.get(name) ?? stateHome(), name)
 }
 
+/** What lies in the directory of a cluster beside the folders of its nodes: all that the toolkit writes there is in this list. */
+const stateEntries = [
+  'cluster.json',
+  'compose-command.json',
+  'compose.override.yaml',
+  'compose.yaml',
+  'faults',
+  'grow.lock',
+  'packets-trouble.json',
+  'packets.json',
+  'packets.lock',
+  'prometheus.yml',
+  'proxy',
+  'security',
+  'simulation.json',
+  'simulation.log',
+] as const
+
+/** What such a name may have at its end: of drafts (replace-file.ts), and of locks with those that wait for them (file-lock.ts). */
+const entryEnding = /^(\.lock)?(\.(\d+\.tmp|after-[0-9a-f]{32}|[0-9a-f-]{36}))?$/
+
+export function stateEntry(name: string, entry: (typeof stateEntries)[number]): string {
+  return join(stateDirectory(name), entry)
+}
+
 export function nodeDirectory(name: string, id: number): string {
   return join(stateDirectory(name), `node-${id}`)
 }
@@ -113,7 +138,7 @@ export function clusterNames(): string[] {
 
 /** Undefined when there is no such cluster. */
 export function readRecord(name: string): ClusterRecord | undefined {
-  const path = join(stateDirectory(name), 'cluster.json')
+  const path = stateEntry(name, 'cluster.json')
   const record = readJson(path) as ClusterRecord | undefined
   if (record === undefined) return undefined
   if (record.version === 1) return record
@@ -124,7 +149,7 @@ export function readRecord(name: string): ClusterRecord | undefined {
 }
 
 export function writeRecord(record: ClusterRecord): void {
-  writeJson(join(stateDirectory(record.spec.name), 'cluster.json'), record)
+  writeJson(stateEntry(record.spec.name, 'cluster.json'), record)
 }
 
 /** Takes the name for this command. False when another command holds it already: creating a directory is atomic. */
@@ -138,6 +163,42 @@ export function claimName(name: string): boolean {
     if (codeOf(error) === 'EEXIST' && existsSync(stateDirectory(name))) return false
     throw failure(`The folder of clusters, ${home}, cannot be made or written: ${messageOf(error)}.`, elsewhere, error)
   }
+}
+
+/**
+ * Refuses where something lies in the place of a cluster's directory that no command of ours puts there: FAULTLINE_HOME may be a folder with other
+ * folders in it.
+ */
+export function requireOwnState(name: string): void {
+  const directory = stateDirectory(name)
+  const strange = strangeEntries(directory)
+  if (strange?.length === 0) return
+  const found = strange === undefined ? 'is a file' : `has in it what is not of a cluster: ${listed(strange)}`
+  throw failure(
+    `${directory} ${found}. Nothing there was touched.`,
+    `Use another --name, or another folder of clusters: FAULTLINE_HOME=DIR ./faultline … Where it was a cluster of yours, move what is not of it elsewhere and repeat ./faultline down --name ${name}.`,
+  )
+}
+
+/** Undefined when it is no directory. */
+function strangeEntries(directory: string): string[] | undefined {
+  try {
+    return readdirSync(directory).filter(found => !isOfLayout(found))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    if (codeOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+function isOfLayout(found: string): boolean {
+  if (/^node-\d+$/.test(found)) return true
+  return stateEntries.some(entry => found.startsWith(entry) && entryEnding.test(found.slice(entry.length)))
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ')
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
 }
 
 /** Removes the cluster's state; the directory of all clusters goes with the last of them. */

@@ -1,7 +1,14 @@
 /** `down`: takes a cluster away, whatever state an earlier command left it in. */
 import { existsSync } from 'node:fs'
 import { salvage } from '../cluster/salvage.ts'
-import { clusterNames, DamagedFile, readRecord, removeState, stateDirectory } from '../cluster/state.ts'
+import {
+  clusterNames,
+  DamagedFile,
+  readRecord,
+  removeState,
+  requireOwnState,
+  stateDirectory,
+} from '../cluster/state.ts'
 import { runtimeByName } from '../cluster/runtimes.ts'
 import { findCluster } from '../cluster/lifecycle.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
@@ -57,6 +64,7 @@ async function takeDown(
   session: Session,
 ): Promise<{ name: string; dataKept: boolean }> {
   if (readRecord(name) === undefined && existsSync(stateDirectory(name))) {
+    requireOwnState(name)
     session.output.note(`${stateDirectory(name)} holds no cluster: removing what an interrupted command left.`)
     removeState(name)
     return { name, dataKept: false }

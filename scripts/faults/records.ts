@@ -13,7 +13,7 @@ import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import type { Parameters } from '#broker/environment/faulty/parameters.ts'
 import { codeOf } from '../errors.ts'
 import type { ProcessHandle } from '../cluster/process/liveness.ts'
-import { readJson, stateDirectory, writeJson } from '../cluster/state.ts'
+import { readJson, stateEntry, writeJson } from '../cluster/state.ts'
 
 export interface FaultRecord {
   readonly id: string
@@ -33,7 +33,7 @@ export interface FaultProgress {
 }
 
 function directoryOf(cluster: string): string {
-  return join(stateDirectory(cluster), 'faults')
+  return stateEntry(cluster, 'faults')
 }
 
 function progressFileOf(cluster: string, id: string): string {

@@ -1,5 +1,5 @@
 /** The real command line, as scripts see it: exit codes, stdout, stderr. No cluster is started here. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -219,6 +219,20 @@ describe('./faultline', () => {
     expect(stderr).toContain('removing what an interrupted command left')
     expect(stdout).toContain('cut-off is down.')
     expect(exitCode).toBe(0)
+  })
+
+  test('down removes no folder of somebody else that lies where clusters do, and up does not lead there', async () => {
+    const thesis = path.join(home, 'documents', 'thesis.txt')
+    mkdirSync(path.dirname(thesis), { recursive: true })
+    writeFileSync(thesis, 'years')
+    for (const args of [['down'], ['up', '--runtime', 'process', '--brokers', '1']]) {
+      const { exitCode, stderr } = await run(...args, '--name', 'documents')
+      expect(stderr).toContain(`${path.dirname(thesis)} has in it what is not of a cluster: thesis.txt.`)
+      expect(stderr).toContain('way out: Use another --name')
+      expect(exitCode).toBe(1)
+    }
+    expect(readFileSync(thesis, 'utf8')).toBe('years')
+    rmSync(path.dirname(thesis), { recursive: true })
   })
 
   test('doctor tells of a cluster that a lab left behind', async () => {

@@ -47,6 +47,7 @@ import {
   readJson,
   removeState,
   stateDirectory,
+  stateEntry,
   writeJson,
   writeRecord,
 } from '../state.ts'
@@ -310,7 +311,7 @@ export class ComposeCluster implements Cluster {
 
   /** One at a time: what Compose does last is noted, to be ended by whoever takes the cluster away. */
   async #inTurn(command: () => Promise<void>): Promise<void> {
-    await inTurnOfFile(join(stateDirectory(this.spec.name), `${commandFileName}.lock`), command)
+    await inTurnOfFile(`${stateEntry(this.spec.name, commandFileName)}.lock`, command)
   }
 
   async grow(by: number, options: UpOptions = {}): Promise<readonly number[]> {
@@ -505,7 +506,7 @@ export class ComposeCluster implements Cluster {
     const directory = stateDirectory(this.spec.name)
     const began = async (pid: number): Promise<void> => {
       const handle = await identify(pid)
-      if (handle !== undefined) writeJson(join(directory, commandFileName), handle)
+      if (handle !== undefined) writeJson(stateEntry(this.spec.name, commandFileName), handle)
     }
     await runDocker(['compose', ...this.#files(), ...args], { cwd: directory, signal, began })
   }
@@ -517,7 +518,7 @@ export class ComposeCluster implements Cluster {
 
   /** Compose goes on when the toolkit is killed, and would make what is being taken away. */
   async #endEarlierCommand(): Promise<void> {
-    const command = readJson(join(stateDirectory(this.spec.name), commandFileName)) as ProcessHandle | undefined
+    const command = readJson(stateEntry(this.spec.name, commandFileName)) as ProcessHandle | undefined
     if (command === undefined || (await conditionOf(command)) === 'gone') return
     try {
       // With all that it started: it leads a group of its own.

@@ -3,14 +3,13 @@
  * after it; a node that is not in it has the cluster's. The container is made anew at the next start, on the volumes that it has.
  */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { failure, usageError } from '../../errors.ts'
 import type { ClusterSpec, NodeVersions, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
 import { parseEngine } from '../engine-name.ts'
 import { inTurnOfFile } from '../file-lock.ts'
 import { readNodeVersion, removeNodeVersion, writeNodeVersion } from '../node-version.ts'
-import { readJson, stateDirectory, writeJson } from '../state.ts'
+import { readJson, stateEntry, writeJson } from '../state.ts'
 import { docker } from './docker.ts'
 import { serviceName } from './container-addresses.ts'
 import { ensureKafkaImage } from './kafka-image.ts'
@@ -29,7 +28,7 @@ interface Images {
 
 /** The name that Compose looks for by itself; JSON is YAML, too. */
 export function imagesFile(cluster: string): string {
-  return join(stateDirectory(cluster), 'compose.override.yaml')
+  return stateEntry(cluster, 'compose.override.yaml')
 }
 
 export class ComposeVersions implements NodeVersions {

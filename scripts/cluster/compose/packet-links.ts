@@ -5,13 +5,12 @@
  * gives to whichever node starts next: `renew` puts all of them in place again.
  */
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { failure, messageOf, usageError } from '../../errors.ts'
 import type { FaultRequest, FaultState } from '../../proxy/model.ts'
 import { takingBack, untilAllEnded } from '../../settle.ts'
 import type { LinkProof, PacketFaults, ProvedPacketFault } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
-import { readJson, stateDirectory, writeJson } from '../state.ts'
+import { readJson, stateEntry, writeJson } from '../state.ts'
 import { runBeside } from './container.ts'
 import { ensurePacketImage, packetImage } from './packet-image.ts'
 import {
@@ -127,7 +126,7 @@ export class PacketLinks implements PacketFaults {
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return await inTurnOfFile(join(stateDirectory(this.#cluster), 'packets.lock'), work)
+    return await inTurnOfFile(stateEntry(this.#cluster, 'packets.lock'), work)
   }
 
   async #add(order: FaultRequest, proof: boolean): Promise<ProvedPacketFault> {
@@ -284,11 +283,11 @@ export class PacketLinks implements PacketFaults {
   }
 
   get #file(): string {
-    return join(stateDirectory(this.#cluster), 'packets.json')
+    return stateEntry(this.#cluster, 'packets.json')
   }
 
   get #troubleFile(): string {
-    return join(stateDirectory(this.#cluster), 'packets-trouble.json')
+    return stateEntry(this.#cluster, 'packets-trouble.json')
   }
 
   #read(): Book {

@@ -8,7 +8,7 @@ import { outsideData, type OutsideData } from '../outside-data.ts'
 import { HOST } from '../ports.ts'
 import { type ClusterSecurity, replaceSecret } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
-import { dataDirectory, makeDataDirectory, nodeDirectory, stateDirectory } from '../state.ts'
+import { dataDirectory, makeDataDirectory, nodeDirectory, stateEntry } from '../state.ts'
 import { proxyService } from './container-addresses.ts'
 import { forgetCpuLimit } from './cpu-limit.ts'
 import { docker, ensureImage } from './docker.ts'
@@ -25,7 +25,7 @@ export function projectName(spec: Pick<ClusterSpec, 'name'>): string {
 }
 
 export function composePath(cluster: string): string {
-  return join(stateDirectory(cluster), 'compose.yaml')
+  return stateEntry(cluster, 'compose.yaml')
 }
 
 /** @returns the one of Apache Kafka, where the nodes are of it */

@@ -20,7 +20,7 @@ import type { Probe, ProbeOptions } from '../../proxy/probe.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { dropLinks, type GrowingLinks } from '../growing-links.ts'
-import { readJson, stateDirectory, writeJson } from '../state.ts'
+import { readJson, stateEntry, writeJson } from '../state.ts'
 import { conditionOf, identify, signalProcess, waitFor, type ProcessHandle } from './liveness.ts'
 import { proxyTopology } from './proxied-addresses.ts'
 
@@ -40,7 +40,7 @@ export class ProxyProcess implements GrowingLinks {
 
   constructor(spec: () => ClusterSpec) {
     this.#spec = spec
-    this.#directory = join(stateDirectory(spec().name), 'proxy')
+    this.#directory = stateEntry(spec().name, 'proxy')
   }
 
   get log(): string {

@@ -15,7 +15,7 @@ import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { failure, usageError } from '../../errors.ts'
 import type { ClusterSpec } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
-import { dataDirectory, readJson, stateDirectory, writeJson } from '../state.ts'
+import { dataDirectory, readJson, stateEntry, writeJson } from '../state.ts'
 import { makeAuthority, signLeaf, type KeyAndCertificate } from './certificates.ts'
 import { traitsOf, type SecurityKind, type SecurityTraits } from './kinds.ts'
 
@@ -47,7 +47,7 @@ export interface Pem extends KeyAndCertificate {
 }
 
 export function securityDirectory(name: string): string {
-  return join(stateDirectory(name), 'security')
+  return stateEntry(name, 'security')
 }
 
 /** Whom a client file is for. */

@@ -2,11 +2,10 @@
  * How commands speak with the process that hosts a simulated cluster: POST a `HostRequest` as JSON to its control port on the loopback
  * address, get a `HostAnswer`.
  */
-import { join } from 'node:path'
 import type { AddedNodeFault, NodeFaultOrder, NodeFaultState } from '#broker/environment/faulty/fault-desk.ts'
 import type { NodeStatus } from '../cluster.ts'
 import type { ProcessHandle } from '../process/liveness.ts'
-import { stateDirectory } from '../state.ts'
+import { stateEntry } from '../state.ts'
 
 export const nodeActions = ['kill', 'stop', 'start', 'pause', 'resume', 'wipe'] as const
 export type NodeAction = (typeof nodeActions)[number]
@@ -41,5 +40,5 @@ export interface HostFile {
   readonly controlPort: number
 }
 
-export const hostFilePath = (name: string): string => join(stateDirectory(name), 'simulation.json')
-export const hostLogPath = (name: string): string => join(stateDirectory(name), 'simulation.log')
+export const hostFilePath = (name: string): string => stateEntry(name, 'simulation.json')
+export const hostLogPath = (name: string): string => stateEntry(name, 'simulation.log')

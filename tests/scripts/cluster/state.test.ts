@@ -8,6 +8,7 @@ import {
   clusterNames,
   readRecord,
   removeState,
+  requireOwnState,
   stateDirectory,
   writeRecord,
   type ClusterRecord,
@@ -62,6 +63,40 @@ describe('a name', () => {
   test('with a directory and no record is left alone', async () => {
     mkdirSync(stateDirectory('a'), { recursive: true })
     await expect(beginUp(spec)).rejects.toThrow('holds no cluster')
+  })
+})
+
+describe('what lies in the place of a cluster', () => {
+  const lockHolder = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
+
+  test.each([
+    [],
+    ['cluster.json.123.tmp'],
+    ['cluster.json', 'node-1', 'node-100', 'security', 'faults', 'proxy', 'prometheus.yml'],
+    ['grow.lock', `grow.lock.${lockHolder}`, `packets.lock.after-${'0a'.repeat(16)}`, 'packets.json'],
+    ['compose.yaml', 'compose.yaml.7.tmp', 'compose.override.yaml.lock', `compose-command.json.lock.${lockHolder}`],
+    ['simulation.json', 'simulation.log'],
+  ])('is its own: %j %j', (...entries) => {
+    mkdirSync(stateDirectory('a'), { recursive: true })
+    for (const entry of entries) writeFileSync(path.join(stateDirectory('a'), entry), '')
+    expect(() => requireOwnState('a')).not.toThrow()
+  })
+
+  test.each(['thesis.txt', 'node-one', 'package.json', 'cluster.json.orig', 'compose.yaml.lock.old', '.git'])(
+    'is somebody else’s: %s',
+    entry => {
+      mkdirSync(path.join(stateDirectory('a'), 'node-1'), { recursive: true })
+      writeFileSync(path.join(stateDirectory('a'), entry), '')
+      expect(() => requireOwnState('a')).toThrow(`has in it what is not of a cluster: ${entry}.`)
+    },
+  )
+
+  test('may be much, or a file', () => {
+    mkdirSync(stateDirectory('a'), { recursive: true })
+    for (const entry of ['1', '2', '3', '4', '5', '6', '7']) writeFileSync(path.join(stateDirectory('a'), entry), '')
+    expect(() => requireOwnState('a')).toThrow(/: \d, \d, \d, \d, \d and 2 more\./)
+    writeFileSync(stateDirectory('b'), '')
+    expect(() => requireOwnState('b')).toThrow(`${stateDirectory('b')} is a file.`)
   })
 })
 

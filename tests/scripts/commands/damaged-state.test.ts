@@ -1,7 +1,7 @@
 /** A file of a cluster that holds no JSON: the commands that look and clean up say so, and do the rest. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -68,6 +68,26 @@ describe.each(['cluster.json', 'node-1/process.json'])('a damaged %s', file => {
     expect(exitCode).toBe(1)
     expect(existsSync(properties)).toBe(true)
   })
+})
+
+test('down leaves a folder alone in which something else lies, and the processes that are started with it', async () => {
+  const folder = stateDirectory('hurt')
+  const drawing = path.join(folder, 'faults', 'drawing.svg')
+  for (const file of [path.join(folder, 'cluster.json'), path.join(folder, 'package.json'), drawing]) {
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, '{')
+  }
+  const program = spawn(process.execPath, ['-e', 'setInterval(Date,1e3)', folder], { stdio: 'ignore' })
+  await once(program, 'spawn')
+  try {
+    const { exitCode, stderr } = await run('down', '--name', 'hurt')
+    expect(stderr).toContain(`${folder} has in it what is not of a cluster: package.json.`)
+    expect(exitCode).toBe(1)
+    expect(existsSync(drawing)).toBe(true)
+    expect(program.exitCode ?? program.signalCode).toBeNull()
+  } finally {
+    program.kill('SIGKILL')
+  }
 })
 
 test('a cluster that cannot be looked at just now is not to be taken away', async () => {
