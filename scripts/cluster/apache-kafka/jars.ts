@@ -2,12 +2,12 @@
  * The jars of Apache Kafka in a cache folder of the user, one folder per release, fetched through Maven the first time they are needed.
  * KAFKA_CACHE moves the folder; FAULTLINE_KAFKA_VERSION picks another release where none is named.
  */
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
-import { failure, lacking, usageError } from '../../errors.ts'
+import { codeOf, failure, lacking, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
 import { sh } from '../../shell.ts'
 import type { PrepareOptions } from '../process/engine.ts'
@@ -20,10 +20,11 @@ const ATTEMPTS = 4
 export function jarsDirectory(version = kafkaVersion): string {
   const base =
     process.env['KAFKA_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'apache-kafka')
-  return join(base, version)
+  // Nodes have working directories of their own.
+  return resolve(base, version)
 }
 
-/** A file that is written last: a folder without it is a download that was cut off. */
+/** By a file that every download has: a folder without it is somebody's. */
 export function jarsAreComplete(version = kafkaVersion): boolean {
   return existsSync(join(jarsDirectory(version), '.complete'))
 }
@@ -35,6 +36,7 @@ export function usesLog4j1(version: string): boolean {
 
 export async function fetchJars({ progress, signal }: PrepareOptions, version = kafkaVersion): Promise<void> {
   if (jarsAreComplete(version)) return
+  requireFreePlace(version)
   const maven = await mavenAvailable()
   if (!maven.available) throw lacking(maven.missing, maven.remedy)
   progress(`Fetching Apache Kafka ${version} through Maven into ${jarsDirectory(version)} (about 130 MB, once)`)
@@ -90,14 +92,45 @@ async function runMaven(work: string, version: string, signal: AbortSignal | und
   return `${stdall.trimEnd()} (exit code ${exitCode ?? 'none: it took too long'})`
 }
 
-/** Moves the finished download to its place; when somebody else was faster, theirs stays. */
+/**
+ * Moves the finished download to its place, in one step: no half of one is ever there. When somebody else was faster, theirs stays, which nodes may run
+ * from already; what is no download is not ours.
+ */
 function publish(downloaded: string, version: string): void {
-  writeFileSync(join(downloaded, '.complete'), '')
-  if (jarsAreComplete(version)) return
   const target = jarsDirectory(version)
-  rmSync(target, { recursive: true, force: true })
-  makeFolder(join(target, '..'))
-  const staged = `${target}.${process.pid}.new`
-  cpSync(downloaded, staged, { recursive: true })
-  renameSync(staged, target)
+  makeFolder(dirname(target))
+  const staged = mkdtempSync(`${target}.`)
+  try {
+    cpSync(downloaded, staged, { recursive: true })
+    writeFileSync(join(staged, '.complete'), '')
+    // The folder of the jars may be that of several users.
+    chmodSync(staged, 0o755)
+    renameSync(staged, target)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error) ?? '')) throw error
+    if (!jarsAreComplete(version)) throw strange(target, version, error)
+  } finally {
+    rmSync(staged, { recursive: true, force: true })
+  }
+}
+
+function strange(target: string, version: string, cause?: unknown): Error {
+  return failure(
+    `Apache Kafka ${version} belongs into ${target}, where something else is: a download of it would have a file .complete.`,
+    'Move that elsewhere, or choose another folder for the jars: KAFKA_CACHE=DIR',
+    cause,
+  )
+}
+
+/** A download could not take its place: told before there is one. */
+function requireFreePlace(version: string): void {
+  const target = jarsDirectory(version)
+  try {
+    if (readdirSync(target).length === 0) return
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    if (codeOf(error) !== 'ENOTDIR') throw error
+  }
+  // Somebody's download may have come meanwhile.
+  if (!jarsAreComplete(version)) throw strange(target, version)
 }
