@@ -11,7 +11,7 @@
  * Files are replaced as a whole (write, then rename), so that a command that ends in the middle leaves the old or the new content.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, rmdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from '#broker/environment/node/make-folder.ts'
 import { codeOf, exitCodes, failure, messageOf, ToolkitError } from '../errors.ts'
 import { replaceFile } from '../replace-file.ts'
@@ -43,7 +43,8 @@ export interface ClusterRecord {
 /** The directory that holds all clusters. FAULTLINE_HOME moves it. */
 export function stateHome(environment: NodeJS.ProcessEnv = process.env): string {
   const chosen = environment['FAULTLINE_HOME']
-  if (chosen !== undefined && chosen !== '') return chosen
+  // Processes and Compose get paths in it, and have working directories of their own.
+  if (chosen !== undefined && chosen !== '') return resolve(chosen)
   return join(installation.workplace, '.faultline')
 }
 

@@ -108,6 +108,11 @@ describe('the state', () => {
     expect(() => findCluster('b')).toThrow('There is no cluster named b')
   })
 
+  test('is in the folder that was named, whatever directory is the working one of who uses it', () => {
+    process.env['FAULTLINE_HOME'] = path.relative(process.cwd(), home)
+    expect(stateDirectory('a')).toBe(path.join(home, 'a'))
+  })
+
   test('leaves nothing behind when the last cluster goes', async () => {
     await put('up')
     removeState('a')
