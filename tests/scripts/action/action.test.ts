@@ -1,7 +1,9 @@
 /** action.yml against what GitHub documents for composite actions (metadata syntax), and against the script that it runs. */
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { execa } from 'execa'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { projectRoot } from '#scripts/cluster/state.ts'
 import { parseActionFile, type YamlMap } from './action-file.ts'
 
@@ -52,6 +54,35 @@ describe('action.yml', () => {
       expect(value).toBe(`\${{ steps.labs.outputs.${name} }}`)
       expect(source).toContain(`${name}=%s`)
     }
+  })
+})
+
+describe('the script', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'faultline-action-'))
+    // One argument a line.
+    writeFileSync(path.join(folder, 'faultline'), `#!/bin/sh\nprintf '%s\\n' "$@"\n`, { mode: 0o755 })
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  test.each([
+    ['in one line', '00-durability 07-acks-matrix'],
+    ['in lines of their own', '00-durability\n07-acks-matrix\n'],
+    ['in lines that are indented and empty', '\n  00-durability\n\n\t07-acks-matrix  \n'],
+  ])('runs all labs that are named %s', async (_, labs) => {
+    const unset = {
+      BOOTSTRAP: '',
+      COMMAND_CONFIG: '',
+      ENGINE: '',
+      RUNTIME: '',
+      GITHUB_OUTPUT: '',
+      GITHUB_STEP_SUMMARY: '',
+    }
+    const { stdout } = await execa('bash', [path.join(projectRoot, 'scripts', 'action', 'run-labs.sh')], {
+      env: { ...unset, LABS: labs, SEED: '1', OUT: path.join(folder, 'out'), ALLOW_SKIPPED: 'true', FAULTLINE: folder },
+    })
+    expect(stdout.split('\n').slice(0, 5)).toEqual(['lab', 'run', '00-durability', '07-acks-matrix', '--seed'])
   })
 })
 
