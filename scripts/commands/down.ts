@@ -14,7 +14,7 @@ import { findCluster } from '../cluster/lifecycle.ts'
 import { conditionOf } from '../cluster/process/liveness.ts'
 import { faultRecords } from '../faults/records.ts'
 import { endRecordedFault } from '../faults/restart-loop.ts'
-import { failure } from '../errors.ts'
+import { exitCodes, failure, messageOf, refusedBySystem, ToolkitError } from '../errors.ts'
 import type { CommonOptions } from './options.ts'
 import type { Session } from './session.ts'
 
@@ -24,27 +24,48 @@ interface DownOptions extends CommonOptions {
 }
 
 export async function down(options: DownOptions, session: Session): Promise<void> {
-  const names = options.all === true ? clusterNames() : [options.name]
-  const gone: { name: string; dataKept: boolean }[] = []
-  for (const name of names) gone.push(await takeDownOrSalvage(name, options.keepData === true, session))
-  session.output.result(options.all === true ? gone : gone[0], () =>
-    gone.length === 0
-      ? 'There is no cluster.'
-      : gone
-          .map(
-            ({ name, dataKept }) =>
-              `${name} is down${dataKept ? `; its data is kept, ./faultline up --name ${name} continues it` : ''}.`,
-          )
-          .join('\n'),
-  )
+  const keepData = options.keepData === true
+  if (options.all === true) return await downAll(keepData, session)
+  const gone = await takeDownOrSalvage(options.name, keepData, session)
+  session.output.result(gone, () => textOf(gone))
+}
+
+interface Gone {
+  readonly name: string
+  readonly dataKept: boolean
+}
+
+/** One that cannot be taken down is no reason to leave the others. */
+async function downAll(keepData: boolean, session: Session): Promise<void> {
+  const gone: Gone[] = []
+  const stay: { readonly name: string; readonly error: unknown }[] = []
+  for (const name of clusterNames()) {
+    try {
+      gone.push(await takeDownOrSalvage(name, keepData, session))
+    } catch (error) {
+      stay.push({ name, error: refusedBySystem(error) ?? error })
+    }
+  }
+  const text = () => (gone.length === 0 ? 'There is no cluster.' : gone.map(textOf).join('\n'))
+  const [first, ...others] = stay
+  if (first === undefined) return session.output.result(gone, text)
+  if (gone.length > 0) session.output.note(text())
+  for (const { name, error } of others) session.output.note(`${name} is not down: ${messageOf(error)}`)
+  const { exitCode, remedy } =
+    first.error instanceof ToolkitError ? first.error : { exitCode: exitCodes.failed, remedy: undefined }
+  const names = stay.map(({ name }) => name).join(', ')
+  throw new ToolkitError(exitCode, `Not down: ${names}. ${first.name}: ${messageOf(first.error)}`, {
+    remedy,
+    cause: first.error,
+  })
+}
+
+function textOf({ name, dataKept }: Gone): string {
+  return `${name} is down${dataKept ? `; its data is kept, ./faultline up --name ${name} continues it` : ''}.`
 }
 
 /** What cannot be read is no reason to leave the rest running. */
-async function takeDownOrSalvage(
-  name: string,
-  keepData: boolean,
-  session: Session,
-): Promise<{ name: string; dataKept: boolean }> {
+async function takeDownOrSalvage(name: string, keepData: boolean, session: Session): Promise<Gone> {
   try {
     return await takeDown(name, keepData, session)
   } catch (error) {
@@ -58,11 +79,7 @@ async function takeDownOrSalvage(
   }
 }
 
-async function takeDown(
-  name: string,
-  keepData: boolean,
-  session: Session,
-): Promise<{ name: string; dataKept: boolean }> {
+async function takeDown(name: string, keepData: boolean, session: Session): Promise<Gone> {
   if (readRecord(name) === undefined && existsSync(stateDirectory(name))) {
     requireOwnState(name)
     session.output.note(`${stateDirectory(name)} holds no cluster: removing what an interrupted command left.`)

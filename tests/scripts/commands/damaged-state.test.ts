@@ -90,6 +90,31 @@ test('down leaves a folder alone in which something else lies, and the processes
   }
 })
 
+describe('down --all, with some that cannot be taken down,', () => {
+  beforeEach(async () => {
+    await home.record({ name: 'tall', brokers: 1 })
+    for (const name of ['hurt', 'tall'])
+      for (const file of ['cluster.json', 'notes.txt']) writeFileSync(path.join(stateDirectory(name), file), '{')
+  })
+
+  test('takes down the others, and names those that stay', async () => {
+    const { exitCode, stderr } = await run('down', '--all')
+    expect(existsSync(stateDirectory('sound'))).toBe(false)
+    expect(stderr).toContain('sound is down.')
+    expect(stderr).toMatch(/^tall is not down: .* is not of a cluster: notes\.txt/m)
+    expect(stderr).toMatch(/^error: Not down: hurt, tall\. hurt: .* is not of a cluster: notes\.txt/m)
+    expect(stderr).toContain('way out: Use another --name')
+    expect(exitCode).toBe(1)
+  })
+
+  test('says so in one document with --json', async () => {
+    const { stdout } = await run('down', '--all', '--json')
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { message: expect.stringMatching(/^Not down: hurt, tall\./) as string, exitCode: 1 },
+    })
+  })
+})
+
 test('a cluster that cannot be looked at just now is not to be taken away', async () => {
   const owner = await ownProcess()
   const spec = clusterSpec({ runtime: 'compose', name: 'sound', brokers: 1 })
