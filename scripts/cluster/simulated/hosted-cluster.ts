@@ -23,7 +23,7 @@ import { forgetBrokers, inTurnToGrow, planGrowth } from '../growth.ts'
 import { findCluster } from '../lifecycle.ts'
 import { conditionOf, signalProcess, waitFor } from '../process/liveness.ts'
 import { tailOf } from '../process/node-process.ts'
-import { brokerPort, HOST, inspectorPort } from '../ports.ts'
+import { brokerPort, HOST, inspectorPort, releasePorts } from '../ports.ts'
 import { rolesOf } from '../properties.ts'
 import { seededRandom } from '../random.ts'
 import { askQuorum, probePrefix, waitUntilReady } from '../ready.ts'
@@ -233,6 +233,7 @@ export class HostedCluster implements Cluster {
       )
     await this.end()
     removeState(this.spec.name)
+    releasePorts(this.spec.port)
   }
 
   /** Ends the host if it is there, whatever its state. */

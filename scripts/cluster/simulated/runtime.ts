@@ -14,6 +14,7 @@ import type { SimulationFailure } from '#simulator/world/failure.ts'
 import { World } from '#simulator/world/world.ts'
 import { failure, usageError } from '../../errors.ts'
 import { installation } from '../../installation/here.ts'
+import { takingBack } from '../../settle.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { poll } from '../clock.ts'
 import type { Availability, Cluster, ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
@@ -66,7 +67,12 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
       'Use --security sasl, or --runtime process.',
     )
   const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
-  await beginUp(spec)
+  try {
+    await beginUp(spec)
+  } catch (error) {
+    if (request.port === 0) releasePorts(spec.port)
+    throw error
+  }
   let cluster: HostedCluster | undefined
   try {
     const clusterId = randomUuid()
@@ -91,10 +97,12 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
     writeRecord({ ...record, phase: 'up' })
     return cluster
   } catch (error) {
-    await cluster?.end()
-    removeState(spec.name)
-    if (request.port === 0) releasePorts(spec.port)
-    throw error
+    throw await takingBack(error, async () => {
+      // The process is found by its file, which stays where it cannot be ended.
+      await cluster?.end()
+      removeState(spec.name)
+      if (request.port === 0) releasePorts(spec.port)
+    })
   }
 }
 

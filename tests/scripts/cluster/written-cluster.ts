@@ -15,7 +15,8 @@ export function useStateFolder(name: string): () => string {
     home = mkdtempSync(path.join(tmpdir(), 'faultline-written-'))
     keepStateIn(home, name)
   })
-  afterEach(() => rmSync(home, { recursive: true }))
+  // It may have gone with its last cluster.
+  afterEach(() => rmSync(home, { recursive: true, force: true }))
   return () => home
 }
 
