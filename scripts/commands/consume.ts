@@ -1,4 +1,9 @@
-/** `consume`: prints records of a topic, up to its end as it was when the command began, or on and on. */
+/**
+ * `consume`: prints the committed records of a topic, up to its end as it was when the command began, or on and on.
+ *
+ * What is last in a partition may be nothing that is printed: the marker of a transaction, or what an aborted one has written. So a partition is done when
+ * the reading has come to its end, not its last record.
+ */
 import type { Consumer, EachMessagePayload, Kafka } from 'kafkajs'
 import { usageError } from '../errors.ts'
 import { paint } from '../output.ts'
@@ -61,13 +66,21 @@ async function read(
       options.follow === true ? resolve() : reject(session.signal.reason),
     )
     const finish = () => resolve()
+    const reached = (partition: number, offset: number) => {
+      if (limits === undefined) return
+      if (offset >= (limits.get(partition) ?? 0)) limits.delete(partition)
+      if (limits.size === 0) finish()
+    }
+    // Comes also of batches of which no record is given to us.
+    consumer.on('consumer.end_batch_process', ({ payload }) =>
+      reached(payload.partition, Number(payload.lastOffset) + 1),
+    )
     void start(consumer, topic, options, async payload => {
       await Promise.resolve()
       if (options.count !== undefined && records.length >= options.count) return
       accept(payload, records, session)
-      if (limits !== undefined && Number(payload.message.offset) + 1 >= (limits.get(payload.partition) ?? 0))
-        limits.delete(payload.partition)
-      if (limits?.size === 0 || records.length === options.count) finish()
+      reached(payload.partition, Number(payload.message.offset) + 1)
+      if (records.length === options.count) finish()
     }).catch(reject)
   })
   try {
@@ -99,6 +112,7 @@ async function remaining(
   const admin = kafka.admin()
   await admin.connect()
   try {
+    // `high` is the last stable offset: kafkajs asks for it as a reader of committed records.
     const ends = await admin.fetchTopicOffsets(topic)
     const committed = new Map<number, number>()
     if (group !== undefined) {
