@@ -186,6 +186,94 @@ export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
         group(1, 'joined', { generation: 1, partitions: [x] }),
       ),
     ],
+    [
+      'who keeps a partition through a rebalance has it in the next generation, as a commit after the other was given it shows',
+      false,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x, y] }),
+        group(0, 'revoked', { generation: 1, partitions: [y] }),
+        group(1, 'joined', { generation: 2, partitions: [x, y] }),
+        group(0, 'commit', { generation: 2, offsets: { [x]: 3 } }),
+      ),
+      /In generation 2 of group g, x-0 was given to entry 2 .* while entry 0 .*, as entry 3 .* tells/,
+    ],
+    [
+      'and as a commit before shows',
+      false,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x, y] }),
+        group(0, 'revoked', { generation: 1, partitions: [y] }),
+        group(0, 'commit', { generation: 2, offsets: { [x]: 3 } }),
+        group(1, 'joined', { generation: 2, partitions: [x, y] }),
+      ),
+      /In generation 2 of group g, x-0 was given to entry 3 .* while entry 0 .*, as entry 2 .* tells/,
+    ],
+    [
+      'and as it shows by giving up another partition',
+      false,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x, y] }),
+        group(1, 'joined', { generation: 2, partitions: [x] }),
+        group(0, 'revoked', { generation: 2, partitions: [y] }),
+      ),
+      /x-0 was given to entry 1 .*, as entry 2 .* tells/,
+    ],
+    [
+      'a commit in an old generation shows it when both had it then',
+      false,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x] }),
+        group(1, 'joined', { generation: 2, partitions: [x, y] }),
+        group(1, 'commit', { generation: 4, offsets: { [x]: 2 } }),
+        group(0, 'commit', { generation: 3, offsets: { [x]: 3 } }),
+      ),
+      /In generation 2 /,
+    ],
+    [
+      'what it had given up before is not its own in the next generation',
+      true,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x, y] }),
+        group(0, 'revoked', { generation: 1, partitions: [y] }),
+        group(1, 'joined', { generation: 2, partitions: [y] }),
+        group(0, 'commit', { generation: 2, offsets: { [x]: 3 } }),
+        group(1, 'commit', { generation: 3, offsets: { [y]: 3 } }),
+        group(0, 'commit', { generation: 3, offsets: { [x]: 4 } }),
+      ),
+    ],
+    [
+      'what it gives up with the next generation is nobody else’s in it',
+      true,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x, y] }),
+        group(1, 'joined', { generation: 2, partitions: [y] }),
+        group(0, 'revoked', { generation: 2, partitions: [y] }),
+      ),
+    ],
+    [
+      'a commit in an old generation is of no other owner',
+      true,
+      historyOf(
+        group(0, 'joined', { generation: 1, partitions: [x] }),
+        group(1, 'joined', { generation: 2, partitions: [x] }),
+        group(0, 'commit', { generation: 1, offsets: { [x]: 3 } }),
+      ),
+    ],
+    [
+      'a client that came back as another member, and has not noticed what it lost',
+      true,
+      historyOf(
+        group(0, 'joined', { generation: 1, member: 'a', partitions: [x] }),
+        group(1, 'joined', { generation: 3, member: 'b', partitions: [x] }),
+        group(0, 'commit', { generation: 3, member: 'c', offsets: { [x]: 3 } }),
+        group(0, 'lost', { generation: 3, member: 'c', partitions: [x] }),
+      ),
+    ],
+    [
+      'nobody tells a generation',
+      'unknown',
+      historyOf(group(0, 'joined', { partitions: [x] }), group(1, 'joined', { partitions: [x] })),
+    ],
     ['no group', 'unknown', historyOf(sent('a'))],
   ],
   'committed-offsets': [

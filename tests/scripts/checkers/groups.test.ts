@@ -1,7 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { check, groupChecks } from '#scripts/checkers/check.ts'
-import type { GroupOperation, Operation, PollMicroOp, RecordOperation } from '#scripts/history/operation.ts'
+import type {
+  ClientOperation,
+  GroupOperation,
+  Operation,
+  PollMicroOp,
+  RecordOperation,
+} from '#scripts/history/operation.ts'
 import { generateGroup, type GroupModelOptions } from './group-model.ts'
 import { chance } from './model.ts'
 
@@ -11,6 +17,7 @@ const options: fc.Arbitrary<GroupModelOptions> = fc.record({
   members: fc.integer({ min: 1, max: 4 }),
   steps: fc.integer({ min: 20, max: 200 }),
   lost: fc.constantFrom(0, 30),
+  protocol: fc.constantFrom('classic', 'consumer'),
 })
 
 test('a group that does right is never called invalid', () => {
@@ -48,6 +55,46 @@ const mutations: Readonly<Record<string, { readonly name: (typeof groupChecks)[n
           )
         if (!first || !second) return false
         Object.assign(second.value, { partitions: [...second.value.partitions, first.value.partitions[0]] })
+        return true
+      },
+    },
+    'a partition that its owner keeps into the next generation is given to another one there': {
+      name: 'group-ownership',
+      mutate(history, pick) {
+        const changes = history.filter(
+          (each): each is GroupOperation | ClientOperation => isJoin(each) || isTaking(each) || each.f === 'crash',
+        )
+        const certain = history.filter(isCommit).filter(({ type }) => type === 'ok')
+        /** What the member had been given in an earlier generation, and had in that of its commit. */
+        const kept = (commit: GroupOperation) => {
+          const own = changes.filter(({ index, process }) => index < commit.index && process === commit.process)
+          const join = own.findLast(isJoin)
+          if (!join || join.value.generation === commit.value.generation) return []
+          const gone = own.filter(isTaking).filter(({ index }) => index > join.index)
+          return join.value.partitions.filter(name => !gone.some(({ value }) => value.partitions.includes(name)))
+        }
+        const places = certain.flatMap(commit =>
+          kept(commit).flatMap(partition =>
+            changes
+              .filter(isJoin)
+              .filter(
+                ({ process, value }) => process !== commit.process && value.generation === commit.value.generation,
+              )
+              .map(join => ({ commit, partition, join })),
+          ),
+        )
+        // Whichever comes first, neither has let go of it by the time of the other.
+        const place = pick(
+          places.filter(({ commit, join }) => {
+            const [first, second] = [commit, join].toSorted((a, b) => a.index - b.index) as [Operation, Operation]
+            return !changes.some(
+              ({ index, process }) => index > first.index && index < second.index && process === first.process,
+            )
+          }),
+        )
+        if (!place) return false
+        const { join, partition } = place
+        Object.assign(join.value, { partitions: [...join.value.partitions, partition] })
         return true
       },
     },
