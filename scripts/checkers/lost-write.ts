@@ -10,6 +10,7 @@
  */
 import type { Analysis, PartitionFacts, ValueFacts } from './analysis.ts'
 import { expired, firstPosition, lastPosition, mustHaveCommitted } from './analysis.ts'
+import { asCommitted, wasReadIn } from './final-read.ts'
 import {
   Anomalies,
   countOf,
@@ -29,14 +30,15 @@ export function lostWrite(analysis: Analysis): CheckResult {
   if (analysis.acknowledged === 0) return unknown(name, 'No write was acknowledged, so none can have been lost.')
   if (analysis.read === 0) return unknown(name, 'Nothing was read, so nothing can be said about losses.')
   const where = new Whereabouts(analysis)
+  const wasRead = wasReadIn(analysis)
   const lost = new Anomalies()
   const fates = { inLog: 0, onTheWay: 0 }
   for (const facts of analysis.partitions.values()) {
-    const bound = highestRead(facts)
+    const bound = highestRead(facts, wasRead)
     if (!bound) continue
     for (const write of facts.writes) {
       const value = write.seen
-      if (value.firstRead !== undefined) continue
+      if (wasRead(value)) continue
       const last = lastPosition(facts, value)
       if (last === undefined || last > bound.position || !mustHaveCommitted(write)) continue
       if (expired(analysis, facts.name, value.offsets.at(-1) as number)) continue
@@ -58,11 +60,14 @@ export function lostWrite(analysis: Analysis): CheckResult {
   )
 }
 
-/** The value whose first place is highest among those that `ok` polls returned. */
-function highestRead(facts: PartitionFacts): { position: number; value: ValueFacts } | undefined {
+/** The value whose first place is highest among those that were read. */
+function highestRead(
+  facts: PartitionFacts,
+  wasRead: (value: ValueFacts) => boolean,
+): { position: number; value: ValueFacts } | undefined {
   let highest: { position: number; value: ValueFacts } | undefined
   for (const value of facts.values.values()) {
-    if (value.firstRead === undefined) continue
+    if (!wasRead(value)) continue
     const position = firstPosition(facts, value)
     if (position !== undefined && position > (highest?.position ?? -1)) highest = { position, value }
   }
@@ -82,7 +87,7 @@ function describe(
   const usurper = facts.valuesAt
     .get(offset)
     ?.map(value => facts.values.get(value))
-    .find(value => value?.firstRead !== undefined)
+    .find(value => value !== lost && value?.firstRead !== undefined)
   const witness = usurper ?? beyond
   const completed = write?.completed ?? write?.invoked ?? 0
   const acked =
@@ -94,7 +99,7 @@ function describe(
     : `${witness.value} was read at the higher offset ${witness.offsets[0]}`
   return {
     partition: facts.name,
-    explanation: `${lost.value} ${acked} at offset ${offset} of ${facts.name} by ${entryName(analysis, completed)}. Later ${then}, but ${lost.value} was never read. ${fate}${logAroundInWords(facts, offset)}`,
+    explanation: `${lost.value} ${acked} at offset ${offset} of ${facts.name} by ${entryName(analysis, completed)}. Later ${then}, but ${lost.value} was never read${asCommitted(lost)}. ${fate}${logAroundInWords(facts, offset)}`,
     slice: sliceOf(analysis, facts.name, [write?.invoked, completed, witness.firstRead], [lost.value, witness.value]),
     log: logAround(facts, offset),
   }

@@ -10,6 +10,7 @@
  */
 import { pollsOf, sendsOf, type PartitionName, type RecordOperation, type Value } from '../history/operation.ts'
 import { expired, type Analysis, type Write } from './analysis.ts'
+import { asCommitted, wasReadIn } from './final-read.ts'
 import {
   Anomalies,
   countOf,
@@ -71,6 +72,7 @@ export function tornTransaction(analysis: Analysis): CheckResult {
       'There was no complete read of everything at the end, so a record that nobody read may only be late.',
     )
   const where = new Whereabouts(analysis)
+  const wasRead = wasReadIn(analysis)
   const anomalies = new Anomalies()
   let judged = 0
   for (const facts of analysis.partitions.values()) {
@@ -80,7 +82,7 @@ export function tornTransaction(analysis: Analysis): CheckResult {
       judged += 1
       if (write.outcome === 'fail') continue
       const read = write.siblings.find(({ seen }) => seen.firstCommittedRead !== undefined)
-      const missing = write.siblings.find(part => isMissing(analysis, part))
+      const missing = write.siblings.find(part => !wasRead(part.seen) && isMissed(analysis, part))
       if (read && missing) anomalies.add(() => tell(analysis, where, read, missing))
     }
   }
@@ -95,8 +97,9 @@ export function tornTransaction(analysis: Analysis): CheckResult {
   )
 }
 
-function isMissing(analysis: Analysis, { partition, outcome, seen }: Write): boolean {
-  if (seen.firstRead !== undefined || outcome === 'fail') return false
+/** False for a record that was never there, or may have been removed because somebody wanted it so. */
+function isMissed(analysis: Analysis, { partition, outcome, seen }: Write): boolean {
+  if (outcome === 'fail') return false
   const offset = seen.offsets.at(-1)
   // Where retention was at work, a record whose place nobody knows may have been among what it removed.
   if (offset === undefined) return !analysis.logStarts.has(partition)
@@ -109,7 +112,7 @@ function tell(analysis: Analysis, where: Whereabouts, read: Write, missing: Writ
   shown.set(missing.partition, (shown.get(missing.partition) ?? new Set<Value>()).add(missing.value))
   return {
     partition: missing.partition,
-    explanation: `One transaction (${entryName(analysis, read.completed ?? read.invoked)}) sent ${read.value} to ${read.partition} and ${missing.value} to ${missing.partition}. The first was read as committed by ${entryName(analysis, seen.firstCommittedRead as number)}; the other is not there. ${where.fate(missing.partition, missing.value).sentence}`,
+    explanation: `One transaction (${entryName(analysis, read.completed ?? read.invoked)}) sent ${read.value} to ${read.partition} and ${missing.value} to ${missing.partition}. The first was read as committed by ${entryName(analysis, seen.firstCommittedRead as number)}; the other is not there${asCommitted(missing.seen)}. ${where.fate(missing.partition, missing.value).sentence}`,
     slice: sliceAcross(
       analysis,
       [read.invoked, read.completed, seen.firstCommittedRead, analysis.finalReadFrom],

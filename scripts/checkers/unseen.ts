@@ -11,7 +11,8 @@
  *
  * Source: jepsen.tests.kafka, unseen and g1a-cases.
  */
-import { expired, type Analysis } from './analysis.ts'
+import { expired, mustHaveCommitted, type Analysis } from './analysis.ts'
+import { asCommitted, wasReadIn } from './final-read.ts'
 import { Anomalies, countOf, entryName, sliceOf, unknown, verdict, type CheckResult } from './result.ts'
 import { Whereabouts } from './whereabouts.ts'
 
@@ -25,16 +26,17 @@ export function unseen(analysis: Analysis): CheckResult {
     )
   }
   const where = new Whereabouts(analysis)
+  const wasRead = wasReadIn(analysis)
   const anomalies = new Anomalies()
   for (const facts of analysis.partitions.values()) {
     for (const write of facts.writes) {
       const value = write.seen
-      if (write.outcome !== 'ok' || value.firstRead !== undefined) continue
+      if (write.outcome !== 'ok' || wasRead(value)) continue
       const offset = value.offsets.at(-1)
       if (offset !== undefined && expired(analysis, facts.name, offset)) continue
       anomalies.add(() => ({
         partition: facts.name,
-        explanation: `${write.value} was acknowledged by ${entryName(analysis, write.completed as number)} ${offset === undefined ? 'without an offset' : `at offset ${offset}`} of ${facts.name}, and nobody ever read it. ${where.fate(facts.name, write.value).sentence}`,
+        explanation: `${write.value} was acknowledged by ${entryName(analysis, write.completed as number)} ${offset === undefined ? 'without an offset' : `at offset ${offset}`} of ${facts.name}, and nobody ever read it${asCommitted(value)}. ${where.fate(facts.name, write.value).sentence}`,
         slice: sliceOf(analysis, facts.name, [write.invoked, write.completed, analysis.finalReadFrom], [write.value]),
       }))
     }
@@ -56,15 +58,25 @@ export function vanished(analysis: Analysis): CheckResult {
     return unknown(name, 'There was no complete read of everything at the end to compare with.')
   }
   const where = new Whereabouts(analysis)
+  const wasRead = wasReadIn(analysis)
   const anomalies = new Anomalies()
   let compared = 0
   for (const facts of analysis.partitions.values()) {
     for (const value of facts.values.values()) {
       if (value.firstRead === undefined || value.lastRead === undefined) continue
       // Of a transaction that a reader of uncommitted records saw, the end may be an abort.
-      if (value.write?.transactional === true && value.firstCommittedRead === undefined) continue
+      if (
+        value.write?.transactional === true &&
+        value.firstCommittedRead === undefined &&
+        !mustHaveCommitted(value.write)
+      )
+        continue
       compared += 1
-      if (value.lastRead >= finalReadFrom || expired(analysis, facts.name, value.offsets.at(-1) as number)) continue
+      if (
+        (value.lastRead >= finalReadFrom && wasRead(value)) ||
+        expired(analysis, facts.name, value.offsets.at(-1) as number)
+      )
+        continue
       const [first, last] = [value.firstRead, value.lastRead]
       anomalies.add(() => ({
         partition: facts.name,

@@ -21,6 +21,27 @@ import {
   type Case,
 } from './notation.ts'
 
+type Polled = Readonly<Record<string, readonly (readonly [number, string])[]>>
+
+const [c, b, d] = [[0, 'c'] as const, [1, 'b'] as const, [2, 'd'] as const]
+/** Three transactions; who reads uncommitted gets everything. */
+const peeked = [
+  ...did(0, 'ok', 'txn', [send(y, 'c', 0)]),
+  ...did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 1)]),
+  ...did(0, 'ok', 'txn', [send(y, 'd', 2)]),
+  ...did(7, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [c, b, d] })], uncommitted),
+]
+/** In one of its two partitions a transaction was aborted. */
+const halfRead = historyOf(peeked, finalRead({ [x]: [[0, 'a']], [y]: [c, d] }))
+const uncommittedToTheEnd = (found: Polled) =>
+  historyOf(
+    did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+    did(7, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [[0, 'b']] })], uncommitted),
+    phase('final-read'),
+    did(99, 'ok', 'poll', [poll(found)], uncommitted),
+    phase('final-read-complete'),
+  )
+
 export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
   'lost-write': [
     ['everything was read', true, historyOf(sent('a', 'b'), read(1, 'a', 'b'))],
@@ -81,12 +102,66 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
         did(2, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [[1, 'c']] })], uncommitted),
       ),
     ],
+    [
+      'only who reads uncommitted saw it, before a final read as committed',
+      false,
+      halfRead,
+      /b was acknowledged at offset 1 of y-0 .*d was read at the higher offset 2, but b was never read as committed/,
+    ],
+    [
+      'only who reads uncommitted saw it, and nobody came to the end as committed',
+      true,
+      historyOf(peeked, did(1, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [d] })])),
+    ],
     ['nothing was acknowledged', 'unknown', historyOf(did(0, 'info', 'send', [send(x, 'a')]), read(1, 'a'))],
   ],
   unseen: [
     ['everything was read', true, historyOf(sent('a'), finalRead({ [x]: from0('a') }))],
     ['the tail is not there', false, historyOf(sent('a', 'b'), finalRead({ [x]: from0('a') })), /b was acknowledged/],
     ['the final read did not get through', 'unknown', historyOf(sent('a'), phase('final-read'))],
+    [
+      'only who reads uncommitted saw half of a transaction',
+      false,
+      halfRead,
+      /b was acknowledged .* and nobody ever read it as committed/,
+    ],
+    [
+      'and the half is at the end of its partition',
+      false,
+      historyOf(peeked, finalRead({ [x]: [[0, 'a']], [y]: [c, b] })),
+      /d was acknowledged/,
+    ],
+    ['and all of it is there', true, historyOf(peeked, finalRead({ [x]: [[0, 'a']], [y]: [c, b, d] }))],
+    [
+      'who reads uncommitted goes on while the final read is as committed',
+      false,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        did(7, 'ok', 'poll', [poll({ [x]: [[0, 'a']] })], uncommitted),
+        phase('final-read'),
+        did(7, 'ok', 'poll', [poll({ [y]: [[0, 'b']] })], uncommitted),
+        did(99, 'ok', 'poll', [poll({ [x]: [[0, 'a']] })]),
+        phase('final-read-complete'),
+      ),
+    ],
+    ['the final read is of uncommitted records', true, uncommittedToTheEnd({ [x]: [[0, 'a']], [y]: [[0, 'b']] })],
+    ['and does not find half of a transaction', false, uncommittedToTheEnd({ [x]: [[0, 'a']], [y]: [] })],
+    [
+      'the final read is of uncommitted records, while a transaction polls as committed',
+      true,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
+        phase('final-read'),
+        did(0, 'ok', 'txn', [poll({ [x]: [[0, 'a']] })]),
+        did(99, 'ok', 'poll', [poll({ [x]: [[0, 'a']], [y]: [[0, 'b']] })], uncommitted),
+        phase('final-read-complete'),
+      ),
+    ],
+    [
+      'a send is there once anybody has read it',
+      true,
+      historyOf(sent('a'), did(7, 'ok', 'poll', [records([0, 'a'])], uncommitted), finalRead({ [x]: [] })),
+    ],
     [
       'a committed transaction left a write out, so it never sent it',
       true,
@@ -111,6 +186,22 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
       historyOf(
         sent('a'),
         did(1, 'fail', 'txn', [send(x, 'b')]),
+        did(2, 'ok', 'poll', [records([0, 'a'], [1, 'b'])], uncommitted),
+        finalRead({ [x]: from0('a') }),
+      ),
+    ],
+    [
+      'a committed transaction was read by who reads uncommitted, and half of it is gone',
+      false,
+      halfRead,
+      /b was read at offset 1 of y-0/,
+    ],
+    [
+      'a transaction of unknown outcome was read by who reads uncommitted, and is gone',
+      true,
+      historyOf(
+        sent('a'),
+        did(1, 'info', 'txn', [send(x, 'b')]),
         did(2, 'ok', 'poll', [records([0, 'a'], [1, 'b'])], uncommitted),
         finalRead({ [x]: from0('a') }),
       ),
@@ -145,6 +236,12 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
         did(0, 'ok', 'txn', [send(x, 'a', 0), send(y, 'b', 0)]),
         finalRead({ [x]: [[0, 'a']], [y]: [[0, 'b']] }),
       ),
+    ],
+    [
+      'one part is there, and the other was seen by who reads uncommitted',
+      false,
+      halfRead,
+      /sent a to x-0 and b to y-0.* the other is not there as committed/,
     ],
     ['neither is', true, historyOf(did(0, 'info', 'txn', [send(x, 'a'), send(y, 'b')]), finalRead({ [x]: [] }))],
     [

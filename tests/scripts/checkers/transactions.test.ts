@@ -70,6 +70,8 @@ interface Scene {
   readonly failed: readonly Draft[]
   /** The polls of the last reader. */
   readonly last: readonly Draft[]
+  /** Polls of uncommitted records. */
+  readonly uncommitted: readonly Draft[]
   readonly invoked: (operation: Draft) => number
   readonly pick: <T>(from: readonly T[]) => T | undefined
 }
@@ -95,6 +97,7 @@ function sceneOf(original: History, seed: number): Scene {
     done: sending.filter(({ type }) => type === 'ok'),
     failed: sending.filter(({ type }) => type === 'fail'),
     last: drafts.filter(({ index }) => index > finalRead),
+    uncommitted: drafts.filter(({ isolation }) => isolation === 'read_uncommitted'),
     invoked: operation => invocations.get(operation.index) as number,
     pick: from => (from.length === 0 ? undefined : from[next(from.length)]),
   }
@@ -108,9 +111,11 @@ function polls(reader: Draft, writer: Draft): void {
   reader.value.push(['poll', { [partition]: [[offset, value]] }])
 }
 
-function forget(history: readonly Operation[], value: Value): void {
+/** Nobody polled the value, or only who reads uncommitted. */
+function forget(history: readonly Operation[], value: Value, by: 'anybody' | 'read_committed' = 'anybody'): void {
   for (const operation of history) {
     if (!isRecordOperation(operation)) continue
+    if (by === 'read_committed' && operation.isolation === 'read_uncommitted') continue
     for (const micro of operation.value) {
       if (micro[0] !== 'poll' || micro[1] === undefined) continue
       const polled = micro[1] as Record<string, (readonly [number, Value])[]>
@@ -213,6 +218,31 @@ describe('a broken promise of transactions is caught by name', () => {
         broken += 1
         expect(result).toMatchObject({ name, valid: false })
         expect(result?.cases[0]?.slice.length).toBeGreaterThan(0)
+      }),
+      { numRuns: 300 },
+    )
+    expect(broken).toBeGreaterThan(50)
+  })
+})
+
+describe('half of a transaction that is gone for who reads committed is caught, though others saw it', () => {
+  test.each<CheckName>(['torn-transaction', 'unseen', 'vanished', 'lost-write'])('%s', name => {
+    let broken = 0
+    fc.assert(
+      fc.property(options, settings => {
+        const history = generateTransactions({ ...settings, retentionEvery: 0, uncommitted: true })
+        const scene = sceneOf(history, settings.seed)
+        const torn = scene.pick(
+          scene.done.filter(operation => sendsOf(operation).length > 1 && isBetween(scene.last, recordOf(operation))),
+        )
+        const peeper = scene.pick(scene.uncommitted)
+        if (!torn || !peeper) return
+        broken += 1
+        forget(scene.history, recordOf(torn).value, 'read_committed')
+        polls(peeper, torn)
+        const [result] = check(scene.history, [name]).results
+        expect(result).toMatchObject({ name, valid: false, count: 1 })
+        expect(result?.cases[0]?.explanation).toContain(recordOf(torn).value)
       }),
       { numRuns: 300 },
     )
