@@ -3,8 +3,8 @@
  * value of every key, and a key whose last record is a tombstone must not come back.
  *
  * The last record of a key is the one with the highest place among those that were certainly written. A full read at the end must find it or
- * something later; where it is a tombstone, it may be gone with everything of its key, and so it may where the outcome of a
- * tombstone is unknown. A tombstone is written `recordKey:-sequence`.
+ * something later; where it is a tombstone, it may be gone with everything of its key, and so it may where a tombstone of unknown outcome
+ * may lie behind it. A tombstone is written `recordKey:-sequence`.
  *
  * Source: Kafka documentation, "Log Compaction", guarantees; Kafka's system tests, log_compaction_test.
  */
@@ -48,7 +48,8 @@ export function compaction(analysis: Analysis): CheckResult {
       const found = left.get(key)
       if (found && found.offset >= last.offset) continue
       const deleted = isTombstone(last.value.value)
-      const mayBeGone = deleted || deletions.has(key) || expired(analysis, facts.name, last.offset)
+      const mayBeGone =
+        deleted || (deletions.get(key) ?? -1) > last.offset || expired(analysis, facts.name, last.offset)
       if (!found && mayBeGone) continue
       anomalies.add(() => tell(analysis, where, facts, key, { last, found, deleted }))
     }
@@ -69,10 +70,18 @@ function isWritten({ write, firstRead }: ValueFacts): boolean {
   return write === undefined ? firstRead !== undefined : mustHaveCommitted(write)
 }
 
-/** Keys with a tombstone of unknown outcome: it may have been written, and cleaned away since. */
-function possibleDeletions({ writes }: PartitionFacts): Set<string> {
-  const tombstones = writes.filter(({ outcome, value }) => outcome === 'info' && isTombstone(value))
-  return new Set(tombstones.map(({ value }) => recordKeyOf(value) as string))
+/**
+ * Keys with a tombstone of unknown outcome, which may have been written, and cleaned away since, and the highest place where one may have been:
+ * anywhere, unless somebody saw it.
+ */
+function possibleDeletions({ writes }: PartitionFacts): Map<string, Offset> {
+  const deletions = new Map<string, Offset>()
+  for (const { outcome, value, seen } of writes) {
+    if (outcome !== 'info' || !isTombstone(value)) continue
+    const key = recordKeyOf(value) as string
+    deletions.set(key, Math.max(seen.offsets.at(-1) ?? Number.POSITIVE_INFINITY, deletions.get(key) ?? -1))
+  }
+  return deletions
 }
 
 function lastOfEachKey(facts: PartitionFacts, counts: (value: ValueFacts) => boolean): Map<string, Place> {

@@ -334,6 +334,51 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
       true,
       historyOf(sent('k:0'), did(1, 'info', 'send', [send(x, 'k:1')]), finalRead({ [x]: [[1, 'k:1']] })),
     ],
+    [
+      'a tombstone of unknown outcome, which nobody saw, may have deleted it',
+      true,
+      historyOf(
+        did(0, 'ok', 'send', [send(x, 'k:0', 0)]),
+        did(1, 'info', 'send', [send(x, 'k:-1')]),
+        did(0, 'ok', 'send', [send(x, 'k:2', 2)]),
+        did(0, 'ok', 'send', [send(x, 'l:3', 3)]),
+        finalRead({ [x]: [[3, 'l:3']] }),
+      ),
+    ],
+    [
+      'a tombstone of unknown outcome was seen below the last value',
+      false,
+      historyOf(
+        did(0, 'ok', 'send', [send(x, 'k:0', 0)]),
+        did(1, 'info', 'send', [send(x, 'k:-1')]),
+        did(2, 'ok', 'poll', [records([1, 'k:-1'])]),
+        did(0, 'ok', 'send', [send(x, 'k:2', 2)]),
+        did(0, 'ok', 'send', [send(x, 'l:3', 3)]),
+        finalRead({ [x]: [[3, 'l:3']] }),
+      ),
+      /The last value of key k .* is k:2 at offset 2 .* finds nothing/,
+    ],
+    [
+      'a tombstone of unknown outcome was seen above the last value',
+      true,
+      historyOf(
+        did(0, 'ok', 'send', [send(x, 'k:0', 0)]),
+        did(1, 'info', 'send', [send(x, 'k:-1')]),
+        did(2, 'ok', 'poll', [records([1, 'k:-1'])]),
+        finalRead({ [x]: [] }),
+      ),
+    ],
+    [
+      'of two tombstones of unknown outcome one was not seen',
+      true,
+      historyOf(
+        did(1, 'info', 'send', [send(x, 'k:-1')]),
+        did(2, 'ok', 'poll', [records([0, 'k:-1'])]),
+        did(0, 'ok', 'send', [send(x, 'k:2', 1)]),
+        did(3, 'info', 'send', [send(x, 'k:-3')]),
+        finalRead({ [x]: [] }),
+      ),
+    ],
     ['there was no full read', 'unknown', historyOf(sent('k:0'))],
   ],
   duplicate: [
