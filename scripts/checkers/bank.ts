@@ -4,7 +4,8 @@
  *
  * A reader of a log sees no snapshot of several partitions at one moment. What it has read is compared with the operations that are settled for
  * it: certainly committed, and with all of their records at or below where it has come. Of these it must have read all, of those that
- * failed nothing. Readers count that began at the beginning of each partition.
+ * failed nothing. A record whose place nobody was told, and that a full read at the end did not find, can only lie below the end of what was read, so
+ * who has come that far has passed it. Readers count that began at the beginning of each partition.
  *
  * Source: Redpanda's chaos tests, tx_money; Jepsen, bank.
  */
@@ -56,9 +57,10 @@ function judge(analysis: Analysis, name: string, bank: Bank): CheckResult {
     bank.topics.includes(topicOf(partition)),
   )
   const readers = readersOf(analysis, partitions, bank)
+  const ends = endsOf(analysis, partitions)
   const anomalies = new Anomalies()
   for (const reader of readers) {
-    const { expected, missing } = settled(analysis, partitions, reader, bank)
+    const { expected, missing } = settled(analysis, partitions, { reader, ends }, bank)
     const surplus = surplusOf(partitions, reader)
     if (reader.balance === expected && missing.length === 0 && surplus.length === 0) continue
     anomalies.add(() => tell(analysis, reader, expected, missing, surplus))
@@ -118,8 +120,28 @@ function firstVisible(facts: PartitionFacts): Offset | undefined {
   )
 }
 
+/** The last offset of each partition that was read as committed, where a full read at the end leaves nothing behind it. */
+type Ends = ReadonlyMap<PartitionName, Offset>
+
+function endsOf(analysis: Analysis, partitions: readonly PartitionFacts[]): Ends {
+  const ends = new Map<PartitionName, Offset>()
+  if (analysis.finalReadFrom === undefined || analysis.finalRead === 'incomplete') return ends
+  for (const { name, values } of partitions) {
+    // Where retention was at work, a record whose place nobody knows may have been among what it removed.
+    if (analysis.logStarts.has(name)) continue
+    for (const { firstCommittedRead, offsets } of values.values())
+      if (firstCommittedRead !== undefined) ends.set(name, Math.max(offsets.at(-1) as Offset, ends.get(name) ?? -1))
+  }
+  return ends
+}
+
 /** What the settled operations add up to, and which of their records the reader did not get. */
-function settled(analysis: Analysis, partitions: readonly PartitionFacts[], reader: Reader, { amount }: Bank) {
+function settled(
+  analysis: Analysis,
+  partitions: readonly PartitionFacts[],
+  { reader, ends }: { readonly reader: Reader; readonly ends: Ends },
+  { amount }: Bank,
+) {
   const missing: Write[] = []
   let expected = 0
   for (const { name } of partitions) {
@@ -130,7 +152,7 @@ function settled(analysis: Analysis, partitions: readonly PartitionFacts[], read
       else if (
         mustHaveCommitted(write) &&
         !isExpired(analysis, write) &&
-        write.siblings.every(sibling => isReached(analysis, reader, sibling))
+        write.siblings.every(sibling => isReached(reader, ends, sibling))
       ) {
         expected += amount(write.value)
         missing.push(write)
@@ -156,10 +178,13 @@ function isExpired(analysis: Analysis, { partition, value }: Write): boolean {
 }
 
 /** True when the reader has read the record, or certainly read past it. */
-function isReached({ partitions }: Analysis, { reached, read }: Reader, { partition, value }: Write): boolean {
+function isReached({ reached, read }: Reader, ends: Ends, write: Write): boolean {
+  const { partition, value, seen } = write
   if (read.get(partition)?.has(value) === true) return true
-  const offset = partitions.get(partition)?.values.get(value)?.offsets.at(-1)
-  return offset !== undefined && offset < (reached.get(partition) ?? -1)
+  const come = reached.get(partition) ?? -1
+  const offset = seen.offsets.at(-1)
+  if (offset !== undefined) return offset < come
+  return mustHaveCommitted(write) && come >= (ends.get(partition) ?? Number.POSITIVE_INFINITY)
 }
 
 function tell(

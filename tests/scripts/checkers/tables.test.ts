@@ -19,7 +19,10 @@ import {
   from0,
   group,
   historyOf,
+  logStart,
+  phase,
   poll,
+  removal,
   send,
   x,
   y,
@@ -112,6 +115,12 @@ describe('checks that a lab brings along', () => {
     ...end(process, type, 'txn', [poll({ [x]: [[at, from]] }), send(y, to, place)]),
   ]
   const bank = bankBalance({ topics: ['x', 'y'], amount: value => Number(value.split('=')[1]) })
+
+  /** A transfer that was committed, as its first half shows; of the other one no place is known. */
+  const halfKnown = [
+    ...did(0, 'ok', 'send', [send(y, 'e=0', 0)]),
+    ...did(3, 'info', 'txn', [send(x, 'a=-5'), send(y, 'b=5')]),
+  ]
 
   const table: readonly (readonly [what: string, Validity, Check, History, says?: RegExp])[] = [
     [
@@ -207,6 +216,69 @@ describe('checks that a lab brings along', () => {
         ]),
       ),
       /it did not get b=-5 of y-0/,
+    ],
+    [
+      'half of a transfer is missing, and nobody knows its place',
+      false,
+      bank,
+      historyOf(halfKnown, finalRead({ [x]: [[0, 'a=-5']], [y]: [[0, 'e=0']] })),
+      /it did not get b=5 of y-0/,
+    ],
+    [
+      'nobody knows its place, and there was no full read that it could not have escaped',
+      true,
+      bank,
+      historyOf(halfKnown, did(1, 'ok', 'poll', [poll({ [x]: [[0, 'a=-5']], [y]: [[0, 'e=0']] })])),
+    ],
+    [
+      'nobody knows its place, and a reader has not come as far as the full read',
+      true,
+      bank,
+      historyOf(
+        halfKnown,
+        did(0, 'ok', 'send', [send(y, 'f=0', 2)]),
+        phase('final-read'),
+        did(1, 'ok', 'poll', [poll({ [x]: [[0, 'a=-5']], [y]: [[0, 'e=0']] })]),
+        did(99, 'ok', 'poll', [
+          poll({
+            [x]: [[0, 'a=-5']],
+            [y]: [
+              [0, 'e=0'],
+              [1, 'b=5'],
+              [2, 'f=0'],
+            ],
+          }),
+        ]),
+        phase('final-read-complete'),
+      ),
+    ],
+    [
+      'nobody knows its place, and retention may have removed it',
+      true,
+      bank,
+      historyOf(
+        halfKnown,
+        did(0, 'ok', 'send', [send(y, 'f=0', 2)]),
+        finalRead({
+          [x]: [[0, 'a=-5']],
+          [y]: [
+            [0, 'e=0'],
+            [2, 'f=0'],
+          ],
+        }),
+        removal('y'),
+        logStart(y, 2),
+      ),
+    ],
+    [
+      'a transfer that may have failed is there as little as it can be',
+      true,
+      bank,
+      historyOf(
+        did(0, 'ok', 'txn', [send(x, 'c=0', 0), send(y, 'e=0', 0)]),
+        did(3, 'info', 'txn', [send(x, 'a=-5'), send(y, 'b=5')]),
+        finalRead({ [x]: [[0, 'c=0']], [y]: [[0, 'e=0']] }),
+      ),
     ],
     [
       'an aborted half counts',

@@ -3,7 +3,7 @@
  * stable offset, markers that are written one partition at a time some while after the decision, clients that overlap, do not hear how it
  * ended, go back after an abort or not, readers of committed and of uncommitted records, and retention. Whatever it does must be judged valid.
  */
-import { HistoryRecorder, type ClientRecorder, type Completion } from '#scripts/history/recorder.ts'
+import { HistoryRecorder, type ClientRecorder } from '#scripts/history/recorder.ts'
 import type { History, MicroOp, Offset, PartitionName, PolledRecords, Value } from '#scripts/history/operation.ts'
 import { chance } from './model.ts'
 
@@ -169,18 +169,18 @@ class Model {
         })
       }
     }
-    const complete = (type: Completion) => client.recorder.complete(type, work.done)
     if (lost) {
       // It may be committed now, be aborted now, or hang until its coordinator aborts it.
       const fate = this.#next(3)
       if (fate < 2) decide(fate === 0 ? 'committed' : 'aborted')
       else this.#later.push(() => decide('aborted'))
-      complete('info')
+      // Nor is it always told where its records are.
+      client.recorder.complete('info', this.#next(2) === 0 ? work.done : work.done.map(bare))
       Object.assign(client, this.#client('worker'))
       return
     }
     decide(aborts ? 'aborted' : 'committed')
-    complete(aborts ? 'fail' : 'ok')
+    client.recorder.complete(aborts ? 'fail' : 'ok', work.done)
     if (aborts && this.#next(2) === 0) client.positions = work.before
   }
 
@@ -241,4 +241,9 @@ class Model {
     )
     this.#recorder.observe({ brokers: [1], reachable: [1], controller: 1, partitions })
   }
+}
+
+/** A send that names no offset. */
+export function bare(micro: MicroOp): MicroOp {
+  return micro[0] === 'send' && typeof micro[2] !== 'string' ? ['send', micro[1], micro[2][1]] : micro
 }

@@ -13,7 +13,7 @@ import {
   type Value,
 } from '#scripts/history/operation.ts'
 import { chance } from './model.ts'
-import { generateTransactions, type TransactionModelOptions } from './transaction-model.ts'
+import { bare, generateTransactions, type TransactionModelOptions } from './transaction-model.ts'
 
 const options: fc.Arbitrary<TransactionModelOptions> = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
@@ -223,6 +223,29 @@ describe('a broken promise of transactions is caught by name', () => {
     )
     expect(broken).toBeGreaterThan(50)
   })
+})
+
+test('half of a transfer that is missing is caught also where nobody was told of its place, as its client never heard of the end', () => {
+  let broken = 0
+  fc.assert(
+    fc.property(options, settings => {
+      const history = generateTransactions({ ...settings, retentionEvery: 0, uncommitted: false })
+      const { done, history: changed, pick } = sceneOf(history, settings.seed)
+      const torn = pick(done.filter(operation => sendsOf(operation).length > 1))
+      if (!torn) return
+      const { value } = recordOf(torn)
+      forget(changed, value)
+      Object.assign(torn, { type: 'info', value: torn.value.map(bare) })
+      const [result] = check(changed, [bank]).results
+      // Where nobody read anything else of a partition.
+      if (result?.valid === 'unknown') return
+      broken += 1
+      expect(result).toMatchObject({ valid: false })
+      expect(result?.cases[0]?.explanation).toContain(`it did not get ${value} of`)
+    }),
+    { numRuns: 300 },
+  )
+  expect(broken).toBeGreaterThan(50)
 })
 
 describe('half of a transaction that is gone for who reads committed is caught, though others saw it', () => {
