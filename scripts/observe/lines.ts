@@ -14,7 +14,7 @@ import { messageOf } from '../errors.ts'
 import { isUnknown, unknown, type Known } from './model.ts'
 
 /** What an observer needs of a cluster. */
-export type ObservableCluster = Pick<Cluster, 'bootstrap' | 'clock' | 'kafkaOptions'>
+export type ObservableCluster = Pick<Cluster, 'bootstrap' | 'brokerAddresses' | 'clock' | 'kafkaOptions'>
 
 /** A request with its response, and the versions of it that the asker can fill in and read. */
 export interface Question<Q extends Fields, A extends Fields> {
@@ -187,7 +187,9 @@ export class Lines {
   constructor(cluster: ObservableCluster, answerMs: number) {
     this.#cluster = cluster
     this.#answerMs = answerMs
-    for (const [index, address] of cluster.bootstrap.entries()) this.#endpoints.set(index + 1, endpointOf(address))
+    const addresses =
+      cluster.brokerAddresses ?? cluster.bootstrap.map((address, index) => [index + 1, address] as const)
+    for (const [broker, address] of addresses) this.#endpoints.set(broker, endpointOf(address))
   }
 
   /** In the order of their ids. */

@@ -165,6 +165,25 @@ describe('a line to a broker', () => {
   })
 })
 
+describe('the lines to brokers', () => {
+  test('lead to each by its id, also where ids do not count from 1', async () => {
+    const brokers = [new FakeBroker(), new FakeBroker(), new FakeBroker()]
+    const addresses = await Promise.all(brokers.map(broker => broker.listen()))
+    const cluster = {
+      bootstrap: addresses,
+      brokerAddresses: new Map(addresses.map((address, id) => [id, address])),
+      clock: realClock,
+      kafkaOptions: () => ({ brokers: [] }),
+    }
+    const lines = new Lines(cluster, patientMs)
+    resources.push(lines, ...brokers)
+    expect(lines.brokers).toEqual([0, 1, 2])
+    await lines.of(2, 'groups').ask(question, {})
+    expect(brokers.map(({ asked }) => asked)).toEqual([0, 0, 1])
+    expect(lines.endpointOf(0)).toMatchObject({ port: Number(addresses[0]?.split(':')[1]) })
+  })
+})
+
 describe('observing a cluster of which nobody answers', () => {
   test('says so of everything that was asked for', async () => {
     const { broker, cluster } = await scene()
