@@ -71,26 +71,34 @@ export async function askLogEnds(line: Line, places: readonly Place[]): Promise<
   return ends
 }
 
-/** Of the leader, for exactly this leader epoch. */
+/**
+ * Of the leader, for exactly this leader epoch. The last stable offset is asked after the high watermark, and told as no more than that: what is
+ * below it is then held back by a transaction, and not by what was written between the two questions.
+ */
 export async function askWatermarks(line: Line, places: readonly LedPlace[]): Promise<ByPartition<Watermarks>> {
   const ask = async (isolationLevel: number, timestamp: number) =>
     await askOffsets(line, places, { replicaId: consumer, isolationLevel, timestamp })
   const starts = await ask(readUncommitted, earliest)
-  const stable = await ask(readCommitted, latest)
   const watermarks = await ask(readUncommitted, latest)
+  const stable = await ask(readCommitted, latest)
   const offsetOf = (answers: ByPartition<OffsetAnswer>, place: Place): Known<Offset> => {
     const answer = answers.get(nameOf(place)) ?? silence(line, place)
     return isUnknown(answer) ? answer : answer.offset
   }
   return new Map(
-    places.map(place => [
-      nameOf(place),
-      {
-        highWatermark: offsetOf(watermarks, place),
-        lastStableOffset: offsetOf(stable, place),
-        logStartOffset: offsetOf(starts, place),
-      },
-    ]),
+    places.map(place => {
+      const highWatermark = offsetOf(watermarks, place)
+      const lastStableOffset = offsetOf(stable, place)
+      const isLater = !isUnknown(highWatermark) && !isUnknown(lastStableOffset) && lastStableOffset > highWatermark
+      return [
+        nameOf(place),
+        {
+          highWatermark,
+          lastStableOffset: isLater ? highWatermark : lastStableOffset,
+          logStartOffset: offsetOf(starts, place),
+        },
+      ]
+    }),
   )
 }
 
