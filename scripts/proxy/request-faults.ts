@@ -30,7 +30,7 @@ export interface Candidate {
 
 const kinds = new Set(['drop', 'delay', 'duplicate', 'hold', 'error'])
 
-/** Requests of the toolkit that prove a fault; only a fault that names it is about them. */
+/** Requests of the toolkit that prove a fault; only a fault whose expression begins with it is about them. */
 export const probeClientId = 'faultline-probe'
 
 export class RequestFault {
@@ -133,8 +133,9 @@ export class RequestFault {
 
   #isFor(candidate: Candidate): boolean {
     const clientId = candidate.clientId ?? ''
-    if (this.#clientId === undefined && clientId.startsWith(probeClientId)) return false
-    if (this.#clientId !== undefined && !this.#clientId.test(clientId)) return false
+    if (clientId.startsWith(probeClientId) && this.#clientId?.source.startsWith(`^${probeClientId}`) !== true)
+      return false
+    if (this.#clientId?.test(clientId) === false) return false
     if (this.topic === undefined) return true
     const body = candidate.body()
     return body !== undefined && mentionsTopic(body.message, body.value, this.topic)

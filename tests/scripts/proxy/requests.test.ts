@@ -161,6 +161,21 @@ describe('requests through a link', () => {
     expect(codes).toEqual(['0', '6', '0', '7'])
   })
 
+  test('of probes use up no count, however broad the expression for client ids; one that names them is about them', async () => {
+    const { id } = await stage.fault('error', { api: 'Produce', 'client-id': '.*', code: 6, nth: 1 })
+    const twin = await stage.fault('error', { topic: 'u', 'client-id': '^faultline-probe-1$', code: 6, times: 1 })
+    const probe = await stage.client('faultline-probe-1')
+    probe.produce('t')
+    probe.produce('u')
+    expect(await probe.answered(2)).toEqual([1, 2])
+    expect(arrived()).toEqual([1])
+    expect([(await stage.state(id)).hits, (await stage.state(twin.id)).hits]).toEqual([0, 1])
+    const client = await stage.client()
+    client.produce('t')
+    await client.answered(1)
+    expect((await stage.state(id)).hits).toBe(1)
+  })
+
   test('are hit every nth time, so often, or by a seeded chance', async () => {
     const every = await stage.fault('error', { api: 'Produce', topic: 'a', code: 6, every: 3, times: 2 })
     const chance = await stage.fault('error', { api: 'Produce', topic: 'b', code: 6, probability: 0.5, seed: 7 })
