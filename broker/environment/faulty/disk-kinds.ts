@@ -107,7 +107,7 @@ const slow: NodeFaultKind = {
   lasts: 'machine',
   parameters: [
     blockedMs('delay', 'each call takes so much longer'),
-    blockedMs('jitter', 'up to this much more, by chance'),
+    { ...blockedMs('jitter', 'up to this much more, by chance'), whole: true },
     {
       name: 'rate',
       summary: 'what reads and writes pass at most; no call takes more than 2 s for it',

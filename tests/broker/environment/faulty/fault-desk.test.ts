@@ -249,6 +249,7 @@ describe('a node that takes orders to be broken', () => {
       expect(await refusal('slow-disk', {})).toContain('needs --delay, --jitter or --rate')
       expect(await refusal('slow-disk', { delay: 9_000 })).toContain('a number from 0 to 2000 (ms), got 9000')
       expect(await refusal('slow-disk', { delay: 1_500, jitter: 900 })).toContain('together are at most 2000 ms')
+      expect(await refusal('slow-disk', { jitter: 1.5 })).toContain('a whole number from 0 to 2000 (ms), got 1.5')
       expect(await refusal('slow-disk', { delay: 5, colour: 'red' })).toContain('has no --colour')
       expect(await refusal('disk-error', { on: 'write,fire' })).toContain('some of read, write, fsync')
       expect(await refusal('disk-error', { path: '(' })).toContain('a regular expression')
