@@ -26,7 +26,9 @@ export function bitFlip(options: BitFlip): Fault {
       flip(bytes, effects.random.below(bytes.length * 8))
     },
     changeWrite(call, chunks, effects) {
-      if (on !== 'write' || call.bytes === 0 || !targets(target, call) || !isDue(effects)) return undefined
+      // Another fault may have left nothing of it, as a full disk does.
+      const isEmpty = chunks.every(chunk => chunk.length === 0)
+      if (on !== 'write' || isEmpty || !targets(target, call) || !isDue(effects)) return undefined
       effects.hit()
       // The caller's bytes are not ours to change.
       const copy = Buffer.concat(chunks)
