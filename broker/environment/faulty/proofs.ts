@@ -119,13 +119,21 @@ function bitsSet(bytes: Uint8Array): number {
 
 /** Clocks are looked at a millisecond apart at most, but the machine may be busy between the two looks. */
 const clockToleranceMs = 50
+/** Below this, two looks are about as far apart as the fault puts the clock, or more. */
+const tellableMs = 5
+const tooLittle = 'too little to be told'
+
+/** How near an offset a clock is seen that has it; one that is right is never so near. */
+function nearMs(offset: number): number {
+  return Math.min(clockToleranceMs, Math.abs(offset) / 2)
+}
 
 export function proveJump(bench: ProofBench, parameters: Parameters): Promise<NodeFaultProof> {
-  const offsetMs = bench.clockOffsetMs()
-  return Promise.resolve({
-    shown: Math.abs(offsetMs - Number(parameters['offset'])) <= clockToleranceMs,
-    text: `the node's clock is ${describeOffset(offsetMs)}`,
-  })
+  const offset = Number(parameters['offset'])
+  const seenMs = bench.clockOffsetMs()
+  const text = `the node's clock is ${describeOffset(seenMs)}`
+  if (Math.abs(offset) < tellableMs) return Promise.resolve({ shown: undefined, text: `${text}, ${tooLittle}` })
+  return Promise.resolve({ shown: Math.abs(seenMs - offset) < nearMs(offset), text })
 }
 
 export async function proveDrift(bench: ProofBench, parameters: Parameters): Promise<NodeFaultProof> {
@@ -137,7 +145,7 @@ export async function proveDrift(bench: ProofBench, parameters: Parameters): Pro
   const gained = bench.clockOffsetMs() - first
   const expected = (tookMs * rate) / 1000
   const text = `the node's clock ${gained < 0 ? 'lost' : 'gained'} ${Math.abs(gained)} ms in ${tookMs} ms`
-  if (Math.abs(expected) < 5) return { shown: undefined, text: `${text}, too little to be told in that time` }
+  if (Math.abs(expected) < tellableMs) return { shown: undefined, text: `${text}, ${tooLittle} in that time` }
   return {
     shown: Math.sign(gained) === Math.sign(rate) && Math.abs(gained - expected) <= Math.abs(expected) / 2 + 2,
     text,
@@ -149,6 +157,8 @@ const strobePatienceMs = 5_000
 export async function proveStrobe(bench: ProofBench, parameters: Parameters): Promise<NodeFaultProof> {
   const offset = Number(parameters['offset'])
   const period = Number(parameters['period'])
+  if (Math.abs(offset) < tellableMs)
+    return { shown: undefined, text: `whether the node's clock is at times ${describeOffset(offset)} is ${tooLittle}` }
   const beganMs = bench.nowMs()
   // Twice there and back is enough; a machine that is busy looks seldom.
   const mostMs = 4 * period + strobePatienceMs
@@ -156,8 +166,8 @@ export async function proveStrobe(bench: ProofBench, parameters: Parameters): Pr
   let right = false
   while (!(off && right) && bench.nowMs() - beganMs < mostMs) {
     const seen = bench.clockOffsetMs()
-    if (Math.abs(seen - offset) <= clockToleranceMs) off = true
-    else if (Math.abs(seen) <= clockToleranceMs) right = true
+    if (Math.abs(seen - offset) < nearMs(offset)) off = true
+    else if (Math.abs(seen) < nearMs(offset)) right = true
     await bench.wait(Math.max(1, Math.floor(period / 5)))
   }
   return {

@@ -10,6 +10,7 @@ import { nodeFaultKinds } from '#broker/environment/faulty/node-kinds.ts'
 import { nodeFaultRuntime } from '#broker/environment/faulty/node-runtime.ts'
 import { FaultRefused, type Parameters } from '#broker/environment/faulty/parameters.ts'
 import { processCpu } from '#broker/environment/node/cpu.ts'
+import { nodeEnvironment } from '#broker/environment/node/node-environment.ts'
 import { Prng } from '#simulator/world/prng.ts'
 import { codeOf, harnesses } from '../contracts/harness.ts'
 
@@ -31,6 +32,9 @@ const processRuntime: FaultRuntime = {
   memory: () => ({ residentBytes: process.memoryUsage.rss(), freeBytes: 1 << 30 }),
   cpu: processCpu(),
 }
+
+/** What the desk looks at is the machine itself: no fault of the desk is to be seen. */
+const undecorated: Partial<FaultDeskParts> = { decorated: () => nodeEnvironment({ logTo: () => {} }) }
 
 function withDesk(
   body: (scene: DeskScene) => Promise<void>,
@@ -148,6 +152,24 @@ describe('a node that takes orders to be broken', () => {
       }
       expect(Math.abs(environment.clock.wallMs() - Date.now() + 3_100_000)).toBeLessThan(100_000)
     }))
+
+  test.each([
+    ['clock-jump', { offset: 30 }, true],
+    ['clock-jump', { offset: -3 }, undefined],
+    ['clock-strobe', { offset: -40, period: 20 }, true],
+    ['clock-strobe', { offset: 12, period: 20 }, true],
+    ['clock-strobe', { offset: 4, period: 20 }, undefined],
+  ])('tells by how little a clock is off: %s %j', (kind, parameters, shown) =>
+    withDesk(async ({ desk }) => {
+      expect((await desk.add({ kind, parameters, proof: true })).proof?.shown).toBe(shown)
+    }),
+  )
+
+  test('does not take a clock that is right for one that has jumped', () =>
+    withDesk(async ({ desk }) => {
+      const refused = desk.add({ kind: 'clock-jump', parameters: { offset: 30 }, proof: true })
+      await expect(refused).rejects.toThrow(/did not take effect on node 2.*the node's clock is right/)
+    }, undecorated))
 
   test('proves a disk so slow that a call meets its limit', () =>
     withDesk(async ({ desk }) => {
