@@ -65,7 +65,10 @@ export async function healListed(
 ): Promise<void> {
   const loops = faults.filter(({ name }) => name === 'restart-loop')
   for (const { id } of loops) await endRecordedFault(cluster.spec.name, id)
-  for (const { id, node } of faults) if (node === undefined) await healLink(cluster, id)
+  await healLinks(
+    cluster,
+    faults.filter(({ node }) => node === undefined),
+  )
   await each(
     faults,
     ({ name }) => name === 'pause',
@@ -82,6 +85,13 @@ async function healAllInside(cluster: Cluster): Promise<void> {
   const { nodeFaults } = cluster
   if (nodeFaults === undefined) return
   await Promise.all((await cluster.nodes()).map(({ id }) => nodeFaults.heal(id, 'all')))
+}
+
+/** Those that can be healed are, also where one cannot. */
+async function healLinks(cluster: Cluster, faults: readonly ActiveFault[]): Promise<void> {
+  const problems: unknown[] = []
+  for (const { id } of faults) await healLink(cluster, id).catch(problem => problems.push(problem))
+  if (problems.length > 0) throw problems[0]
 }
 
 /** Another command may have healed it since the list was read. */

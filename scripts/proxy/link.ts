@@ -17,8 +17,10 @@ export class Link implements ConnectionOwner {
   readonly isKafka: boolean
   plan: LinkPlan = emptyPlan
   #server: Server | undefined
-  /** The node refused a connection: until it takes one again, so does the link. */
+  /** The node refused a connection, or something else has the port: when the node takes one, the link listens, or tries to. */
   #watch: NodeJS.Timeout | undefined
+  #lacksPort = false
+  #binding: Promise<void> | undefined
   #isClosed = false
   readonly #connections = new Set<ProxiedConnection>()
   #accepted = 0
@@ -34,6 +36,11 @@ export class Link implements ConnectionOwner {
 
   get target(): Address {
     return this.description.target
+  }
+
+  /** True: it should listen, and could not when it tried last, since something else has its port. It tries again. */
+  get lacksPort(): boolean {
+    return this.#lacksPort
   }
 
   /** Resolves when the port is bound. */
@@ -66,11 +73,12 @@ export class Link implements ConnectionOwner {
     for (const connection of this.#connections) connection.destroy()
   }
 
-  /** The faults of this link from now on. Resolves when they are at work. */
+  /** The faults of this link from now on. Resolves when they are at work; rejects when it cannot listen any more, and tries that again by itself. */
   async apply(plan: LinkPlan): Promise<void> {
     this.plan = plan
     if (plan.refusal !== undefined) {
       const { hit } = plan.refusal
+      this.#needNoPort()
       await this.#unlisten()
       for (const connection of this.#connections) {
         hit()
@@ -79,7 +87,8 @@ export class Link implements ConnectionOwner {
       return
     }
     for (const connection of this.#connections) connection.replan()
-    if (this.#server === undefined && this.#watch === undefined) await this.listen()
+    const isNodeDown = this.#watch !== undefined && !this.#lacksPort
+    if (this.#server === undefined && !isNodeDown) await this.#bind()
   }
 
   /** Where nobody listens behind the link, nobody listens at it: a node that is down looks so to its peers. */
@@ -97,21 +106,46 @@ export class Link implements ConnectionOwner {
         attempt.destroy()
         void this.#nodeIsBack()
       })
-      attempt.once('error', () => this.#isClosed || this.#watchNode())
+      attempt.once('error', () => {
+        if (this.#isClosed || this.#server !== undefined) this.#watch = undefined
+        else this.#watchNode()
+      })
     }, watchEveryMs)
   }
 
   async #nodeIsBack(): Promise<void> {
+    const wasTold = this.#lacksPort
     try {
       // The watch is over only when that is done: nobody else may begin to listen meanwhile.
-      if (!this.#isClosed && this.plan.refusal === undefined && this.#server === undefined) await this.listen()
+      if (!this.#isClosed && this.plan.refusal === undefined && this.#server === undefined) await this.#bind()
       this.#watch = undefined
     } catch (error) {
-      console.error(`link ${this.name}: ${messageOf(error)}`)
+      if (!wasTold) console.error(`link ${this.name}: ${messageOf(error)}`)
       if (!this.#isClosed) this.#watchNode()
     }
     // Closed, or cut, while it began to listen.
     if (this.#isClosed || this.plan.refusal !== undefined) await this.#unlisten()
+  }
+
+  /** One attempt at a time, whoever wants it. Where it fails, the watch goes on or begins. */
+  async #bind(): Promise<void> {
+    this.#binding ??= this.listen().finally(() => (this.#binding = undefined))
+    try {
+      await this.#binding
+      this.#lacksPort = false
+    } catch (error) {
+      this.#lacksPort = this.plan.refusal === undefined
+      if (!this.#isClosed && this.#watch === undefined) this.#watchNode()
+      throw error
+    }
+  }
+
+  /** It is cut: whoever has its port may keep it until that heals. */
+  #needNoPort(): void {
+    if (!this.#lacksPort) return
+    this.#lacksPort = false
+    clearTimeout(this.#watch)
+    this.#watch = undefined
   }
 
   state(): LinkState {

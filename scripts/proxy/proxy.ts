@@ -3,7 +3,8 @@
  * (`main.ts`), or in whatever process wants one.
  */
 import { seededRandom } from '../cluster/random.ts'
-import { usageError } from '../errors.ts'
+import { lacking, messageOf, usageError } from '../errors.ts'
+import { untilAllEnded } from '../settle.ts'
 import { wayBehaviour } from './byte-faults.ts'
 import { completeParameters, linkFaultKind, type LinkFaultKind } from './kinds.ts'
 import type { LinkPlan } from './link-plan.ts'
@@ -30,6 +31,8 @@ interface LinkFault {
   /** Of bytes, by link and way: some have a state of their own. */
   readonly bytes: Map<string, WayFault>
   hits: number
+  /** Begun: no plan of a link has it any more. Done: the links have had their new plans. */
+  healing: 'no' | 'begun' | 'done'
 }
 
 export class FaultProxy implements ProxyControl {
@@ -79,13 +82,13 @@ export class FaultProxy implements ProxyControl {
       await Promise.all([...gone].map(link => link.close()))
       for (const fault of this.#faults) fault.targets = fault.targets.filter(({ link }) => !names.includes(link))
       const idle = this.#faults.filter(({ targets }) => targets.length === 0)
-      this.#faults = this.#faults.filter(fault => !idle.includes(fault))
+      this.#remove(idle)
       for (const { requests } of idle) requests?.heal()
     })
   }
 
   faults(): Promise<readonly FaultState[]> {
-    return Promise.resolve(this.#faults.map(stateOf))
+    return Promise.resolve(this.#atWork().map(stateOf))
   }
 
   async add(request: FaultRequest): Promise<FaultState> {
@@ -107,6 +110,7 @@ export class FaultProxy implements ProxyControl {
       requests: RequestFault.of(id, kind.name, parameters, random),
       bytes: new Map(),
       hits: 0,
+      healing: 'no',
     }
     for (const { link, ways: affected } of targets) {
       for (const way of affected) {
@@ -114,14 +118,32 @@ export class FaultProxy implements ProxyControl {
         if (behaviour !== undefined) fault.bytes.set(`${link} ${way}`, { behaviour, hit: () => void fault.hits++ })
       }
     }
-    await this.#set([...this.#faults, fault])
+    this.#faults = [...this.#faults, fault]
+    try {
+      await this.#layOut([fault])
+    } catch (error) {
+      this.#remove([fault])
+      // The link that could not listen cannot now, either.
+      await this.#layOut([fault]).catch(() => undefined)
+      throw error
+    }
     return stateOf(fault)
   }
 
   async heal(ids: readonly string[] | 'all'): Promise<readonly FaultState[]> {
-    const healed = ids === 'all' ? this.#faults : ids.map(id => this.#find(id))
-    await this.#set(this.#faults.filter(fault => !healed.includes(fault)))
-    for (const { requests } of healed) requests?.heal()
+    const healed = ids === 'all' ? this.#atWork() : ids.map(id => this.#find(id))
+    for (const fault of healed) fault.healing = 'begun'
+    let problem: unknown
+    try {
+      await this.#layOut(healed)
+    } catch (error) {
+      problem = error
+    }
+    for (const fault of healed) {
+      fault.healing = 'done'
+      fault.requests?.heal()
+    }
+    if (problem !== undefined) throw this.#leftOver(healed, problem)
     return healed.map(stateOf)
   }
 
@@ -144,7 +166,7 @@ export class FaultProxy implements ProxyControl {
   }
 
   #find(id: string): LinkFault {
-    const fault = this.#faults.find(candidate => candidate.id === id)
+    const fault = this.#atWork().find(candidate => candidate.id === id)
     if (fault !== undefined) return fault
     throw usageError(`There is no fault ${id} at work on the links.`)
   }
@@ -158,9 +180,35 @@ export class FaultProxy implements ProxyControl {
     )
   }
 
-  async #set(faults: readonly LinkFault[]): Promise<void> {
-    this.#faults = faults
-    await this.#inTurn(() => Promise.all(this.#links.map(link => link.apply(this.#plan(link.name)))))
+  /** A cut that was healed is over when its links listen: until then they refuse connections as before. */
+  #atWork(): readonly LinkFault[] {
+    const dead = new Set(this.#links.filter(link => link.lacksPort).map(({ name }) => name))
+    const isOver = ({ healing, kind, targets }: LinkFault) =>
+      healing === 'done' && !(kind.name === 'cut' && targets.some(({ link }) => dead.has(link)))
+    this.#faults = this.#faults.filter(fault => !isOver(fault))
+    return this.#faults
+  }
+
+  /** What to throw where a link cannot listen although its faults were healed. */
+  #leftOver(healed: readonly LinkFault[], reason: unknown): unknown {
+    const left = this.#atWork().find(fault => healed.includes(fault))
+    if (left === undefined) return reason
+    return lacking(
+      `The fault ${left.id} is healed, and its link refuses connections all the same. ${messageOf(reason)}`,
+      'Stop what listens there (ss -ltnp shows it): then the link listens by itself, and the fault is over.',
+      reason,
+    )
+  }
+
+  #remove(gone: readonly LinkFault[]): void {
+    this.#faults = this.#faults.filter(fault => !gone.includes(fault))
+  }
+
+  /** Makes the plans of the links of these faults anew. Rejects, when all others have theirs, where one cannot listen. */
+  async #layOut(changed: readonly LinkFault[]): Promise<void> {
+    const names = new Set(changed.flatMap(({ targets }) => targets.map(({ link }) => link)))
+    const links = () => this.#links.filter(({ name }) => names.has(name))
+    await this.#inTurn(() => untilAllEnded(links().map(link => link.apply(this.#plan(link.name)))))
   }
 
   async #inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -171,7 +219,9 @@ export class FaultProxy implements ProxyControl {
   }
 
   #plan(link: string): LinkPlan {
-    const mine = this.#faults.filter(({ targets }) => targets.some(target => target.link === link))
+    const mine = this.#faults.filter(
+      ({ healing, targets }) => healing === 'no' && targets.some(target => target.link === link),
+    )
     const named = (name: string) => mine.filter(({ kind }) => kind.name === name)
     const [cut] = named('cut')
     // Of several, the strictest.

@@ -136,6 +136,22 @@ describe('healing', () => {
     await expect(healFaults({ ...broken, links: stuck }, 'all')).rejects.toThrow('it cannot be healed')
   })
 
+  test('of links goes on where one of them cannot be healed, and says so', async () => {
+    let left = ['cut-1', 'hold-2'].map((id): FaultState => ({ ...fault(id), links: [], held: 0, missed: 0 }))
+    const packets: PacketFaults = {
+      kinds: new Set(['cut']),
+      faults: () => Promise.resolve(left),
+      add: () => Promise.reject(new Error('nothing is added here')),
+      heal(ids) {
+        if (ids.includes('cut-1')) return Promise.reject(new Error('its port is taken'))
+        left = left.filter(({ id }) => !ids.includes(id))
+        return Promise.resolve([])
+      },
+    }
+    await expect(healFaults(cluster({ packets }), 'all')).rejects.toThrow('its port is taken')
+    expect(left.map(({ id }) => id)).toEqual(['cut-1'])
+  })
+
   test('does not hide that a fault is still there', async () => {
     inside.set(1, [fault('slow-disk-1-1')])
     const broken = cluster()
