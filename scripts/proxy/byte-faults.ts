@@ -13,6 +13,10 @@ export interface WayBehaviour {
   split?(bytes: Buffer): readonly Buffer[]
   /** When a piece that could go out at `dueMs` may; never earlier. */
   dueMs?(dueMs: number, bytes: number): number
+  /** The same of a piece whose turn it is, on a link that carries one after the other: it takes the time of the link. */
+  takeTurn?(dueMs: number, bytes: number): number
+  /** A piece that took its turn will not go out, or not by that turn: its time is given back. */
+  giveBack?(bytes: number): void
   /** How much later the end of a connection is passed on. */
   readonly closeDelayMs?: number
 }
@@ -55,13 +59,12 @@ export function wayBehaviour(kind: string, parameters: Parameters, random: Rando
 
 function slowLink(bytesPerSecond: number): WayBehaviour {
   const pieceBytes = Math.max(1, Math.floor(bytesPerSecond / piecesASecond))
+  const tookMs = (bytes: number): number => (bytes / bytesPerSecond) * 1000
   let freeAtMs = 0
   return {
     split: bytes => pieces(bytes, () => pieceBytes),
-    dueMs(dueMs, bytes) {
-      freeAtMs = Math.max(freeAtMs, dueMs) + (bytes / bytesPerSecond) * 1000
-      return freeAtMs
-    },
+    takeTurn: (dueMs, bytes) => (freeAtMs = Math.max(freeAtMs, dueMs) + tookMs(bytes)),
+    giveBack: bytes => (freeAtMs -= tookMs(bytes)),
   }
 }
 
@@ -72,10 +75,8 @@ function slices(
   let lastMs = 0
   return {
     split: bytes => pieces(bytes, () => Math.max(1, Math.round(size + (2 * fraction(random) - 1) * variation))),
-    dueMs(dueMs) {
-      lastMs = Math.max(dueMs, lastMs + delayMs)
-      return lastMs
-    },
+    takeTurn: dueMs => (lastMs = Math.max(dueMs, lastMs + delayMs)),
+    giveBack: () => (lastMs -= delayMs),
   }
 }
 

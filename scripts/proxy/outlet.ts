@@ -26,6 +26,8 @@ interface Item {
   readonly bytes: Buffer | undefined
   readonly arrivedMs: number
   dueMs: number
+  /** Those of the faults that it has taken its turn at, once that has come. */
+  turns: readonly WayFault[] | undefined
   readonly gate: Gate | undefined
   readonly passed?: () => void
   /** What to do instead of writing: the end of the way. */
@@ -81,6 +83,7 @@ export class Outlet {
     this.#faults = faults
     this.#isBlocked = faults.some(({ behaviour }) => behaviour.blocks === true)
     if (isHealed) {
+      this.#giveBack()
       this.#lastDueMs = 0
       for (const item of this.#items) item.dueMs = this.#due(item)
     }
@@ -114,6 +117,7 @@ export class Outlet {
   /** Nobody is there to send to any more. */
   discard(): void {
     this.#isDiscarding = true
+    this.#giveBack()
     this.#items = []
     this.#queuedBytes = 0
     clearTimeout(this.#timer)
@@ -140,6 +144,7 @@ export class Outlet {
       return false
     }
     item.passed?.()
+    if (item.dueMs <= now) this.#takeTurn(item)
     if (item.dueMs > now) {
       this.#wakeIn(item.dueMs - now)
       return false
@@ -157,8 +162,26 @@ export class Outlet {
     this.#timer = setTimeout(() => this.pump(), Math.ceil(ms))
   }
 
-  #queue(item: Omit<Item, 'dueMs'>): void {
-    const queued = { ...item, dueMs: 0 }
+  /** Of the first alone, and once: what is behind it takes no time of the link before its own turn, which may never come. */
+  #takeTurn(item: Item): void {
+    const { bytes } = item
+    if (item.turns !== undefined || bytes === undefined) return
+    item.turns = this.#faults.filter(({ behaviour }) => behaviour.takeTurn !== undefined)
+    for (const { behaviour, hit } of item.turns) {
+      const before = item.dueMs
+      item.dueMs = behaviour.takeTurn?.(before, bytes.length) ?? before
+      if (item.dueMs > before) hit()
+    }
+  }
+
+  #giveBack(): void {
+    const [first] = this.#items
+    for (const { behaviour } of first?.turns ?? []) behaviour.giveBack?.(first?.bytes?.length ?? 0)
+    if (first !== undefined) first.turns = undefined
+  }
+
+  #queue(item: Omit<Item, 'dueMs' | 'turns'>): void {
+    const queued = { ...item, dueMs: 0, turns: undefined }
     queued.dueMs = this.#due(queued)
     this.#items.push(queued)
     this.#queuedBytes += item.bytes?.length ?? 0
