@@ -11,9 +11,9 @@ import type { FrameStart } from './frame-start.ts'
 import { blocksOpening, type LinkPlan } from './link-plan.ts'
 import type { Address, Way } from './model.ts'
 import { Outlet, type Gate } from './outlet.ts'
-import { PendingRequests } from './pending-requests.ts'
+import { PendingRequests, type PendingRequest } from './pending-requests.ts'
 import type { RequestFault } from './request-faults.ts'
-import { judgeRequest, judgeResponse, type RequestDelay } from './verdict.ts'
+import { judgeRequest, judgeResponse, type Waiting } from './verdict.ts'
 
 /** What a connection tells its link. */
 export interface ConnectionOwner {
@@ -215,14 +215,24 @@ export class ProxiedConnection {
     this.#stalledBy.add(fault)
   }
 
-  #gate(fault: RequestFault, way: Way, untilMs: number | undefined): void {
-    const gate = fault.gate(untilMs, () => this.#outlets[way].pump())
-    this.#gates.add(gate)
-    const passed = () => {
-      this.#gates.delete(gate)
-      gate.passed()
-    }
-    this.#outlets[way].wait(gate, passed)
+  /** What holds or delays a piece holds all behind it, so one gate after the other is as good as all at once. */
+  #gatesOf({ holds, delays }: Waiting, way: Way): readonly Gate[] {
+    const opened = () => this.#outlets[way].pump()
+    const gates = [
+      ...holds.map(fault => fault.gate(undefined, opened)),
+      ...delays.map(({ fault, delayMs }) => fault.gate(performance.now() + delayMs, opened)),
+    ]
+    for (const gate of gates) this.#gates.add(gate)
+    return gates
+  }
+
+  #wait(way: Way, gates: readonly Gate[]): void {
+    for (const gate of gates) this.#outlets[way].wait(gate, () => this.#passed(gate))
+  }
+
+  #passed(gate: Gate): void {
+    this.#gates.delete(gate)
+    gate.passed()
   }
 
   // ----------------------------------------------------------------------------------------------- requests and responses
@@ -267,7 +277,7 @@ export class ProxiedConnection {
     return 'pass'
   }
 
-  #expectAnswer(start: FrameStart, more: { readonly answer?: Buffer; readonly isExtra?: true } = {}): void {
+  #expectAnswer(start: FrameStart, more: Pick<PendingRequest, 'answer' | 'isExtra'> = {}): void {
     if (!start.isAnswered) return
     const { correlationId, apiKey, apiVersion, clientId } = start
     this.#pending.add({ correlationId, apiKey, apiVersion, clientId: clientId ?? null, ...more })
@@ -279,14 +289,22 @@ export class ProxiedConnection {
       case 'drop':
         return verdict.then === 'close' ? this.#break() : this.#stall('request', verdict.fault)
       case 'answer':
-        this.#expectAnswer(start, { answer: verdict.answer })
-        this.#answerInTurn()
-        return
+        return this.#answer(start, verdict)
       case 'forward': {
         for (let copy = 0; copy < verdict.copies; copy++) this.#expectAnswer(start, copy === 0 ? {} : { isExtra: true })
         this.#send('request', bytes, verdict)
       }
     }
+  }
+
+  /** It waits as its request would have, of which nobody gets to see more. */
+  #answer(start: FrameStart, verdict: Waiting & { readonly answer: Buffer }): void {
+    if (start.isAnswered) {
+      const gates = this.#gatesOf(verdict, 'response')
+      this.#expectAnswer(start, { answer: { bytes: verdict.answer, gates } })
+      return this.#answerInTurn()
+    }
+    for (const fault of [...verdict.holds, ...verdict.delays.map(delay => delay.fault)]) fault.miss()
   }
 
   #beginResponse(start: FrameStart): FrameAction {
@@ -310,25 +328,22 @@ export class ProxiedConnection {
     this.#send('response', verdict.do === 'answer' ? verdict.answer : bytes, verdict)
   }
 
-  /** Whatever holds or delays a piece holds all behind it, so one gate after the other is as good as all at once. */
-  #send(
-    way: Way,
-    bytes: Buffer,
-    verdict: {
-      readonly copies: number
-      readonly delays: readonly RequestDelay[]
-      readonly holds: readonly RequestFault[]
-    },
-  ): void {
-    for (const fault of verdict.holds) this.#gate(fault, way, undefined)
-    for (const { fault, delayMs } of verdict.delays) this.#gate(fault, way, performance.now() + delayMs)
+  #send(way: Way, bytes: Buffer, verdict: Waiting & { readonly copies: number }): void {
+    this.#wait(way, this.#gatesOf(verdict, way))
     for (let copy = 0; copy < verdict.copies; copy++) this.#outlets[way].push(bytes)
   }
 
   /** Answers of the proxy itself go out between two responses, when all requests before theirs have been answered. */
   #answerInTurn(): void {
     if (!this.#cutters.response.atBoundary) return
-    for (const answer of this.#pending.takeAnswers()) this.#outlets.response.push(answer)
+    for (const { bytes, gates } of this.#pending.takeAnswers()) {
+      // Behind a response that was lost nothing comes through, whoever says it.
+      if (this.#isDeaf.response) for (const gate of gates) this.#passed(gate)
+      else {
+        this.#wait('response', gates)
+        this.#outlets.response.push(bytes)
+      }
+    }
     this.#breakIfAnswered()
   }
 }

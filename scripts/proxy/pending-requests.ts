@@ -2,13 +2,21 @@
  * The requests of one connection that are not answered yet. Kafka answers a connection's requests in their order, so an answer of our own waits
  * here for its turn, and what stands before an answer that came will never be answered.
  */
+import type { Gate } from './outlet.ts'
+
+/** An answer of the proxy itself, and what it waits for when its turn has come. */
+export interface OwnAnswer {
+  readonly bytes: Buffer
+  readonly gates: readonly Gate[]
+}
+
 export interface PendingRequest {
   readonly correlationId: number
   readonly apiKey: number
   readonly apiVersion: number
   readonly clientId: string | null
   /** An answer of the proxy itself; the node has not seen the request. */
-  readonly answer?: Buffer
+  readonly answer?: OwnAnswer
   /** A second answer to a request that was sent twice: nobody asked for it. */
   readonly isExtra?: true
 }
@@ -38,7 +46,7 @@ export class PendingRequests {
   }
 
   /** Answers of ours whose turn it is. */
-  *takeAnswers(): Generator<Buffer> {
+  *takeAnswers(): Generator<OwnAnswer> {
     for (;;) {
       const answer = this.#requests[0]?.answer
       if (answer === undefined) return

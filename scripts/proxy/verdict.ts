@@ -17,12 +17,15 @@ export interface RequestDelay {
   readonly delayMs: number
 }
 
-interface Sending {
-  /** How often it is sent. */
-  readonly copies: number
+export interface Waiting {
   readonly delays: readonly RequestDelay[]
   /** Faults that hold it. */
   readonly holds: readonly RequestFault[]
+}
+
+interface Sending extends Waiting {
+  /** How often it is sent. */
+  readonly copies: number
 }
 
 export type Verdict =
@@ -69,7 +72,7 @@ function judge(
   candidate: Candidate,
   answerWith: (error: AnswerError, topic: TopicTarget | undefined) => Buffer | undefined,
 ): Verdict {
-  let copies = 1
+  const duplicates: RequestFault[] = []
   const delays: RequestDelay[] = []
   let answer: Buffer | undefined
   const holds: RequestFault[] = []
@@ -83,7 +86,7 @@ function judge(
         delays.push({ fault, delayMs: action.delayMs })
         break
       case 'duplicate':
-        copies++
+        duplicates.push(fault)
         break
       case 'hold':
         holds.push(fault)
@@ -93,8 +96,9 @@ function judge(
         if (answer === undefined) fault.miss()
     }
   }
-  if (answer !== undefined) return { do: 'answer', answer, copies: 1, delays, holds }
-  return { do: 'forward', copies, delays, holds }
+  if (answer === undefined) return { do: 'forward', copies: 1 + duplicates.length, delays, holds }
+  for (const fault of duplicates) fault.miss()
+  return { do: 'answer', answer, copies: 1, delays, holds }
 }
 
 const nothing = Buffer.alloc(0)

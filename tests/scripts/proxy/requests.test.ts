@@ -132,6 +132,59 @@ describe('requests through a link', () => {
     expect(arrived()).toEqual([1])
   })
 
+  test('that the proxy answers itself are held like others, with all answers behind theirs', async () => {
+    const { id } = await stage.fault('hold', { api: 'Produce', topic: 'bad' })
+    await stage.fault('error', { api: 'Produce', topic: 'bad', code: 'NOT_LEADER_OR_FOLLOWER' })
+    const client = await stage.client()
+    for (const topic of ['good', 'bad', 'good']) client.produce(topic)
+    await until(() => stage.node.requests.length === 2, 'two requests')
+    await expect.poll(async () => (await stage.state(id)).held, { timeout: patienceMs }).toBe(1)
+    expect(await client.answered(1)).toEqual([1])
+    expect(await stage.proxy.release(id)).toBe(1)
+    expect(await client.answered(3)).toEqual([1, 2, 3])
+    expect(arrived()).toEqual([1, 3])
+    expect(await stage.state(id)).toMatchObject({ hits: 1, held: 0, missed: 0 })
+  })
+
+  test('that the proxy answers itself are delayed like others', async () => {
+    await stage.fault('delay', { api: 'Produce', delay: 150 })
+    await stage.fault('error', { api: 'Produce', code: 'NOT_LEADER_OR_FOLLOWER' })
+    const client = await stage.client()
+    const sinceMs = performance.now()
+    client.produce('t')
+    await client.answered(1)
+    expect(performance.now() - sinceMs).toBeGreaterThanOrEqual(148)
+    expect(arrived()).toEqual([])
+  })
+
+  test('that nobody gets to see are neither held, delayed nor doubled, and counted as missed', async () => {
+    const faults = [
+      await stage.fault('hold', { api: 'Produce', 'client-id': 'silent' }),
+      await stage.fault('delay', { api: 'Produce', 'client-id': 'silent', delay: 600_000 }),
+      await stage.fault('duplicate', { api: 'Produce' }),
+    ]
+    await stage.fault('error', { api: 'Produce', code: 'NOT_LEADER_OR_FOLLOWER' })
+    const client = await stage.client('silent')
+    client.produce('t', { acks: 0 })
+    client.metadata()
+    expect(await client.answered(1)).toEqual([2])
+    for (const { id } of faults) expect(await stage.state(id)).toMatchObject({ hits: 0, held: 0, missed: 1 })
+  })
+
+  test('are not answered by the proxy itself behind a response that is lost', async () => {
+    const stall = await stage.fault('drop', { topic: 'lost', on: 'response', then: 'stall' })
+    const { id } = await stage.fault('error', { topic: 'bad', code: 'NOT_LEADER_OR_FOLLOWER' })
+    const client = await stage.client()
+    const hits = (fault: string) => async () => (await stage.state(fault)).hits
+    client.produce('lost')
+    await expect.poll(hits(stall.id), { timeout: patienceMs }).toBe(1)
+    client.produce('bad')
+    await expect.poll(hits(id), { timeout: patienceMs }).toBe(1)
+    await stage.proxy.heal([stall.id])
+    await client.closed
+    expect(client.ids).toEqual([])
+  })
+
   test('with acks=0 keep nobody waiting', async () => {
     await stage.fault('error', { api: 'Produce', topic: 'bad', code: 'NOT_LEADER_OR_FOLLOWER' })
     const client = await stage.client()
