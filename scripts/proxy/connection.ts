@@ -6,13 +6,13 @@
  * dropped was the last that passes) → gone when both sockets are closed.
  */
 import { connect, type Socket } from 'node:net'
-import { FrameCutter, type FrameAction, type FrameHandler } from './frame-cutter.ts'
+import { collectedBytesMax, FrameCutter, type FrameAction, type FrameHandler } from './frame-cutter.ts'
 import type { FrameStart } from './frame-start.ts'
 import { blocksOpening, type LinkPlan } from './link-plan.ts'
 import type { Address, Way } from './model.ts'
 import { Outlet, type Gate } from './outlet.ts'
 import { PendingRequests, type PendingRequest } from './pending-requests.ts'
-import type { RequestFault } from './request-faults.ts'
+import type { RequestFault, Sender } from './request-faults.ts'
 import { judgeRequest, judgeResponse, type Waiting } from './verdict.ts'
 
 /** What a connection tells its link. */
@@ -271,10 +271,11 @@ export class ProxiedConnection {
       this.#isNamed = true
       this.#owner.named(start.clientId)
     }
-    const faults = this.#owner.plan.requests.request
-    if (faults.some(fault => fault.mayConcern(start.apiKey, start.apiVersion))) return 'collect'
-    this.#expectAnswer(start)
-    return 'pass'
+    const { apiKey, apiVersion, clientId } = start
+    const request = { apiKey, apiVersion, clientId: clientId ?? null }
+    const action = actionOn(this.#owner.plan.requests.request, request, start)
+    if (action === 'pass') this.#expectAnswer(start)
+    return action
   }
 
   #expectAnswer(start: FrameStart, more: Pick<PendingRequest, 'answer' | 'isExtra'> = {}): void {
@@ -312,8 +313,7 @@ export class ProxiedConnection {
     this.#answered = request
     if (this.#isDeaf.response || request?.isExtra === true) return 'skip'
     if (request === undefined) return 'pass'
-    const faults = this.#owner.plan.requests.response
-    return faults.some(fault => fault.mayConcern(request.apiKey, request.apiVersion)) ? 'collect' : 'pass'
+    return actionOn(this.#owner.plan.requests.response, request, start)
   }
 
   #response(bytes: Buffer): void {
@@ -346,4 +346,12 @@ export class ProxiedConnection {
     }
     this.#breakIfAnswered()
   }
+}
+
+/** What none of the faults is about passes as it is, and so does what is too large to be looked at. */
+function actionOn(faults: readonly RequestFault[], request: Sender, { frameBytes }: FrameStart): FrameAction {
+  const concerned = faults.filter(fault => fault.mayConcern(request.apiKey, request.apiVersion))
+  if (frameBytes <= collectedBytesMax) return concerned.length > 0 ? 'collect' : 'pass'
+  for (const fault of concerned) fault.overlook(request)
+  return 'pass'
 }

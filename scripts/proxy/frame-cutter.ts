@@ -7,7 +7,7 @@
 import { decodeFrameStart, NotKafkaError, type FrameStart } from './frame-start.ts'
 import type { Way } from './model.ts'
 
-/** pass: as it is, piece by piece. collect: whole, to be looked at. skip: nobody gets it. */
+/** pass: as it is, piece by piece. collect: whole, to be looked at; at most `collectedBytesMax`. skip: nobody gets it. */
 export type FrameAction = 'pass' | 'collect' | 'skip'
 
 export interface FrameHandler {
@@ -24,7 +24,7 @@ export interface FrameHandler {
   boundary(): void
 }
 
-/** Longer frames pass, whatever is wanted of them: memory of a connection has a limit. */
+/** Longer frames cannot be collected: memory of a connection has a limit. */
 export const collectedBytesMax = 64 * 1024 * 1024
 
 export class FrameCutter {
@@ -113,8 +113,7 @@ export class FrameCutter {
   }
 
   #begin(start: FrameStart): void {
-    const wanted = this.#handler.begin(start)
-    this.#action = wanted === 'collect' && start.frameBytes > collectedBytesMax ? 'pass' : wanted
+    this.#action = this.#handler.begin(start)
     this.#left = start.frameBytes
     this.#start = start
   }

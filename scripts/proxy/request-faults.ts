@@ -19,11 +19,15 @@ export type RequestAction =
   | { readonly do: 'hold' }
   | { readonly do: 'error'; readonly error: AnswerError }
 
-/** What a fault may look at of a request, or of a response and the request it belongs to. */
-export interface Candidate {
+/** What the first bytes of a request tell. */
+export interface Sender {
   readonly apiKey: number
   readonly apiVersion: number
   readonly clientId: string | null
+}
+
+/** What a fault may look at of a request, or of a response and the request it belongs to. */
+export interface Candidate extends Sender {
   /** Decoded when somebody asks; undefined when it cannot be. */
   body(): { readonly message: Message; readonly value: Readonly<Record<string, unknown>> } | undefined
 }
@@ -79,13 +83,15 @@ export class RequestFault {
   /** Counts what matches; true when this one is hit. */
   hitsNow(candidate: Candidate): boolean {
     if (!this.mayConcern(candidate.apiKey, candidate.apiVersion) || !this.#isFor(candidate)) return false
-    this.#matches++
-    const { nth, every, probability } = this.#parameters
-    if (nth !== undefined && this.#matches !== nth) return false
-    if (every !== undefined && this.#matches % Number(every) !== 0) return false
-    if (probability !== undefined && fraction(this.#random) >= Number(probability)) return false
+    if (!this.#isDue()) return false
     this.hits++
     return true
+  }
+
+  /** It is too large to be looked into, and passes. Counted as missed where it would have been hit, or may name the topic that is meant. */
+  overlook(sender: Sender): void {
+    if (!this.#isFrom(sender)) return
+    if (this.topic !== undefined || this.#isDue()) this.missed++
   }
 
   /** It was hit, but what should happen to it cannot. */
@@ -131,11 +137,24 @@ export class RequestFault {
     return (times !== undefined && this.hits >= Number(times)) || (nth !== undefined && this.#matches >= Number(nth))
   }
 
-  #isFor(candidate: Candidate): boolean {
-    const clientId = candidate.clientId ?? ''
+  /** Of those that match. */
+  #isDue(): boolean {
+    this.#matches++
+    const { nth, every, probability } = this.#parameters
+    if (nth !== undefined && this.#matches !== nth) return false
+    if (every !== undefined && this.#matches % Number(every) !== 0) return false
+    return probability === undefined || fraction(this.#random) < Number(probability)
+  }
+
+  #isFrom({ clientId: id }: Sender): boolean {
+    const clientId = id ?? ''
     if (clientId.startsWith(probeClientId) && this.#clientId?.source.startsWith(`^${probeClientId}`) !== true)
       return false
-    if (this.#clientId?.test(clientId) === false) return false
+    return this.#clientId?.test(clientId) !== false
+  }
+
+  #isFor(candidate: Candidate): boolean {
+    if (!this.#isFrom(candidate)) return false
     if (this.topic === undefined) return true
     const body = candidate.body()
     return body !== undefined && mentionsTopic(body.message, body.value, this.topic)

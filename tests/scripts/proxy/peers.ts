@@ -28,17 +28,27 @@ export interface Request {
 
 /** Whole frames in what was received, without their lengths. */
 class Frames {
-  #rest: Buffer = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  #bytes = 0
 
   push(chunk: Buffer): Buffer[] {
-    this.#rest = Buffer.concat([this.#rest, chunk])
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
     const frames: Buffer[] = []
-    while (this.#rest.length >= 4 && this.#rest.length >= 4 + this.#rest.readInt32BE(0)) {
-      const end = 4 + this.#rest.readInt32BE(0)
-      frames.push(this.#rest.subarray(4, end))
-      this.#rest = this.#rest.subarray(end)
+    for (let bytes = this.#next(); bytes <= this.#bytes; bytes = this.#next()) {
+      const whole = Buffer.concat(this.#chunks)
+      frames.push(whole.subarray(4, bytes))
+      this.#chunks = [whole.subarray(bytes)]
+      this.#bytes -= bytes
     }
     return frames
+  }
+
+  /** Length of the frame that comes first, its prefix included; it is copied only when it is whole. */
+  #next(): number {
+    if (this.#bytes < 4) return Infinity
+    if (this.#chunks[0]!.length < 4) this.#chunks = [Buffer.concat(this.#chunks)]
+    return 4 + this.#chunks[0]!.readInt32BE(0)
   }
 }
 
@@ -46,6 +56,8 @@ class Frames {
 export class FakeNode {
   readonly requests: Request[] = []
   readonly sockets = new Set<Socket>()
+  /** False: it hears, and says nothing. */
+  answers = true
   #server: Server | undefined
   port = 0
 
@@ -77,7 +89,7 @@ export class FakeNode {
     const { request, response } = messagesOf(key)!
     const body = codec(request, version).decode(reader) as Record<string, unknown>
     this.requests.push({ key, correlationId, clientId, body })
-    if (key === produceKey && body['acks'] === 0) return
+    if (!this.answers || (key === produceKey && body['acks'] === 0)) return
     socket.write(Buffer.concat(encodeResponseFrame({ version, correlationId }, response, answerTo(key, body) as never)))
   }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { poll } from '#scripts/cluster/clock.ts'
+import { collectedBytesMax } from '#scripts/proxy/frame-cutter.ts'
 import { patienceMs, Stage, until } from './peers.ts'
 
 let stage: Stage
@@ -183,6 +184,36 @@ describe('requests through a link', () => {
     await stage.proxy.heal([stall.id])
     await client.closed
     expect(client.ids).toEqual([])
+  })
+
+  test('too large to be looked at pass, are counted as missed, and keep their turn', async () => {
+    const every = await stage.fault('error', { api: 'Produce', code: 6, every: 2 })
+    const all = await stage.fault('error', { api: 'Produce', code: 7 })
+    const topic = await stage.fault('hold', { api: 'Produce', topic: 'elsewhere' })
+    const stranger = await stage.fault('hold', { api: 'Produce', 'client-id': '^stranger$' })
+    const client = await stage.client()
+    client.produce('t', { bytes: collectedBytesMax })
+    client.produce('t')
+    expect(await client.answered(2)).toEqual([1, 2])
+    expect(arrived()).toEqual([1])
+    expect(await stage.state(every.id)).toMatchObject({ hits: 1, missed: 0 })
+    expect(await stage.state(all.id)).toMatchObject({ hits: 1, missed: 1 })
+    expect(await stage.state(topic.id)).toMatchObject({ hits: 0, missed: 1 })
+    expect(await stage.state(stranger.id)).toMatchObject({ hits: 0, missed: 0 })
+  })
+
+  test('of which the response is too large to be looked at are counted as missed', async () => {
+    const { id } = await stage.fault('drop', { api: 'Produce', on: 'response' })
+    stage.node.answers = false
+    const client = await stage.client()
+    const correlationId = client.produce('t')
+    await until(() => stage.node.requests.length === 1, 'the request')
+    const start = Buffer.alloc(8)
+    start.writeInt32BE(collectedBytesMax + 1, 0)
+    start.writeInt32BE(correlationId, 4)
+    for (const socket of stage.node.sockets) socket.write(start)
+    await expect.poll(async () => (await stage.state(id)).missed, { timeout: patienceMs }).toBe(1)
+    expect((await stage.state(id)).hits).toBe(0)
   })
 
   test('with acks=0 keep nobody waiting', async () => {
