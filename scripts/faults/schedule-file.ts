@@ -51,6 +51,14 @@ interface FileEntry {
 /** Numbers from roles, `all` and numbers; roles as they were observed, where that is given. */
 type ResolveNodes = (cluster: Cluster, names: readonly string[], seen?: Observation) => Promise<readonly number[]>
 
+/** What `when` may be, and what may stand beside that. */
+const occasions: Readonly<Record<string, readonly string[]>> = {
+  at: [],
+  every: [],
+  random: ['seed'],
+  observed: ['within'],
+}
+
 const keys = new Set(['kind', 'nodes', 'links', 'parameters', 'when', 'for', 'times', 'proof'])
 
 export async function readSchedule(
@@ -97,6 +105,7 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
   if (typeof entry.kind !== 'string') return refuse('it has no kind')
   if (typeof entry.when !== 'function' && (typeof entry.when !== 'object' || entry.when === null))
     return refuse('it says no when')
+  if (typeof entry.when !== 'function') checkWhen(entry.when, refuse)
   const { times = 'every' in entry.when || 'random' in entry.when ? Infinity : 1 } = entry
   if (times !== Infinity && !(Number.isInteger(times) && times >= 1)) return refuse('times is a whole number from 1')
   // One that names nobody would do nothing, again and again.
@@ -130,6 +139,25 @@ function scheduled(where: string, value: unknown, cluster: Cluster, resolveNodes
   }
 }
 
+/** A word that is not known, or belongs to another occasion, would be left out without a word. */
+function checkWhen(when: object, refuse: (problem: string) => never): void {
+  const given = Object.keys(when)
+  const [name, ...more] = given.filter(key => Object.hasOwn(occasions, key))
+  if (name === undefined || more.length > 0)
+    return refuse(
+      `when has exactly one of ${Object.keys(occasions).join(', ')}, as in {"at": "5s"}, {"every": "10s"}, {"random": ["1s", "20s"], "seed": 7} or {"observed": {"isFullyInSync": {"partition": "orders-0"}}, "within": "60s"}; it is ${JSON.stringify(when)}`,
+    )
+  const beside = occasions[name] ?? []
+  const stranger = given.find(key => key !== name && !beside.includes(key))
+  if (stranger !== undefined)
+    return refuse(
+      `when has ${stranger} beside ${name}, which takes ${beside.length === 0 ? 'nothing else' : `${beside.join(', ')} alone`}`,
+    )
+  const { seed } = when as { readonly seed?: unknown }
+  if (seed !== undefined && !Number.isSafeInteger(seed))
+    return refuse(`seed is a whole number, not ${JSON.stringify(seed)}`)
+}
+
 function triggerOf(
   { when, nodes = [] }: FileEntry,
   cluster: Cluster,
@@ -140,18 +168,15 @@ function triggerOf(
   if (typeof when === 'function') return signal => when(signal, cluster)
   if ('at' in when) return after(clock, durationMs(when.at, refuse))
   if ('every' in when) return every(clock, durationMs(when.every, refuse))
-  if ('random' in when && Array.isArray(when.random) && when.random.length === 2) {
+  if ('random' in when) {
+    if (!Array.isArray(when.random) || when.random.length !== 2)
+      return refuse('random has two times, the least and the most: {"random": ["1s", "20s"]}')
     const [least, most] = when.random.map(text => durationMs(text, refuse)) as [number, number]
     return least <= most ? byChance(clock, random, least, most) : refuse('random is from the least to the most')
   }
-  if ('observed' in when) {
-    const condition = predicateFromJson(when.observed, `${where}: observed`)
-    const within = when.within === undefined ? {} : { withinMs: durationMs(when.within, refuse) }
-    return whenObserved(cluster, condition, { ...within, watch: watchOfRoles(nodes.map(String)) })
-  }
-  return refuse(
-    'when is {"at": "5s"}, {"every": "10s"}, {"random": ["1s", "20s"], "seed": 7} or {"observed": {"isFullyInSync": {"partition": "orders-0"}}}',
-  )
+  const condition = predicateFromJson(when.observed, `${where}: observed`)
+  const within = when.within === undefined ? {} : { withinMs: durationMs(when.within, refuse) }
+  return whenObserved(cluster, condition, { ...within, watch: watchOfRoles(nodes.map(String)) })
 }
 
 /** `500ms`, `5s`, `2m`. */

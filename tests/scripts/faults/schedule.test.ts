@@ -340,6 +340,31 @@ describe('a schedule in a file', () => {
     ['[{"kind": "kill", "nodes": [1]}]', 'it says no when'],
     ['[{"kind": "kill", "nodes": [1], "when": {"at": "soon"}}]', 'no time; expected one like 500ms'],
     ['[{"kind": "kill", "nodes": [1], "when": {"random": ["5s", "1s"]}}]', 'from the least to the most'],
+    ['[{"kind": "kill", "nodes": [1], "when": {}}]', 'when has exactly one of at, every, random, observed, as in'],
+    ['[{"kind": "kill", "nodes": [1], "when": {"att": "1s"}}]', 'it is {"att":"1s"}'],
+    ['[{"kind": "kill", "nodes": [1], "when": {"at": "1s", "every": "2s"}}]', 'when has exactly one of'],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"random": ["1s", "2s"], "sead": 7}}]',
+      'when has sead beside random, which takes seed alone',
+    ],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"random": ["1s", "2s"], "seed": "seven"}}]',
+      'whole number, not "seven"',
+    ],
+    ['[{"kind": "kill", "nodes": [1], "when": {"random": ["1s", "2s"], "seed": 1.5}}]', 'a whole number, not 1.5'],
+    ['[{"kind": "kill", "nodes": [1], "when": {"random": "1s"}}]', 'random has two times'],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"observed": {"isLevel": {"partition": "o-0"}}, "whitin": "5s"}}]',
+      'when has whitin beside observed, which takes within alone',
+    ],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"every": "1s", "seed": 7}}]',
+      'seed beside every, which takes nothing else',
+    ],
+    [
+      '[{"kind": "kill", "nodes": [1], "when": {"at": "1s", "within": "7s"}}]',
+      'within beside at, which takes nothing else',
+    ],
     ['[{"kind": "kill", "nodes": [1], "when": {"at": "1s"}, "times": 0}]', 'a whole number from 1'],
     ['[{"kind": "kill", "when": {"at": "1s"}}]', 'the fault kill is about nodes, and it names none'],
     ['[{"kind": "kill", "nodes": [], "when": {"at": "1s"}}]', 'the fault kill is about nodes, and it names none'],
