@@ -1,10 +1,18 @@
 /** The links of a fault proxy that is at work, for nodes that come and for nodes that go again. */
 import { failure } from '../errors.ts'
-import { linkName, type ClusterLinks, type LinkState, type ProxyControl } from '../proxy/model.ts'
+import { linkName, type ClusterLinks, type FaultRequest, type LinkState, type ProxyControl } from '../proxy/model.ts'
 import type { ClusterSpec, Progress } from './cluster.ts'
+
+export interface LinksStart {
+  /** Of links, at work before anybody finds the proxy running; one that runs already gets none of them. */
+  readonly faults?: readonly FaultRequest[]
+  readonly signal?: AbortSignal | undefined
+}
 
 /** The fault proxy of a cluster that can grow. */
 export interface GrowingLinks extends ClusterLinks {
+  /** One command at a time: whoever comes second waits, and finds it running. */
+  start(options?: LinksStart): Promise<void>
   /** It gets the links that the cluster has as it is now, and it has not. Connections, faults and other links stay as they are. */
   complete(): Promise<void>
   /** It has no link from or to these nodes any more. */

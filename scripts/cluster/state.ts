@@ -4,6 +4,7 @@
  *   cluster.json                    the spec, the cluster id, how far `up` or `down` got
  *   node-ID/server.properties       what the node was started with
  *   node-ID/process.json            its process, and what we last wanted of it (process runtime)
+ *   node-ID/start.lock              which command is starting that process; there while one is, or was killed at it
  *   node-ID/version.json            as what version of the engine it is started, when that is another than the cluster's (processes, containers)
  *   node-ID/broker.log, node-ID/data
  *   security/                       keys, users, files for clients (security/material.ts)

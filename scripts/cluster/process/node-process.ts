@@ -1,6 +1,7 @@
 /**
  * One node as a detached child process that outlives the command which started it, and its file `process.json`: which process it is and
- * what we last wanted of it. Plain `spawn` and not execa: execa looks after children that end with us, these must not.
+ * what we last wanted of it; `start.lock` says which command starts it. Plain `spawn` and not execa: execa looks after children that end with
+ * us, these must not.
  */
 import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, rmSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { join } from 'node:path'
 import type { ProcessCondition } from '#broker/environment/node/proc-stat.ts'
 import { failure } from '../../errors.ts'
 import type { NodeStatus } from '../cluster.ts'
+import { inTurnOfFile } from '../file-lock.ts'
 import { nodeDirectory, readJson, writeJson } from '../state.ts'
 import type { Launch, LaunchOptions } from './engine.ts'
 import type { ProcessHandle } from './liveness.ts'
@@ -52,8 +54,15 @@ export class NodeProcess {
   }
 
   /** Starts the process; its output is appended to the log file. */
-  async start(launch: Launch, { tied }: Pick<LaunchOptions, 'tied'>): Promise<void> {
-    await this.requireDown()
+  async start(launch: Launch, options: Pick<LaunchOptions, 'tied'>): Promise<void> {
+    // Of two that are started at the same time, one would be named by no file, and stay.
+    await inTurnOfFile(join(this.directory, 'start.lock'), async () => {
+      await this.requireDown()
+      await this.#spawn(launch, options)
+    })
+  }
+
+  async #spawn(launch: Launch, { tied }: Pick<LaunchOptions, 'tied'>): Promise<void> {
     const log = openSync(this.logFile, 'a')
     const logFrom = fstatSync(log).size
     try {

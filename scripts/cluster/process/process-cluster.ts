@@ -455,9 +455,8 @@ export class ProcessCluster implements Cluster {
   /** With the faults of links that the cluster is made with. */
   async #startProxy(signal: AbortSignal | undefined): Promise<void> {
     if (this.#proxy === undefined) return
-    if ((await this.#proxy.status()).state === 'running') return await completeGrowth(this.#proxy, this.spec)
-    await this.#proxy.start(signal)
-    for (const fault of this.spec.links ?? []) await this.#proxy.add(fault)
+    await this.#proxy.start({ faults: this.spec.links ?? [], signal })
+    await completeGrowth(this.#proxy, this.spec)
   }
 
   async #beforeStart(id: number, options: PrepareOptions): Promise<void> {

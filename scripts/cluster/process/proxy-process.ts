@@ -4,6 +4,7 @@
  *   proxy/topology.json   its links
  *   proxy/process.json    which process it is; gone while it is down on purpose
  *   proxy/control.json    where it takes orders, written by itself once it serves
+ *   proxy/start.lock      which command starts it
  *   proxy/proxy.log
  */
 import { spawn } from 'node:child_process'
@@ -19,7 +20,8 @@ import type { FaultRequest, FaultState, LinkState, ProxyStatus } from '../../pro
 import type { Probe, ProbeOptions } from '../../proxy/probe.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec } from '../cluster.ts'
-import { dropLinks, type GrowingLinks } from '../growing-links.ts'
+import { inTurnOfFile } from '../file-lock.ts'
+import { dropLinks, type GrowingLinks, type LinksStart } from '../growing-links.ts'
 import { readJson, stateEntry, writeJson } from '../state.ts'
 import { conditionOf, identify, signalProcess, waitFor, type ProcessHandle } from './liveness.ts'
 import { proxyTopology } from './proxied-addresses.ts'
@@ -57,9 +59,17 @@ export class ProxyProcess implements GrowingLinks {
   }
 
   /** Resolves when every link listens. Does nothing when the proxy runs already. */
-  async start(signal?: AbortSignal): Promise<void> {
-    if ((await this.status()).state === 'running') return
+  async start({ faults = [], signal }: LinksStart = {}): Promise<void> {
     makeFolder(this.#directory)
+    // Of two that are started at the same time, one would be named by no file, and stay.
+    await inTurnOfFile(this.#path('start.lock'), async () => {
+      if ((await this.status()).state === 'running') return
+      await this.#spawn(signal)
+      for (const fault of faults) await this.add(fault)
+    })
+  }
+
+  async #spawn(signal: AbortSignal | undefined): Promise<void> {
     rmSync(this.#path(controlFileName), { force: true })
     writeJson(this.#path(topologyFileName), proxyTopology(this.#spec()))
     const log = openSync(this.log, 'a')
