@@ -37,9 +37,15 @@ export async function growLinks(links: GrowingLinks, nodes: readonly number[], p
   progress?.(`${list}: on the links that there were, and on none of broker ${nodes.join(', ')}`)
 }
 
-/** A command that let brokers join may have been cut off before it had links for them: whoever starts a node looks after that. */
-export async function completeGrowth(links: GrowingLinks | undefined, { added = 0 }: ClusterSpec): Promise<void> {
-  if (added > 0 && (await links?.status())?.state === 'running') await links?.complete()
+/** Before a node starts: without its proxy it would reach no other. It has the faults of links that the cluster is made with. */
+export async function startLinks(
+  links: GrowingLinks | undefined,
+  { links: faults = [], added = 0 }: ClusterSpec,
+  signal?: AbortSignal,
+): Promise<void> {
+  await links?.start({ faults, signal })
+  // A command that let brokers join may have been cut off before it had links for them.
+  if (added > 0) await links?.complete()
 }
 
 export async function dropLinks(proxy: ProxyControl, nodes: readonly number[]): Promise<void> {

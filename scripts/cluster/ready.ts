@@ -165,7 +165,7 @@ class ReadyCheck {
       if (faults.length > 0) return brokenLinks(text, faults, spec.name)
       return failure(text, logs)
     } catch (error) {
-      return failure(text, logs, error)
+      return failure(`${text} Nor can it be told whether its links are broken: ${messageOf(error)}`, logs, error)
     }
   }
 

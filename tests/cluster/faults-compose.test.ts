@@ -180,6 +180,16 @@ describeWith(['docker'], 'containers that are broken on purpose', () => {
     expect(await toolkit.values(cluster, 'parted')).toEqual(['a', 'b', 'c'])
   })
 
+  test('a proxy that has ended with all nodes, as when Docker does, is started with them', async () => {
+    const services = ['proxy', 'broker-1', 'broker-2', 'broker-3']
+    await execa('docker', ['kill', ...services.map(service => `faultline-${cluster}-${service}-1`)])
+    await toolkit.run('start', 'all', ...name)
+    const { proxy } = await toolkit.document('status', ...name)
+    expect(proxy?.state).toBe('running')
+    await send('parted', 'd')
+    expect(await toolkit.values(cluster, 'parted')).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   const cutPower = async (nodes: string, ...ids: readonly number[]): Promise<void> => {
     const applied = (await json('add', 'power-failure', nodes)) as Listed[]
     const proved = applied.filter(({ proofs }) => proofs !== undefined)

@@ -26,7 +26,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, capabilitiesOf, nodeIds } from '../cluster.ts'
 import { inTurnOfFile } from '../file-lock.ts'
-import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
+import { growLinks, requireRunning, startLinks } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow, type Growth } from '../growth.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { readNodeVersion } from '../node-version.ts'
@@ -131,11 +131,10 @@ export class ComposeCluster implements Cluster {
     const proxyName = `${projectName(this.spec)}-${proxyService}-1`
     this.#proxy =
       this.spec.proxy === true
-        ? new ProxyContainer(
-            () => this.spec,
-            proxyName,
-            () => this.#inspectContainer(proxyName),
-          )
+        ? new ProxyContainer(() => this.spec, proxyName, {
+            inspect: () => this.#inspectContainer(proxyName),
+            make: () => this.#inTurn(() => this.#makeServices([proxyService])),
+          })
         : undefined
     this.links = this.#proxy
     this.packets =
@@ -259,11 +258,11 @@ export class ComposeCluster implements Cluster {
   async start(id: number): Promise<void> {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     await this.#endCut(id)
-    await completeGrowth(this.#proxy, this.spec)
+    await startLinks(this.#proxy, this.spec)
     this.#wantEnd(id, false)
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
-    if (before === undefined) await this.#inTurn(() => this.#makeServices([id]))
+    if (before === undefined) await this.#inTurn(() => this.#makeServices([serviceName(this.spec, id)]))
     else if (await this.#hasOtherImage(id)) await this.#makeAnew(id)
     else await (await this.#container(id)).start()
     // One that was made has no limit.
@@ -272,9 +271,9 @@ export class ComposeCluster implements Cluster {
   }
 
   /** Containers that are not there; all others stay as they are. */
-  async #makeServices(ids: readonly number[], signal?: AbortSignal): Promise<void> {
+  async #makeServices(services: readonly string[], signal?: AbortSignal): Promise<void> {
     const how = ['--detach', '--no-build', '--pull', 'never', '--no-deps', '--no-recreate']
-    await this.compose(['up', ...how, ...ids.map(id => serviceName(this.spec, id))], signal)
+    await this.compose(['up', ...how, ...services], signal)
   }
 
   /** Refuses what needs a container that is not there. */
@@ -324,19 +323,19 @@ export class ComposeCluster implements Cluster {
   async #grow(growth: Growth, { progress, signal }: UpOptions): Promise<readonly number[]> {
     const { record, fresh } = growth
     const before = this.#record
+    const services = fresh.map(id => serviceName(record.spec, id))
     await requireRunning(this.#proxy, record.spec.name)
     try {
       growth.write()
       this.#record = record
       if (this.#proxy !== undefined) await growLinks(this.#proxy, fresh, progress)
       progress?.(`Starting broker ${fresh.join(', ')}`)
-      await this.#inTurn(() => this.#makeServices(fresh, signal))
+      await this.#inTurn(() => this.#makeServices(services, signal))
       progress?.('Waiting until every broker serves')
       await this.waitReady({ ...(progress && { progress }), ...(signal && { signal }) })
       signal?.throwIfAborted()
     } catch (error) {
       throw await takingBack(error, async () => {
-        const services = fresh.map(id => serviceName(record.spec, id))
         await sweepProject(projectName(record.spec), { keepVolumes: false, isCutOff: true, services })
         await this.#proxy?.drop(fresh)
         growth.restore()

@@ -1,4 +1,5 @@
 /** The fault proxy of a cluster of containers: one more of them, in the network of the nodes, with the client ports of all brokers. */
+import { join } from 'node:path'
 import type { ContainerInspectInfo } from 'dockerode'
 import { failure } from '../../errors.ts'
 import { proxyControlPort } from '../../container/proxy-variables.ts'
@@ -7,31 +8,40 @@ import type { FaultRequest, FaultState, LinkState, ProxyStatus } from '../../pro
 import type { Probe, ProbeOptions } from '../../proxy/probe.ts'
 import { poll } from '../clock.ts'
 import type { ClusterSpec } from '../cluster.ts'
-import { dropLinks, type GrowingLinks } from '../growing-links.ts'
+import { inTurnOfFile } from '../file-lock.ts'
+import { dropLinks, type GrowingLinks, type LinksStart } from '../growing-links.ts'
 import { HOST } from '../ports.ts'
 import { proxyTopology } from '../process/proxied-addresses.ts'
+import { stateDirectory } from '../state.ts'
 import { containerPlaces } from './container-addresses.ts'
 import { docker } from './docker.ts'
 
 const startTimeoutMs = 30_000
+
+/** What its project does for it. */
+export interface ProxyProject {
+  /** Undefined when the container is not there. */
+  inspect(): Promise<ContainerInspectInfo | undefined>
+  /** One that is not there: it runs then. */
+  make(): Promise<void>
+}
 
 export class ProxyContainer implements GrowingLinks {
   readonly isRemote = true
   /** As it is at the moment. */
   readonly #spec: () => ClusterSpec
   readonly #container: string
-  readonly #inspect: () => Promise<ContainerInspectInfo | undefined>
+  readonly #project: ProxyProject
 
-  /** @param inspect  undefined when the container is not there */
-  constructor(spec: () => ClusterSpec, container: string, inspect: () => Promise<ContainerInspectInfo | undefined>) {
+  constructor(spec: () => ClusterSpec, container: string, project: ProxyProject) {
     this.#spec = spec
     this.#container = container
-    this.#inspect = inspect
+    this.#project = project
   }
 
   async status(): Promise<ProxyStatus> {
     const log = `docker logs ${this.#container}`
-    const found = await this.#inspect()
+    const found = await this.#project.inspect()
     if (found === undefined) return { state: 'stopped', log }
     const container = this.#container
     // The toolkit never stops it alone.
@@ -40,12 +50,18 @@ export class ProxyContainer implements GrowingLinks {
     return { state: 'running', container, log, ...(port === undefined ? {} : { control: `http://${HOST}:${port}` }) }
   }
 
-  /** Resolves when it answers. */
-  async start(): Promise<void> {
-    if ((await this.status()).state !== 'running') await (await docker()).getContainer(this.#container).start()
-    await this.waitReady()
-    // It was made with the links of that time.
-    await this.complete()
+  /** Resolves when it answers. Does nothing when it runs already. */
+  async start({ faults = [], signal }: LinksStart = {}): Promise<void> {
+    await inTurnOfFile(join(stateDirectory(this.#spec().name), 'proxy.lock'), async () => {
+      const { state } = await this.status()
+      if (state === 'running') return
+      if (state === 'stopped') await this.#project.make()
+      else await (await docker()).getContainer(this.#container).start()
+      await this.waitReady(signal)
+      // It was made with the links of that time.
+      await this.complete()
+      for (const fault of faults) await this.add(fault)
+    })
   }
 
   async complete(): Promise<void> {
@@ -117,7 +133,7 @@ export class ProxyContainer implements GrowingLinks {
 
   /** Published on a port that the engine picks anew at every start. */
   async #port(): Promise<number | undefined> {
-    const found = await this.#inspect()
+    const found = await this.#project.inspect()
     return found && controlPortOf(found)
   }
 }

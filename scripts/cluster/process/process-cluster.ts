@@ -24,7 +24,7 @@ import type {
 } from '../cluster.ts'
 import { brokerIds, nodeIds } from '../cluster.ts'
 import { engineOf, enginesOf, engineText } from '../engine-name.ts'
-import { completeGrowth, growLinks, requireRunning } from '../growing-links.ts'
+import { growLinks, requireRunning, startLinks } from '../growing-links.ts'
 import { forgetBrokers, inTurnToGrow } from '../growth.ts'
 import { metadataFiles } from '../metadata-directory.ts'
 import { removeOutsideData } from '../outside-data.ts'
@@ -405,7 +405,7 @@ export class ProcessCluster implements Cluster {
     for (const id of ids) await this.#beforeStart(id, options)
     const files = ids.map(id => this.#files(id))
     await this.#engine.format(files, this.#record.clusterId, options)
-    await this.#startProxy(options.signal)
+    await startLinks(this.#proxy, this.spec, options.signal)
     // Who takes them away after a failure has to find all of them.
     await untilAllEnded([...this.#nodes.values()].map(node => this.#launch(node)))
   }
@@ -448,15 +448,8 @@ export class ProcessCluster implements Cluster {
     if (await answers(port)) throw failure(`Port ${port} of node ${node.id} is taken by another process.`)
     await this.#beforeStart(node.id, options)
     await this.#engineOf(node.id).format([files], this.#record.clusterId, options)
-    await this.#startProxy(options.signal)
+    await startLinks(this.#proxy, this.spec, options.signal)
     await this.#launch(node)
-  }
-
-  /** With the faults of links that the cluster is made with. */
-  async #startProxy(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#proxy === undefined) return
-    await this.#proxy.start({ faults: this.spec.links ?? [], signal })
-    await completeGrowth(this.#proxy, this.spec)
   }
 
   async #beforeStart(id: number, options: PrepareOptions): Promise<void> {
