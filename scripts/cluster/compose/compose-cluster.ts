@@ -18,7 +18,6 @@ import type {
   ClusterSpec,
   NodeState,
   NodeStatus,
-  PowerFailureOptions,
   PowerLossSeen,
   Progress,
   QuorumView,
@@ -43,7 +42,6 @@ import type { ClusterRecord } from '../state.ts'
 import {
   dataDirectory,
   faultLockFile,
-  nodeDirectory,
   readJson,
   removeState,
   stateDirectory,
@@ -60,6 +58,7 @@ import { CpuLimitedNodes } from './cpu-limit.ts'
 import { prepareGrowth } from './grow.ts'
 import { kafkaNodeIn, type NodeContainer } from './kafka-nodes.ts'
 import { ComposeNodeFaults } from './node-faults.ts'
+import { NodeIntents, type Intent } from './node-intents.ts'
 import { ComposeVersions, imagesFile } from './node-versions.ts'
 import { PacketLinks, type PacketNode } from './packet-links.ts'
 import { forgetUnsyncedIn, knowsUnsynced, loseUnsyncedIn, preparePowerFailure } from './power.ts'
@@ -96,16 +95,6 @@ const wholeLog = 1_000_000
 const commandFileName = 'compose-command.json'
 const commandEndMs = 10_000
 
-/** What is known of a node beside what its container tells. */
-interface Intent {
-  /** Its end is what we wanted. */
-  readonly down: boolean
-  /** Start of the container that was found serving. */
-  readonly servedSince?: string
-  /** Its power was cut, and what that takes is not all gone yet. */
-  readonly cut?: PowerFailureOptions
-}
-
 export class ComposeCluster implements Cluster {
   readonly capabilities: ReadonlySet<Capability>
   readonly links: ClusterLinks | undefined
@@ -116,12 +105,14 @@ export class ComposeCluster implements Cluster {
   readonly random: Random
   /** As it was when this object was made, or has grown since. */
   #record: ClusterRecord
+  readonly #intents: NodeIntents
   readonly #proxy: ProxyContainer | undefined
   #kafkaFaults: KafkaNodeFaults | undefined
   #probes = 0
 
   constructor(record: ClusterRecord) {
     this.#record = record
+    this.#intents = new NodeIntents(record.spec.name)
     this.random = seededRandom(record.spec.seed)
     const capabilities = new Set<Capability>([
       ...composeCapabilities,
@@ -234,15 +225,15 @@ export class ComposeCluster implements Cluster {
     if (state.Paused) return 'paused'
     if (state.Running) {
       // Docker's own health check comes round seconds after we found the node serving.
-      const served = this.#intent(id)?.servedSince === state.StartedAt
+      const served = this.#intents.of(id)?.servedSince === state.StartedAt
       return state.Health?.Status === 'starting' && !served ? 'starting' : 'running'
     }
-    return this.#intent(id)?.down === true ? 'stopped' : 'dead'
+    return this.#intents.of(id)?.down === true ? 'stopped' : 'dead'
   }
 
   async kill(id: number): Promise<void> {
     await this.#expect(id, ['running', 'starting', 'paused'], 'kill')
-    this.#wantEnd(id, true)
+    this.#intents.wantEnd(id)
     const container = await this.#container(id)
     const gone = container.wait({ condition: 'not-running' })
     await container.kill({ signal: 'SIGKILL' })
@@ -251,7 +242,7 @@ export class ComposeCluster implements Cluster {
 
   async stop(id: number): Promise<void> {
     await this.#expect(id, ['running', 'starting'], 'stop')
-    this.#wantEnd(id, true)
+    this.#intents.wantEnd(id)
     await (await this.#container(id)).stop({ t: STOP_TIMEOUT_SECONDS })
   }
 
@@ -259,7 +250,7 @@ export class ComposeCluster implements Cluster {
     await this.#expect(id, ['stopped', 'dead'], 'start')
     await this.#endCut(id)
     await startLinks(this.#proxy, this.spec)
-    this.#wantEnd(id, false)
+    this.#intents.set(id, { down: false })
     const before = await this.#inspect(id)
     // Removed by hand: its volume is still there, and the Compose file knows how it is made.
     if (before === undefined) await this.#inTurn(() => this.#makeServices([serviceName(this.spec, id)]))
@@ -377,7 +368,7 @@ export class ComposeCluster implements Cluster {
     const container = this.#containerName(id)
     const volumes = ((await this.#inspect(id))?.Mounts ?? []).map(({ Destination }) => Destination)
     await emptyDisk({ spec: this.spec, id, container, volumes, withFaults: isDamaged })
-    if (this.#intent(id)?.cut !== undefined) this.#wantEnd(id, true)
+    if (this.#intents.of(id)?.cut !== undefined) this.#intents.set(id, { down: true })
   }
 
   async powerFailure(ids: readonly number[], options = wholeLoss): Promise<readonly PowerLossSeen[]> {
@@ -387,25 +378,42 @@ export class ComposeCluster implements Cluster {
       await this.#expect(node.id, ['running', 'starting', 'paused'], 'cut the power of')
       await preparePowerFailure(engine, node, options)
     }
-    await untilAllEnded(ids.map(id => this.kill(id)))
-    for (const id of ids) this.#writeIntent(id, { down: true, cut: options })
+    const before = new Map(ids.map(id => [id, this.#intents.of(id)]))
+    // A command that is cut off here leaves nodes whose next start takes from them what is still to be taken: that of one machine alone would be
+    // another failure.
+    for (const id of ids) this.#intents.set(id, { down: true, cut: options })
+    try {
+      await untilAllEnded(ids.map(id => this.kill(id)))
+    } catch (error) {
+      throw await takingBack(error, () => this.#forgetCuts(before))
+    }
     // Nobody starts any of them while the volumes of another one are still written.
     return await untilAllEnded(
       nodes.map(async ({ id, container }) => {
         const seen = await loseUnsyncedIn(engine, container, options)
-        this.#wantEnd(id, true)
+        this.#intents.set(id, { down: true })
         return { node: id, ...seen }
       }),
     )
   }
 
+  /** Of nodes that live on. */
+  async #forgetCuts(before: ReadonlyMap<number, Intent | undefined>): Promise<void> {
+    for (const [id, intent = { down: false }] of before) if (await this.#isRunning(id)) this.#intents.set(id, intent)
+  }
+
+  async #isRunning(id: number): Promise<boolean> {
+    return (await this.#inspect(id))?.State.Running === true
+  }
+
   /** A node whose volumes have lost only a part of what they should has a disk that no power failure leaves. */
   async #endCut(id: number): Promise<void> {
-    const { cut } = this.#intent(id) ?? {}
-    if (cut === undefined) return
+    const { cut } = this.#intents.of(id) ?? {}
+    // The command that was to cut its power may have been cut off itself before that.
+    if (cut === undefined || (await this.#isRunning(id))) return
     const container = this.#containerName(id)
     if (await knowsUnsynced(this.spec.engine, container)) await loseUnsyncedIn(this.spec.engine, container, cut)
-    this.#wantEnd(id, true)
+    this.#intents.set(id, { down: true })
   }
 
   async partition(groups: readonly (readonly number[])[]): Promise<void> {
@@ -453,7 +461,7 @@ export class ComposeCluster implements Cluster {
     for (const { id, state } of await this.nodes()) {
       if (state !== 'starting' && state !== 'running') continue
       const found = await this.#inspect(id)
-      if (found !== undefined) this.#writeIntent(id, { down: false, servedSince: found.State.StartedAt })
+      if (found !== undefined) this.#intents.set(id, { down: false, servedSince: found.State.StartedAt })
     }
   }
 
@@ -491,7 +499,7 @@ export class ComposeCluster implements Cluster {
     await sweepProject(projectName(this.spec), { keepVolumes: keepData, isCutOff })
     if (keepData) {
       this.packets?.forget()
-      for (const id of nodeIds(this.spec)) this.#wantEnd(id, true)
+      for (const id of nodeIds(this.spec)) this.#intents.set(id, { down: true })
       writeRecord({ ...this.#record, phase: 'down' })
       return
     }
@@ -565,21 +573,5 @@ export class ComposeCluster implements Cluster {
         throw failure('No Docker engine answers, so nothing is known of the containers.', 'Start Docker.', error)
       throw error
     }
-  }
-
-  #intent(id: number): Intent | undefined {
-    return readJson(this.#intentFile(id)) as Intent | undefined
-  }
-
-  #wantEnd(id: number, down: boolean): void {
-    this.#writeIntent(id, { down })
-  }
-
-  #writeIntent(id: number, intent: Intent): void {
-    writeJson(this.#intentFile(id), intent)
-  }
-
-  #intentFile(id: number): string {
-    return join(nodeDirectory(this.spec.name, id), 'intent.json')
   }
 }
