@@ -461,7 +461,7 @@ export class ComposeCluster implements Cluster {
     for (const { id, state } of await this.nodes()) {
       if (state !== 'starting' && state !== 'running') continue
       const found = await this.#inspect(id)
-      if (found !== undefined) this.#intents.set(id, { down: false, servedSince: found.State.StartedAt })
+      if (found?.State.Running === true) this.#intents.noteServing(id, found.State.StartedAt)
     }
   }
 

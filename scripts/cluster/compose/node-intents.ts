@@ -34,6 +34,12 @@ export class NodeIntents {
     this.set(id, { down: true, ...(cut === undefined ? {} : { cut }) })
   }
 
+  /** Unless another command has come to want its end, which is more than that it served. */
+  noteServing(id: number, startedAt: string): void {
+    const { down, cut } = this.of(id) ?? {}
+    if (down !== true && cut === undefined) this.set(id, { down: false, servedSince: startedAt })
+  }
+
   #file(id: number): string {
     return join(nodeDirectory(this.#cluster, id), 'intent.json')
   }

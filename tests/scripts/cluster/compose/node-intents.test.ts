@@ -1,4 +1,4 @@
-/** What is written down of nodes whose power is cut, before, while and after their containers end, by an engine that does as it is told. */
+/** What is written down of nodes while their power is cut, and while they are found serving, with an engine that does as it is told. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { nodeIds, type ClusterSpec } from '#scripts/cluster/cluster.ts'
@@ -8,9 +8,10 @@ import { wholeLoss } from '#scripts/cluster/process/power.ts'
 import { nodeDirectory } from '#scripts/cluster/state.ts'
 import { recordOf, useStateFolder } from '../written-cluster.ts'
 
-/** Which containers run, what is done when one is told to end, and whose volumes lost what was not fsynced. */
+/** Which containers run, what is done when one is asked for or told to end, and whose volumes lost what was not fsynced. */
 const engine = vi.hoisted(() => ({
   running: new Set<string>(),
+  onInspect: (_service: string): void => {},
   onKill: (_service: string): void => {},
   cut: [] as string[],
 }))
@@ -20,6 +21,11 @@ vi.mock(import('#scripts/cluster/compose/docker.ts'), async original => ({
   docker: () => Promise.resolve({ getContainer: (container: string) => containerOf(serviceOf(container)) }) as never,
   ensureImage: () => Promise.resolve(),
   runDocker: () => Promise.resolve(),
+}))
+
+vi.mock(import('#scripts/cluster/ready.ts'), async original => ({
+  ...(await original()),
+  waitUntilReady: () => Promise.resolve(),
 }))
 
 vi.mock(import('#scripts/cluster/compose/sweep.ts'), async original => ({
@@ -42,7 +48,11 @@ function serviceOf(container: string): string {
 
 function containerOf(service: string) {
   return {
-    inspect: () => Promise.resolve({ State: { Running: engine.running.has(service), StartedAt: 'then' } }),
+    async inspect() {
+      await Promise.resolve()
+      engine.onInspect(service)
+      return { State: { Running: engine.running.has(service), StartedAt: 'then' } }
+    },
     wait: () => Promise.resolve(),
     async kill() {
       await Promise.resolve()
@@ -73,6 +83,7 @@ beforeEach(async () => {
   spec = record.spec
   engine.cut.length = 0
   engine.onKill = () => {}
+  engine.onInspect = () => {}
   for (const id of nodeIds(spec)) {
     engine.running.add(`broker-${id}`)
     mkdirSync(nodeDirectory(name, id), { recursive: true })
@@ -116,4 +127,39 @@ test('from a node that still runs nothing is taken, also when the cluster goes d
   for (const id of [1, 2]) intents.set(id, isCut)
   await cluster.down({ keepData: true })
   expect(engine.cut).toEqual(['broker-1'])
+})
+
+test.each([
+  ['was killed', { down: true }],
+  ['has lost its power', isCut],
+])('of a node that %s while others were waited for, that is not written over', async (_, intent) => {
+  for (const id of nodeIds(spec)) intents.set(id, { down: false })
+  // All were found running; the third is asked for once more, as the last.
+  let looks = 0
+  engine.onInspect = service => {
+    if (service !== 'broker-3' || ++looks < 2) return
+    intents.set(3, intent)
+    engine.running.delete(service)
+  }
+  await cluster.waitReady()
+  expect(looks).toBe(2)
+  expect(known()).toEqual([serving, serving, intent])
+})
+
+test('a node that still runs, and that another command is about to end, is none that is found serving', async () => {
+  for (const id of nodeIds(spec)) intents.set(id, { down: false })
+  intents.set(2, isCut)
+  intents.set(3, { down: true })
+  await cluster.waitReady()
+  expect(known()).toEqual([serving, isCut, { down: true }])
+})
+
+test('a node that has ended by itself meanwhile is not said to serve', async () => {
+  for (const id of nodeIds(spec)) intents.set(id, { down: false })
+  let looks = 0
+  engine.onInspect = service => {
+    if (service === 'broker-3' && ++looks === 2) engine.running.delete(service)
+  }
+  await cluster.waitReady()
+  expect(known()).toEqual([serving, serving, { down: false }])
 })
