@@ -1,5 +1,6 @@
 /** The runtime on Docker: a Compose project generated from the spec, clients on 127.0.0.1 at the same ports as with processes. */
-import { lacking, messageOf } from '../../errors.ts'
+import { lacking } from '../../errors.ts'
+import { takingBack } from '../../settle.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
@@ -72,9 +73,10 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
     writeRecord({ ...record, phase: 'up' })
     return cluster
   } catch (error) {
-    await takeAway(cluster, spec, existing, progress)
-    if (request.port === 0) releasePorts(spec.port)
-    throw error
+    throw await takingBack(error, async () => {
+      await takeAway(cluster, spec, existing)
+      if (request.port === 0) releasePorts(spec.port)
+    })
   }
 }
 
@@ -83,14 +85,9 @@ async function takeAway(
   cluster: ComposeCluster | undefined,
   spec: ClusterSpec,
   existing: ClusterRecord | undefined,
-  progress: (message: string) => void,
 ): Promise<void> {
-  try {
-    await cluster?.down({ keepData: existing !== undefined, isCutOff: true })
-  } catch (error) {
-    progress(`Cleaning up failed: ${messageOf(error)}`)
-    return
-  }
+  // What of it is still there is found by its files: they stay where it cannot be taken away.
+  await cluster?.down({ keepData: existing !== undefined, isCutOff: true })
   if (existing !== undefined) writeRecord(existing)
   else removeState(spec.name)
 }
