@@ -5,9 +5,10 @@
  * Expect: nothing acknowledged is lost, and every offset holds what it held before.
  * Control: with acks=0 the client calls a record written as soon as it has left; records that a frozen broker never read are lost.
  */
-import { allChecks } from '#scripts/checkers/check.ts'
+import { allChecks, type CheckName } from '#scripts/checkers/check.ts'
 import { lab, quickFailover } from '#scripts/labs/lab.ts'
 import type { Script } from '#scripts/labs/script.ts'
+import { heldInLosses } from '#scripts/labs/scripts.ts'
 import { everyNode } from '#scripts/labs/targets.ts'
 
 const killThrice: Script = async run => {
@@ -46,7 +47,9 @@ const cutThePower: Script = async run => {
 
 const single = { partitions: 2, replicationFactor: 1, settings: { 'min.insync.replicas': '1' } }
 /** With one replica there is nothing to compare. */
-const checks = allChecks.filter(name => name !== 'replica-divergence')
+const onOneReplica = (name: CheckName) => name !== 'replica-divergence'
+const checks = allChecks.filter(onOneReplica)
+const mustHold = heldInLosses.filter(onOneReplica)
 
 export default lab({
   name: '01-log',
@@ -91,6 +94,7 @@ export default lab({
       script: killFrozen,
       checks,
       expect: ['unseen', 'lost-write'],
+      mustHold,
     },
     {
       name: 'power-failure',
@@ -101,6 +105,7 @@ export default lab({
       script: cutThePower,
       checks,
       expect: ['unseen', 'lost-write', 'inconsistent-offsets'],
+      mustHold,
     },
   ],
   watch: [

@@ -87,7 +87,7 @@ export interface Analysis {
   readonly seenLogStarts: ReadonlyMap<PartitionName, { readonly offset: Offset; readonly entry: number }>
   readonly acknowledged: number
   readonly read: number
-  /** `complete` when the last read reached the end of every partition, or the history does not say anything about it. */
+  /** `complete` when the last read reached the end of every partition, or the history does not say anything about one. */
   readonly finalRead: 'complete' | 'incomplete'
   /** Index of the entry that began the final read; undefined when the history does not mark it. */
   readonly finalReadFrom: number | undefined
@@ -113,7 +113,7 @@ export function analyse(history: History): Analysis {
     seenLogStarts: builder.seenLogStarts,
     acknowledged: builder.acknowledged,
     read: builder.read,
-    finalRead: builder.finalReadFrom === undefined || builder.finalReadComplete ? 'complete' : 'incomplete',
+    finalRead: builder.finalRead,
     finalReadFrom: builder.finalReadFrom,
   }
 }
@@ -180,12 +180,14 @@ class Builder {
   acknowledged = 0
   read = 0
   finalReadFrom: number | undefined
-  finalReadComplete = false
+  finalRead: Analysis['finalRead'] = 'complete'
   readonly #open = new Map<number, { readonly invocation: RecordOperation; readonly writes: Write[] }>()
 
   phase(name: string, index: number): void {
     if (name === 'final-read') this.finalReadFrom = index
-    if (name === 'final-read-complete') this.finalReadComplete = true
+    // A run that never came to its final read says `final-read-incomplete` all the same.
+    if (name === 'final-read' || name === 'final-read-incomplete') this.finalRead = 'incomplete'
+    if (name === 'final-read-complete') this.finalRead = 'complete'
   }
 
   replicaLog(log: ReplicaLog, entry: number): void {

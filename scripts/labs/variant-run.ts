@@ -181,7 +181,10 @@ async function perform(
       return false
     }
   }
-  if (!(await attempt('creating the topic', () => workload.prepare()))) return troubles.join('; ')
+  if (!(await attempt('creating the topic', () => workload.prepare()))) {
+    missFinalRead(recorder)
+    return troubles.join('; ')
+  }
   observer.start()
   workload.start()
   recorder.phase('workload')
@@ -205,11 +208,22 @@ async function perform(
     await givenUp(run)
     return 'interrupted'
   }
+  if (troubles.length > 0) missFinalRead(recorder)
   if (!read) await attempt('ending the clients', () => workload.abandon())
   if (read) await attempt('reading the logs of the replicas', () => readReplicaLogs(cluster, recorder, workload.topic))
   await observer.stop()
   for (const error of strays.leftBehind()) troubles.push(`what a script had left: ${messageOf(error)}`)
   return troubles.length === 0 ? undefined : troubles.join('; ')
+}
+
+const endsOfFinalRead: ReadonlySet<string> = new Set(['final-read-complete', 'final-read-incomplete'])
+
+/** After trouble: what nobody has read may only be late, unless a read of everything came to its end. */
+function missFinalRead(recorder: HistoryRecorder): void {
+  const hasEnded = recorder.history.some(
+    ({ process, f, value }) => process === 'lab' && f === 'phase' && endsOfFinalRead.has(value),
+  )
+  if (!hasEnded) recorder.phase('final-read-incomplete')
 }
 
 const goodbyeMs = 500

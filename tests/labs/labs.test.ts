@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readFileSync } from 'node:fs'
 import { listLabs, loadLab } from '#scripts/labs/run.ts'
+import { heldInLosses } from '#scripts/labs/scripts.ts'
 
 const labs = await Promise.all((await listLabs()).map(({ name }) => loadLab(name)))
 
@@ -18,6 +19,18 @@ describe('every lab', () => {
     expect(lab.explanation.length).toBeGreaterThan(200)
     expect(lab.watch).not.toEqual([])
     expect(lab.reading).not.toEqual([])
+  })
+})
+
+describe('a control that may be caught by missing records', () => {
+  const controls = labs.flatMap(({ name, variants }) =>
+    variants
+      .filter(({ role, workload }) => role === 'control' && typeof workload !== 'function')
+      .filter(({ expect: expected }) => expected !== 'valid' && expected.includes('unseen'))
+      .map(variant => ({ lab: name, ...variant })),
+  )
+  test.each(controls)('$name of $lab says what a loss leaves as it is', ({ mustHold = [], checks }) => {
+    expect(mustHold).toEqual(heldInLosses.filter(name => checks.includes(name)))
   })
 })
 

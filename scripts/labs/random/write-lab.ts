@@ -21,7 +21,7 @@ export function labFile(lab: RandomLab, check: string, name: string): string {
  *
  * Made from the seed ${seed}. The same again: lab run FILE --runtime simulated --seed ${seed}
  */
-import { allChecks, faultSchedule, lab, loseTheUnreplicated, quickFailover, unreplicatedWorkload } from 'faultline/lab'
+import { allChecks, faultSchedule, heldInLosses, lab, loseTheUnreplicated, quickFailover, unreplicatedWorkload } from 'faultline/lab'
 
 const schedule = faultSchedule(
   [
@@ -56,21 +56,21 @@ const lossyControl = `    {
       script: loseTheUnreplicated,
       checks: allChecks,
       expect: ['lost-write', 'unseen', 'vanished'],
+      mustHold: heldInLosses,
     },
 `
 
 /** First, so that it runs on a cluster that is as fresh as when it was found. */
 function failingVariant(lab: RandomLab, control: string | undefined): string {
-  const role = control === undefined ? "'main'" : "'control'"
-  const expect = control === undefined ? "'valid'" : `['${control}']`
-  return variantText('main-as-found', `as it was found: ${settingsInWords(lab)}`, role, lab, expect)
+  return variantText('main-as-found', `as it was found: ${settingsInWords(lab)}`, lab, control)
 }
 
 function safeVariant(lab: RandomLab): string {
-  return variantText('safe', `the same with ${settingsInWords(lab)}`, "'main'", lab, "'valid'")
+  return variantText('safe', `the same with ${settingsInWords(lab)}`, lab, undefined)
 }
 
-function variantText(name: string, summary: string, role: string, lab: RandomLab, expect: string): string {
+/** @param control  the check that finds something; undefined: it is a main, which must be valid */
+function variantText(name: string, summary: string, lab: RandomLab, control: string | undefined): string {
   const { acks, idempotent, partitions, producers, consumers, minInsync, unclean } = lab
   const settings = {
     'min.insync.replicas': String(minInsync),
@@ -80,11 +80,11 @@ function variantText(name: string, summary: string, role: string, lab: RandomLab
   return `    {
       name: '${name}',
       summary: '${summary}',
-      role: ${role},
+      role: ${control === undefined ? "'main'" : "'control'"},
       workload: ${objectText(workload)},
       script: schedule,
       checks: allChecks,
-      expect: ${expect},
+      expect: ${control === undefined ? "'valid'" : `['${control}'],\n      mustHold: heldInLosses`},
     },
 `
 }

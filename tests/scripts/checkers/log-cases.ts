@@ -119,6 +119,8 @@ export const logCases: Partial<Record<CheckName, readonly Case[]>> = {
     ['everything was read', true, historyOf(sent('a'), finalRead({ [x]: from0('a') }))],
     ['the tail is not there', false, historyOf(sent('a', 'b'), finalRead({ [x]: from0('a') })), /b was acknowledged/],
     ['the final read did not get through', 'unknown', historyOf(sent('a'), phase('final-read'))],
+    ['the final read was never reached', 'unknown', historyOf(sent('a'), phase('final-read-incomplete'))],
+    ['nobody says anything about a final read', false, historyOf(sent('a')), /a was acknowledged/],
     [
       'only who reads uncommitted saw half of a transaction',
       false,
