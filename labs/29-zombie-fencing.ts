@@ -146,7 +146,7 @@ function ownIds(asMember: boolean, moments: readonly Hang[]): Pick<Variant, 'wor
   })
 }
 
-const records = [exactlyOnceBetween('in', 'out'), 'lost-write', 'unseen', 'aborted-read'] as const
+const records = [exactlyOnceBetween('in', 'out'), 'lost-write', 'unseen', 'vanished', 'aborted-read'] as const
 
 const fenced = ['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH']
 const noMember = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION']

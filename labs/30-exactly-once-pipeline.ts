@@ -293,6 +293,7 @@ const checks = [
   exactlyOnceBetween('mid', 'out'),
   'lost-write',
   'unseen',
+  'vanished',
   'aborted-read',
   'garbage-read',
   'duplicate',

@@ -166,7 +166,7 @@ const countsAreRight = factCheck({
   },
 })
 
-const records = ['lost-write', 'unseen', 'aborted-read', 'inconsistent-offsets'] as const
+const records = ['lost-write', 'unseen', 'vanished', 'aborted-read', 'inconsistent-offsets'] as const
 const inTransactions = ['torn-transaction'] as const
 
 export default lab({
