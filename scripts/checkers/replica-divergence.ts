@@ -1,5 +1,6 @@
 /**
- * replica-divergence: below the high watermark, two replicas hold different records at one offset, or one holds a record twice as often.
+ * replica-divergence: below the high watermark, two replicas hold different records at one offset, or one holds a record twice as often; or a replica
+ * that is in sync lacks the end of what its leader calls committed, which a clean election would lose then.
  * Needs the logs of the replicas, which the lab reads over the wire after the run.
  *
  * Source: the log matching property of KIP-101 and of Vanlightly's Kafka replication model (LogMatching).
@@ -17,17 +18,29 @@ export function replicaDivergence(analysis: Analysis): CheckResult {
   if (comparable.length === 0)
     return unknown(name, 'The logs of at least two replicas of a partition would be needed, and were not read.')
   const anomalies = new Anomalies()
-  let compared = 0
+  const partly: string[] = []
+  let [compared, differing, behind] = [0, 0, 0]
   for (const [partition, logs] of comparable) {
     const reference = logs.find(log => log.leader) ?? logs[0]
     if (!reference) continue
     const expected = flat(reference)
     for (const log of logs) {
       if (log === reference) continue
+      if (lacksCommitted(log, reference)) {
+        behind += 1
+        anomalies.add(() => ({
+          partition,
+          explanation: `Broker ${log.broker} is in sync for ${partition} and its log ends at offset ${log.logEndOffset}, though its leader, broker ${reference.broker}, says that everything below ${reference.highWatermark} is committed: it may be elected, and the rest would be lost.`,
+          slice: [],
+        }))
+      }
       const end = Math.min(log.highWatermark, reference.highWatermark)
+      if (end < reference.highWatermark)
+        partly.push(`${partition} on broker ${log.broker} below ${end} of ${reference.highWatermark}`)
       const start = Math.max(log.logStartOffset, reference.logStartOffset)
       const { compared: walked, differences } = compare(expected, flat(log), start, end)
       compared += walked
+      differing += differences.length
       for (const { offset, ours, theirs } of differences) {
         anomalies.add(() => ({
           partition,
@@ -37,16 +50,31 @@ export function replicaDivergence(analysis: Analysis): CheckResult {
       }
     }
   }
-  if (compared === 0)
+  if (compared === 0 && anomalies.count === 0)
     return unknown(name, 'No record lies below the high watermarks of two replicas, so there was nothing to compare.')
+  const lacking = `${countOf(behind, 'replica')} in sync ${behind === 1 ? 'lacks' : 'lack'} what is committed. `
   return verdict(
     name,
     {
-      good: `All replicas hold the same at ${countOf(compared, 'compared offset')}.`,
-      bad: `Replicas differ at ${countOf(anomalies.count, 'offset')} of ${compared} compared.`,
+      good: `${partly.length === 0 ? 'All replicas' : 'Replicas'} hold the same at ${countOf(compared, 'compared offset')}.${partlyInWords(partly)}`,
+      bad: `${behind === 0 ? '' : lacking}Replicas differ at ${countOf(differing, 'offset')} of ${compared} compared.`,
     },
     anomalies,
   )
+}
+
+/** No other replica than one in sync has promised to hold what is committed. */
+function lacksCommitted(log: ReplicaLog, reference: ReplicaLog): boolean {
+  return reference.leader && log.inSync === true && log.logEndOffset < reference.highWatermark
+}
+
+const partlyMax = 4
+
+/** Which replicas were not compared to the end, with a space in front; a follower knows its high watermark later than its leader, too. */
+function partlyInWords(partly: readonly string[]): string {
+  if (partly.length === 0) return ''
+  const more = partly.length > partlyMax ? `, and ${partly.length - partlyMax} more` : ''
+  return ` Compared in part: ${partly.slice(0, partlyMax).join(', ')}${more}.`
 }
 
 interface Held {

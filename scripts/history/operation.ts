@@ -196,6 +196,11 @@ export interface ReplicaLog {
   readonly broker: number
   readonly partition: PartitionName
   readonly leader: boolean
+  /**
+   * Whether the leader named it in sync after it had told its own high watermark and before this log told its end, so that it must hold all below
+   * that high watermark. Absent: nobody knows, as the leader changed meanwhile, or the history is an old one.
+   */
+  readonly inSync?: boolean
   readonly logStartOffset: Offset
   readonly highWatermark: Offset
   readonly logEndOffset: Offset

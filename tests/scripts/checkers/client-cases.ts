@@ -11,6 +11,7 @@ import {
   logStart,
   removal,
   replica,
+  replicaWith,
   send,
   subscribe,
   x,
@@ -21,6 +22,9 @@ import {
   records,
   type Case,
 } from './notation.ts'
+
+const abc = ['a', 'b', 'c'] as const
+const written = sent(...abc)
 
 export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
   'int-nonmonotonic-poll': [
@@ -379,6 +383,27 @@ export const clientCases: Partial<Record<CheckName, readonly Case[]>> = {
     ['no logs', 'unknown', historyOf(sent('a'))],
     ['nothing below the high watermark', 'unknown', historyOf(sent('a'), replica(1, 0, 'a'), replica(2, 0, 'b'))],
     ['the same below it', true, historyOf(sent('a'), replica(1, 1, 'a'), replica(2, 1, 'a'))],
+    [
+      'one in sync has all, and has not heard yet that it is committed',
+      true,
+      historyOf(written, replica(1, 3, ...abc), replicaWith({ inSync: true }, 2, 2, ...abc)),
+    ],
+    [
+      'one that is behind is not in sync, or nobody knows',
+      true,
+      historyOf(
+        written,
+        replica(1, 3, ...abc),
+        replica(2, 3, ...abc),
+        replicaWith({ inSync: false }, 3, 0),
+        replica(4, 1, 'a'),
+      ),
+    ],
+    [
+      'one in sync is behind what a replica says that does not lead',
+      true,
+      historyOf(written, replica(2, 3, ...abc), replicaWith({ inSync: true }, 3, 1, 'a')),
+    ],
   ],
   progress: [['no fault', 'unknown', historyOf(sent('a'))]],
 }

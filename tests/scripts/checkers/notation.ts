@@ -10,6 +10,7 @@ import type {
   PartitionName,
   RecordOperation,
   Removal,
+  ReplicaLog,
   Value,
 } from '#scripts/history/operation.ts'
 import type { RecordDetails } from '#scripts/history/recorder.ts'
@@ -123,7 +124,16 @@ export const removal = (topic: string, more: { [Name in keyof Removal]?: Removal
 ]
 
 /** The whole log of a replica of `x-0`; broker 1 leads. */
-export const replica = (broker: number, highWatermark: Offset, ...values: readonly Value[]): Lines => {
+export const replica = (broker: number, highWatermark: Offset, ...values: readonly Value[]): Lines =>
+  replicaWith({}, broker, highWatermark, ...values)
+
+/** The same with something else about it, e.g. whether it is in sync. */
+export const replicaWith = (
+  more: Partial<ReplicaLog>,
+  broker: number,
+  highWatermark: Offset,
+  ...values: readonly Value[]
+): Lines => {
   const batch = { baseOffset: 0, leaderEpoch: 0, producerId: '-1', producerEpoch: -1, baseSequence: -1 }
   const value = {
     broker,
@@ -134,6 +144,7 @@ export const replica = (broker: number, highWatermark: Offset, ...values: readon
     logEndOffset: values.length,
     complete: true,
     batches: [{ ...batch, records: from0(...values) }],
+    ...more,
   }
   return [{ process: 'observer', type: 'ok', f: 'read-replica', value }]
 }
