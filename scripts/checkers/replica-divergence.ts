@@ -1,11 +1,12 @@
 /**
- * replica-divergence: below the high watermark, two replicas hold different records at one offset, or one holds a record twice as often; or a replica
- * that is in sync lacks the end of what its leader calls committed, which a clean election would lose then.
+ * replica-divergence: below the high watermark, two replicas hold different records at one offset, or one holds a record twice as often; the markers
+ * that end transactions count like records. Or a replica that is in sync lacks the end of what its leader calls committed, which a clean election
+ * would lose then.
  * Needs the logs of the replicas, which the lab reads over the wire after the run.
  *
  * Source: the log matching property of KIP-101 and of Vanlightly's Kafka replication model (LogMatching).
  */
-import type { Offset, PartitionName, ReplicaLog, Value } from '../history/operation.ts'
+import type { Offset, PartitionName, ReplicaBatch, ReplicaLog, Value } from '../history/operation.ts'
 import type { Analysis } from './analysis.ts'
 import { Anomalies, countOf, unknown, verdict, type CheckResult } from './result.ts'
 
@@ -102,8 +103,9 @@ interface Flat {
 function flat({ batches }: ReplicaLog): Flat {
   const [offsets, values, epochs]: [Offset[], Value[], number[]] = [[], [], []]
   let isInOrder = true
-  for (const { leaderEpoch, records } of batches) {
-    for (const [offset, value] of records) {
+  for (const batch of batches) {
+    const { leaderEpoch } = batch
+    for (const [offset, value] of heldIn(batch)) {
       isInOrder &&= offset > (offsets.at(-1) ?? -1)
       offsets.push(offset)
       values.push(value)
@@ -118,6 +120,12 @@ function flat({ batches }: ReplicaLog): Flat {
     values: order.map(at => values[at] as Value),
     epochs: order.map(at => epochs[at] as number),
   }
+}
+
+/** The records of a batch; of one that ends a transaction what it says, and of whose. */
+function heldIn({ baseOffset, producerId, producerEpoch, records, marker }: ReplicaBatch): ReplicaBatch['records'] {
+  if (marker === undefined) return records
+  return [[baseOffset, `${marker} of producer ${producerId} epoch ${producerEpoch}`]]
 }
 
 function heldAt({ values, epochs }: Flat, at: number): Held {

@@ -217,7 +217,10 @@ export interface ReplicaBatch {
   readonly producerId: string
   readonly producerEpoch: number
   readonly baseSequence: number
+  /** Nobody's record is in a control batch. */
   readonly records: readonly (readonly [Offset, Value])[]
+  /** Of a control batch: how it ends the producer's transaction. Absent: it is none, or the history is an old one, which leaves them out. */
+  readonly marker?: string
 }
 
 /** A milestone of the run, e.g. `workload`, `heal`, `final-read`. */

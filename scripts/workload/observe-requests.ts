@@ -162,7 +162,7 @@ const batchHeaderBytes = 61
 const controlBit = 0x20
 const compressionMask = 0x07
 
-/** Record batches v2, uncompressed, as the append workload writes them; an incomplete one at the end is left for the next fetch. */
+/** Record batches v2, uncompressed, as the append workload writes them, and control batches as what they are; an incomplete one at the end is left for the next fetch. */
 export function readBatches(records: Buffer): { batches: ReplicaBatch[]; nextOffset: Offset | undefined } {
   const batches: ReplicaBatch[] = []
   let nextOffset: Offset | undefined
@@ -171,34 +171,48 @@ export function readBatches(records: Buffer): { batches: ReplicaBatch[]; nextOff
     const end = at + 12 + records.readInt32BE(at + 8)
     if (end > records.length) break
     const { batch, lastOffset } = readBatch(records.subarray(at, end))
-    if (batch) batches.push(batch)
+    batches.push(batch)
     nextOffset = lastOffset + 1
     at = end
   }
   return { batches, nextOffset }
 }
 
-function readBatch(bytes: Buffer): { batch: ReplicaBatch | undefined; lastOffset: Offset } {
+function readBatch(bytes: Buffer): { batch: ReplicaBatch; lastOffset: Offset } {
   const baseOffset = Number(bytes.readBigInt64BE(0))
   const magic = bytes.readInt8(16)
   if (magic !== 2) throw new Error(`expected record batches of magic 2, got ${magic} at offset ${baseOffset}`)
   const attributes = bytes.readInt16BE(21)
   const lastOffset = baseOffset + bytes.readInt32BE(23)
-  if (attributes & controlBit) return { batch: undefined, lastOffset }
-  if (attributes & compressionMask)
-    throw new Error(`expected uncompressed batches, got codec ${attributes & compressionMask} at offset ${baseOffset}`)
-  const body = new Reader(bytes.subarray(batchHeaderBytes))
-  const count = bytes.readInt32BE(57)
-  const records = Array.from({ length: count }, () => readRecord(body, baseOffset))
-  const batch = {
+  const header = {
     baseOffset,
     leaderEpoch: bytes.readInt32BE(12),
     producerId: bytes.readBigInt64BE(43).toString(),
     producerEpoch: bytes.readInt16BE(51),
     baseSequence: bytes.readInt32BE(53),
-    records,
   }
-  return { batch, lastOffset }
+  const body = new Reader(bytes.subarray(batchHeaderBytes))
+  if (attributes & controlBit) return { batch: { ...header, records: [], marker: readMarker(body) }, lastOffset }
+  if (attributes & compressionMask)
+    throw new Error(`expected uncompressed batches, got codec ${attributes & compressionMask} at offset ${baseOffset}`)
+  const count = bytes.readInt32BE(57)
+  const records = Array.from({ length: count }, () => readRecord(body, baseOffset))
+  return { batch: { ...header, records }, lastOffset }
+}
+
+/** By the type in the key of a control record, behind its version. */
+const markers: Readonly<Record<number, string>> = { 0: 'ABORT', 1: 'COMMIT' }
+
+/** What the one record of a control batch says. */
+function readMarker(reader: Reader): string {
+  zigzag(reader) // length
+  reader.int8() // attributes
+  zigzag(reader) // timestamp delta
+  zigzag(reader) // offset delta
+  const key = reader.bytes(zigzag(reader))
+  if (key.length < 4) return 'a control record without a type'
+  const type = key.readInt16BE(2)
+  return markers[type] ?? `a control record of type ${type}`
 }
 
 function readRecord(reader: Reader, baseOffset: Offset): [Offset, Value] {

@@ -1,8 +1,10 @@
 /** What `replica-divergence` finds and says; what it must not find is in `client-cases.ts`, too. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { analyse } from '#scripts/checkers/analysis.ts'
 import { check } from '#scripts/checkers/check.ts'
-import type { History } from '#scripts/history/operation.ts'
-import { historyOf, replica, replicaWith } from './notation.ts'
+import { Whereabouts } from '#scripts/checkers/whereabouts.ts'
+import type { History, ReplicaBatch } from '#scripts/history/operation.ts'
+import { historyOf, replica, replicaWith, x } from './notation.ts'
 
 const judged = (history: History) => check(history, ['replica-divergence']).results[0]
 const said = (history: History) => judged(history)?.explanation
@@ -36,4 +38,46 @@ test('replicas that lack what is committed are counted beside offsets that diffe
   expect(said(historyOf(replica(1, 3, ...values), ...empty, replica(4, 3, 'a', 'b', 'd')))).toBe(
     '2 replicas in sync lack what is committed. Replicas differ at 1 offset of 3 compared.',
   )
+})
+
+describe('markers that end transactions', () => {
+  const batch = { baseOffset: 0, leaderEpoch: 2, producerId: '7', producerEpoch: 1, baseSequence: 0 }
+  const written: ReplicaBatch = { ...batch, records: [[0, 'a']] }
+  const marker = (name: string): ReplicaBatch => ({
+    ...batch,
+    baseOffset: 1,
+    baseSequence: -1,
+    records: [],
+    marker: name,
+  })
+  const log = (broker: number, ...batches: readonly ReplicaBatch[]) =>
+    replicaWith({ batches, logEndOffset: 2 }, broker, 2)
+  const commit = log(1, written, marker('COMMIT'))
+
+  test.each([
+    [
+      'the other one',
+      log(2, written, marker('ABORT')),
+      'broker 1 holds COMMIT of producer 7 epoch 1@2 and broker 2 holds ABORT of producer 7 epoch 1@2',
+    ],
+    [
+      'that of another epoch',
+      log(2, written, { ...marker('COMMIT'), producerEpoch: 2 }),
+      'broker 2 holds COMMIT of producer 7 epoch 2@2',
+    ],
+    ['none', log(2, written), 'broker 1 holds COMMIT of producer 7 epoch 1@2 and broker 2 holds nothing'],
+  ])('are the same on all replicas, and a replica that has %s is found', (_, other, says) => {
+    const result = judged(historyOf(commit, other))
+    expect(result).toMatchObject({ valid: false, count: 1 })
+    expect(result?.cases[0]?.explanation).toMatch(/^At offset 1 of x-0, /)
+    expect(result?.cases[0]?.explanation).toContain(says)
+  })
+
+  test('are compared, and are no records', () => {
+    const history = historyOf(commit, log(2, written, marker('COMMIT')))
+    expect(said(history)).toBe('All replicas hold the same at 2 compared offsets.')
+    const where = new Whereabouts(analyse(history))
+    expect(where.copies(x, 'a')).toHaveLength(1)
+    expect(where.copies(x, 'COMMIT of producer 7 epoch 1')).toEqual([])
+  })
 })
