@@ -27,10 +27,12 @@ export interface RunDescription {
 interface Header extends RunDescription {
   readonly format: 'faultline-history'
   readonly version: 1
+  /** Operations that follow, a line each; absent in old files, of which nobody can tell whether lines are missing at the end. */
+  readonly entries?: number
 }
 
 export function formatHistory(run: RunDescription, history: History): string {
-  const header: Header = { format: 'faultline-history', version: 1, ...run }
+  const header: Header = { format: 'faultline-history', version: 1, entries: history.length, ...run }
   return [header, ...history].map(entry => `${JSON.stringify(entry)}\n`).join('')
 }
 
@@ -40,17 +42,28 @@ export function parseHistory(text: string, source = 'history'): { run: RunDescri
   const lines = text.split('\n')
   const unfinished = lines.pop() ?? ''
   const isHeaderCut = lines.length === 0 && unfinished.startsWith('{"format":"faultline-history"')
-  const run = isHeaderCut ? undefined : parseHeader(lines[0] ?? unfinished, source)
-  if (run === undefined || unfinished !== '')
+  const header = isHeaderCut ? undefined : parseHeader(lines[0] ?? unfinished, source)
+  if (header === undefined || unfinished !== '')
     throw new Error(`${source} ends in the middle of a line: the run was cut off while writing; run the lab again`)
+  const { run, entries } = header
   const history = lines.slice(1).map((line, index) => parseOperation(line, index, source))
+  if (entries !== undefined && history.length !== entries)
+    throw new Error(
+      `${source}: expected ${entries} operations, as its header says, got ${history.length}: ${wrongLength(history.length < entries)}`,
+    )
   return { run, history }
+}
+
+function wrongLength(isShort: boolean): string {
+  return isShort
+    ? 'the end is missing; copy the file again, or run the lab again'
+    : 'something was added at the end; take the file as it was written'
 }
 
 const optionalTexts = ['engineVersion', 'labFile'] as const
 const texts = ['lab', 'variant', 'runtime', 'engine', 'seed', 'scale', 'startedAt'] as const
 
-function parseHeader(line: string, source: string): RunDescription {
+function parseHeader(line: string, source: string): { run: RunDescription; entries: number | undefined } {
   const header = parseLine(line, 1, source) as Partial<Header>
   if (header.format !== 'faultline-history' || header.version !== 1)
     throw new Error(`${source}:1: expected a header with format "faultline-history" version 1, got ${excerpt(line)}`)
@@ -60,8 +73,12 @@ function parseHeader(line: string, source: string): RunDescription {
   for (const name of optionalTexts)
     if (header[name] !== undefined && typeof header[name] !== 'string')
       throw new Error(`${source}:1: expected a header whose ${name} is a text, got ${excerpt(line)}`)
-  const { format: _format, version: _version, ...run } = header as Header
-  return run
+  const { format: _format, version: _version, entries, ...run } = header as Header
+  if (entries !== undefined && !(Number.isInteger(entries) && entries >= 0))
+    throw new Error(
+      `${source}:1: expected a header whose entries is a whole number, got ${excerpt(JSON.stringify(entries))}`,
+    )
+  return { run, entries }
 }
 
 const types: readonly unknown[] = ['invoke', 'ok', 'fail', 'info'] satisfies Operation['type'][]

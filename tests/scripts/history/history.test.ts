@@ -97,6 +97,26 @@ describe('history files', () => {
     expect(() => parseHistory('hello\n', 'x.jsonl')).toThrow(/x\.jsonl:1: expected one JSON object/)
   })
 
+  test('are refused when lines are missing at the end, or were added, unless they are old and do not say how many there are', () => {
+    const recorder = new HistoryRecorder(clock(0))
+    for (const phase of ['a', 'b', 'c']) recorder.phase(phase)
+    const text = formatHistory(run, recorder.history)
+    const withLines = (count: number, from = text) => `${from.split('\n').slice(0, count).join('\n')}\n`
+    expect(() => parseHistory(withLines(3), 'x.jsonl')).toThrow(
+      'x.jsonl: expected 3 operations, as its header says, got 2: the end is missing',
+    )
+    expect(() => parseHistory(withLines(1), 'x.jsonl')).toThrow('got 0: the end is missing')
+    const added = `${text}${JSON.stringify({ ...recorder.history[2], index: 3 })}\n`
+    expect(() => parseHistory(added, 'x.jsonl')).toThrow('got 4: something was added at the end')
+    const old = text.replace('"entries":3,', '')
+    expect(parseHistory(old)).toEqual({ run, history: recorder.history })
+    expect(parseHistory(withLines(3, old)).history).toHaveLength(2)
+    for (const entries of ['-1', '1.5', 'null', '"3"'])
+      expect(() => parseHistory(text.replace('"entries":3', `"entries":${entries}`), 'x.jsonl')).toThrow(
+        `x.jsonl:1: expected a header whose entries is a whole number, got ${entries}`,
+      )
+  })
+
   const header = formatHistory(run, [])
   const line = (entry: object) => `${header}${JSON.stringify({ index: 0, timeMs: 0, ...entry })}\n`
   const send = { process: 0, client: 'c', type: 'ok', f: 'send' }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { simulatedRuntime } from '#scripts/cluster/simulated/runtime.ts'
+import { readHistory, writeHistory } from '#scripts/history/file.ts'
 import type { LabResult } from '#scripts/labs/result.ts'
 import { drawLab } from '#scripts/labs/random/random-lab.ts'
 import { runRandomLab, type RandomOutcome } from '#scripts/labs/random/run-random.ts'
@@ -19,8 +20,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'faultline-replay-'))
   const options = { runtime: simulatedRuntime, engine: 'faultline', seed: 1, variants: [variant] } as const
   recorded = await runLab('01-log', { ...options, out: folder })
-  const [header] = readFileSync(file(variant), 'utf8').split('\n')
-  writeFileSync(file('header-only'), `${header}\n`)
+  const { run } = await readHistory(file(variant))
+  await writeHistory(file('header-only'), run, [])
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -38,6 +39,14 @@ test('a file in which nothing happened is unknown, whatever its seed would give'
     verdict: 'unknown',
     variants: [{ operations: 0, acknowledged: 0, verdict: 'unknown', asExpected: false }],
   })
+})
+
+test('a file that was cut at the end of a line is refused', async () => {
+  const lines = readFileSync(file(variant), 'utf8').split('\n')
+  writeFileSync(file('cut'), `${lines.slice(0, 40).join('\n')}\n`)
+  await expect(replay(file('cut'))).rejects.toThrow(
+    `${file('cut')}: expected ${recorded.variants[0]?.operations} operations, as its header says, got 39: the end is missing`,
+  )
 })
 
 test('the lab is run again from the seed where that is asked for, and the result says so', async () => {
