@@ -3,7 +3,6 @@
  * for each node whether its end is what we wanted.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Random } from '#broker/environment/environment.ts'
 import { codeOf, failure, usageError } from '../../errors.ts'
