@@ -17,6 +17,7 @@ import { inReportFolder } from '../labs/report-folder.ts'
 import { requireVariants, runLab, type RunLabOptions } from '../labs/run.ts'
 import { paint } from '../output.ts'
 import { matrixMarkdown, writeMatrix } from '../report/matrix.ts'
+import { NotTakenBack } from '../settle.ts'
 import type { Foreign } from './lab-bootstrap.ts'
 import { askKnob, askPrediction, InteractiveWatcher, LabStopped, type Person } from './lab-interactive.ts'
 import type { Session } from './session.ts'
@@ -263,7 +264,8 @@ async function watched(
       signal: AbortSignal.any([session.signal, stopping.signal]),
     })
   } catch (error) {
-    if (!(stopping.signal.reason instanceof LabStopped) || session.signal.aborted) throw error
+    const isStopped = stopping.signal.reason instanceof LabStopped && !session.signal.aborted
+    if (!isStopped || error instanceof NotTakenBack) throw error
     person.say('Stopped; everything that was started has been taken away. No verdict.')
     return undefined
   }
