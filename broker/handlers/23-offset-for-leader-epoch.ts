@@ -4,7 +4,8 @@
  *
  * Behavior:
  * - Only the leader answers. -1 for both when it knows no epoch that old.
- * - Our followers do not ask: they find out by Fetch (KIP-595). Consumers do (KIP-320), and followers of other make.
+ * - Our followers find out by Fetch where logs part (KIP-595), and ask only about epochs whose first batches compaction took. Consumers ask (KIP-320), and
+ *   followers of other make.
  * Versions: v3 replica id, of which nothing depends; v4 flexible.
  * Errors: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR.
  * Not implemented: nothing.

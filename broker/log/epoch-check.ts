@@ -116,11 +116,13 @@ function complete(of: EpochsOfLog, until: number): void {
   epochs.replace(completed.all)
 }
 
-/** Reads the epochs of what lies between the log start and `until` from the headers. Throws DiskError. */
+/**
+ * Reads the epochs of what lies between the log start and `until` from the headers. Where compaction took the first batch of an epoch, it seems to
+ * begin later than it did. Throws DiskError.
+ */
 function readEpochs({ segments, logStartOffset }: EpochsOfLog, until: number): LeaderEpochs {
   const completed = new LeaderEpochs()
   const first = segments.findLastIndex(each => each.baseOffset <= logStartOffset)
-  let previousEnd = logStartOffset
   for (const [index, segment] of segments.entries()) {
     if (index < first) continue
     if (segment.baseOffset >= until) break
@@ -129,18 +131,9 @@ function readEpochs({ segments, logStartOffset }: EpochsOfLog, until: number): L
     segment.scanThrough(segment.positionOf(logStartOffset), (bytes, at) => {
       const batch = new BatchView(bytes, at)
       if (batch.baseOffset >= end) return false
-      completed.assignBatch(batch.partitionLeaderEpoch, behindDamage(segments, previousEnd, batch.baseOffset))
-      previousEnd = batch.nextOffset
+      completed.assign(batch.partitionLeaderEpoch, Math.max(batch.baseOffset, logStartOffset))
       return true
     })
   }
   return completed
-}
-
-/** Records that are damaged here are not missing: a follower may have them, and keeps them. */
-function behindDamage(segments: readonly Segment[], offset: number, baseOffset: number): number {
-  if (baseOffset <= offset) return offset
-  const segment = segments.findLast(each => each.baseOffset <= offset)
-  const region = segment && damageAt(segment.damaged, offset)
-  return region === undefined ? offset : behindDamage(segments, region.nextOffset, baseOffset)
 }

@@ -45,9 +45,9 @@ export class EpochFile {
     epochs.saved()
   }
 
-  /** Once batches below `offset` are compacted no batch may tell any more where an epoch began. Throws DiskError. */
-  beforeCompaction(offset: number): void {
+  /** When what is in `last`, and in segments before it, is compacted, no batch may tell any more where an epoch began. Throws DiskError. */
+  beforeCompaction(segments: readonly Segment[], last: Segment): void {
     this.check()
-    this.save(offset)
+    this.save(segments[segments.indexOf(last) + 1]?.baseOffset ?? Infinity)
   }
 }

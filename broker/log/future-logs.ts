@@ -145,6 +145,8 @@ export class FutureLogs {
     const promoted = this.host.inDirectory(directory, () => {
       const { disk } = this.host.environment
       const { topicId } = future.log
+      // Of a log that was compacted the batches alone do not tell.
+      if (current !== undefined) future.log.learnEpochs(current.log.epochs.all)
       future.log.close()
       directory.checkpointNow()
       this.host.clearPlace(directory, name)

@@ -62,17 +62,6 @@ export class LeaderEpochs {
     this.changedFrom(startOffset)
   }
 
-  /**
-   * Notes a batch of `epoch` behind one that ends at `previousEnd`. Offsets may be missing between them: compaction took them, and with them
-   * perhaps the beginning of the epoch, and others. Nobody may keep what an older leader wrote there (KIP-101), so it began as early as it can have.
-   */
-  assignBatch(epoch: number, previousEnd: number): void {
-    const { latest } = this
-    if (epoch === latest?.epoch) return
-    const isLater = latest !== undefined && latest.epoch < epoch
-    this.assign(epoch, isLater ? Math.max(previousEnd, latest.startOffset) : previousEnd)
-  }
-
   /** End of the largest epoch at or below `leaderEpoch`; -1/-1 when that cannot be told. */
   endOffsetFor(leaderEpoch: number, logEndOffset: number): EpochEndOffset {
     const unknown = { leaderEpoch: -1, endOffset: -1 }

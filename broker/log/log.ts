@@ -4,6 +4,7 @@
  * All calls are synchronous; a call that fails with DiskError leaves the log unusable (the log directory goes offline, see log-manager.ts)
  * and nothing of a failed append is ever acknowledged. Offsets are exclusive ends unless named `last…`.
  */
+import type { EpochEntry } from './leader-epochs.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { CompressionName } from '../protocol/records/batch.ts'
 import type { CompressionLevels } from '../protocol/records/compression.ts'
@@ -180,6 +181,11 @@ export interface PartitionLog {
   epochAt(offset: number): number | undefined
   /** A leader notes its epoch before it appends (leader-epoch-checkpoint). */
   startEpoch(leaderEpoch: number, startOffset: number): void
+  /**
+   * Where epochs begin of which batches do not tell it, rising: compaction took those with which they began (KIP-101). Durable when it returns.
+   * Throws DiskError.
+   */
+  learnEpochs(entries: readonly EpochEntry[]): void
 
   /** Drops everything at and above `offset`. */
   truncateTo(offset: number): void

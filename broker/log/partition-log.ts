@@ -15,7 +15,7 @@ import { checkProducers, stampForLeader, storageRefusal, validateForLeader } fro
 import { DelayedRemoval } from './delayed-removal.ts'
 import { Durability } from './durability.ts'
 import { EpochFile } from './epoch-file.ts'
-import type { LeaderEpochs } from './leader-epochs.ts'
+import type { EpochEntry, LeaderEpochs } from './leader-epochs.ts'
 import { abortedTransaction, loadLog, loadOptionsOf, rebuildProducers } from './log-loader.ts'
 import { LogFailure } from './log-failure.ts'
 import { LogReader, nothingAt, segmentIndexOf } from './log-reader.ts'
@@ -234,20 +234,17 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
     // What a flush needs space or descriptors for is done first, while the append can still be refused.
     if (flushes) this.durability.prepareFlush()
     segment.append(records, this.config.indexIntervalBytes)
-    let previousEnd = this.endOffset
     this.endOffset = lastOffset + 1
     // The records are in the log by now: what goes wrong from here on must not pass for an append that was refused.
     this.failure.guardFully(() => {
-      for (const batch of batches) {
-        this.follow(batch, segment, previousEnd)
-        previousEnd = batch.nextOffset
-      }
+      for (const batch of batches) this.follow(batch, segment)
       this.durability.appended(count, records.length, flushes)
     })
   }
 
-  private follow(batch: BatchView, segment: Segment, previousEnd: number): void {
-    this.epochs.assignBatch(batch.partitionLeaderEpoch, previousEnd)
+  private follow(batch: BatchView, segment: Segment): void {
+    const epoch = batch.partitionLeaderEpoch
+    if (epoch !== this.epochs.latest?.epoch) this.epochs.assign(epoch, batch.baseOffset)
     if (!batch.hasProducerId) return
     const completed = this.producerStates.apply(batch)
     if (completed?.aborted !== true) return
@@ -319,6 +316,11 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
 
   startEpoch(leaderEpoch: number, startOffset: number): void {
     this.epochs.assign(leaderEpoch, startOffset)
+  }
+
+  learnEpochs(entries: readonly EpochEntry[]): void {
+    for (const { epoch, startOffset } of entries) this.epochs.assign(epoch, startOffset)
+    this.guard(() => this.epochFile.save(Infinity))
   }
 
   // -------------------------------------------------------------------------------------------------------- truncate
@@ -548,8 +550,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
     this.assertUsable()
     const { guard, segments } = this
-    const next = segments[segments.indexOf(old.at(-1)!) + 1]!
-    guard(() => this.epochFile.beforeCompaction(next.baseOffset))
+    guard(() => this.epochFile.beforeCompaction(segments, old.at(-1)!))
     const finish = (run: () => void): void => this.failure.finish(run)
     const options = { createdWallMs: this.environment.clock.wallMs(), segments, guard, finish }
     return (this.replacement = new SegmentReplacement(this, options, cleaned, old))

@@ -131,11 +131,12 @@ export class TailChecker {
       })
     } else if (epoch >= 0) {
       if (epoch < this.lastEpoch) return `leader epoch ${epoch} follows epoch ${this.lastEpoch}`
-      const previousEnd = this.nextOffset < 0 ? baseOffset : this.nextOffset
-      // Compaction may have taken the batch with which an epoch began, and all of others.
-      if (previousEnd < baseOffset) this.restoreEpochs({ offset: previousEnd, nextOffset: baseOffset }, epoch)
-      epochs.assignBatch(epoch, previousEnd)
+      // Compaction may have taken the batch with which an epoch began, and all of others. Where it began never changes, so that the checkpoint is
+      // right about it even if it is older than the last truncation.
+      if (this.nextOffset >= 0 && this.nextOffset < baseOffset)
+        this.restoreEpochs({ offset: this.nextOffset, nextOffset: baseOffset }, { newest: epoch, until: baseOffset })
       this.lastEpoch = epoch
+      epochs.assign(epoch, baseOffset)
     }
     this.nextOffset = lastOffset + 1
     return undefined
@@ -208,7 +209,7 @@ export class TailChecker {
       advice:
         'delete this replica and let it be copied from another broker, where there is one; `log verify` shows the damage',
     })
-    this.restoreEpochs(region)
+    this.restoreEpochs(region, { newest: Number.MAX_SAFE_INTEGER, until: recoveryPoint - 1 })
     this.position = region.to
     this.nextOffset = region.nextOffset
     this.isSealed = found === undefined && nextBaseOffset > recoveryPoint
@@ -217,10 +218,10 @@ export class TailChecker {
   /** Epochs that began between these offsets, which no batch tells any more. */
   private restoreEpochs(
     { offset, nextOffset }: Pick<DamagedRegion, 'offset' | 'nextOffset'>,
-    newest = Number.MAX_SAFE_INTEGER,
+    { newest, until }: { readonly newest: number; readonly until: number },
   ): void {
     for (const { epoch, startOffset } of this.options.savedEpochs) {
-      if (startOffset < offset || startOffset > nextOffset || startOffset >= this.options.recoveryPoint) continue
+      if (startOffset < offset || startOffset > nextOffset || startOffset > until) continue
       if (epoch <= this.lastEpoch || epoch > newest) continue
       this.options.epochs.assign(epoch, startOffset)
       this.lastEpoch = epoch

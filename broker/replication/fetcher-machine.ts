@@ -196,6 +196,12 @@ export class FetcherMachine {
     if (followed !== undefined) followed.isCaughtUp = isCaughtUp
   }
 
+  /** Leave the partition alone until it has moved, or is delayed: something is asked about it. */
+  hold(key: string): void {
+    const followed = this.partitions.get(key)
+    if (followed !== undefined) followed.resetting = true
+  }
+
   /** Leave the partition alone for a while. */
   delay(key: string, nowMs: number): void {
     const followed = this.partitions.get(key)

@@ -6,6 +6,7 @@
 const lengthAt = 8
 const leaderEpochAt = 12
 const attributesAt = 21
+const lastOffsetDeltaAt = 23
 const producerIdAt = 43
 const producerEpochAt = 51
 const baseSequenceAt = 53
@@ -27,6 +28,28 @@ export function wholeBatches(records: Buffer): { readonly records: Buffer; reado
     end = next
   }
   return { records: end === records.length ? records : records.subarray(0, end), lastEpoch }
+}
+
+/**
+ * The first batch of a newer epoch with offsets missing before it: compaction took them, and where the epoch began no batch tells.
+ *
+ * @param records  whole batches
+ * @param before  where the log ends, and its newest epoch; -1: none
+ */
+export function gapBeforeEpoch(
+  records: Buffer,
+  before: { readonly endOffset: number; readonly epoch: number },
+): { readonly position: number; readonly epoch: number; readonly baseOffset: number } | undefined {
+  let { endOffset, epoch: newest } = before
+  for (let position = 0; position < records.length;) {
+    const baseOffset = Number(records.readBigInt64BE(position))
+    const epoch = records.readInt32BE(position + leaderEpochAt)
+    if (epoch > newest && baseOffset > endOffset) return { position, epoch, baseOffset }
+    newest = Math.max(newest, epoch)
+    endOffset = baseOffset + records.readInt32BE(position + lastOffsetDeltaAt) + 1
+    position += overheadBytes + records.readInt32BE(position + lengthAt)
+  }
+  return undefined
 }
 
 /** Flags of the first batch; none for what is too short to be a batch, which the log refuses. */

@@ -1,7 +1,7 @@
 /**
  * Drives a FetcherMachine: sends its fetches to one leader broker, appends and truncates what it decides. It decides nothing itself.
- * Truncation follows the diverging epoch in fetch responses (KIP-595), so OffsetForLeaderEpoch is never sent; only a position outside the
- * leader's log needs ListOffsets. Sources: KIP-101, KIP-227, KIP-320, KIP-903.
+ * Truncation follows the diverging epoch in fetch responses (KIP-595), so OffsetForLeaderEpoch is sent only where compaction took the beginning of an
+ * epoch; only a position outside the leader's log needs ListOffsets. Sources: KIP-101, KIP-227, KIP-320, KIP-903.
  */
 import {
   DiskError,
@@ -12,6 +12,7 @@ import {
   type Timer,
 } from '../environment/environment.ts'
 import type { RequestClient } from '../net/client.ts'
+import type { EpochEndOffset } from '../log/log.ts'
 import { isShortage } from '../log/log-failure.ts'
 import { CorruptRecordsError } from '../log/replicated-batches.ts'
 import { errorName } from '../protocol/errors.ts'
@@ -22,8 +23,9 @@ import {
   type FetcherAction,
   type FetchPosition,
 } from './fetcher-machine.ts'
+import { earlierEpochs, type EpochGap } from './earlier-epochs.ts'
 import type { LocalReplica } from './local-replica.ts'
-import { wholeBatches } from './record-batches.ts'
+import { gapBeforeEpoch, wholeBatches } from './record-batches.ts'
 import type { ReplicationQuota } from './replication-quotas.ts'
 
 export interface FetcherSettings {
@@ -67,14 +69,15 @@ interface FetchReply {
   }[]
 }
 
-interface ListOffsetsReply {
-  readonly topics: readonly {
-    readonly partitions: readonly { readonly errorCode: number; readonly offset: number }[]
-  }[]
+interface OfOnePartition<Told = object> {
+  readonly topics: readonly { readonly partitions: readonly ({ readonly errorCode: number } & Told)[] }[]
 }
+type ListOffsetsReply = OfOnePartition<{ readonly offset: number }>
+type EpochEndReply = OfOnePartition<EpochEndOffset>
 
 const fetchKey = 1
 const listOffsetsKey = 2
+const offsetForLeaderEpochKey = 23
 const latestTimestamp = -1
 const earliestTimestamp = -2
 const noRecords = Buffer.alloc(0)
@@ -249,7 +252,11 @@ export class ReplicaFetcher {
   private append(replica: LocalReplica, key: string, fetched: FetchedPartition): void {
     const asked = this.machine.position(key)
     if (asked === undefined) return
-    const { records, lastEpoch } = wholeBatches(fetched.records)
+    const whole = wholeBatches(fetched.records)
+    const has = { endOffset: replica.log.logEndOffset, epoch: replica.log.latestEpoch ?? -1 }
+    const gap = gapBeforeEpoch(whole.records, has)
+    if (gap?.position === 0) return void this.learnEpochs(replica, { key, position: asked, gap, has })
+    const { records, lastEpoch } = gap === undefined ? whole : wholeBatches(whole.records.subarray(0, gap.position))
     if (records.length > 0) {
       if (asked.fetchOffset !== replica.log.logEndOffset) {
         throw new Error(`fetched from ${asked.fetchOffset}, but the log ends at ${replica.log.logEndOffset}`)
@@ -266,6 +273,29 @@ export class ReplicaFetcher {
       lastFetchedEpoch: records.length > 0 ? lastEpoch : asked.lastFetchedEpoch,
       logStartOffset: replica.log.logStartOffset,
     })
+  }
+
+  /** The same is fetched again, and appended, when it is known where its epoch began. */
+  private async learnEpochs(
+    replica: LocalReplica,
+    about: {
+      readonly key: string
+      readonly position: FetchPosition
+      readonly gap: EpochGap
+      readonly has: { readonly endOffset: number; readonly epoch: number }
+    },
+  ): Promise<void> {
+    const { key, position, gap, has } = about
+    this.machine.hold(key)
+    const entries = await earlierEpochs(gap, has, epoch => this.leaderEpochEnd(position, epoch))
+    if (this.isStopped || this.machine.position(key) !== position) return
+    if (entries === undefined) this.machine.delay(key, this.host.environment.clock.monotonicMs())
+    else
+      this.onDisk(replica, key, () => {
+        replica.log.learnEpochs(entries)
+        this.machine.moved(key, positionOf(replica))
+      })
+    this.proceed()
   }
 
   private truncate(replica: LocalReplica, offset: number, why: object): void {
@@ -316,13 +346,30 @@ export class ReplicaFetcher {
       isolationLevel: 0,
       topics: [{ name: position.topic, partitions: [{ partitionIndex: partition, currentLeaderEpoch, timestamp }] }],
     }
+    return (await this.askLeader<ListOffsetsReply>(listOffsetsKey, body))?.offset
+  }
+
+  private async leaderEpochEnd(position: FetchPosition, leaderEpoch: number): Promise<EpochEndOffset | undefined> {
+    const { topic, partition, currentLeaderEpoch } = position
+    const body = {
+      replicaId: this.host.brokerId,
+      topics: [{ topic, partitions: [{ partition, currentLeaderEpoch, leaderEpoch }] }],
+    }
+    return await this.askLeader<EpochEndReply>(offsetForLeaderEpochKey, body)
+  }
+
+  /** What the leader says of one partition; undefined when it does not. */
+  private async askLeader<Reply extends OfOnePartition>(
+    apiKey: number,
+    body: object,
+  ): Promise<Reply['topics'][number]['partitions'][number] | undefined> {
     try {
       const address = this.host.leaderAddress(this.leaderId)
       if (address === undefined) return undefined
       const options = { timeoutMs: this.host.settings.requestTimeoutMs }
-      const { response } = await this.client.send<ListOffsetsReply>(address, listOffsetsKey, body, options)
+      const { response } = await this.client.send<Reply>(address, apiKey, body, options)
       const answer = response.topics[0]?.partitions[0]
-      return answer === undefined || answer.errorCode !== 0 ? undefined : answer.offset
+      return answer?.errorCode === 0 ? answer : undefined
     } catch (error) {
       this.host.log.debug('asking a leader for its offsets failed', {
         leader: this.leaderId,

@@ -4,6 +4,7 @@
  */
 import type { Address } from '#broker/environment/environment.ts'
 import { NetworkRequestClient } from '#broker/net/request-client.ts'
+import { partitionOf } from '#broker/coordinator/runtime/java-hash.ts'
 import { errorName, type ErrorName } from '#broker/protocol/errors.ts'
 import type { ProduceResponse } from '#broker/protocol/messages/00-produce.ts'
 import type { FetchResponse } from '#broker/protocol/messages/01-fetch.ts'
@@ -36,6 +37,7 @@ const again: ReadonlySet<ErrorName> = new Set<ErrorName>([
 export const requestTimeoutMs = 3000
 const backoffMs = 50
 export const keyTypes = { group: 0, transaction: 1 } as const
+const offsetsTopic = '__consumer_offsets'
 /** How long a request is repeated. */
 const patienceMs = 120_000
 
@@ -149,18 +151,24 @@ export class Wire {
    * epoch before one we heard of: what was acknowledged since is unknown there (KIP-320).
    */
   async leader(topic: string, partition: number): Promise<Address> {
-    return this.patiently(`leader of ${topic}-${partition}`, async () => {
-      const body = { topics: [{ name: topic }], allowAutoTopicCreation: false }
-      const { topics, brokers } = await this.send<MetadataResponse>(this.any(), 3, body, 12)
-      const found = topics[0]?.partitions.find(each => each.partitionIndex === partition)
-      const broker = brokers.find(({ nodeId }) => nodeId === found?.leaderId)
-      const key = `${topics[0]?.topicId}-${partition}`
-      const newest = Math.max(this.#leaderEpochs.get(key) ?? -1, found?.leaderEpoch ?? -1)
-      this.#leaderEpochs.set(key, newest)
-      if (broker === undefined || found?.leaderEpoch !== newest)
-        return { error: 'LEADER_NOT_AVAILABLE', answer: { host: '', port: 0 } }
-      return { error: 'NONE', answer: { host: broker.host, port: broker.port } }
-    })
+    return this.patiently(`leader of ${topic}-${partition}`, () => this.#leaderAsKnownTo(this.any(), topic, partition))
+  }
+
+  async #leaderAsKnownTo(
+    asked: Address,
+    topic: string,
+    partition: number,
+  ): Promise<{ readonly error: ErrorName; readonly answer: Address }> {
+    const body = { topics: [{ name: topic }], allowAutoTopicCreation: false }
+    const { topics, brokers } = await this.send<MetadataResponse>(asked, 3, body, 12)
+    const found = topics[0]?.partitions.find(each => each.partitionIndex === partition)
+    const broker = brokers.find(({ nodeId }) => nodeId === found?.leaderId)
+    const key = `${topics[0]?.topicId}-${partition}`
+    const newest = Math.max(this.#leaderEpochs.get(key) ?? -1, found?.leaderEpoch ?? -1)
+    this.#leaderEpochs.set(key, newest)
+    if (broker === undefined || found?.leaderEpoch !== newest)
+      return { error: 'LEADER_NOT_AVAILABLE', answer: { host: '', port: 0 } }
+    return { error: 'NONE', answer: { host: broker.host, port: broker.port } }
   }
 
   /** The high watermark. */
@@ -250,12 +258,26 @@ export class Wire {
         groups: [{ groupId: group, topics: [{ name: topic, partitionIndexes: [partition] }] }],
         requireStable: true,
       }
-      const { groups } = await this.send<OffsetFetchResponse>(await this.coordinator(group, keyTypes.group), 9, body, 9)
+      const to = await this.coordinator(group, keyTypes.group)
+      if (!(await this.#isNewestCoordinator(to, group))) return { error: 'NOT_COORDINATOR', answer: -1 }
+      const { groups } = await this.send<OffsetFetchResponse>(to, 9, body, 9)
       const found = groups[0]!
       const part = found.topics[0]?.partitions[0]
       const error = found.errorCode === 0 ? (part?.errorCode ?? 0) : found.errorCode
       return { error: errorName(error), answer: part?.committedOffset ?? -1 }
     })
+  }
+
+  /**
+   * A coordinator that is cut off from the controller does not know its successor, and tells what was committed before that, as Kafka's does. Whoever joins
+   * a group first is not told so: joins wait for the in-sync replicas. We do not join; so every broker is asked who leads the group's partition.
+   */
+  async #isNewestCoordinator({ host, port }: Address, group: string): Promise<boolean> {
+    const partition = partitionOf(group, await this.partitionCount(offsetsTopic))
+    // Whatever they answer, the newest epoch among it is known then.
+    await Promise.allSettled(this.brokers.map(broker => this.#leaderAsKnownTo(broker, offsetsTopic, partition)))
+    const newest = await this.leader(offsetsTopic, partition)
+    return newest.host === host && newest.port === port
   }
 
   async transactionState(transactionalId: string): Promise<string> {
