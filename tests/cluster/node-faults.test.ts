@@ -454,6 +454,8 @@ function commandClaims(cluster: Broken): void {
       { what: 'healed', kind: 'down' },
     ])
     expect(await cluster.faults()).toEqual([])
+    // It runs again, and may not have caught up with the metadata: what it is asked before that it may not know.
+    await (await attachCluster('broken')).waitReady()
     expect(await read(cluster, 'awaited')).toEqual(numbers(0, 8))
     const inVain = ['fault', 'add', 'kill', '1', '--when', 'highWatermarkReaches awaited-0 900', '--within', '300ms']
     const { exitCode, stdout } = await cluster.toolkit.start(...inVain, ...cluster.name, '--json')
