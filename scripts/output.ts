@@ -30,7 +30,8 @@ export class Output {
 
   /** What is going on: a spinner on a terminal, else a line. */
   readonly progress = (message: string): void => {
-    if (!process.stderr.isTTY) {
+    // Of a terminal without a width the spinner would erase lines without end.
+    if (!process.stderr.isTTY || !(process.stderr.columns > 0)) {
       process.stderr.write(`${message}\n`)
       return
     }
