@@ -46,8 +46,9 @@ export class EpochFile {
   }
 
   /** When what is in `last`, and in segments before it, is compacted, no batch may tell any more where an epoch began. Throws DiskError. */
-  beforeCompaction(segments: readonly Segment[], last: Segment): void {
+  beforeCompaction(last: Segment): void {
     this.check()
+    const { currentSegments: segments } = this.of
     this.save(segments[segments.indexOf(last) + 1]?.baseOffset ?? Infinity)
   }
 }

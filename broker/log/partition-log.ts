@@ -550,7 +550,7 @@ export class SegmentedLog implements PartitionLog, CleanableLog {
   replaceSegments(cleaned: Segment, old: readonly Segment[]): SegmentReplacement {
     this.assertUsable()
     const { guard, segments } = this
-    guard(() => this.epochFile.beforeCompaction(segments, old.at(-1)!))
+    guard(() => this.epochFile.beforeCompaction(old.at(-1)!))
     const finish = (run: () => void): void => this.failure.finish(run)
     const options = { createdWallMs: this.environment.clock.wallMs(), segments, guard, finish }
     return (this.replacement = new SegmentReplacement(this, options, cleaned, old))

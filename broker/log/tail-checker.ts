@@ -133,8 +133,7 @@ export class TailChecker {
       if (epoch < this.lastEpoch) return `leader epoch ${epoch} follows epoch ${this.lastEpoch}`
       // Compaction may have taken the batch with which an epoch began, and all of others. Where it began never changes, so that the checkpoint is
       // right about it even if it is older than the last truncation.
-      if (this.nextOffset >= 0 && this.nextOffset < baseOffset)
-        this.restoreEpochs({ offset: this.nextOffset, nextOffset: baseOffset }, { newest: epoch, until: baseOffset })
+      if (this.nextOffset >= 0 && this.nextOffset < baseOffset) this.restoreEpochs(this.nextOffset, baseOffset, epoch)
       this.lastEpoch = epoch
       epochs.assign(epoch, baseOffset)
     }
@@ -209,19 +208,16 @@ export class TailChecker {
       advice:
         'delete this replica and let it be copied from another broker, where there is one; `log verify` shows the damage',
     })
-    this.restoreEpochs(region, { newest: Number.MAX_SAFE_INTEGER, until: recoveryPoint - 1 })
+    this.restoreEpochs(region.offset, Math.min(region.nextOffset, recoveryPoint - 1))
     this.position = region.to
     this.nextOffset = region.nextOffset
     this.isSealed = found === undefined && nextBaseOffset > recoveryPoint
   }
 
-  /** Epochs that began between these offsets, which no batch tells any more. */
-  private restoreEpochs(
-    { offset, nextOffset }: Pick<DamagedRegion, 'offset' | 'nextOffset'>,
-    { newest, until }: { readonly newest: number; readonly until: number },
-  ): void {
+  /** Epochs up to `newest` that began at these offsets, of which no batch tells it any more. */
+  private restoreEpochs(from: number, to: number, newest = Infinity): void {
     for (const { epoch, startOffset } of this.options.savedEpochs) {
-      if (startOffset < offset || startOffset > nextOffset || startOffset > until) continue
+      if (startOffset < from || startOffset > to) continue
       if (epoch <= this.lastEpoch || epoch > newest) continue
       this.options.epochs.assign(epoch, startOffset)
       this.lastEpoch = epoch

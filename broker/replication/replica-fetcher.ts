@@ -254,7 +254,8 @@ export class ReplicaFetcher {
     if (asked === undefined) return
     const whole = wholeBatches(fetched.records)
     const has = { endOffset: replica.log.logEndOffset, epoch: replica.log.latestEpoch ?? -1 }
-    const gap = gapBeforeEpoch(whole.records, has)
+    // Epochs only rise: most answers bring none that is new.
+    const gap = whole.lastEpoch > has.epoch ? gapBeforeEpoch(whole.records, has) : undefined
     if (gap?.position === 0) return void this.learnEpochs(replica, { key, position: asked, gap, has })
     const { records, lastEpoch } = gap === undefined ? whole : wholeBatches(whole.records.subarray(0, gap.position))
     if (records.length > 0) {

@@ -6,6 +6,7 @@ import { failure, usageError } from '../errors.ts'
 import { brokerIds, nodeIds, type ClusterSpec } from './cluster.ts'
 import { engineOf, engineText } from './engine-name.ts'
 import { conditionOf, identify } from './process/liveness.ts'
+import { claimBasePort, releasePorts } from './ports.ts'
 import type { ProcessHandle } from './process/liveness.ts'
 import type { ClusterRecord } from './state.ts'
 import {
@@ -17,6 +18,19 @@ import {
   stateDirectory,
   stateHome,
 } from './state.ts'
+
+/** Takes ports for a cluster that names none, and its name. When the name cannot be had the ports are given back. */
+export async function claimUp(
+  request: ClusterSpec,
+): Promise<{ readonly spec: ClusterSpec; readonly existing: ClusterRecord | undefined }> {
+  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
+  try {
+    return { spec, existing: await beginUp(spec) }
+  } catch (error) {
+    if (request.port === 0) releasePorts(spec.port)
+    throw error
+  }
+}
 
 /**
  * Takes the name for a new cluster.

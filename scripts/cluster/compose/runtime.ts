@@ -4,10 +4,10 @@ import { takingBack } from '../../settle.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import type { ClusterSpec, Runtime, UpOptions } from '../cluster.ts'
 import { nodeIds } from '../cluster.ts'
-import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { claimUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { foreignData } from '../outside-data.ts'
-import { claimBasePort, releasePorts, requireFreePorts } from '../ports.ts'
+import { releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -36,14 +36,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Compos
   const { progress = () => {}, signal } = options
   const found = await composeRuntime.available(request.engine)
   if (!found.available) throw lacking(found.missing, found.remedy)
-  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
-  let existing: ClusterRecord | undefined
-  try {
-    existing = await beginUp(spec)
-  } catch (error) {
-    if (request.port === 0) releasePorts(spec.port)
-    throw error
-  }
+  const { spec, existing } = await claimUp(request)
   let cluster: ComposeCluster | undefined
   try {
     let record = await newRecord(spec, existing)

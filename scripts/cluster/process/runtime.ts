@@ -8,10 +8,10 @@ import type { ClusterSpec, Engine, LackHere, Runtime, UpOptions } from '../clust
 import { nodeIds } from '../cluster.ts'
 import { enginesOf } from '../engine-name.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
-import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { claimUp, findCluster, ownProcess } from '../lifecycle.ts'
 import { writePrometheusConfig } from '../metrics.ts'
 import { foreignData } from '../outside-data.ts'
-import { claimBasePort, HOST, releasePorts, requireFreePorts } from '../ports.ts'
+import { HOST, releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { makeSecurity } from '../security/material.ts'
 import type { ClusterRecord } from '../state.ts'
@@ -53,14 +53,7 @@ async function up(request: ClusterSpec, options: UpOptions = {}): Promise<Proces
   const lack = request.faults === true ? await lacksHere(request.engine) : undefined
   if (lack !== undefined) throw lacking(`--faults: ${lack.missing}.`, lack.remedy)
   requireMemory(request, engine)
-  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
-  let existing: ClusterRecord | undefined
-  try {
-    existing = await beginUp(spec)
-  } catch (error) {
-    if (request.port === 0) releasePorts(spec.port)
-    throw error
-  }
+  const { spec, existing } = await claimUp(request)
   let cluster: ProcessCluster | undefined
   try {
     let record = newRecord(spec, existing, await ownProcess())

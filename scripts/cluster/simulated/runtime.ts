@@ -18,8 +18,8 @@ import { takingBack } from '../../settle.ts'
 import { randomUuid } from '../apache-kafka/uuid.ts'
 import { poll } from '../clock.ts'
 import type { Availability, Cluster, ClusterSpec, Engine, Runtime, UpOptions } from '../cluster.ts'
-import { beginUp, findCluster, ownProcess } from '../lifecycle.ts'
-import { claimBasePort, releasePorts, requireFreePorts } from '../ports.ts'
+import { claimUp, findCluster, ownProcess } from '../lifecycle.ts'
+import { releasePorts, requireFreePorts } from '../ports.ts'
 import { writeClientFiles } from '../security/clients.ts'
 import { traitsOf } from '../security/kinds.ts'
 import { makeSecurity } from '../security/material.ts'
@@ -66,13 +66,7 @@ async function upAndStay(request: ClusterSpec, options: UpOptions = {}): Promise
       `--security ${request.security} is not there on the runtime simulated: the simulated network has no TLS.`,
       'Use --security sasl, or --runtime process.',
     )
-  const spec = request.port === 0 ? { ...request, port: await claimBasePort(request) } : request
-  try {
-    await beginUp(spec)
-  } catch (error) {
-    if (request.port === 0) releasePorts(spec.port)
-    throw error
-  }
+  const { spec } = await claimUp(request)
   let cluster: HostedCluster | undefined
   try {
     const clusterId = randomUuid()

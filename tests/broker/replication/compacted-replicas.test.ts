@@ -50,6 +50,32 @@ async function writeAlone(cluster: TestCluster, leader: TestBroker, index: numbe
   expect(answer!.responses[0]!.partitionResponses[0]!.errorCode).toBe(errorCode('REQUEST_TIMED_OUT'))
 }
 
+/** Broker 1 leads, and dies with two records of its own that were never committed; broker 2 leads. */
+async function leaveUncommitted(cluster: TestCluster): Promise<void> {
+  const former = cluster.broker(1)
+  await fill(cluster, former, 0, 4)
+  await cluster.time.run(1000)
+  cluster.cut.add('2>1')
+  await cluster.time.run(700)
+  await writeAlone(cluster, former, 4)
+  await writeAlone(cluster, former, 5)
+  cluster.kill(1)
+  await cluster.time.run(200)
+  cluster.cut.clear()
+  expect(cluster.partition('events').leader).toBe(2)
+}
+
+/** Broker 1 comes back and follows this one. */
+async function expectCut(cluster: TestCluster, leader: TestBroker): Promise<void> {
+  cluster.restart(1)
+  await cluster.time.run(5000)
+  expect(cluster.partition('events').isr).toEqual([leader.id, 1])
+  const former = logOf(cluster.broker(1))
+  expect(valuesIn(former)).not.toContain('refused')
+  // What it had of its own time it has until it is compacted too.
+  expect(readAll(former).filter(({ offset }) => offset >= 4)).toEqual(readAll(logOf(leader)))
+}
+
 const valuesIn = (log: SegmentedLog): string[] => readAll(log).map(({ value }) => value ?? '')
 
 describe('a compacted log', () => {
@@ -59,7 +85,7 @@ describe('a compacted log', () => {
       const cluster = new TestCluster(2, { 'log.message.timestamp.after.max.ms': String(Number.MAX_SAFE_INTEGER) })
       const isAltered = how === 'from a topic that was not compacted at first'
       cluster.createTopic('events', [1, 2], isAltered ? { ...settings, 'cleanup.policy': 'delete' } : settings)
-      const [former, leader] = [cluster.broker(1), cluster.broker(2)]
+      const leader = cluster.broker(2)
       if (!isAltered) {
         for (const id of [2, 1]) {
           cluster.kill(id)
@@ -69,42 +95,20 @@ describe('a compacted log', () => {
         cluster.change('events', { leader: 1 })
         await cluster.time.run(500)
       }
-      await fill(cluster, former, 0, 4)
-      await cluster.time.run(1000)
-      cluster.cut.add('2>1')
-      await cluster.time.run(700)
-      await writeAlone(cluster, former, 4)
-      await writeAlone(cluster, former, 5)
-      cluster.kill(1)
-      await cluster.time.run(200)
-      cluster.cut.clear()
-      expect(cluster.partition('events').leader).toBe(2)
+      await leaveUncommitted(cluster)
       await fill(cluster, leader, 4, 20)
       if (isAltered) cluster.configure('topic', 'events', 'cleanup.policy', 'compact')
       await cleaned(cluster, leader)
       expect(readAll(logOf(leader))[0]!.offset).toBeGreaterThan(6)
-      cluster.restart(1)
-      await cluster.time.run(5000)
-      expect(cluster.partition('events').isr).toEqual([2, 1])
-      expect(valuesIn(logOf(former))).not.toContain('refused')
-      // What it had of its own time, until it is compacted too.
-      expect(readAll(logOf(former)).filter(({ offset }) => offset >= 4)).toEqual(readAll(logOf(leader)))
+      await expectCut(cluster, leader)
     },
   )
 
   test('has a former leader cut what was never committed, also by a leader that got the log when it was compacted', async () => {
     const cluster = new TestCluster(3, { 'log.message.timestamp.after.max.ms': String(Number.MAX_SAFE_INTEGER) })
     cluster.createTopic('events', [1, 2], settings)
-    const [former, second, third] = [cluster.broker(1), cluster.broker(2), cluster.broker(3)]
-    await fill(cluster, former, 0, 4)
-    await cluster.time.run(1000)
-    cluster.cut.add('2>1')
-    await cluster.time.run(700)
-    await writeAlone(cluster, former, 4)
-    await writeAlone(cluster, former, 5)
-    cluster.kill(1)
-    await cluster.time.run(200)
-    cluster.cut.clear()
+    const [second, third] = [cluster.broker(2), cluster.broker(3)]
+    await leaveUncommitted(cluster)
     await fill(cluster, second, 4, 20)
     await cleaned(cluster, second)
     cluster.change('events', { replicas: [2, 1, 3], directories: [] })
@@ -112,11 +116,7 @@ describe('a compacted log', () => {
     cluster.kill(2)
     await cluster.time.run(1000)
     expect(cluster.partition('events').leader).toBe(3)
-    cluster.restart(1)
-    await cluster.time.run(5000)
-    expect(cluster.partition('events').isr).toEqual([3, 1])
-    expect(valuesIn(logOf(former))).not.toContain('refused')
-    expect(readAll(logOf(former)).filter(({ offset }) => offset >= 4)).toEqual(readAll(logOf(third)))
+    await expectCut(cluster, third)
   })
 
   test('is fetched as it is by a new follower, which goes on after a restart, also when the policy is delete by then', async () => {
